@@ -1,0 +1,1 @@
+"""Sentinel: an API gateway whose every middleware is a sandboxed WebAssembly guest."""

@@ -1,0 +1,89 @@
+"""Every error that Sentinel raises on purpose, by whose fault it was.
+
+The tree names the culprit: the operator's configuration, a guest's file, a guest's behaviour, an upstream or a client.
+The HTTP status that an error answers with lives on its class, so that no other module translates.
+"""
+
+from __future__ import annotations
+
+
+class SentinelError(Exception):
+    """The root; its text is one line that names the file, key, header or import at fault."""
+
+    status: int = 500
+
+
+class ConfigError(SentinelError):
+    """The configuration file, or an option of the command line, is wrong: it names the file and the key path."""
+
+
+class GuestLoadError(SentinelError):
+    """A guest artefact cannot be loaded: it names the file and the import, export, section or hook at fault."""
+
+
+class GuestError(SentinelError):
+    """A guest failed while it handled a request.
+
+    ``guest`` and ``hook`` say where; ``backtrace`` holds the Wasm frames, innermost first, when the engine gave any.
+    """
+
+    status = 503
+
+    def __init__(self, guest: str, hook: str, reason: str, backtrace: tuple[str, ...] = ()) -> None:
+        super().__init__(f"guest {guest}: {hook}: {reason}")
+        self.guest = guest
+        self.hook = hook
+        self.reason = reason
+        self.backtrace = backtrace
+
+
+class GuestTrap(GuestError):
+    """The guest trapped: unreachable code, an access out of bounds, exhausted stack, an abort."""
+
+
+class GuestTimeout(GuestError):
+    """The guest used up its deadline."""
+
+
+class GuestProtocolError(GuestError):
+    """The guest answered with something that the contract does not allow: bad pointers, bad MessagePack, bad headers."""
+
+
+class UpstreamError(SentinelError):
+    """An upstream refused, broke off or did not speak HTTP."""
+
+    status = 502
+
+
+class UpstreamTimeout(UpstreamError):
+    """An upstream did not accept a connection or answer in time."""
+
+    status = 504
+
+
+class UpstreamBusy(UpstreamError):
+    """Every connection that the pool may open is in use, and the wait for one ran out."""
+
+    status = 503
+
+
+class ClientError(SentinelError):
+    """The request cannot be served as it was sent.
+
+    ``status`` is per instance, 400 unless said; after some refusals the byte stream cannot be trusted any more, and
+    ``close`` is true.
+    """
+
+    status = 400
+
+    def __init__(self, reason: str, status: int = 400, *, close: bool = True) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.close = close
+
+
+class ResponseAborted(SentinelError):
+    """The response broke off after its head went out: the connection or stream must end without a proper last chunk.
+
+    An application raises it to its server; RFC 9112 section 8 tells the client's side what an incomplete message is.
+    """
