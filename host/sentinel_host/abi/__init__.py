@@ -1,0 +1,1 @@
+"""The contract of ``wit/`` as the host knows it: names and core signatures, and the records' bytes."""

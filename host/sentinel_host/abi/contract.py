@@ -1,0 +1,56 @@
+"""Names, versions and core signatures of ``wit/``, as ``wit/ABI.md`` section 1 tabulates them.
+
+``tests/conformance`` holds these tables to the WIT files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PACKAGE = "sentinel:gateway"
+VERSION = (0, 1, 0)
+
+CoreTypes = tuple[str, ...]
+"""Core value types by name, for example ``("i32", "i32")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A function that a guest may export."""
+
+    name: str
+    interface: str
+    params: CoreTypes
+    results: CoreTypes
+
+    def core_export(self, version: str) -> str:
+        """The core export's name in a guest of that version, for example ``…/lifecycle@0.1.0#configure``."""
+        return f"{PACKAGE}/{self.interface}@{version}#{self.name}"
+
+    @property
+    def has_post_return(self) -> bool:
+        """Whether a guest may export ``cabi_post_…`` beside it: only functions that return through memory have one."""
+        return bool(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A function that the host offers to guests."""
+
+    interface: str
+    name: str
+    params: CoreTypes
+    results: CoreTypes = ()
+
+
+CONFIGURE = Hook("configure", "lifecycle", ("i32",) * 2, ("i32",))
+ON_REQUEST = Hook("on-request", "request-handler", ("i32",) * 2, ("i32",))
+ON_RESPONSE = Hook("on-response", "response-handler", ("i32",) * 4, ("i32",))
+ON_COMPLETE = Hook("on-complete", "completion-handler", ("i32",) * 4, ())
+ON_REQUEST_CHUNK = Hook("on-request-chunk", "request-body-handler", ("i32",) * 5, ("i32",))
+ON_RESPONSE_CHUNK = Hook("on-response-chunk", "response-body-handler", ("i32",) * 5, ("i32",))
+
+HOOKS = (CONFIGURE, ON_REQUEST, ON_RESPONSE, ON_COMPLETE, ON_REQUEST_CHUNK, ON_RESPONSE_CHUNK)
+IMPORTS = (Import("log", "write", ("i32",) * 3),)
+
+LOG_LEVELS = ("trace", "debug", "info", "warn", "error")

@@ -1,0 +1,151 @@
+"""The values that travel between guests, the pipeline and HTTP: plain data, no behaviour.
+
+Header fields are ``list[tuple[bytes, bytes]]``, names in lower case, in the order of the wire, as in ASGI. The shapes
+mirror the records of ``wit/types.wit``; what a guest returned has been validated by the time it is one of these.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Edit(enum.IntEnum):
+    """The case of a ``header-edit``, numbered as in WIT."""
+
+    SET = 0
+    APPEND = 1
+    REMOVE = 2
+
+
+HeaderEdit = tuple[int, bytes, bytes]
+"""``(Edit, name, value)``; the value of a removal is empty. A tuple because every request makes some."""
+
+
+class Origin(enum.IntEnum):
+    """Who made a response (``response-origin``)."""
+
+    UPSTREAM = 0
+    GUEST = 1
+    GATEWAY = 2
+
+
+class Outcome(enum.IntEnum):
+    """How an exchange ended (``outcome``)."""
+
+    COMPLETED = 0
+    CLIENT_ABORTED = 1
+    UPSTREAM_ABORTED = 2
+    GATEWAY_ABORTED = 3
+
+
+class BodyKind(enum.IntEnum):
+    """The case of a ``body-mode``."""
+
+    SKIP = 0
+    STREAM = 1
+    BUFFER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BodyMode:
+    """Whether a guest sees a body; ``limit`` is the largest body in bytes when it is buffered, else 0."""
+
+    kind: BodyKind
+    limit: int = 0
+
+
+SKIP = BodyMode(BodyKind.SKIP)
+
+
+@dataclass(slots=True)
+class RequestEdits:
+    """``request-edits``: what a guest changes about a request; ``None`` leaves a part as it is."""
+
+    headers: list[HeaderEdit] = field(default_factory=list)
+    context: bytes = b""
+    path: str | None = None
+    query: str | None = None
+    method: str | None = None
+    upstream: str | None = None
+    body: BodyMode = SKIP
+
+
+@dataclass(slots=True)
+class Response:
+    """``response``: a whole response made by a guest or by the gateway."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Answer:
+    """``answer``: a guest's response to a request, and the context for its ``on-complete``."""
+
+    response: Response
+    context: bytes = b""
+
+
+@dataclass(slots=True)
+class ResponseEdits:
+    """``response-edits``: what a guest changes about a response."""
+
+    headers: list[HeaderEdit] = field(default_factory=list)
+    status: int | None = None
+    body: BodyMode = SKIP
+
+
+RequestAction = RequestEdits | Answer
+ResponseAction = ResponseEdits | Response
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """``request-head``: the request as guests see it. The pipeline edits it in place, one guest after the other."""
+
+    method: str
+    path: str
+    query: str | None
+    headers: Headers
+    scheme: str
+    authority: str
+    client: str
+    request_id: str
+    route: str
+    http_version: str
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """``response-head``: the response as guests see it. The pipeline edits it in place, in reverse order of the chain."""
+
+    status: int
+    headers: Headers
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Summary:
+    """``summary``: what happened to a request. Times are microseconds, sizes bytes of body."""
+
+    request_id: str
+    method: str
+    path: str
+    query: str | None
+    route: str
+    authority: str
+    client: str
+    http_version: str
+    started_at: int
+    duration: int = 0
+    status: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    outcome: Outcome = Outcome.COMPLETED
+    origin: Origin = Origin.GATEWAY
+    upstream: str | None = None
+    upstream_duration: int | None = None
