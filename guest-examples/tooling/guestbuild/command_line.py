@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+
+from guestbuild.assemblyscript_guests import build_assemblyscript
+from guestbuild.errors import ToolchainError
+from guestbuild.places import BUILD, locked
+from guestbuild.rust_guests import build_rust
+from guestbuild.rust_toolchain import cargo_command, rust_environment
+
+_BUILDERS = {"rust": build_rust, "assemblyscript": build_assemblyscript}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; 1 after a one-line error if a tool is missing or refuses."""
+    parser = argparse.ArgumentParser(prog="guest-examples/tooling")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build the example guests into build/guests")
+    build.add_argument("--only", choices=_BUILDERS, help="guests in one language; without it, all")
+    commands.add_parser("rust-env", help="print the environment and the cargo with which Rust guests are built")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "build":
+            _build([chosen.only] if chosen.only else list(_BUILDERS))
+        else:
+            _print_rust_environment()
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _build(languages: Sequence[str]) -> None:
+    started = time.monotonic()
+    # Sessions of one checkout may run at the same time; they share the compilers' output folders.
+    with locked(BUILD / "guests.lock"):
+        for language in languages:
+            for guest in _BUILDERS[language]():
+                print(guest, flush=True)
+    print(f"guests are ready after {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _print_rust_environment() -> None:
+    for name, value in rust_environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f"cargo={shlex.quote(shlex.join(cargo_command()))}")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from guestbuild.errors import ToolchainError
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment plus ``extra``, without the variables that would displace cargo's per-target flags."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _DISPLACING}
+    return inherited | dict(extra)
+
+
+# With either of the first two set, cargo ignores CARGO_TARGET_<triple>_RUSTFLAGS, which names our sysroot.
+_DISPLACING = frozenset({"RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"})
+
+
+def run(
+    command: Sequence[str],
+    what: str,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Run a step; ``what`` names it in the error. Its output is shown only on failure, or kept in ``log``."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=clean_environment(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ToolchainError(f"{what}: {command[0]} is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(f"{what}: no end after {timeout:.0f} s: {shlex.join(command)}") from None
+    output = done.stdout.decode(errors="replace").strip()
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(output + "\n")
+    if done.returncode != 0:
+        place = f"; its whole output is in {log}" if log is not None else ""
+        tail = "\n".join(output.splitlines()[-_TAIL:])
+        raise ToolchainError(f"{what} failed (exit code {done.returncode}): {shlex.join(command)}{place}\n{tail}")
+
+
+# Enough for one compiler diagnostic with its notes; a whole dependency build would scroll the message away.
+_TAIL = 60
+
+
+def capture(command: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """The standard output of a query, stripped.
+
+    Raises ToolchainError if the command is missing or fails.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=clean_environment(environment or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ToolchainError(f"{command[0]} is not installed") from None
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip()
+        raise ToolchainError(f"{shlex.join(command)} failed (exit code {done.returncode}): {reason}")
+    return done.stdout.decode(errors="replace").strip()

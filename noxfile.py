@@ -1,0 +1,174 @@
+"""Sentinel's development sessions: `nox -l` lists them, plain `nox` runs every check."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+TOOLING = ROOT / "guest-examples" / "tooling"
+sys.path.insert(0, str(TOOLING))
+
+from guestbuild import debian, node, rust_toolchain, stamps  # noqa: E402
+from guestbuild.errors import ToolchainError  # noqa: E402
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "native", "sdk", "tests"]
+
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+CRATES = (ROOT / "sdk" / "rust", ROOT / "guest-examples" / "rust")
+CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
+
+# What a benchmark measures against, by its name: packages of Debian and their commands.
+BENCH_PEERS: dict[str, tuple[str, ...]] = {
+    "guest-call": (),
+    "gateway": ("nginx", "wrk"),
+    "stream": ("nginx", "curl"),
+}
+
+
+def session(function: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
+    """Register a session whose missing tools end it with their message instead of a stack trace."""
+
+    @functools.wraps(function)
+    def guarded(session: nox.Session) -> None:
+        try:
+            function(session)
+        except ToolchainError as error:
+            session.error(str(error))
+
+    return nox.session(guarded)
+
+
+@session
+def lint(session: nox.Session) -> None:
+    """Style and import direction of the Python, formatting and clippy of the Rust."""
+    install(session, group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", env={"PYTHONPATH": str(ROOT / "host")})
+    cargo, environment = rust_toolchain.for_linting()
+    for crate in CRATES:
+        with session.chdir(crate):
+            run_cargo(session, [*cargo, "fmt", "--all", "--check"], environment)
+            clippy = [*cargo, "clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]
+            run_cargo(session, clippy, environment)
+
+
+@session
+def types(session: nox.Session) -> None:
+    """mypy --strict on the package and on the guest tooling."""
+    install(session, [*PYPROJECT["project"]["dependencies"], *group("types")])
+    session.run("mypy")
+
+
+@session
+def native(session: nox.Session) -> None:
+    """The C module's own tests, under the address and undefined-behaviour sanitizers."""
+    provide_compiler()
+    install(session, [*PYPROJECT["build-system"]["requires"], *PYPROJECT["project"]["dependencies"]])
+    session.run("python", "host/native/tests/run.py", *session.posargs)
+
+
+@session
+def guests(session: nox.Session) -> None:
+    """Build the example guests into build/guests (skipped for those whose sources are unchanged)."""
+    install(session, group("guests"))
+    build_guests(session)
+
+
+@session
+def sdk(session: nox.Session) -> None:
+    """The SDKs' own tests: cargo test in sdk/rust, npm test in sdk/assemblyscript."""
+    cargo = rust_toolchain.cargo_command()
+    with session.chdir(ROOT / "sdk" / "rust"):
+        run_cargo(session, [*cargo, "test", "--quiet", "--locked"], rust_toolchain.rust_environment())
+    package = ROOT / "sdk" / "assemblyscript"
+    node.install(package)
+    with session.chdir(package):
+        session.run("npm", "test", "--silent", external=True)
+
+
+@session
+def tests(session: nox.Session) -> None:
+    """Every Python test, against freshly built guests (arguments go to pytest)."""
+    debian.provide("curl", commands=("curl",))
+    install_editable(session)
+    install(session, group("test"))
+    build_guests(session)
+    session.run("pytest", *session.posargs)
+
+
+@session
+def demo(session: nox.Session) -> None:
+    """A gateway with three guests and a sample upstream to try with curl; `-- --check` probes itself."""
+    install_package(session)
+    install(session, group("guests"))
+    build_guests(session)
+    session.run("python", "guest-examples/demo/run.py", *session.posargs)
+
+
+@session
+def bench(session: nox.Session) -> None:
+    """One benchmark: `-- NAME [--quick] [--json FILE]`, where NAME is a script of tests/bench."""
+    name, *arguments = session.posargs or [""]
+    if name not in BENCH_PEERS:
+        session.error(f"usage: nox -s bench -- NAME [--quick] [--json FILE]; NAME is one of {', '.join(BENCH_PEERS)}")
+    for peer in BENCH_PEERS[name]:
+        debian.provide(peer, commands=(peer,))
+    install_editable(session)
+    install(session, group("bench"))
+    build_guests(session)
+    session.run("python", f"tests/bench/{name.replace('-', '_')}.py", *arguments)
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def build_guests(session: nox.Session) -> None:
+    session.run("python", str(TOOLING), "build")
+
+
+def run_cargo(session: nox.Session, command: list[str], environment: dict[str, str]) -> None:
+    session.run(*command, env=environment | CARGO_TARGET, external=True)
+
+
+def provide_compiler() -> None:
+    debian.provide("gcc", "libc6-dev", commands=("gcc",))
+
+
+def install(session: nox.Session, requirements: Iterable[str]) -> None:
+    """Install requirements into the session's environment, once per list of them."""
+    wanted = sorted(requirements)
+    once(session, "requirements " + " ".join(wanted), lambda: session.install(*wanted))
+
+
+def install_package(session: nox.Session) -> None:
+    """Install the package as a user would, again whenever any file of it changed."""
+    provide_compiler()
+    inputs = stamps.tree_digest([ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "host"])
+    once(session, f"package {inputs}", lambda: session.install("."))
+
+
+def install_editable(session: nox.Session) -> None:
+    """Install the package from its sources, again whenever the compiled part changed."""
+    provide_compiler()
+    inputs = stamps.tree_digest([ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "host" / "native"])
+    once(session, f"editable {inputs}", lambda: session.install("--editable", "."))
+
+
+def once(session: nox.Session, what: str, install: Callable[[], None]) -> None:
+    """Skip an installation that this environment already had; nox alone would run pip every time."""
+    done = Path(session.virtualenv.location, "installed.txt")
+    if done.is_file() and what in done.read_text().splitlines():
+        return
+    install()
+    with done.open("a") as handle:
+        handle.write(what + "\n")
