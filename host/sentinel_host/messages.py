@@ -121,7 +121,7 @@ class RequestHead:
 
 @dataclass(slots=True)
 class ResponseHead:
-    """``response-head``: the response as guests see it. The pipeline edits it in place, in reverse order of the chain."""
+    """``response-head``: the response as guests see it. The pipeline edits it in place, guest by guest, in reverse."""
 
     status: int
     headers: Headers

@@ -35,6 +35,7 @@ from sentinel_host.messages import (
     ResponseHead,
     Summary,
 )
+from sentinel_host.paths import STRICT, PathRule, is_query
 
 
 class AbiError(ValueError):
@@ -43,11 +44,15 @@ class AbiError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimits:
-    """How large one answer of a guest may be. Precedent: common servers' limits for heads, 100 fields and 8 to 64 KiB."""
+    """How large one answer of a guest may be, and which paths it may choose.
+
+    Precedent: common servers take heads of 100 fields and 8 to 64 KiB.
+    """
 
     edits: int = 128
     header_bytes: int = 65536
     context_bytes: int = 65536
+    paths: PathRule = STRICT
 
 
 DEFAULT_LIMITS = AnswerLimits()
@@ -80,12 +85,14 @@ _KNOWN_NAMES_MAX = 1024
 _known_names: dict[str, bytes] = {}
 _decoded_names: dict[bytes, str] = {}
 
-_pack: Callable[[object], bytes] = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+_pack: Callable[[object], bytes] = msgpack.Packer(use_bin_type=True).pack
 
 
 def encode_config(config: dict[str, Any]) -> bytes:
     """The one MessagePack map that ``configure`` gets; dates and times become RFC 3339 text."""
-    return msgpack.packb(config, use_bin_type=True, default=_config_default)
+    packer = msgpack.Packer(use_bin_type=True, default=_config_default)
+    data: bytes = packer.pack(config)
+    return data
 
 
 def encode_request_head(head: RequestHead) -> bytes:
@@ -217,9 +224,9 @@ def _request_edits(value: Any, limits: AnswerLimits) -> RequestEdits:
     if count > 1:
         edits.context = _context(fields[1], limits)
     if count > 2:
-        edits.path = _text(fields[2], "path")
+        edits.path = _path(fields[2], limits)
     if count > 3:
-        edits.query = _text(fields[3], "query")
+        edits.query = _query(fields[3])
     if count > 4:
         edits.method = _method(fields[4])
     if count > 5:
@@ -332,6 +339,20 @@ def _text(value: Any, what: str) -> str | None:
     if value is not None and type(value) is not str:
         raise AbiError(f"{what}: expected str or nil")
     return value
+
+
+def _path(value: Any, limits: AnswerLimits) -> str | None:
+    path = _text(value, "path")
+    if path is not None and not limits.paths.is_canonical(path):
+        raise AbiError(f"path {path[:64]!r} is not canonical")
+    return path
+
+
+def _query(value: Any) -> str | None:
+    query = _text(value, "query")
+    if query is not None and not is_query(query):
+        raise AbiError(f"query {query[:64]!r} holds characters that a query may not")
+    return query
 
 
 def _method(value: Any) -> str | None:
