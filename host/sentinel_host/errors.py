@@ -46,7 +46,7 @@ class GuestTimeout(GuestError):
 
 
 class GuestProtocolError(GuestError):
-    """The guest answered with something that the contract does not allow: bad pointers, bad MessagePack, bad headers."""
+    """The guest answered with something that the contract does not allow: pointers, MessagePack, headers."""
 
 
 class UpstreamError(SentinelError):

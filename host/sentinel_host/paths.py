@@ -79,5 +79,5 @@ STRICT = PathRule()
 
 
 def is_query(query: str) -> bool:
-    """Whether this may stand as a query: printable ASCII without ``#`` (RFC 3986 section 3.4, and what browsers add)."""
+    """Whether this may stand as a query: printable ASCII without ``#`` (RFC 3986 section 3.4 and what browsers add)."""
     return _QUERY(query) is not None

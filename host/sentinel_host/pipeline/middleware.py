@@ -1,0 +1,44 @@
+"""What the pipeline needs of a guest."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sentinel_host.messages import RequestAction, ResponseAction
+
+
+class Middleware(Protocol):
+    """A guest in one place of one chain, configured for that place.
+
+    Records are the MessagePack of ``wit/types.wit``, so that one encoding serves every guest that sees the same head.
+    Each hook raises `GuestError` when the guest fails, and nothing else.
+    """
+
+    @property
+    def name(self) -> str:
+        """The guest's name, as configured."""
+
+    @property
+    def on_failure(self) -> str:
+        """``closed``: a failure fails the request. ``open``: the request goes on without this guest."""
+
+    @property
+    def handles_request(self) -> bool:
+        """Whether `on_request` does anything."""
+
+    @property
+    def handles_response(self) -> bool:
+        """Whether `on_response` does anything."""
+
+    @property
+    def handles_completion(self) -> bool:
+        """Whether `on_complete` does anything."""
+
+    def on_request(self, record: bytes, request_id: str) -> RequestAction | None:
+        """Take a ``request-head``; ``None`` means go on, no change."""
+
+    def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
+        """Take a ``response-head`` and the context that `on_request` left; ``None`` means go on, no change."""
+
+    def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
+        """Take a ``summary`` and the context that `on_request` left."""
