@@ -1,0 +1,37 @@
+"""The configuration: one TOML file, decoded into frozen structs, or refused with file, key and what was expected."""
+
+from __future__ import annotations
+
+from sentinel_host.config.load import load_config, parse_config, quick_config
+from sentinel_host.config.model import (
+    BindConfig,
+    Bytes,
+    ChainEntry,
+    Config,
+    GuestConfig,
+    LimitsConfig,
+    PathsConfig,
+    RouteConfig,
+    Seconds,
+    ServerConfig,
+    TlsConfig,
+    UpstreamConfig,
+)
+
+__all__ = [
+    "BindConfig",
+    "Bytes",
+    "ChainEntry",
+    "Config",
+    "GuestConfig",
+    "LimitsConfig",
+    "PathsConfig",
+    "RouteConfig",
+    "Seconds",
+    "ServerConfig",
+    "TlsConfig",
+    "UpstreamConfig",
+    "load_config",
+    "parse_config",
+    "quick_config",
+]

@@ -1,0 +1,128 @@
+"""From a TOML file to a `Config`, or a `ConfigError` that names file, key path and what was expected."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sentinel_host.config.model import (
+    NOT_YET,
+    Config,
+    GuestConfig,
+    GuestsConfig,
+    RouteConfig,
+    ServerConfig,
+    UpstreamConfig,
+)
+from sentinel_host.config.units import Bytes, Seconds
+from sentinel_host.config.verify import verify
+from sentinel_host.errors import ConfigError
+
+T = TypeVar("T")
+
+_AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_SECTIONS = ("server", "guests", "guest", "upstream", "route")
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises `ConfigError`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, file: str) -> Config:
+    """Check a configuration given as text; ``file`` is named in errors and is what paths are relative to.
+
+    Raises `ConfigError`.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    for key in data:
+        if key not in _SECTIONS:
+            raise ConfigError(f"{file}: {key}: unknown section, expected one of {', '.join(_SECTIONS)}")
+    config = Config(
+        file=file,
+        server=_convert(file, "server", data.get("server", {}), ServerConfig),
+        guests=_convert(file, "guests", data.get("guests", {}), GuestsConfig),
+        guest={
+            name: _convert(file, f"guest.{name}", value, GuestConfig)
+            for name, value in _table(file, "guest", data.get("guest", {})).items()
+        },
+        upstream=[
+            _convert(file, f"upstream[{index}]", value, UpstreamConfig)
+            for index, value in enumerate(_list(file, "upstream", data.get("upstream", [])))
+        ],
+        route=[
+            _convert(file, f"route[{index}]", value, RouteConfig)
+            for index, value in enumerate(_list(file, "route", data.get("route", [])))
+        ],
+    )
+    verify(config)
+    return config
+
+
+def quick_config(upstream: str) -> Config:
+    """The configuration of ``sentinel run --upstream URL``: everything goes there, through no guest.
+
+    Raises `ConfigError`.
+    """
+    config = Config(
+        file="--upstream",
+        upstream=[UpstreamConfig(name="upstream", targets=[upstream])],
+        route=[RouteConfig(path="/", upstream="upstream")],
+    )
+    verify(config)
+    return config
+
+
+def _convert(file: str, at: str, value: object, to: type[T]) -> T:
+    if isinstance(value, dict):
+        for key in NOT_YET.get(at.partition(".")[0].partition("[")[0], ()):
+            if key in value:
+                raise ConfigError(f"{file}: {at}.{key}: not yet: this version does not enforce it")
+    try:
+        return msgspec.convert(value, to, dec_hook=_decode_unit)
+    except msgspec.ValidationError as error:
+        match = _AT.match(str(error))
+        reason, where = (match[1], match[2] or "") if match else (str(error), "")
+        raise ConfigError(f"{file}: {at}{where}: {_lower(reason)}") from None
+
+
+def _lower(reason: str) -> str:
+    reason = reason.replace("Object contains unknown field", "unknown key")
+    reason = reason.replace("Object missing required field", "missing required key")
+    return reason[:1].lower() + reason[1:]
+
+
+def _decode_unit(kind: type, value: object) -> object:
+    if kind is Seconds:
+        return Seconds.parse(value)
+    if kind is Bytes:
+        return Bytes.parse(value)
+    raise NotImplementedError(kind)
+
+
+def _table(file: str, at: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: {at}: expected tables [{at}.NAME], got {type(value).__name__}")
+    return value
+
+
+def _list(file: str, at: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{file}: {at}: expected an array of tables [[{at}]], got {type(value).__name__}")
+    return value

@@ -1,0 +1,137 @@
+"""What can be configured, with its defaults.
+
+Every struct is frozen and refuses unknown keys. A key that is listed in `NOT_YET` belongs to a later version and is
+refused by name, so that nobody believes in a limit that is not enforced.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from sentinel_host.config.units import Bytes, Seconds
+
+__all__ = ["Bytes", "Seconds"]
+
+NOT_YET = {
+    "guest": ("deadline", "grants", "isolation"),
+    "route": ("limit", "limits"),
+    "server": ("limit_store",),
+}
+
+
+class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PEM files of a server's certificate chain and its key."""
+
+    cert: str
+    key: str
+
+
+class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One listening address of the public side; `ServerConfig.tls` holds when ``tls`` is absent."""
+
+    address: str
+    tls: TlsConfig | None = None
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits and deadlines of the client's side; each default has its precedent in `sentinel_host.http.lane`."""
+
+    head: Bytes | None = None
+    headers: int | None = None
+    body: Bytes | None = None
+    head_timeout: Seconds | None = None
+    body_idle_timeout: Seconds | None = None
+    body_timeout: Seconds | None = None
+    write_timeout: Seconds | None = None
+    keep_alive: Seconds | None = None
+    requests_per_connection: int | None = None
+    pipelined: int | None = None
+    connections: int | None = None
+    connections_per_client: int | None = None
+
+
+class PathsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths that have no safe canonical form are refused, unless they are kept as they stand."""
+
+    encoded_slash: Literal["refuse", "keep"] = "refuse"
+    empty_segments: Literal["refuse", "keep"] = "refuse"
+
+
+class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[server]``."""
+
+    bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
+    admin: str | None = None
+    tls: TlsConfig | None = None
+    workers: int = 1
+    grace: Seconds = Seconds(30)
+    trusted_proxies: list[str] = []
+    identity_headers: list[str] = msgspec.field(default_factory=lambda: ["x-principal"])
+    header_aliases: Literal["refuse", "drop"] = "drop"
+    paths: PathsConfig = PathsConfig()
+    limits: LimitsConfig = LimitsConfig()
+
+
+class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[guests]``: the folder that holds the artefacts, relative to the configuration file."""
+
+    directory: str = "guests"
+
+
+class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[guest.NAME]``; NAME is the stem of the artefact's file name."""
+
+    config: dict[str, Any] = {}
+    on_failure: Literal["closed", "open"] = "closed"
+    memory: Bytes = Bytes(16 << 20)
+    upstreams: list[str] = []
+
+
+class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[upstream]]``: equivalent targets, asked in turn."""
+
+    name: str
+    targets: list[str]
+    ca: str | None = None
+    connect_timeout: Seconds = Seconds(5)
+    response_timeout: Seconds = Seconds(60)
+    idle_timeout: Seconds = Seconds(60)
+    connections: int = 256
+
+
+class ChainEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One use of a guest; its ``config`` is laid over the guest's own, key by key at the top level."""
+
+    guest: str
+    config: dict[str, Any] = {}
+
+
+class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[route]]``: what it matches, its guests and its upstream."""
+
+    path: str
+    upstream: str
+    name: str | None = None
+    hosts: list[str] = []
+    methods: list[str] = []
+    headers: dict[str, str] = {}
+    chain: list[str | ChainEntry] = []
+    preserve_host: bool = False
+    request_trailers: list[str] = []
+
+    def entries(self) -> list[ChainEntry]:
+        """The chain with every entry spelt out."""
+        return [ChainEntry(entry) if isinstance(entry, str) else entry for entry in self.chain]
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole configuration; ``file`` is where it came from, for error messages and relative paths."""
+
+    file: str
+    server: ServerConfig = ServerConfig()
+    guests: GuestsConfig = GuestsConfig()
+    guest: dict[str, GuestConfig] = {}
+    upstream: list[UpstreamConfig] = []
+    route: list[RouteConfig] = []

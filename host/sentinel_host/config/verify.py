@@ -1,0 +1,166 @@
+"""What no type can say: names that must exist, addresses that must parse, routes that must be reachable."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from sentinel_host.config.model import BindConfig, Config
+from sentinel_host.errors import ConfigError
+from sentinel_host.paths import PathError, PathRule
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]").fullmatch
+
+
+def verify(config: Config) -> None:
+    """Raises `ConfigError`, naming the file and the first key that is wrong."""
+    _verify_server(config)
+    _verify_upstreams(config)
+    _verify_guests(config)
+    _verify_routes(config)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` into host (without brackets) and port.
+
+    Raises `ValueError` with what was expected.
+    """
+    host, colon, port = address.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'expected an address such as "127.0.0.1:8080", got {address!r}')
+    return host, int(port)
+
+
+def _fail(config: Config, at: str, reason: str) -> ConfigError:
+    return ConfigError(f"{config.file}: {at}: {reason}")
+
+
+def _verify_server(config: Config) -> None:
+    server = config.server
+    addresses = [
+        (f"server.bind[{index}]", entry.address if isinstance(entry, BindConfig) else entry)
+        for index, entry in enumerate(server.bind)
+    ]
+    if not addresses:
+        raise _fail(config, "server.bind", "at least one address is needed")
+    if server.admin is not None:
+        addresses.append(("server.admin", server.admin))
+    seen: dict[tuple[str, int], str] = {}
+    for at, address in addresses:
+        try:
+            parsed = split_address(address)
+        except ValueError as error:
+            raise _fail(config, at, str(error)) from None
+        if parsed in seen and parsed[1]:
+            raise _fail(config, at, f"{address} is taken by {seen[parsed]}")
+        seen[parsed] = at
+    if server.workers != 1:
+        raise _fail(config, "server.workers", "not yet: this version runs one worker")
+    for index, proxy in enumerate(server.trusted_proxies):
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise _fail(config, f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network") from None
+    for index, name in enumerate(server.identity_headers):
+        if not _FIELD_NAME(name):
+            raise _fail(config, f"server.identity_headers[{index}]", f"{name!r} is not a lower-case header name")
+
+
+def _verify_upstreams(config: Config) -> None:
+    names: set[str] = set()
+    for index, upstream in enumerate(config.upstream):
+        at = f"upstream[{index}]"
+        if not _NAME(upstream.name):
+            raise _fail(config, f"{at}.name", f"{upstream.name!r} is not a name (letters, digits, '.', '_', '-')")
+        if upstream.name in names:
+            raise _fail(config, f"{at}.name", f"{upstream.name!r} is taken by an earlier upstream")
+        names.add(upstream.name)
+        if not upstream.targets:
+            raise _fail(config, f"{at}.targets", "at least one target is needed")
+        for number, target in enumerate(upstream.targets):
+            reason = _target_fault(target)
+            if reason:
+                raise _fail(config, f"{at}.targets[{number}]", f"{reason}, got {target!r}")
+        if upstream.connections < 1:
+            raise _fail(config, f"{at}.connections", "expected at least 1")
+
+
+def _target_fault(target: str) -> str | None:
+    try:
+        parts = urlsplit(target)
+        port = parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in ("http", "https"):
+        return "expected http:// or https://"
+    if not parts.hostname or port == 0:
+        return "expected a host and, optionally, a port"
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        return "expected only scheme, host and port"
+    return None
+
+
+def _verify_guests(config: Config) -> None:
+    upstreams = {upstream.name for upstream in config.upstream}
+    for name, guest in config.guest.items():
+        if not _NAME(name):
+            raise _fail(config, f"guest.{name}", "not a name (letters, digits, '.', '_', '-')")
+        for index, upstream in enumerate(guest.upstreams):
+            if upstream not in upstreams:
+                raise _fail(config, f"guest.{name}.upstreams[{index}]", _unknown("upstream", upstream, upstreams))
+        if guest.memory < 1 << 16:
+            raise _fail(config, f"guest.{name}.memory", "expected at least one page, 64KiB")
+
+
+def _verify_routes(config: Config) -> None:
+    upstreams = {upstream.name for upstream in config.upstream}
+    if not config.route:
+        raise _fail(config, "route", "at least one [[route]] is needed")
+    rule = PathRule(keep_encoded_slash=True, keep_empty_segments=True)
+    matches: dict[object, str] = {}
+    names: dict[str, str] = {}
+    for index, route in enumerate(config.route):
+        at = f"route[{index}]"
+        try:
+            canonical = rule.canonical(route.path)
+        except PathError as error:
+            raise _fail(config, f"{at}.path", str(error)) from None
+        if canonical != route.path:
+            raise _fail(config, f"{at}.path", f"write it in its canonical form, {canonical!r}")
+        if route.upstream not in upstreams:
+            raise _fail(config, f"{at}.upstream", _unknown("upstream", route.upstream, upstreams))
+        for number, host in enumerate(route.hosts):
+            if not _HOST(host):
+                raise _fail(config, f"{at}.hosts[{number}]", f"{host!r} is no lower-case host name (*.name is allowed)")
+        for number, method in enumerate(route.methods):
+            if not _METHOD(method):
+                raise _fail(config, f"{at}.methods[{number}]", f"{method!r} is no method")
+        for name in [*route.headers, *route.request_trailers]:
+            if not _FIELD_NAME(name):
+                raise _fail(config, at, f"{name!r} is not a lower-case header name")
+        for number, entry in enumerate(route.entries()):
+            if not _NAME(entry.guest):
+                raise _fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")
+        key = (
+            route.path,
+            tuple(sorted(route.hosts)),
+            tuple(sorted(route.methods)),
+            tuple(sorted(route.headers.items())),
+        )
+        if key in matches:
+            raise _fail(config, at, f"matches exactly what {matches[key]} matches")
+        matches[key] = at
+        name = route.name or route.path
+        if name in names:
+            raise _fail(config, f"{at}.name", f"{name!r} is taken by {names[name]}; give one of them another name")
+        names[name] = at
+
+
+def _unknown(what: str, name: str, known: set[str]) -> str:
+    return f"no {what} is named {name!r} (known: {', '.join(sorted(known)) or 'none'})"
