@@ -116,7 +116,7 @@ def demo(session: nox.Session) -> None:
 
 @session
 def bench(session: nox.Session) -> None:
-    """One benchmark: `-- NAME [--quick] [--json FILE]`, where NAME is a script of tests/bench."""
+    """One benchmark: `-- NAME [--quick] [--json FILE]`, where NAME is a module of tests/bench."""
     name, *arguments = session.posargs or [""]
     if name not in BENCH_PEERS:
         session.error(f"usage: nox -s bench -- NAME [--quick] [--json FILE]; NAME is one of {', '.join(BENCH_PEERS)}")
@@ -125,7 +125,7 @@ def bench(session: nox.Session) -> None:
     install_editable(session)
     install(session, group("bench"))
     build_guests(session)
-    session.run("python", f"tests/bench/{name.replace('-', '_')}.py", *arguments)
+    session.run("python", "-m", f"tests.bench.{name.replace('-', '_')}", *arguments)
 
 
 def group(name: str) -> list[str]:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from guestbuild.errors import ToolchainError
-from guestbuild.processes import run
+from guestbuild.processes import note, run
 
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -29,6 +29,7 @@ def provide(*packages: str, commands: Sequence[str] = ()) -> None:
         return
     if not can_install():
         raise ToolchainError(f"{_wanted(missing, commands)} missing; as root: {install_command(*missing)}")
+    note(f"installing {' '.join(missing)} with apt-get")
     _update()
     run((*_APT, "install", "-y", "--no-install-recommends", *missing), install_command(*missing), environment=_QUIET)
 

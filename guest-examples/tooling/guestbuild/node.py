@@ -5,7 +5,7 @@ from pathlib import Path
 
 from guestbuild import stamps
 from guestbuild.errors import ToolchainError
-from guestbuild.processes import capture, run
+from guestbuild.processes import capture, note, run
 
 # The oldest release line that jco-transpile supports.
 _OLDEST_NODE = 20
@@ -43,5 +43,6 @@ def install(package: Path) -> None:
     inputs = stamps.tree_digest([package / "package.json", package / "package-lock.json"], salt=version)
     if stamps.recorded(stamp, inputs) is not None:
         return
+    note(f"npm ci in {package}")
     run(("npm", "ci", "--no-audit", "--no-fund"), f"npm ci in {package}", cwd=package)
     stamps.record(stamp, inputs, {})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 _DISPLACING = frozenset({"RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"})
 
 
+def note(text: str) -> None:
+    """Tell the person at the terminal about a slow step; standard output belongs to results."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def run(
     command: Sequence[str],
     what: str,
@@ -28,7 +34,10 @@ def run(
     log: Path | None = None,
     timeout: float | None = None,
 ) -> None:
-    """Run a step; ``what`` names it in the error. Its output is shown only on failure, or kept in ``log``."""
+    """Run a step that ``what`` names in the error; ``timeout`` is in seconds.
+
+    Its output is shown only on failure, and kept in ``log`` if that is given. Raises ToolchainError.
+    """
     try:
         done = subprocess.run(
             command,
@@ -43,7 +52,7 @@ def run(
     except FileNotFoundError:
         raise ToolchainError(f"{what}: {command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise ToolchainError(f"{what}: no end after {timeout:.0f} s: {shlex.join(command)}") from None
+        raise ToolchainError(f"{what}: no end after {timeout:g} s: {shlex.join(command)}") from None
     output = done.stdout.decode(errors="replace").strip()
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)

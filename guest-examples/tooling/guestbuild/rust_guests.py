@@ -7,7 +7,7 @@ from guestbuild import stamps
 from guestbuild.components import present, publish, remove_others, wasm_tools
 from guestbuild.errors import ToolchainError
 from guestbuild.places import BUILD, GUESTS, REPOSITORY
-from guestbuild.processes import capture, run
+from guestbuild.processes import capture, note, run
 from guestbuild.report import BuiltGuest
 from guestbuild.rust_toolchain import TARGET, find
 
@@ -27,6 +27,7 @@ def build_rust(workspace: Path = WORKSPACE, out: Path = GUESTS / "rust") -> list
     stamp = out / ".inputs.json"
     if stamps.is_current(stamp, inputs, out):
         return present("rust", out, stamps.recorded(stamp, inputs) or ())
+    note(f"building the Rust guests of {workspace}")
     environment = dict(toolchain.environment) | {"CARGO_TARGET_DIR": str(_TARGET_DIRECTORY)}
     build = [*toolchain.cargo, "build", "--locked", "--release", "--workspace", "--target", TARGET]
     run(build, f"building the Rust guests of {workspace}", cwd=workspace, environment=environment)

@@ -22,7 +22,7 @@ from pathlib import Path
 from guestbuild import debian
 from guestbuild.errors import ToolchainError
 from guestbuild.places import cache_directory, locked
-from guestbuild.processes import capture, run
+from guestbuild.processes import capture, note, run
 
 TARGET = "wasm32-unknown-unknown"
 
@@ -81,7 +81,15 @@ def for_linting() -> tuple[list[str], dict[str, str]]:
 
 @functools.cache
 def find() -> RustToolchain:
-    """The toolchain, found or installed once a process.
+    """The toolchain, searched for once a process.
+
+    Raises ToolchainError.
+    """
+    return search()
+
+
+def search() -> RustToolchain:
+    """The first toolchain that works, installed if need be.
 
     Raises ToolchainError.
     """
@@ -107,6 +115,7 @@ def _with_rustup() -> RustToolchain | None:
     failure = cache_directory() / "rustup-target-failed"
     if tried_recently(failure, time.time()):
         return None
+    note(f"rustup target add {TARGET}")
     try:
         run(("rustup", "target", "add", TARGET), f"rustup target add {TARGET}", timeout=_RUSTUP_SECONDS)
     except ToolchainError as error:
@@ -150,6 +159,7 @@ def _cached_sysroot(version: str) -> Path:
     sysroot = cache / f"rust-std-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
     with locked(cache / "rust-std.lock"):
         if not has_standard_library(sysroot):
+            note(f"building Rust's standard library for {TARGET}, once for this compiler (about a minute)")
             _build_standard_library(sysroot)
     return sysroot
 
