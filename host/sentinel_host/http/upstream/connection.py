@@ -1,0 +1,375 @@
+"""One connection to an upstream.
+
+Rules:
+1. At most one request at a time. A byte that arrives while none is under way, or after the end of its response, closes
+   the connection: it may be the answer to somebody else's request.
+2. The connection goes back to the pool only when the request has been written whole, its response has been read whole,
+   and both sides allow another. In every other case it is closed, at once.
+3. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
+4. No timer of its own: the pool calls ``check`` every now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from sentinel_host.errors import UpstreamError, UpstreamTimeout
+from sentinel_host.http.upstream.chunked import ChunkedDecoder, MalformedBody
+from sentinel_host.http.upstream.head import MalformedHead, ResponseHead, parse_trailers
+from sentinel_host.http.upstream.request import UpstreamRequest
+from sentinel_host.http.upstream.response import BUFFER_LIMIT, UpstreamResponse
+from sentinel_host.http.upstream.upload import Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sentinel_host.http.upstream.pool import UpstreamPool
+
+MAX_INFORMATIONAL = 8
+"""1xx responses before the final one; more than Go's net/http client allows (5)."""
+
+_JOIN_LIMIT = 16384
+"""A body up to this size is copied behind its head, so that one packet and one system call carry both."""
+
+_SALVAGE_LIMIT = 65536
+
+
+class _State(IntEnum):
+    IDLE = 0
+    HEAD = 1
+    LENGTH = 2
+    CHUNKED = 3
+    UNTIL_CLOSE = 4
+    CLOSED = 5
+
+
+_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _CLOSED = _State
+
+
+class Connection(asyncio.Protocol):
+    """``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer."""
+
+    __slots__ = (
+        "_decoder",
+        "_head",
+        "_informational",
+        "_keep_alive",
+        "_left",
+        "_loop",
+        "_poller",
+        "_pool",
+        "_read_paused",
+        "_response",
+        "_since",
+        "_state",
+        "_transport",
+        "_unsent",
+        "_upload",
+        "stale",
+        "used",
+        "write_paused",
+    )
+
+    _transport: Any  # uvloop's transports inherit from none of asyncio's classes
+
+    def __init__(self, pool: UpstreamPool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+        self._state = _IDLE
+        self._since = loop.time()
+        self._response: UpstreamResponse | None = None
+        self._head: ResponseHead | None = None
+        self._decoder: ChunkedDecoder | None = None
+        self._upload: Upload | None = None
+        self._informational = 0
+        self._left = 0
+        self._unsent = 0
+        self._keep_alive = True
+        self._read_paused = False
+        self._poller: select.poll | None = None
+        self._transport = None
+        self.write_paused = False
+        self.used = False
+        self.stale = False
+
+    @property
+    def closed(self) -> bool:
+        return self._state is _CLOSED
+
+    def reusable(self) -> bool:
+        """Whether an idle connection is still fit for a request.
+
+        It asks the kernel: bytes or an end of stream that arrived since the event loop last looked must be found
+        before our request is written, for afterwards they would pass for its answer.
+        """
+        return self._state is _IDLE and self._poller is not None and not self._poller.poll(0)
+
+    def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
+        """Send the request; the response's ``head`` future tells when its head is there."""
+        loop = self._loop
+        self._state = _HEAD
+        self._since = loop.time()
+        self._informational = 0
+        self._unsent = 0
+        response = self._response = UpstreamResponse(self, request, loop.create_future())
+        body = request.body
+        if not isinstance(body, bytes):
+            self._transport.write(head)
+            self._upload = Upload(self, body, request.content_length, loop)
+        elif len(body) <= _JOIN_LIMIT:
+            self._transport.write(head + body if body else head)
+        else:
+            self._transport.writelines((head, body))
+        return response
+
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Send a piece of a streamed body."""
+        if self._state is not _CLOSED:
+            self._since = self._loop.time()
+            self._transport.writelines(parts)
+
+    def upload_finished(self) -> None:
+        self._since = self._loop.time()
+
+    def resume_reading(self) -> None:
+        if self._read_paused and self._state is not _CLOSED:
+            self._read_paused = False
+            self._since = self._loop.time()
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Break off, for whoever reads the response does not want it any more."""
+        response = self._response
+        self._close()
+        if response is not None:
+            response.fail(UpstreamError(f"upstream {self._pool.target}: the response was aborted"))
+
+    def fail(self, error: BaseException) -> None:
+        """Break off for ``error``, which the reader of the response gets to see."""
+        response = self._response
+        self._close()
+        if response is not None:
+            if response.head.done() and isinstance(error, UpstreamError):
+                self._pool.failures += 1  # before its head, send() counts it, for it may be retried
+            response.fail(error)
+
+    def check(self, now: float) -> None:
+        """Close what has been idle or silent for too long."""
+        timeouts = self._pool.timeouts
+        state = self._state
+        if state is _IDLE:
+            if now - self._since >= timeouts.keepalive:
+                self._close()
+            return
+        limit = timeouts.response if state is _HEAD else timeouts.idle
+        if limit is None or state is _CLOSED:
+            return
+        upload = self._upload
+        # A slow upstream may take minutes for one large piece: that is progress, though no event tells of it.
+        unsent = self._transport.get_write_buffer_size()
+        taken = unsent < self._unsent
+        self._unsent = unsent
+        if taken or self._read_paused or (upload is not None and not upload.done and upload.waiting_for_source):
+            self._since = now
+        elif now - self._since >= limit:
+            what = "no response" if state is _HEAD else "the response fell silent"
+            self.fail(UpstreamTimeout(f"upstream {self._pool.target}: {what} within {limit:g} s"))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._poller = select.poll()
+        self._poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self._since = self._loop.time()
+        if self._upload is not None:
+            self._upload.resume()
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state is _CLOSED:
+            return
+        if state is _IDLE:
+            self._close()
+            return
+        self._since = self._loop.time()
+        try:
+            if state is _HEAD:
+                self._head_received(data)
+            else:
+                self._body_received(data)
+        except (MalformedHead, MalformedBody) as error:
+            self._break_off(str(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._state is _HEAD and self._upload is not None and exc is not None:
+            self._salvage()
+        state = self._state
+        if state is _UNTIL_CLOSE and exc is None:
+            self._keep_alive = False
+            self._finish()
+        elif state is _HEAD:
+            self.stale = self.used and self._head is None and not self._informational
+            self._break_off("the connection closed before a response came")
+        elif state is _IDLE:
+            self._close()
+        elif state is not _CLOSED:
+            self._break_off("the response broke off")
+
+    # How a response is read
+
+    def _head_received(self, data: bytes) -> None:
+        response = self._response
+        assert response is not None
+        while True:
+            head = self._head
+            if head is None:
+                head = self._head = ResponseHead(self._pool.max_head_bytes)
+            end = head.feed(data)
+            if end < 0:
+                return
+            self._head = None
+            if head.status >= 200:
+                break
+            self._informational_received(head, response.request)
+            if self._state is _CLOSED or end == len(data):
+                return
+            data = data[end:]
+        status = response.status = head.status
+        response.headers = head.headers
+        response.http_version = head.http_version
+        self._keep_alive = head.keep_alive
+        if not response.head.done():
+            response.head.set_result(response)
+        if response.request.method == b"HEAD" or status == 204 or status == 304 or head.content_length == 0:
+            self._left = 0
+            self._state = _LENGTH
+        elif head.chunked:
+            self._decoder = ChunkedDecoder(self._pool.max_head_bytes)
+            self._state = _CHUNKED
+        elif head.content_length > 0:
+            self._left = head.content_length
+            self._state = _LENGTH
+        else:
+            self._state = _UNTIL_CLOSE
+        if status >= 400 and self._upload is not None:
+            # RFC 9112 section 9.5: on an error response, stop sending. Others may well answer while they still read.
+            self._stop_upload()
+        if end < len(data) or (self._state is _LENGTH and not self._left):
+            self._body_received(data[end:] if end else data)
+
+    def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
+        if head.status == 101:
+            self._break_off("it answered 101 to a request that asked for no upgrade")
+            return
+        self._informational += 1
+        if self._informational > MAX_INFORMATIONAL:
+            raise MalformedHead(f"more than {MAX_INFORMATIONAL} informational responses")
+        if request.on_informational is not None:
+            request.on_informational(head.status, head.headers)
+
+    def _body_received(self, data: bytes) -> None:
+        response = self._response
+        assert response is not None
+        state = self._state
+        if state is _LENGTH:
+            left = self._left - len(data)
+            if left < 0:
+                self._keep_alive = False  # what follows the message is nobody's
+                data = data[: self._left]
+                left = 0
+            self._left = left
+            if data:
+                response.add(data)
+            if not left:
+                self._finish()
+                return
+        elif state is _UNTIL_CLOSE:
+            response.add(data)
+        else:
+            decoder = self._decoder
+            assert decoder is not None
+            pieces: list[bytes] = []
+            after = decoder.feed(data, pieces)
+            for piece in pieces:
+                response.add(piece)
+            if decoder.done:
+                if decoder.trailers:
+                    response.trailers = parse_trailers(decoder.trailers)
+                if after:
+                    self._keep_alive = False
+                self._finish()
+                return
+        if response.buffered > BUFFER_LIMIT and not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def _finish(self) -> None:
+        response = self._response
+        assert response is not None
+        self._response = None
+        self._decoder = None
+        upload = self._upload
+        if upload is not None:
+            if not upload.done:
+                self._stop_upload()
+            self._upload = None
+        if self._keep_alive and not self._transport.get_write_buffer_size() and not self._transport.is_closing():
+            self._state = _IDLE
+            self.used = True
+            response.finish()
+            self._pool.release(self)
+        else:
+            response.finish()
+            self._close()
+
+    def _stop_upload(self) -> None:
+        if self._upload is not None and not self._upload.done:
+            self._upload.cancel()
+            self._keep_alive = False
+
+    def _salvage(self) -> None:
+        """Read what the upstream said before it closed.
+
+        One that refuses an upload answers and closes; our next write then fails, and the event loop gives the
+        connection up with that answer unread. The socket is still open here, and ours.
+        """
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        if descriptor < 0 or self._transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            data = os.read(descriptor, _SALVAGE_LIMIT)
+        except OSError:
+            return
+        if data:
+            self.data_received(data)
+
+    def _break_off(self, reason: str) -> None:
+        self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}"))
+
+    def _close(self) -> None:
+        if self._state is _CLOSED:
+            return
+        was_idle = self._state is _IDLE
+        self._state = _CLOSED
+        self._response = None
+        self._head = None
+        self._decoder = None
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+        self._pool.forget(self, was_idle=was_idle)
+        if self._transport is not None:
+            self._transport.abort()
+
+

@@ -1,0 +1,282 @@
+"""The connections to one target.
+
+Rules:
+1. ``open`` counts connections that exist or are being made; it never exceeds ``max_connections``. Whoever lowers it
+   (``forget``, ``_slot_free``) passes the slot on to the first waiter.
+2. While somebody waits, no connection is idle and no slot is free: late-comers cannot overtake.
+3. The most recently used connection is taken first, so that those too many fall idle and expire.
+4. One timer for all: it runs while connections exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections import deque
+
+from sentinel_host.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
+from sentinel_host.http.upstream.connection import Connection
+from sentinel_host.http.upstream.request import IDEMPOTENT, UpstreamRequest, encode_head
+from sentinel_host.http.upstream.resolve import Resolver
+from sentinel_host.http.upstream.response import UpstreamResponse
+from sentinel_host.http.upstream.target import Target, Timeouts
+from sentinel_host.http.upstream.tls import client_context
+
+_DEFAULT_TIMEOUTS = Timeouts()
+
+_SWEEP_SHARE = 20
+"""Timeouts are looked at this many times in the course of the shortest: none fires later than by a twentieth."""
+
+
+class UpstreamPool:
+    """A keep-alive pool for one target, to be used from one event loop.
+
+    For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``, ``reuses`` and
+    ``failures`` (requests that ended in an UpstreamError) count up.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+        max_connections: int = 256,
+        ssl_context: ssl.SSLContext | None = None,
+        max_head_bytes: int = 65536,
+        dns_ttl: float = 30.0,
+    ) -> None:
+        self.target = target
+        self.timeouts = timeouts
+        self.max_connections = max_connections
+        self.max_head_bytes = max_head_bytes
+        self.open = 0
+        self.connects = 0
+        self.reuses = 0
+        self.failures = 0
+        self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
+        self._resolver = Resolver(target, dns_ttl)
+        self._connections: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._sweeper: asyncio.TimerHandle | None = None
+        shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
+        self._sweep_interval = max(0.005, min(0.1, shortest / _SWEEP_SHARE))
+        self._closed = False
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Send a request and wait for the head of its final response.
+
+        Raises UpstreamError (refused, broke off, not HTTP), UpstreamTimeout (connect or response), UpstreamBusy, what
+        the BodySource raised, or SentinelError for a head that must not be sent. A request is sent a second time, on a
+        new connection, only if its method is idempotent, its body is in memory, and a kept connection died before a
+        byte of the answer.
+        """
+        head = encode_head(request)
+        retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
+        connection = self._take_idle()
+        try:
+            if connection is None:
+                connection = await self._acquire()
+            while True:
+                response = connection.start(request, head)
+                try:
+                    return await response.head
+                except UpstreamError:
+                    if not (retry and connection.stale):
+                        raise
+                    retry = False
+                except BaseException:
+                    response.abort()
+                    raise
+                connection = await self._acquire(new=True)
+        except UpstreamError:
+            self.failures += 1
+            raise
+
+    async def close(self) -> None:
+        """Close every connection; requests under way and waiting fail with UpstreamError. For good."""
+        self._closed = True
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(self._error("the pool is closed"))
+        for connection in list(self._connections):
+            connection.fail(self._error("the pool is closed"))
+        self._resolver.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        await asyncio.sleep(0)  # the transports tell their protocols in the next turn of the loop
+
+    # For connections
+
+    def release(self, connection: Connection) -> None:
+        """Take back a connection that has served its request and may serve another."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def forget(self, connection: Connection, *, was_idle: bool) -> None:
+        """Strike out a connection that is being closed."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            if was_idle and connection in self._idle:
+                self._idle.remove(connection)
+            self._slot_free()
+
+    # How a request comes by a connection
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable():
+                self.reuses += 1
+                return connection
+            connection.abort()
+        return None
+
+    async def _acquire(self, *, new: bool = False) -> Connection:
+        while True:
+            if self._closed:
+                raise self._error("the pool is closed")
+            if new and self._idle and self.open >= self.max_connections:
+                self._idle[0].abort()
+            if self.open < self.max_connections:
+                self.open += 1
+                return await self._connect()
+            connection = await self._wait()
+            if connection is None:
+                return await self._connect()
+            if new:
+                # Kept ones are what this request has just failed on: this one makes room for a new one.
+                connection.abort()
+            elif connection.reusable():
+                self.reuses += 1
+                return connection
+            else:
+                connection.abort()
+
+    async def _wait(self) -> Connection | None:
+        """A connection that another request has finished with, or None for the right to open one."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Connection | None] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(self.timeouts.pool_wait, self._wait_expired, waiter)
+        try:
+            return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                given = waiter.result()
+                if given is None:
+                    self._slot_free()
+                elif not given.closed:
+                    self.release(given)
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
+        finally:
+            timer.cancel()
+
+    def _wait_expired(self, waiter: asyncio.Future[Connection | None]) -> None:
+        if not waiter.done():
+            waiter.set_exception(
+                UpstreamBusy(
+                    f"upstream {self.target}: all {self.max_connections} connections stayed in use for "
+                    f"{self.timeouts.pool_wait:g} s"
+                )
+            )
+
+    def _slot_free(self) -> None:
+        """One connection less: pass the slot on."""
+        self.open -= 1
+        while self._waiters and self.open < self.max_connections:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self.open += 1
+                waiter.set_result(None)
+
+    async def _connect(self) -> Connection:
+        """Open a connection in a slot that is already counted."""
+        try:
+            async with asyncio.timeout(self.timeouts.connect):
+                connection = await self._connect_somewhere()
+        except BaseException as error:
+            self._slot_free()
+            if isinstance(error, TimeoutError):
+                raise UpstreamTimeout(
+                    f"upstream {self.target}: no connection within {self.timeouts.connect:g} s"
+                ) from None
+            if isinstance(error, OSError):
+                self._resolver.forget()
+                raise self._error(_reason(error)) from None
+            raise
+        self.connects += 1
+        if connection.closed:
+            # It closed, or spoke first, between the handshake and this line.
+            self._slot_free()
+            raise self._error("the connection closed before a request was sent")
+        self._connections.add(connection)
+        if self._closed:
+            connection.abort()
+            raise self._error("the pool is closed")
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
+        return connection
+
+    async def _connect_somewhere(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        addresses = await self._resolver.addresses()
+        deadline = loop.time() + self.timeouts.connect
+        error: OSError = OSError("no address")
+        for number, address in enumerate(addresses):
+            # A black hole must not use up the time of the addresses after it.
+            share = (deadline - loop.time()) / (len(addresses) - number)
+            try:
+                async with asyncio.timeout(share if number + 1 < len(addresses) else None):
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(self, loop),
+                        address,
+                        self.target.port,
+                        ssl=self._ssl,
+                        server_hostname=self.target.host if self._ssl else None,
+                    )
+                return connection
+            except OSError as failure:
+                error = failure
+        raise error
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in list(self._connections):
+            connection.check(now)
+        self._sweeper = loop.call_later(self._sweep_interval, self._sweep) if self._connections else None
+
+    def _error(self, reason: str) -> UpstreamError:
+        return UpstreamError(f"upstream {self.target}: {reason}")
+
+
+def _reason(error: OSError) -> str:
+    """One line for an operator: what failed, without addresses or descriptors."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"the TLS handshake failed: {error.reason or 'the connection closed'}"
+    if isinstance(error, socket.gaierror):
+        return "its name could not be resolved"
+    if error.errno is not None:
+        return f"no connection: {os.strerror(error.errno)}"
+    return "no connection"

@@ -1,0 +1,87 @@
+"""Where an upstream is, and how long to wait for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sentinel_host.errors import ConfigError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address of an upstream: scheme, host (an IPv6 address without brackets) and port."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> Target:
+        """Read ``http://host[:port]`` or ``https://host[:port]``; anything more or other is a ConfigError."""
+        if any(character <= " " or character > "~" for character in url):
+            raise ConfigError(f"upstream target {url!r}: only visible ASCII characters are allowed")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigError(f"upstream target {url!r}: {error}") from None
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise ConfigError(f"upstream target {url!r}: the scheme must be http or https")
+        if "@" in parts.netloc:
+            raise ConfigError(f"upstream target {url!r}: a user name or password is not allowed")
+        if parts.path not in ("", "/") or "?" in url or "#" in url:
+            raise ConfigError(f"upstream target {url!r}: a path, query or fragment is not allowed")
+        host = parts.hostname or ""
+        if not _is_host(host):
+            raise ConfigError(f"upstream target {url!r}: {host!r} is not a host name or address")
+        if port is None:
+            if parts.netloc.endswith(":"):
+                raise ConfigError(f"upstream target {url!r}: the port is missing")
+            port = _DEFAULT_PORTS[parts.scheme]
+        if port == 0:
+            raise ConfigError(f"upstream target {url!r}: port 0 is not allowed")
+        return cls(parts.scheme, host, port)
+
+    @property
+    def authority(self) -> bytes:
+        """The Host value of a request to this target; the scheme's own port is left out (RFC 9110 section 4.2.3)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority.decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for an upstream, in seconds.
+
+    ``connect`` covers name resolution, every address tried and the TLS handshake. ``response`` runs from the request
+    (progress of an upload starts it again; time that the upload spends waiting for its client does not count) to the
+    response's head. ``idle`` is the longest silence between two pieces of a response's body while we are reading;
+    None allows any. ``pool_wait`` is the wait for a free connection; ``keepalive`` closes one that was idle so long.
+    The 60 seconds are nginx's proxy_read_timeout; 55 stays below the 60 of common load balancers, so that we are the
+    first to close an idle connection.
+    """
+
+    connect: float = 5.0
+    response: float = 60.0
+    idle: float | None = 60.0
+    pool_wait: float = 5.0
+    keepalive: float = 55.0
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return "%" not in host
+    return _HOST_NAME.fullmatch(host) is not None and ".." not in host
