@@ -1,0 +1,60 @@
+/* What Python sees of the C: a copy of the declarations in src/, which the compiler holds to them. */
+
+typedef ... snt_engine;
+typedef ... snt_log;
+typedef ... snt_guest;
+
+static const size_t SNT_SIZEOF_FUNC;
+static const size_t SNT_SIZEOF_MEMORY;
+static const size_t SNT_SIZEOF_VAL_RAW;
+static const size_t SNT_SIZEOF_EXTERN;
+static const size_t SNT_OFFSET_EXTERN_OF;
+static const size_t SNT_SIZEOF_LOG_LINE;
+
+#define SNT_HOOKS ...
+#define SNT_LOG_MESSAGE_MAX ...
+static const int64_t SNT_WROTE;
+
+enum { SNT_RETURNS_NOTHING, SNT_RETURNS_LIST, SNT_RETURNS_OUTCOME, ... };
+enum {
+  SNT_REFUSED,
+  SNT_TRAP_IN_REALLOC,
+  SNT_TRAP_IN_HOOK,
+  SNT_TRAP_IN_POST,
+  SNT_REALLOC_OUT_OF_BOUNDS,
+  SNT_AREA_MISALIGNED,
+  SNT_AREA_OUT_OF_BOUNDS,
+  SNT_RESULT_OUT_OF_BOUNDS,
+  SNT_RESULT_TOO_LONG,
+  SNT_BAD_DISCRIMINANT,
+  SNT_INPUT_TOO_LONG,
+  SNT_NO_HOOK,
+  SNT_BUSY,
+  SNT_DISCARDED,
+  SNT_NO_MEMORY,
+  ...
+};
+
+snt_engine *snt_engine_new(void);
+const char *snt_engine_name(size_t index);
+bool snt_engine_set(snt_engine *engine, size_t index, uintptr_t address);
+
+snt_log *snt_log_new(const snt_engine *engine, size_t capacity);
+void snt_log_free(snt_log *log);
+bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length);
+size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
+uintptr_t snt_log_write_address(void);
+
+snt_guest *snt_guest_new(const snt_engine *engine, uintptr_t context, uint64_t id, uint64_t calls, uint32_t limit);
+void snt_guest_free(snt_guest *guest);
+void snt_guest_bind(snt_guest *guest, uintptr_t memory, uintptr_t realloc_);
+bool snt_guest_bind_hook(snt_guest *guest, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns,
+                         uintptr_t function, uintptr_t post);
+int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
+                 size_t second_length, bool flag);
+const uint8_t *snt_guest_output(const snt_guest *guest);
+size_t snt_guest_length(const snt_guest *guest);
+size_t snt_guest_capacity(const snt_guest *guest);
+uint64_t snt_guest_calls(const snt_guest *guest);
+uintptr_t snt_guest_take_trap(snt_guest *guest);
+uintptr_t snt_guest_take_error(snt_guest *guest);

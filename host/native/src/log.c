@@ -1,0 +1,82 @@
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+
+snt_log *snt_log_new(const snt_engine *engine, size_t capacity) {
+  snt_log *log = calloc(1, sizeof *log);
+  if (log == NULL) return NULL;
+  log->bytes = malloc(capacity);
+  if (log->bytes == NULL || pthread_mutex_init(&log->lock, NULL) != 0) {
+    free(log->bytes);
+    free(log);
+    return NULL;
+  }
+  log->engine = engine;
+  log->capacity = capacity;
+  return log;
+}
+
+void snt_log_free(snt_log *log) {
+  if (log == NULL) return;
+  pthread_mutex_destroy(&log->lock);
+  free(log->bytes);
+  free(log);
+}
+
+bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length) {
+  if (length > SNT_LOG_MESSAGE_MAX) length = SNT_LOG_MESSAGE_MAX;
+  snt_log_line line = {.guest = guest, .call = call, .length = (uint32_t)length, .level = level};
+  pthread_mutex_lock(&log->lock);
+  bool fits = sizeof line + length <= log->capacity - log->used;
+  if (fits) {
+    memcpy(log->bytes + log->used, &line, sizeof line);
+    if (length > 0) memcpy(log->bytes + log->used + sizeof line, text, length);
+    log->used += sizeof line + length;
+  } else {
+    log->dropped++;
+  }
+  pthread_mutex_unlock(&log->lock);
+  return fits;
+}
+
+size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped) {
+  pthread_mutex_lock(&log->lock);
+  size_t used = log->used;
+  memcpy(out, log->bytes, used);
+  *dropped = log->dropped;
+  log->used = 0;
+  log->dropped = 0;
+  pthread_mutex_unlock(&log->lock);
+  return used;
+}
+
+static wasm_trap_t *refuse(const snt_engine *engine, const char *why) {
+  return engine->wasmtime_trap_new(why, strlen(why));
+}
+
+wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
+  (void)count; /* the linker has checked the type */
+  snt_log *log = env;
+  const snt_engine *engine = log->engine;
+  uint32_t level = (uint32_t)args[0].i32, start = (uint32_t)args[1].i32, length = (uint32_t)args[2].i32;
+  if (level >= SNT_LOG_LEVELS) return refuse(engine, "log.write: unknown level");
+  wasmtime_context_t *context = engine->wasmtime_caller_context(caller);
+  snt_guest *guest = engine->wasmtime_context_get_data(context);
+  wasmtime_extern_t found;
+  const wasmtime_memory_t *memory = &found.of.memory;
+  if (guest != NULL && guest->bound) {
+    memory = &guest->memory;
+  } else if (!engine->wasmtime_caller_export_get(caller, "memory", 6, &found) || found.kind != WASMTIME_EXTERN_MEMORY) {
+    return refuse(engine, "log.write: the caller exports no memory");
+  }
+  if ((uint64_t)start + length > engine->wasmtime_memory_data_size(context, memory)) {
+    return refuse(engine, "log.write: the message lies outside of memory");
+  }
+  const uint8_t *text = engine->wasmtime_memory_data(context, memory) + start;
+  if (guest != NULL) guest->wrote = true;
+  snt_log_put(log, guest == NULL ? 0 : guest->id, guest == NULL ? 0 : guest->calls, level, text, length);
+  return NULL;
+}

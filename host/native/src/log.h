@@ -1,0 +1,53 @@
+/* Lines that guests write, kept until Python drains them.
+ *
+ * Rule 1: writing never blocks on the reader and never allocates. What does not fit is dropped and counted.
+ * Rule 2: a line is copied whole under the lock, so that a reader never sees half of one.
+ * Rule 3: nothing here judges the bytes; escaping is for whoever writes them out.
+ */
+#ifndef SNT_LOG_H
+#define SNT_LOG_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine.h"
+
+/* wit/ABI.md section 4. */
+#define SNT_LOG_MESSAGE_MAX 8192
+#define SNT_LOG_LEVELS 5
+
+/* What stands before the bytes of each line. */
+typedef struct {
+  uint64_t guest;  /* the id of the guest that wrote it */
+  uint64_t call;   /* in which call, by the guest's numbering */
+  uint32_t length; /* of the bytes that follow */
+  uint32_t level;  /* trace 0 .. error 4 */
+} snt_log_line;
+
+typedef struct {
+  const snt_engine *engine;
+  pthread_mutex_t lock;
+  uint8_t *bytes;
+  size_t capacity, used;
+  uint64_t dropped; /* since the last drain */
+} snt_log;
+
+/* A buffer of `capacity` bytes, headers included; NULL when there is no memory. */
+snt_log *snt_log_new(const snt_engine *engine, size_t capacity);
+void snt_log_free(snt_log *log);
+
+/* Add one line, cut to SNT_LOG_MESSAGE_MAX bytes. Returns whether there was room; if not, the line is counted. */
+bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length);
+
+/* Move all lines to `out`, which holds at least the log's capacity, each an snt_log_line and its bytes, unpadded, and the
+ * count of those dropped since the last time to `dropped`. Returns the number of bytes. */
+size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
+
+/* The host function behind the import `log.write`: an unchecked callback `(i32 level, i32 message, i32 length)`. `env` is
+ * the snt_log; the store's data is the snt_guest, or NULL. Traps for an unknown level, a message outside of the caller's
+ * memory, and a caller that has none. Works from a start function, when the instance is not known yet. */
+wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+
+#endif

@@ -1,0 +1,86 @@
+"""The buffer that guests' log lines wait in, filled by C during a call and drained between calls."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import NamedTuple
+
+from wasmtime import FuncType, Linker, ValType, WasmtimeError, _bindings
+
+from sentinel_host.native._native import ffi, lib
+from sentinel_host.native.library import ENGINE_TABLE
+
+# snt_log_line in host/native/src/log.h.
+_HEADER = struct.Struct("<QQII")
+assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
+
+# Thirty lines of the greatest length, or some 1,500 of the usual 150 bytes, between two drains.
+DEFAULT_CAPACITY = 256 * 1024
+
+
+class LogLine(NamedTuple):
+    """One line as the guest wrote it: ``guest`` is the id it was registered by, ``label`` that of the call, if any."""
+
+    guest: int
+    label: str | None
+    level: int
+    message: bytes
+
+
+class LogBuffer:
+    """Lines of every guest in one worker, bounded: what does not fit is dropped and counted.
+
+    ``labels`` maps a call's number to what the caller wants to find in that call's lines, the request's id. It is
+    filled only for calls that wrote something, and cleared by `drain`.
+    """
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        handle = lib.snt_log_new(ENGINE_TABLE, capacity)
+        if handle == ffi.NULL:
+            raise MemoryError
+        self._handle = ffi.gc(handle, lib.snt_log_free)
+        self._scratch = ffi.new("uint8_t[]", capacity)
+        self._view = ffi.buffer(self._scratch)
+        self._dropped = ffi.new("uint64_t *")
+        self._address = int(ffi.cast("uintptr_t", handle))
+        self._types: list[FuncType] = []
+        self.labels: dict[int, str] = {}
+
+    def define(self, linker: Linker, module: str, name: str) -> None:
+        """Let guests that ``linker`` instantiates import ``write`` as ``module`` ``name``.
+
+        The buffer must outlive them.
+        """
+        # Made anew for each linker: a function type belongs to the first engine that saw it. Kept, because the C API
+        # borrows it.
+        signature = FuncType([ValType.i32()] * 3, [])
+        self._types.append(signature)
+        encoded = (module.encode(), name.encode())
+        error = _bindings.wasmtime_linker_define_func_unchecked(
+            linker.ptr(),
+            ctypes.create_string_buffer(encoded[0]),
+            len(encoded[0]),
+            ctypes.create_string_buffer(encoded[1]),
+            len(encoded[1]),
+            signature.ptr(),
+            ctypes.cast(lib.snt_log_write_address(), _bindings.wasmtime_func_unchecked_callback_t),
+            self._address,
+            ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+        )
+        if error:
+            raise WasmtimeError._from_ptr(error)
+
+    def drain(self) -> tuple[list[LogLine], int]:
+        """Take every line out, oldest first, and the number of lines that were dropped since the last time."""
+        size = lib.snt_log_drain(self._handle, self._scratch, self._dropped)
+        data = self._view[:size]
+        lines: list[LogLine] = []
+        offset = 0
+        while offset < size:
+            guest, call, length, level = _HEADER.unpack_from(data, offset)
+            start = offset + _HEADER.size
+            offset = start + length
+            lines.append(LogLine(guest, self.labels.get(call), level, data[start:offset]))
+        self.labels.clear()
+        return lines, int(self._dropped[0])
