@@ -1,0 +1,10 @@
+"""What may enter, what is taken off and what is put on: rules for every protocol, free of sockets."""
+
+from __future__ import annotations
+
+from sentinel_host.http.rules.admission import Admission, Admitted
+from sentinel_host.http.rules.forwarding import Forwarding
+from sentinel_host.http.rules.peers import TrustedPeers
+from sentinel_host.http.rules.responses import end_to_end, end_to_end_trailers
+
+__all__ = ["Admission", "Admitted", "Forwarding", "TrustedPeers", "end_to_end", "end_to_end_trailers"]

@@ -1,0 +1,229 @@
+"""The one step through which every request of every protocol enters, before any guest sees it.
+
+Rule 1: what two HTTP readers could understand differently is refused, never mended.
+Rule 2: what leaves here is what guests see, routes match and upstreams get; nobody looks at the scope again.
+Rule 3: hop-by-hop fields, and those that ``Connection`` names, go first, so that a client cannot use them to delete
+        what a guest sets. Identity headers and their ``_`` and ``.`` aliases go on every route.
+Rule 4: forwarded headers and request ids are believed from trusted peers only.
+Rule 5: framing that only raw bytes show is the lane's business; whatever an ASGI scope shows is checked here, because
+        requests also arrive over HTTP/2 and through servers that are not ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import getrandbits
+from typing import Any
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.rules.fields import Field, FieldTable
+from sentinel_host.http.rules.peers import TrustedPeers
+from sentinel_host.messages import Headers, RequestHead
+from sentinel_host.paths import PathError, PathRule, is_query
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+# RFC 3986 section 3.2.2 without userinfo, escapes and sub-delims, which no registered name uses.
+_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
+_DIGITS = re.compile(rb"[0-9]{1,18}").fullmatch
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+_CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
+_OWN_CONNECTION = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
+_PLAIN_CONNECTION = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A request that may enter.
+
+    ``content_length`` is in bytes, ``None`` when not declared; ``has_body`` is false when there certainly is none.
+    ``peer`` is the connection's other end, ``head.client`` who stands behind trusted proxies. ``forwarded`` holds the
+    forwarded fields of a trusted peer. ``host`` is the authority as the client wrote it.
+    """
+
+    head: RequestHead
+    host: bytes
+    peer: str
+    has_body: bool
+    content_length: int | None
+    forwarded: Headers
+
+
+class Admission:
+    """The rules, configured."""
+
+    def __init__(
+        self,
+        *,
+        identity_headers: list[str],
+        trusted: TrustedPeers,
+        paths: PathRule,
+        refuse_aliases: bool,
+    ) -> None:
+        self._fields = FieldTable(identity_headers)
+        self._trusted = trusted
+        self._paths = paths
+        self._refuse_aliases = refuse_aliases
+
+    def admit(self, scope: Mapping[str, Any]) -> Admitted:
+        """Check an ASGI ``http`` scope; the head's route is still empty.
+
+        Raises `ClientError` with the status to answer.
+        """
+        method: str = scope["method"]
+        if method not in _METHODS:
+            _check_method(method)
+        version: str = scope["http_version"]
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        trusted = peer in self._trusted
+
+        fields = scope["headers"]
+        headers: Headers = []
+        keep = headers.append
+        known = self._fields.known
+        special: list[tuple[int, bytes, bytes]] = []
+        for field in fields:
+            kind = known.get(field[0])
+            if kind == 0:
+                keep(field)
+            elif kind is None or kind != Field.DROP:
+                if kind is None and not (kind := self._classify(field[0])):
+                    keep(field)
+                else:
+                    special.append((kind, field[0], field[1]))
+        _check_values(fields)
+
+        host = b""
+        hosts = 0
+        content_length: int | None = None
+        chunked = False
+        named: set[bytes] | None = None
+        forwarded: Headers = []
+        request_id = ""
+        cookies: list[bytes] = []
+        for kind, name, value in special:
+            if kind == Field.HOST:
+                host = value
+                hosts += 1
+            elif kind == Field.CONNECTION:
+                if value not in _PLAIN_CONNECTION:
+                    named = (named or set()) | _connection_names(value)
+            elif kind == Field.CONTENT_LENGTH:
+                if content_length is not None or not _DIGITS(value):
+                    raise ClientError("Content-Length is not one number")
+                content_length = int(value)
+            elif kind == Field.TRANSFER_ENCODING:
+                if value.lower() != b"chunked" or chunked:
+                    raise ClientError("Transfer-Encoding is not chunked", 501)
+                chunked = True
+            elif kind == Field.COOKIE:
+                cookies.append(value)
+            elif kind == Field.FORWARDED:
+                if trusted:
+                    forwarded.append((name, value))
+            elif kind == Field.REQUEST_ID:
+                if trusted and _REQUEST_ID(value):
+                    request_id = value.decode("ascii")
+            elif kind == Field.ALIAS and self._refuse_aliases:
+                raise ClientError(f"header name {name[:64]!r} holds '_' or '.'")
+        if chunked and (content_length is not None or version == "1.0"):
+            raise ClientError("Transfer-Encoding beside Content-Length, or on HTTP/1.0")
+        if cookies:
+            # RFC 9113 section 8.2.3: crumbs of one cookie string may travel apart on HTTP/2, and go on as one field.
+            keep((b"cookie", b"; ".join(cookies)))
+        if named:
+            headers = [field for field in headers if field[0] not in named]
+
+        path, host = self._target(scope, method, host)
+        if hosts != 1 and (hosts or version != "1.0"):
+            raise ClientError(f"{'no' if not hosts else 'more than one'} Host")
+        if host and not _AUTHORITY(host):
+            raise ClientError("Host is not a host with an optional port")
+        query = scope["query_string"]
+        head = RequestHead(
+            method=method,
+            path=path,
+            query=_check_query(query) if query else None,
+            headers=headers,
+            scheme=scope["scheme"],
+            authority=host.decode("ascii"),
+            client=peer,
+            request_id=request_id or f"{getrandbits(128):032x}",
+            route="",
+            http_version=version,
+        )
+        if forwarded:
+            self._believe(head, peer, forwarded)
+        has_body = chunked or bool(content_length) or (content_length is None and version not in ("1.1", "1.0"))
+        return Admitted(head, host, peer, has_body, content_length, forwarded)
+
+    def _classify(self, name: bytes) -> int:
+        try:
+            return self._fields[name]
+        except ValueError as error:
+            raise ClientError(str(error)) from None
+
+    def _target(self, scope: Mapping[str, Any], method: str, host: bytes) -> tuple[str, bytes]:
+        """The canonical path and the authority (RFC 9112 section 3.2)."""
+        raw: bytes = scope["raw_path"]
+        if not raw.startswith(b"/"):
+            if raw == b"*" and method == "OPTIONS":
+                return "*", host
+            raw, host = _absolute(raw, scope["scheme"], host)
+        try:
+            return self._paths.canonical(raw.decode("ascii")), host
+        except UnicodeDecodeError:
+            raise ClientError("path holds a character that is not ASCII") from None
+        except PathError as error:
+            raise ClientError(str(error)) from None
+
+    def _believe(self, head: RequestHead, peer: str, forwarded: Headers) -> None:
+        def joined(wanted: bytes) -> str:
+            return ",".join(value.decode("latin-1") for name, value in forwarded if name == wanted)
+
+        head.client = self._trusted.client(peer, joined(b"x-forwarded-for"), joined(b"forwarded"))
+        scheme = joined(b"x-forwarded-proto").lower()
+        if scheme in ("http", "https"):
+            head.scheme = scheme
+
+
+def _check_method(method: str) -> None:
+    if method == "CONNECT":
+        raise ClientError("CONNECT is for proxies", 501)
+    if method == "TRACE":
+        # RFC 9110 section 9.3.8: it would echo what guests added, credentials included.
+        raise ClientError("TRACE is not allowed", 405, close=False)
+    if not _METHOD(method):
+        raise ClientError("method is not a token")
+
+
+def _check_values(fields: list[tuple[bytes, bytes]]) -> None:
+    # One pass in C over all values costs less than one regular expression on each.
+    values = b"\t".join([field[1] for field in fields])
+    if len(values.translate(None, _CONTROLS)) != len(values):
+        for name, value in fields:
+            if len(value.translate(None, _CONTROLS)) != len(value):
+                raise ClientError(f"header {name[:64].decode('latin-1')}: value holds a control character")
+
+
+def _connection_names(value: bytes) -> set[bytes]:
+    return {name.strip(b" \t").lower() for name in value.split(b",")} - _OWN_CONNECTION
+
+
+def _absolute(target: bytes, scheme: str, host: bytes) -> tuple[bytes, bytes]:
+    """Split an absolute-form target; its authority must be what Host says, as two different ones are two readings."""
+    start, _, rest = target.partition(b"://")
+    authority, slash, path = rest.partition(b"/")
+    if not rest or start.lower() != scheme.encode("ascii") or authority.lower() != host.lower():
+        raise ClientError("target is neither a path nor a URL of this host")
+    return slash + path or b"/", host
+
+
+def _check_query(query: bytes) -> str:
+    text = query.decode("latin-1")
+    if not is_query(text):
+        raise ClientError("query holds a character that is not allowed")
+    return text

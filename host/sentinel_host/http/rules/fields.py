@@ -1,0 +1,80 @@
+"""Which request header fields need more than being passed on."""
+
+from __future__ import annotations
+
+import enum
+import re
+
+TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+
+
+class Field(enum.IntEnum):
+    """How admission treats a field; zero is the common case, so that the loop tests one thing."""
+
+    KEEP = 0
+    DROP = 1
+    IDENTITY = 2
+    FORWARDED = 3
+    ALIAS = 4
+    HOST = 5
+    CONTENT_LENGTH = 6
+    TRANSFER_ENCODING = 7
+    CONNECTION = 8
+    REQUEST_ID = 9
+    COOKIE = 10
+
+
+# RFC 9110 section 7.6.1 with the fields that it calls obsolete; Expect is answered by the server itself (section
+# 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
+_HOP_BY_HOP = ("keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade", "expect")
+
+# What a proxy tells the next about the client. Only a trusted peer is believed.
+FORWARDED_FIELDS = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+)
+
+# A client chooses names: beyond this many they are classified each time instead of being remembered.
+_REMEMBERED = 2048
+
+
+class FieldTable:
+    """Name to `Field`, remembering the names that it has judged.
+
+    >>> table = FieldTable(["x-principal"])
+    >>> table[b"x-principal"], table[b"accept"], table[b"x_principal"]
+    (<Field.IDENTITY: 2>, <Field.KEEP: 0>, <Field.ALIAS: 4>)
+    """
+
+    def __init__(self, identity_headers: list[str]) -> None:
+        self.known: dict[bytes, int] = {
+            b"host": Field.HOST,
+            b"content-length": Field.CONTENT_LENGTH,
+            b"transfer-encoding": Field.TRANSFER_ENCODING,
+            b"connection": Field.CONNECTION,
+            b"x-request-id": Field.REQUEST_ID,
+            b"cookie": Field.COOKIE,
+        }
+        self.known.update((name.encode(), Field.DROP) for name in _HOP_BY_HOP)
+        self.known.update((name.encode(), Field.FORWARDED) for name in FORWARDED_FIELDS)
+        self.known.update((name.encode(), Field.IDENTITY) for name in identity_headers)
+
+    def __getitem__(self, name: bytes) -> int:
+        """The field's kind.
+
+        Raises `ValueError` for a name that is no lower-case token (RFC 9110 section 5.1).
+        """
+        kind = self.known.get(name)
+        if kind is None:
+            if not TOKEN(name):
+                raise ValueError(f"header name {name[:64]!r} is not a token")
+            kind = Field.ALIAS if b"_" in name or b"." in name else Field.KEEP
+            if len(self.known) < _REMEMBERED and len(name) <= 64:
+                self.known[name] = kind
+        return kind
