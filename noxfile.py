@@ -88,7 +88,7 @@ def sdk(session: nox.Session) -> None:
     """The SDKs' own tests: cargo test in sdk/rust, npm test in sdk/assemblyscript."""
     cargo = rust_toolchain.cargo_command()
     with session.chdir(ROOT / "sdk" / "rust"):
-        run_cargo(session, [*cargo, "test", "--quiet", "--locked"], rust_toolchain.rust_environment())
+        run_cargo(session, [*cargo, "test", "--quiet", "--locked", "--workspace"], rust_toolchain.rust_environment())
     package = ROOT / "sdk" / "assemblyscript"
     node.install(package)
     with session.chdir(package):

@@ -9,25 +9,32 @@ from pathlib import Path
 from guestbuild.places import REPOSITORY
 
 
-def test_the_wheel_holds_the_whole_package_and_the_compiled_module(tmp_path: Path) -> None:
-    source, out = tmp_path / "source", tmp_path / "wheels"
-    products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__", "_native.c")
-    shutil.copytree(REPOSITORY / "host", source / "host", ignore=products)
-    for name in ("pyproject.toml", "setup.py", "LICENSE"):
-        shutil.copy(REPOSITORY / name, source)
-    build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out)
-    done = subprocess.run((*build, source), capture_output=True, text=True, check=False)
+def run(*command: str | Path, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
+
+def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
+    """Every file of the package, the compiled module, the command: a working tree would hide what the archive lacks."""
+    source, out = tmp_path / "source", tmp_path / "out"
+    products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
+    shutil.copytree(REPOSITORY / "host", source / "host", ignore=products)
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
+    (archive,) = out.glob("sentinel_host-*.tar.gz")
+    build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out)
+    run(*build, archive, cwd=tmp_path)
+
     (wheel,) = out.glob("sentinel_host-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        (entry_points,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
-        assert archive.read(entry_points).decode().split() == [
+    with zipfile.ZipFile(wheel) as content:
+        metadata, names = set(), set()
+        for name in content.namelist():
+            (metadata if ".dist-info/" in name else names).add(name)
+        (entry_points,) = (name for name in metadata if name.endswith("/entry_points.txt"))
+        assert content.read(entry_points).decode().split("\n")[:2] == [
             "[console_scripts]",
-            "sentinel",
-            "=",
-            "sentinel_host.cli:main",
+            "sentinel = sentinel_host.cli:main",
         ]
     compiled = {name for name in names if name.startswith("sentinel_host/native/_native") and name.endswith(".so")}
     assert len(compiled) == 1
