@@ -1,0 +1,142 @@
+"""What the connections of one worker share: limits, counts, the clock's sweep and the way to a quiet end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from time import time
+from typing import TYPE_CHECKING, Any, Final
+
+from sentinel_host.http.lane.limits import Limits
+
+if TYPE_CHECKING:
+    from sentinel_host.http.lane.protocol import LaneProtocol
+
+# How long a connection that was in use just now may take to send one more request during shutdown.
+_LAST_REQUEST: Final = 0.5
+
+# An ASGI 3 application, as loosely typed as the specification leaves it.
+Application = Callable[..., Any]
+# Takes a transport and the bytes read so far, once they turn out to be HTTP/2.
+HandOver = Callable[["LaneProtocol", bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listening socket's share of every scope: its name (``public``, ``admin``), the application, the lifespan state."""
+
+    name: str
+    app: Application
+    state: dict[str, Any] = field(default_factory=dict)
+    hand_over: HandOver | None = None
+
+    def extensions(self) -> dict[str, dict[str, Any]]:
+        """The ``extensions`` of every scope of this listener: one dict for all, which no application may change."""
+        return {
+            "http.response.trailers": {},
+            "http.response.informational": {},
+            "sentinel.cancel_on_disconnect": {},
+            "sentinel.listener": {"name": self.name},
+        }
+
+
+class Connections:
+    """The connections of one worker.
+
+    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit`` (a `Limits` field, or ``refused`` for
+    malformed requests, to how often).
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.lanes: set[LaneProtocol] = set()
+        self.open = 0
+        self.accepted = 0
+        self.requests = 0
+        self.limits_hit: dict[str, int] = {}
+        self.date = b""
+        self.closing = False
+        self._per_client: dict[bytes | str, int] = {}
+        self._emptied: asyncio.Future[None] | None = None
+        self._interval = limits.sweep_interval()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to watch the deadlines of the connections that ``loop`` serves."""
+        self.loop = loop
+        self._sweep()
+
+    def hit(self, limit: str) -> None:
+        """Count one limit that was reached."""
+        self.limits_hit[limit] = self.limits_hit.get(limit, 0) + 1
+
+    def admit(self, client: str | None) -> str | None:
+        """Count a new connection; the name of the limit that it exceeds, if any. Each is to be `release`d once."""
+        self.accepted += 1
+        self.open += 1
+        key = _client_key(client)
+        count = self._per_client[key] = self._per_client.get(key, 0) + 1
+        if self.open > self.limits.connections:
+            return "connections"
+        if count > self.limits.connections_per_client and client is not None:
+            return "connections_per_client"
+        return None
+
+    def release(self, client: str | None) -> None:
+        """Forget a connection that ended."""
+        self.open -= 1
+        key = _client_key(client)
+        count = self._per_client[key] - 1
+        if count:
+            self._per_client[key] = count
+        else:
+            del self._per_client[key]
+        if not self.lanes and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    def _sweep(self) -> None:
+        """Look at every deadline at once: a timer per request would cost more than the requests' own bookkeeping."""
+        now = self.loop.time()
+        self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
+        for lane in [lane for lane in self.lanes if lane.read_deadline <= now or lane.write_deadline <= now]:
+            lane.expire(now)
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
+    async def drain(self, grace: float) -> None:
+        """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections close at once.
+
+        A connection that was used within the last fraction of a second may have its next request on the way: it is
+        answered, with ``Connection: close``, so that a client in full flow loses nothing.
+        """
+        self.closing = True
+        for lane in list(self.lanes):
+            lane.wind_down()
+        await self._until_empty(min(grace, _LAST_REQUEST))
+        for lane in list(self.lanes):
+            lane.close_if_idle()
+        await self._until_empty(grace - _LAST_REQUEST)
+        for lane in list(self.lanes):
+            lane.abort()
+
+    async def _until_empty(self, timeout: float) -> None:
+        if self.lanes and timeout > 0:
+            self._emptied = self.loop.create_future()
+            await asyncio.wait([self._emptied], timeout=timeout)
+
+    def stop(self) -> None:
+        """End the sweep; nothing is served after it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _client_key(client: str | None) -> bytes | str:
+    """Who counts as one client: an IPv4 address, or the /64 that an IPv6 host commands."""
+    if client is None or ":" not in client:
+        return client or ""
+    return ipaddress.IPv6Address(client.partition("%")[0]).packed[:8]

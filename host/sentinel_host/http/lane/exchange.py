@@ -1,0 +1,288 @@
+"""One request and its response: the ``receive`` and ``send`` that an ASGI application is called with.
+
+Rule 1: The head of a response waits for the first body message and leaves with it in one write (ASGI: a server must not send
+        the head before). An application that wants the head out early sends an empty body with ``more_body``.
+Rule 2: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the final
+        response began.
+Rule 3: A response that is not complete when the application returns or raises ends without its last chunk, or, where only
+        the connection's end marks the body's, with a reset: a client must never take a part for the whole.
+Rule 4: Once the response is complete, the client's going away no longer cancels the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from sentinel_host.errors import ClientError, ResponseAborted
+from sentinel_host.http.lane.response import encode_fields, encode_head, encode_informational
+
+if TYPE_CHECKING:
+    from sentinel_host.http.lane.protocol import LaneProtocol
+
+_log = logging.getLogger(__name__)
+
+# Below it one copy is cheaper than the bookkeeping of a scattered write.
+_COPY_BELOW: Final = 16 * 1024
+# What holding a chunk costs beside its bytes: a body of single bytes must fill the buffer, not the memory.
+_CHUNK_COST: Final = 64
+
+
+class Phase(Enum):
+    """How far the response is."""
+
+    BEFORE_HEAD = auto()
+    HEAD_HELD = auto()
+    BODY = auto()
+    TRAILERS = auto()
+    DONE = auto()
+
+
+class BodyFraming(Enum):
+    """How the response's body is delimited (RFC 9112 6.3)."""
+
+    NO_BODY = auto()
+    LENGTH = auto()
+    CHUNKED = auto()
+    UNTIL_CLOSE = auto()
+
+
+# Module constants: an attribute of an enum class costs two look-ups each time.
+_BEFORE_HEAD, _HEAD_HELD, _BODY, _TRAILERS, DONE = Phase
+_NO_BODY, _LENGTH, _CHUNKED, UNTIL_CLOSE = BodyFraming
+_NOTHING: Final[deque[bytes]] = deque()
+
+
+class Exchange:
+    """The state between one request head and the end of its response."""
+
+    __slots__ = (
+        "_bodyless", "_buffered", "_chunks", "_close", "_dated", "_delivered", "_error", "_head", "_left", "_trailers_follow",
+        "_waiter", "complete", "expects", "framing", "http11", "lane", "phase", "scope", "task", "trailers", "wrote",
+    )  # fmt: skip
+
+    task: asyncio.Task[None]
+
+    def __init__(self, lane: LaneProtocol, scope: dict[str, Any], http11: bool, has_body: bool, expects: bool) -> None:
+        self.lane = lane
+        self.scope = scope
+        self.http11 = http11
+        self.complete = not has_body
+        self.expects = expects
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.phase = _BEFORE_HEAD
+        self.framing = _NO_BODY
+        self.wrote = False
+        self._chunks = deque() if has_body else _NOTHING
+        self._buffered = 0
+        self._delivered = False
+        self._error: ClientError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """The request's only task."""
+        lane = self.lane
+        try:
+            await lane.app(self.scope, self.receive, self.send)
+            if self.phase is not DONE:
+                _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
+                lane.answer_failure(self, 500, "internal error")
+        except ClientError as error:
+            lane.answer_failure(self, error.status, str(error))
+        except ResponseAborted as error:
+            lane.answer_failure(self, 500, "internal error")
+            _log.info("response aborted: %s", error)
+        except Exception:
+            if self.phase is DONE or not lane.lost:
+                _log.exception("the application failed on %s", self.scope["raw_path"])
+            lane.answer_failure(self, 500, "internal error")
+        finally:
+            lane.finished(self)
+
+    # The request.
+
+    def push(self, data: bytes) -> int:
+        """Hold a piece of the body for ``receive``; how much is held now, as the limit counts it."""
+        self._chunks.append(data)
+        self._buffered += len(data) + _CHUNK_COST
+        self.wake()
+        return self._buffered
+
+    def fail(self, error: ClientError) -> None:
+        """The rest of the body will not come: ``receive`` raises once what came before is read."""
+        if self._error is None:
+            self._error = error
+            self.wake()
+
+    def wake(self) -> None:
+        """Let a waiting ``receive`` look again."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def receive(self) -> dict[str, Any]:
+        """The next ``http.request``, or ``http.disconnect``.
+
+        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is malformed, too
+        large or too slow.
+        """
+        while True:
+            if self._chunks:
+                data = self._chunks.popleft()
+                self._buffered -= len(data) + _CHUNK_COST
+                self.lane.body_taken(self._buffered)
+                if self._chunks or not self.complete:
+                    return {"type": "http.request", "body": data, "more_body": True}
+                return self._last(data)
+            if self.complete and not self._delivered:
+                return self._last(b"")
+            if self._error is not None:
+                raise self._error
+            if self._delivered and self.phase is DONE or self.lane.lost:
+                return {"type": "http.disconnect"}
+            if self.expects and self.phase is _BEFORE_HEAD:
+                self.lane.send_continue(self)
+            if self._waiter is not None and not self._waiter.done():
+                raise RuntimeError("receive() is already awaited")
+            self._waiter = self.lane.loop.create_future()
+            await self._waiter
+
+    def _last(self, data: bytes) -> dict[str, Any]:
+        self._delivered = True
+        message = {"type": "http.request", "body": data, "more_body": False}
+        if self.trailers:
+            message["trailers"] = self.trailers
+        return message
+
+    # The response.
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take one ASGI message; waits only while the client reads more slowly than the application writes.
+
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does not fit its
+        content-length, `OSError` once the client is gone.
+        """
+        lane = self.lane
+        if lane.lost:
+            raise ConnectionResetError("the client is gone")
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._start(message)
+            return
+        if kind == "http.response.body":
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.trailers":
+            self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
+        elif kind == "http.response.informational":
+            self._send_informational(message)
+        else:
+            raise RuntimeError(f"unknown message {kind!r}")
+        if lane.write_paused:
+            await lane.drained()
+
+    def _start(self, message: dict[str, Any]) -> None:
+        if self.phase is not _BEFORE_HEAD:
+            raise RuntimeError("http.response.start came twice")
+        status = message["status"]
+        self._head, self._left, self._dated, self._close = encode_head(status, message.get("headers", ()))
+        self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
+        self._trailers_follow = message.get("trailers", False)
+        self.phase = _HEAD_HELD
+
+    def _send_body(self, data: Any, more: bool) -> None:
+        if type(data) is not bytes:
+            # A bytearray may change while the transport still holds it; a view is sent as it is.
+            data = data.cast("B") if type(data) is memoryview else bytes(data)
+        if self.phase is _HEAD_HELD:
+            head = self._finish_head(len(data), more)
+        elif self.phase is _BODY:
+            head = b""
+        else:
+            raise RuntimeError("http.response.body out of order")
+        last = not more
+        framing = self.framing
+        if framing is _LENGTH:
+            self._left -= len(data)
+            if self._left < 0 or (last and self._left):
+                raise RuntimeError("the body does not fit its content-length")
+            parts: tuple[bytes, ...] = (head, data)
+        elif framing is _CHUNKED:
+            last = last and not self._trailers_follow
+            if data:
+                parts = (head, b"%x\r\n" % len(data), data, b"\r\n0\r\n\r\n" if last else b"\r\n")
+            else:
+                parts = (head, b"0\r\n\r\n" if last else b"")
+        else:
+            parts = (head, data if framing is UNTIL_CLOSE else b"")
+        if len(data) > _COPY_BELOW and not self.lane.tls:
+            self.lane.transport.writelines(parts)
+        else:
+            payload = b"".join(parts)
+            if payload:
+                self.lane.transport.write(payload)
+        self.wrote = True
+        self._advance(more, last)
+
+    def _advance(self, more: bool, last: bool) -> None:
+        if more:
+            self.phase = _BODY
+        elif self._trailers_follow:
+            self.phase = _TRAILERS
+        elif last:
+            self._done()
+
+    def _done(self) -> None:
+        self.phase = DONE
+        if self._waiter is not None:
+            self.wake()
+
+    def _finish_head(self, size: int, more: bool) -> bytes:
+        """Choose the framing and complete the head with what is the lane's own: date, framing, connection."""
+        framing = b""
+        if self._bodyless:
+            pass
+        elif self._left >= 0:
+            self.framing = _LENGTH
+        elif not more and not self._trailers_follow:
+            self.framing = _LENGTH
+            self._left = size
+            framing = b"\r\ncontent-length: %d" % size
+        elif self.http11:
+            self.framing = _CHUNKED
+            framing = b"\r\ntransfer-encoding: chunked"
+        else:
+            self.framing = UNTIL_CLOSE
+            self._close = True
+        if self.framing is _LENGTH and (size > self._left or (not more and size < self._left)):
+            raise RuntimeError("the body does not fit its content-length")
+        lane = self.lane
+        if lane.closes_after(self, self._close, more):
+            connection = b"\r\nconnection: close\r\n\r\n"
+        else:
+            connection = b"\r\n\r\n" if self.http11 else b"\r\nconnection: keep-alive\r\n\r\n"
+        return b"".join((self._head, b"" if self._dated else lane.connections.date, framing, connection))
+
+    def _send_trailers(self, headers: Any, more: bool) -> None:
+        if self.phase is not _TRAILERS:
+            raise RuntimeError("http.response.trailers out of order")
+        block = encode_fields(headers)
+        if self.framing is _CHUNKED:
+            # The last chunk goes out with the first trailers; a second message of trailers only adds lines.
+            prefix = b"0\r\n" if self._left < 0 else b""
+            self._left = 0
+            self.lane.transport.write(prefix + block + (b"" if more else b"\r\n"))
+        if not more:
+            self._done()
+
+    def _send_informational(self, message: dict[str, Any]) -> None:
+        if self.phase is not _BEFORE_HEAD and self.phase is not _HEAD_HELD:
+            raise RuntimeError("http.response.informational after the final head")
+        data = encode_informational(message["status"], message.get("headers", ()))
+        if message["status"] == 100:
+            self.expects = False
+        if self.http11:
+            self.lane.transport.write(data)
+            self.wrote = True

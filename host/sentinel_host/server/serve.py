@@ -1,0 +1,133 @@
+"""The accept loop of one worker: every connection begins on the lane; HTTP/2 goes on to Hypercorn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import uvloop
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.asyncio.lifespan import Lifespan
+from hypercorn.asyncio.worker_context import WorkerContext
+
+from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
+from sentinel_host.server.http2 import Http2Connections, http2_config
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# nginx listens with 511; a thousand clients that come at once must not depend on how fast this loop accepts.
+_BACKLOG: Final = 2048
+# A handshake is part of the time to headers: HAProxy bounds both with `timeout client`.
+_HANDSHAKE_TIME: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A bound socket, the listener's name that applications see, and its TLS context if it speaks TLS."""
+
+    name: str
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
+async def serve(
+    app: Application,
+    endpoints: Sequence[Endpoint],
+    connections: Connections,
+    *,
+    shutdown: Callable[[], Awaitable[Any]],
+    grace: float,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
+
+    Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` or
+    `LifespanTimeoutError` is raised and nothing is accepted. ``ready`` is called once every socket accepts.
+    """
+    loop = asyncio.get_running_loop()
+    config = http2_config(connections.limits)
+    state: dict[str, Any] = {}
+    lifespan = Lifespan(ASGIWrapper(cast(Any, app)), config, loop, cast(Any, state))
+    lifespan_task = loop.create_task(lifespan.handle_lifespan())
+    await lifespan.wait_for_startup()
+    if lifespan_task.done():
+        lifespan_task.result()
+    try:
+        await _accept(app, endpoints, connections, state, shutdown, grace, ready)
+    finally:
+        await lifespan.wait_for_shutdown()
+        lifespan_task.cancel()
+        await asyncio.wait([lifespan_task])
+
+
+async def _accept(
+    app: Application,
+    endpoints: Sequence[Endpoint],
+    connections: Connections,
+    state: dict[str, Any],
+    shutdown: Callable[[], Awaitable[Any]],
+    grace: float,
+    ready: Callable[[], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    config = http2_config(connections.limits)
+    context = WorkerContext(None)
+    http2_tasks: set[asyncio.Task[None]] = set()
+    connections.start(loop)
+    servers: list[asyncio.AbstractServer] = []
+    try:
+        for endpoint in endpoints:
+            http2 = Http2Connections(app, endpoint.name, config, context, state, connections, http2_tasks)
+            listener = Listener(endpoint.name, app, state, http2.hand_over)
+            factory = _factory(listener, connections)
+            server = await loop.create_server(
+                factory,
+                sock=endpoint.socket,
+                backlog=_BACKLOG,
+                ssl=endpoint.tls,
+                ssl_handshake_timeout=None if endpoint.tls is None else _HANDSHAKE_TIME,
+            )
+            servers.append(server)
+        ready()
+        await shutdown()
+    finally:
+        for listening in servers:
+            listening.close()
+        await context.terminated.set()
+        await asyncio.gather(connections.drain(grace), _end_http2(http2_tasks, grace))
+        connections.stop()
+
+
+def _factory(listener: Listener, connections: Connections) -> Callable[[], LaneProtocol]:
+    extensions = listener.extensions()
+    return lambda: LaneProtocol(listener, extensions, connections)
+
+
+async def _end_http2(tasks: set[asyncio.Task[None]], grace: float) -> None:
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=grace)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run ``main`` on uvloop. What single clients do to their TLS is not logged as an error of the loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(_on_loop_error)
+        return runner.run(main)
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, ssl.SSLError | ConnectionError | TimeoutError):
+        _log.debug("%s: %r", context.get("message"), error)
+    else:
+        loop.default_exception_handler(context)
