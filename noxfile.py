@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -142,6 +143,8 @@ def run_cargo(session: nox.Session, command: list[str], environment: dict[str, s
 
 def provide_compiler() -> None:
     debian.provide("gcc", "libc6-dev", commands=("gcc",))
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        debian.provide(f"python{sys.version_info.major}.{sys.version_info.minor}-dev")
 
 
 def install(session: nox.Session, requirements: Iterable[str]) -> None:

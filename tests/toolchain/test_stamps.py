@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from guestbuild import stamps
+from guestbuild.errors import ToolchainError
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_products_are_not_inputs(sources: Path, product: str) -> None:
 
 
 def test_a_missing_input_is_not_an_empty_one(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ToolchainError, match="nowhere does not exist"):
         stamps.tree_digest([tmp_path / "nowhere"])
 
 

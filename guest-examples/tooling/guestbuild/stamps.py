@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from guestbuild.errors import ToolchainError
+
 # Products and installed dependencies; lock files and manifests stand for them.
 _NOT_INPUTS = frozenset({"target", "node_modules", "build", "dist", "__pycache__"})
 
@@ -20,8 +22,8 @@ def file_digest(path: Path) -> str:
 def tree_digest(roots: Iterable[Path], salt: str = "") -> str:
     """One digest over the relative names and contents of all files below ``roots`` (a root may be a file).
 
-    ``salt`` stands for inputs that are not files, such as the compiler's version. A root that does not exist raises
-    FileNotFoundError.
+    ``salt`` stands for inputs that are not files, such as the compiler's version. Raises ToolchainError if a
+    root does not exist.
     """
     whole = hashlib.sha256(salt.encode())
     for root in roots:
@@ -31,9 +33,10 @@ def tree_digest(roots: Iterable[Path], salt: str = "") -> str:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    if not root.is_dir():
+    if root.is_file():
         yield root
-        return
+    elif not root.exists():
+        raise ToolchainError(f"{root} does not exist")
     for directory, folders, names in os.walk(root):
         # In place: os.walk then neither enters the others nor changes its order between machines.
         folders[:] = sorted(folder for folder in folders if folder not in _NOT_INPUTS)
