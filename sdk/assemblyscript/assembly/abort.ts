@@ -1,0 +1,36 @@
+import { Level, writeBytes } from "./log";
+
+// Static, because a guest that ran out of memory must still be able to say so.
+const LIMIT: usize = 2048;
+const line = memory.data(2048);
+let length: usize = 0;
+
+/**
+ * Replaces AssemblyScript's own `abort`: a failed assertion, a thrown error or an index out of bounds is written to the gateway's
+ * log as `message (file:line:column)`, and the guest traps.
+ */
+export function abort(message: string | null, file: string | null, lineNumber: u32, column: u32): void {
+  length = 0;
+  text(message !== null ? message : "aborted");
+  text(" (");
+  text(file !== null ? file : "?");
+  text(":");
+  decimal(lineNumber);
+  text(":");
+  decimal(column);
+  text(")");
+  writeBytes(Level.error, line, length);
+  unreachable();
+}
+
+function text(value: string): void {
+  // Three bytes are the most that UTF-8 needs for one UTF-16 unit.
+  const units = min<usize>(value.length, (LIMIT - length) / 3);
+  length += String.UTF8.encodeUnsafe(changetype<usize>(value), <i32>units, line + length, false, String.UTF8.ErrorMode.REPLACE);
+}
+
+function decimal(value: u32): void {
+  let divisor: u32 = 1;
+  while (value / divisor >= 10) divisor *= 10;
+  for (; divisor > 0 && length < LIMIT; divisor /= 10) store<u8>(line + length++, <u8>(0x30 + (value / divisor) % 10));
+}

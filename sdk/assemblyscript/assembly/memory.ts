@@ -1,0 +1,45 @@
+// Who owns which memory (wit/ABI.md, section 2): the gateway writes a hook's arguments into blocks that it asks for here, and from
+// then on they are ours. They are unmanaged, invisible to the garbage collector, and freed when the hook returns. What a hook
+// returns lies in one buffer that is used again by the next call.
+
+/** Counts the calls of hooks. What was made in one call may not be used in another. */
+let generation: u32 = 1;
+
+/** The call that a borrowed value belongs to. */
+// @ts-ignore: decorator
+@inline
+export function currentCall(): u32 {
+  return generation;
+}
+
+/** Traps with a clear message when a borrowed value outlived the hook that it was given to. */
+// @ts-ignore: decorator
+@inline
+export function assertCurrent(call: u32): void {
+  if (call != generation) stale();
+}
+
+function stale(): void {
+  throw new Error("a value that was lent to a hook is used after that hook has returned; copy what has to live longer");
+}
+
+/** The allocator that the canonical ABI asks for. */
+export function cabi_realloc(old: usize, oldSize: usize, align: usize, size: usize): usize {
+  // An empty list has a pointer that is aligned and not null, and owns nothing. heap.realloc traps for an old pointer of 0.
+  if (!size) return align;
+  return oldSize ? heap.realloc(old, size) : heap.alloc(size);
+}
+
+/** Frees an argument of a hook. An empty one owns nothing. */
+// @ts-ignore: decorator
+@inline
+export function release(argument: usize, length: usize): void {
+  if (length) heap.free(argument);
+}
+
+/** Ends a call: what was lent to the hook is gone. */
+// @ts-ignore: decorator
+@inline
+export function endCall(): void {
+  ++generation;
+}

@@ -1,0 +1,135 @@
+import { Bytes } from "./bytes";
+import { assertCurrent, currentCall } from "./memory";
+import { integerField, openRecord, optionalStringField, reader, seek, stringField } from "./record";
+import { Origin, originField } from "./response-head";
+
+/** How an exchange ended. */
+export enum Outcome {
+  /** The whole response went out. */
+  completed,
+  /** The client went away before that. */
+  clientAborted,
+  /** The upstream broke off after the response's head had gone out. */
+  upstreamAborted,
+  /** The gateway broke off: a guest failed, or a limit was hit, after the response's head had gone out. */
+  gatewayAborted,
+}
+
+/** What happened to a request. It is lent to `onComplete`, and using it afterwards traps. */
+@final
+export class Summary {
+  private call: u32 = currentCall();
+
+  /** Made by the SDK, for the current record. */
+  constructor(
+    /** What this guest's `onRequest` kept, or empty. */
+    readonly context: Bytes,
+  ) {}
+
+  /** As `Request.requestId`. */
+  get requestId(): string {
+    return this.string(0);
+  }
+
+  /** The method as the client sent it, before any edit. */
+  get method(): string {
+    return this.string(1);
+  }
+
+  /** The canonical path as the client sent it, before any edit. */
+  get path(): string {
+    return this.string(2);
+  }
+
+  /** The query as the client sent it, or null. */
+  get query(): string | null {
+    assertCurrent(this.call);
+    return optionalStringField(3);
+  }
+
+  /** The name of the route. */
+  get route(): string {
+    return this.string(4);
+  }
+
+  /** Host and optional port that the client asked for. */
+  get authority(): string {
+    return this.string(5);
+  }
+
+  /** The client's address as text. */
+  get client(): string {
+    return this.string(6);
+  }
+
+  /** `1.0`, `1.1`, `2` or `3`. */
+  get httpVersion(): string {
+    return this.string(7);
+  }
+
+  /** When the request's head had arrived: microseconds since 1970-01-01 UTC. */
+  get startedAt(): u64 {
+    return this.integer(8);
+  }
+
+  /** From then to the end of the response, in microseconds. */
+  get duration(): u64 {
+    return this.integer(9);
+  }
+
+  /** The status that the client got; 0 when it got none. */
+  get status(): u16 {
+    return <u16>this.integer(10);
+  }
+
+  /** Bytes of the request's body that were received. */
+  get requestBytes(): u64 {
+    return this.integer(11);
+  }
+
+  /** Bytes of the response's body that were sent. */
+  get responseBytes(): u64 {
+    return this.integer(12);
+  }
+
+  /** How the exchange ended. */
+  get outcome(): Outcome {
+    const index = this.integer(13);
+    if (index > Outcome.gatewayAborted) throw new Error("unknown outcome " + index.toString());
+    return <Outcome>index;
+  }
+
+  /** Who made the response. */
+  get origin(): Origin {
+    assertCurrent(this.call);
+    return originField(14);
+  }
+
+  /** The upstream that was asked, or null. */
+  get upstream(): string | null {
+    assertCurrent(this.call);
+    return optionalStringField(15);
+  }
+
+  /** From the upstream request to its response's head, in microseconds; -1 when none came. */
+  get upstreamDuration(): i64 {
+    assertCurrent(this.call);
+    return !seek(16) || reader.nil() ? -1 : reader.uint();
+  }
+
+  private string(field: i32): string {
+    assertCurrent(this.call);
+    return stringField(field);
+  }
+
+  private integer(field: i32): u64 {
+    assertCurrent(this.call);
+    return integerField(field);
+  }
+}
+
+/** Begins a call of `on-complete`. */
+export function openSummary(summary: usize, length: usize, context: usize, contextLength: usize): Summary {
+  openRecord(summary, length);
+  return new Summary(new Bytes(context, <i32>contextLength));
+}

@@ -1,0 +1,13 @@
+export { BodyKind } from "./assembly/body";
+export { Bytes } from "./assembly/bytes";
+export { Chunk, RequestChunk, ResponseChunk } from "./assembly/chunks";
+export { Config, Kind, Value } from "./assembly/config";
+export { Guest } from "./assembly/guest";
+export { HeaderEdits, Headers } from "./assembly/headers";
+export { Level, log } from "./assembly/log";
+export { Reader } from "./assembly/reader";
+export { HeldRequest, Request, RequestEdits } from "./assembly/request";
+export { Response } from "./assembly/response";
+export { HeldResponse, Origin, ResponseEdits, ResponseHead } from "./assembly/response-head";
+export { Outcome, Summary } from "./assembly/summary";
+export { Writer } from "./assembly/writer";

@@ -1,0 +1,91 @@
+// From AssemblyScript sources to a component.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import asc from "assemblyscript/asc";
+
+import { GuestError, PACKAGE, sentinelTransform } from "./transform.mjs";
+import { guestWorld } from "./wit.mjs";
+
+export { GuestError } from "./transform.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const VERSION = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version;
+const ABORT = `~lib/${PACKAGE}/assembly/abort/abort`;
+
+/** The compiler's errors, as it prints them. */
+export class CompileError extends Error {}
+
+/** The guest's source file: `path` itself, or `assembly/index.ts` or `index.ts` in the folder `path`. */
+export function findEntry(path) {
+  const entries = [path, join(path, "assembly", "index.ts"), join(path, "index.ts")];
+  const entry = entries.find((name) => name.endsWith(".ts") && existsSync(name));
+  if (!entry) throw new GuestError(existsSync(path) ? `${path}: no assembly/index.ts or index.ts in it` : `${path}: no such file or folder`);
+  return entry;
+}
+
+/**
+ * Compiles a guest's sources to a core module with the names of the contract.
+ *
+ * @returns `{ module, sourceMap, hooks }`: the module's bytes, its source map as text, and the hooks that it exports.
+ */
+export async function compile(path) {
+  const entry = resolve(findEntry(path));
+  const baseDir = statSync(path).isDirectory() ? resolve(path) : dirname(entry);
+  const found = {};
+  const files = {};
+  const { error, stderr } = await asc.main(
+    [
+      relative(baseDir, entry), "--baseDir", baseDir, "--outFile", "guest.wasm", "--optimizeLevel", "3", "--shrinkLevel", "0", "--runtime", "incremental",
+      "--exportStart", "_initialize", "--debug", "--sourceMap", "--use", `abort=${ABORT}`, "--noColors",
+    ],
+    {
+      transforms: [sentinelTransform(found)],
+      stdout: asc.createMemoryStream(),
+      stderr: asc.createMemoryStream(),
+      readFile: (name, directory) => readSource(isAbsolute(name) ? name : join(directory, name)),
+      writeFile: (name, contents) => void (files[basename(name)] = contents),
+      listFiles: () => [],
+    },
+  );
+  if (error instanceof GuestError) throw error;
+  if (error) throw new CompileError(stderr.toString().replace(/^FAILURE .*$/m, "").trim() || error.message);
+  return { module: files["guest.wasm"], sourceMap: files["guest.wasm.map"], hooks: found.hooks };
+}
+
+/** Reads a source; those of this package always come from here, so that what is compiled in belongs to the transform beside it. */
+async function readSource(path) {
+  const [, own] = path.split(`/node_modules/${PACKAGE}/`);
+  return readFile(own ? join(ROOT, own) : path, "utf8").catch(() => null);
+}
+
+/** Turns a core module into a component whose type exports exactly the interfaces of `hooks`. */
+export async function componentize(module, hooks) {
+  const { componentEmbed, componentNew } = await import("@bytecodealliance/jco-transpile/wasm-tools");
+  const embedded = await componentEmbed({
+    binary: module,
+    witSource: guestWorld(hooks),
+    world: "guest",
+    metadata: [
+      ["language", [["AssemblyScript", asc.version]]],
+      ["processed-by", [["asc", asc.version]]],
+      ["sdk", [["sentinel-sdk-assemblyscript", VERSION]]],
+    ],
+  });
+  return componentNew(embedded);
+}
+
+/**
+ * Builds a guest.
+ *
+ * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
+ * @returns `{ component, sourceMap, hooks }`
+ * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the compiler's diagnostics
+ */
+export async function build(path) {
+  const { module, sourceMap, hooks } = await compile(path);
+  return { component: await componentize(module, hooks), sourceMap, hooks };
+}

@@ -1,0 +1,30 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { HOOKS } from "./hooks.mjs";
+
+/** Where the contract is: beside this file's package when it was packed, in the repository otherwise. */
+export function witDirectory() {
+  const packed = fileURLToPath(new URL("../wit/", import.meta.url));
+  return existsSync(packed) ? packed : fileURLToPath(new URL("../../../wit/", import.meta.url));
+}
+
+const PACKAGE = /^package sentinel:gateway@([^;]+);$/m;
+
+/** The contract's version. */
+export function witVersion() {
+  return PACKAGE.exec(readFileSync(`${witDirectory()}/types.wit`, "utf8"))[1];
+}
+
+/** One WIT document: the contract, and a world `guest` that exports the interfaces of these hooks and nothing else. */
+export function guestWorld(hooks) {
+  const directory = witDirectory();
+  const files = readdirSync(directory).filter((name) => name.endsWith(".wit")).sort();
+  const interfaces = files.map((name) => readFileSync(`${directory}/${name}`, "utf8").replace(PACKAGE, ""));
+  const exports = hooks.map((hook) => `  export ${HOOKS[hook].interface};\n`);
+  return `package sentinel:gateway@${witVersion()};\n${interfaces.join("")}
+world guest {
+  import log;
+${exports.join("")}}
+`;
+}
