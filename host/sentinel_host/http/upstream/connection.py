@@ -300,9 +300,11 @@ class Connection(asyncio.Protocol):
             decoder = self._decoder
             assert decoder is not None
             pieces: list[bytes] = []
-            after = decoder.feed(data, pieces)
-            for piece in pieces:
-                response.add(piece)
+            try:
+                after = decoder.feed(data, pieces)
+            finally:
+                for piece in pieces:
+                    response.add(piece)
             if decoder.done:
                 if decoder.trailers:
                     response.trailers = parse_trailers(decoder.trailers)

@@ -1,0 +1,331 @@
+"""How responses are delimited and when a connection may serve again (ABUSE 33a; RFC 9112 sections 6 to 9)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sentinel_host.errors import SentinelError, UpstreamError
+from tests.upstream.support import Upstream, drain, eventually, get
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+# name, method, bytes, status, body, trailers, whether the connection may be kept
+GOOD = [
+    ("length", b"GET", OK, 200, b"ok", [], True),
+    ("empty", b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b"", [], True),
+    ("no reason", b"GET", b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, b"", [], True),
+    ("chunked", b"GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\nok\r\n0\r\n\r\n", 200, b"ok", [], True),
+    (
+        "trailers",
+        b"GET",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1 \r\nY:\r\n\r\n",
+        200,
+        b"ok",
+        [(b"x-sum", b"1"), (b"y", b"")],
+        True,
+    ),
+    ("HEAD", b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 200, b"", [], True),
+    ("HEAD chunked", b"HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, b"", [], True),
+    ("204", b"GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", [], True),
+    ("304", b"GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, b"", [], True),
+    ("1xx", b"GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK, 200, b"ok", [], True),
+    ("close", b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: foo, Close\r\n\r\nok", 200, b"ok", [], False),
+    ("1.0", b"GET", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok", 200, b"ok", [], False),
+    ("stray byte", b"GET", OK + b"\n", 200, b"ok", [], False),
+    ("stray CRLF after chunks", b"GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\r\n", 200, b"", [], False),
+    ("body on HEAD", b"HEAD", OK, 200, b"", [], False),
+    ("body on 204", b"GET", b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok", 204, b"", [], False),
+    ("second response", b"GET", OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", 200, b"ok", [], False),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "status", "body", "trailers", "kept"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD]
+)
+@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "bytewise"])
+def test_responses(run, method, raw, status, body, trailers, kept, bytewise):
+    async def script(peer):
+        while True:
+            await peer.head()
+            await (peer.bytewise if bytewise else peer.send)(raw)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            for _ in range(2):
+                response = await pool.send(get(method=method))
+                assert (response.status, await drain(response)) == (status, body)
+                assert response.trailers == trailers
+                assert response.complete
+                assert response.bytes_received == len(body)
+                if not kept:
+                    await eventually(lambda: pool.open == 0)
+            assert (pool.connects, pool.open, pool.idle) == ((1, 1, 1) if kept else (2, 0, 0))
+            await pool.close()
+            assert (pool.open, pool.idle, pool.failures) == (0, 0, 0)
+
+    run(main)
+
+
+BAD = {
+    "garbage": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "HTTP/0.9": b"<html>hello</html>",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\n\r\n",
+    "RTSP": b"RTSP/1.0 200 OK\r\n\r\n",
+    "status 99": b"HTTP/1.1 099 Odd\r\n\r\n",
+    "status 2000": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "empty line first": b"\r\n" + OK,
+    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "bare LF in the middle": b"HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\r\n\r\nok",
+    "obs-fold": b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
+    "space before colon": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+    "NUL": b"HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+    "unequal lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "length list": b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+    "signed length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    "huge length": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok",
+    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "coding and length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+    "gzip, chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunked twice": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "xchunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked on 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "101": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+    "101 bare": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "endless 1xx": b"HTTP/1.1 102 Processing\r\n\r\n" * 9,
+    "201 fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n",
+    "large head": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 65536,
+    "closed at once": b"",
+    "closed in the head": b"HTTP/1.1 200 OK\r\nContent-",
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "bytewise"),
+    [pytest.param(raw, False, id=name) for name, raw in BAD.items()]
+    + [pytest.param(raw, True, id=f"{name}, bytewise") for name, raw in BAD.items() if len(raw) < 2000],
+)
+def test_bad_heads_are_502(run, raw, bytewise):
+
+    async def script(peer):
+        await peer.head()
+        await (peer.bytewise if bytewise else peer.send)(raw)
+        if raw.endswith(b"\n") or len(raw) > 1000:
+            await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            with pytest.raises(UpstreamError, match=f"upstream http://127.0.0.1:{upstream.port}: ") as raised:
+                await pool.send(get())
+            assert raised.value.status == 502
+            assert "\n" not in str(raised.value)
+            assert (pool.open, pool.failures, upstream.accepted) == (0, 1, 1)
+            await pool.close()
+
+    run(main)
+
+
+BAD_BODIES = {
+    "short": (b"Content-Length: 5\r\n\r\nok", b"ok"),
+    "no last chunk": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"ok"),
+    "bad size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n", b"ok"),
+    "negative size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n-1\r\n", b"ok"),
+    "0x size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0x2\r\nok\r\n", b"ok"),
+    "huge size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nffffffffffffffffff\r\n", b"ok"),
+    "bare LF": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n2\nok\r\n", b"ok"),
+    "chunk overruns": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nokk\r\n", b"ok"),
+    "bad trailer": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA : b\r\n\r\n", b"ok"),
+    "endless trailers": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: " + b"x" * 70000, b"ok"),
+}
+
+
+@pytest.mark.parametrize(("raw", "before"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
+def test_broken_bodies_fail_after_what_came(run, raw, before):
+    """ABUSE 37: the reader gets what arrived, then an error, never a clean end."""
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\n" + raw)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            response = await pool.send(get())
+            body = b""
+            with pytest.raises(UpstreamError, match="upstream http://127.0.0.1") as raised:
+                while True:
+                    piece = await response.read()
+                    assert piece
+                    body += piece
+            assert raised.value.status == 502
+            assert body == before
+            assert not response.complete
+            with pytest.raises(UpstreamError):
+                await response.read()
+            assert (pool.open, pool.failures) == (0, 1)
+            await pool.close()
+
+    run(main)
+
+
+def test_read_until_close(run):
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\nso ")
+        await go.wait()
+        await peer.send(b"long")
+        peer.close()
+
+    async def main():
+        nonlocal go
+        go = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            response = await pool.send(get())
+            assert await response.read() == b"so "
+            assert not response.complete
+            go.set()
+            assert await drain(response) == b"long"
+            assert response.complete
+            assert pool.open == 0
+            await pool.close()
+
+    go: asyncio.Event
+    run(main)
+
+
+def test_read_until_close_ended_by_a_reset_is_an_error(run):
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await go.wait()
+        peer.reset()
+
+    async def main():
+        nonlocal go
+        go = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            response = await pool.send(get())
+            assert await response.read() == b"half"
+            go.set()
+            with pytest.raises(UpstreamError):
+                await response.read()
+            await pool.close()
+
+    go: asyncio.Event
+    run(main)
+
+
+def test_informational_responses_reach_the_callback(run):
+    seen = []
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n" + OK)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            response = await pool.send(get(on_informational=lambda status, headers: seen.append((status, headers))))
+            assert response.headers == [(b"content-length", b"2")]
+            await pool.close()
+
+    run(main)
+    assert seen == [(100, []), (103, [(b"link", b"</a>"), (b"link", b"</b>")])]
+
+
+@pytest.mark.parametrize("stray", [b"x", b"\r\n", OK], ids=["byte", "CRLF", "response"])
+def test_bytes_on_an_idle_connection_close_it(run, stray):
+    """ABUSE 33a: an answer that nobody asked for is given to nobody."""
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(OK if peer.number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine")
+        if peer.number == 1:
+            await go.wait()
+            await peer.send(stray)
+            await peer.closed()
+
+    async def main():
+        nonlocal go
+        go = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            await pool.send(get())
+            assert pool.idle == 1
+            go.set()
+            await eventually(lambda: pool.open == 0)
+            assert await drain(await pool.send(get())) == b"mine"
+            await pool.close()
+
+    go: asyncio.Event
+    run(main)
+
+
+def test_a_response_already_in_the_kernel_is_not_taken_for_the_next_one(run):
+    """A second response can lie in the socket, unseen by the event loop, when the next request takes the connection.
+
+    Written afterwards, that request would have been answered with it. The bytes are sent from a plain socket here,
+    with no turn of the event loop in between.
+    """
+    import socket
+
+    async def main():
+        listener = socket.create_server(("127.0.0.1", 0))
+        upstream = Upstream(None)
+        upstream.port = listener.getsockname()[1]
+        pool = upstream.pool()
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        sending = loop.create_task(pool.send(get()))
+        first, _ = await loop.sock_accept(listener)
+        first.setblocking(False)
+        await loop.sock_recv(first, 65536)
+        await loop.sock_sendall(first, OK)
+        await sending
+        assert pool.idle == 1
+        first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        sending = loop.create_task(pool.send(get()))
+        second, _ = await loop.sock_accept(listener)
+        second.setblocking(False)
+        await loop.sock_recv(second, 65536)
+        await loop.sock_sendall(second, OK)
+        assert await drain(await sending) == b"ok"
+        await pool.close()
+        for sock in (first, second, listener):
+            sock.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "request_with",
+    [
+        {"target": b"/ HTTP/1.1\r\nx: y\r\n\r\n"},
+        {"target": b"/a b"},
+        {"method": b"GET /\r\nA"},
+        {"headers": [(b"a", b"b\r\nc: d")]},
+        {"headers": [(b"a", b"b\nc")]},
+        {"headers": [(b"a", b"b\rc")]},
+        {"headers": [(b"a\0", b"b")]},
+        {"headers": [(b"a", b"b\0")]},
+    ],
+)
+def test_heads_that_would_be_more_than_one_request_are_not_sent(run, request_with):
+    async def script(peer):
+        raise AssertionError(await peer.some())
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            with pytest.raises(SentinelError):
+                await pool.send(get(**request_with))
+            assert (upstream.accepted, pool.open) == (0, 0)
+            await pool.close()
+
+    run(main)
