@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "native", "sdk", "tests"]
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py", "MANIFEST.in"))
 CRATES = (ROOT / "sdk" / "rust", ROOT / "guest-examples" / "rust")
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
@@ -148,30 +150,32 @@ def provide_compiler() -> None:
 
 
 def install(session: nox.Session, requirements: Iterable[str]) -> None:
-    """Install requirements into the session's environment, once per list of them."""
+    """Install requirements into the session's environment."""
     wanted = sorted(requirements)
-    once(session, "requirements " + " ".join(wanted), lambda: session.install(*wanted))
+    once(session, "requirements", "\n".join(wanted), lambda: session.install(*wanted))
 
 
 def install_package(session: nox.Session) -> None:
     """Install the package as a user would, again whenever any file of it changed."""
     provide_compiler()
-    inputs = stamps.tree_digest([ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "host"])
-    once(session, f"package {inputs}", lambda: session.install("."))
+    # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
+    for copies in (ROOT / "build").glob("lib*"):
+        shutil.rmtree(copies)
+    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host"])
+    once(session, "package", inputs, lambda: session.install("."))
 
 
 def install_editable(session: nox.Session) -> None:
     """Install the package from its sources, again whenever the compiled part changed."""
     provide_compiler()
-    inputs = stamps.tree_digest([ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "host" / "native"])
-    once(session, f"editable {inputs}", lambda: session.install("--editable", "."))
+    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native"])
+    once(session, "package", inputs, lambda: session.install("--editable", "."))
 
 
-def once(session: nox.Session, what: str, install: Callable[[], None]) -> None:
-    """Skip an installation that this environment already had; nox alone would run pip every time."""
-    done = Path(session.virtualenv.location, "installed.txt")
-    if done.is_file() and what in done.read_text().splitlines():
+def once(session: nox.Session, what: str, state: str, install: Callable[[], None]) -> None:
+    """Skip an installation that left this environment in the same state: nox alone would run pip every time."""
+    installed = Path(session.virtualenv.location, f"installed-{what}.txt")
+    if installed.is_file() and installed.read_text() == state:
         return
     install()
-    with done.open("a") as handle:
-        handle.write(what + "\n")
+    installed.write_text(state)
