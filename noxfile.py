@@ -161,7 +161,7 @@ def install_package(session: nox.Session) -> None:
     # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
     for copies in (ROOT / "build").glob("lib*"):
         shutil.rmtree(copies)
-    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host"])
+    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"])
     once(session, "package", inputs, lambda: session.install("."))
 
 
