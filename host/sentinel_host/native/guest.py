@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import re
 from dataclasses import dataclass
 
 from wasmtime import Func, Memory, Store, Trap, WasmtimeError, _bindings
@@ -67,6 +68,7 @@ _REASONS = {
     Failure.DISCARDED: "an earlier call of this instance failed",
     Failure.NO_MEMORY: "the host has no memory for the result",
 }
+_NUMBER = re.compile(r"^\d+: ")
 _WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " in cabi_post"}
 
 
@@ -180,6 +182,6 @@ def trap_frames(trap: Trap) -> tuple[str, ...]:
 
 
 def last_line(text: str) -> str:
-    """The innermost cause of an engine's message, which lists causes line by line."""
+    """The innermost cause of an engine's message, which lists causes line by line, numbered when there are several."""
     lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "no reason given"
+    return _NUMBER.sub("", lines[-1].strip()) if lines else "no reason given"

@@ -1,0 +1,20 @@
+"""Guests: read, checked, compiled, instantiated and called. No object of the engine leaves this package."""
+
+from __future__ import annotations
+
+from sentinel_host.sandbox.engine import GuestEngine
+from sentinel_host.sandbox.limits import Limits
+from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_guest
+from sentinel_host.sandbox.logs import GuestLine, GuestLog
+from sentinel_host.sandbox.middleware import GuestMiddleware
+
+__all__ = [
+    "GuestEngine",
+    "GuestLine",
+    "GuestLog",
+    "GuestMiddleware",
+    "Limits",
+    "LoadedGuest",
+    "load_artefact",
+    "load_guest",
+]

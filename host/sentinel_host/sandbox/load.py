@@ -1,0 +1,79 @@
+"""From a guest's file to something that chains can use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from sentinel_host.abi.contract import CONFIGURE
+from sentinel_host.errors import GuestError, GuestLoadError
+from sentinel_host.sandbox.artefact import Artefact, read_artefact
+from sentinel_host.sandbox.engine import GuestEngine
+from sentinel_host.sandbox.instance import Blueprint
+from sentinel_host.sandbox.limits import DEFAULT, Limits
+from sentinel_host.sandbox.middleware import GuestMiddleware
+
+# MessagePack of a map without entries: no configuration was written.
+NO_CONFIG = b"\x80"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedGuest:
+    """A compiled and checked guest; instances are made from it, by `middleware`.
+
+    ``hooks`` are names such as ``on-request``, ``imports`` look like ``sentinel:gateway/log@0.1.0#write``; ``language``
+    and ``sdk`` are what the file says about itself, if it does.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    size: int
+    is_component: bool
+    hooks: tuple[str, ...]
+    imports: tuple[str, ...]
+    abi_version: str
+    language: str | None
+    sdk: str | None
+    _blueprint: Blueprint = field(repr=False)
+
+    def middleware(
+        self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
+    ) -> GuestMiddleware:
+        """Start an instance with this configuration, one MessagePack map; each call makes an independent one.
+
+        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose.
+        Raises `GuestLoadError` when the guest traps while it starts, or refuses the configuration.
+        """
+        if config != NO_CONFIG and CONFIGURE.name not in self.hooks:
+            raise GuestLoadError(f"{self.path}: is configured, but exports no {CONFIGURE.name}")
+        try:
+            return GuestMiddleware(self._blueprint, config, on_failure, upstreams)
+        except GuestError as error:
+            raise GuestLoadError(f"{self.path}: {error.hook}: {error.reason}") from error
+
+
+def load_guest(path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits = DEFAULT) -> LoadedGuest:
+    """Read, compile and check the guest in a file; ``name`` is what it is called everywhere else.
+
+    Raises `GuestLoadError`, one line that names the file and what is wrong.
+    """
+    return load_artefact(read_artefact(path), name, engine, limits)
+
+
+def load_artefact(artefact: Artefact, name: str, engine: GuestEngine, limits: Limits = DEFAULT) -> LoadedGuest:
+    """As `load_guest`, for a file that has been read already."""
+    module, checked = engine.prepare(artefact)
+    return LoadedGuest(
+        name=name,
+        path=artefact.path,
+        sha256=artefact.sha256,
+        size=artefact.size,
+        is_component=artefact.is_component,
+        hooks=tuple(entry.hook.name for entry in checked.hooks),
+        imports=checked.imports,
+        abi_version=checked.version,
+        language=artefact.language,
+        sdk=artefact.sdk,
+        _blueprint=Blueprint(name, engine, module, checked, limits),
+    )

@@ -1,0 +1,69 @@
+"""What guests log, on its way to Python's ``logging``: logger ``sentinel.guest.<name>``, one record a line.
+
+A guest's text is untrusted. Whatever is not printable, line ends and terminal controls above all, is written as an
+escape; bytes that are not UTF-8 become U+FFFD. So one line of a guest is one line of the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from sentinel_host.abi.contract import LOG_LEVELS
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer
+from sentinel_host.sandbox.text import readable
+
+# logging has no level below DEBUG; 5 is what other projects chose for one.
+TRACE = 5
+_LEVELS = dict(zip(LOG_LEVELS, (TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), strict=True))
+_host = logging.getLogger("sentinel.guest")
+
+
+class GuestLine(NamedTuple):
+    """One line, safe to write out. ``request_id`` is ``None`` for what an instance wrote while it started."""
+
+    guest: str
+    request_id: str | None
+    level: str
+    message: str
+
+
+class GuestLog:
+    """The log of one worker's guests."""
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        self.buffer = LogBuffer(capacity)
+        self._ids: dict[str, int] = {}
+        self._names: list[str] = []
+        self._instances = 0
+
+    def id_of(self, name: str) -> int:
+        """The number that stands for a guest's name in the buffer; the same name has the same for ever."""
+        number = self._ids.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+    def next_calls(self) -> int:
+        """Where a new instance starts to count its calls, so that no two calls of a worker have the same number."""
+        self._instances += 1
+        return self._instances << 32
+
+    def drain(self) -> tuple[list[GuestLine], int]:
+        """All lines since the last time, oldest first, and how many did not fit into the buffer."""
+        raw, dropped = self.buffer.drain()
+        names = self._names
+        lines = [
+            GuestLine(names[line.guest], line.label or None, LOG_LEVELS[line.level], readable(line.message))
+            for line in raw
+        ]
+        return lines, dropped
+
+    def emit(self) -> None:
+        """Pass all lines on to ``logging``; ``record.guest`` and ``record.request_id`` hold where they come from."""
+        lines, dropped = self.drain()
+        for guest, request_id, level, message in lines:
+            logger = logging.getLogger(f"sentinel.guest.{guest}")
+            logger.log(_LEVELS[level], "%s", message, extra={"guest": guest, "request_id": request_id})
+        if dropped:
+            _host.warning("%d lines of guests were dropped: the buffer was full", dropped)

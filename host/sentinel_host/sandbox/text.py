@@ -1,0 +1,28 @@
+"""Text that came from outside, made fit for one line of a log or of an error."""
+
+from __future__ import annotations
+
+# Long enough for any name that a compiler makes; a hostile file may carry names of megabytes.
+_NAME_MAX = 300
+
+
+def readable(message: bytes) -> str:
+    """A message's bytes as text: bytes that are not UTF-8 become U+FFFD, what is not printable becomes an escape."""
+    return escape(message.decode(errors="replace"))
+
+
+def escape(text: str) -> str:
+    """Text without line ends, terminal controls and invisible characters: each is written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    """Text for an error: escaped, and shortened in the middle when it is very long."""
+    if len(text) > _NAME_MAX:
+        half = _NAME_MAX // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    return escape(text)
