@@ -1,0 +1,84 @@
+//! The table of hooks: what each is called in Rust, and how it is exported.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::Ident;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Configure,
+    Head,
+    HeadAndContext,
+    Summary,
+    Chunk,
+}
+
+pub struct Hook {
+    /// The method, which is also the function of the generated trait and of the SDK's runtime.
+    pub method: &'static str,
+    /// The module of the SDK that holds the bindings of the hook's world.
+    module: &'static str,
+    interface: &'static str,
+    export: &'static str,
+    shape: Shape,
+}
+
+pub const HOOKS: [Hook; 6] = [
+    hook("configure", "lifecycle", "lifecycle", "export_lifecycle", Shape::Configure),
+    hook("on_request", "request", "request_handler", "export_request", Shape::Head),
+    hook("on_response", "response", "response_handler", "export_response", Shape::HeadAndContext),
+    hook("on_complete", "completion", "completion_handler", "export_completion", Shape::Summary),
+    hook("on_request_chunk", "request_body", "request_body_handler", "export_request_body", Shape::Chunk),
+    hook("on_response_chunk", "response_body", "response_body_handler", "export_response_body", Shape::Chunk),
+];
+
+const fn hook(
+    method: &'static str,
+    module: &'static str,
+    interface: &'static str,
+    export: &'static str,
+    shape: Shape,
+) -> Hook {
+    Hook { method, module, interface, export, shape }
+}
+
+impl Hook {
+    pub fn find(method: &Ident) -> Option<&'static Hook> {
+        HOOKS.iter().find(|hook| method == hook.method)
+    }
+
+    pub fn is_configure(&self) -> bool {
+        self.shape == Shape::Configure
+    }
+
+    /// Export the hook from the type `Exports`, by calling `runtime` with the arguments' bytes.
+    pub fn export(&self, runtime: &TokenStream) -> TokenStream {
+        let [method, module, interface, export] =
+            [self.method, self.module, self.interface, self.export].map(|name| Ident::new(name, Span::call_site()));
+        let function = match self.shape {
+            Shape::Configure => quote! {
+                fn #method(config: ::std::vec::Vec<u8>) -> ::std::result::Result<(), ::std::string::String> { #runtime(&config) }
+            },
+            Shape::Head => quote! {
+                fn #method(head: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> { #runtime(&head) }
+            },
+            Shape::HeadAndContext => quote! {
+                fn #method(head: ::std::vec::Vec<u8>, context: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> { #runtime(&head, &context) }
+            },
+            Shape::Summary => quote! {
+                fn #method(summary: ::std::vec::Vec<u8>, context: ::std::vec::Vec<u8>) { #runtime(&summary, &context) }
+            },
+            Shape::Chunk => quote! {
+                fn #method(chunk: ::std::vec::Vec<u8>, last: bool, context: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> {
+                    #runtime(&chunk, last, &context)
+                }
+            },
+        };
+        quote! {
+            impl ::sentinel_sdk::__private::#module::exports::sentinel::gateway::#interface::Guest for Exports {
+                #function
+            }
+            ::sentinel_sdk::__private::#module::#export!(Exports with_types_in ::sentinel_sdk::__private::#module);
+        }
+    }
+}

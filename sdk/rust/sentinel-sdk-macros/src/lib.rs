@@ -1,0 +1,42 @@
+//! The `#[guest]` attribute of `sentinel-sdk`; see there.
+
+mod hooks;
+mod implementation;
+mod process;
+
+use proc_macro::TokenStream;
+use syn::{parse_macro_input, Item};
+
+/// Make a guest of an `impl Guest for ...` block, or of one function `process`.
+///
+/// On a block: the hooks written in it are exported, no others, and a method that is no hook is an error. Without
+/// `configure` the type needs `Default`.
+///
+/// ```ignore
+/// #[guest]
+/// impl Guest for ApiKeyAuth {
+///     fn on_request(&self, request: &mut Request) -> Result<(), Response> { ... }
+/// }
+/// ```
+///
+/// On a function, which becomes `on-request`:
+///
+/// ```ignore
+/// #[guest]
+/// fn process(request: Request) -> Result<Request, Response> { ... }
+/// ```
+///
+/// A crate holds one guest.
+#[proc_macro_attribute]
+pub fn guest(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = proc_macro2::TokenStream::from(arguments);
+    if !arguments.is_empty() {
+        return syn::Error::new_spanned(arguments, "#[guest] takes no arguments").into_compile_error().into();
+    }
+    let expanded = match parse_macro_input!(item as Item) {
+        Item::Impl(block) => implementation::expand(block),
+        Item::Fn(function) => process::expand(function),
+        other => Err(syn::Error::new_spanned(other, "#[guest] stands before `impl Guest for ...` or `fn process`")),
+    };
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+}

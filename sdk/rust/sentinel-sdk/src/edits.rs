@@ -1,0 +1,250 @@
+//! What a guest changes about a message: recorded in the form in which it is sent, so that answering copies bytes.
+
+use crate::wire::{self, Malformed, Reader, NIL};
+
+/// Changes to a list of header fields, applied in order.
+///
+/// Names are written in lower case. The gateway refuses, and fails the call for, names that are no token, values with
+/// control characters other than tab, and the fields that it owns (`content-length`, `host`, `connection` and the like);
+/// [`HeaderName`](crate::HeaderName) checks names early.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    count: u32,
+    encoded: Vec<u8>,
+}
+
+/// One change to a list of header fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderEdit<'a> {
+    /// Remove every field of that name, then add this one.
+    Set(&'a str, &'a [u8]),
+    /// Add this field after those of the same name.
+    Append(&'a str, &'a [u8]),
+    /// Remove every field of that name.
+    Remove(&'a str),
+}
+
+const SET: u8 = 0;
+const APPEND: u8 = 1;
+const REMOVE: u8 = 2;
+
+impl HeaderEdits {
+    /// No changes.
+    pub const fn new() -> Self {
+        Self { count: 0, encoded: Vec::new() }
+    }
+
+    /// Remove every field of that name, then add this one.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.put(SET, name, Some(value.as_ref()));
+    }
+
+    /// Add this field after those of the same name.
+    pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.put(APPEND, name, Some(value.as_ref()));
+    }
+
+    /// Remove every field of that name; nothing happens when there is none.
+    pub fn remove(&mut self, name: &str) {
+        self.put(REMOVE, name, None);
+    }
+
+    /// Add all of `other`'s changes after these.
+    pub fn extend(&mut self, other: &HeaderEdits) {
+        self.count += other.count;
+        self.encoded.extend_from_slice(&other.encoded);
+    }
+
+    /// Whether there is no change.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The changes in order.
+    pub fn iter(&self) -> impl Iterator<Item = HeaderEdit<'_>> + Clone {
+        let mut reader = Reader::new(&self.encoded);
+        (0..self.count).map(move |_| read_edit(&mut reader).expect("own encoding"))
+    }
+
+    fn put(&mut self, case: u8, name: &str, value: Option<&[u8]>) {
+        self.count += 1;
+        let out = &mut self.encoded;
+        out.reserve(name.len() + value.map_or(0, <[u8]>::len) + 12);
+        out.extend([0x92, case]);
+        match value {
+            Some(value) => put_header(out, name, value),
+            None => put_name(out, name),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        wire::put_array(out, self.count);
+        out.extend_from_slice(&self.encoded);
+    }
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    let length = name.len();
+    wire::put_str(out, name);
+    let start = out.len() - length;
+    out[start..].make_ascii_lowercase();
+}
+
+pub(crate) fn put_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.push(0x92);
+    put_name(out, name);
+    wire::put_bin(out, value);
+}
+
+fn read_edit<'a>(reader: &mut Reader<'a>) -> Result<HeaderEdit<'a>, Malformed> {
+    reader.array()?;
+    let case = reader.unsigned()? as u8;
+    if case == REMOVE {
+        return Ok(HeaderEdit::Remove(reader.str()?));
+    }
+    reader.array()?;
+    let (name, value) = (reader.str()?, reader.bin()?);
+    Ok(if case == SET { HeaderEdit::Set(name, value) } else { HeaderEdit::Append(name, value) })
+}
+
+/// The header fields as they are once `edits` are applied to `arrived`.
+pub(crate) fn edited<'e>(
+    arrived: impl Iterator<Item = (&'e str, &'e [u8])>,
+    edits: &'e HeaderEdits,
+) -> impl Iterator<Item = (&'e str, &'e [u8])> {
+    let kept = arrived.filter(move |(name, _)| edits.is_empty() || !removes(edits.iter(), name));
+    let mut following = edits.iter();
+    let added = std::iter::from_fn(move || loop {
+        let (HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value)) = following.next()? else { continue };
+        if !removes(following.clone(), name) {
+            return Some((name, value));
+        }
+    });
+    kept.chain(added)
+}
+
+fn removes<'e>(mut edits: impl Iterator<Item = HeaderEdit<'e>>, field: &str) -> bool {
+    edits.any(|edit| match edit {
+        HeaderEdit::Set(name, _) | HeaderEdit::Remove(name) => name == field,
+        HeaderEdit::Append(..) => false,
+    })
+}
+
+/// Whether, and how, a guest wants to see a message's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyMode {
+    /// Not at all: chunks pass by.
+    #[default]
+    Skip,
+    /// Chunk by chunk, as they arrive.
+    Stream,
+    /// Whole: the head is held until the body is there. The largest body accepted, in bytes; a larger one is answered 413.
+    Buffer(u32),
+}
+
+impl BodyMode {
+    fn encode(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Skip => out.extend([0x91, 0]),
+            Self::Stream => out.extend([0x91, 1]),
+            Self::Buffer(limit) => {
+                out.extend([0x92, 2]);
+                wire::put_unsigned(out, limit.into());
+            }
+        }
+    }
+}
+
+/// What a guest changes about a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestEdits {
+    /// Changes to the header fields.
+    pub headers: HeaderEdits,
+    /// Opaque bytes for this guest's later hooks on the same request.
+    pub context: Vec<u8>,
+    /// A new path: canonical, beginning with `/`. It does not choose another route.
+    pub path: Option<String>,
+    /// A new query without `?`; empty removes it.
+    pub query: Option<String>,
+    /// A new method; `CONNECT` is refused.
+    pub method: Option<String>,
+    /// The name of a configured upstream that the configuration grants to this guest.
+    pub upstream: Option<String>,
+    /// Whether this guest's `on_request_chunk` sees the body.
+    pub body: BodyMode,
+}
+
+impl RequestEdits {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.fields() == 0
+    }
+
+    /// The number of fields up to the last one that has not its default.
+    fn fields(&self) -> u32 {
+        let changed = [
+            !self.headers.is_empty(),
+            !self.context.is_empty(),
+            self.path.is_some(),
+            self.query.is_some(),
+            self.method.is_some(),
+            self.upstream.is_some(),
+            self.body != BodyMode::Skip,
+        ];
+        changed.iter().rposition(|&changed| changed).map_or(0, |last| last as u32 + 1)
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let fields = self.fields();
+        out.reserve(self.headers.encoded.len() + self.context.len() + 32);
+        wire::put_array(out, fields);
+        for field in 0..fields {
+            match field {
+                0 => self.headers.encode(out),
+                1 => wire::put_bin(out, &self.context),
+                2 => wire::put_option_str(out, self.path.as_deref()),
+                3 => wire::put_option_str(out, self.query.as_deref()),
+                4 => wire::put_option_str(out, self.method.as_deref()),
+                5 => wire::put_option_str(out, self.upstream.as_deref()),
+                _ => self.body.encode(out),
+            }
+        }
+    }
+}
+
+/// What a guest changes about a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseEdits {
+    /// Changes to the header fields.
+    pub headers: HeaderEdits,
+    /// A new status, 200 to 599.
+    pub status: Option<u16>,
+    /// Whether this guest's `on_response_chunk` sees the body.
+    pub body: BodyMode,
+}
+
+impl ResponseEdits {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.fields() == 0
+    }
+
+    fn fields(&self) -> u32 {
+        let changed = [!self.headers.is_empty(), self.status.is_some(), self.body != BodyMode::Skip];
+        changed.iter().rposition(|&changed| changed).map_or(0, |last| last as u32 + 1)
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let fields = self.fields();
+        out.reserve(self.headers.encoded.len() + 16);
+        wire::put_array(out, fields);
+        for field in 0..fields {
+            match (field, self.status) {
+                (0, _) => self.headers.encode(out),
+                (1, Some(status)) => wire::put_unsigned(out, status.into()),
+                (1, None) => out.push(NIL),
+                _ => self.body.encode(out),
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Header fields as they arrived, and names and values that were checked.
+
+use std::ops::Deref;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::wire::{Malformed, Reader};
+
+/// The header fields of a message as they arrived, in order. They are decoded as they are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a> {
+    count: u32,
+    reader: Reader<'a>,
+}
+
+impl<'a> Headers<'a> {
+    /// Read the array's header, and leave `reader` at the first field.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let count = reader.array()?;
+        Ok(Self { count, reader: *reader })
+    }
+
+    /// Where the fields end.
+    pub(crate) fn end(&self) -> Result<Reader<'a>, Malformed> {
+        let mut reader = self.reader;
+        reader.skip(self.count)?;
+        Ok(reader)
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The value of the first field of that name, whatever its case.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.raw().find(|(field, _)| same_name(field, name)).map(|(_, value)| value)
+    }
+
+    /// The values of all fields of that name, whatever its case, in order.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.raw().filter(move |(field, _)| same_name(field, name)).map(|(_, value)| value)
+    }
+
+    /// Every field's name, in lower case, and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.raw().map(|(name, value)| (std::str::from_utf8(name).expect("a header's name is a token"), value))
+    }
+
+    fn raw(&self) -> RawHeaders<'a> {
+        RawHeaders { left: self.count, reader: self.reader }
+    }
+}
+
+fn same_name(field: &[u8], name: &str) -> bool {
+    field.len() == name.len() && field.eq_ignore_ascii_case(name.as_bytes())
+}
+
+struct RawHeaders<'a> {
+    left: u32,
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for RawHeaders<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some(read_header(&mut self.reader).expect("the host's headers are as the contract says"))
+    }
+}
+
+#[inline]
+fn read_header<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+    let fields = reader.array()?;
+    let header = (reader.text()?, reader.bin()?);
+    if fields > 2 {
+        reader.skip(fields - 2)?;
+    }
+    Ok(header)
+}
+
+/// Fields that the gateway writes itself; see `header-edit` in `wit/types.wit`.
+const OWNED: [&str; 9] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "host",
+];
+
+/// A header's name that the gateway accepts in an edit, in lower case. In a configuration it is a string of any case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// Check that `name` is a token (RFC 9110, section 5.1) and not a field that the gateway owns, and lower its case.
+    ///
+    /// # Errors
+    /// A message that names it.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(format!("{name:?} is not a header name"));
+        }
+        let name = name.to_ascii_lowercase();
+        if OWNED.contains(&name.as_str()) {
+            return Err(format!("the header {name:?} belongs to the gateway"));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl Deref for HeaderName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// A header's value that the gateway accepts in an edit: text without control characters other than tab.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderValue(String);
+
+impl HeaderValue {
+    /// Check that `value` holds no control character but tab.
+    ///
+    /// # Errors
+    /// A message, which leaves the value out: it may be a secret.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err("a header's value cannot hold control characters".into());
+        }
+        Ok(Self(value.into()))
+    }
+}
+
+impl Deref for HeaderValue {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for HeaderValue {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

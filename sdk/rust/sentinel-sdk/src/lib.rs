@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+
+#[allow(missing_docs, unsafe_code)]
+mod bindings;
+mod chunk;
+mod context;
+mod de;
+mod edits;
+mod guest;
+mod headers;
+pub mod log;
+mod request;
+mod response;
+mod runtime;
+mod summary;
+mod wire;
+
+pub use chunk::{Chunk, RequestChunk, ResponseChunk};
+pub use edits::{BodyMode, HeaderEdit, HeaderEdits, RequestEdits, ResponseEdits};
+pub use guest::Guest;
+pub use headers::{HeaderName, HeaderValue, Headers};
+pub use request::{Request, RequestHead};
+pub use response::{IncomingResponse, Origin, Response, ResponseHead};
+pub use sentinel_sdk_macros::guest;
+pub use serde;
+pub use summary::{Outcome, Summary};
+
+/// What a guest usually needs: `use sentinel_sdk::prelude::*;`. It includes serde's derive macros, for which the guest's
+/// own `Cargo.toml` lists `serde`.
+pub mod prelude {
+    pub use crate::{
+        debug, error, guest, info, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue, IncomingResponse, Request,
+        RequestChunk, Response, ResponseChunk, Summary,
+    };
+    pub use serde::{Deserialize, Serialize};
+}
+
+/// For the code that `#[guest]` makes.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bindings::{completion, lifecycle, request, request_body, response, response_body};
+    pub use crate::runtime::{
+        configure, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,
+    };
+    pub use serde::de::IgnoredAny;
+}

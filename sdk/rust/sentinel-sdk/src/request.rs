@@ -1,0 +1,272 @@
+//! The request that a guest sees and edits.
+
+use std::cell::Cell;
+
+use serde::Serialize;
+
+use crate::context;
+use crate::edits::{edited, BodyMode, HeaderEdits, RequestEdits};
+use crate::headers::Headers;
+use crate::response::Response;
+use crate::wire::{Malformed, Reader, NIL};
+
+/// A request's head as it reached this guest. Everything borrows from the payload; what stands behind the header
+/// fields is decoded when it is asked for.
+#[derive(Debug)]
+pub struct RequestHead<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+    headers: Headers<'a>,
+    behind_headers: Cell<Option<Reader<'a>>>,
+}
+
+impl<'a> RequestHead<'a> {
+    fn read(payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(payload);
+        if reader.array()? < 10 {
+            return Err(Malformed);
+        }
+        Ok(Self {
+            method: reader.str()?,
+            path: reader.str()?,
+            query: reader.option(Reader::str)?,
+            headers: Headers::read(&mut reader)?,
+            behind_headers: Cell::new(None),
+        })
+    }
+
+    /// The method, case as sent, for example `GET`.
+    pub fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// The canonical path, percent-encoded where needed, without the query; begins with `/`, or is `*` for `OPTIONS *`.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// What follows the first `?` of the target; `None` when there was no `?`.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// The end-to-end header fields in the order of arrival.
+    pub fn headers(&self) -> Headers<'a> {
+        self.headers
+    }
+
+    /// The value of the first header field of that name. Values are bytes: they need not be UTF-8.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.get(name)
+    }
+
+    /// `http` or `https`: how the client reached the gateway.
+    pub fn scheme(&self) -> &'a str {
+        self.text_behind_headers(0)
+    }
+
+    /// The host and optional port that the client asked for.
+    pub fn authority(&self) -> &'a str {
+        self.text_behind_headers(1)
+    }
+
+    /// The client's address, after trusted proxies are resolved; empty when unknown.
+    pub fn client(&self) -> &'a str {
+        self.text_behind_headers(2)
+    }
+
+    /// The request's id: 1 to 128 characters of `[A-Za-z0-9._-]`.
+    pub fn request_id(&self) -> &'a str {
+        self.text_behind_headers(3)
+    }
+
+    /// The name of the route that was chosen.
+    pub fn route(&self) -> &'a str {
+        self.text_behind_headers(4)
+    }
+
+    /// `1.0`, `1.1`, `2` or `3`.
+    pub fn http_version(&self) -> &'a str {
+        self.text_behind_headers(5)
+    }
+
+    fn text_behind_headers(&self, field: u32) -> &'a str {
+        let read = || {
+            let mut reader = match self.behind_headers.get() {
+                Some(reader) => reader,
+                None => self.headers.end()?,
+            };
+            self.behind_headers.set(Some(reader));
+            reader.skip(field)?;
+            reader.str()
+        };
+        read().expect("the host's request-head is as the contract says")
+    }
+}
+
+/// A request on its way to the upstream. Reading shows it with the edits made so far; [`head`](Self::head) shows it as
+/// it arrived, and what that returns can be kept while the request is edited.
+#[derive(Debug)]
+pub struct Request<'a> {
+    head: RequestHead<'a>,
+    edits: RequestEdits,
+}
+
+impl<'a> Request<'a> {
+    /// Read the payload of `on-request`, a `request-head`.
+    ///
+    /// # Panics
+    /// If it is not one.
+    pub fn decode(payload: &'a [u8]) -> Self {
+        let head = RequestHead::read(payload).expect("the host's request-head is as the contract says");
+        Self { head, edits: RequestEdits::default() }
+    }
+
+    /// The request as it reached this guest.
+    pub fn head(&self) -> &RequestHead<'a> {
+        &self.head
+    }
+
+    /// The method, for example `GET`.
+    pub fn method(&self) -> &str {
+        self.edits.method.as_deref().unwrap_or(self.head.method)
+    }
+
+    /// The path; see [`RequestHead::path`].
+    pub fn path(&self) -> &str {
+        self.edits.path.as_deref().unwrap_or(self.head.path)
+    }
+
+    /// The query without `?`, or `None`.
+    pub fn query(&self) -> Option<&str> {
+        match &self.edits.query {
+            Some(query) => Some(query.as_str()).filter(|query| !query.is_empty()),
+            None => self.head.query,
+        }
+    }
+
+    /// The value of the first header field of that name, whatever its case. Values are bytes: they need not be UTF-8.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        if self.edits.headers.is_empty() {
+            return self.head.headers.get(name);
+        }
+        self.headers().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Every header field's name, in lower case, and value, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        edited(self.head.headers.iter(), &self.edits.headers)
+    }
+
+    /// See [`RequestHead::scheme`].
+    pub fn scheme(&self) -> &'a str {
+        self.head.scheme()
+    }
+
+    /// See [`RequestHead::authority`].
+    pub fn authority(&self) -> &'a str {
+        self.head.authority()
+    }
+
+    /// See [`RequestHead::client`].
+    pub fn client(&self) -> &'a str {
+        self.head.client()
+    }
+
+    /// See [`RequestHead::request_id`].
+    pub fn request_id(&self) -> &'a str {
+        self.head.request_id()
+    }
+
+    /// See [`RequestHead::route`].
+    pub fn route(&self) -> &'a str {
+        self.head.route()
+    }
+
+    /// See [`RequestHead::http_version`].
+    pub fn http_version(&self) -> &'a str {
+        self.head.http_version()
+    }
+
+    /// The edits made so far.
+    pub fn edits(&self) -> &RequestEdits {
+        &self.edits
+    }
+
+    /// Remove every header field of that name, then add this one.
+    pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.edits.headers.set(name, value);
+    }
+
+    /// Add this header field after those of the same name.
+    pub fn append_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.edits.headers.append(name, value);
+    }
+
+    /// Remove every header field of that name.
+    pub fn remove_header(&mut self, name: &str) {
+        self.edits.headers.remove(name);
+    }
+
+    /// Add changes that were made beforehand, for example from the configuration.
+    pub fn edit_headers(&mut self, edits: &HeaderEdits) {
+        self.edits.headers.extend(edits);
+    }
+
+    /// A new path: canonical, beginning with `/`. It does not choose another route.
+    pub fn set_path(&mut self, path: impl Into<String>) {
+        self.edits.path = Some(path.into());
+    }
+
+    /// A new query, without `?`; empty removes it.
+    pub fn set_query(&mut self, query: impl Into<String>) {
+        self.edits.query = Some(query.into());
+    }
+
+    /// A new method; the gateway refuses `CONNECT`.
+    pub fn set_method(&mut self, method: impl Into<String>) {
+        self.edits.method = Some(method.into());
+    }
+
+    /// Send the request to this upstream, which the configuration must grant to this guest.
+    pub fn set_upstream(&mut self, upstream: impl Into<String>) {
+        self.edits.upstream = Some(upstream.into());
+    }
+
+    /// Ask for the body, which goes to `on_request_chunk`.
+    pub fn set_body_mode(&mut self, mode: BodyMode) {
+        self.edits.body = mode;
+    }
+
+    /// Leave a value for this guest's later hooks on the same request. State belongs here, not into the guest: hooks of
+    /// one request may run on different instances. At most 64 KiB unless configured.
+    ///
+    /// # Panics
+    /// If the value's `Serialize` fails.
+    pub fn set_context(&mut self, value: &impl Serialize) {
+        self.edits.context = context::encode(value);
+    }
+
+    /// The same with bytes of the guest's own making, for `context_bytes` of the later hooks.
+    pub fn set_context_bytes(&mut self, bytes: impl Into<Vec<u8>>) {
+        self.edits.context = bytes.into();
+    }
+
+    /// The bytes that answer `on-request`: a `request-action`, or `nil` when nothing changes.
+    pub fn into_answer(self) -> Vec<u8> {
+        if self.edits.is_empty() {
+            return vec![NIL];
+        }
+        let mut out = Vec::new();
+        out.reserve(64);
+        out.extend([0x92, 0]);
+        self.edits.encode(&mut out);
+        out
+    }
+
+    /// The bytes that answer `on-request` with a response; the context goes with it, all other edits are dropped.
+    pub fn into_refusal(self, response: &Response) -> Vec<u8> {
+        response.encode_answer(&self.edits.context)
+    }
+}
