@@ -36,18 +36,21 @@ class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits and deadlines of the client's side; each default has its precedent in `sentinel_host.http.lane`."""
+    """``[server.limits]``: what one client may ask of a worker.
 
-    head: Bytes | None = None
-    headers: int | None = None
-    body: Bytes | None = None
-    head_timeout: Seconds | None = None
-    body_idle_timeout: Seconds | None = None
-    body_timeout: Seconds | None = None
-    write_timeout: Seconds | None = None
-    keep_alive: Seconds | None = None
+    The keys are the fields of `sentinel_host.http.lane.Limits`, which has the defaults and their precedent.
+    """
+
+    head_bytes: Bytes | None = None
+    header_count: int | None = None
+    head_time: Seconds | None = None
+    body_idle: Seconds | None = None
+    body_time: Seconds | None = None
+    body_bytes: Bytes | None = None
+    write_stalled: Seconds | None = None
+    keep_alive_idle: Seconds | None = None
     requests_per_connection: int | None = None
-    pipelined: int | None = None
+    pipelined_requests: int | None = None
     connections: int | None = None
     connections_per_client: int | None = None
 
@@ -119,7 +122,7 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     chain: list[str | ChainEntry] = []
     preserve_host: bool = False
-    request_trailers: list[str] = []
+    trailers: list[str] = []
 
     def entries(self) -> list[ChainEntry]:
         """The chain with every entry spelt out."""

@@ -141,7 +141,7 @@ def _verify_routes(config: Config) -> None:
         for number, method in enumerate(route.methods):
             if not _METHOD(method):
                 raise _fail(config, f"{at}.methods[{number}]", f"{method!r} is no method")
-        for name in [*route.headers, *route.request_trailers]:
+        for name in [*route.headers, *route.trailers]:
             if not _FIELD_NAME(name):
                 raise _fail(config, at, f"{name!r} is not a lower-case header name")
         for number, entry in enumerate(route.entries()):

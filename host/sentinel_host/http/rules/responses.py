@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from sentinel_host.messages import Headers
 
-# RFC 9110 section 7.6.1. Content-Length stays: it is checked against the bytes on both sides.
-_HOP_BY_HOP = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+# RFC 9110 section 7.6.1. Content-Length stays: it is checked against the bytes on both sides. The request id is the
+# gateway's own to tell.
+_NOT_PASSED_ON = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"x-request-id",
+    )
 )
 # Fields that frame, route or authenticate a message mean nothing good after its body (RFC 9110 section 6.5.1).
-_NOT_IN_TRAILERS = _HOP_BY_HOP | frozenset(
+_NOT_IN_TRAILERS = _NOT_PASSED_ON | frozenset(
     (b"content-length", b"host", b"content-encoding", b"content-type", b"content-range", b"authorization")
 )
 
 
 def end_to_end(headers: Headers) -> Headers:
     """The fields that concern the client, without those that ``Connection`` names."""
-    kept = [field for field in headers if field[0] not in _HOP_BY_HOP]
+    kept = [field for field in headers if field[0] not in _NOT_PASSED_ON]
     if len(kept) != len(headers):
         for name, value in headers:
             if name == b"connection":

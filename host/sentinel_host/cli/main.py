@@ -1,0 +1,45 @@
+"""Parsing the command line; each command lives in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from sentinel_host.cli.check import check
+from sentinel_host.cli.inspect import inspect
+from sentinel_host.cli.run import run
+from sentinel_host.errors import SentinelError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the ``sentinel`` command; returns the exit code: 0, or 1 with one line on stderr for each error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except SentinelError as error:
+        print(f"sentinel: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sentinel", description="An API gateway whose middleware is WebAssembly.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("run", help="serve a configuration, or proxy everything to one upstream")
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    source.add_argument("--upstream", metavar="URL", help="no configuration: proxy everything there, through no guest")
+    command.add_argument("--bind", metavar="ADDRESS", help="listen there instead of where the configuration says")
+    command.set_defaults(command=run)
+
+    command = commands.add_parser("check", help="check a configuration and every guest that it names")
+    command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    command.set_defaults(command=check)
+
+    command = commands.add_parser("inspect", help="show what a guest's artefact holds")
+    command.add_argument("file", metavar="FILE.wasm", nargs="+")
+    command.set_defaults(command=inspect)
+    return parser

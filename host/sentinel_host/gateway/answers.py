@@ -1,0 +1,29 @@
+"""The responses that the gateway makes by itself: small JSON bodies that tell a client what, and an operator where."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from sentinel_host.errors import ClientError, SentinelError
+from sentinel_host.messages import Headers, Response
+
+
+def refusal(error: SentinelError) -> Response:
+    """The response to an error.
+
+    A client is told its own fault; the faults of guests and upstreams name inner things, and stay in the log.
+    """
+    if isinstance(error, ClientError):
+        return problem(error.status, str(error))
+    return problem(error.status)
+
+
+def problem(status: int, reason: str | None = None) -> Response:
+    """A response of that status; the reason defaults to the status's own phrase."""
+    body = json.dumps({"error": reason or HTTPStatus(status).phrase}).encode()
+    headers: Headers = [(b"content-type", b"application/json")]
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # RFC 9110 section 15.5.6 demands the field; an empty one is allowed and true, as methods differ by route.
+        headers.append((b"allow", b""))
+    return Response(status, headers, body)

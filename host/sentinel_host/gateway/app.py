@@ -1,0 +1,69 @@
+"""The Quart application: an ordinary one, whose HTTP scopes go to the data plane unless they came by the admin side."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from quart import Quart
+
+from sentinel_host.config import Config, load_config
+from sentinel_host.gateway.build import Builder
+from sentinel_host.gateway.dataplane import DataPlane
+from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.logpump import LogPump
+from sentinel_host.gateway.stats import Stats
+from sentinel_host.http.rules import Admission, TrustedPeers
+from sentinel_host.paths import PathRule
+
+_log = logging.getLogger("sentinel.gateway")
+
+
+class Gateway(Quart):
+    """A gateway for one configuration.
+
+    Under any ASGI server it serves the data plane alone; `sentinel_host.server` also gives it an admin listener. The
+    guests are loaded when the server starts it, in the process that serves.
+    """
+
+    asgi_http_class = DataPlane
+
+    generation: Generation
+
+    def __init__(self, config: Config) -> None:
+        super().__init__("sentinel_host", static_folder=None)
+        server = config.server
+        paths = PathRule(
+            keep_encoded_slash=server.paths.encoded_slash == "keep",
+            keep_empty_segments=server.paths.empty_segments == "keep",
+        )
+        self.settings = config
+        self.stats = Stats()
+        self.admission = Admission(
+            identity_headers=server.identity_headers,
+            trusted=TrustedPeers(server.trusted_proxies),
+            paths=paths,
+            refuse_aliases=server.header_aliases == "refuse",
+        )
+        self._builder = Builder(config, paths)
+        self._log_pump = LogPump(self._builder.engine.log)
+        self.before_serving(self._start)
+        self.after_serving(self._stop)
+
+    async def _start(self) -> None:
+        self._log_pump.start()
+        self.generation = self._builder.build()
+        for name, reason in self.generation.faults.items():
+            _log.error("guest %s is not in service: %s", name, reason)
+
+    async def _stop(self) -> None:
+        await self.generation.close()
+        self._log_pump.stop()
+
+
+def create_app(config: Config | str | Path) -> Gateway:
+    """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
+
+    Raises `ConfigError`.
+    """
+    return Gateway(config if isinstance(config, Config) else load_config(config))

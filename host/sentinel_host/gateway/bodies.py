@@ -1,0 +1,104 @@
+"""The request's body on its way from the server to the upstream: one ASGI message at a time, never collected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.rules import end_to_end_trailers
+from sentinel_host.messages import Headers
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class ClientGone(ClientError):
+    """The client went away before its request was complete."""
+
+
+class RequestBody:
+    """A `BodySource` over ASGI ``receive``.
+
+    ``received`` counts bytes; ``ended`` is true once the last message was seen. The first ``receive`` makes a server
+    answer ``Expect: 100-continue``, which is why nothing is read before the chain has let the request through.
+    """
+
+    __slots__ = ("_allowed_trailers", "_first", "_on_end", "_receive", "ended", "received", "trailers")
+
+    def __init__(self, receive: Receive, allowed_trailers: frozenset[bytes], on_end: Callable[[], None] | None) -> None:
+        self._receive = receive
+        self._allowed_trailers = allowed_trailers
+        self._on_end = on_end
+        self._first: bytes | None = None
+        self.received = 0
+        self.ended = False
+        self.trailers: Headers = []
+
+    async def begin(self) -> bytes | None:
+        """Read the first piece; return it when it is the whole body, else keep it for `read` and return ``None``."""
+        first = await self._next()
+        if self.ended and not self.trailers:
+            return first
+        self._first = first
+        return None
+
+    async def read(self) -> bytes:
+        """The next piece, ``b""`` at the end.
+
+        Raises `ClientGone`, or what the server's ``receive`` raises.
+        """
+        if self._first:
+            first, self._first = self._first, None
+            return first
+        while not self.ended:
+            data = await self._next()
+            if data:
+                return data
+        return b""
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise ClientGone("the client went away")
+        data: bytes = message.get("body", b"")
+        self.received += len(data)
+        if not message.get("more_body", False):
+            self.ended = True
+            trailers = message.get("trailers")
+            if trailers and self._allowed_trailers:
+                self.trailers = [field for field in end_to_end_trailers(trailers) if field[0] in self._allowed_trailers]
+            if self._on_end is not None:
+                self._on_end()
+        return data
+
+
+class DisconnectWatch:
+    """Cancels the exchange when the client goes away, on servers that do not cancel by themselves.
+
+    ASGI tells of a disconnect only through ``receive``, so that somebody must wait there once the body is read.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._exchange = asyncio.current_task()
+        self._watch: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def start(self) -> None:
+        """Begin to wait; to be called once nobody else reads."""
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(self._wait())
+
+    def stop(self) -> None:
+        """The exchange is over."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._exchange is not None:
+            self._exchange.cancel()

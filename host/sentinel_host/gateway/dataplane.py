@@ -1,0 +1,60 @@
+"""The HTTP side of the application: Quart's extension point, and the admin listener's way to ordinary routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quart.asgi import ASGIHTTPConnection
+
+from sentinel_host.errors import ClientError
+from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.exchange import Exchange, Scope, Send
+
+if TYPE_CHECKING:
+    from sentinel_host.gateway.app import Gateway
+
+LISTENER = "sentinel.listener"
+"""The scope extension by which our server says on which listener a request came in; no client can set it."""
+
+
+class DataPlane:
+    """Serves one ASGI ``http`` scope; made by Quart for each."""
+
+    __slots__ = ("_gateway", "_scope")
+
+    def __init__(self, app: Any, scope: Any) -> None:
+        self._gateway: Gateway = app
+        self._scope: Scope = scope
+
+    async def __call__(self, receive: Any, send: Any) -> None:
+        """Serve the request; what it raises is for the server to act on (see `Exchange.run`)."""
+        gateway, scope = self._gateway, self._scope
+        listener = (scope.get("extensions") or {}).get(LISTENER)
+        if listener is not None and listener["name"] == "admin":
+            await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
+            return
+        try:
+            admitted = gateway.admission.admit(scope)
+            generation = gateway.generation
+            route = generation.routes.match(admitted.head)
+            if route is None:
+                raise ClientError("no route matches", 404, close=False)
+        except ClientError as error:
+            gateway.stats.refused[error.status] += 1
+            await _refuse(error, scope, send)
+            return
+        gateway.stats.active += 1
+        try:
+            await Exchange(gateway.stats, generation, admitted, route, scope, receive, send).run()
+        finally:
+            gateway.stats.active -= 1
+
+
+async def _refuse(error: ClientError, scope: Scope, send: Send) -> None:
+    response = refusal(error)
+    response.headers.append((b"content-length", b"%d" % len(response.body)))
+    if error.close and scope["http_version"] in ("1.0", "1.1"):
+        response.headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    body = b"" if scope["method"] == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body, "more_body": False})

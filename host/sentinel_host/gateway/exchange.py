@@ -1,0 +1,252 @@
+"""One request's life, from the ASGI scope to the completion hooks.
+
+Rule 1: the upstream sees nothing before every guest has let the request through.
+Rule 2: bodies are never collected. A piece is passed on as the object that it came in; who awaits a slow side stops
+        reading the other.
+Rule 3: whatever happens, the completion hooks run once, after the response has gone out or broken off.
+Rule 4: once the head is out, a failure can only break off: the server is told by `ResponseAborted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from time import perf_counter_ns, time_ns
+from typing import Any
+
+from sentinel_host.errors import ResponseAborted, SentinelError, UpstreamError
+from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
+from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.routes import Route
+from sentinel_host.gateway.stats import Stats
+from sentinel_host.http.rules import Admitted, Forwarding, end_to_end, end_to_end_trailers
+from sentinel_host.http.upstream import UpstreamRequest, UpstreamResponse
+from sentinel_host.messages import Headers, Origin, Outcome, Response, ResponseHead, Summary
+from sentinel_host.pipeline import Passage
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CANCELS = "sentinel.cancel_on_disconnect"
+"""The scope extension of a server that cancels the application when the client goes away."""
+
+INFORMATIONAL = "http.response.informational"
+"""The scope extension of a server that can send 1xx responses."""
+
+# RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
+_BODILESS = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED))
+
+_forwarding = Forwarding()
+_log = logging.getLogger("sentinel.gateway")
+
+
+class Exchange:
+    """A request that was admitted and routed, and its response."""
+
+    __slots__ = (
+        "_admitted",
+        "_bodiless",
+        "_body",
+        "_generation",
+        "_informational",
+        "_passage",
+        "_route",
+        "_send",
+        "_started",
+        "_stats",
+        "_summary",
+        "_tasks",
+        "_watch",
+    )
+
+    def __init__(
+        self,
+        stats: Stats,
+        generation: Generation,
+        admitted: Admitted,
+        route: Route,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        head = admitted.head
+        head.route = route.name
+        extensions = scope.get("extensions") or {}
+        self._stats = stats
+        self._generation = generation
+        self._admitted = admitted
+        self._route = route
+        self._send = send
+        self._started = perf_counter_ns()
+        self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
+        self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None)
+        self._bodiless = head.method == "HEAD"
+        # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
+        self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._passage = Passage(route.chain, head.request_id)
+        self._summary = Summary(
+            request_id=head.request_id,
+            method=head.method,
+            path=head.path,
+            query=head.query,
+            route=route.name,
+            authority=head.authority,
+            client=head.client,
+            http_version=head.http_version,
+            started_at=time_ns() // 1000,
+        )
+
+    async def run(self) -> None:
+        """Serve the request.
+
+        Raises `ResponseAborted` when the response broke off after its head had gone out.
+        """
+        summary = self._summary
+        if self._watch is not None and not self._admitted.has_body:
+            self._watch.start()
+        try:
+            await self._serve()
+        except asyncio.CancelledError:
+            summary.outcome = Outcome.CLIENT_ABORTED
+            if self._watch is None or not self._watch.gone:
+                raise
+        except (ClientGone, ConnectionError):
+            summary.outcome = Outcome.CLIENT_ABORTED
+        except UpstreamError as error:
+            self._count_failure(error)
+            summary.outcome = Outcome.UPSTREAM_ABORTED
+            raise ResponseAborted(str(error)) from None
+        except SentinelError as error:
+            summary.outcome = Outcome.GATEWAY_ABORTED
+            raise ResponseAborted(str(error)) from None
+        except BaseException:
+            summary.outcome = Outcome.GATEWAY_ABORTED
+            raise
+        finally:
+            if self._watch is not None:
+                self._watch.stop()
+            summary.request_bytes = self._body.received
+            summary.duration = (perf_counter_ns() - self._started) // 1000
+            self._stats.routes[self._route.name].record(summary)
+            self._passage.on_complete(summary)
+
+    async def _serve(self) -> None:
+        answer = self._passage.on_request(self._admitted.head)
+        if answer is not None:
+            head, body = answer
+            replaced = self._passage.on_response(head)
+            await self._send_whole(head, body if replaced is None else replaced)
+            return
+        try:
+            response = await self._ask_upstream()
+        except ClientGone:
+            raise
+        except SentinelError as error:
+            if isinstance(error, UpstreamError):
+                self._count_failure(error)
+            await self._send_own(refusal(error))
+            return
+        try:
+            await self._send_response(response)
+        finally:
+            response.abort()
+
+    async def _ask_upstream(self) -> UpstreamResponse:
+        admitted, route, summary = self._admitted, self._route, self._summary
+        head = admitted.head
+        name = self._passage.upstream or route.upstream
+        pool = self._generation.upstreams[name].pick()
+        summary.upstream = name
+        _forwarding.add(head.headers, admitted)
+        target = head.path if head.query is None else f"{head.path}?{head.query}"
+        body = await self._body.begin() if admitted.has_body else b""
+        asked = perf_counter_ns()
+        response = await pool.send(
+            UpstreamRequest(
+                method=head.method.encode("ascii"),
+                target=target.encode("ascii"),
+                headers=head.headers,
+                host=admitted.host if route.preserve_host and admitted.host else pool.target.authority,
+                body=self._body if body is None else body,
+                content_length=admitted.content_length,
+                on_informational=self._pass_informational if self._informational else None,
+            )
+        )
+        summary.upstream_duration = (perf_counter_ns() - asked) // 1000
+        return response
+
+    async def _send_response(self, response: UpstreamResponse) -> None:
+        head = ResponseHead(response.status, end_to_end(response.headers), Origin.UPSTREAM)
+        replaced = self._passage.on_response(head)
+        if replaced is not None:
+            response.abort()
+            await self._send_whole(head, replaced)
+            return
+        self._bodiless = self._bodiless or head.status in _BODILESS
+        names = self._route.trailers
+        trailers = bool(names) and not response.complete and not self._bodiless
+        await self._start(head, trailers=trailers)
+        if self._bodiless:
+            response.abort()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        summary, send = self._summary, self._send
+        if not response.complete and not response.buffered:
+            # The body may take its time, as an event stream's does; an empty piece makes the server send the head.
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+        while True:
+            data = await response.read()
+            more = not response.complete or response.buffered > 0
+            summary.response_bytes += len(data)
+            if data or not more:
+                await send({"type": "http.response.body", "body": data, "more_body": more})
+            if not more:
+                break
+        if trailers:
+            kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
+            await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
+
+    async def _send_own(self, response: Response) -> None:
+        """Send a response that the gateway makes, past the response hooks."""
+        head = ResponseHead(response.status, response.headers, Origin.GATEWAY)
+        replaced = self._passage.on_response(head)
+        await self._send_whole(head, response.body if replaced is None else replaced)
+
+    async def _send_whole(self, head: ResponseHead, body: bytes) -> None:
+        self._bodiless = self._bodiless or head.status in _BODILESS
+        head.headers = [field for field in head.headers if field[0] != b"content-length"]
+        if head.status not in _BODILESS:
+            head.headers.append((b"content-length", b"%d" % len(body)))
+        await self._start(head)
+        if self._bodiless:
+            body = b""
+        self._summary.response_bytes += len(body)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _start(self, head: ResponseHead, *, trailers: bool = False) -> None:
+        head.headers.append((b"x-request-id", self._admitted.head.request_id.encode("ascii")))
+        self._summary.status = head.status
+        self._summary.origin = head.origin
+        message: dict[str, Any] = {"type": "http.response.start", "status": head.status, "headers": head.headers}
+        if trailers:
+            message["trailers"] = True
+        await self._send(message)
+
+    def _pass_informational(self, status: int, headers: Headers) -> None:
+        """Called by the upstream client, between two turns of the loop; 100 is between us and the upstream."""
+        if status == HTTPStatus.CONTINUE:
+            return
+        message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
+        # A task that is made now runs before the one that the final head wakes: the order is kept.
+        task = asyncio.ensure_future(self._send(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _count_failure(self, error: UpstreamError) -> None:
+        self._stats.upstream_failures[self._summary.upstream or "", type(error).__name__] += 1
+        _log.warning("%s (request %s)", error, self._summary.request_id)

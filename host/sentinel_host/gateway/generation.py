@@ -1,0 +1,22 @@
+"""A generation: routes with their chains, and upstreams. Immutable; a request keeps the one it began with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sentinel_host.gateway.routes import RouteTable
+from sentinel_host.gateway.upstreams import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What requests are served by. ``faults`` names the guests that could not be loaded, with the reason."""
+
+    routes: RouteTable
+    upstreams: dict[str, Upstream]
+    faults: dict[str, str]
+
+    async def close(self) -> None:
+        """Close the upstreams' connections."""
+        for upstream in self.upstreams.values():
+            await upstream.close()

@@ -1,0 +1,82 @@
+"""Choosing the route of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sentinel_host.messages import RequestHead
+from sentinel_host.pipeline import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: what it matches, and where a match goes. ``index`` numbers it within its table, for metrics."""
+
+    index: int
+    name: str
+    path: str
+    hosts: tuple[str, ...]
+    methods: frozenset[str]
+    headers: tuple[tuple[bytes, bytes], ...]
+    upstream: str
+    chain: Chain
+    preserve_host: bool
+    trailers: frozenset[bytes]
+
+    def matches(self, head: RequestHead, host: str) -> bool:
+        """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
+        if self.methods and head.method not in self.methods:
+            return False
+        if self.hosts and not any(_host_fits(pattern, host) for pattern in self.hosts):
+            return False
+        return all(condition in head.headers for condition in self.headers)
+
+    def specificity(self) -> tuple[int, int, int]:
+        """Sorts routes of one path: exact hosts before wildcards before none, then by the number of conditions."""
+        host = 0 if not self.hosts else 1 if any(pattern.startswith("*.") for pattern in self.hosts) else 2
+        return (host, len(self.headers), bool(self.methods))
+
+
+class RouteTable:
+    """Routes by longest path prefix, at segment borders: ``/api`` matches ``/api`` and ``/api/x``, not ``/apix``."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._by_path: dict[str, list[Route]] = {}
+        for route in sorted(routes, key=Route.specificity, reverse=True):
+            self._by_path.setdefault(route.path, []).append(route)
+        self._longest = max((len(path) for path in self._by_path), default=0)
+
+    def match(self, head: RequestHead) -> Route | None:
+        """The most specific route, or ``None``."""
+        host = _host(head.authority)
+        for prefix in self._prefixes(head.path):
+            for route in self._by_path.get(prefix, ()):
+                if route.matches(head, host):
+                    return route
+        return None
+
+    def _prefixes(self, path: str) -> Iterator[str]:
+        """From the longest prefix that can be a route's path to ``/``."""
+        if path != "/" and self._longest > 1:
+            if len(path) <= self._longest:
+                yield path
+            end = path.rfind("/", 0, self._longest)
+            while end > 0:
+                if end != len(path) - 1:
+                    yield path[: end + 1]
+                yield path[:end]
+                end = path.rfind("/", 0, end)
+        yield "/"
+
+
+def _host(authority: str) -> str:
+    host = authority.lower()
+    if ":" in host and not host.endswith("]"):
+        host = host.rpartition(":")[0]
+    return host
+
+
+def _host_fits(pattern: str, host: str) -> bool:
+    return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1 if pattern.startswith("*.") else host == pattern

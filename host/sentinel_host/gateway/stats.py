@@ -1,0 +1,67 @@
+"""Counting what happens, in plain integers: rendering them is somebody else's work, off the hot path."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+
+from sentinel_host.messages import Summary
+
+# Seconds: the usual buckets of HTTP latencies, one finer decade below for a gateway that answers by itself.
+LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# Bytes: powers of 8 from a short answer to a large download.
+SIZE_BUCKETS = (64.0, 512.0, 4096.0, 32768.0, 262144.0, 2097152.0, 16777216.0, 134217728.0)
+
+
+class Histogram:
+    """Counts per bucket, the last beyond all bounds, and the sum of what was observed."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value; a value on a bound belongs below it, as Prometheus has it."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class RouteStats:
+    """What is counted per route."""
+
+    __slots__ = ("duration", "outcomes", "request_size", "response_size", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: defaultdict[int, int] = defaultdict(int)
+        self.outcomes: defaultdict[int, int] = defaultdict(int)
+        self.duration = Histogram(LATENCY_BUCKETS)
+        self.request_size = Histogram(SIZE_BUCKETS)
+        self.response_size = Histogram(SIZE_BUCKETS)
+
+    def record(self, summary: Summary) -> None:
+        """Count one finished exchange."""
+        self.statuses[summary.status] += 1
+        if summary.outcome:
+            self.outcomes[summary.outcome] += 1
+        self.duration.observe(summary.duration / 1e6)
+        self.request_size.observe(summary.request_bytes)
+        self.response_size.observe(summary.response_bytes)
+
+
+class Stats:
+    """Everything the data plane counts.
+
+    Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
+    reached no route, by status; ``upstream_failures`` by upstream and kind of error.
+    """
+
+    __slots__ = ("active", "refused", "routes", "upstream_failures")
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
+        self.refused: defaultdict[int, int] = defaultdict(int)
+        self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -1,0 +1,38 @@
+"""The upstreams by name: equivalent targets, asked in turn."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+from sentinel_host.config import UpstreamConfig
+from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, client_context
+
+
+class Upstream:
+    """One configured upstream with a pool for each of its targets."""
+
+    __slots__ = ("_turn", "name", "pools")
+
+    def __init__(self, config: UpstreamConfig) -> None:
+        timeouts = Timeouts(connect=config.connect_timeout, response=config.response_timeout, idle=config.idle_timeout)
+        context = client_context(config.ca) if any(target.startswith("https:") for target in config.targets) else None
+        self.name = config.name
+        self.pools = tuple(
+            UpstreamPool(
+                Target.parse(target.rstrip("/")),
+                timeouts=timeouts,
+                max_connections=config.connections,
+                ssl_context=context,
+            )
+            for target in config.targets
+        )
+        self._turn = cycle(self.pools)
+
+    def pick(self) -> UpstreamPool:
+        """The next target's pool, round robin."""
+        return next(self._turn)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for pool in self.pools:
+            await pool.close()
