@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import select
+import socket
 import time
 
 import pytest
@@ -187,35 +189,40 @@ def test_an_early_refusal_is_found_behind_a_failed_write(run):
     The event loop gives a connection up when a write fails, and the answer that already lay in the socket became a 502.
     """
 
-    async def script(peer):
-        await peer.head()
-        await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
-        peer.reset()
-        refused.set()
-
     async def main():
-        nonlocal refused
-        refused = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
 
         class Busy(Source):
             async def read(self):
-                if not self.given:
-                    self.given = 1
-                    return b"first"
-                await refused.wait()
-                await asyncio.sleep(0)
+                if piece := await super().read():
+                    return piece
+                if accepted.fileno() < 0:
+                    return b""
+                accepted.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
+                accepted.close()  # with our first piece unread: the kernel answers with a reset
                 return b"second"
 
-        async with Upstream(script) as upstream:
-            pool = upstream.pool()
-            try:
-                response = await pool.send(get(method=b"POST", body=Busy()))
-            except UpstreamError:
-                pytest.fail("the refusal was lost")
-            assert (response.status, await drain(response)) == (413, b"no!")
-            await pool.close()
+        upstream = Upstream(None)
+        upstream.port = listener.getsockname()[1]
+        pool = upstream.pool()
 
-    refused: asyncio.Event
+        async def turn():
+            nonlocal accepted
+            accepted, _ = await loop.sock_accept(listener)
+            accepted.setblocking(False)
+            while not select.select([accepted], [], [], 0)[0]:
+                await asyncio.sleep(0)
+
+        sending = asyncio.create_task(pool.send(get(method=b"POST", body=Busy(b"first", turn()))))
+        response = await sending
+        assert (response.status, await drain(response)) == (413, b"no!")
+        assert (pool.open, pool.failures) == (0, 0)
+        await pool.close()
+        listener.close()
+
+    accepted: socket.socket
     run(main)
 
 

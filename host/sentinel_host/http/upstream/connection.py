@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             self._break_off(str(error))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._state is _HEAD and self._upload is not None and exc is not None:
+        if self._state is _HEAD and exc is not None:
             self._salvage()
         state = self._state
         if state is _UNTIL_CLOSE and exc is None:
@@ -343,7 +343,7 @@ class Connection(asyncio.Protocol):
     def _salvage(self) -> None:
         """Read what the upstream said before it closed.
 
-        One that refuses an upload answers and closes; our next write then fails, and the event loop gives the
+        One that refuses a body answers and closes; our next write then fails, and the event loop gives the
         connection up with that answer unread. The socket is still open here, and ours.
         """
         descriptor = self._transport.get_extra_info("socket").fileno()

@@ -1,0 +1,101 @@
+"""TLS towards upstreams: verified against the target's name, or 502."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+
+import pytest
+
+from sentinel_host.errors import UpstreamError
+from sentinel_host.http.upstream import client_context
+from tests.upstream.support import Source, Upstream, drain, get
+
+BODY = bytes(range(256)) * 8192
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A CA, another CA, and a certificate of the first for localhost, made by the openssl command."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    for name in ("ca", "other"):
+        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=Test {name}")
+    openssl("req", *key[:-2], "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=upstream")
+    (folder / "extensions").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+    openssl(
+        *("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
+        *("-days", "2", "-extfile", "extensions", "-out", "server.pem"),
+    )
+    return folder
+
+
+def server_context(folder, seen):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.sni_callback = lambda sock, name, _: seen.append(name)
+    return context
+
+
+async def echo(peer):
+    while True:
+        await peer.head()
+        body = await peer.exactly(len(BODY))
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def test_a_verified_upstream(run, certificates):
+    seen = []
+
+    async def main():
+        context = client_context(str(certificates / "ca.pem"))
+        async with Upstream(echo, tls=server_context(certificates, seen)) as upstream:
+            pool = upstream.pool(scheme="https", host="localhost", ssl_context=context)
+            for body in (BODY, Source(BODY[:1000], BODY[1000:])):
+                request = get(method=b"PUT", body=body, content_length=len(BODY))
+                assert await drain(await pool.send(request)) == BODY
+            assert (pool.connects, pool.reuses) == (1, 1)
+            await pool.close()
+
+    run(main)
+    assert seen == ["localhost"]
+
+
+@pytest.mark.parametrize(
+    ("ca", "host", "reason"),
+    [("other.pem", "localhost", "certificate"), ("ca.pem", "127.0.0.1", "127.0.0.1"), (None, "localhost", "certificate")],
+    ids=["another CA", "another name", "the system's CAs"],
+)
+def test_a_certificate_that_does_not_verify_is_502(run, certificates, ca, host, reason):
+    async def main():
+        context = client_context(str(certificates / ca)) if ca else None
+        async with Upstream(echo, tls=server_context(certificates, [])) as upstream:
+            pool = upstream.pool(scheme="https", host=host, ssl_context=context)
+            with pytest.raises(UpstreamError, match=f"its certificate was not accepted: .*{reason}") as raised:
+                await pool.send(get())
+            assert raised.value.status == 502
+            assert (pool.open, pool.failures) == (0, 1)
+            await pool.close()
+
+    run(main)
+
+
+def test_tls_to_an_upstream_without_it_is_502(run):
+    async def script(peer):
+        await peer.some()
+        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(scheme="https", host="localhost", ssl_context=client_context())
+            with pytest.raises(UpstreamError, match="the TLS handshake failed") as raised:
+                await pool.send(get())
+            assert raised.value.status == 502
+            await pool.close()
+
+    run(main)
