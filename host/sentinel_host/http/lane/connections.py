@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # How long a connection that was in use just now may take to send one more request during shutdown.
 _LAST_REQUEST: Final = 0.5
+# What a cancelled request may take to clean up; with two of them shutdown stays within grace + 1 s.
+_CANCEL_TIME: Final = 0.4
 
 # An ASGI 3 application, as loosely typed as the specification leaves it.
 Application = Callable[..., Any]
@@ -26,7 +28,7 @@ HandOver = Callable[["LaneProtocol", bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One listening socket's share of every scope: its name (``public``, ``admin``), the application, the lifespan state."""
+    """What one listening socket gives every scope: a name (``public``, ``admin``), application, lifespan state."""
 
     name: str
     app: Application
@@ -46,8 +48,8 @@ class Listener:
 class Connections:
     """The connections of one worker.
 
-    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit`` (a `Limits` field, or ``refused`` for
-    malformed requests, to how often).
+    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often by `Limits` field,
+    with ``refused`` for malformed requests.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -61,6 +63,8 @@ class Connections:
         self.limits_hit: dict[str, int] = {}
         self.date = b""
         self.closing = False
+        self.refused = 0
+        self._kept: set[asyncio.Task[None]] = set()
         self._per_client: dict[bytes | str, int] = {}
         self._emptied: asyncio.Future[None] | None = None
         self._interval = limits.sweep_interval()
@@ -99,6 +103,11 @@ class Connections:
         if not self.lanes and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold a request's task whose connection is gone, until it ends."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
     def _sweep(self) -> None:
         """Look at every deadline at once: a timer per request would cost more than the requests' own bookkeeping."""
         now = self.loop.time()
@@ -122,11 +131,14 @@ class Connections:
         await self._until_empty(grace - _LAST_REQUEST)
         for lane in list(self.lanes):
             lane.abort()
+        await self._until_empty(_CANCEL_TIME)
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=_CANCEL_TIME)
 
-    async def _until_empty(self, timeout: float) -> None:
-        if self.lanes and timeout > 0:
+    async def _until_empty(self, seconds: float) -> None:
+        if self.lanes and seconds > 0:
             self._emptied = self.loop.create_future()
-            await asyncio.wait([self._emptied], timeout=timeout)
+            await asyncio.wait([self._emptied], timeout=seconds)
 
     def stop(self) -> None:
         """End the sweep; nothing is served after it."""

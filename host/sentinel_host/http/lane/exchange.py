@@ -1,11 +1,11 @@
 """One request and its response: the ``receive`` and ``send`` that an ASGI application is called with.
 
-Rule 1: The head of a response waits for the first body message and leaves with it in one write (ASGI: a server must not send
-        the head before). An application that wants the head out early sends an empty body with ``more_body``.
-Rule 2: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the final
-        response began.
-Rule 3: A response that is not complete when the application returns or raises ends without its last chunk, or, where only
-        the connection's end marks the body's, with a reset: a client must never take a part for the whole.
+Rule 1: The head of a response waits for the first body message and leaves with it in one write (ASGI: a server must not
+        send the head before). An application that wants it out early sends an empty body with ``more_body``.
+Rule 2: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the
+        final response began.
+Rule 3: A response that is not complete when the application returns or raises ends without its last chunk, or, where
+        only the connection's end marks the body's, with a reset: a client must never take a part for the whole.
 Rule 4: Once the response is complete, the client's going away no longer cancels the application.
 """
 
@@ -60,9 +60,28 @@ class Exchange:
     """The state between one request head and the end of its response."""
 
     __slots__ = (
-        "_bodyless", "_buffered", "_chunks", "_close", "_dated", "_delivered", "_error", "_head", "_left", "_trailers_follow",
-        "_waiter", "complete", "expects", "framing", "http11", "lane", "phase", "scope", "task", "trailers", "wrote",
-    )  # fmt: skip
+        "_bodyless",
+        "_buffered",
+        "_chunks",
+        "_close",
+        "_dated",
+        "_delivered",
+        "_error",
+        "_head",
+        "_left",
+        "_trailers_follow",
+        "_waiter",
+        "complete",
+        "expects",
+        "framing",
+        "http11",
+        "lane",
+        "phase",
+        "scope",
+        "task",
+        "trailers",
+        "wrote",
+    )
 
     task: asyncio.Task[None]
 
@@ -126,8 +145,8 @@ class Exchange:
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
 
-        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is malformed, too
-        large or too slow.
+        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is
+        malformed, too large or too slow.
         """
         while True:
             if self._chunks:
@@ -141,7 +160,7 @@ class Exchange:
                 return self._last(b"")
             if self._error is not None:
                 raise self._error
-            if self._delivered and self.phase is DONE or self.lane.lost:
+            if self.lane.lost or (self._delivered and self.phase is DONE):
                 return {"type": "http.disconnect"}
             if self.expects and self.phase is _BEFORE_HEAD:
                 self.lane.send_continue(self)
@@ -162,8 +181,8 @@ class Exchange:
     async def send(self, message: dict[str, Any]) -> None:
         """Take one ASGI message; waits only while the client reads more slowly than the application writes.
 
-        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does not fit its
-        content-length, `OSError` once the client is gone.
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
+        not fit its content-length, `OSError` once the client is gone.
         """
         lane = self.lane
         if lane.lost:
@@ -202,19 +221,15 @@ class Exchange:
             head = b""
         else:
             raise RuntimeError("http.response.body out of order")
-        last = not more
         framing = self.framing
         if framing is _LENGTH:
             self._left -= len(data)
-            if self._left < 0 or (last and self._left):
+            if self._left < 0 or (not more and self._left):
                 raise RuntimeError("the body does not fit its content-length")
             parts: tuple[bytes, ...] = (head, data)
         elif framing is _CHUNKED:
-            last = last and not self._trailers_follow
-            if data:
-                parts = (head, b"%x\r\n" % len(data), data, b"\r\n0\r\n\r\n" if last else b"\r\n")
-            else:
-                parts = (head, b"0\r\n\r\n" if last else b"")
+            end = b"" if more else b"0\r\n" if self._trailers_follow else b"0\r\n\r\n"
+            parts = (head, b"%x\r\n" % len(data), data, b"\r\n", end) if data else (head, end)
         else:
             parts = (head, data if framing is UNTIL_CLOSE else b"")
         if len(data) > _COPY_BELOW and not self.lane.tls:
@@ -224,14 +239,11 @@ class Exchange:
             if payload:
                 self.lane.transport.write(payload)
         self.wrote = True
-        self._advance(more, last)
-
-    def _advance(self, more: bool, last: bool) -> None:
         if more:
             self.phase = _BODY
         elif self._trailers_follow:
             self.phase = _TRAILERS
-        elif last:
+        else:
             self._done()
 
     def _done(self) -> None:
@@ -270,10 +282,7 @@ class Exchange:
             raise RuntimeError("http.response.trailers out of order")
         block = encode_fields(headers)
         if self.framing is _CHUNKED:
-            # The last chunk goes out with the first trailers; a second message of trailers only adds lines.
-            prefix = b"0\r\n" if self._left < 0 else b""
-            self._left = 0
-            self.lane.transport.write(prefix + block + (b"" if more else b"\r\n"))
+            self.lane.transport.write(block if more else block + b"\r\n")
         if not more:
             self._done()
 

@@ -1,12 +1,11 @@
 """Which request heads are accepted: the rules of the bytes, before any meaning.
 
-Rule 1: What a head's outcome is depends on the byte stream alone, never on how it was cut into reads. A head ends at its
+Rule 1: What becomes of a head depends on the byte stream alone, never on how it was cut into reads. A head ends at its
         first empty line, bare line feeds included; the request line is judged first, then the size, then the fields.
-Rule 2: One pattern accepts (`HEAD`). Whatever it does not match is refused by name; nothing is repaired, with one exception
-        that RFC 9112 2.2 asks for: a single CRLF before the request line.
-Rule 3: llhttp parses what the pattern accepted, one head at a time, and must agree; it never sees a body or the next head.
-        It is lenient about Transfer-Encoding on HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a
-        missing Host: those are refused here.
+Rule 2: One pattern accepts (`HEAD`). Whatever it does not match is refused by name; nothing is repaired. The one
+        exception is what RFC 9112 2.2 asks for: a single CRLF before the request line is skipped.
+Rule 3: llhttp parses what the pattern accepted and must agree. It alone is lenient about Transfer-Encoding on HTTP/1.0,
+        `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
 Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one `chunked`, or none.
 Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.
 """
@@ -17,6 +16,7 @@ import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
+from sentinel_host.http.lane.limits import LimitExceeded
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 # RFC 9110 5.5: visible ASCII, obs-text, space and tab; so no NUL, no control character, no bare CR or LF.
@@ -34,14 +34,11 @@ _CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN +
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 # The methods of HTTP and WebDAV that llhttp knows, without those of tunnels (CONNECT) and of ICE (SOURCE).
-METHODS: Final = {
-    name.encode(): name
-    for name in (
-        "ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS "
-        "PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK "
-        "UNSUBSCRIBE"
-    ).split()
-}
+_METHODS: Final = """
+    ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS
+    PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE
+"""
+METHODS: Final = {name.encode(): name for name in _METHODS.split()}
 
 # The fields that decide framing and the connection's life; everything else is only carried.
 FRAMING_FIELDS: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
@@ -112,20 +109,20 @@ def _only_chunked(value: bytes) -> None:
 def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | None:
     """Why the head at the start of ``data`` is refused; None when there is nothing to say before more bytes come.
 
-    Slow and exact, for heads that `HEAD` did not accept at once: cut into reads, too large, malformed, or wrongly framed.
+    Slow and exact, for heads that `HEAD` did not accept at once: cut into reads, too large, malformed, wrongly framed.
     """
     line_end = data.find(b"\n", 0, head_bytes) + 1
     if not line_end:
-        return ClientError("request line too long", 414) if len(data) >= head_bytes else None
+        return LimitExceeded("head_bytes", "request line too long", 414) if len(data) >= head_bytes else None
     wrong = _request_line_refusal(data[:line_end])
     if wrong is not None:
         return wrong
     end = _END.search(data, 0, head_bytes)
     if end is None:
-        return ClientError("request head too large", 431) if len(data) >= head_bytes else None
+        return LimitExceeded("head_bytes", "request head too large", 431) if len(data) >= head_bytes else None
     head = data[: end.end()]
     if head.count(b"\n") - 2 > header_count:
-        return ClientError("too many header fields", 431)
+        return LimitExceeded("header_count", "too many header fields", 431)
     if HEAD.fullmatch(head) is None:
         return ClientError(_field_fault(head[line_end:]))
     fields = [(name.lower(), value.strip()) for name, value in FIELD.findall(head, line_end)]

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sentinel_host.errors import ClientError
+
+
+class LimitExceeded(ClientError):
+    """A client went beyond ``limit``, a field of `Limits`."""
+
+    def __init__(self, limit: str, reason: str, status: int) -> None:
+        super().__init__(reason, status)
+        self.limit = limit
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -20,7 +30,7 @@ class Limits:
     head_time: float = 10.0
     # HAProxy's `timeout client` is advised at 30 s; nginx client_body_timeout is 60 s between two reads.
     body_idle: float = 30.0
-    # Apache's MinRate is 500 B/s. A trickle is as idle as silence: the idle clock restarts with each KiB, not each byte.
+    # Apache's MinRate is 500 B/s. A trickle is as idle as silence: the clock restarts with each KiB, not each byte.
     body_progress: int = 1024
     # Envoy and nginx have none: a large upload on a slow line is legitimate.
     body_time: float | None = None
@@ -48,8 +58,13 @@ class Limits:
     connections_per_client: int = 4_000
 
     def sweep_interval(self) -> float:
-        """How often deadlines are looked at: a tenth of the shortest, at most once a second (the Date header's grain)."""
-        shortest = min(
-            self.head_time, self.body_idle, self.write_stalled, self.keep_alive_idle, self.linger, self.half_closed
+        """How often deadlines are looked at: a tenth of the shortest, at least once a second (Date's grain)."""
+        waits = (
+            self.head_time,
+            self.body_idle,
+            self.write_stalled,
+            self.keep_alive_idle,
+            self.half_closed,
+            self.linger,
         )
-        return min(1.0, max(0.02, shortest / 10))
+        return min(1.0, max(0.02, min(waits) / 10))

@@ -1,7 +1,7 @@
 """Response heads as bytes: what an application may say, and what the lane says itself.
 
-Rule 1: Nothing is written of a message that has a fault: a name that is no token, a value with a control character, a status
-        that is no final status. The application gets a `ValueError`.
+Rule 1: Nothing is written of a message that has a fault: a name that is no token, a value with a control character, a
+        status that is no final status. The application gets a `ValueError`.
 Rule 2: Framing is the lane's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an application are dropped;
         of `Connection` only `close` is heeded. `Content-Length` is believed and then enforced.
 Rule 3: Bytes in, bytes out: no socket, no clock.
@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.head import FIELD_LINE, TOKEN
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
@@ -46,7 +45,7 @@ def _kind(name: object) -> int:
 
 
 def status_line(status: object) -> bytes:
-    """``HTTP/1.1 200 OK`` without its line's end; raises `ValueError` for anything but a final status of three digits."""
+    """``HTTP/1.1 200 OK`` without its line's end; raises `ValueError` for anything but a final status."""
     if type(status) is not int or not 200 <= status <= 999:
         raise ValueError(f"not a final status: {status!r}")
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
@@ -84,7 +83,7 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
 
 
 def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Trailer fields, each line ended; raises `ValueError` (rule 1), also for framing fields, which cannot come last."""
+    """Trailer fields, each line ended; raises `ValueError` (rule 1), also for framing fields: they cannot come last."""
     lines = [b""]
     for pair in headers:
         if _kind(pair[0]) != _PLAIN:
@@ -112,11 +111,6 @@ def _checked(lines: list[bytes]) -> bytes:
         culprit = next((line for line in lines[1:] if _FIELDS.fullmatch(line + b"\r\n") is None or b"\n" in line), b"")
         raise ValueError(f"control character in header {culprit.partition(b':')[0]!r}")
     return block
-
-
-def refusal_response(error: ClientError, date: bytes) -> bytes:
-    """The whole answer to a request that never reached the application; the connection closes after it."""
-    return plain_response(error.status, str(error), date)
 
 
 def plain_response(status: int, reason: str, date: bytes) -> bytes:

@@ -1,0 +1,44 @@
+"""The one module that holds httptools: a head that the raw pattern accepted becomes fields and framing.
+
+A parser lives for one head: no state of one request, or of what llhttp makes of ``Proxy-Connection: close``, can reach
+the next, and none waits for a body that is counted elsewhere. Making one costs 0.3 µs.
+"""
+
+from __future__ import annotations
+
+import httptools
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.lane.head import FRAMING_FIELDS, framing, refusal
+
+
+class RequestHead:
+    """A parsed head: ``target`` as sent, ``headers`` with lower-case names, and what `framing` says of them."""
+
+    __slots__ = ("_framing_fields", "close", "expects", "headers", "length", "target")
+
+    def __init__(self, head: bytes, http11: bool) -> None:
+        """Parse exactly one whole head. Raises `ClientError` for what llhttp or the framing rules refuse."""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._framing_fields: list[tuple[bytes, bytes]] = []
+        self.target = b""
+        try:
+            httptools.HttpRequestParser(self).feed_data(head)
+        except httptools.HttpParserUpgrade:
+            # The seam for tunnels: an upgrade is an ordinary request until an application takes the connection over.
+            pass
+        except httptools.HttpParserError as error:
+            raise refusal(head, len(head), len(head)) or ClientError(f"malformed request: {error}") from error
+        self.length, self.close, self.expects = framing(self._framing_fields, http11)
+
+    def on_url(self, url: bytes) -> None:
+        """llhttp's callback for the request target."""
+        self.target = url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """llhttp's callback for one field; it leaves the white space after a value."""
+        name = name.lower()
+        field = (name, value.strip())
+        self.headers.append(field)
+        if name in FRAMING_FIELDS:
+            self._framing_fields.append(field)

@@ -1,0 +1,94 @@
+"""The writing half of a connection: backpressure, the client that does not read, and the ways to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from math import inf
+from typing import Final
+
+from sentinel_host.http.lane.connections import Connections
+
+# SO_LINGER with a time of zero: the close sends a reset.
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class WritingSide(asyncio.Protocol):
+    """Knows whether the transport takes more, and when its client was last seen to take anything."""
+
+    __slots__ = (
+        "_drain_waiters",
+        "_unsent",
+        "connections",
+        "loop",
+        "lost",
+        "tls",
+        "transport",
+        "write_deadline",
+        "write_paused",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.loop = connections.loop
+        self.lost = False
+        self.tls = False
+        self.write_paused = False
+        self.write_deadline = inf
+        self._unsent = 0
+        self._drain_waiters: list[asyncio.Future[None]] = []
+
+    def pause_writing(self) -> None:
+        """The transport holds more than its high-water mark."""
+        self.write_paused = True
+        self._watch_unsent()
+
+    def resume_writing(self) -> None:
+        """The transport is below its low-water mark."""
+        self.write_paused = False
+        if not self.transport.is_closing():
+            self.write_deadline = inf
+        self._wake_writers()
+
+    async def drained(self) -> None:
+        """Wait until the transport takes more, or is gone: the next `send` tells which."""
+        waiter = self.loop.create_future()
+        self._drain_waiters.append(waiter)
+        await waiter
+
+    def _wake_writers(self) -> None:
+        for waiter in self._drain_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._drain_waiters.clear()
+
+    def _watch_unsent(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.write_deadline = self.loop.time() + self.connections.limits.write_stalled
+
+    def _expire_writing(self) -> None:
+        """The write deadline passed: the client took something since and gets as long again, or is cut off."""
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._watch_unsent()
+        else:
+            self.connections.hit("write_stalled")
+            self.abort()
+
+    def _close(self) -> None:
+        """Close once what was written is sent; a client that does not take it meets the write deadline."""
+        self._watch_unsent()
+        self.transport.close()
+
+    def _reset(self) -> None:
+        """End so that the client sees that it was no regular end."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and not self.tls:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def abort(self) -> None:
+        """End at once: grace is over, or the client does not do its part."""
+        self.transport.abort()
