@@ -72,6 +72,8 @@ class ChunkedDecoder:
                 if line is None:
                     self._begin_line(data[at:])
                     return 0
+                if line.end() - at > MAX_LINE:
+                    raise MalformedBody("a chunk-size line is too long")
                 at = line.end()
                 self._left = int(line[1], 16)
                 self._state = _DATA if self._left else _TRAILERS
