@@ -1,0 +1,383 @@
+#include <string.h>
+
+#include "../src/guest.h"
+#include "fake_engine.h"
+#include "harness.h"
+
+#define LIMIT 4096
+#define MEMORY 65536
+#define AREA 16
+
+enum { HOOK = 0 };
+
+/* What the next hook call puts into its return area, and where it says that is. */
+static struct {
+  uint32_t area, start, length, discriminant;
+} answer;
+
+static fake_outcome bump(fake_instance *instance, wasmtime_val_raw_t *values) {
+  uint32_t size = (uint32_t)values[3].i32;
+  CHECK(values[0].i32 == 0 && values[1].i32 == 0 && values[2].i32 == 1);
+  values[0].i32 = (int32_t)instance->next;
+  instance->next += size;
+  return RETURNS;
+}
+
+static fake_outcome growing_bump(fake_instance *instance, wasmtime_val_raw_t *values) {
+  uint32_t size = (uint32_t)values[3].i32;
+  values[0].i32 = (int32_t)instance->size;
+  fake_grow(instance, instance->size + size);
+  return RETURNS;
+}
+
+static fake_outcome realloc_just_outside(fake_instance *instance, wasmtime_val_raw_t *values) {
+  values[0].i32 = (int32_t)(uint32_t)(instance->size - (uint32_t)values[3].i32 + 1);
+  return RETURNS;
+}
+
+static fake_outcome realloc_at_end_of_address_space(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance;
+  values[0].i32 = -1;
+  return RETURNS;
+}
+
+static fake_outcome traps(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance, (void)values;
+  return TRAPS;
+}
+
+static fake_outcome errs(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance, (void)values;
+  return ERRS;
+}
+
+static fake_outcome echo(fake_instance *instance, wasmtime_val_raw_t *values) {
+  fake_store_u32(instance, AREA, (uint32_t)values[0].i32);
+  fake_store_u32(instance, AREA + 4, (uint32_t)values[1].i32);
+  values[0].i32 = AREA;
+  return RETURNS;
+}
+
+/* Moves the memory, as a guest does that allocates its answer. */
+static fake_outcome growing_echo(fake_instance *instance, wasmtime_val_raw_t *values) {
+  fake_grow(instance, instance->size + 65536);
+  return echo(instance, values);
+}
+
+static fake_outcome second_list(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return echo(instance, (values[0] = values[2], values[1] = values[3], values));
+}
+
+/* Chunk hooks: (chunk, length, last, context, length). Answers the context, or the chunk when it is the last. */
+static fake_outcome chunk(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(values[2].i32 == 0 || values[2].i32 == 1);
+  if (values[2].i32 == 0) values[0] = values[3], values[1] = values[4];
+  return echo(instance, values);
+}
+
+static fake_outcome answers(fake_instance *instance, wasmtime_val_raw_t *values) {
+  if ((uint64_t)answer.area + 8 <= instance->size) {
+    fake_store_u32(instance, answer.area, answer.start);
+    fake_store_u32(instance, answer.area + 4, answer.length);
+  }
+  values[0].i32 = (int32_t)answer.area;
+  return RETURNS;
+}
+
+static fake_outcome outcome(fake_instance *instance, wasmtime_val_raw_t *values) {
+  if ((uint64_t)answer.area + 12 <= instance->size) {
+    fake_store_u32(instance, answer.area, answer.discriminant);
+    fake_store_u32(instance, answer.area + 4, answer.start);
+    fake_store_u32(instance, answer.area + 8, answer.length);
+  }
+  values[0].i32 = (int32_t)answer.area;
+  return RETURNS;
+}
+
+static fake_outcome empty_list_is_not_null(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(values[0].i32 == 1 && values[1].i32 == 0);
+  return echo(instance, values);
+}
+
+static fake_outcome calls_itself(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(snt_call(instance->data, HOOK, NULL, 0, NULL, 0, false) == SNT_BUSY);
+  return echo(instance, values);
+}
+
+static fake_outcome post(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(values[0].i32 == AREA);
+  instance->next = 64;
+  return RETURNS;
+}
+
+typedef struct {
+  fake_instance *instance;
+  snt_guest *guest;
+} pair;
+
+static pair make(fake_function realloc_, uint32_t lists, bool flag, uint32_t returns, fake_function hook,
+                 fake_function post_return) {
+  pair made = {.instance = fake_instance_new(MEMORY)};
+  made.guest = snt_guest_new(&FAKE_ENGINE, fake_context(made.instance), 3, 0, LIMIT);
+  CHECK(made.guest != NULL && made.instance->data == made.guest);
+  wasmtime_memory_t memory = {.private2 = 0};
+  wasmtime_func_t realloc_func = fake_func(realloc_), function = fake_func(hook), post_func = fake_func(post_return);
+  snt_guest_bind(made.guest, (uintptr_t)&memory, (uintptr_t)&realloc_func);
+  CHECK(snt_guest_bind_hook(made.guest, HOOK, lists, flag, returns, (uintptr_t)&function,
+                            post_return == NULL ? 0 : (uintptr_t)&post_func));
+  return made;
+}
+
+static void discard(pair made) {
+  snt_guest_free(made.guest);
+  fake_instance_free(made.instance);
+}
+
+static int64_t call_once(pair made, const char *first, const char *second, bool flag) {
+  return snt_call(made.guest, HOOK, (const uint8_t *)first, strlen(first), (const uint8_t *)second, strlen(second), flag);
+}
+
+static bool output_is(const snt_guest *guest, const char *expected) {
+  return snt_guest_length(guest) == strlen(expected) && memcmp(snt_guest_output(guest), expected, strlen(expected)) == 0;
+}
+
+/* A failure ends the instance: no guest code runs after it. */
+static void fails(pair made, int64_t expected) {
+  CHECK(call_once(made, "head", "context", false) == expected);
+  size_t calls = made.instance->calls;
+  CHECK(call_once(made, "head", "context", false) == SNT_DISCARDED);
+  CHECK(made.instance->calls == calls);
+  discard(made);
+}
+
+static void an_echo_comes_back(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, echo, post);
+  for (int i = 0; i < 3; i++) {
+    CHECK(call_once(made, "hello", "", false) == 5);
+    CHECK(output_is(made.guest, "hello"));
+    CHECK(made.instance->next == 64);
+  }
+  CHECK(snt_guest_calls(made.guest) == 3);
+  discard(made);
+}
+
+static void post_return_is_optional(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, echo, NULL);
+  CHECK(call_once(made, "hello", "", false) == 5);
+  CHECK(made.instance->calls == 2);
+  discard(made);
+}
+
+static void memory_may_move_in_every_guest_call(void) {
+  pair made = make(growing_bump, 2, false, SNT_RETURNS_LIST, growing_echo, post);
+  CHECK(call_once(made, "hello", "context", false) == 5);
+  CHECK(output_is(made.guest, "hello"));
+  discard(made);
+}
+
+static void the_output_grows_on_demand(void) {
+  static const char text[LIMIT + 1] = "";
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, echo, post);
+  CHECK(call_once(made, "hello", "", false) == 5);
+  CHECK(snt_guest_capacity(made.guest) == SNT_FIRST_OUTPUT);
+  CHECK(snt_call(made.guest, HOOK, (const uint8_t *)text, LIMIT, NULL, 0, false) == LIMIT);
+  CHECK(snt_guest_capacity(made.guest) == LIMIT && memcmp(snt_guest_output(made.guest), text, LIMIT) == 0);
+  discard(made);
+}
+
+static void both_lists_arrive(void) {
+  pair made = make(bump, 2, false, SNT_RETURNS_LIST, second_list, post);
+  CHECK(call_once(made, "head", "context", false) == 7);
+  CHECK(output_is(made.guest, "context"));
+  discard(made);
+}
+
+static void the_flag_stands_between_the_lists(void) {
+  pair made = make(bump, 2, true, SNT_RETURNS_LIST, chunk, post);
+  CHECK(call_once(made, "chunk", "context", false) == 7 && output_is(made.guest, "context"));
+  CHECK(call_once(made, "chunk", "context", true) == 5 && output_is(made.guest, "chunk"));
+  discard(made);
+}
+
+static void an_empty_list_is_not_allocated(void) {
+  pair made = make(traps, 1, false, SNT_RETURNS_LIST, empty_list_is_not_null, NULL);
+  CHECK(call_once(made, "", "", false) == 0);
+  discard(made);
+}
+
+static void nil_and_empty_answers_are_zero(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, echo, post);
+  CHECK(call_once(made, "\xc0", "", false) == 0);
+  CHECK(snt_guest_output(made.guest) == NULL);
+  CHECK(call_once(made, "\xc1", "", false) == 1);
+  discard(made);
+}
+
+static void a_hook_may_return_nothing(void) {
+  pair made = make(bump, 2, false, SNT_RETURNS_NOTHING, echo, NULL);
+  CHECK(call_once(made, "summary", "context", false) == 0);
+  discard(made);
+  made = make(bump, 0, false, SNT_RETURNS_NOTHING, echo, NULL);
+  CHECK(call_once(made, "ignored", "", false) == 0);
+  CHECK(made.instance->calls == 1);
+  discard(made);
+}
+
+static void traps_and_errors_are_kept_apart(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, traps, post);
+  CHECK(call_once(made, "head", "", false) == SNT_TRAP_IN_HOOK);
+  uintptr_t trap = snt_guest_take_trap(made.guest);
+  CHECK(trap != 0 && strcmp(fake_message((void *)trap), "trap") == 0);
+  CHECK(snt_guest_take_trap(made.guest) == 0 && snt_guest_take_error(made.guest) == 0);
+  FAKE_ENGINE.wasm_trap_delete((wasm_trap_t *)trap);
+  discard(made);
+
+  made = make(bump, 1, false, SNT_RETURNS_LIST, errs, post);
+  CHECK(call_once(made, "head", "", false) == SNT_TRAP_IN_HOOK);
+  uintptr_t error = snt_guest_take_error(made.guest);
+  CHECK(error != 0 && strcmp(fake_message((void *)error), "error") == 0);
+  CHECK(snt_guest_take_trap(made.guest) == 0);
+  FAKE_ENGINE.wasmtime_error_delete((wasmtime_error_t *)error);
+  discard(made);
+}
+
+static void a_trap_that_nobody_takes_is_freed(void) {
+  fails(make(traps, 1, false, SNT_RETURNS_LIST, echo, post), SNT_TRAP_IN_REALLOC);
+  fails(make(errs, 2, false, SNT_RETURNS_LIST, echo, post), SNT_TRAP_IN_REALLOC);
+  fails(make(bump, 1, false, SNT_RETURNS_LIST, traps, post), SNT_TRAP_IN_HOOK);
+  fails(make(bump, 1, false, SNT_RETURNS_LIST, echo, traps), SNT_TRAP_IN_POST);
+  fails(make(bump, 1, false, SNT_RETURNS_LIST, echo, errs), SNT_TRAP_IN_POST);
+}
+
+static void realloc_is_checked(void) {
+  fails(make(realloc_just_outside, 1, false, SNT_RETURNS_LIST, echo, post), SNT_REALLOC_OUT_OF_BOUNDS);
+  fails(make(realloc_at_end_of_address_space, 2, false, SNT_RETURNS_LIST, echo, post), SNT_REALLOC_OUT_OF_BOUNDS);
+}
+
+static void answers_with(uint32_t area, uint32_t start, uint32_t length, int64_t expected) {
+  answer.area = area, answer.start = start, answer.length = length;
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, answers, NULL);
+  if (expected < 0) {
+    fails(made, expected);
+  } else {
+    CHECK(call_once(made, "head", "", false) == expected);
+    discard(made);
+  }
+}
+
+static void the_return_area_is_checked(void) {
+  answers_with(MEMORY - 8, 0, 8, 8);
+  answers_with(MEMORY - 4, 0, 8, SNT_AREA_OUT_OF_BOUNDS);
+  answers_with(MEMORY, 0, 8, SNT_AREA_OUT_OF_BOUNDS);
+  answers_with(0xfffffffc, 0, 8, SNT_AREA_OUT_OF_BOUNDS);
+  answers_with(AREA + 2, 0, 8, SNT_AREA_MISALIGNED);
+  answers_with(0xffffffff, 0, 8, SNT_AREA_MISALIGNED);
+  answers_with(0, 0, 8, 8);
+}
+
+static void the_result_is_checked(void) {
+  answers_with(AREA, MEMORY - 8, 8, 8);
+  answers_with(AREA, MEMORY - 7, 8, SNT_RESULT_OUT_OF_BOUNDS);
+  answers_with(AREA, MEMORY, 0, 0);
+  answers_with(AREA, MEMORY + 1, 0, SNT_RESULT_OUT_OF_BOUNDS);
+  answers_with(AREA, 0xffffffff, 1, SNT_RESULT_OUT_OF_BOUNDS);
+  answers_with(AREA, 1, 0xffffffff, SNT_RESULT_OUT_OF_BOUNDS);
+  answers_with(AREA, 0xffffffff, 0xffffffff, SNT_RESULT_OUT_OF_BOUNDS);
+  answers_with(AREA, 0, LIMIT, LIMIT);
+  answers_with(AREA, 0, LIMIT + 1, SNT_RESULT_TOO_LONG);
+}
+
+static void outcomes_are_read(void) {
+  answer.area = AREA, answer.discriminant = 0, answer.start = 0xffffffff, answer.length = 0xffffffff;
+  pair made = make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, post);
+  CHECK(call_once(made, "config", "", false) == 0);
+  discard(made);
+
+  answer.discriminant = 0x1ff & ~0xfeu; /* only the first byte counts */
+  answer.start = 64, answer.length = 6;
+  made = make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, post);
+  CHECK(call_once(made, "config", "", false) == SNT_REFUSED);
+  CHECK(output_is(made.guest, "config") && made.instance->next == 64);
+  CHECK(call_once(made, "config", "", false) == SNT_DISCARDED);
+  discard(made);
+
+  fails(make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, traps), SNT_TRAP_IN_POST);
+  answer.discriminant = 2;
+  fails(make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, post), SNT_BAD_DISCRIMINANT);
+  answer.discriminant = 1, answer.area = MEMORY - 8;
+  fails(make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, post), SNT_AREA_OUT_OF_BOUNDS);
+  answer.area = AREA, answer.start = MEMORY - 1;
+  fails(make(bump, 1, false, SNT_RETURNS_OUTCOME, outcome, post), SNT_RESULT_OUT_OF_BOUNDS);
+}
+
+static void random_answers_never_read_outside(void) {
+  static const uint32_t edges[] = {0, 1, 4, 8, LIMIT, MEMORY - 12, MEMORY - 8, MEMORY - 4, MEMORY - 1, MEMORY, 0x7fffffff,
+                                   0x80000000, 0xfffffff8, 0xffffffff};
+  uint32_t seed = 1;
+  for (int i = 0; i < 50000; i++) {
+    uint32_t *fields[] = {&answer.area, &answer.start, &answer.length, &answer.discriminant};
+    for (size_t field = 0; field < 4; field++) {
+      seed = seed * 1664525 + 1013904223;
+      uint32_t edge = edges[(seed >> 8) % (sizeof edges / sizeof *edges)];
+      *fields[field] = seed & 0x40000000 ? edge + (seed >> 28) - 8 : seed >> 16;
+    }
+    bool is_outcome = seed & 1;
+    pair made = make(bump, 1, false, is_outcome ? SNT_RETURNS_OUTCOME : SNT_RETURNS_LIST, is_outcome ? outcome : answers,
+                     NULL);
+    int64_t result = call_once(made, "head", "", false);
+    CHECK(result <= LIMIT && result >= SNT_NO_MEMORY);
+    discard(made);
+  }
+}
+
+static void impossible_calls_are_refused(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, echo, post);
+  CHECK(snt_call(made.guest, HOOK + 1, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
+  CHECK(snt_call(made.guest, SNT_HOOKS, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
+  CHECK(snt_call(made.guest, UINT32_MAX, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
+  wasmtime_func_t function = fake_func(echo);
+  CHECK(!snt_guest_bind_hook(made.guest, SNT_HOOKS, 1, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
+  CHECK(!snt_guest_bind_hook(made.guest, HOOK, 3, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
+  CHECK(!snt_guest_bind_hook(made.guest, HOOK, 1, false, 3, (uintptr_t)&function, 0));
+  const uint8_t byte = 0;
+  CHECK(snt_call(made.guest, HOOK, &byte, (size_t)UINT32_MAX + 1, NULL, 0, false) == SNT_INPUT_TOO_LONG);
+  discard(made);
+}
+
+static void a_call_during_a_call_is_refused(void) {
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, calls_itself, post);
+  CHECK(call_once(made, "head", "", false) == 4);
+  discard(made);
+}
+
+static void an_unbound_guest_is_not_called(void) {
+  fake_instance *instance = fake_instance_new(MEMORY);
+  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 1, 0, LIMIT);
+  CHECK(snt_call(guest, HOOK, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
+  snt_guest_free(guest);
+  snt_guest_free(NULL);
+  fake_instance_free(instance);
+}
+
+int main(void) {
+  RUN(an_echo_comes_back);
+  RUN(post_return_is_optional);
+  RUN(memory_may_move_in_every_guest_call);
+  RUN(the_output_grows_on_demand);
+  RUN(both_lists_arrive);
+  RUN(the_flag_stands_between_the_lists);
+  RUN(an_empty_list_is_not_allocated);
+  RUN(nil_and_empty_answers_are_zero);
+  RUN(a_hook_may_return_nothing);
+  RUN(traps_and_errors_are_kept_apart);
+  RUN(a_trap_that_nobody_takes_is_freed);
+  RUN(realloc_is_checked);
+  RUN(the_return_area_is_checked);
+  RUN(the_result_is_checked);
+  RUN(outcomes_are_read);
+  RUN(random_answers_never_read_outside);
+  RUN(impossible_calls_are_refused);
+  RUN(a_call_during_a_call_is_refused);
+  RUN(an_unbound_guest_is_not_called);
+  return 0;
+}

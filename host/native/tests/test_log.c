@@ -1,0 +1,181 @@
+#include <pthread.h>
+#include <string.h>
+
+#include "../src/guest.h"
+#include "../src/log.h"
+#include "fake_engine.h"
+#include "harness.h"
+
+#define CAPACITY 32768
+#define MEMORY 65536
+
+static uint8_t drained[CAPACITY];
+
+static const snt_log_line *first_line(void) { return (const snt_log_line *)drained; }
+
+static bool writes(snt_log *log, fake_instance *instance, uint32_t level, uint32_t start, uint32_t length) {
+  wasmtime_val_raw_t args[3] = {{.i32 = (int32_t)level}, {.i32 = (int32_t)start}, {.i32 = (int32_t)length}};
+  wasm_trap_t *trap = snt_log_write(log, fake_caller(instance), args, 3);
+  if (trap != NULL) {
+    CHECK(strncmp(fake_message(trap), "log.write: ", 11) == 0);
+    FAKE_ENGINE.wasm_trap_delete(trap);
+  }
+  return trap == NULL;
+}
+
+static void lines_come_out_in_order(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  uint64_t dropped = 9;
+  CHECK(snt_log_drain(log, drained, &dropped) == 0 && dropped == 0);
+  CHECK(snt_log_put(log, 1, 2, 3, (const uint8_t *)"one", 3));
+  CHECK(snt_log_put(log, 4, 5, 0, NULL, 0));
+  CHECK(snt_log_drain(log, drained, &dropped) == 2 * sizeof(snt_log_line) + 3 && dropped == 0);
+  CHECK(first_line()->guest == 1 && first_line()->call == 2 && first_line()->level == 3 && first_line()->length == 3);
+  CHECK(memcmp(drained + sizeof(snt_log_line), "one", 3) == 0);
+  snt_log_line second;
+  memcpy(&second, drained + sizeof second + 3, sizeof second);
+  CHECK(second.guest == 4 && second.call == 5 && second.level == 0 && second.length == 0);
+  CHECK(snt_log_drain(log, drained, &dropped) == 0);
+  snt_log_free(log);
+}
+
+static void what_does_not_fit_is_counted(void) {
+  const size_t capacity = 2 * (sizeof(snt_log_line) + 3);
+  snt_log *log = snt_log_new(&FAKE_ENGINE, capacity);
+  uint64_t dropped = 0;
+  for (int i = 0; i < 5; i++) CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3) == (i < 2));
+  CHECK(snt_log_drain(log, drained, &dropped) == capacity && dropped == 3);
+  CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3));
+  CHECK(!snt_log_put(log, 1, 1, 2, (const uint8_t *)"abcd", 4));
+  CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3));
+  CHECK(snt_log_drain(log, drained, &dropped) == capacity && dropped == 1);
+  snt_log_free(log);
+}
+
+static void long_messages_are_cut(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  uint64_t dropped = 0;
+  CHECK(writes(log, instance, 2, 0, MEMORY));
+  CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + SNT_LOG_MESSAGE_MAX);
+  CHECK(first_line()->length == SNT_LOG_MESSAGE_MAX);
+  fake_instance_free(instance);
+  snt_log_free(log);
+}
+
+static void messages_outside_of_memory_trap(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  uint64_t dropped = 0;
+  CHECK(writes(log, instance, 0, MEMORY - 4, 4));
+  CHECK(writes(log, instance, 0, MEMORY, 0));
+  CHECK(!writes(log, instance, 0, MEMORY - 4, 5));
+  CHECK(!writes(log, instance, 0, MEMORY + 1, 0));
+  CHECK(!writes(log, instance, 0, UINT32_MAX, 1));
+  CHECK(!writes(log, instance, 0, 1, UINT32_MAX));
+  CHECK(!writes(log, instance, 0, UINT32_MAX, UINT32_MAX));
+  CHECK(snt_log_drain(log, drained, &dropped) == 2 * sizeof(snt_log_line) + 4);
+  fake_instance_free(instance);
+  snt_log_free(log);
+}
+
+static void unknown_levels_trap(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  CHECK(writes(log, instance, 4, 0, 1));
+  CHECK(!writes(log, instance, 5, 0, 1));
+  CHECK(!writes(log, instance, UINT32_MAX, 0, 1));
+  fake_instance_free(instance);
+  snt_log_free(log);
+}
+
+static void a_start_function_can_log(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  uint64_t dropped = 0;
+  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 7, 40, 1024);
+  CHECK(writes(log, instance, 1, 0, 1)); /* not bound yet: the memory is the caller's export */
+  CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + 1);
+  CHECK(first_line()->guest == 7 && first_line()->call == 40);
+  instance->exports_memory = false;
+  CHECK(!writes(log, instance, 1, 0, 1));
+  snt_guest_free(guest);
+  fake_instance_free(instance);
+  snt_log_free(log);
+}
+
+static snt_log *current;
+
+static fake_outcome logging_hook(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)values;
+  CHECK(writes(current, instance, 2, 0, 3));
+  values[0].i32 = 16;
+  return RETURNS;
+}
+
+static void a_call_tells_that_it_logged(void) {
+  current = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 7, 40, 1024);
+  wasmtime_memory_t memory = {.private2 = 0};
+  wasmtime_func_t function = fake_func(logging_hook);
+  snt_guest_bind(guest, (uintptr_t)&memory, (uintptr_t)&function);
+  CHECK(snt_guest_bind_hook(guest, 0, 1, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
+  instance->exports_memory = false; /* bound: the export is not looked up any more */
+  CHECK(snt_call(guest, 0, NULL, 0, NULL, 0, false) == SNT_WROTE);
+  uint64_t dropped = 0;
+  CHECK(snt_log_drain(current, drained, &dropped) == sizeof(snt_log_line) + 3);
+  CHECK(first_line()->call == 41 && snt_guest_calls(guest) == 41);
+  snt_guest_free(guest);
+  fake_instance_free(instance);
+  snt_log_free(current);
+}
+
+#define WRITERS 3
+#define LINES 20000
+
+static void *write_many(void *log) {
+  for (int i = 0; i < LINES; i++) snt_log_put(log, 1, 1, 1, (const uint8_t *)"abcdefgh", 8);
+  return NULL;
+}
+
+static void threads_lose_no_line(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  pthread_t threads[WRITERS];
+  uint64_t lines = 0, dropped = 0;
+  for (size_t i = 0; i < WRITERS; i++) CHECK(pthread_create(&threads[i], NULL, write_many, log) == 0);
+  for (size_t i = 0; i <= WRITERS; i++) {
+    for (int round = 0; round < 50; round++) {
+      size_t size = snt_log_drain(log, drained, &dropped);
+      CHECK(size % (sizeof(snt_log_line) + 8) == 0);
+      lines += size / (sizeof(snt_log_line) + 8) + dropped;
+    }
+    if (i < WRITERS) pthread_join(threads[i], NULL);
+  }
+  CHECK(lines == WRITERS * LINES);
+  snt_log_free(log);
+}
+
+static void the_table_is_filled_by_name(void) {
+  snt_engine *table = snt_engine_new();
+  size_t count = 0;
+  while (snt_engine_name(count) != NULL) CHECK(snt_engine_set(table, count++, (uintptr_t)abort));
+  CHECK(count == sizeof *table / sizeof table->wasmtime_trap_new);
+  CHECK(!snt_engine_set(table, count, (uintptr_t)abort));
+  CHECK(strcmp(snt_engine_name(0), "wasmtime_func_call_unchecked") == 0);
+  CHECK((uintptr_t)table->wasmtime_error_delete == (uintptr_t)abort);
+  free(table);
+}
+
+int main(void) {
+  RUN(lines_come_out_in_order);
+  RUN(what_does_not_fit_is_counted);
+  RUN(long_messages_are_cut);
+  RUN(messages_outside_of_memory_trap);
+  RUN(unknown_levels_trap);
+  RUN(a_start_function_can_log);
+  RUN(a_call_tells_that_it_logged);
+  RUN(threads_lose_no_line);
+  RUN(the_table_is_filled_by_name);
+  return 0;
+}
