@@ -1,7 +1,8 @@
 export { BodyKind } from "./assembly/body";
 export { Bytes } from "./assembly/bytes";
 export { Chunk, RequestChunk, ResponseChunk } from "./assembly/chunks";
-export { Config, Kind, Value } from "./assembly/config";
+export { headerNameProblem, headerValueProblem } from "./assembly/checks";
+export { Config, HeaderField, Kind, Value } from "./assembly/config";
 export { Guest } from "./assembly/guest";
 export { HeaderEdits, Headers } from "./assembly/headers";
 export { Level, log } from "./assembly/log";

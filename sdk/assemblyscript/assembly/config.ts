@@ -1,3 +1,4 @@
+import { asciiLower, headerNameProblem, headerValueProblem } from "./checks";
 import { Reader } from "./reader";
 
 /** The type of a configuration value. */
@@ -39,6 +40,11 @@ export class Value {
 
   private constructor(private path: string, private problems: Problems) {}
 
+  /** Whether there is nothing, as in a list that has gaps. */
+  get isNil(): bool {
+    return this.kind == Kind.nil;
+  }
+
   /** Whether it is true. */
   get bool(): bool {
     return this.is(Kind.bool) && this.integer != 0;
@@ -60,6 +66,20 @@ export class Value {
     return this.is(Kind.string) ? this.text : "";
   }
 
+  /** The string as the name of a header field that a guest may change, in lower case. */
+  get headerName(): string {
+    const name = this.string;
+    if (this.kind == Kind.string) this.check(headerNameProblem(name));
+    return asciiLower(name);
+  }
+
+  /** The string as the value of a header field. */
+  get headerValue(): string {
+    const value = this.string;
+    this.check(headerValueProblem(value));
+    return value;
+  }
+
   /** The values of the list. */
   get list(): Value[] {
     return this.is(Kind.list) ? this.items : [];
@@ -70,6 +90,10 @@ export class Value {
     return this.is(Kind.map)
       ? new Config(this.path, this.problems, this.keys, this.items)
       : new Config(this.path, this.problems, [], []);
+  }
+
+  private check(problem: string | null): void {
+    if (problem !== null) this.problems.report(this.path, problem);
   }
 
   private is(kind: Kind): bool {
@@ -111,6 +135,13 @@ export class Value {
     }
     return value;
   }
+}
+
+/** A header field from the configuration. */
+@final
+export class HeaderField {
+  /** `name` is in lower case. */
+  constructor(readonly name: string, readonly value: string) {}
 }
 
 /**
@@ -189,6 +220,33 @@ export class Config {
   list(key: string): Value[] {
     const value = this.get(key);
     return value === null ? [] : value.list;
+  }
+
+  /** The name of a header field that a guest may change, in lower case, or the default. */
+  headerName(key: string, otherwise: string): string {
+    const value = this.get(key);
+    return value === null ? otherwise : value.headerName;
+  }
+
+  /** A list of such names; empty when there is no such key. */
+  headerNames(key: string): string[] {
+    const values = this.list(key);
+    const names: string[] = [];
+    for (let i = 0; i < values.length; ++i) names.push(values[i].headerName);
+    return names;
+  }
+
+  /** A map from such names to values, in order; empty when there is no such key. */
+  headers(key: string): HeaderField[] {
+    const map = this.map(key);
+    const fields: HeaderField[] = [];
+    for (let i = 0; i < map.names.length; ++i) {
+      const name = map.names[i];
+      const problem = headerNameProblem(name);
+      if (problem !== null) map.refuse(problem);
+      fields.push(new HeaderField(asciiLower(name), map.get(name)!.headerValue));
+    }
+    return fields;
   }
 
   /** A list of strings; empty when there is no such key. */

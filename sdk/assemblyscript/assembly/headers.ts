@@ -74,6 +74,17 @@ export class Headers extends HeaderEdits {
     return this.find(name);
   }
 
+  /** How many fields of that name there are. */
+  count(name: string): i32 {
+    let found = 0;
+    for (let left = this.open(); left > 0; --left) {
+      const fields = reader.array();
+      if (matches(name)) ++found;
+      skip(fields - 1);
+    }
+    return found;
+  }
+
   /** Every value of that name, as text. */
   all(name: string): string[] {
     const values: string[] = [];

@@ -19,7 +19,7 @@ export enum Origin {
 /** Reads a `response-origin` field; an unknown case traps. */
 export function originField(field: i32): Origin {
   const index = integerField(field);
-  if (index > Origin.gateway) throw new Error("unknown response-origin " + index.toString());
+  if (index > <u64>Origin.gateway) throw new Error("unknown response-origin " + index.toString());
   return <Origin>index;
 }
 

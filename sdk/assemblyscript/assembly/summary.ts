@@ -95,7 +95,7 @@ export class Summary {
   /** How the exchange ended. */
   get outcome(): Outcome {
     const index = this.integer(13);
-    if (index > Outcome.gatewayAborted) throw new Error("unknown outcome " + index.toString());
+    if (index > <u64>Outcome.gatewayAborted) throw new Error("unknown outcome " + index.toString());
     return <Outcome>index;
   }
 
@@ -111,10 +111,15 @@ export class Summary {
     return optionalStringField(15);
   }
 
-  /** From the upstream request to its response's head, in microseconds; -1 when none came. */
-  get upstreamDuration(): i64 {
+  /** Whether a response's head came from an upstream. */
+  get hasUpstreamDuration(): bool {
     assertCurrent(this.call);
-    return !seek(16) || reader.nil() ? -1 : reader.uint();
+    return seek(16) && !reader.nil();
+  }
+
+  /** From the upstream request to its response's head, in microseconds; 0 when none came. */
+  get upstreamDuration(): u64 {
+    return this.hasUpstreamDuration ? reader.uint() : 0;
   }
 
   private string(field: i32): string {

@@ -27,7 +27,7 @@ function options(args) {
   if (parsed.values.help) return { help: true };
   const [command, path, ...rest] = parsed.positionals;
   if (command !== "build" || !path || rest.length || !parsed.values.out) throw new UsageError("expected: build <folder or entry.ts> -o <out.wasm>");
-  return { path, out: parsed.values.out, withMap: parsed.values["source-map"] };
+  return { path, out: parsed.values.out, withMap: parsed.values["source-map"] ?? false };
 }
 
 /** A reader of the file never sees half of it: the gateway watches folders. */
@@ -45,7 +45,7 @@ async function main() {
     return;
   }
   const { build } = await import("../lib/build.mjs");
-  const { component, sourceMap, hooks } = await build(path);
+  const { component, sourceMap, hooks } = await build(path, { sourceMap: withMap });
   await write(out, component);
   if (withMap) await write(`${out}.map`, sourceMap);
   console.log(`${out}: ${component.length} bytes, ${hooks.join(", ")}`);

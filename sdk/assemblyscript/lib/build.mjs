@@ -32,7 +32,7 @@ export function findEntry(path) {
  *
  * @returns `{ module, sourceMap, hooks }`: the module's bytes, its source map as text, and the hooks that it exports.
  */
-export async function compile(path) {
+export async function compile(path, { sourceMap = false } = {}) {
   const entry = resolve(findEntry(path));
   const baseDir = statSync(path).isDirectory() ? resolve(path) : dirname(entry);
   const found = {};
@@ -40,7 +40,7 @@ export async function compile(path) {
   const { error, stderr } = await asc.main(
     [
       relative(baseDir, entry), "--baseDir", baseDir, "--outFile", "guest.wasm", "--optimizeLevel", "3", "--shrinkLevel", "0", "--runtime", "incremental",
-      "--exportStart", "_initialize", "--debug", "--sourceMap", "--use", `abort=${ABORT}`, "--noColors",
+      "--exportStart", "_initialize", "--debug", "--use", `abort=${ABORT}`, "--noColors", ...(sourceMap ? ["--sourceMap"] : []),
     ],
     {
       transforms: [sentinelTransform(found)],
@@ -85,7 +85,7 @@ export async function componentize(module, hooks) {
  * @returns `{ component, sourceMap, hooks }`
  * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the compiler's diagnostics
  */
-export async function build(path) {
-  const { module, sourceMap, hooks } = await compile(path);
+export async function build(path, options = {}) {
+  const { module, sourceMap, hooks } = await compile(path, options);
   return { component: await componentize(module, hooks), sourceMap, hooks };
 }
