@@ -62,7 +62,7 @@ class RouteTable:
         if path != "/" and self._longest > 1:
             if len(path) <= self._longest:
                 yield path
-            end = path.rfind("/", 0, self._longest)
+            end = path.rfind("/", 0, self._longest + 1)
             while end > 0:
                 if end != len(path) - 1:
                     yield path[: end + 1]

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from sentinel_host.abi import codec
+from sentinel_host.abi.codec import AbiError
+from sentinel_host.messages import (
+    Answer,
+    BodyKind,
+    BodyMode,
+    Edit,
+    Origin,
+    Outcome,
+    RequestEdits,
+    RequestHead,
+    Response,
+    ResponseEdits,
+    ResponseHead,
+    Summary,
+)
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "vectors.json").read_text())
+EDITS = {"set": Edit.SET, "append": Edit.APPEND, "remove": Edit.REMOVE}
+
+
+def interpret(ops: list[list[Any]], edits: RequestEdits | ResponseEdits) -> Any:
+    """What the conformance guests are told to do, done to the host's own types."""
+    for kind, *arguments in ops:
+        if kind in EDITS:
+            name, value = arguments[0], arguments[1] if len(arguments) > 1 else ""
+            edits.headers.append((EDITS[kind], name.encode(), value.encode()))
+        elif kind == "body":
+            modes = {"skip": BodyKind.SKIP, "stream": BodyKind.STREAM, "buffer": BodyKind.BUFFER}
+            edits.body = BodyMode(modes[arguments[0]], *arguments[1:])
+        elif kind == "respond":
+            status, headers, body = arguments
+            response = Response(status, [(name.encode(), value.encode()) for name, value in headers], body.encode())
+            return Answer(response, edits.context) if isinstance(edits, RequestEdits) else response
+        else:
+            setattr(edits, kind, arguments[0].encode() if kind == "context" else arguments[0])
+    return edits
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS["answers"] if "chunk" not in v["hook"]], ids=lambda v: v["name"])
+def test_decodes_what_guests_answer(vector: dict[str, Any]) -> None:
+    data = bytes.fromhex(vector["bytes"])
+    if vector["hook"] == "on-request":
+        decoded: Any = codec.decode_request_action(data)
+        expected = interpret(vector["ops"], RequestEdits())
+        empty: Any = RequestEdits()
+    else:
+        decoded = codec.decode_response_action(data)
+        expected = interpret(vector["ops"], ResponseEdits())
+        empty = ResponseEdits()
+    assert (decoded or empty) == expected
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS["records"] if not v["extended"]], ids=lambda v: v["name"])
+def test_encodes_what_guests_get(vector: dict[str, Any]) -> None:
+    fields = {name.replace("-", "_"): value for name, value in vector["fields"].items()}
+    if "headers" in fields:
+        fields["headers"] = [(name.encode(), bytes.fromhex(value)) for name, value in fields["headers"]]
+    if "origin" in fields:
+        fields["origin"] = Origin(fields["origin"])
+    if vector["hook"] == "on-request":
+        data = codec.encode_request_head(RequestHead(**fields))
+    elif vector["hook"] == "on-response":
+        data = codec.encode_response_head(ResponseHead(**fields))
+    else:
+        data = codec.encode_summary(Summary(**fields | {"outcome": Outcome(fields["outcome"])}))
+    assert data.hex() == vector["bytes"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["hostile"], ids=lambda v: v["name"])
+def test_refuses_hostile_answers(vector: dict[str, str]) -> None:
+    with pytest.raises(AbiError):
+        codec.decode_request_action(bytes.fromhex(vector["bytes"]))
+
+
+@pytest.mark.parametrize(
+    ("action", "complaint"),
+    [
+        ([0, [[[0, ["x", b"v" * 65537]]]]], "65538 bytes of headers"),
+        ([0, [[], b"c" * 65537]], "context of 65537 bytes"),
+        ([0, [[[0, ["transfer-encoding", b"chunked"]]]]], "transfer-encoding: the gateway owns it"),
+        ([0, [[[0, ["x-a", b"\n"]]]]], "header x-a: value holds a control character"),
+    ],
+)
+def test_says_what_is_wrong(action: object, complaint: str) -> None:
+    with pytest.raises(AbiError, match=complaint):
+        codec.decode_request_action(msgpack.packb(action))
+
+
+def test_random_bytes_raise_nothing_else() -> None:
+    generator = random.Random(11)
+    seeds = [bytes.fromhex(vector["bytes"]) for vector in VECTORS["answers"]]
+    for _ in range(20_000):
+        data = bytearray(generator.choice(seeds)[:400])
+        for _ in range(generator.randint(1, 4)):
+            place = generator.randrange(len(data))
+            if generator.random() < 0.5:
+                data[place] = generator.randrange(256)
+            else:
+                data[place:place] = generator.randbytes(generator.randint(1, 5))
+        for decode in (codec.decode_request_action, codec.decode_response_action):
+            with contextlib.suppress(AbiError):
+                decode(bytes(data))
+
+
+def test_many_names_do_not_grow_the_memory() -> None:
+    for number in range(5000):
+        codec.decode_request_action(msgpack.packb([0, [[[0, [f"x-{number}", b""]]]]]))
+        codec.encode_response_head(ResponseHead(200, [(b"y-%d" % number, b"")], Origin.UPSTREAM))
+    assert len(codec._known_names) <= codec._KNOWN_NAMES_MAX
+    assert len(codec._decoded_names) <= codec._KNOWN_NAMES_MAX
+
+
+def test_configuration_keeps_toml_types_and_writes_dates_as_text() -> None:
+    config = {"a": [1, 2.5, True, "x"], "when": datetime.date(2026, 1, 2), "t": {"b": {}}}
+    assert msgpack.unpackb(codec.encode_config(config)) == config | {"when": "2026-01-02"}

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sentinel_host.config import ChainEntry, load_config, parse_config, quick_config
+from sentinel_host.errors import ConfigError
+
+BASE = """
+[[upstream]]
+name = "origin"
+targets = ["http://127.0.0.1:9000"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+"""
+
+
+def test_defaults() -> None:
+    config = parse_config(BASE, "gw.toml")
+    assert config.server.bind == ["127.0.0.1:8080"]
+    assert config.server.identity_headers == ["x-principal"]
+    assert config.guests.directory == "guests"
+    assert config.upstream[0].connect_timeout == 5
+
+
+def test_the_keys_that_scripts_rely_on() -> None:
+    text = """
+[server]
+bind = ["127.0.0.1:0", { address = "[::1]:8443", tls = { cert = "c.pem", key = "k.pem" } }]
+admin = "127.0.0.1:8081"
+workers = 1
+trusted_proxies = ["10.0.0.0/8", "::1"]
+identity_headers = ["x-principal", "x-tenant"]
+
+[guests]
+directory = "elsewhere"
+
+[guest.api-key-auth]
+config = { keys = { "demo-key" = "demo" } }
+on_failure = "open"
+memory = "32MiB"
+upstreams = ["origin"]
+
+[[upstream]]
+name = "origin"
+targets = ["http://127.0.0.1:9000", "https://[::1]:9443", "https://example.org/"]
+response_timeout = "1.5s"
+
+[[route]]
+path = "/"
+upstream = "origin"
+chain = ["access-log", { guest = "header-injection", config = { request = { set = { "x-gateway" = "sentinel" } } } }]
+"""
+    config = parse_config(text, "gw.toml")
+    assert config.guest["api-key-auth"].memory == 32 << 20
+    assert config.upstream[0].response_timeout == 1.5
+    assert config.route[0].entries()[0] == ChainEntry("access-log")
+    assert config.route[0].entries()[1].config["request"]["set"] == {"x-gateway": "sentinel"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "complaint"),
+    [
+        ("x =", "gw.toml: Invalid value (at "),
+        ("[sever]", "gw.toml: sever: unknown section"),
+        ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`"),
+        ("[server]\nbind = 3", "gw.toml: server.bind: expected `array`"),
+        ("[server]\nbind = [3]", "gw.toml: server.bind[0]: expected"),
+        ('[server]\nbind = ["localhost"]', "gw.toml: server.bind[0]: expected an address"),
+        ('[server]\nbind = ["h:99999"]', "gw.toml: server.bind[0]: expected an address"),
+        ("[server]\nbind = []", "gw.toml: server.bind: at least one"),
+        ('[server]\nadmin = "127.0.0.1:8080"', "gw.toml: server.admin: 127.0.0.1:8080 is taken by server.bind[0]"),
+        ('[server]\ntrusted_proxies = ["proxy"]', "gw.toml: server.trusted_proxies[0]: 'proxy' is no address"),
+        ('[server]\nidentity_headers = ["X-User"]', "gw.toml: server.identity_headers[0]: 'X-User' is not"),
+        ('[server.limits]\nhead_bytes = "5x"', "gw.toml: server.limits.head_bytes: expected a size"),
+        ("[server.limits]\nhead_time = 5", "gw.toml: server.limits.head_time: expected a duration"),
+        ("[guest.a]\nmemory = 5", "gw.toml: guest.a.memory: expected a size"),
+        ('[guest.a]\nmemory = "1KiB"', "gw.toml: guest.a.memory: expected at least one page"),
+        ('[guest.a]\non_failure = "shut"', "gw.toml: guest.a.on_failure: invalid enum value 'shut'"),
+        ('[guest.a]\nupstreams = ["b"]', "gw.toml: guest.a.upstreams[0]: no upstream is named 'b' (known: origin)"),
+        ('[guest."../a"]', "gw.toml: guest.../a: not a name"),
+        ("guest = 5", "gw.toml: "),
+        ('[[upstream]]\nname = "origin"\ntargets = []', "gw.toml: upstream[1].name: 'origin' is taken"),
+        ('[[upstream]]\nname = "b"\ntargets = []', "gw.toml: upstream[1].targets: at least one"),
+        ('[[upstream]]\nname = "b"\ntargets = ["ftp://x"]', "gw.toml: upstream[1].targets[0]: expected http://"),
+        ('[[upstream]]\nname = "b"\ntargets = ["http://x/y"]', "gw.toml: upstream[1].targets[0]: expected only"),
+        ('[[upstream]]\nname = "b"\ntargets = ["http://u@x"]', "gw.toml: upstream[1].targets[0]: expected only"),
+        ('[[route]]\npath = "/x"', "gw.toml: route[1]: missing required key `upstream`"),
+        ('[[route]]\npath = "/x"\nupstream = "y"', "gw.toml: route[1].upstream: no upstream is named 'y'"),
+        ('[[route]]\npath = "x"\nupstream = "origin"', "gw.toml: route[1].path: path does not begin with a slash"),
+        ('[[route]]\npath = "/%61"\nupstream = "origin"', "gw.toml: route[1].path: write it in its canonical form"),
+        ('[[route]]\npath = "/"\nupstream = "origin"', "gw.toml: route[1]: matches exactly what route[0] matches"),
+        ('[[route]]\npath = "/x"\nname = "/"\nupstream = "origin"', "gw.toml: route[1].name: '/' is taken by route[0]"),
+        ('[[route]]\npath = "/x"\nupstream = "origin"\nchain = [5]', "gw.toml: route[1].chain[0]: expected"),
+        ('[[route]]\npath = "/x"\nupstream = "origin"\nchain = ["a/b"]', "gw.toml: route[1].chain[0]: 'a/b' is not"),
+        ('[[route]]\npath = "/x"\nupstream = "origin"\nhosts = ["A"]', "gw.toml: route[1].hosts[0]: 'A' is no"),
+        ('[[route]]\npath = "/x"\nupstream = "origin"\nmethods = ["G T"]', "gw.toml: route[1].methods[0]: 'G T'"),
+    ],
+)
+def test_refuses_with_file_and_key(extra: str, complaint: str) -> None:
+    text = f"{extra}\n{BASE}" if extra == "guest = 5" else f"{BASE}\n{extra}"
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text, "gw.toml")
+    assert str(refused.value).startswith(complaint)
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9")
+    with pytest.raises(ConfigError, match=r"latin\.toml: not UTF-8 at byte 2"):
+        load_config(tmp_path / "latin.toml")
+
+
+def test_quick_start_proxies_everything() -> None:
+    config = quick_config("https://example.org")
+    assert config.route[0].path == "/"
+    with pytest.raises(ConfigError, match=r"--upstream: upstream\[0\]\.targets\[0\]: expected http://"):
+        quick_config("example.org")
