@@ -140,7 +140,7 @@ class Admission:
         path, host = self._target(scope, method, host)
         if hosts != 1 and (hosts or version != "1.0"):
             raise ClientError(f"{'no' if not hosts else 'more than one'} Host")
-        if host and not _AUTHORITY(host):
+        if hosts and not _AUTHORITY(host):
             raise ClientError("Host is not a host with an optional port")
         query = scope["query_string"]
         head = RequestHead(
