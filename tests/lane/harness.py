@@ -1,0 +1,191 @@
+"""A worker of the lane in a thread of its own, and clients that say exactly which bytes they send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.server import Endpoint, bind, run, serve
+
+App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+# Longer than anything here takes on a busy machine: a test that reaches it fails.
+PATIENCE = 20.0
+
+
+class Lane:
+    """A running worker: where it listens, what it counts, and how to stop it."""
+
+    def __init__(self, app: App, limits: Limits, grace: float, tls: ssl.SSLContext | None) -> None:
+        self.connections = Connections(limits)
+        self._app = app
+        self._grace = grace
+        self._tls = tls
+        self._socket = bind("127.0.0.1:0")
+        self.port: int = self._socket.getsockname()[1]
+        self._ready = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            run(self._main())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ready.set()
+            self._socket.close()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        await serve(
+            self._app,
+            [Endpoint("public", self._socket, self._tls)],
+            self.connections,
+            shutdown=self._stop.wait,
+            grace=self._grace,
+            ready=self._ready.set,
+        )
+
+    def begin_stop(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def join(self) -> float:
+        begun = time.monotonic()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        return time.monotonic() - begun
+
+    def connect(self, receive_buffer: int | None = None) -> socket.socket:
+        sock = socket.socket()
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(PATIENCE)
+        sock.connect(("127.0.0.1", self.port))
+        return sock
+
+    def talk(self, *pieces: bytes, half_close: bool = False) -> bytes:
+        """Send the pieces one by one and read until the lane closes."""
+        with self.connect() as sock:
+            # A lane that refused already may reset: what it said before is still there to read.
+            with contextlib.suppress(OSError):
+                for piece in pieces:
+                    sock.sendall(piece)
+            if half_close:
+                sock.shutdown(socket.SHUT_WR)
+            return read_to_end(sock)
+
+
+@contextlib.contextmanager
+def lane(app: App, limits: Limits | None = None, *, grace: float = 5.0, tls: ssl.SSLContext | None = None) -> Iterator[Lane]:
+    """Serve ``app`` on a free port of loopback for the length of the block."""
+    worker = Lane(app, limits or Limits(), grace, tls)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.begin_stop()
+        worker.join()
+    if worker.error is not None:
+        raise worker.error
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    """Everything until the peer closes; a reset ends it too."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := sock.recv(65536):
+            received += data
+    return received
+
+
+def read_until(sock: socket.socket, mark: bytes) -> bytes:
+    """Bytes up to and with ``mark``, read one by one so that nothing after it is lost."""
+    received = b""
+    while not received.endswith(mark):
+        data = sock.recv(1)
+        assert data, f"closed after {received!r}"
+        received += data
+    return received
+
+
+def response(sock: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """One response as Python's own client parses it: status, headers with lower-case names, body."""
+    parsed = http.client.HTTPResponse(sock, method=method)
+    parsed.begin()
+    body = parsed.read()
+    headers = {name.lower(): value for name, value in parsed.getheaders()}
+    parsed.close()
+    return parsed.status, headers, body
+
+
+def status_of(raw: bytes) -> int:
+    """The status of the first response in ``raw``."""
+    assert raw.startswith(b"HTTP/1.1 "), raw
+    return int(raw[9:12])
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something that another thread brings about holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.005)
+
+
+def answer(body: bytes, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> list[dict[str, Any]]:
+    """The two messages of a whole response."""
+    fields = [(b"content-length", b"%d" % len(body))] if headers is None else headers
+    return [
+        {"type": "http.response.start", "status": status, "headers": fields},
+        {"type": "http.response.body", "body": body},
+    ]
+
+
+async def read_body(receive: Any) -> bytes:
+    """The whole request body."""
+    body = b""
+    while True:
+        message = await receive()
+        assert message["type"] == "http.request", message
+        body += message["body"]
+        if not message["more_body"]:
+            return body
+
+
+def http_app(handler: App) -> App:
+    """``handler`` for requests, with a lifespan that does nothing."""
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+            return
+        await handler(scope, receive, send)
+
+    return app
+
+
+@http_app
+async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers with the method, the target and the body."""
+    body = await read_body(receive)
+    for message in answer(scope["method"].encode() + b" " + scope["raw_path"] + b" " + body):
+        await send(message)
