@@ -10,14 +10,14 @@ from guestbuild import processes
 from guestbuild.errors import ToolchainError
 
 
-def test_a_failure_shows_the_step_the_command_and_the_end_of_its_output(tmp_path: Path) -> None:
+def test_a_failure_shows_the_step_the_command_and_both_ends_of_its_output(tmp_path: Path) -> None:
     script = "for i in range(100): print('line', i)\nraise SystemExit(3)"
     with pytest.raises(ToolchainError) as failure:
         processes.run((sys.executable, "-c", script), "compiling x", log=tmp_path / "logs" / "x.log")
     text = str(failure.value)
     assert text.startswith("compiling x failed (exit code 3): ")
     assert text.endswith("line 99")
-    assert "line 2\n" not in text
+    assert "line 11\n[52 lines left out]\nline 64\n" in text
     assert str(tmp_path / "logs" / "x.log") in text
     assert (tmp_path / "logs" / "x.log").read_text().startswith("line 0\n")
 

@@ -33,7 +33,7 @@ def is_too_old(version: str) -> bool:
 
 
 def install(package: Path) -> None:
-    """``npm ci`` in ``package``, unless its node_modules already is what its lock file says.
+    """Install what the lock file of ``package`` says, unless its node_modules already is that.
 
     Raises ToolchainError.
     """
@@ -43,6 +43,9 @@ def install(package: Path) -> None:
     inputs = stamps.tree_digest([package / "package.json", package / "package-lock.json"], salt=version)
     if stamps.recorded(stamp, inputs) is not None:
         return
-    note(f"npm ci in {package}")
-    run(("npm", "ci", "--no-audit", "--no-fund"), f"npm ci in {package}", cwd=package)
+    note(f"npm install in {package}")
+    # Not `npm ci`: it refuses every lock file of jco-transpile's dependencies, three of which name builds for other
+    # platforms that were never published in that version. This one reads the lock file too, and leaves it as it is.
+    command = ("npm", "install", "--no-save", "--no-audit", "--no-fund")
+    run(command, f"npm install in {package}", cwd=package)
     stamps.record(stamp, inputs, {})

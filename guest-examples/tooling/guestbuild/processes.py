@@ -59,12 +59,19 @@ def run(
         log.write_text(output + "\n")
     if done.returncode != 0:
         place = f"; its whole output is in {log}" if log is not None else ""
-        tail = "\n".join(output.splitlines()[-_TAIL:])
-        raise ToolchainError(f"{what} failed (exit code {done.returncode}): {shlex.join(command)}{place}\n{tail}")
+        failure = f"{what} failed (exit code {done.returncode}): {shlex.join(command)}{place}"
+        raise ToolchainError(f"{failure}\n{shortened(output.splitlines())}")
 
 
-# Enough for one compiler diagnostic with its notes; a whole dependency build would scroll the message away.
-_TAIL = 60
+def shortened(lines: Sequence[str]) -> str:
+    """Both ends of an output: npm says first what is wrong, compilers say it last."""
+    if len(lines) <= _HEAD + _TAIL:
+        return "\n".join(lines)
+    return "\n".join([*lines[:_HEAD], f"[{len(lines) - _HEAD - _TAIL} lines left out]", *lines[-_TAIL:]])
+
+
+# Together a screenful, so that the message above them is still in sight.
+_HEAD, _TAIL = 12, 36
 
 
 def capture(command: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
