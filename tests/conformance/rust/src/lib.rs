@@ -1,0 +1,121 @@
+//! A guest that implements every hook and does what its configuration says, so that vectors can drive the SDK:
+//! `{"hook": "on-request", "ops": [["set", "x-a", "1"], ["dump"]]}`. The hooks that `hook` does not name change nothing.
+
+mod dump;
+mod operation;
+
+use sentinel_sdk::log;
+use sentinel_sdk::prelude::*;
+
+use crate::operation::{apply_to_request, apply_to_response, response, Operation};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    hook: String,
+    #[serde(default)]
+    ops: Vec<Operation>,
+}
+
+struct Conformance(Config);
+
+impl Conformance {
+    fn operations(&self, hook: &str) -> &[Operation] {
+        if self.0.hook == hook {
+            &self.0.ops
+        } else {
+            &[]
+        }
+    }
+}
+
+#[guest]
+impl Guest for Conformance {
+    fn configure(config: Config) -> Result<Self, String> {
+        Ok(Self(config))
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<(), Response> {
+        for operation in self.operations("on-request") {
+            match operation.name() {
+                "dump" => return Err(Response::new(200).body(dump::request(request.head()))),
+                "respond" => return Err(response(operation)),
+                "set" => request.set_header(operation.text(1), operation.text(2)),
+                "append" => request.append_header(operation.text(1), operation.text(2)),
+                "remove" => request.remove_header(operation.text(1)),
+                "context" => request.set_context_bytes(operation.text(1)),
+                "path" => request.set_path(operation.text(1)),
+                "query" => request.set_query(operation.text(1)),
+                "method" => request.set_method(operation.text(1)),
+                "upstream" => request.set_upstream(operation.text(1)),
+                "body" => request.set_body_mode(operation.body_mode()),
+                other => panic!("on-request has no operation {other:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_response(&self, answer: &mut IncomingResponse) -> Result<(), Response> {
+        for operation in self.operations("on-response") {
+            match operation.name() {
+                "dump" => return Err(Response::new(200).body(dump::response(answer))),
+                "respond" => return Err(response(operation)),
+                "set" => answer.set_header(operation.text(1), operation.text(2)),
+                "append" => answer.append_header(operation.text(1), operation.text(2)),
+                "remove" => answer.remove_header(operation.text(1)),
+                "status" => answer.set_status(operation.status(1)),
+                "body" => answer.set_body_mode(operation.body_mode()),
+                other => panic!("on-response has no operation {other:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_complete(&self, summary: &Summary) {
+        for operation in self.operations("on-complete") {
+            match operation.name() {
+                "dump" => log::write(log::Level::Info, &dump::summary(summary)),
+                other => panic!("on-complete has no operation {other:?}"),
+            }
+        }
+    }
+
+    fn on_request_chunk(&self, chunk: &mut RequestChunk) -> Result<(), Response> {
+        for operation in self.operations("on-request-chunk") {
+            match operation.name() {
+                "replace" => chunk.replace(operation.text(1)),
+                "respond" => return Err(response(operation)),
+                "edit-head" => {
+                    for edit in operation.nested(1) {
+                        apply_to_request(&edit, chunk.head());
+                    }
+                    if let Some(replacement) = operation.optional_text(2) {
+                        chunk.replace(replacement);
+                    }
+                }
+                other => panic!("on-request-chunk has no operation {other:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_response_chunk(&self, chunk: &mut ResponseChunk) -> Result<(), Response> {
+        for operation in self.operations("on-response-chunk") {
+            match operation.name() {
+                "replace" => chunk.replace(operation.text(1)),
+                "respond" => return Err(response(operation)),
+                "edit-head" => {
+                    for edit in operation.nested(1) {
+                        apply_to_response(&edit, chunk.head());
+                    }
+                    if let Some(replacement) = operation.optional_text(2) {
+                        chunk.replace(replacement);
+                    }
+                }
+                other => panic!("on-response-chunk has no operation {other:?}"),
+            }
+        }
+        Ok(())
+    }
+}
