@@ -22,8 +22,7 @@ export class Dump {
 
   headers(headers: Headers): void {
     for (let i = 0; i < headers.length; ++i) {
-      const name = escaped(Uint8Array.wrap(String.UTF8.encode(headers.nameAt(i))));
-      this.lines.push("header=" + name + ": " + escaped(headers.valueAt(i).toArray()));
+      this.lines.push("header=" + headers.nameAt(i) + ": " + escaped(headers.valueAt(i).toArray()));
     }
   }
 }
