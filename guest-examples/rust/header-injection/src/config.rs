@@ -60,7 +60,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields = Vec::with_capacity(table.size_hint().unwrap_or(0));
         while let Some(name) = table.next_key::<HeaderName>()? {
             let value: String = table.next_value()?;
-            let value = HeaderValue::parse(&value).map_err(|error| A::Error::custom(format_args!("{}: {error}", &*name)))?;
+            let value =
+                HeaderValue::parse(&value).map_err(|error| A::Error::custom(format_args!("{}: {error}", &*name)))?;
             fields.push((name, value));
         }
         Ok(Fields(fields))

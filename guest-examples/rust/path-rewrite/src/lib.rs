@@ -83,7 +83,8 @@ mod tests {
     fn a_path_stays_a_path() {
         let prefixes = ["", "/", "/a", "/a/b"];
         for (strip, add) in prefixes.iter().flat_map(|strip| prefixes.map(|add| (*strip, add))) {
-            let parse = |prefix: &str| if prefix.is_empty() { Prefix::default() } else { Prefix::parse(prefix).unwrap() };
+            let parse =
+                |prefix: &str| if prefix.is_empty() { Prefix::default() } else { Prefix::parse(prefix).unwrap() };
             let guest = PathRewrite { strip: parse(strip), add: parse(add), upstream: None };
             for path in ["/", "/a", "/a/", "/ab", "/a/b", "/a/b/c", "/a/bc"] {
                 let rewritten = guest.rewritten(path).unwrap_or(path.into());

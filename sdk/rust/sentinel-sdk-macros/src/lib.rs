@@ -3,6 +3,8 @@
 mod hooks;
 mod implementation;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 use syn::{parse_macro_input, Item};
@@ -12,7 +14,7 @@ use syn::{parse_macro_input, Item};
 /// On a block: the hooks written in it are exported, no others, and a method that is no hook is an error. Without
 /// `configure` the type needs `Default`.
 ///
-/// ```ignore
+/// ```text
 /// #[guest]
 /// impl Guest for ApiKeyAuth {
 ///     fn on_request(&self, request: &mut Request) -> Result<(), Response> { ... }
@@ -21,7 +23,7 @@ use syn::{parse_macro_input, Item};
 ///
 /// On a function, which becomes `on-request`:
 ///
-/// ```ignore
+/// ```text
 /// #[guest]
 /// fn process(request: Request) -> Result<Request, Response> { ... }
 /// ```

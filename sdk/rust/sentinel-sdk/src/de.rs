@@ -4,7 +4,9 @@
 use std::fmt::{self, Display};
 
 use serde::de::value::StrDeserializer;
-use serde::de::{self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 use crate::wire::{Malformed, Reader, Token};
@@ -155,7 +157,7 @@ impl Elements<'_, '_> {
     /// A tuple takes its elements and leaves the others.
     fn finish(self) -> Result<(), Error> {
         if self.left > 0 {
-            return Err(de::Error::custom(format_args!("{} elements too many", self.left)));
+            return Err(de::Error::custom(format_args!("too many elements, by {}", self.left)));
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ mod request;
 mod response;
 mod runtime;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use chunk::{Chunk, RequestChunk, ResponseChunk};
@@ -29,8 +31,8 @@ pub use summary::{Outcome, Summary};
 /// own `Cargo.toml` lists `serde`.
 pub mod prelude {
     pub use crate::{
-        debug, error, guest, info, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue, IncomingResponse, Request,
-        RequestChunk, Response, ResponseChunk, Summary,
+        debug, error, guest, info, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue,
+        IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -258,9 +258,7 @@ impl<'a> Request<'a> {
         if self.edits.is_empty() {
             return vec![NIL];
         }
-        let mut out = Vec::new();
-        out.reserve(64);
-        out.extend([0x92, 0]);
+        let mut out = vec![0x92, 0];
         self.edits.encode(&mut out);
         out
     }

@@ -5,12 +5,12 @@ use std::panic::{set_hook, PanicHookInfo};
 use std::thread::LocalKey;
 
 use crate::chunk::{RequestChunk, ResponseChunk};
+use crate::de;
 use crate::guest::Guest;
 use crate::log::{write_formatted, Level};
 use crate::request::Request;
 use crate::response::IncomingResponse;
 use crate::summary::Summary;
-use crate::de;
 
 /// A guest type with the cell that holds this instance's one value.
 pub trait Hosted: Guest {
@@ -32,7 +32,9 @@ fn log_panics() {
 }
 
 fn log_panic(panic: &PanicHookInfo) {
-    let message = panic.payload_as_str().unwrap_or("no message");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let message = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     match panic.location() {
         Some(place) => write_formatted(Level::Error, format_args!("panicked at {place}: {message}")),
         None => write_formatted(Level::Error, format_args!("panicked: {message}")),
@@ -61,7 +63,10 @@ pub fn on_request<G: Hosted>(head: &[u8]) -> Vec<u8> {
 }
 
 /// `on-request` of a guest that is one function.
-pub fn process(head: &[u8], process: impl for<'a> FnOnce(Request<'a>) -> Result<Request<'a>, crate::Response>) -> Vec<u8> {
+pub fn process(
+    head: &[u8],
+    process: impl for<'a> FnOnce(Request<'a>) -> Result<Request<'a>, crate::Response>,
+) -> Vec<u8> {
     log_panics();
     match process(Request::decode(head)) {
         Ok(request) => request.into_answer(),
