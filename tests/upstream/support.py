@@ -55,6 +55,10 @@ class Peer:
         """Take nothing from the socket any more."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
+    def end(self) -> None:
+        """Half-close: nothing more comes from here, the socket stays."""
+        self._writer.write_eof()
+
     def close(self) -> None:
         self._writer.close()
 
@@ -148,5 +152,5 @@ async def drain(response: UpstreamResponse) -> bytes:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for what can be observed from here."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (counters of the client have no event to wait for)
             await asyncio.sleep(0.001)

@@ -20,7 +20,9 @@ def test_connection_refused(run):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             pool = UpstreamPool(Target.parse(f"http://127.0.0.1:{unused.getsockname()[1]}"))
-            with pytest.raises(UpstreamError, match=r"^upstream http://127.0.0.1:\d+: no connection: Connection refused$"):
+            with pytest.raises(
+                UpstreamError, match=r"^upstream http://127.0.0.1:\d+: no connection: Connection refused$"
+            ):
                 await pool.send(get())
             assert (pool.open, pool.failures, pool.connects) == (0, 1, 0)
             await pool.close()
@@ -31,7 +33,9 @@ def test_connection_refused(run):
 def test_a_name_that_does_not_resolve(run):
     async def main():
         pool = UpstreamPool(Target.parse("http://no-such-host.invalid"))
-        with pytest.raises(UpstreamError, match="^upstream http://no-such-host.invalid: its name could not be resolved$"):
+        with pytest.raises(
+            UpstreamError, match=r"^upstream http://no-such-host\.invalid: its name could not be resolved$"
+        ):
             await pool.send(get())
         assert pool.open == 0
         await pool.close()
@@ -199,9 +203,11 @@ def test_an_idle_connection_that_the_upstream_closes_is_not_used(run):
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"POST", b"PATCH", b"LOCK"])
+@pytest.mark.parametrize(
+    "method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"POST", b"PATCH", b"LOCK"]
+)
 def test_what_is_sent_again_when_a_kept_connection_dies(run, method, how):
-    """The upstream takes the second request on its connection and closes without a word, as when its keep-alive ends."""
+    """The upstream takes the second request on its connection and closes without a word, as when keep-alive ends."""
     requests = []
 
     async def script(peer):
@@ -389,7 +395,11 @@ def test_a_cancelled_waiter_leaks_neither_slot_nor_connection(run, ending, late)
                 tasks[1].cancel()
             go.set()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [type(result).__name__ for result in results] == ["UpstreamResponse", "CancelledError", "UpstreamResponse"]
+            assert [type(result).__name__ for result in results] == [
+                "UpstreamResponse",
+                "CancelledError",
+                "UpstreamResponse",
+            ]
             expected = (1, 1, 0) if ending == "keep-alive" else (0, 0, 0)
             assert (pool.open, pool.idle, pool.waiting) == expected
             assert (await pool.send(get())).status == 200
@@ -423,9 +433,7 @@ def test_closing_the_pool_ends_everything(run):
     run(main)
 
 
-def test_names_are_resolved_once_and_every_address_is_tried(run):
-    """localhost may be ::1 first, where nobody listens; names come out of the cache until it expires."""
-
+def test_names_are_resolved_again_when_they_expire(run):
     async def script(peer):
         await peer.head()
         await peer.send(OK)
@@ -441,10 +449,63 @@ def test_names_are_resolved_once_and_every_address_is_tried(run):
             await eventually(lambda: pool.open == 0)
             await pool.send(get())
             assert resolver._expires == first
-            await eventually(lambda: loop.time() > first)
-            await eventually(lambda: pool.open == 0)
+            await eventually(lambda: loop.time() > first and pool.open == 0)
             await pool.send(get())
             assert resolver._expires > first
+            await pool.close()
+
+    run(main)
+
+
+class Addresses:
+    """A resolver that knows its answer."""
+
+    def __init__(self, *addresses):
+        self.known = list(addresses)
+        self.forgotten = 0
+
+    async def addresses(self):
+        return self.known
+
+    def forget(self):
+        self.forgotten += 1
+
+    def close(self):
+        pass
+
+
+def test_every_address_is_tried_in_order(run):
+    """A refusing address and a black hole come first; the hole may use only its share of the connect timeout."""
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(OK)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            with socket.socket() as hole:
+                hole.bind(("127.0.0.3", upstream.port))
+                hole.listen(0)
+                fillers = [socket.socket() for _ in range(4)]
+                for filler in fillers:
+                    filler.setblocking(False)
+                    filler.connect_ex(("127.0.0.3", upstream.port))
+                pool = upstream.pool(host="some.test", timeouts=Timeouts(connect=1.0))
+                pool._resolver = Addresses("127.0.0.2", "127.0.0.3", "127.0.0.1")
+                began = time.monotonic()
+                assert await drain(await pool.send(get())) == b"ok"
+                assert 0.4 < time.monotonic() - began < 0.8
+                assert pool._resolver.forgotten == 0
+                pool._resolver.known.pop()
+                await eventually(lambda: pool.open == 0)
+                with pytest.raises(UpstreamTimeout):
+                    await pool.send(get())
+                pool._resolver.known.pop()
+                with pytest.raises(UpstreamError, match="Connection refused"):
+                    await pool.send(get())
+                assert pool._resolver.forgotten == 1
+                for filler in fillers:
+                    filler.close()
             await pool.close()
 
     run(main)

@@ -68,7 +68,11 @@ def test_a_verified_upstream(run, certificates):
 
 @pytest.mark.parametrize(
     ("ca", "host", "reason"),
-    [("other.pem", "localhost", "certificate"), ("ca.pem", "127.0.0.1", "127.0.0.1"), (None, "localhost", "certificate")],
+    [
+        ("other.pem", "localhost", "certificate"),
+        ("ca.pem", "127.0.0.1", "127.0.0.1"),
+        (None, "localhost", "certificate"),
+    ],
     ids=["another CA", "another name", "the system's CAs"],
 )
 def test_a_certificate_that_does_not_verify_is_502(run, certificates, ca, host, reason):

@@ -211,6 +211,10 @@ class Connection(asyncio.Protocol):
         except (MalformedHead, MalformedBody) as error:
             self._break_off(str(error))
 
+    def eof_received(self) -> None:
+        # Not left to the transport, which would first wait for an upstream that has left to take what is unsent.
+        self.connection_lost(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._state is _HEAD and exc is not None:
             self._salvage()
@@ -266,7 +270,7 @@ class Connection(asyncio.Protocol):
             # RFC 9112 section 9.5: on an error response, stop sending. Others may well answer while they still read.
             self._stop_upload()
         if end < len(data) or (self._state is _LENGTH and not self._left):
-            self._body_received(data[end:] if end else data)
+            self._body_received(data[end:])
 
     def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
         if head.status == 101:
@@ -373,5 +377,3 @@ class Connection(asyncio.Protocol):
         self._pool.forget(self, was_idle=was_idle)
         if self._transport is not None:
             self._transport.abort()
-
-

@@ -26,34 +26,22 @@ class MalformedHead(Exception):
 class ResponseHead:
     """One response head. Names are lower-case; ``content_length`` is -1 without the field."""
 
-    __slots__ = (
-        "_begin",
-        "_ended",
-        "_max_bytes",
-        "_parser",
-        "_size",
-        "_tail",
-        "chunked",
-        "content_length",
-        "headers",
-        "http_version",
-        "keep_alive",
-        "status",
-    )
+    # Defaults live on the class: most heads arrive whole and never differ from them.
+    status = 0
+    http_version = b"1.1"
+    content_length = -1
+    chunked = False
+    keep_alive = True
+    _size = 0
+    _begin = b""
+    _tail = b""
+    _ended = False
+    _parser: httptools.HttpResponseParser | None
 
     def __init__(self, max_bytes: int) -> None:
         self.headers: Headers = []
-        self.status = 0
-        self.http_version = b"1.1"
-        self.content_length = -1
-        self.chunked = False
-        self.keep_alive = True
         self._max_bytes = max_bytes
-        self._size = 0
-        self._begin = b""
-        self._tail = b""
-        self._ended = False
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> int:
         """Read on; answer the offset in ``data`` of the first byte after the head, -1 if the head goes on.
@@ -64,16 +52,11 @@ class ResponseHead:
         searched = tail + data if tail else data
         found = searched.find(b"\r\n\r\n")
         end = found + 4 - len(tail) if found >= 0 else len(data)
-        self._size += end
-        if self._size > self._max_bytes:
+        size = self._size + end
+        if size > self._max_bytes:
             raise MalformedHead(f"the response head is larger than {self._max_bytes} bytes")
-        if len(self._begin) < 9:
-            self._begin = (self._begin + data[:9])[:9]
-            if not b"HTTP/1.1 ".startswith(self._begin):
-                if not b"HTTP/1.0 ".startswith(self._begin):
-                    raise MalformedHead("the response does not begin with HTTP/1.1 or HTTP/1.0")
-                self.http_version = b"1.0"
-                self.keep_alive = False
+        if self._size < 9 and (self._size or not data.startswith(b"HTTP/1.1 ")):
+            self._check_version(data)
         parser = self._parser
         assert parser is not None
         try:
@@ -86,6 +69,7 @@ class ResponseHead:
             raise MalformedHead(f"the response head has more than {MAX_FIELDS} fields")
         if found < 0:
             self._tail = searched[-3:]
+            self._size = size
             return -1
         if not self._ended:
             raise MalformedHead("the response head is malformed")
@@ -94,6 +78,14 @@ class ResponseHead:
         self._settle()
         return end
 
+    def _check_version(self, data: bytes) -> None:
+        self._begin = (self._begin + data[:9])[:9]
+        if not b"HTTP/1.1 ".startswith(self._begin):
+            if not b"HTTP/1.0 ".startswith(self._begin):
+                raise MalformedHead("the response does not begin with HTTP/1.1 or HTTP/1.0")
+            self.http_version = b"1.0"
+            self.keep_alive = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value.rstrip(b" \t")))
 
@@ -101,8 +93,9 @@ class ResponseHead:
         self._ended = True
 
     def _settle(self) -> None:
-        if self.status < 100:
-            raise MalformedHead(f"the response status {self.status} is not one")
+        status = self.status
+        if status < 100:
+            raise MalformedHead(f"the response status {status} is not one")
         coded = False
         for name, value in self.headers:
             if name in _FRAMING:

@@ -16,6 +16,9 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 # A request with one of these and without a body still says so: RFC 9110 section 8.6.
 _EXPECTS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 
+# Deleting these leaves the line ends, and whatever else could end a line: one pass over the head tells all.
+_HARMLESS = bytes(byte for byte in range(256) if byte not in b"\r\n\0")
+
 
 class BodySource(Protocol):
     """Where a streamed request body comes from; read by one task, one call at a time."""
@@ -55,33 +58,20 @@ def encode_head(request: UpstreamRequest) -> bytes:
 
     A CR, LF or NUL anywhere, or a space in the request line, would make one request another, or two: SentinelError.
     """
-    headers = request.headers
     body = request.body
-    if isinstance(body, bytes):
-        if body or request.method in _EXPECTS_BODY:
-            framing, lines = b"content-length: %d\r\n\r\n" % len(body), 4
-        else:
-            framing, lines = b"\r\n", 3
-    elif request.content_length is None:
-        framing, lines = b"transfer-encoding: chunked\r\n\r\n", 4
+    if not isinstance(body, bytes):
+        length = request.content_length
+        framing = b"transfer-encoding: chunked\r\n\r\n" if length is None else b"content-length: %d\r\n\r\n" % length
+        lines = 4
+    elif body or request.method in _EXPECTS_BODY:
+        framing, lines = b"content-length: %d\r\n\r\n" % len(body), 4
     else:
-        framing, lines = b"content-length: %d\r\n\r\n" % request.content_length, 4
-    head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (
-        request.method,
-        request.target,
-        request.host,
-        b"".join([b"%b: %b\r\n" % header for header in headers]),
-        framing,
-    )
-    lines += len(headers)
-    if (
-        head.count(b"\r\n") != lines
-        or head.count(b"\n") != lines
-        or head.count(b"\r") != lines
-        or b"\0" in head
-        or b" " in request.target
-        or b" " in request.method
-    ):
+        framing, lines = b"\r\n", 3
+    headers = request.headers
+    target = request.target
+    first = b"%b %b HTTP/1.1\r\nhost: %b" % (request.method, target, request.host)
+    head = b"\r\n".join((first, *map(b": ".join, headers), framing))
+    if head.translate(None, _HARMLESS) != b"\r\n" * (lines + len(headers)) or b" " in target or b" " in request.method:
         raise SentinelError("request head for the upstream holds a CR, LF, NUL or a space out of place")
     return head
 
@@ -90,8 +80,7 @@ def encode_trailers(trailers: Headers) -> bytes:
     """The end of a chunked body: last chunk, trailer fields, blank line (RFC 9112 section 7.1)."""
     if not trailers:
         return b"0\r\n\r\n"
-    end = b"0\r\n%b\r\n" % b"".join([b"%b: %b\r\n" % trailer for trailer in trailers])
-    lines = len(trailers) + 2
-    if not end.count(b"\r\n") == end.count(b"\n") == end.count(b"\r") == lines or b"\0" in end:
+    end = b"\r\n".join((b"0", *map(b": ".join, trailers), b"\r\n"))
+    if end.translate(None, _HARMLESS) != b"\r\n" * (len(trailers) + 2):
         raise SentinelError("request trailers for the upstream hold a CR, LF or NUL")
     return end

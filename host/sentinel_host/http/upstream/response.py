@@ -20,8 +20,8 @@ class UpstreamResponse:
 
     ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version`` is ``b"1.1"`` or
     ``b"1.0"``. ``bytes_received`` counts the body without framing. Once ``complete`` is true the whole body has
-    arrived and ``read`` never waits; ``trailers`` are then final. A response that is not read to its end must be
-    aborted, or it keeps its connection.
+    arrived: one ``read`` answers all of it that is left, without waiting, and ``trailers`` are final. A response that
+    is not read to its end must be aborted, or it keeps its connection.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class UpstreamResponse:
         if len(chunks) == 1:
             data = chunks.popleft()
             self.buffered = 0
-        elif self.buffered <= BUFFER_LIMIT:
+        elif self.complete or self.buffered <= BUFFER_LIMIT:
             # Many small pieces cost more one by one, in everything that follows, than one copy.
             data = b"".join(chunks)
             chunks.clear()

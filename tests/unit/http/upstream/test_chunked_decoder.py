@@ -6,7 +6,7 @@ import pytest
 
 from sentinel_host.http.upstream.chunked import MAX_LINE, ChunkedDecoder, MalformedBody
 
-BODY = b"5\r\nhello\r\nB;name=\"v\" ; x\r\n wonderful \r\n005\r\nworld\r\n0;last\r\nX-A: b\r\nX-C: d\r\n\r\n"
+BODY = b'5\r\nhello\r\nB;name="v" ; x\r\n wonderful \r\n005\r\nworld\r\n0;last\r\nX-A: b\r\nX-C: d\r\n\r\n'
 TEXT = b"hello wonderful world"
 
 

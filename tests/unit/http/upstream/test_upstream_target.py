@@ -58,7 +58,7 @@ def test_targets(url, target, authority):
     ],
 )
 def test_refused_targets(url):
-    with pytest.raises(ConfigError, match="^upstream target "):
+    with pytest.raises(ConfigError, match=r"^upstream target "):
         Target.parse(url)
 
 
