@@ -1,0 +1,163 @@
+"""The real gateway in a process of its own: under ``sentinel run``, or under a stock Hypercorn."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+GUESTS = ROOT / "build" / "guests"
+
+_ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
+
+
+class GatewayProcess:
+    """A gateway that listens; ``public`` and ``admin`` are ``(host, port)``, ``log`` grows while it runs."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+        self.log: list[str] = []
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self._changed = threading.Condition()
+        self._ended = False
+        self._readers = [threading.Thread(target=self._read, args=(pipe,)) for pipe in (process.stdout, process.stderr)]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def public(self) -> tuple[str, int]:
+        """Where clients connect."""
+        return self.addresses["public"]
+
+    @property
+    def admin(self) -> tuple[str, int]:
+        """Where operators connect."""
+        return self.addresses["admin"]
+
+    @property
+    def url(self) -> str:
+        """The public side's URL without a path."""
+        return f"http://{self.public[0]}:{self.public[1]}"
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+        """Wait until something that the log shows is true."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition() or self._ended, seconds) or not condition():
+                raise AssertionError(f"no {what}; the log says:\n{''.join(self.log)}")
+
+    def wait_for_log(self, text: str, seconds: float = 10) -> str:
+        """The first line that holds the text, once it is there."""
+        self.wait(lambda: any(text in line for line in self.log), f"line with {text!r}", seconds)
+        return next(line for line in self.log if text in line)
+
+    def guest_lines(self, guest: str) -> list[dict[str, Any]]:
+        """What a guest has logged so far, as the records that the host wrote."""
+        records = [json.loads(line) for line in self.log if line.startswith("{")]
+        return [record for record in records if record.get("guest") == guest]
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+
+    def descriptors(self) -> int:
+        """Open file descriptors."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def stop(self, seconds: float = 10) -> int:
+        """SIGTERM, and wait; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the gateway did not stop within {seconds} s:\n{''.join(self.log)}") from None
+        finally:
+            for reader in self._readers:
+                reader.join()
+        return code
+
+    def _read(self, pipe: Any) -> None:
+        with pipe:
+            for line in pipe:
+                with self._changed:
+                    self.log.append(line)
+                    match = _ANNOUNCED.search(line)
+                    if match:
+                        host, _, port = (match[3] or match[5]).rpartition(":")
+                        self.addresses[match[1] or "public"] = (host.strip("[]"), int(port))
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def write_config(folder: Path, text: str, guests: Mapping[str, Path] | None = None) -> Path:
+    """Write ``sentinel.toml`` and copy the guests, by name, beside it."""
+    (folder / "guests").mkdir(parents=True, exist_ok=True)
+    for name, source in (guests or {}).items():
+        shutil.copy(source, folder / "guests" / f"{name}.wasm")
+    config = folder / "sentinel.toml"
+    config.write_text(textwrap.dedent(text))
+    return config
+
+
+@contextlib.contextmanager
+def sentinel_run(config: Path, *arguments: str) -> Iterator[GatewayProcess]:
+    """``sentinel run`` with a configuration; its listeners should ask for port 0."""
+    listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
+    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config), *arguments]
+    with _running(command, config.parent, listeners) as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
+    """The same application under Hypercorn as it is installed."""
+    module = config.parent / "application.py"
+    module.write_text(
+        "import logging, sys\n"
+        "from sentinel_host.gateway import create_app\n"
+        "from sentinel_host.cli.logs import log_json_lines\n"
+        "log_json_lines()\n"
+        f"app = create_app({str(config)!r})\n"
+    )
+    command = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"]
+    with _running(command, config.parent, 1) as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path, listeners: int) -> Iterator[GatewayProcess]:
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": _path(folder)},
+    )
+    gateway = GatewayProcess(process, folder)
+    try:
+        gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", 30)
+        yield gateway
+    finally:
+        gateway.stop(30)
+
+
+def _path(folder: Path) -> str:
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])

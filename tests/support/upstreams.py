@@ -1,0 +1,130 @@
+"""Upstreams in a thread of their own: they answer what a test says, and keep what they were sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+Handler = Callable[["Received", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Received:
+    """A request as the upstream got it: the request line, the header fields in order, and the body as far as read."""
+
+    line: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    trailers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def method(self) -> str:
+        return self.line.split(" ")[0]
+
+    @property
+    def target(self) -> str:
+        return self.line.split(" ")[1]
+
+    def values(self, name: str) -> list[str]:
+        """The values of all fields of that name."""
+        return [value for key, value in self.headers if key == name]
+
+
+class Upstream:
+    """An HTTP/1.1 server for one test. ``requests`` holds what came in, oldest first."""
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.port = 0
+        self.handler: Handler = answer_hello
+        self.read_bodies = True
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                line, *fields = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+                headers = [
+                    (name.lower(), value.strip()) for name, _, value in (entry.partition(":") for entry in fields)
+                ]
+                received = Received(line, headers)
+                self.requests.append(received)
+                if self.read_bodies:
+                    await read_body(received, reader)
+                await self.handler(received, reader, writer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def read_body(received: Received, reader: asyncio.StreamReader) -> None:
+    """Read the whole body of a request into it."""
+    if received.values("transfer-encoding"):
+        while size := int((await reader.readline()).split(b";")[0], 16):
+            received.body += await reader.readexactly(size)
+            await reader.readexactly(2)
+        while (line := await reader.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            received.trailers.append((name.lower(), value.strip()))
+    else:
+        lengths = received.values("content-length")
+        received.body = await reader.readexactly(int(lengths[0])) if lengths else b""
+
+
+async def answer_hello(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """``hello``, with a length."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\n")
+    if received.method != "HEAD":
+        writer.write(b"hello")
+
+
+@contextlib.contextmanager
+def running_upstream() -> Iterator[Upstream]:
+    """An upstream that listens; its handler may be replaced at any time."""
+    upstream = Upstream()
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await upstream._serve(reader, writer)
+        finally:
+            tasks.discard(task)
+
+    async def main() -> None:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1 << 20)
+        upstream.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await stop.wait()
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    stop = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield upstream
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
