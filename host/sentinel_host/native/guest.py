@@ -7,7 +7,8 @@ import enum
 import re
 from dataclasses import dataclass
 
-from wasmtime import Func, Memory, Store, Trap, WasmtimeError, _bindings
+from wasmtime import Frame, Func, Memory, Store, Trap, WasmtimeError, _bindings
+from wasmtime._trap import FrameList
 
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.library import ENGINE_TABLE
@@ -165,7 +166,7 @@ class NativeGuest:
             return CallFailed(failure, trap_reason(trap) + where, trap_frames(trap), trapped=True)
         address = lib.snt_guest_take_error(self._handle)
         error = WasmtimeError._from_ptr(ctypes.cast(address, ctypes.POINTER(_bindings.wasmtime_error_t)))
-        return CallFailed(failure, last_line(str(error)) + where, trapped=True)
+        return CallFailed(failure, last_line(str(error)) + where, error_frames(error), trapped=True)
 
 
 def trap_reason(trap: Trap) -> str:
@@ -175,10 +176,18 @@ def trap_reason(trap: Trap) -> str:
 
 def trap_frames(trap: Trap) -> tuple[str, ...]:
     """A trap's frames as ``module!function``, innermost first; a function without a name is its index."""
-    return tuple(
-        f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
-        for frame in trap.frames
-    )
+    return tuple(map(_frame, trap.frames))
+
+
+def error_frames(error: WasmtimeError) -> tuple[str, ...]:
+    """The same for an error: what a host function refused is one to the engine, not a trap."""
+    found = FrameList(error)
+    _bindings.wasmtime_error_wasm_trace(error.ptr(), ctypes.byref(found.vec))
+    return tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
+
+
+def _frame(frame: Frame) -> str:
+    return f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
 
 
 def last_line(text: str) -> str:

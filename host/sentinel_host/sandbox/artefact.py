@@ -46,10 +46,14 @@ def read_artefact(path: str | os.PathLike[str]) -> Artefact:
     where = os.fspath(path)
     try:
         # Not blocking, because opening a FIFO would wait for a writer.
-        with open(os.open(where, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        descriptor = os.open(where, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise GuestLoadError(f"{where}: is not a regular file")
-            data = file.read(MAX_BYTES + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise GuestLoadError(f"{where}: no such file") from None
     except OSError as error:

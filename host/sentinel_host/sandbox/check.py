@@ -9,11 +9,13 @@ Rule 3: an error names the import or export, and what was expected.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from wasmtime import FuncType, GlobalType, MemoryType, Module, TableType
+from wasmtime import FuncType, GlobalType, MemoryType, Module, TableType, ValType, _bindings
 
 from sentinel_host.abi.contract import HOOKS, IMPORTS, PACKAGE, VERSION, Hook
 from sentinel_host.errors import GuestLoadError
@@ -26,6 +28,8 @@ _NAME = re.compile(
     re.escape(PACKAGE) + r"/(?P<interface>[^@#]*)@(?P<version>[^#]*)(?:#(?P<function>.*))?", re.DOTALL
 ).fullmatch
 _NUMBERS = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})").fullmatch
+# By the numbers of wasmtime_valtype_kind_t; what a reference refers to does not matter, because the contract has none.
+_VALUE_TYPES = ("i32", "i64", "f32", "f64", "v128", "ref")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,21 @@ class _Wrong(Exception):
 
 def _external(kind: object) -> External:
     if isinstance(kind, FuncType):
-        return Function(tuple(map(str, kind.params)), tuple(map(str, kind.results)))
+        return Function(tuple(map(_type_name, kind.params)), tuple(map(_type_name, kind.results)))
     if isinstance(kind, MemoryType):
         return Memory(kind.is_64, kind.is_shared)
     if isinstance(kind, GlobalType):
         return Other("global")
     return Other("table" if isinstance(kind, TableType) else "tag")
+
+
+def _type_name(kind: ValType) -> str:
+    # Not str(kind): it asks wasm_valtype_kind, which aborts the process for a vector, and a guest chooses its types.
+    found = _bindings.wasmtime_valtype_t()
+    _bindings.wasmtime_valtype_new(kind.ptr(), ctypes.byref(found))
+    number = cast(int, found.kind)  # ctypes hands out the number, the wheel's annotation says its C type
+    _bindings.wasmtime_valtype_delete(ctypes.byref(found))
+    return _VALUE_TYPES[number]
 
 
 def _version(surface: Surface) -> str:

@@ -1,0 +1,287 @@
+"""What comes back from guests: actions from good ones, typed errors from hostile ones, and never a crash."""
+
+from __future__ import annotations
+
+import random
+import resource
+import struct
+import time
+
+import msgpack
+import pytest
+
+from sentinel_host.errors import GuestError, GuestProtocolError, GuestTrap
+from sentinel_host.messages import Answer, RequestEdits, ResponseEdits
+from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits
+
+from .conftest import Load
+
+PAGE = 65536
+
+
+def pack(value: object) -> bytes:
+    data: bytes = msgpack.packb(value)
+    return data
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+@pytest.fixture
+def echo(load: Load) -> GuestMiddleware:
+    return load("good/echo").middleware(upstreams=frozenset({"blue"}))
+
+
+def test_tells_which_hooks_it_handles(load: Load, echo: GuestMiddleware) -> None:
+    assert (echo.name, echo.on_failure) == ("echo", "closed")
+    assert (echo.handles_request, echo.handles_response, echo.handles_completion) == (True, True, True)
+    assert (echo.handles_request_body, echo.handles_response_body) == (False, False)
+    context = load("good/context").middleware(on_failure="open")
+    assert (context.on_failure, context.handles_request, context.handles_response) == ("open", False, True)
+
+
+def test_nil_and_empty_answers_mean_go_on(load: Load, echo: GuestMiddleware) -> None:
+    assert load("good/nil").middleware().on_request(b"head", "r") is None
+    assert echo.on_request(b"\xc0", "r") is None
+    assert echo.on_request(b"", "r") is None
+
+
+def test_actions_are_decoded(echo: GuestMiddleware) -> None:
+    assert echo.on_request(pack([0, [[[0, ["x-a", b"1"]]]]]), "r") == RequestEdits(headers=[(0, b"x-a", b"1")])
+    answer = echo.on_request(pack([1, [[401, [], b"no"]]]), "r")
+    assert isinstance(answer, Answer)
+    assert (answer.response.status, answer.response.body) == (401, b"no")
+    assert echo.on_response(pack([0, [[], 404]]), b"context", "r") == ResponseEdits(status=404)
+    echo.on_complete(b"summary", b"context", "r")
+
+
+def test_context_reaches_the_later_hooks(load: Load, engine: GuestEngine) -> None:
+    middleware = load("good/context").middleware()
+    assert middleware.on_response(b"head", pack([0, [[], 201]]), "r1") == ResponseEdits(status=201)
+    assert middleware.on_response(b"", b"", "r1") is None
+    middleware.on_complete(b"summary", b"kept", "r1")
+    assert engine.log.drain()[0] == [("context", "r1", "info", "kept")]
+
+
+def test_only_granted_upstreams_may_be_chosen(echo: GuestMiddleware) -> None:
+    def chooses(name: str) -> bytes:
+        return pack([0, [[], b"", None, None, None, name]])
+
+    action = echo.on_request(chooses("blue"), "r")
+    assert isinstance(action, RequestEdits)
+    assert action.upstream == "blue"
+    with pytest.raises(GuestProtocolError, match="chose the upstream 'green', which is not granted to it"):
+        echo.on_request(chooses("green"), "r")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "innermost"),
+    [
+        ("unreachable", "wasm `unreachable` instruction executed", "unreachable!inner"),
+        ("recursion", "call stack exhausted", "recursion!deeper"),
+        ("load_outside", "out of bounds memory access", "load_outside!"),
+        ("divide_by_zero", "integer divide by zero", "divide_by_zero!"),
+        ("bad_indirect", "uninitialized element", "bad_indirect!"),
+        ("realloc_traps", "wasm `unreachable` instruction executed in cabi_realloc", "realloc_traps!"),
+        ("post_traps", "wasm `unreachable` instruction executed in cabi_post", "post_traps!"),
+    ],
+)
+def test_traps_are_typed_and_carry_frames(load: Load, name: str, reason: str, innermost: str) -> None:
+    middleware = load(f"hostile/{name}").middleware()
+    for _ in range(3):
+        with pytest.raises(GuestTrap) as caught:
+            middleware.on_request(b"\xc1\xc1", "r")
+        assert (caught.value.guest, caught.value.hook, caught.value.reason) == (name, "on-request", reason)
+        assert caught.value.backtrace[0].startswith(innermost)
+        assert caught.value.status == 503
+        assert "\n" not in str(caught.value)
+
+
+def test_the_backtrace_names_functions_innermost_first(load: Load) -> None:
+    with pytest.raises(GuestTrap) as caught:
+        load("hostile/unreachable").middleware().on_request(b"x", "r")
+    assert caught.value.backtrace[:2] == ("unreachable!inner", "unreachable!outer")
+
+
+def test_a_trap_in_on_complete(load: Load) -> None:
+    with pytest.raises(GuestTrap, match="guest complete_traps: on-complete: "):
+        load("hostile/complete_traps").middleware().on_complete(b"summary", b"", "r")
+
+
+def test_a_trap_brings_a_fresh_instance(load: Load) -> None:
+    middleware = load("good/counter").middleware()
+    contexts = []
+    for record in (b"x", b"x", b"", b"x"):
+        try:
+            action = middleware.on_request(record, "r")
+            contexts.append(action.context if action else None)
+        except GuestTrap:
+            contexts.append(b"trap")
+    assert contexts == [b"\x01", b"\x02", b"trap", b"\x01"]
+
+
+@pytest.mark.parametrize("name", ["unreachable", "recursion"])
+def test_a_thousand_traps(load: Load, name: str) -> None:
+    """Row 9: clean errors on fresh instances, and memory is flat."""
+    middleware = load(f"hostile/{name}").middleware()
+
+    def trap(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(GuestTrap):
+                middleware.on_request(b"x", "r")
+
+    trap(100)
+    before = resident_bytes()
+    trap(1000)
+    assert resident_bytes() < before * 1.05
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("realloc_outside", "cabi_realloc returned memory out of bounds"),
+        ("realloc_negative", "cabi_realloc returned memory out of bounds"),
+    ],
+)
+def test_realloc_outside_of_memory(load: Load, name: str, reason: str) -> None:
+    middleware = load(f"hostile/{name}").middleware()
+    for _ in range(2):
+        with pytest.raises(GuestProtocolError) as caught:
+            middleware.on_request(b"x", "r")
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("area", "start", "length", "reason"),
+    [
+        (0, 0, 0, None),
+        (PAGE - 12, PAGE, 0, None),
+        (PAGE - 4, 0, 0, "the return area lies outside of memory"),
+        (PAGE, 0, 0, "the return area lies outside of memory"),
+        (0xFFFFFFFC, 0, 0, "the return area lies outside of memory"),
+        (0x80000000, 0, 0, "the return area lies outside of memory"),
+        (17, 0, 0, "the return area is not aligned to 4 bytes"),
+        (0xFFFFFFFF, 0, 0, "the return area is not aligned to 4 bytes"),
+        (16, PAGE - 1, 2, "the result lies outside of memory"),
+        (16, PAGE + 1, 0, "the result lies outside of memory"),
+        (16, 0xFFFFFFFF, 0xFFFFFFFF, "the result lies outside of memory"),
+        (16, 1, 0xFFFFFFFF, "the result lies outside of memory"),
+        (16, 0, 0x7FFFFFFF, "the result lies outside of memory"),
+    ],
+)
+def test_pointers_are_checked(load: Load, area: int, start: int, length: int, reason: str | None) -> None:
+    middleware = load("hostile/pointers").middleware()
+    record = struct.pack("<4I", area, start, length, 0)
+    if reason is None:
+        assert middleware.on_request(record, "r") is None
+        return
+    with pytest.raises(GuestProtocolError) as caught:
+        middleware.on_request(record, "r")
+    assert caught.value.reason == reason
+
+
+def test_2000_random_pointers(load: Load) -> None:
+    """Row 13: whatever a guest points at, the answer is its own memory or a clean error."""
+    chance = random.Random(13)
+    edges = (0, 1, 4, 8, 16, PAGE - 12, PAGE - 8, PAGE - 4, PAGE - 1, PAGE, PAGE + 4, 1 << 31, (1 << 32) - 4)
+    middleware = load("hostile/pointers").middleware()
+    errors = 0
+    for _ in range(2000):
+        numbers = [
+            chance.choice(edges) + chance.choice((0, 0, 0, 1, 2, 3))
+            if chance.random() < 0.7
+            else chance.getrandbits(32)
+            for _ in range(4)
+        ]
+        try:
+            middleware.on_request(struct.pack("<4I", *(number & 0xFFFFFFFF for number in numbers)), "r")
+        except GuestProtocolError:
+            errors += 1
+    assert errors > 1000
+
+
+@pytest.mark.parametrize("limit", [1024 * 1024, 1000])
+def test_results_are_capped(load: Load, limit: int) -> None:
+    """Row 16, before anything is decoded."""
+    middleware = load("hostile/long_answer", Limits(result=limit)).middleware()
+    with pytest.raises(GuestProtocolError, match="answer is not MessagePack"):
+        middleware.on_request(struct.pack("<I", limit), "r")
+    for length in (limit + 1, 200 * PAGE):
+        with pytest.raises(GuestProtocolError) as caught:
+            middleware.on_request(struct.pack("<I", length), "r")
+        assert caught.value.reason == "the result is longer than allowed"
+
+
+GARBAGE = {
+    "not an array": b"\x01",
+    "truncated": pack([0, [[[0, ["x-a", b"1"]]]]])[:-1],
+    "array of four billion": b"\xdd\xff\xff\xff\xff",
+    "map of four billion": b"\xdf\xff\xff\xff\xff",
+    "bin of four GiB": b"\x92\x00\x92\x90\xc6\xff\xff\xff\xff",
+    "str of four GiB": b"\xdb\xff\xff\xff\xff",
+    "never used byte": b"\xc1",
+    "100,000 deep": b"\x91" * 100_000,
+    "100,000 deep maps": b"\x81\x00" * 50_000,
+    "extension": b"\xd4\x00\x00",
+    "timestamp": b"\xd6\xff\x00\x00\x00\x00",
+    "unknown case": b"\x92\x07\x90",
+    "two values": b"\xc0\xc0",
+    "not UTF-8": b"\xa1\xff",
+    "header of the gateway": pack([0, [[[0, ["content-length", b"1"]]]]]),
+    "line end in a value": pack([0, [[[0, ["x-a", b"1\r\nx-b: 2"]]]]]),
+    "status 99": pack([1, [[99, [], b""]]]),
+    "129 edits": pack([0, [[[2, "x"]] * 129]]),
+    "a million edits": pack([0, [[0] * 100_000]]),
+}
+
+
+@pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_is_a_protocol_error(echo: GuestMiddleware, answer: bytes) -> None:
+    with pytest.raises(GuestProtocolError) as caught:
+        echo.on_request(answer, "r")
+    assert caught.value.hook == "on-request"
+    assert "\n" not in str(caught.value)
+    with pytest.raises(GuestProtocolError):
+        echo.on_response(answer, b"", "r")
+    assert echo.on_request(b"\xc0", "r") is None
+
+
+def test_2000_fuzzed_answers(echo: GuestMiddleware) -> None:
+    """Row 11: typed errors, each within 10 ms of CPU time, and memory that does not grow."""
+    chance = random.Random(11)
+    seeds = [
+        pack([0, [[[0, ["x-a", b"1"]], [2, "x-b"]], b"context", "/a", "b=1", "PUT", "blue", [2, 1024]]]),
+        pack([1, [[401, [["www-authenticate", b"Bearer"]], b"no"], b"context"]]),
+        *GARBAGE.values(),
+    ]
+    decoded = 0
+    slowest = 0.0
+    before = 0
+    for count in range(2100):
+        if count == 100:
+            before = resident_bytes()
+        answer = bytearray(chance.choice(seeds))
+        for _ in range(chance.randrange(4)):
+            at = chance.randrange(len(answer))
+            answer[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(4))
+            answer = answer or bytearray(b"\xc1")
+        start = time.thread_time()
+        try:
+            echo.on_request(bytes(answer), "r")
+            decoded += 1
+        except GuestProtocolError:
+            pass
+        slowest = max(slowest, time.thread_time() - start)
+    assert 20 < decoded < 1500
+    assert slowest < 0.010
+    assert resident_bytes() - before < 1024 * 1024
+
+
+def test_every_error_is_a_guest_error(load: Load) -> None:
+    """Whatever a started guest does, the pipeline has one class to catch."""
+    middleware = load("good/echo").middleware()
+    with pytest.raises(GuestError):
+        middleware.on_request(b"x" * 65 * PAGE, "r")
+    assert middleware.on_request(b"\xc0", "r") is None

@@ -1,0 +1,5 @@
+;; Traps in on-complete.
+(module $complete_traps
+  (memory (export "memory") 1)
+;;@include allocator
+  (func (export "sentinel:gateway/completion-handler@0.1.0#on-complete") (param i32 i32 i32 i32) unreachable))

@@ -1,0 +1,4 @@
+;; Nothing at all.
+;; expect: exports no hook of sentinel:gateway
+(module
+)

@@ -1,0 +1,8 @@
+;; An interface's name without a function.
+;; expect: exports sentinel:gateway/request-handler@0.1.0, which is not a hook
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (i32.const 16))
+  (func (export "sentinel:gateway/request-handler@0.1.0"))
+)

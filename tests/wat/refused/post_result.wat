@@ -1,0 +1,8 @@
+;; A post-return that returns something.
+;; expect: exports cabi_post_sentinel:gateway/request-handler@0.1.0#on-request as func (i32) -> i32, expected func (i32)
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (i32.const 16))
+  (func (export "cabi_post_sentinel:gateway/request-handler@0.1.0#on-request") (param i32) (result i32) (i32.const 0))
+)

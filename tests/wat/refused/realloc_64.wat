@@ -1,0 +1,7 @@
+;; A cabi_realloc for 64-bit sizes.
+;; expect: exports cabi_realloc as func (i32 i32 i32 i64) -> i32, expected func (i32 i32 i32 i32) -> i32
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i64) (result i32) (i32.const 4096))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (i32.const 16))
+)

@@ -1,0 +1,8 @@
+;; A structure type.
+;; expect: struct indexed types not supported without the gc feature
+(module
+  (type (struct))
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (i32.const 16))
+)

@@ -1,0 +1,8 @@
+;; Atomic instructions.
+;; expect: threads support is not enabled
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (i32.const 16))
+  (func (result i32) (i32.atomic.load (i32.const 0)))
+)
