@@ -1,7 +1,8 @@
 import { Level, writeBytes } from "./log";
 
-// Static, because a guest that ran out of memory must still be able to say so.
+// Static, because a guest that ran out of memory must still be able to say so. A message is cut where the place still has room.
 const LIMIT: usize = 2048;
+const MESSAGE_LIMIT: usize = 1536;
 const line = memory.data(2048);
 let length: usize = 0;
 
@@ -11,7 +12,7 @@ let length: usize = 0;
  */
 export function abort(message: string | null, file: string | null, lineNumber: u32, column: u32): void {
   length = 0;
-  text(message !== null ? message : "aborted");
+  text(message !== null ? message : "aborted", MESSAGE_LIMIT);
   text(" (");
   text(file !== null ? file : "?");
   text(":");
@@ -23,9 +24,9 @@ export function abort(message: string | null, file: string | null, lineNumber: u
   unreachable();
 }
 
-function text(value: string): void {
+function text(value: string, limit: usize = LIMIT): void {
   // Three bytes are the most that UTF-8 needs for one UTF-16 unit.
-  const units = min<usize>(value.length, (LIMIT - length) / 3);
+  const units = min<usize>(value.length, (limit - length) / 3);
   length += String.UTF8.encodeUnsafe(changetype<usize>(value), <i32>units, line + length, false, String.UTF8.ErrorMode.REPLACE);
 }
 

@@ -88,6 +88,8 @@ export class Writer {
       const size = utf8Length(text);
       this.binHead(size);
       this.text(text, size);
+    } else if (!isReference<V>()) {
+      ERROR("expected a string, Bytes, Uint8Array or ArrayBuffer");
     } else if (idof<V>() == idof<Bytes>()) {
       const bytes = changetype<Bytes>(value);
       this.bin(bytes.pointer, bytes.length);
@@ -97,7 +99,9 @@ export class Writer {
     } else if (idof<V>() == idof<ArrayBuffer>()) {
       const buffer = changetype<ArrayBuffer>(value);
       this.bin(changetype<usize>(buffer), buffer.byteLength);
-    } else ERROR("expected a string, Bytes, Uint8Array or ArrayBuffer");
+    } else {
+      ERROR("expected a string, Bytes, Uint8Array or ArrayBuffer");
+    }
   }
 
   /** Writes a header's name as a string, ASCII letters in lower case. */

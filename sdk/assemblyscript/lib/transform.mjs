@@ -44,17 +44,32 @@ function rename(module, short, canonical) {
   module.addFunctionExport(`${GLUE.slice(0, -3)}/${short}`, canonical);
 }
 
-/** The guest's class, or null for free functions, and its hooks: `{ [hook]: the name that the author wrote }`. */
+/**
+ * The guest: how the generated source imports it, or null for free functions, and its hooks: `{ [hook]: the name that the
+ * author wrote }`.
+ */
 function findGuest(entry, sources) {
-  const classes = entry.statements.filter((node) => node.kind === NodeKind.ClassDeclaration && extendsGuest(node, entry, sources));
-  if (!classes.length) return { class: null, methods: hooksAmong(exportedFunctions(entry), entry) };
-  const exported = classes.filter((node) => node.is(CommonFlags.Export) && !node.is(CommonFlags.Abstract));
+  const chosen = entry.statements.find((node) => node.kind === NodeKind.ExportDefault)?.declaration;
+  const classes = classesOf(entry).filter((node) => extendsGuest(node, entry, sources));
+  if (!classes.length) return { binding: null, methods: hooksAmong(exportedFunctions(entry), entry) };
+  const exported = classes.filter((node) => (node === chosen || node.is(CommonFlags.Export)) && !node.is(CommonFlags.Abstract));
   if (exported.length !== 1) {
     const names = classes.map((node) => node.name.text).join(", ");
     throw new GuestError(`${entry.normalizedPath}: export exactly one class that extends Guest (found: ${names})`);
   }
   const [guest] = exported;
-  return { class: guest.name.text, methods: hooksAmong(methodsOf(guest, entry, sources), entry) };
+  const members = membersOf(guest, entry, sources);
+  const constructor = members.find((node) => node.name.text === "constructor");
+  if (constructor?.signature.parameters.length) {
+    throw new GuestError(`${where(constructor)}: ${guest.name.text} is made without arguments; take what it needs in configure`);
+  }
+  const binding = guest === chosen ? "TheGuest" : `{ ${guest.name.text} as TheGuest }`;
+  return { binding, methods: hooksAmong(members, entry) };
+}
+
+function classesOf(source) {
+  const declarations = source.statements.map((node) => (node.kind === NodeKind.ExportDefault ? node.declaration : node));
+  return declarations.filter((node) => node.kind === NodeKind.ClassDeclaration);
 }
 
 function exportedFunctions(entry) {
@@ -62,10 +77,10 @@ function exportedFunctions(entry) {
 }
 
 /** The methods of a class and of those that it extends, up to Guest. */
-function methodsOf(declaration, source, sources) {
+function membersOf(declaration, source, sources) {
   const own = declaration.members.filter((node) => node.kind === NodeKind.MethodDeclaration);
   const base = baseOf(declaration, source, sources);
-  return base ? [...own, ...methodsOf(base.declaration, base.source, sources)] : own;
+  return base ? [...own, ...membersOf(base.declaration, base.source, sources)] : own;
 }
 
 function extendsGuest(declaration, source, sources) {
@@ -83,9 +98,7 @@ function baseOf(declaration, source, sources) {
   const name = declaration.extendsType.name.identifier.text;
   const imported = importOf(name, source);
   for (const candidate of imported ? sources.filter((other) => other !== source) : [source]) {
-    const found = candidate.statements.find(
-      (node) => node.kind === NodeKind.ClassDeclaration && node !== declaration && node.name.text === (imported?.name ?? name),
-    );
+    const found = classesOf(candidate).find((node) => node !== declaration && node.name.text === (imported?.name ?? name));
     if (found) return { declaration: found, source: candidate };
   }
   return null;
@@ -151,15 +164,15 @@ function glue(guest, entry) {
   const path = `./${entry.internalPath}`;
   const lines = [`import * as sdk from "${PACKAGE}/assembly/hooks";`];
   let receiver = "";
-  if (guest.class) {
-    lines.push(`import { ${guest.class} as TheGuest } from "${path}";`, "const guest = new TheGuest();");
+  if (guest.binding) {
+    lines.push(`import ${guest.binding} from "${path}";`, "const guest = new TheGuest();");
     receiver = "guest.";
   } else {
     const names = Object.values(guest.methods).map((name) => `${name} as author_${name}`);
     lines.push(`import { ${names.join(", ")} } from "${path}";`);
     receiver = "author_";
   }
-  lines.push("export { cabi_realloc } from " + `"${PACKAGE}/assembly/memory";`);
+  lines.push(`export { cabi_realloc } from "${PACKAGE}/assembly/memory";`);
   for (const [hook, name] of Object.entries(guest.methods)) lines.push(exported(hook, `${receiver}${name}`));
   return lines.join("\n");
 }
