@@ -61,7 +61,7 @@ def test_connect_timeout(run):
             began = time.monotonic()
             with pytest.raises(UpstreamTimeout, match=r"no connection within 0\.3 s") as raised:
                 await pool.send(get())
-            assert 0.3 <= time.monotonic() - began < 0.4
+            assert 0.3 <= time.monotonic() - began < 0.45
             assert raised.value.status == 504
             assert pool.open == 0
             await pool.close()
@@ -85,7 +85,8 @@ def test_a_silent_upstream_is_504_in_time(run, upload, said):
             began = time.monotonic()
             with pytest.raises(UpstreamTimeout, match=r"no response within 0\.5 s"):
                 await pool.send(get(method=b"POST", body=Source(b"x")) if upload else get())
-            assert 0.5 <= time.monotonic() - began + 0.005 < 0.56
+            took = time.monotonic() - began
+            assert 0.495 <= took < 0.6  # at most 0.525 by the pool's timer; the rest is for a busy machine
             assert (pool.open, pool.failures, upstream.accepted) == (0, 1, 1)
             await pool.close()
 
@@ -154,7 +155,7 @@ def test_a_response_that_falls_silent(run, paused):
             began = time.monotonic()
             with pytest.raises(UpstreamTimeout, match=r"fell silent within 0\.3 s|silent"):
                 await response.read()
-            assert 0.25 < time.monotonic() - began < 0.35
+            assert 0.25 < time.monotonic() - began < 0.45
             assert (pool.open, pool.failures) == (0, 1)
             await pool.close()
 
@@ -177,7 +178,7 @@ def test_idle_connections_expire(run):
             began = time.monotonic()
             assert pool.idle == 1
             await closed.wait()
-            assert 0.15 < time.monotonic() - began < 0.3
+            assert 0.15 < time.monotonic() - began < 0.5
             assert pool.open == 0
             await pool.close()
 
