@@ -158,10 +158,10 @@ class Exchange:
                 return self._last(data)
             if self.complete and not self._delivered:
                 return self._last(b"")
+            if self.phase is DONE or self.lane.lost:
+                return {"type": "http.disconnect"}
             if self._error is not None:
                 raise self._error
-            if self.lane.lost or (self._delivered and self.phase is DONE):
-                return {"type": "http.disconnect"}
             if self.expects and self.phase is _BEFORE_HEAD:
                 self.lane.send_continue(self)
             if self._waiter is not None and not self._waiter.done():
@@ -199,7 +199,8 @@ class Exchange:
             self._send_informational(message)
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        if lane.write_paused:
+        # A closing transport takes and drops everything: an application that never waits would never hear that it closed.
+        if lane.write_paused or lane.transport.is_closing():
             await lane.drained()
 
     def _start(self, message: dict[str, Any]) -> None:

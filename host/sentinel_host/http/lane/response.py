@@ -16,7 +16,8 @@ from typing import Final
 
 from sentinel_host.http.lane.head import FIELD_LINE, TOKEN
 
-_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
+_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
+_FINAL: Final = {status: line for status, line in _LINES.items() if status >= 200}
 _FIELDS: Final = re.compile(rb"(?:" + FIELD_LINE + rb")*+")
 _TOKEN: Final = re.compile(TOKEN)
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -48,7 +49,7 @@ def status_line(status: object) -> bytes:
     """``HTTP/1.1 200 OK`` without its line's end; raises `ValueError` for anything but a final status."""
     if type(status) is not int or not 200 <= status <= 999:
         raise ValueError(f"not a final status: {status!r}")
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
+    return _FINAL.get(status) or b"HTTP/1.1 %d " % status
 
 
 def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int, bool, bool]:
@@ -57,7 +58,7 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
 
     Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated Content-Length.
     """
-    lines = [_STATUS_LINES.get(status) or status_line(status)]
+    lines = [_FINAL.get(status) or status_line(status)]
     length = -1
     dated = close = False
     kinds = _KINDS
@@ -97,7 +98,7 @@ def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]])
     """A whole 1xx response. 101 changes the protocol and is refused (`ValueError`), as is what is not 1xx."""
     if type(status) is not int or not 100 <= status <= 199 or status == 101:
         raise ValueError(f"not an informational status: {status!r}")
-    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
+    line = _LINES.get(status) or b"HTTP/1.1 %d " % status
     pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN]
     return _checked([line, *map(b": ".join, pairs)]) + b"\r\n\r\n"
 
