@@ -6,6 +6,13 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
+
+from sentinel_host.sandbox import GuestLine
+
+# What guests say below this is not written: as with `log_json_lines`.
+_SILENT = frozenset(("trace", "debug"))
+_log = logging.getLogger("sentinel.guest")
 
 
 class JsonLines(logging.Formatter):
@@ -14,15 +21,13 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
         fields: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _timestamp(record.created),
             "level": record.levelname.lower(),
+            "logger": record.name,
         }
-        guest = getattr(record, "guest", None)
-        if guest is not None:
-            fields["guest"] = guest
-            fields["request_id"] = getattr(record, "request_id", None)
-        else:
-            fields["logger"] = record.name
+        for extra in ("guest", "request_id"):
+            if hasattr(record, extra):
+                fields[extra] = getattr(record, extra)
         fields["message"] = record.getMessage()
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
@@ -34,3 +39,26 @@ def log_json_lines(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def write_guest_lines(lines: list[GuestLine], dropped: int) -> None:
+    """Write what guests logged to stdout, in one piece: a record of ``logging`` for each costs ten times as much."""
+    time = _timestamp(datetime.now(UTC).timestamp())
+    sys.stdout.write(
+        "".join(
+            [
+                f'{{"time": "{time}", "level": "{line.level}", "guest": {quoted(line.guest)}, '
+                f'"request_id": {quoted(line.request_id) if line.request_id else "null"}, '
+                f'"message": {quoted(line.message)}}}\n'
+                for line in lines
+                if line.level not in _SILENT
+            ]
+        )
+    )
+    sys.stdout.flush()
+    if dropped:
+        _log.warning("%d lines of guests were dropped: the buffer was full", dropped)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -15,6 +15,7 @@ from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.paths import PathRule
+from sentinel_host.sandbox import Sink
 
 _log = logging.getLogger("sentinel.gateway")
 
@@ -30,7 +31,7 @@ class Gateway(Quart):
 
     generation: Generation
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, guest_log: Sink | None = None) -> None:
         super().__init__("sentinel_host", static_folder=None)
         server = config.server
         paths = PathRule(
@@ -46,7 +47,7 @@ class Gateway(Quart):
             refuse_aliases=server.header_aliases == "refuse",
         )
         self._builder = Builder(config, paths)
-        self._log_pump = LogPump(self._builder.engine.log)
+        self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self.before_serving(self._start)
         self.after_serving(self._stop)
 
@@ -61,9 +62,9 @@ class Gateway(Quart):
         self._log_pump.stop()
 
 
-def create_app(config: Config | str | Path) -> Gateway:
+def create_app(config: Config | str | Path, guest_log: Sink | None = None) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
-    Raises `ConfigError`.
+    ``guest_log`` takes what guests log; by default that goes to ``logging``. Raises `ConfigError`.
     """
-    return Gateway(config if isinstance(config, Config) else load_config(config))
+    return Gateway(config if isinstance(config, Config) else load_config(config), guest_log)

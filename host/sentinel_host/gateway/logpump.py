@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
-from sentinel_host.sandbox import GuestLog
+from sentinel_host.sandbox import GuestLog, Sink
 
 # Seconds. Soon enough for somebody who watches, and rare enough to cost nothing.
 _INTERVAL = 0.05
 
 
 class LogPump:
-    """Empties the guests' log into ``logging``, twenty times a second and once more at the end."""
+    """Empties the guests' log into a sink, twenty times a second and once more at the end."""
 
-    def __init__(self, log: GuestLog) -> None:
+    def __init__(self, log: GuestLog, sink: Sink | None) -> None:
         self._log = log
+        self._sink = sink
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        self._log.emit()
+        self._log.emit(self._sink)
         self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self.start)
 
     def stop(self) -> None:
@@ -27,4 +28,4 @@ class LogPump:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._log.emit()
+        self._log.emit(self._sink)

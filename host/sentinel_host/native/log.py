@@ -15,8 +15,8 @@ from sentinel_host.native.library import ENGINE_TABLE
 _HEADER = struct.Struct("<QQII")
 assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 
-# Thirty lines of the greatest length, or some 1,500 of the usual 150 bytes, between two drains.
-DEFAULT_CAPACITY = 256 * 1024
+# What an access log writes in a twentieth of a second, the time between two drains, at 60,000 requests a second.
+DEFAULT_CAPACITY = 1024 * 1024
 
 
 class LogLine(NamedTuple):

@@ -7,6 +7,7 @@ escape; bytes that are not UTF-8 become U+FFFD. So one line of a guest is one li
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from sentinel_host.abi.contract import LOG_LEVELS
@@ -26,6 +27,10 @@ class GuestLine(NamedTuple):
     request_id: str | None
     level: str
     message: str
+
+
+Sink = Callable[[list[GuestLine], int], None]
+"""Takes lines, oldest first, and how many were dropped; called between requests, on the event loop."""
 
 
 class GuestLog:
@@ -59,11 +64,17 @@ class GuestLog:
         ]
         return lines, dropped
 
-    def emit(self) -> None:
-        """Pass all lines on to ``logging``; ``record.guest`` and ``record.request_id`` hold where they come from."""
+    def emit(self, sink: Sink | None = None) -> None:
+        """Pass all lines on to a sink, by default to ``logging``."""
         lines, dropped = self.drain()
-        for guest, request_id, level, message in lines:
-            logger = logging.getLogger(f"sentinel.guest.{guest}")
-            logger.log(_LEVELS[level], "%s", message, extra={"guest": guest, "request_id": request_id})
-        if dropped:
-            _host.warning("%d lines of guests were dropped: the buffer was full", dropped)
+        if lines or dropped:
+            (sink or log_lines)(lines, dropped)
+
+
+def log_lines(lines: list[GuestLine], dropped: int) -> None:
+    """The sink into ``logging``; ``record.guest`` and ``record.request_id`` hold where a line comes from."""
+    for guest, request_id, level, message in lines:
+        logger = logging.getLogger(f"sentinel.guest.{guest}")
+        logger.log(_LEVELS[level], "%s", message, extra={"guest": guest, "request_id": request_id})
+    if dropped:
+        _host.warning("%d lines of guests were dropped: the buffer was full", dropped)
