@@ -56,5 +56,6 @@ const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
 uint64_t snt_guest_calls(const snt_guest *guest);
+bool snt_guest_wrote(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);

@@ -186,6 +186,8 @@ size_t snt_guest_capacity(const snt_guest *guest) { return guest->capacity; }
 
 uint64_t snt_guest_calls(const snt_guest *guest) { return guest->calls; }
 
+bool snt_guest_wrote(const snt_guest *guest) { return guest->wrote; }
+
 uintptr_t snt_guest_take_trap(snt_guest *guest) {
   uintptr_t trap = (uintptr_t)guest->trap;
   guest->trap = NULL;

@@ -43,7 +43,7 @@ enum {
   SNT_NO_MEMORY = -15                /* the host has none left for the output */
 };
 
-/* Set in a result that is not negative when the guest wrote to the log during the call. */
+/* Set in a result that is not negative when the log kept a line that the guest wrote during the call. */
 #define SNT_WROTE ((int64_t)1 << 32)
 
 typedef struct {
@@ -99,8 +99,9 @@ const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
 
-/* The number of the last call. */
+/* The number of the last call, and whether the log kept a line of it. */
 uint64_t snt_guest_calls(const snt_guest *guest);
+bool snt_guest_wrote(const snt_guest *guest);
 
 /* The failed call's trap (or error), which from then on the caller owns; 0 when there is none. */
 uintptr_t snt_guest_take_trap(snt_guest *guest);

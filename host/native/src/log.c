@@ -76,7 +76,7 @@ wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
     return refuse(engine, "log.write: the message lies outside of memory");
   }
   const uint8_t *text = engine->wasmtime_memory_data(context, memory) + start;
-  if (guest != NULL) guest->wrote = true;
-  snt_log_put(log, guest == NULL ? 0 : guest->id, guest == NULL ? 0 : guest->calls, level, text, length);
+  bool kept = snt_log_put(log, guest == NULL ? 0 : guest->id, guest == NULL ? 0 : guest->calls, level, text, length);
+  if (kept && guest != NULL) guest->wrote = true;
   return NULL;
 }

@@ -125,7 +125,10 @@ static void a_call_tells_that_it_logged(void) {
   CHECK(snt_call(guest, 0, NULL, 0, NULL, 0, false) == SNT_WROTE);
   uint64_t dropped = 0;
   CHECK(snt_log_drain(current, drained, &dropped) == sizeof(snt_log_line) + 3);
-  CHECK(first_line()->call == 41 && snt_guest_calls(guest) == 41);
+  CHECK(first_line()->call == 41 && snt_guest_calls(guest) == 41 && snt_guest_wrote(guest));
+  while (snt_log_put(current, 1, 1, 1, drained, SNT_LOG_MESSAGE_MAX)) continue;
+  while (snt_log_put(current, 1, 1, 1, drained, 1)) continue;
+  CHECK(snt_call(guest, 0, NULL, 0, NULL, 0, false) == 0 && !snt_guest_wrote(guest)); /* the line was dropped */
   snt_guest_free(guest);
   fake_instance_free(instance);
   snt_log_free(current);

@@ -138,16 +138,22 @@ class NativeGuest:
         length = _call(self._handle, slot, first, len(first), second, len(second), flag)
         if not length:
             return None
-        if length < 0 or length > _LENGTH:
-            self._labels[lib.snt_guest_calls(self._handle)] = label
-            if length < 0:
-                raise self._failed(Failure(length))
+        if length < 0:
+            if lib.snt_guest_wrote(self._handle):
+                self._label(label)
+            raise self._failed(Failure(length))
+        if length > _LENGTH:
+            self._label(label)
             length &= _LENGTH
             if not length:
                 return None
         if length > self._capacity:
             self._view_output()
         return self._view[:length]
+
+    def _label(self, label: str) -> None:
+        # Only for lines that the buffer kept, so that the labels are as bounded as the lines.
+        self._labels[lib.snt_guest_calls(self._handle)] = label
 
     def _view_output(self) -> None:
         self._capacity = lib.snt_guest_capacity(self._handle)

@@ -69,6 +69,16 @@ def test_a_flood_is_bounded_and_counted(load: Load, engine: GuestEngine) -> None
     assert {line.message for line in lines} == {"\\x00" * 100}
 
 
+def test_a_log_that_nobody_drains_stays_small(load: Load, engine: GuestEngine) -> None:
+    """What is kept about the calls that wrote lines is as bounded as the lines."""
+    middleware = load("hostile/log_flood").middleware()
+    for _ in range(50):
+        middleware.on_request(b"x", "r")
+    assert len(engine.log.buffer.labels) == 1
+    assert engine.log.drain()[1] > 400_000
+    assert engine.log.buffer.labels == {}
+
+
 def test_emits_records(load: Load, engine: GuestEngine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(1, logger="sentinel.guest")
     load("good/log").middleware().on_request(b"\x03100 % sure\n", "r7")

@@ -1,0 +1,224 @@
+"""What one guest call costs: the native path, beside wasmtime-py's core and component APIs and the Extism Python SDK.
+
+``python -m tests.bench.guest_call [--json FILE] [--quick]``. All contestants run alternately in one process; a figure
+is the median of the rounds, in µs a call. The echo is the same WAT for the first three; Extism's is written for its own
+kernel, and copies nothing in the guest, which favours Extism.
+
+The host share is the total less the guest's own time, which is measured by a loop inside of the guest that does the
+echo's work, allocation and post-return included. The same own time is taken off for each, also for Extism.
+
+Example guests are those in build/guests; they are called through the native path with a configuration and a record that
+make them work. Nobody drains their log, which fills up and then counts lines: writing lines out is the host's cost per
+line, not per call.
+"""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import extism
+import wasmtime
+from wasmtime import component
+
+from sentinel_host.abi.codec import encode_config
+from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST
+from sentinel_host.sandbox import GuestEngine
+from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
+from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
+from sentinel_host.sandbox.limits import DEFAULT
+from sentinel_host.sandbox.load import NO_CONFIG
+from tests.bench import records
+from tests.bench.report import Report, median, parse_options, table
+from tests.wat import index
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = (256, 1024, 8192)
+HOOK = "sentinel:gateway/request-handler@0.1.0#on-request"
+ECHOES = ("native", "wasmtime_core", "wasmtime_component", "extism")
+
+Call = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """``call`` takes one record; ``record`` makes one of about a size."""
+
+    name: str
+    call: Call
+    record: Callable[[int], bytes]
+
+
+def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Call, Callable[[int], bytes]]:
+    """A guest's cheapest hook through the native path, with the record that it takes."""
+    module, checked = engine.prepare(artefact)
+    hooks = {entry.hook for entry in checked.hooks}
+    config = records.CONFIGS.get(name)
+    instance = start(
+        Blueprint(name, engine, module, checked, DEFAULT), NO_CONFIG if config is None else encode_config(config)
+    )
+    call = instance.call
+    if ON_REQUEST in hooks:
+        request = SLOTS[ON_REQUEST]
+        return lambda record: call(request, record), records.request_head
+    complete = SLOTS[ON_COMPLETE]
+    return lambda record: call(complete, record), records.summary
+
+
+def core_call() -> Call:
+    """The same steps through wasmtime-py's core API, as a careful embedder would write them."""
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    exports = wasmtime.Instance(store, wasmtime.Module(engine, index.wasm("bench/echo")), []).exports(store)
+    memory, realloc, hook, post = (exports[name] for name in ("memory", "cabi_realloc", HOOK, f"cabi_post_{HOOK}"))
+    assert isinstance(memory, wasmtime.Memory)
+    assert isinstance(realloc, wasmtime.Func)
+    assert isinstance(hook, wasmtime.Func)
+    assert isinstance(post, wasmtime.Func)
+
+    def call(record: bytes) -> bytes:
+        where = realloc(store, 0, 0, 1, len(record))
+        memory.write(store, record, where)
+        area = hook(store, where, len(record))
+        fields = memory.read(store, area, area + 8)
+        begin, length = int.from_bytes(fields[:4], "little"), int.from_bytes(fields[4:], "little")
+        result = bytes(memory.read(store, begin, begin + length))
+        post(store, area)
+        return result
+
+    return call
+
+
+def component_call(echo: Path) -> Call:
+    """The same guest as a component, through wasmtime-py's component API."""
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    instance = component.Linker(engine).instantiate(store, component.Component.from_file(engine, str(echo)))
+    interface, _, name = HOOK.partition("#")
+    outer = instance.get_export_index(store, interface)
+    inner = instance.get_export_index(store, name, outer)
+    assert inner is not None
+    function = instance.get_func(store, inner)
+    assert function is not None
+
+    def call(record: bytes) -> bytes:
+        result = bytes(function(store, record))
+        function.post_return(store)
+        return result
+
+    return call
+
+
+def extism_call() -> Call:
+    """An echo through the Extism Python SDK."""
+    plugin = extism.Plugin({"wasm": [{"data": index.wasm("bench/echo_extism")}]}, wasi=False)
+    return lambda record: plugin.call("echo", record)
+
+
+def componentize(folder: Path) -> Path:
+    """The echo as a component, by wasm-tools."""
+    module, embedded, echo = folder / "module.wasm", folder / "embedded.wasm", folder / "echo.wasm"
+    module.write_bytes(index.wasm("bench/echo"))
+    tools = ["wasm-tools", "component"]
+    world = ["--world", "request-guest", "-o", str(embedded)]
+    subprocess.run([*tools, "embed", str(ROOT / "wit"), str(module), *world], check=True)
+    subprocess.run([*tools, "new", str(embedded), "-o", str(echo)], check=True)
+    return echo
+
+
+def own_time(size: int) -> float:
+    """What the echo itself takes, in µs: its work repeated inside of the guest."""
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    exports = wasmtime.Instance(store, wasmtime.Module(engine, index.wasm("bench/echo")), []).exports(store)
+    repeat = exports["repeat"]
+    assert isinstance(repeat, wasmtime.Func)
+    times = 200_000
+    rounds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        repeat(store, times, size)
+        rounds.append((time.perf_counter() - begin) / times * 1e6)
+    return median(rounds)
+
+
+def measure(call: Call, record: bytes, seconds: float) -> float:
+    """µs a call, over about that long."""
+    count = 1
+    while True:
+        begin = time.perf_counter()
+        for _ in range(count):
+            call(record)
+        taken = time.perf_counter() - begin
+        if taken >= seconds / 2 or count >= 1_000_000:
+            return taken / count * 1e6
+        count = max(count * 2, int(count * seconds / max(taken, 1e-9)))
+
+
+def contestants(folder: Path) -> list[Contestant]:
+    """The four echoes, then every example guest that has been built."""
+    engine = GuestEngine()
+    native, _ = native_call(engine, parse_artefact(index.wasm("bench/echo"), "echo.wasm"), "echo")
+    calls = dict(zip(ECHOES, (native, core_call(), component_call(componentize(folder)), extism_call()), strict=True))
+    for size in SIZES:
+        record = records.request_head(size)
+        for name, call in calls.items():
+            assert call(record) == record, f"{name} does not echo"
+    found = [Contestant(name, call, records.request_head) for name, call in calls.items()]
+    for path in sorted(ROOT.glob("build/guests/*/*.wasm")):
+        call, record_of = native_call(engine, read_artefact(path), path.stem)
+        call(record_of(SIZES[0]))
+        found.append(Contestant(f"{path.parent.name}-{path.stem}", call, record_of))
+    return found
+
+
+def main() -> int:
+    """Run, print, and return the exit code."""
+    options = parse_options("What one guest call costs, in µs.")
+    rounds, seconds = (3, 0.03) if options.quick else (7, 0.15)
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        everyone = contestants(Path(folder))
+        results: dict[tuple[str, int], list[float]] = {}
+        gc.disable()
+        for _ in range(rounds):
+            for size in SIZES:
+                for contestant in everyone:
+                    taken = measure(contestant.call, contestant.record(size), seconds)
+                    results.setdefault((contestant.name, size), []).append(taken)
+        gc.enable()
+    medians = {key: median(values) for key, values in results.items()}
+    own = {size: own_time(size) for size in SIZES}
+
+    print("µs a call, host and guest, bytes in:")
+    table(("", *map(str, SIZES)), [(who.name, *(medians[who.name, size] for size in SIZES)) for who in everyone])
+    print()
+    print("the echo's own time in µs, which is in each echo's total:")
+    table(("", *map(str, SIZES)), [("own", *own.values())])
+    print()
+
+    for contestant in everyone:
+        for size in SIZES:
+            suffix = "" if size == SIZES[0] else f"_{size}"
+            report.add(f"guest_call.{contestant.name}{suffix}_us", medians[contestant.name, size])
+    share = {name: max(medians[name, SIZES[0]] - own[SIZES[0]], 1e-3) for name in ECHOES}
+    report.add("guest_call.echo_own_us", own[SIZES[0]])
+    print(f"host share at {SIZES[0]} bytes, how many times cheaper the native path is:")
+    for name, at_least in (("wasmtime_core", 100.0), ("wasmtime_component", None), ("extism", 15.0)):
+        ratio = share[name] / share["native"]
+        report.add(f"guest_call.host_share_ratio_{name}", ratio)
+        if at_least is None:
+            print(f"than {name}: {ratio:.4g}")
+        else:
+            report.bar(f"than {name}", ratio, at_least=at_least)
+    return report.finish(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

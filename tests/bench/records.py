@@ -1,0 +1,81 @@
+"""Records of an exact size, and configurations for the example guests, so that calls do real work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sentinel_host.abi.codec import encode_request_head, encode_summary
+from sentinel_host.messages import Headers, RequestHead, Summary
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "api-key-auth": {"keys": {"demo-key": "demo"}},
+    "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
+    "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
+}
+"""By the guest's name; others run without one."""
+
+
+def request_head(size: int) -> bytes:
+    """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow), padded by a cookie."""
+    headers: Headers = [
+        (b"host", b"shop.example"),
+        (b"user-agent", b"wrk/4.2"),
+        (b"accept", b"*/*"),
+        (b"x-api-key", b"demo-key"),
+    ]
+    head = RequestHead(
+        "GET", "/api/v1/items", "x=1", headers, "https", "shop.example", "192.0.2.7", "r-1", "main", "1.1"
+    )
+    return _padded(size, lambda fill: encode_request_head(_with_cookie(head, fill)))
+
+
+def summary(size: int) -> bytes:
+    """A ``summary`` of about ``size`` bytes, padded by its query."""
+
+    def encode(fill: int) -> bytes:
+        return encode_summary(
+            Summary(
+                request_id="r-1",
+                method="GET",
+                path="/api/v1/items",
+                query="q" * fill,
+                route="main",
+                authority="shop.example",
+                client="192.0.2.7",
+                http_version="1.1",
+                started_at=1_700_000_000_000_000,
+                duration=1234,
+                status=200,
+                response_bytes=512,
+                upstream="origin",
+                upstream_duration=900,
+            )
+        )
+
+    return _padded(size, encode)
+
+
+def _with_cookie(head: RequestHead, fill: int) -> RequestHead:
+    padded: Headers = [*head.headers, (b"cookie", b"session=" + b"a" * fill)]
+    return RequestHead(
+        head.method,
+        head.path,
+        head.query,
+        padded,
+        head.scheme,
+        head.authority,
+        head.client,
+        head.request_id,
+        head.route,
+        head.http_version,
+    )
+
+
+def _padded(size: int, encode: Any) -> bytes:
+    fill = max(0, size - len(encode(0)))
+    for _ in range(3):
+        record: bytes = encode(fill)
+        if len(record) <= size:
+            break
+        fill -= len(record) - size
+    return record
