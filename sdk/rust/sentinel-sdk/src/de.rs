@@ -5,7 +5,8 @@ use std::fmt::{self, Display};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+    self, Deserialize, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -40,6 +41,33 @@ impl std::error::Error for Error {}
 impl de::Error for Error {
     fn custom<T: Display>(message: T) -> Self {
         Self { place: String::new(), message: message.to_string() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}, found {}", kind(found)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_value(found: Unexpected, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("expected {expected}, found another {}", kind(found)))
+    }
+}
+
+/// Not the value: it may be a secret. And serde's own words would bring the code that prints floats, a quarter of a guest.
+fn kind(found: Unexpected) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "integer",
+        Unexpected::Float(_) => "float",
+        Unexpected::Char(_) | Unexpected::Str(_) => "string",
+        Unexpected::Bytes(_) => "bytes",
+        Unexpected::Unit | Unexpected::Option => "nil",
+        Unexpected::Seq => "array",
+        Unexpected::Map => "map",
+        _ => "value",
     }
 }
 
