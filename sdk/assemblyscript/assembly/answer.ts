@@ -1,3 +1,4 @@
+import { LARGE } from "./memory";
 import { Writer } from "./writer";
 
 // What a hook answers. The answer is built in place: edits to header fields are written as the author makes them, after room for
@@ -5,9 +6,6 @@ import { Writer } from "./writer";
 
 /** `[case, [edits [` and the longest array head, then some. */
 const ROOM = 16;
-/** A buffer that one large answer has stretched beyond this is given back. */
-const KEPT = 64 * 1024;
-
 const NIL = memory.data<u8>([0xc0]);
 const area = memory.data(8, 4);
 
@@ -78,5 +76,7 @@ export function lend(start: usize, length: usize): usize {
 
 /** Post-return: the gateway has copied the answer. */
 export function returned(): void {
-  answer.reset(ROOM, KEPT);
+  if (<usize>answer.length <= LARGE) return;
+  answer.reset(ROOM, <i32>LARGE);
+  __collect();
 }

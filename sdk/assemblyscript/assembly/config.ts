@@ -163,9 +163,10 @@ export class Config {
   static open(start: usize, length: usize): Config {
     const reader = new Reader();
     reader.reset(start, length);
-    const config = Value.read(reader, "", new Problems(), 1).map;
+    const value = Value.read(reader, "", new Problems(), 1);
+    if (value.kind != Kind.map) throw new Error("the configuration is not a map");
     if (!reader.done) throw new Error("the configuration has bytes after its end");
-    return config;
+    return value.map;
   }
 
   /** The keys, in order. */

@@ -30,11 +30,20 @@ export function cabi_realloc(old: usize, oldSize: usize, align: usize, size: usi
   return oldSize ? heap.realloc(old, size) : heap.alloc(size);
 }
 
+/**
+ * The garbage collector lets the heap double before it sets to work, and what a guest makes of a large body would use the
+ * gateway's memory limit up long before that: after a call that moved more than this many bytes everything is collected at once.
+ */
+export const LARGE: usize = 64 * 1024;
+let large: bool = false;
+
 /** Frees an argument of a hook. An empty one owns nothing. */
 // @ts-ignore: decorator
 @inline
 export function release(argument: usize, length: usize): void {
-  if (length) heap.free(argument);
+  if (!length) return;
+  if (length > LARGE) large = true;
+  heap.free(argument);
 }
 
 /** Ends a call: what was lent to the hook is gone. */
@@ -42,4 +51,8 @@ export function release(argument: usize, length: usize): void {
 @inline
 export function endCall(): void {
   ++generation;
+  if (large) {
+    large = false;
+    __collect();
+  }
 }

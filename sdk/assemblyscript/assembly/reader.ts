@@ -1,3 +1,5 @@
+const HEX = "0123456789abcdef";
+
 /**
  * Reads MessagePack from memory, front to back. Every step checks the end of the buffer and the type of the value, and throws with the
  * position and what was expected. Integers are taken in any of their encodings, and so are the lengths of everything else.
@@ -228,7 +230,7 @@ export class Reader {
   }
 
   private mismatch(expected: string, head: u8): void {
-    throw new Error("expected " + expected + ", found type byte 0x" + head.toString(16) + this.at(this.position));
+    throw new Error("expected " + expected + ", found type byte 0x" + HEX.charAt(head >> 4) + HEX.charAt(head & 15) + this.at(this.position));
   }
 
   private at(position: usize): string {

@@ -23,6 +23,7 @@ export function sentinelTransform(result) {
       const entry = sources.find((source) => source.sourceKind === SourceKind.UserEntry);
       const guest = findGuest(entry, sources);
       result.hooks = Object.keys(guest.methods);
+      this.authors = Object.values(guest.methods).map((name) => (guest.binding ? `*#${name}` : `${entry.internalPath}/${name}`));
       // Only the generated source exports anything from the module.
       entry.sourceKind = SourceKind.User;
       parser.parseFile(glue(guest, entry), GLUE, true);
@@ -30,6 +31,7 @@ export function sentinelTransform(result) {
 
     afterCompile(module) {
       const version = witVersion();
+      keepNames(module, this.binaryen, this.authors);
       for (const hook of result.hooks) {
         const name = canonicalName(hook, version);
         rename(module, hook, name);
@@ -37,6 +39,15 @@ export function sentinelTransform(result) {
       }
     }
   };
+}
+
+/** Keeps the author's methods out of the generated functions, so that a backtrace names them. */
+function keepNames(module, binaryen, patterns) {
+  for (const pattern of patterns) {
+    binaryen.setPassArgument("no-inline", pattern);
+    module.runPasses(["no-inline"]);
+  }
+  binaryen.setPassArgument("no-inline", null);
 }
 
 function rename(module, short, canonical) {
