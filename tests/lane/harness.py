@@ -77,7 +77,11 @@ class Lane:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(PATIENCE)
-        sock.connect(("127.0.0.1", self.port))
+        try:
+            sock.connect(("127.0.0.1", self.port))
+        except OSError:
+            sock.close()
+            raise
         return sock
 
     def talk(self, *pieces: bytes, half_close: bool = False) -> bytes:
@@ -93,7 +97,9 @@ class Lane:
 
 
 @contextlib.contextmanager
-def lane(app: App, limits: Limits | None = None, *, grace: float = 5.0, tls: ssl.SSLContext | None = None) -> Iterator[Lane]:
+def lane(
+    app: App, limits: Limits | None = None, *, grace: float = 5.0, tls: ssl.SSLContext | None = None
+) -> Iterator[Lane]:
     """Serve ``app`` on a free port of loopback for the length of the block."""
     worker = Lane(app, limits or Limits(), grace, tls)
     worker.start()

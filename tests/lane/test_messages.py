@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.lane import Limits
-from tests.lane.harness import Lane, answer, echo, http_app, lane, read_body, read_to_end, read_until, response, status_of
+from tests.lane.harness import (
+    Lane,
+    answer,
+    echo,
+    http_app,
+    lane,
+    read_body,
+    read_to_end,
+    read_until,
+    response,
+    status_of,
+)
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\n"
@@ -85,7 +96,9 @@ def test_client_that_half_closes_is_still_answered(echoing: Lane) -> None:
     assert echoing.talk(POST + b"Content-Length: 2\r\n\r\nhi", half_close=True).endswith(b"POST /p hi")
 
 
-@pytest.mark.parametrize("raw", [GET, POST + b"Content-Length: 9\r\n\r\nhi", POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"])
+@pytest.mark.parametrize(
+    "raw", [GET, POST + b"Content-Length: 9\r\n\r\nhi", POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"]
+)
 def test_request_that_ends_early_is_400(echoing: Lane, raw: bytes) -> None:
     assert status_of(echoing.talk(raw, half_close=True)) == 400
 
@@ -194,7 +207,9 @@ class TestResponses:
         assert b"transfer-encoding" not in reply
 
     def test_pieces_are_chunked(self) -> None:
-        app = responding(start(200), body(b"hello", True), body(b"", True), body(memoryview(b"x" * 20), True), body(b""))
+        app = responding(
+            start(200), body(b"hello", True), body(b"", True), body(memoryview(b"x" * 20), True), body(b"")
+        )
         with lane(app) as worker:
             reply = worker.talk(GET + CLOSE + b"\r\n")
         head, _, rest = reply.partition(b"\r\n\r\n")
@@ -212,7 +227,10 @@ class TestResponses:
 
     @pytest.mark.parametrize("status", [204, 304])
     def test_statuses_without_a_body(self, status: int) -> None:
-        with lane(responding(start(status), body(b"ignored", True), body(b"ignored"))) as worker, worker.connect() as sock:
+        with (
+            lane(responding(start(status), body(b"ignored", True), body(b"ignored"))) as worker,
+            worker.connect() as sock,
+        ):
             sock.sendall((GET + b"\r\n") * 2)
             sock.shutdown(socket.SHUT_WR)
             reply = read_to_end(sock)
@@ -350,7 +368,9 @@ class TestEarlyAnswers:
             sock.sendall(b"x" * 995 + GET + b"\r\n")
             assert response(sock)[0] == 403
 
-    @pytest.mark.parametrize("framing", [b"Content-Length: 100000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5000000\r\n"])
+    @pytest.mark.parametrize(
+        "framing", [b"Content-Length: 100000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5000000\r\n"]
+    )
     def test_large_rest_is_not_and_the_answer_arrives(self, framing: bytes) -> None:
         with lane(self.refuse, Limits(linger=0.3)) as worker, worker.connect() as sock:
             sock.sendall(POST + framing)
@@ -365,5 +385,7 @@ def test_curl_uploads_and_downloads(echoing: Lane) -> None:
     url = f"http://127.0.0.1:{echoing.port}/up"
     big = b"z" * 3_000_000
     for more in ([], ["-H", "Transfer-Encoding: chunked"], ["-0"]):
-        done = subprocess.run(["curl", "-sS", "--data-binary", "@-", *more, url], input=big, capture_output=True, check=True)
+        done = subprocess.run(
+            ["curl", "-sS", "--data-binary", "@-", *more, url], input=big, capture_output=True, check=True
+        )
         assert done.stdout == b"POST /up " + big

@@ -34,7 +34,10 @@ HEADS = {
     "identity": (POST + b"Transfer-Encoding: identity\r\n\r\n", 400),
     "chunked twice in one": (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
     "chunked twice": (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "chunked after identity": (POST + b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "chunked after identity": (
+        POST + b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     "xchunked": (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
     "quoted chunked": (POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n', 400),
     "chunked with parameter": (POST + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 400),
@@ -178,7 +181,7 @@ def test_chunked_body_beyond_the_limit_is_413(worker: Lane) -> None:
 
 @pytest.mark.parametrize("name", ["101 fields", "60 KiB of fields", "one field of 60 KiB", "target of 40 KiB"])
 def test_same_answer_in_one_write_or_a_hundred(worker: Lane, name: str) -> None:
-    """ABUSE 29: stock Hypercorn's limit depends on how the bytes arrive, so a slow sender may send more than a fast one."""
+    """ABUSE 29: stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
     raw, _ = HEADS[name]
     step = -(-len(raw) // 100)
     pieces = [raw[n : n + step] for n in range(0, len(raw), step)]

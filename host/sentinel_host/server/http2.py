@@ -33,6 +33,14 @@ def http2_config(limits: Limits) -> Config:
     return config
 
 
+class _Server(TCPServer):
+    """Ends when the client's side has ended; the original stays for the rest of the keep-alive time."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
 class Http2Connections:
     """Takes connections over from the lane, for one listener."""
 
@@ -70,7 +78,7 @@ class Http2Connections:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str | None) -> None:
         loop = self._connections.loop
         try:
-            await TCPServer(self._app, loop, self._config, self._context, cast(Any, self._state), reader, writer)
+            await _Server(self._app, loop, self._config, self._context, cast(Any, self._state), reader, writer)
         except Exception:
             _log.exception("an HTTP/2 connection failed")
         finally:

@@ -199,7 +199,7 @@ class Exchange:
             self._send_informational(message)
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        # A closing transport takes and drops everything: an application that never waits would never hear that it closed.
+        # A closing transport drops what it is given: an application that never waits would never hear that it closed.
         if lane.write_paused or lane.transport.is_closing():
             await lane.drained()
 
