@@ -73,8 +73,8 @@ impl Line {
         self.name(name);
         self.0.push('"');
         let mut rest = value;
-        // RFC 8259, section 7: these must be escaped, and nothing else.
-        while let Some(place) = rest.find(|character| character < ' ' || character == '"' || character == '\\') {
+        // RFC 8259, section 7: these must be escaped, and nothing else. All are ASCII, so looking at bytes is enough.
+        while let Some(place) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
             let (plain, special) = rest.split_at(place);
             self.0.push_str(plain);
             match special.as_bytes()[0] {
