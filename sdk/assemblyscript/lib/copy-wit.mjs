@@ -1,13 +1,22 @@
 // npm packs only what lies in the package's folder, so the contract is copied there while it packs.
 
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const copy = fileURLToPath(new URL("../wit", import.meta.url));
-rmSync(copy, { recursive: true, force: true });
-if (!process.argv.includes("--remove")) {
-  cpSync(fileURLToPath(new URL("../../../wit", import.meta.url)), copy, {
-    recursive: true,
-    filter: (source) => !source.includes(".") || source.endsWith(".wit"),
-  });
+const CONTRACT = fileURLToPath(new URL("../../../wit", import.meta.url));
+const COPY = fileURLToPath(new URL("../wit", import.meta.url));
+
+/** Copies the contract's WIT files to a folder, which then holds nothing else. */
+export function copyWit(target = COPY) {
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  for (const name of readdirSync(CONTRACT)) {
+    if (name.endsWith(".wit")) cpSync(join(CONTRACT, name), join(target, name));
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === "--remove") rmSync(COPY, { recursive: true, force: true });
+  else copyWit();
 }

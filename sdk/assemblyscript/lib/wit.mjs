@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 
 import { HOOKS } from "./hooks.mjs";
 
-/** Where the contract is: beside this file's package when it was packed, in the repository otherwise. */
+/** Where the contract is: in the repository, or in the package when that was packed. */
 export function witDirectory() {
-  const packed = fileURLToPath(new URL("../wit/", import.meta.url));
-  return existsSync(packed) ? packed : fileURLToPath(new URL("../../../wit/", import.meta.url));
+  const repository = fileURLToPath(new URL("../../../wit/", import.meta.url));
+  return existsSync(`${repository}/types.wit`) ? repository : fileURLToPath(new URL("../wit/", import.meta.url));
 }
 
 const PACKAGE = /^package sentinel:gateway@([^;]+);$/m;
