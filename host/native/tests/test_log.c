@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "../src/guest.h"
@@ -135,10 +136,13 @@ static void a_call_tells_that_it_logged(void) {
 }
 
 #define WRITERS 3
-#define LINES 20000
+#define LINES 100000
+
+static atomic_int writing;
 
 static void *write_many(void *log) {
   for (int i = 0; i < LINES; i++) snt_log_put(log, 1, 1, 1, (const uint8_t *)"abcdefgh", 8);
+  atomic_fetch_sub(&writing, 1);
   return NULL;
 }
 
@@ -146,15 +150,15 @@ static void threads_lose_no_line(void) {
   snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
   pthread_t threads[WRITERS];
   uint64_t lines = 0, dropped = 0;
+  atomic_store(&writing, WRITERS);
   for (size_t i = 0; i < WRITERS; i++) CHECK(pthread_create(&threads[i], NULL, write_many, log) == 0);
-  for (size_t i = 0; i <= WRITERS; i++) {
-    for (int round = 0; round < 50; round++) {
-      size_t size = snt_log_drain(log, drained, &dropped);
-      CHECK(size % (sizeof(snt_log_line) + 8) == 0);
-      lines += size / (sizeof(snt_log_line) + 8) + dropped;
-    }
-    if (i < WRITERS) pthread_join(threads[i], NULL);
+  for (bool last = false; !last;) {
+    last = atomic_load(&writing) == 0;
+    size_t size = snt_log_drain(log, drained, &dropped);
+    CHECK(size % (sizeof(snt_log_line) + 8) == 0);
+    lines += size / (sizeof(snt_log_line) + 8) + dropped;
   }
+  for (size_t i = 0; i < WRITERS; i++) pthread_join(threads[i], NULL);
   CHECK(lines == WRITERS * LINES);
   snt_log_free(log);
 }
