@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { copyWit } from "../lib/copy-wit.mjs";
+import { copyWit } from "../lib/pack.mjs";
 import { HOOKS } from "../lib/hooks.mjs";
 import { guestWorld, witVersion } from "../lib/wit.mjs";
 

@@ -1,0 +1,90 @@
+"""An npm project outside the repository builds a guest with the packed SDK."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from guestbuild.components import wasm_tools
+from guestbuild.places import REPOSITORY
+
+SDK = REPOSITORY / "sdk" / "assemblyscript"
+GUEST = """\
+import { log, Outcome, Guest, Summary } from "@sentinel-gateway/assemblyscript";
+
+export class Complaints extends Guest {
+  onComplete(summary: Summary): void {
+    if (summary.outcome != Outcome.completed) log.warn(summary.requestId + " broke off");
+  }
+}
+"""
+README_GUEST = re.compile(r"```ts\n// assembly/index\.ts\n(.*?)```", re.DOTALL)
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    finished = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packed SDK installed, as from a registry."""
+    project = tmp_path_factory.mktemp("outside")
+    (packed,) = json.loads(run("npm", "pack", "--json", "--pack-destination", project, cwd=SDK))
+    (project / "package.json").write_text(json.dumps({"name": "complaints", "private": True}))
+    run("npm", "install", "--no-audit", "--no-fund", f"./{packed['filename']}", cwd=project)
+    return project
+
+
+def build(project: Path, source: str) -> Path:
+    (project / "assembly").mkdir(exist_ok=True)
+    (project / "assembly" / "index.ts").write_text(source)
+    component = project / "guest.wasm"
+    run("npx", "--no", "sentinel-asc", "build", ".", "-o", component, cwd=project)
+    return component
+
+
+def interfaces(component: Path) -> list[str]:
+    """What the component's world imports and exports, by ``wasm-tools``."""
+    run(wasm_tools(), "validate", component, cwd=component.parent)
+    world = run(wasm_tools(), "component", "wit", component, cwd=component.parent).partition("world root {")[2]
+    return re.findall(r"(?:import|export) [^;]+", world.partition("}")[0])
+
+
+def test_a_guest_exports_the_hook_it_has(project: Path) -> None:
+    assert interfaces(build(project, GUEST)) == [
+        "import sentinel:gateway/log@0.1.0",
+        "export sentinel:gateway/completion-handler@0.1.0",
+    ]
+
+
+def test_the_guest_in_the_readme_builds(project: Path) -> None:
+    examples = README_GUEST.findall((SDK / "README.md").read_text())
+    assert len(examples) == 1
+    assert interfaces(build(project, examples[0])) == [
+        "import sentinel:gateway/log@0.1.0",
+        "export sentinel:gateway/lifecycle@0.1.0",
+        "export sentinel:gateway/request-handler@0.1.0",
+    ]
+
+
+def test_nothing_but_the_package_is_installed(project: Path) -> None:
+    installed = project / "node_modules" / "@sentinel-gateway" / "assemblyscript"
+    assert not installed.is_symlink()
+    assert sorted(path.name for path in installed.iterdir() if path.name != "node_modules") == [
+        "LICENSE",
+        "README.md",
+        "assembly",
+        "bin",
+        "index.ts",
+        "lib",
+        "package.json",
+        "wit",
+    ]
