@@ -31,7 +31,7 @@ _OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\
 _END: Final = re.compile(rb"\n\r?\n")
 _CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN + rb")*+[ \t]*")
 # 18 digits cannot overflow a signed 64-bit integer, here or in any peer.
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+MAX_LENGTH_DIGITS: Final = 18
 
 # The methods of HTTP and WebDAV that llhttp knows, without those of tunnels (CONNECT) and of ICE (SOURCE).
 _METHODS: Final = """
@@ -64,7 +64,7 @@ def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool,
         elif name == b"content-length":
             if length != -2:
                 raise ClientError("several Content-Length fields")
-            if _LENGTH.fullmatch(value) is None:
+            if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                 raise ClientError("Content-Length is not a number")
             length = int(value)
         elif name == b"transfer-encoding":
