@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def start_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S
     """Starts a gateway from a configuration's text and its guests, on either server."""
     with ExitStack() as stack:
 
-        def start(config: str, guests: dict[str, Path] | None = None) -> GatewayProcess:
+        def start(config: str, guests: Mapping[str, Path | bytes] | None = None) -> GatewayProcess:
             return stack.enter_context(SERVERS[request.param](write_config(tmp_path, config, guests)))
 
         yield start
@@ -38,7 +38,32 @@ def start_sentinel(tmp_path: Path) -> Iterator[StartGateway]:
     """Starts a gateway under ``sentinel run``."""
     with ExitStack() as stack:
 
-        def start(config: str, guests: dict[str, Path] | None = None) -> GatewayProcess:
+        def start(config: str, guests: Mapping[str, Path | bytes] | None = None) -> GatewayProcess:
             return stack.enter_context(sentinel_run(write_config(tmp_path, config, guests)))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
+    """One upstream for all tests of a module."""
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def shared_gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    """One gateway for all tests of a module, on either server, from the module's ``CONFIG`` and ``GUESTS``."""
+    folder = tmp_path_factory.mktemp("gateway")
+    config = request.module.CONFIG.replace("UPSTREAM", shared_upstream.url).replace("PORT", str(shared_upstream.port))
+    with SERVERS[request.param](write_config(folder, config, getattr(request.module, "GUESTS", None))) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def origin(shared_upstream: Upstream) -> Upstream:
+    """The module's upstream, which has received nothing yet in this test."""
+    shared_upstream.reset()
+    return shared_upstream

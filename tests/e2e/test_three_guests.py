@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import StartGateway
 from tests.support.clients import fetch
-from tests.support.gateways import GUESTS, GatewayProcess
+from tests.support.gateways import ARTEFACTS, GatewayProcess
 from tests.support.upstreams import Upstream
 
 CONFIG = """
@@ -38,9 +38,9 @@ KEY = {"x-api-key": "demo-key"}
 @pytest.fixture(params=["rust", "assemblyscript"])
 def gateway(request: pytest.FixtureRequest, start_anywhere: StartGateway, upstream: Upstream) -> GatewayProcess:
     guests: dict[str, Path] = {
-        "access-log": GUESTS / "rust" / "access-log.wasm",
-        "api-key-auth": GUESTS / request.param / "api-key-auth.wasm",
-        "header-injection": GUESTS / request.param / "header-injection.wasm",
+        "access-log": ARTEFACTS / "rust" / "access-log.wasm",
+        "api-key-auth": ARTEFACTS / request.param / "api-key-auth.wasm",
+        "header-injection": ARTEFACTS / request.param / "header-injection.wasm",
     }
     return start_anywhere(CONFIG.format(upstream=upstream.url), guests)
 

@@ -6,20 +6,25 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.clients import fetch
+
 ROOT = Path(__file__).resolve().parents[2]
-GUESTS = ROOT / "build" / "guests"
+ARTEFACTS = ROOT / "build" / "guests"
 
 _ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
+
+# What no traffic may make the gateway log: each is an exception that nobody expected.
+_FAULTS = ("Traceback", "never retrieved", "Fatal error", "was destroyed")
 
 
 class GatewayProcess:
@@ -67,6 +72,18 @@ class GatewayProcess:
         records = [json.loads(line) for line in self.log if line.startswith("{")]
         return [record for record in records if record.get("guest") == guest]
 
+    def metric(self, line: str) -> float:
+        """One figure of ``/metrics``, by its name and labels as they are written there; 0 when it is not there."""
+        text = fetch(self.admin, "/metrics").body.decode()
+        return next((float(value) for name, _, value in (entry.rpartition(" ") for entry in text.splitlines()) if name == line), 0)
+
+    def wait_for_metric(self, line: str, expected: float, seconds: float = 10) -> None:
+        """Wait until a figure of ``/metrics`` is what is expected."""
+        end = time.monotonic() + seconds
+        while (value := self.metric(line)) != expected:
+            assert time.monotonic() < end, f"{line} is {value}, not {expected}"
+            time.sleep(0.02)
+
     def memory(self) -> int:
         """Resident bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -106,11 +123,12 @@ class GatewayProcess:
             self._changed.notify_all()
 
 
-def write_config(folder: Path, text: str, guests: Mapping[str, Path] | None = None) -> Path:
-    """Write ``sentinel.toml`` and copy the guests, by name, beside it."""
+def write_config(folder: Path, text: str, guests: Mapping[str, Path | bytes] | None = None) -> Path:
+    """Write ``sentinel.toml`` and the guests, by name, beside it."""
     (folder / "guests").mkdir(parents=True, exist_ok=True)
     for name, source in (guests or {}).items():
-        shutil.copy(source, folder / "guests" / f"{name}.wasm")
+        artefact = source if isinstance(source, bytes) else source.read_bytes()
+        (folder / "guests" / f"{name}.wasm").write_bytes(artefact)
     config = folder / "sentinel.toml"
     config.write_text(textwrap.dedent(text))
     return config
@@ -137,12 +155,14 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
         f"app = create_app({str(config)!r})\n"
     )
     command = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"]
-    with _running(command, config.parent, 1) as gateway:
+    with _running(command, config.parent, 1, _said_by_hypercorn) as gateway:
         yield gateway
 
 
 @contextlib.contextmanager
-def _running(command: list[str], folder: Path, listeners: int) -> Iterator[GatewayProcess]:
+def _running(
+    command: list[str], folder: Path, listeners: int, tolerated: Callable[[str], bool] = lambda line: False
+) -> Iterator[GatewayProcess]:
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -157,6 +177,13 @@ def _running(command: list[str], folder: Path, listeners: int) -> Iterator[Gatew
         yield gateway
     finally:
         gateway.stop(30)
+    faults = [line for line in gateway.log if any(sign in line for sign in _FAULTS) and not tolerated(line)]
+    assert not faults, f"the gateway logged faults of its own:\n{''.join(faults)}"
+
+
+def _said_by_hypercorn(line: str) -> bool:
+    """A response that breaks off is an exception to Hypercorn, which says so in JSON and a second time in lines."""
+    return not line.startswith("{") or "ResponseAborted" in line
 
 
 def _path(folder: Path) -> str:

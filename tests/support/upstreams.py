@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Received:
 
 
 class Upstream:
-    """An HTTP/1.1 server for one test. ``requests`` holds what came in, oldest first."""
+    """An HTTP/1.1 server. ``requests`` holds what came in, oldest first."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -42,10 +43,17 @@ class Upstream:
         self.port = 0
         self.handler: Handler = answer_hello
         self.read_bodies = True
+        self.scheme = "http"
+
+    def reset(self) -> None:
+        """Forget what came in, and say hello again."""
+        self.requests.clear()
+        self.handler = answer_hello
+        self.read_bodies = True
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -89,10 +97,23 @@ async def answer_hello(received: Received, reader: asyncio.StreamReader, writer:
         writer.write(b"hello")
 
 
+def answering(raw: bytes, *, then_close: bool = False) -> Handler:
+    """A handler that writes these bytes, whatever it is asked."""
+
+    async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        if then_close:
+            writer.close()
+
+    return handler
+
+
 @contextlib.contextmanager
-def running_upstream() -> Iterator[Upstream]:
+def running_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
     """An upstream that listens; its handler may be replaced at any time."""
     upstream = Upstream()
+    upstream.scheme = "https" if tls else "http"
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     tasks: set[asyncio.Task[None]] = set()
@@ -108,7 +129,7 @@ def running_upstream() -> Iterator[Upstream]:
             tasks.discard(task)
 
     async def main() -> None:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1 << 20)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
         upstream.port = server.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from sentinel_host.errors import ResponseAborted, SentinelError, UpstreamError
+from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
@@ -122,7 +122,7 @@ class Exchange:
             summary.outcome = Outcome.UPSTREAM_ABORTED
             raise ResponseAborted(str(error)) from None
         except SentinelError as error:
-            summary.outcome = Outcome.GATEWAY_ABORTED
+            summary.outcome = Outcome.CLIENT_ABORTED if isinstance(error, ClientError) else Outcome.GATEWAY_ABORTED
             raise ResponseAborted(str(error)) from None
         except BaseException:
             summary.outcome = Outcome.GATEWAY_ABORTED
@@ -187,7 +187,7 @@ class Exchange:
             response.abort()
             await self._send_whole(head, replaced)
             return
-        self._bodiless = self._bodiless or head.status in _BODILESS
+        self._frame(head, response)
         names = self._route.trailers
         trailers = bool(names) and not response.complete and not self._bodiless
         await self._start(head, trailers=trailers)
@@ -211,6 +211,17 @@ class Exchange:
             kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
             await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
+    def _frame(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        """Make Content-Length say what the client gets: guests may change the request's method and the status."""
+        self._bodiless = self._bodiless or head.status in _BODILESS
+        if self._bodiless:
+            if head.status == HTTPStatus.NO_CONTENT:
+                # RFC 9110 section 8.6: not even a length of zero.
+                head.headers = _without(head.headers, b"content-length")
+        elif response.status in _BODILESS or self._admitted.head.method == "HEAD":
+            # The length was that of a body which the upstream had no reason to send.
+            head.headers = [*_without(head.headers, b"content-length"), (b"content-length", b"0")]
+
     async def _send_own(self, response: Response) -> None:
         """Send a response that the gateway makes, past the response hooks."""
         head = ResponseHead(response.status, response.headers, Origin.GATEWAY)
@@ -219,7 +230,7 @@ class Exchange:
 
     async def _send_whole(self, head: ResponseHead, body: bytes) -> None:
         self._bodiless = self._bodiless or head.status in _BODILESS
-        head.headers = [field for field in head.headers if field[0] != b"content-length"]
+        head.headers = _without(head.headers, b"content-length")
         if head.status not in _BODILESS:
             head.headers.append((b"content-length", b"%d" % len(body)))
         await self._start(head)
@@ -229,6 +240,7 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _start(self, head: ResponseHead, *, trailers: bool = False) -> None:
+        head.headers = _without(head.headers, b"x-request-id")
         head.headers.append((b"x-request-id", self._admitted.head.request_id.encode("ascii")))
         self._summary.status = head.status
         self._summary.origin = head.origin
@@ -250,3 +262,7 @@ class Exchange:
     def _count_failure(self, error: UpstreamError) -> None:
         self._stats.upstream_failures[self._summary.upstream or "", type(error).__name__] += 1
         _log.warning("%s (request %s)", error, self._summary.request_id)
+
+
+def _without(headers: Headers, name: bytes) -> Headers:
+    return [field for field in headers if field[0] != name]

@@ -75,7 +75,8 @@ def _host(authority: str) -> str:
     host = authority.lower()
     if ":" in host and not host.endswith("]"):
         host = host.rpartition(":")[0]
-    return host
+    # The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host: a route for it must not be passed by.
+    return host.removesuffix(".")
 
 
 def _host_fits(pattern: str, host: str) -> bool:

@@ -6,6 +6,7 @@ from sentinel_host.http.rules.admission import Admitted
 from sentinel_host.messages import Headers
 
 _PSEUDONYM = b"sentinel"
+_WRITTEN = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id"))
 
 
 class Forwarding:
@@ -15,7 +16,8 @@ class Forwarding:
         self._via = {version: b"%s %s" % (version.encode(), _PSEUDONYM) for version in ("1.0", "1.1", "2", "3")}
 
     def add(self, headers: Headers, admitted: Admitted) -> None:
-        """Append to ``headers``, which hold no forwarded fields: admission has taken them off."""
+        """Append to ``headers``. Admission has taken off what the client said; what guests set under these names goes
+        too, for two values would be two answers to who the client is."""
         head = admitted.head
         peer = admitted.peer.encode("ascii", "replace")
         scheme = head.scheme.encode("ascii")
@@ -26,10 +28,10 @@ class Forwarding:
         if admitted.forwarded:
             forwarded_for = _prepend(admitted.forwarded, b"x-forwarded-for", peer)
             element = _prepend(admitted.forwarded, b"forwarded", element)
-        earlier = [value for name, value in headers if name == b"via"]
-        if earlier:
-            headers[:] = [field for field in headers if field[0] != b"via"]
-            via = b", ".join([*earlier, via])
+        others = [field for field in headers if field[0] not in _WRITTEN]
+        if len(others) != len(headers):
+            via = b", ".join([*(value for name, value in headers if name == b"via"), via])
+            headers[:] = others
         headers += (
             (b"x-forwarded-for", forwarded_for),
             (b"x-forwarded-proto", scheme),
