@@ -21,9 +21,10 @@ from guestbuild.errors import ToolchainError  # noqa: E402
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "native", "sdk", "tests"]
+nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "tests"]
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py", "MANIFEST.in"))
 CRATES = (ROOT / "sdk" / "rust", ROOT / "guest-examples" / "rust")
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
@@ -67,15 +68,22 @@ def lint(session: nox.Session) -> None:
 @session
 def types(session: nox.Session) -> None:
     """mypy --strict on the package and on the guest tooling."""
-    install(session, [*PYPROJECT["project"]["dependencies"], *group("types")])
+    install(session, [*DEPENDENCIES, *group("types")])
     session.run("mypy")
+
+
+@session
+def generated(session: nox.Session) -> None:
+    """Files made by a script are what it makes today; each script writes its file when run without --check."""
+    install(session, [requirement for requirement in DEPENDENCIES if requirement.startswith("msgpack")])
+    session.run("python", "tests/vectors/generate.py", "--check")
 
 
 @session
 def native(session: nox.Session) -> None:
     """The C module's own tests, under the address and undefined-behaviour sanitizers."""
     provide_compiler()
-    install(session, [*PYPROJECT["build-system"]["requires"], *PYPROJECT["project"]["dependencies"]])
+    install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
     session.run("python", "host/native/tests/run.py", *session.posargs)
 
 
