@@ -27,7 +27,8 @@ pub trait Guest: Sized + 'static {
     /// See, edit or answer a request, when its head has arrived and before anything goes to the upstream.
     ///
     /// # Errors
-    /// The response for the client, in place of the guests after this one and of the upstream.
+    /// The response for the client, in place of the guests after this one and of the upstream. Of the edits only the
+    /// context is kept, for `on_complete`.
     fn on_request(&self, request: &mut Request<'_>) -> Result<(), Response> {
         let _ = request;
         Ok(())

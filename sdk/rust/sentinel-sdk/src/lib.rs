@@ -13,6 +13,7 @@ mod request;
 mod response;
 mod runtime;
 mod summary;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -7,6 +7,7 @@ mod headers;
 mod request;
 mod response;
 mod summary;
+mod testing;
 mod wire;
 
 /// Bytes written as hexadecimal digits, with blanks where one likes.
