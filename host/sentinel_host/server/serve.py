@@ -14,6 +14,7 @@ import uvloop
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
 from sentinel_host.server.http2 import Http2Connections, http2_config
@@ -48,7 +49,8 @@ async def serve(
     """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
 
     Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` or
-    `LifespanTimeoutError` is raised and nothing is accepted. ``ready`` is called once every socket accepts.
+    `LifespanTimeoutError` is raised and nothing is accepted; a failed shutdown is raised after everything ended.
+    ``ready`` is called once every socket accepts.
     """
     loop = asyncio.get_running_loop()
     config = http2_config(connections.limits)
@@ -59,24 +61,26 @@ async def serve(
     if lifespan_task.done():
         lifespan_task.result()
     try:
-        await _accept(app, endpoints, connections, state, shutdown, grace, ready)
+        await _accept(app, endpoints, connections, config, state, shutdown, grace, ready)
     finally:
         await lifespan.wait_for_shutdown()
         lifespan_task.cancel()
         await asyncio.wait([lifespan_task])
+    if not lifespan_task.cancelled():
+        lifespan_task.result()
 
 
 async def _accept(
     app: Application,
     endpoints: Sequence[Endpoint],
     connections: Connections,
+    config: Config,
     state: dict[str, Any],
     shutdown: Callable[[], Awaitable[Any]],
     grace: float,
     ready: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    config = http2_config(connections.limits)
     context = WorkerContext(None)
     http2_tasks: set[asyncio.Task[None]] = set()
     connections.start(loop)

@@ -355,7 +355,8 @@ class LaneProtocol(WritingSide):
         if self._reading is _BODY:
             self._body_failed(ClientError("request body ended early"))
         self.read_deadline = self.loop.time() + self.connections.limits.half_closed
-        return True
+        # TLS has no half-closed state that the event loops would keep.
+        return not self.tls
 
     # The end of a response.
 
