@@ -152,6 +152,16 @@ export class Reader {
 
   /** Reads past one value of any type, with everything in it. */
   skip(): void {
+    // Short strings and bytes are nearly everything that is skipped.
+    const head = this.peek();
+    if ((head & 0xe0) == 0xa0) {
+      ++this.position;
+      this.content(head & 0x1f);
+    } else if (head == 0xc4) this.content(load<u8>(this.take(1)));
+    else this.skipAny();
+  }
+
+  private skipAny(): void {
     // Counting instead of recursing: no depth of nesting can exhaust the stack.
     let left: u64 = 1;
     while (left > 0) {
