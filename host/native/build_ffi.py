@@ -42,12 +42,14 @@ def build_in_place() -> Path:
     package = HERE.parent / "sentinel_host" / "native"
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(make_builder(str(HERE)).compile(tmpdir=scratch))
-        # A running process may have the old file mapped: replace the name, never the content.
-        partial = package / f".{built.name}.{os.getpid()}"
+        # A running process may have the old file mapped: replace the name, never the content. The name is the one that
+        # an installation gives it, so that neither build can hide the other.
+        target = package / "_native.abi3.so"
+        partial = package / f".{target.name}.{os.getpid()}"
         partial.write_bytes(built.read_bytes())
         partial.chmod(0o755)
-        partial.replace(package / built.name)
-    return package / built.name
+        partial.replace(target)
+    return target
 
 
 if __name__ == "__main__":
