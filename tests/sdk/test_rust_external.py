@@ -81,7 +81,7 @@ class Outside:
     root: Path
     packages: Path
 
-    def build(self, name: str, code: str) -> subprocess.CompletedProcess[str]:
+    def crate(self, name: str, code: str) -> Path:
         crate = self.root / name
         (crate / "src").mkdir(parents=True)
         (crate / "src" / "lib.rs").write_text(code)
@@ -107,12 +107,14 @@ sentinel-sdk-macros = {{ path = "{self.packages}/sentinel-sdk-macros-0.1.0" }}
 panic = "abort"
 """
         )
-        return run(
-            [*cargo_command(), "build", "--quiet", "--release", "--target", TARGET],
-            crate,
-            CARGO_TARGET_DIR=str(TARGET_DIRECTORY),
-            **rust_environment(),
-        )
+        return crate
+
+    def cargo(self, crate: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {"CARGO_TARGET_DIR": str(TARGET_DIRECTORY), **rust_environment()}
+        return run([*cargo_command(), *arguments], crate, **environment)
+
+    def build(self, name: str, code: str) -> subprocess.CompletedProcess[str]:
+        return self.cargo(self.crate(name, code), "build", "--quiet", "--release", "--target", TARGET)
 
     def component(self, name: str, code: str) -> Path:
         built = self.build(name, code)
@@ -134,7 +136,11 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
     for archive in sorted((root / "target" / "package").glob("*.crate")):
         with tarfile.open(archive) as content:
             content.extractall(packages, filter="data")
-    assert {path.name for path in packages.iterdir()} == {"sentinel-sdk-0.1.0", "sentinel-sdk-macros-0.1.0"}
+    assert {path.name for path in packages.iterdir()} == {
+        "cargo-sentinel-0.1.0",
+        "sentinel-sdk-0.1.0",
+        "sentinel-sdk-macros-0.1.0",
+    }
     return Outside(root, packages)
 
 
@@ -157,8 +163,13 @@ def test_the_readme_guest_is_a_component_with_its_one_hook(outside: Outside) -> 
     assert exported_interfaces(component) == {"sentinel:gateway/request-handler@0.1.0"}
 
 
-def test_hooks_written_are_hooks_exported(outside: Outside) -> None:
-    component = outside.component("sampler", CONFIGURED)
+def test_the_build_helper_makes_a_component_of_the_hooks_written(outside: Outside) -> None:
+    crate = outside.crate("every-nth", CONFIGURED)
+    helper = outside.packages / "cargo-sentinel-0.1.0" / "Cargo.toml"
+    built = outside.cargo(crate, "run", "--quiet", "--manifest-path", str(helper), "--", "build", "--quiet")
+    assert built.returncode == 0, built.stderr
+    component = TARGET_DIRECTORY / TARGET / "release" / "guests" / "every-nth.wasm"
+    assert built.stdout == f"{component} ({component.stat().st_size} bytes)\n"
     assert exported_interfaces(component) == {
         "sentinel:gateway/lifecycle@0.1.0",
         "sentinel:gateway/completion-handler@0.1.0",
