@@ -14,6 +14,9 @@ from tests.support.upstreams import Upstream, running_upstream
 StartGateway = Callable[..., GatewayProcess]
 SERVERS = {"sentinel": sentinel_run, "hypercorn": stock_hypercorn}
 
+# For what only our own server can do.
+only_sentinel = pytest.mark.parametrize("shared_gateway", ["sentinel"], indirect=True)
+
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:

@@ -122,6 +122,7 @@ def _verify_routes(config: Config) -> None:
     upstreams = {upstream.name for upstream in config.upstream}
     if not config.route:
         raise _fail(config, "route", "at least one [[route]] is needed")
+    identity = frozenset(config.server.identity_headers)
     rule = PathRule(keep_encoded_slash=True, keep_empty_segments=True)
     matches: dict[object, str] = {}
     names: dict[str, str] = {}
@@ -144,6 +145,9 @@ def _verify_routes(config: Config) -> None:
         for name in [*route.headers, *route.trailers]:
             if not _FIELD_NAME(name):
                 raise _fail(config, at, f"{name!r} is not a lower-case header name")
+        for number, name in enumerate(route.trailers):
+            if name.replace("_", "-").replace(".", "-") in identity:
+                raise _fail(config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send")
         for number, entry in enumerate(route.entries()):
             if not _NAME(entry.guest):
                 raise _fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")

@@ -53,7 +53,7 @@ class DataPlane:
 async def _refuse(error: ClientError, scope: Scope, send: Send) -> None:
     response = refusal(error)
     response.headers.append((b"content-length", b"%d" % len(response.body)))
-    if error.close and scope["http_version"] in ("1.0", "1.1"):
+    if error.close and scope["http_version"] not in ("2", "3"):
         response.headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     body = b"" if scope["method"] == "HEAD" else response.body

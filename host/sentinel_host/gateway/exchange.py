@@ -37,6 +37,9 @@ CANCELS = "sentinel.cancel_on_disconnect"
 INFORMATIONAL = "http.response.informational"
 """The scope extension of a server that can send 1xx responses."""
 
+TRAILERS = "http.response.trailers"
+"""The scope extension of a server that can send trailers."""
+
 # RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
 _BODILESS = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED))
 
@@ -60,6 +63,7 @@ class Exchange:
         "_stats",
         "_summary",
         "_tasks",
+        "_trailers",
         "_watch",
     )
 
@@ -87,6 +91,7 @@ class Exchange:
         self._bodiless = head.method == "HEAD"
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
         self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
+        self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
         self._passage = Passage(route.chain, head.request_id)
         self._summary = Summary(
@@ -189,7 +194,8 @@ class Exchange:
             return
         self._frame(head, response)
         names = self._route.trailers
-        trailers = bool(names) and not response.complete and not self._bodiless
+        # A response that arrived whole has told its trailers; of others they are not known yet.
+        trailers = self._trailers and not self._bodiless and (not response.complete or bool(response.trailers))
         await self._start(head, trailers=trailers)
         if self._bodiless:
             response.abort()

@@ -24,6 +24,7 @@ from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.paths import PathError, PathRule, is_query
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+_VERSIONS = frozenset(("1.1", "1.0", "2", "3"))
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # RFC 3986 section 3.2.2 without userinfo, escapes and sub-delims, which no registered name uses.
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
@@ -76,6 +77,8 @@ class Admission:
         if method not in _METHODS:
             _check_method(method)
         version: str = scope["http_version"]
+        if version not in _VERSIONS:
+            raise ClientError("HTTP version not supported", 505)
         client = scope.get("client")
         peer = client[0] if client else ""
         trusted = peer in self._trusted
