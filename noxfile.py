@@ -26,7 +26,7 @@ nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "tests"]
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py", "MANIFEST.in"))
-CRATES = (ROOT / "sdk" / "rust", ROOT / "guest-examples" / "rust")
+CRATES = tuple(ROOT / place for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust"))
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
 # What a benchmark measures against, by its name: packages of Debian and their commands.
@@ -96,10 +96,13 @@ def guests(session: nox.Session) -> None:
 
 @session
 def sdk(session: nox.Session) -> None:
-    """The SDKs' own tests: cargo test in sdk/rust, npm test in sdk/assemblyscript."""
+    """The SDKs' own tests and those of the example guests: cargo test, and npm test in sdk/assemblyscript."""
     cargo = rust_toolchain.cargo_command()
-    with session.chdir(ROOT / "sdk" / "rust"):
-        run_cargo(session, [*cargo, "test", "--quiet", "--locked", "--workspace"], rust_toolchain.rust_environment())
+    for workspace in ("sdk/rust", "guest-examples/rust"):
+        with session.chdir(ROOT / workspace):
+            run_cargo(
+                session, [*cargo, "test", "--quiet", "--locked", "--workspace"], rust_toolchain.rust_environment()
+            )
     package = ROOT / "sdk" / "assemblyscript"
     node.install(package)
     with session.chdir(package):
