@@ -1,0 +1,102 @@
+"""Abuse runs against ``sentinel run``, beside a stream of well-behaved requests none of which may fail."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.support.upstreams import Upstream, running_upstream
+
+PROBE_ROUTE = """
+[[upstream]]
+name = "probed"
+targets = ["PROBED"]
+
+[[route]]
+path = "/probe"
+upstream = "probed"
+"""
+# What a process that has just started may still take for itself: caches of names, pools, the first use of a module.
+_SETTLING = 4 << 20
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
+    """The upstream that is abused, or that must not notice abuse."""
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def origin(shared_upstream: Upstream) -> Upstream:
+    """The module's upstream, which has received nothing yet in this test."""
+    shared_upstream.reset()
+    return shared_upstream
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    """A gateway from the module's ``CONFIG`` and ``GUESTS``, which must serve the probe all the time and end as it was."""
+    with running_upstream() as probed:
+        config = (request.module.CONFIG + PROBE_ROUTE).replace("UPSTREAM", shared_upstream.url)
+        config = config.replace("PROBED", probed.url)
+        folder = tmp_path_factory.mktemp("gateway")
+        with sentinel_run(write_config(folder, config, getattr(request.module, "GUESTS", None))) as running:
+            with probing(running):
+                yield running
+            descriptors_settle(running)
+
+
+@contextmanager
+def probing(gateway: GatewayProcess) -> Iterator[None]:
+    """Send a request every few milliseconds; afterwards, none may have failed."""
+    failures: list[str] = []
+    stop = threading.Event()
+    served = 0
+
+    def probe() -> None:
+        nonlocal served
+        connection = http.client.HTTPConnection(*gateway.public, timeout=5)
+        while not stop.wait(0.01):
+            try:
+                connection.request("GET", "/probe")
+                response = connection.getresponse()
+                body = response.read()
+                if (response.status, body) != (200, b"hello"):
+                    failures.append(f"{response.status} {body!r}")
+                served += 1
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    while not served and not failures:
+        time.sleep(0.01)
+    before = gateway.memory()
+    try:
+        yield
+    finally:
+        after = gateway.memory()
+        stop.set()
+        thread.join()
+    assert not failures, failures
+    assert gateway.process.poll() is None
+    assert after < before * 1.05 + _SETTLING, f"memory grew from {before} to {after}"
+
+
+def descriptors_settle(gateway: GatewayProcess, most: int = 30) -> None:
+    """Wait until nearly all connections are gone: listeners, files and a few kept upstream connections stay."""
+    end = time.monotonic() + 5
+    while (count := gateway.descriptors()) > most:
+        assert time.monotonic() < end, f"{count} descriptors stay open"
+        time.sleep(0.05)
