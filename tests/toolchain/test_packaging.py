@@ -19,7 +19,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY / "host", source / "host", ignore=products)
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "README.md"):
         shutil.copy(REPOSITORY / name, source)
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
     (archive,) = out.glob("sentinel_host-*.tar.gz")
