@@ -133,12 +133,11 @@ def read_until(sock: socket.socket, mark: bytes) -> bytes:
 
 def response(sock: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     """One response as Python's own client parses it: status, headers with lower-case names, body."""
-    parsed = http.client.HTTPResponse(sock, method=method)
-    parsed.begin()
-    body = parsed.read()
-    headers = {name.lower(): value for name, value in parsed.getheaders()}
-    parsed.close()
-    return parsed.status, headers, body
+    with http.client.HTTPResponse(sock, method=method) as parsed:
+        parsed.begin()
+        body = parsed.read()
+        headers = {name.lower(): value for name, value in parsed.getheaders()}
+        return parsed.status, headers, body
 
 
 def status_of(raw: bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from typing import Any
@@ -186,6 +187,24 @@ def test_half_closed_client_is_waited_for_no_longer_than_said() -> None:
         assert worker.talk(GET + b"\r\n", half_close=True) == b""
         assert ended.wait(PATIENCE)
         assert worker.connections.limits_hit == {"half_closed": 1}
+
+
+def test_half_closed_client_may_read_slowly() -> None:
+    body = b"x" * 6_000_000
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    with lane(app, Limits(half_closed=0.2)) as worker, worker.connect(receive_buffer=65536) as sock:
+        sock.sendall(GET + b"\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        received = sock.recv(1000)
+        for _ in range(10):
+            time.sleep(0.1)
+            received += sock.recv(65536)
+        assert (received + read_to_end(sock)).endswith(body)
 
 
 def test_crowd_of_slow_clients_leaves_others_alone() -> None:

@@ -69,6 +69,13 @@ def test_failure_before_the_head_is_answered(
     assert bool(traceback) == isinstance(error, ValueError)
 
 
+def test_failure_of_a_head_request_has_no_body() -> None:
+    with lane(Exploding(ResponseAborted("upstream"))) as worker:
+        reply = worker.talk(GET.replace(b"GET", b"HEAD"))
+    assert status_of(reply) == 500
+    assert reply.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("error", [ValueError("boom"), ResponseAborted("upstream"), ClientError("late"), None])
 def test_failure_after_the_head_ends_without_a_last_chunk(error: Exception | None) -> None:
     with lane(Exploding(error, START, body(b"part", True))) as worker:

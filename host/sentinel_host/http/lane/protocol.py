@@ -371,7 +371,10 @@ class LaneProtocol(WritingSide):
         """The application did not complete its response: say so while there is no head, or end what was begun."""
         self._closing = True
         if exchange.phase in (Phase.BEFORE_HEAD, Phase.HEAD_HELD) and not self.lost:
-            self.transport.write(plain_response(status, reason, self.connections.date))
+            answer = plain_response(status, reason, self.connections.date)
+            if exchange.scope["method"] == "HEAD":
+                answer = answer[: answer.index(b"\r\n\r\n") + 4]
+            self.transport.write(answer)
             exchange.phase = DONE
 
     def finished(self, exchange: Exchange) -> None:
@@ -473,7 +476,8 @@ class LaneProtocol(WritingSide):
             else:
                 self._shut()
         elif self._eof:
-            if exchange.wrote:
+            # What is still unsent is being read, or is the write deadline's affair.
+            if exchange.wrote or self.transport.get_write_buffer_size():
                 exchange.wrote = False
                 self.read_deadline = now + self.connections.limits.half_closed
             else:
