@@ -1,4 +1,5 @@
 import { assertCurrent, currentCall } from "./memory";
+import { decode } from "./utf8";
 
 /**
  * Bytes lent to a hook: a header's value, a chunk, the context. Nothing is copied, so a `Bytes` is gone when the hook returns, and using
@@ -58,10 +59,10 @@ export class Bytes {
     return size <= this.size && equalsText(this.start, size, text);
   }
 
-  /** A copy as text. Bytes that are not UTF-8 become U+FFFD or another character, never an error. */
+  /** A copy as text. Bytes that are not UTF-8 become U+FFFD. */
   toString(): string {
     assertCurrent(this.call);
-    return String.UTF8.decodeUnsafe(this.start, this.size);
+    return decode(this.start, this.size);
   }
 
   /** A copy that outlives the hook. */

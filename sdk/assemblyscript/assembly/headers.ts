@@ -2,6 +2,7 @@ import { answer, beginEdit } from "./answer";
 import { Bytes } from "./bytes";
 import { assertCurrent, currentCall } from "./memory";
 import { reader, seek } from "./record";
+import { decode } from "./utf8";
 
 /**
  * Changes to a list of header fields, applied in order. Names have to be tokens and are sent in lower case. The gateway
@@ -59,7 +60,7 @@ export class Headers extends HeaderEdits {
     return this.open();
   }
 
-  /** The first value of that name as text (bytes that are not UTF-8 are replaced), or null. */
+  /** The first value of that name as text (bytes that are not UTF-8 become U+FFFD), or null. */
   get(name: string): string | null {
     return this.find(name) ? text() : null;
   }
@@ -151,7 +152,7 @@ function matches(name: string): bool {
 
 function text(): string {
   const length = reader.bin();
-  return String.UTF8.decodeUnsafe(reader.position - length, length);
+  return decode(reader.position - length, length);
 }
 
 function view(): Bytes {

@@ -1,3 +1,5 @@
+import { decode } from "./utf8";
+
 const HEX = "0123456789abcdef";
 
 /**
@@ -107,7 +109,7 @@ export class Reader {
   /** Reads a string. */
   string(): string {
     const length = this.str();
-    return String.UTF8.decodeUnsafe(this.position - length, length);
+    return decode(this.position - length, length);
   }
 
   /** Reads past a bin and returns how many bytes it has: they lie just before `position`. */

@@ -2,6 +2,7 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 
 const USAGE = `usage: sentinel-asc build <folder or entry.ts> -o <out.wasm> [--source-map]
 
@@ -44,6 +45,8 @@ async function main() {
     console.log(USAGE);
     return;
   }
+  // The compiler is WebAssembly itself and runs once, for a second or two: optimizing its code costs as much again.
+  setFlagsFromString("--liftoff-only");
   const { build } = await import("../lib/build.mjs");
   const { component, sourceMap, hooks } = await build(path, { sourceMap: withMap });
   await write(out, component);

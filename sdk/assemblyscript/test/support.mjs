@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import "./liftoff.mjs";
+
 import { compile } from "../lib/build.mjs";
 import { canonicalName } from "../lib/hooks.mjs";
 

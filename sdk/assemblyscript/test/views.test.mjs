@@ -41,6 +41,30 @@ test("heads of any width are taken", () => {
   assert.deepEqual(shown(head), LINES);
 });
 
+describe("text is decoded as the Encoding Standard says", () => {
+  /** What the guest makes of a header's bytes: the last line that it shows. */
+  const text = (bytes) => shown(requestHead({ headers: [["v", bytes]] })).at(-1);
+  const standard = (bytes) => `v=${new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)}`;
+
+  for (const hex of [
+    "61", "c3a9", "e282ac", "f09f9491", "efbbbf61", "c1a1646d696e", "c0af", "e080af", "f08080af", "eda080", "edbfbf", "f4908080", "f5808080", "ff", "80", "c3", "e282", "f09f94", "c32f", "e2822f61", "f09f942f", "f0908d8842",
+    "e28261e282ac", "c3c3a9", "f09ff09f9491",
+  ]) {
+    test(hex, () => assert.equal(text(Buffer.from(hex, "hex")), standard(Buffer.from(hex, "hex"))));
+  }
+
+  test("five thousand random sequences", () => {
+    let seed = 1;
+    const next = (limit) => (seed = (seed * 48271) % 0x7fffffff) % limit;
+    const guest = new Instance(module);
+    for (let round = 0; round < 5000; ++round) {
+      const bytes = Buffer.from(Array.from({ length: 1 + next(12) }, () => (next(3) ? 0x80 + next(0x80) : 0x20 + next(0x5f))));
+      const answer = guest.call("onRequest", requestHead({ headers: [["v", bytes]] })).toString();
+      assert.equal(answer.slice(answer.lastIndexOf("\nv=") + 1), standard(bytes), bytes.toString("hex"));
+    }
+  });
+});
+
 describe("a malformed record traps with a message", () => {
   const good = requestHead({ headers: HEADERS });
   const messageOf = (bytes) => {
