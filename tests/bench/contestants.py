@@ -1,0 +1,206 @@
+"""The servers that benchmarks compare: how each is configured and started.
+
+All proxies pass everything on to one nginx that answers by itself. Each has one worker, keeps its connections to the
+upstream alive, and tells the upstream who the client is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.bench.processes import BenchError, Server, free_port, server, tool
+
+ROOT = Path(__file__).resolve().parents[2]
+GUESTS = {
+    "access-log": "rust",
+    "api-key-auth": "rust",
+    "header-injection": "assemblyscript",
+}
+KEY = {"x-api-key": "demo-key"}
+
+_NGINX = """\
+daemon off;
+worker_processes 1;
+pid {folder}/{name}.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/{name}-body;
+  proxy_temp_path {folder}/{name}-proxy;
+  fastcgi_temp_path {folder}/{name}-fastcgi;
+  uwsgi_temp_path {folder}/{name}-uwsgi;
+  scgi_temp_path {folder}/{name}-scgi;
+  client_max_body_size 0;
+  keepalive_requests 10000;
+{http}
+}}
+"""
+_UPSTREAM = """\
+  default_type text/plain;
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    keepalive_requests 100000000;
+    location / {{ {answer} }}
+  }}
+"""
+_PROXY = """\
+  upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Request-Id $request_id;
+{location}
+    }}
+  }}
+"""
+_SENTINEL = """\
+[server]
+bind = ["127.0.0.1:{port}"]
+admin = "127.0.0.1:{admin}"
+
+[guest.api-key-auth]
+config = {{ keys = {{ "demo-key" = "demo" }} }}
+
+[[upstream]]
+name = "origin"
+targets = ["http://127.0.0.1:{upstream}"]
+
+[[route]]
+name = "main"
+path = "/"
+upstream = "origin"
+chain = [{chain}]
+"""
+_QUART_HELLO = """\
+from quart import Quart
+
+app = Quart(__name__)
+
+
+@app.get("/")
+async def hello():
+    return "hello"
+"""
+_LANE_HELLO = """\
+import asyncio
+import gc
+import signal
+import sys
+
+from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.server import Endpoint, bind, run, serve
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+        return
+    fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5")]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    endpoints = [Endpoint("public", bind(f"127.0.0.1:{sys.argv[1]}"))]
+    await serve(app, endpoints, Connections(Limits()), shutdown=stop.wait, grace=1, ready=settle)
+
+
+def settle():
+    # As `sentinel run` does before it serves.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+run(main())
+"""
+
+
+def chain_entries(count: int) -> list[str]:
+    """A chain of that many guests, as TOML: log, authentication, header, then five more headers."""
+    if count == 1:
+        return ['"access-log"']
+    entries = ['"access-log"', '"api-key-auth"', _header("x-gateway", "sentinel")]
+    entries += [_header(f"x-extra-{number}", "sentinel") for number in range(1, 6)]
+    return entries[:count]
+
+
+def _header(name: str, value: str) -> str:
+    return f'{{ guest = "header-injection", config = {{ request = {{ set = {{ "{name}" = "{value}" }} }} }} }}'
+
+
+@contextlib.contextmanager
+def upstream(folder: Path, core: int, answer: str = 'return 200 "hello";') -> Iterator[Server]:
+    """The nginx behind every proxy."""
+    port = free_port()
+    with _nginx("upstream", _UPSTREAM.format(port=port, answer=answer), port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def nginx_proxy(folder: Path, core: int, behind: int, location: str = "") -> Iterator[Server]:
+    """nginx as a plain proxy in front of the port ``behind``."""
+    port = free_port()
+    with _nginx("nginx", _PROXY.format(port=port, upstream=behind, location=location), port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator[Server]:
+    config = folder / f"{name}.conf"
+    config.write_text(_NGINX.format(folder=folder, name=name, http=http))
+    command = [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
+    with server(name, command, port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def sentinel(name: str, folder: Path, core: int, behind: int, chain: Sequence[str] = ()) -> Iterator[Server]:
+    """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``."""
+    home = folder / name
+    (home / "guests").mkdir(parents=True)
+    for guest, language in GUESTS.items():
+        artefact = ROOT / "build" / "guests" / language / f"{guest}.wasm"
+        if not artefact.is_file():
+            raise BenchError(f"{artefact} is not there: `nox -s guests` builds it")
+        (home / "guests" / artefact.name).symlink_to(artefact)
+    port = free_port()
+    config = home / "sentinel.toml"
+    config.write_text(_SENTINEL.format(port=port, admin=free_port(), upstream=behind, chain=", ".join(chain)))
+    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
+    with server(name, command, port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def hypercorn_quart_hello(folder: Path, core: int) -> Iterator[Server]:
+    """Hypercorn as it is installed, on uvloop, with a Quart application of one line."""
+    (folder / "quart_hello.py").write_text(_QUART_HELLO)
+    port = free_port()
+    options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
+    command = [sys.executable, "-m", "hypercorn", *options, "quart_hello:app"]
+    with server("hypercorn_quart_hello", command, port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def lane_hello(folder: Path, core: int) -> Iterator[Server]:
+    """Our HTTP/1.1 lane with a plain ASGI application that answers the same."""
+    script = folder / "lane_hello.py"
+    script.write_text(_LANE_HELLO)
+    port = free_port()
+    with server("lane_hello", [sys.executable, str(script), str(port)], port, folder, core) as running:
+        yield running
