@@ -7,6 +7,7 @@ upstream alive, and tells the upstream who the client is.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ GUESTS = {
 KEY = {"x-api-key": "demo-key"}
 
 _NGINX = """\
+{user}
 daemon off;
 worker_processes 1;
 pid {folder}/{name}.pid;
@@ -151,17 +153,20 @@ def upstream(folder: Path, core: int, answer: str = 'return 200 "hello";') -> It
 
 
 @contextlib.contextmanager
-def nginx_proxy(folder: Path, core: int, behind: int, location: str = "") -> Iterator[Server]:
-    """nginx as a plain proxy in front of the port ``behind``."""
+def nginx_proxy(folder: Path, core: int, behind: int, location: str = "", *, name: str = "nginx") -> Iterator[Server]:
+    """nginx as a plain proxy in front of the port ``behind``; ``location`` adds directives to it."""
     port = free_port()
-    with _nginx("nginx", _PROXY.format(port=port, upstream=behind, location=location), port, folder, core) as running:
+    http = _PROXY.format(port=port, upstream=behind, location=location)
+    with _nginx(name, http, port, folder, core) as running:
         yield running
 
 
 @contextlib.contextmanager
 def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator[Server]:
     config = folder / f"{name}.conf"
-    config.write_text(_NGINX.format(folder=folder, name=name, http=http))
+    # Started by root, a worker would else be somebody who may not read the folder.
+    user = "user root root;" if os.geteuid() == 0 else ""
+    config.write_text(_NGINX.format(user=user, folder=folder, name=name, http=http))
     command = [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
     with server(name, command, port, folder, core) as running:
         yield running

@@ -1,0 +1,129 @@
+"""Large bodies: 1 GiB each way through the gateway and through nginx, and an upload to a slow reader.
+
+``python -m tests.bench.stream [--json FILE] [--quick]``. curl is the client. Downloads come from an nginx that sends
+a file of zeros, uploads go to a sink that counts them. The gateway and nginx run at once and take turns; rates are
+medians of the rounds, the ratios are taken within a round, and memory is the highest of all rounds: what the process
+tree held at most during a transfer, above what it held before.
+
+nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with buffers of 64 KiB,
+which made it faster than its defaults do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import contestants
+from tests.bench.processes import BenchError, PeakMemory, Server, cores, free_port, server, tool, version_of
+from tests.bench.report import Report, median, parse_options, table
+
+SLOW_RATE = 1_000_000
+DIRECTIONS = ("up", "down")
+_LOCATION = """\
+      proxy_request_buffering off;
+      client_body_buffer_size 64k;
+      proxy_buffer_size 64k;
+      proxy_buffers 16 64k;
+      proxy_busy_buffers_size 128k;
+      proxy_max_temp_file_size 0;
+"""
+
+
+@contextlib.contextmanager
+def sink(folder: Path, core: int, *rate: str) -> Iterator[Server]:
+    """The upstream for uploads."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.sink", str(port), *rate]
+    with server(f"sink{port}", command, port, folder, core, cwd=contestants.ROOT) as running:
+        yield running
+
+
+def transfer(target: Server, direction: str, file: Path, core: int) -> tuple[float, float]:
+    """MiB a second, and MiB by which the memory of ``target`` grew. Raises `BenchError` when bytes are missing."""
+    size = file.stat().st_size
+    way = ["-T", str(file), "-H", "Expect:"] if direction == "up" else []
+    said = "%{http_code} %{size_upload} %{size_download} %{time_total}"
+    command = [tool("curl"), "-sS", "-o", "/dev/null", "-w", said, *way, f"{target.url}/{file.name}"]
+    with PeakMemory(target.memory) as memory:
+        result = subprocess.run(
+            [tool("taskset"), "-c", str(core), *command], capture_output=True, text=True, check=False
+        )
+    code, up, down, seconds = [*result.stdout.split(), "0", "0", "0", "0"][:4]
+    if (code, int(up if direction == "up" else down)) != ("200", size):
+        raise BenchError(f"{target.name} {direction}: {result.stdout} {result.stderr}\n{target.log()}")
+    return size / (1 << 20) / float(seconds), memory.growth_mib
+
+
+def slow_upload(target: Server, seconds: float, core: int) -> float:
+    """MiB by which memory grew while a chunked upload without end met a reader of 1 MB/s for that long."""
+    command = [tool("curl"), "-sS", "-T", "-", "-H", "Expect:", "--max-time", f"{seconds:g}", target.url + "/slow"]
+    with open("/dev/zero", "rb") as zeros, PeakMemory(target.memory) as memory:
+        begin = time.monotonic()
+        result = subprocess.run(
+            [tool("taskset"), "-c", str(core), *command], stdin=zeros, capture_output=True, check=False
+        )
+        taken = time.monotonic() - begin
+    # curl's own code for the time that ran out: any other end means that the upload did not last.
+    if result.returncode != 28:
+        raise BenchError(f"the slow upload ended after {taken:.1f} s: {result.stderr!r}\n{target.log()}")
+    return memory.growth_mib
+
+
+def main() -> int:
+    """Run, print, and return the exit code."""
+    options = parse_options("Large bodies: MiB a second, and memory.")
+    rounds, mib, seconds = (2, 256, 4.0) if options.quick else (5, 1024, 15.0)
+    tested, loading = cores()
+    rates: dict[str, list[float]] = {}
+    growths: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+        enter, folder = stack.enter_context, Path(name)
+        file = folder / "zeros"
+        with file.open("wb") as zeros:
+            zeros.truncate(mib << 20)
+        source = enter(contestants.upstream(folder, loading, f"root {folder}; sendfile on;")).port
+        drain = enter(sink(folder, loading)).port
+        slow = enter(sink(folder, loading, str(SLOW_RATE))).port
+        servers = {
+            "sentinel_up": enter(contestants.sentinel("sentinel_up", folder, tested, drain)),
+            "nginx_up": enter(contestants.nginx_proxy(folder, tested, drain, _LOCATION, name="nginx_up")),
+            "sentinel_down": enter(contestants.sentinel("sentinel_down", folder, tested, source)),
+            "nginx_down": enter(contestants.nginx_proxy(folder, tested, source, _LOCATION, name="nginx_down")),
+        }
+        for _ in range(rounds):
+            for who, target in servers.items():
+                rate, growth = transfer(target, who.rpartition("_")[2], file, loading)
+                rates.setdefault(who, []).append(rate)
+                growths.setdefault(who, []).append(growth)
+        slow_growth = slow_upload(enter(contestants.sentinel("sentinel_slow", folder, tested, slow)), seconds, loading)
+
+    report = Report()
+    report.versions |= {"nginx": version_of(tool("nginx"), "-v"), "curl": version_of(tool("curl"), "--version")}
+    print(f"{mib} MiB a transfer, medians of {rounds} rounds:")
+    table(("", "MiB/s", "RSS growth MiB"), [(who, median(rates[who]), max(growths[who])) for who in servers])
+    print()
+    for who in servers:
+        report.add(f"stream.mib_per_s.{who}", median(rates[who]))
+    for direction in DIRECTIONS:
+        ratio = median(
+            ours / theirs
+            for ours, theirs in zip(rates[f"sentinel_{direction}"], rates[f"nginx_{direction}"], strict=True)
+        )
+        growth = max(growths[f"sentinel_{direction}"])
+        report.add(f"stream.ratio.{direction}", ratio)
+        report.add(f"stream.rss_growth_mib.{direction}", growth)
+        report.bar(f"{direction}, rate over nginx's", ratio, at_least=0.5)
+        report.bar(f"{direction}, memory growth in MiB", growth, at_most=16)
+    report.add("stream.rss_growth_mib.slow_upload", slow_growth)
+    report.bar(f"upload to a reader of 1 MB/s for {seconds:g} s, memory growth in MiB", slow_growth, at_most=10)
+    return report.finish(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
