@@ -1,4 +1,3 @@
-export { BodyKind } from "./assembly/body";
 export { Bytes } from "./assembly/bytes";
 export { Chunk, RequestChunk, ResponseChunk } from "./assembly/chunks";
 export { headerNameProblem, headerValueProblem } from "./assembly/checks";
