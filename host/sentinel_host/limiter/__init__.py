@@ -1,0 +1,28 @@
+"""Request limits: counters that all workers share, keys, and the header fields of limited answers."""
+
+from __future__ import annotations
+
+from sentinel_host.limiter.fields import Checked, Style, limit_headers, policy_value, strictest
+from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, KeyFunction, address_key, key_function
+from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow, Verdict
+from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
+
+__all__ = [
+    "DEFAULT_IPV6_PREFIX",
+    "DEFAULT_SLOTS",
+    "MAX_REQUESTS",
+    "MAX_WINDOW",
+    "Algorithm",
+    "Checked",
+    "KeyFunction",
+    "Limit",
+    "Overflow",
+    "SharedTable",
+    "Style",
+    "Verdict",
+    "address_key",
+    "key_function",
+    "limit_headers",
+    "policy_value",
+    "strictest",
+]

@@ -1,0 +1,86 @@
+"""What a limit counts by: the client's address, a header, the route, the host, or several of them together.
+
+A key never needs the limit's name in it: the table hashes the limit's identity before the key.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Callable, Sequence
+
+from sentinel_host.messages import RequestHead
+
+KeyFunction = Callable[[RequestHead], bytes]
+"""Makes a request's key. Two requests share a counter exactly when their keys are equal."""
+
+DEFAULT_IPV6_PREFIX = 64
+"""One customer's network, at least: RFC 6177 and RFC 4291 section 2.5.4 give a site a /64 or more."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def address_key(address: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> bytes:
+    """The key of a client address: an IPv4 address, also when it is mapped into IPv6, or an IPv6 network.
+
+    What is not an address, as on a Unix socket, stands for itself.
+    """
+    try:
+        return b"4" + socket.inet_pton(socket.AF_INET, address)
+    except (OSError, ValueError):
+        pass
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    except (OSError, ValueError):
+        return b"?" + address.encode("utf-8", "surrogateescape")
+    if packed.startswith(_MAPPED):
+        return b"4" + packed[12:]
+    whole, bits = divmod(ipv6_prefix, 8)
+    if bits == 0:
+        return b"6" + packed[:whole]
+    return b"6" + packed[:whole] + bytes((packed[whole] & 0xFF00 >> bits & 0xFF,))
+
+
+def key_function(parts: Sequence[str], ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> KeyFunction:
+    """Compile ``client-ip``, ``route``, ``host`` and ``header:NAME``, or several, to a function.
+
+    A value that a guest sets is a header too, read after the guest ran. Requests without the header have one key
+    together, the same as an empty value; of several fields of one name the last counts, as a guest that appends means.
+    Raises `ValueError`, which names the part.
+    """
+    if not 1 <= ipv6_prefix <= 128:
+        raise ValueError(f"an IPv6 prefix must be from 1 to 128, not {ipv6_prefix}")
+    if not parts:
+        raise ValueError("a limit needs a key")
+    functions = [_part(part, ipv6_prefix) for part in parts]
+    if len(functions) == 1:
+        return functions[0]
+
+    def joined(head: RequestHead) -> bytes:
+        # Each with its length: ("ab", "c") and ("a", "bc") are different keys.
+        values = [function(head) for function in functions]
+        return b"".join(b"%d:%b" % (len(value), value) for value in values)
+
+    return joined
+
+
+def _part(part: str, ipv6_prefix: int) -> KeyFunction:
+    if part == "client-ip":
+        # Most requests come from few clients; the table, not this cache, bounds how many are told apart.
+        key = functools.lru_cache(4096)(functools.partial(address_key, ipv6_prefix=ipv6_prefix))
+        return lambda head: key(head.client)
+    if part == "route":
+        return lambda head: head.route.encode()
+    if part == "host":
+        return lambda head: head.authority.lower().encode("utf-8", "surrogateescape")
+    kind, colon, name = part.partition(":")
+    if kind == "header" and colon and name.isascii() and name.replace("-", "").replace("_", "").isalnum():
+        return functools.partial(_header, name.lower().encode())
+    raise ValueError(f'unknown key {part!r}: expected "client-ip", "route", "host" or "header:NAME"')
+
+
+def _header(name: bytes, head: RequestHead) -> bytes:
+    for field, value in reversed(head.headers):
+        if field == name:
+            return value
+    return b""

@@ -1,0 +1,115 @@
+"""A limit, and what a check of it says."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from sentinel_host.limiter._table import ffi, lib
+
+if TYPE_CHECKING:
+    from sentinel_host.limiter._table import NativeLimit
+
+MAX_REQUESTS: int = lib.SNT_LIMIT_REQUESTS_MAX
+"""16,777,215: a count has 24 bits beside its window's end, so that both change in one instruction."""
+MAX_WINDOW: float = lib.SNT_LIMIT_WINDOW_MAX / 1000
+"""31 days, in seconds."""
+
+
+class Algorithm(enum.Enum):
+    """How requests are counted.
+
+    ``fixed-window``: a key's window opens with its first request; within it, ``requests`` are allowed. ``leaky-bucket``
+    (GCRA, ITU-T I.371): a bucket that holds ``requests`` and drains evenly over ``window``.
+    """
+
+    FIXED_WINDOW = "fixed-window"
+    LEAKY_BUCKET = "leaky-bucket"
+
+
+class Overflow(enum.Enum):
+    """What a key gets that finds all its slots taken by live ones, as in a flood of made-up keys.
+
+    ``share``: all such keys of a limit share one counter of it. ``open``: allowed uncounted. ``closed``: refused. Keys
+    that have a slot are never displaced, and stay exact.
+    """
+
+    SHARE = "share"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+_ALGORITHMS = {Algorithm.FIXED_WINDOW: lib.SNT_FIXED_WINDOW, Algorithm.LEAKY_BUCKET: lib.SNT_LEAKY_BUCKET}
+_OVERFLOWS = {
+    Overflow.SHARE: lib.SNT_OVERFLOW_SHARE,
+    Overflow.OPEN: lib.SNT_OVERFLOW_OPEN,
+    Overflow.CLOSED: lib.SNT_OVERFLOW_CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``requests`` per ``window`` seconds (milliseconds count) for every key.
+
+    ``name`` is what clients read in ``RateLimit`` fields; ``scope`` keeps limits of one name apart, such as those of
+    two routes. Limits of the same name, scope, algorithm and window share their counters, also across processes and
+    reloads, so that a changed ``requests`` holds at once and forgets nothing.
+
+    Raises `ValueError` for numbers out of range and for a name that is not printable ASCII.
+    """
+
+    requests: int
+    window: float
+    algorithm: Algorithm = Algorithm.FIXED_WINDOW
+    name: str = "default"
+    scope: str = ""
+    overflow: Overflow = Overflow.SHARE
+    identity: bytes = field(init=False, repr=False, compare=False)
+    """Eight bytes that stand for the counters."""
+    native: NativeLimit = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.requests <= MAX_REQUESTS:
+            raise ValueError(f"requests must be from 1 to {MAX_REQUESTS}, not {self.requests}")
+        # The comparison is written so that NaN fails it.
+        if not 0.001 <= self.window <= MAX_WINDOW:
+            raise ValueError(f"window must be from 0.001 to {MAX_WINDOW:g} seconds, not {self.window:g}")
+        if not (self.name and self.name.isascii() and self.name.isprintable()):
+            raise ValueError(f"a limit's name must be printable ASCII, not {self.name!r}")
+        window_ms = round(self.window * 1000)
+        # Each part is hashed with its length, so that no two lists of parts read the same.
+        parts = (self.scope, self.name, self.algorithm.value, str(window_ms))
+        text = b"".join(b"%d:%b" % (len(part.encode()), part.encode()) for part in parts)
+        identity = hashlib.blake2b(text, digest_size=8).digest()
+        native = {
+            "id": int.from_bytes(identity, "little"),
+            "requests": self.requests,
+            "window_ms": window_ms,
+            "algorithm": _ALGORITHMS[self.algorithm],
+            "overflow": _OVERFLOWS[self.overflow],
+        }
+        object.__setattr__(self, "identity", identity)
+        object.__setattr__(self, "native", ffi.new("snt_limit *", native))
+
+
+_OVERFLOWED: int = lib.SNT_VERDICT_OVERFLOW
+
+
+class Verdict(NamedTuple):
+    """What a check says.
+
+    ``reset`` is in milliseconds: until the window ends, the bucket is empty again, or, when refused, a request may
+    succeed. ``overflowed`` tells that the key found no slot, see `Overflow`.
+    """
+
+    allowed: bool
+    remaining: int
+    reset: int
+    overflowed: bool = False
+
+    @classmethod
+    def of(cls, packed: int) -> Verdict:
+        """The verdict that `SharedTable.check` returned as one number."""
+        return cls(packed >= 0, packed >> 32 & 0xFFFFFF, packed & 0xFFFFFFFF, packed & _OVERFLOWED != 0)

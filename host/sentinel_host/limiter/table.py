@@ -1,0 +1,113 @@
+"""The table of counters in memory that all workers share.
+
+Rule 1: the table is made before workers start, by the process that starts them, and lives as long as one process maps
+        it. Workers get its descriptor through ``pass_fds`` and attach to it; no other child inherits it.
+Rule 2: its size never changes, and is sealed: a mapping that loses its pages would kill its process.
+Rule 3: time is CLOCK_MONOTONIC, which all processes of a machine share. The wall clock is never read.
+Rule 4: no check waits or raises; a process that dies anywhere leaves the table as good as it was (src/limiter.h).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import secrets
+import time
+
+from sentinel_host.errors import SentinelError
+from sentinel_host.limiter._table import ffi, lib
+from sentinel_host.limiter.limit import Limit
+
+DEFAULT_SLOTS = 262_144
+"""4 MiB. Up to two thirds of it, 175,000 keys live at a time, every key finds its slot."""
+
+# linux/fcntl.h; in Python's fcntl since 3.13 only.
+_F_ADD_SEALS = 1033
+_SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no shrinking, no growing
+
+_check = lib.snt_limit_check
+_check_now = lib.snt_limit_check_now
+
+
+class SharedTable:
+    """Counters for every key of every limit, shared between processes."""
+
+    __slots__ = ("_memory", "_pointer", "_table", "fd")
+
+    def __init__(self, fd: int, secret: tuple[int, int] | None, slots: int) -> None:
+        """Use `create` or `attach`."""
+        self.fd = fd
+        size = os.fstat(fd).st_size
+        self._memory = mmap.mmap(fd, size)
+        self._pointer = ffi.from_buffer(self._memory)
+        if secret is not None:
+            self._table = lib.snt_table_make(self._pointer, slots, list(secret))
+        else:
+            self._table = lib.snt_table_open(self._pointer, size)
+            if self._table == ffi.NULL:
+                self._unmap()
+                raise SentinelError("the shared memory is not a limiter's table of this version")
+
+    @classmethod
+    def create(cls, slots: int = DEFAULT_SLOTS) -> SharedTable:
+        """Make a table for at least ``slots`` keys, 16 bytes each, all allocated now.
+
+        Raises `ValueError` for a bad number, and `OSError` when there is no memory for it.
+        """
+        size = lib.snt_table_size(slots) if slots > 0 else 0
+        if size == 0:
+            raise ValueError(f"slots must be from 1 to {1 << 28}, not {slots}")
+        fd = os.memfd_create("sentinel-limiter", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+            return cls(fd, (secrets.randbits(64), secrets.randbits(64)), slots)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def attach(cls, fd: int) -> SharedTable:
+        """Map a table that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
+        return cls(fd, None, 0)
+
+    def check(self, limit: Limit, key: bytes) -> int:
+        """Count one request of ``key``; negative when it is refused, and `Verdict.of` says the rest."""
+        return _check_now(self._table, limit.native, key, len(key))
+
+    def check_at(self, limit: Limit, key: bytes, now: int) -> int:
+        """`check` at a time of the caller's: nanoseconds of one clock that never runs backwards."""
+        return _check(self._table, limit.native, key, len(key), now)
+
+    def learn(self, limit: Limit, key: bytes, used: int, left_ms: int, now: int | None = None) -> bool:
+        """Raise a key's fixed window to at least ``used`` requests, and let it end ``left_ms`` from now.
+
+        Returns whether the key has a counter; without one nothing is learnt.
+        """
+        now = time.monotonic_ns() if now is None else now
+        return lib.snt_limit_learn(self._table, limit.native, key, len(key), now, used, left_ms)
+
+    @property
+    def slots(self) -> int:
+        """How many keys have room at best."""
+        return lib.snt_table_slots(self._table)
+
+    def live(self, now: int | None = None) -> int:
+        """How many slots are taken: a walk through all, about a millisecond for a million."""
+        return lib.snt_table_live(self._table, time.monotonic_ns() if now is None else now)
+
+    @property
+    def overflows(self) -> int:
+        """How many checks found no slot since the table was made, see `Overflow`."""
+        return lib.snt_table_overflows(self._table)
+
+    def close(self) -> None:
+        """Unmap the table and close its descriptor; the table may not be used any more."""
+        self._table = ffi.NULL
+        self._unmap()
+        os.close(self.fd)
+
+    def _unmap(self) -> None:
+        ffi.release(self._pointer)
+        self._memory.close()
