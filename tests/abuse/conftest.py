@@ -24,6 +24,8 @@ upstream = "probed"
 """
 # What a process that has just started may still take for itself: caches of names, pools, the first use of a module.
 _SETTLING = 4 << 20
+# Kept connections to upstreams.
+_KEPT = 16
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +52,10 @@ def gateway(
         config = config.replace("PROBED", probed.url)
         folder = tmp_path_factory.mktemp("gateway")
         with sentinel_run(write_config(folder, config, getattr(request.module, "GUESTS", None))) as running:
+            before = running.descriptors()
             with probing(running):
                 yield running
-            descriptors_settle(running)
+            descriptors_settle(running, before + _KEPT)
 
 
 @contextmanager
@@ -94,8 +97,8 @@ def probing(gateway: GatewayProcess) -> Iterator[None]:
     assert after < before * 1.05 + _SETTLING, f"memory grew from {before} to {after}"
 
 
-def descriptors_settle(gateway: GatewayProcess, most: int = 30) -> None:
-    """Wait until nearly all connections are gone: listeners, files and a few kept upstream connections stay."""
+def descriptors_settle(gateway: GatewayProcess, most: int) -> None:
+    """Wait until no more descriptors are open than that."""
     end = time.monotonic() + 5
     while (count := gateway.descriptors()) > most:
         assert time.monotonic() < end, f"{count} descriptors stay open"

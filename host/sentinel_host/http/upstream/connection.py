@@ -202,11 +202,11 @@ class Connection(asyncio.Protocol):
         if state is _IDLE:
             self._close()
             return
-        self._since = self._loop.time()
         try:
             if state is _HEAD:
                 self._head_received(data)
             else:
+                self._since = self._loop.time()
                 self._body_received(data)
         except (MalformedHead, MalformedBody) as error:
             self._break_off(str(error))
@@ -249,6 +249,8 @@ class Connection(asyncio.Protocol):
             if self._state is _CLOSED or end == len(data):
                 return
             data = data[end:]
+        # Only the whole head counts: single bytes of it, or interim responses, would hold a request for hours.
+        self._since = self._loop.time()
         status = response.status = head.status
         response.headers = head.headers
         response.http_version = head.http_version

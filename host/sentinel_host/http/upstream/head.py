@@ -9,12 +9,17 @@ Rules:
 
 from __future__ import annotations
 
+import re
+
 import httptools
 
 from sentinel_host.http.upstream.request import Headers
 
 MAX_FIELDS = 200
 """Header fields of a response; Apache's LimitRequestFields is 100, and applications set many cookies."""
+
+_LENGTH = re.compile(rb"[0-9]{1,18}").fullmatch
+"""18 digits fit a signed 64-bit integer, here and in every client that is told the length."""
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
@@ -103,7 +108,7 @@ class ResponseHead:
                     if b"close" in [option.strip() for option in value.lower().split(b",")]:
                         self.keep_alive = False
                 elif name == b"content-length":
-                    if self.content_length >= 0 or not value.isdigit():
+                    if self.content_length >= 0 or not _LENGTH(value):
                         raise MalformedHead("the response has more than one Content-Length, or a malformed one")
                     self.content_length = int(value)
                 elif coded or value.lower() != b"chunked":

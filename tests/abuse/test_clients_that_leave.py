@@ -1,0 +1,118 @@
+"""ABUSE 35 and 38: uploads that nobody takes, and clients that go away in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from tests.support.clients import Wire
+from tests.support.gateways import GatewayProcess
+from tests.support.upstreams import Received, Upstream
+
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+"""
+MIB = 1 << 20
+REQUESTS = {
+    "uploading": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\npart",
+    "uploading in chunks": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n",
+    "waiting": b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n",
+    "downloading": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("doing", REQUESTS)
+@pytest.mark.parametrize("way", ["reset", "close"])
+def test_clients_that_go_away_cancel_the_upstream(gateway: GatewayProcess, origin: Upstream, doing: str, way: str) -> None:
+    """125 clients for each of the ways to leave, a thousand in all."""
+    if (doing, way) == ("waiting", "close"):
+        pytest.skip("a client that closes looks like one that has said everything, until something is sent to it")
+    active = 0
+    changed = threading.Condition()
+
+    async def serve(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal active
+        with changed:
+            active += 1
+            changed.notify()
+        try:
+            if doing == "downloading":
+                writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+                while not reader.at_eof():
+                    writer.write(b"4\r\npart\r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            while await reader.read(65536):
+                pass
+        finally:
+            with changed:
+                active -= 1
+                changed.notify()
+
+    origin.read_bodies = False
+    origin.handler = serve
+    descriptors = gateway.descriptors()
+    for _ in range(5):
+        clients = [Wire(gateway.public) for _ in range(25)]
+        for client in clients:
+            client.send(REQUESTS[doing])
+        with changed:
+            assert changed.wait_for(lambda: active == 25, 10)
+        if doing == "downloading":
+            for client in clients:
+                client.head()
+        for client in clients:
+            if way == "reset":
+                client.reset()
+            else:
+                client.close()
+        with changed:
+            assert changed.wait_for(lambda: active == 0, 1)
+    gateway.wait_for_metric("sentinel_requests_active", 1)
+    end = time.monotonic() + 2
+    while gateway.descriptors() > descriptors + 2:
+        assert time.monotonic() < end
+
+
+def test_an_endless_upload_to_a_slow_reader_takes_no_memory(gateway: GatewayProcess, origin: Upstream) -> None:
+    taken = 0
+
+    async def slow(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        while data := await reader.read(MIB // 10):
+            taken += len(data)
+            await asyncio.sleep(0.1)
+
+    origin.read_bodies = False
+    origin.handler = slow
+    before = highest = gateway.memory()
+    block = b"%x\r\n%b\r\n" % (MIB, bytes(MIB))
+    sent = 0
+    end = time.monotonic() + 5
+    with Wire(gateway.public, timeout=0.2) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        data = memoryview(block)
+        while time.monotonic() < end:
+            try:
+                count = client.socket.send(data)
+            except TimeoutError:
+                count = 0
+            sent += count
+            data = data[count:] or memoryview(block)
+            highest = max(highest, gateway.memory())
+        client.reset()
+    assert taken > MIB
+    assert highest - before <= 10 * MIB

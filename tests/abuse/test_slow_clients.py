@@ -1,0 +1,128 @@
+"""ABUSE 27: clients that send or read slowly are closed at their deadlines, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.gateways import GatewayProcess
+from tests.support.upstreams import Received, Upstream
+
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[server.limits]
+head_time = "1s"
+body_idle = "1s"
+write_stalled = "1s"
+keep_alive_idle = "1s"
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+"""
+CONNECTIONS = 200
+# Deadlines are looked at every tenth of the shortest; a refused connection lingers for two seconds at most.
+LATEST = 1.1 + 2.0 + 1.5
+
+
+def test_heads_that_come_slowly(gateway: GatewayProcess, origin: Upstream) -> None:
+    closed = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n", b"x")
+    assert all(0.9 <= seconds <= LATEST for seconds, _ in closed)
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for _, answer in closed)
+    assert origin.requests == []
+    assert gateway.metric('sentinel_limits_hit_total{limit="head_time"}') == CONNECTIONS
+
+
+def test_connections_that_say_nothing(gateway: GatewayProcess, origin: Upstream) -> None:
+    closed = hold(gateway, b"", b"")
+    assert all(0.9 <= seconds <= LATEST and not answer for seconds, answer in closed)
+
+
+def test_kept_connections_that_say_nothing_more(gateway: GatewayProcess, origin: Upstream) -> None:
+    closed = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"")
+    assert all(0.9 <= seconds <= LATEST and answer.endswith(b"hello") for seconds, answer in closed)
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
+def test_bodies_that_come_slowly(gateway: GatewayProcess, origin: Upstream, framing: bytes) -> None:
+    before = gateway.metric('sentinel_limits_hit_total{limit="body_idle"}')
+    drop = b"1\r\nx\r\n" if b"chunked" in framing else b"x"
+    closed = hold(gateway, b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing, drop)
+    assert all(0.9 <= seconds <= LATEST for seconds, _ in closed)
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for _, answer in closed)
+    assert gateway.metric('sentinel_limits_hit_total{limit="body_idle"}') == before + CONNECTIONS
+
+
+def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> None:
+    async def large(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (16 << 20))
+        for _ in range(16):
+            writer.write(bytes(1 << 20))
+            await writer.drain()
+
+    origin.handler = large
+    clients = [connect(gateway, 4096) for _ in range(50)]
+    for client in clients:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    gateway.wait_for_metric('sentinel_limits_hit_total{limit="write_stalled"}', len(clients))
+    for client in clients:
+        client.close()
+
+
+def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[tuple[float, bytes]]:
+    """Open many connections, send ``first`` on each, then a drop now and then; when each was closed, with what."""
+    start = time.monotonic()
+    opened = {}
+    answers: dict[socket.socket, bytes] = {}
+    closed = []
+    for _ in range(CONNECTIONS):
+        client = connect(gateway)
+        client.sendall(first)
+        opened[client] = time.monotonic()
+        answers[client] = b""
+    next_drop = 0.0
+    while opened and time.monotonic() - start < 20:
+        if time.monotonic() >= next_drop:
+            next_drop = time.monotonic() + 0.2
+            for client in opened:
+                attempt(lambda client=client: client.send(drop))  # type: ignore[misc]
+        readable, _, _ = select.select(list(opened), [], [], 0.05)
+        for client in readable:
+            data = attempt(lambda client=client: client.recv(65536))  # type: ignore[misc]
+            if data:
+                answers[client] += data
+            else:
+                closed.append((time.monotonic() - opened.pop(client), answers[client]))
+                client.close()
+    for client in opened:
+        client.close()
+    assert not opened, f"{len(opened)} connections are still open"
+    return closed
+
+
+def attempt(action: Callable[[], bytes | int]) -> bytes:
+    try:
+        result = action()
+    except ConnectionError:
+        return b""
+    return result if isinstance(result, bytes) else b""
+
+
+def connect(gateway: GatewayProcess, receive_buffer: int | None = None) -> socket.socket:
+    client = socket.socket()
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.connect(gateway.public)
+    return client

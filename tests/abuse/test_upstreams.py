@@ -1,0 +1,288 @@
+"""ABUSE 33a, 36, 37: upstreams that refuse, are silent, break off, or say what nobody asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.clients import Wire, exchange, fetch
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.support.upstreams import Received, Upstream, answering
+
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+
+[[upstream]]
+name = "impatient"
+targets = ["UPSTREAM"]
+response_timeout = "1s"
+idle_timeout = "1s"
+
+[[upstream]]
+name = "nobody"
+targets = ["http://127.0.0.1:1"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+
+[[route]]
+path = "/impatient"
+upstream = "impatient"
+
+[[route]]
+path = "/nobody"
+upstream = "nobody"
+"""
+
+OK = b"HTTP/1.1 200 OK\r\n"
+NOT_HTTP = {
+    "nothing": b"",
+    "garbage": b"\x16\x03\x01\x02\x00\x01\x00" * 20,
+    "a body alone": b"hello\r\n\r\n",
+    "HTTP/2": b"HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.2": b"HTTP/1.2 200 OK\r\ncontent-length: 0\r\n\r\n",
+    "ICY": b"ICY 200 OK\r\ncontent-length: 0\r\n\r\n",
+    "status of two digits": b"HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n",
+    "status of four digits": b"HTTP/1.1 2000 OK\r\ncontent-length: 0\r\n\r\n",
+    "status of letters": b"HTTP/1.1 abc OK\r\ncontent-length: 0\r\n\r\n",
+    "status 000": b"HTTP/1.1 000 OK\r\ncontent-length: 0\r\n\r\n",
+    "status 099": b"HTTP/1.1 099 OK\r\ncontent-length: 0\r\n\r\n",
+    "101 for nothing": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "a thousand interim responses": b"HTTP/1.1 102 Processing\r\n\r\n" * 1000 + OK + b"content-length: 0\r\n\r\n",
+    "carriage return in a value": OK + b"x: a\rb\r\ncontent-length: 0\r\n\r\n",
+    "NUL in a value": OK + b"x: a\x00b\r\ncontent-length: 0\r\n\r\n",
+    "control in a value": OK + b"x: a\x01b\r\ncontent-length: 0\r\n\r\n",
+    "DEL in a value": OK + b"x: a\x7fb\r\ncontent-length: 0\r\n\r\n",
+    "a space in a name": OK + b"x y: a\r\ncontent-length: 0\r\n\r\n",
+    "a space before the colon": OK + b"x : a\r\ncontent-length: 0\r\n\r\n",
+    "a name of other letters": OK + b"x\xe9: a\r\ncontent-length: 0\r\n\r\n",
+    "no name": OK + b": a\r\ncontent-length: 0\r\n\r\n",
+    "no colon": OK + b"nothing\r\ncontent-length: 0\r\n\r\n",
+    "a folded field": OK + b"x: a\r\n b\r\ncontent-length: 0\r\n\r\n",
+    "a head of 1 MiB": OK + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n",
+    "a thousand fields": OK + b"x: y\r\n" * 1000 + b"content-length: 0\r\n\r\n",
+    "two lengths": OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab",
+    "a list of lengths": OK + b"content-length: 1, 1\r\n\r\na",
+    "a negative length": OK + b"content-length: -1\r\n\r\n",
+    "a length of 19 digits": OK + b"content-length: 9999999999999999999\r\n\r\n",
+    "a length of 5,000 digits": OK + b"content-length: " + b"9" * 5000 + b"\r\n\r\n",
+    "length and chunked": OK + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "gzip as a coding": OK + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "bare line feeds": b"HTTP/1.1 200 OK\ncontent-length: 0\n\n",
+}
+
+
+@pytest.mark.parametrize("raw", NOT_HTTP.values(), ids=NOT_HTTP.keys())
+def test_what_is_not_http_is_answered_502(gateway: GatewayProcess, origin: Upstream, raw: bytes) -> None:
+    origin.handler = answering(raw, then_close=True)
+    reply = exchange(gateway.public, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    final = reply[reply.rindex(b"HTTP/1.1 ") :]
+    assert final.startswith(b"HTTP/1.1 502 ")
+    assert b"\r\nx-request-id: " in final
+
+
+ODD = {
+    "an odd reason": b"HTTP/1.1 200 \xc3\xa9\t!\r\ncontent-length: 2\r\n\r\nok",
+    "no reason": b"HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok",
+    "a name in capitals": OK + b"CONTENT-LENGTH: 2\r\n\r\nok",
+    "obs-text in a value": OK + b"x: \xff\xfe\r\ncontent-length: 2\r\n\r\nok",
+    "several dates": OK + b"date: a\r\ndate: b\r\ncontent-length: 2\r\n\r\nok",
+    "its own request id": OK + b"x-request-id: its own\r\ncontent-length: 2\r\n\r\nok",
+    "connection names the length": OK + b"connection: content-length\r\ncontent-length: 2\r\n\r\nok",
+    "leading zeros": OK + b"content-length: 00000002\r\n\r\nok",
+}
+
+
+@pytest.mark.parametrize("raw", ODD.values(), ids=ODD.keys())
+def test_what_is_merely_odd_passes(gateway: GatewayProcess, origin: Upstream, raw: bytes) -> None:
+    origin.handler = answering(raw)
+    answer = fetch(gateway.public)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert len(answer.values("x-request-id")) == 1
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        OK + b"content-length: 6\r\n\r\nstolen",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"x",
+        b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("late", [False, True], ids=["in one write", "on the idle connection"])
+def test_bytes_nobody_asked_for_are_given_to_nobody(
+    gateway: GatewayProcess, origin: Upstream, extra: bytes, late: bool
+) -> None:
+    pushed = threading.Event()
+
+    async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"content-length: 5\r\n\r\nhello")
+        if received.target == "/first":
+            if late:
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            writer.write(extra)
+            await writer.drain()
+            pushed.set()
+
+    origin.handler = handler
+    with Wire(gateway.public) as client, Wire(gateway.public) as other:
+        client.get("/first")
+        assert client.answer().body == b"hello"
+        assert pushed.wait(5)
+        for number in range(5):
+            for connection in (client, other):
+                connection.get(f"/{number}")
+                assert connection.answer().body == b"hello"
+
+
+def test_a_body_behind_the_answer_to_head_is_given_to_nobody(gateway: GatewayProcess, origin: Upstream) -> None:
+    origin.handler = answering(OK + b"content-length: 5\r\n\r\nhello")
+    with Wire(gateway.public) as client:
+        client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.answer("HEAD").status == 200
+        client.get()
+        assert client.answer().body == b"hello"
+
+
+def test_a_refused_connection_is_a_502(gateway: GatewayProcess) -> None:
+    before = gateway.metric('sentinel_upstream_failures_total{kind="UpstreamError",upstream="nobody"}')
+    answer = fetch(gateway.public, "/nobody")
+    assert (answer.status, answer.json()) == (502, {"error": "Bad Gateway"})
+    assert answer.header("x-request-id")
+    assert "127.0.0.1:1" not in str(answer)
+    assert gateway.metric('sentinel_upstream_failures_total{kind="UpstreamError",upstream="nobody"}') == before + 1
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_silence_is_a_504_when_the_time_is_up(gateway: GatewayProcess, origin: Upstream, said: bytes, method: str) -> None:
+    origin.handler = answering(said)
+    start = time.monotonic()
+    reply = exchange(
+        gateway.public, f"{method} /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    )
+    elapsed = time.monotonic() - start
+    final = reply[reply.rindex(b"HTTP/1.1 ") :]
+    assert final.startswith(b"HTTP/1.1 504 ")
+    assert b"\r\nx-request-id: " in final
+    assert 0.9 <= elapsed <= 1.1 + LATE
+    assert len(origin.requests) == 1
+
+
+# What a busy machine may add to any measurement here.
+LATE = 0.15
+
+
+@pytest.mark.parametrize("drop", [b"H", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["bytes", "interim responses"])
+def test_a_head_in_drops_is_a_504_too(gateway: GatewayProcess, origin: Upstream, drop: bytes) -> None:
+    """Each byte of a response's head started the time anew, so that an upstream could hold a request for hours."""
+
+    async def drip(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pieces = [drop] * 7 if len(drop) > 1 else [bytes([byte]) for byte in OK]
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.3)
+
+    origin.handler = drip
+    start = time.monotonic()
+    reply = exchange(gateway.public, b"GET /impatient HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    elapsed = time.monotonic() - start
+    assert reply[reply.rindex(b"HTTP/1.1 ") :].startswith(b"HTTP/1.1 504 ")
+    assert 0.9 <= elapsed <= 1.1 + LATE
+
+
+def test_a_body_that_falls_silent_is_broken_off(gateway: GatewayProcess, origin: Upstream) -> None:
+    origin.handler = answering(OK + b"transfer-encoding: chunked\r\n\r\n4\r\npart\r\n")
+    with Wire(gateway.public) as client:
+        client.get("/impatient")
+        assert client.head().status == 200
+        assert client.chunk() == b"part"
+        start = time.monotonic()
+        assert client.rest() == b""
+        assert time.monotonic() - start <= 1.1 + LATE
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_post_is_never_sent_twice(gateway: GatewayProcess, origin: Upstream, method: str) -> None:
+    async def leave(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if received.method == method:
+            writer.close()
+        else:
+            writer.write(OK + b"content-length: 0\r\n\r\n")
+
+    origin.handler = leave
+    for _ in range(3):
+        assert fetch(gateway.public).status == 200
+    for _ in range(5):
+        answer = fetch(gateway.public, method=method, body=b"once")
+        assert answer.status == 502
+    assert [received.method for received in origin.requests].count(method) == 5
+
+
+def test_a_get_survives_a_connection_that_died_while_it_was_idle(gateway: GatewayProcess, origin: Upstream) -> None:
+    closed = threading.Event()
+
+    async def leave(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"content-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        closed.set()
+
+    origin.handler = leave
+    for _ in range(20):
+        closed.clear()
+        assert fetch(gateway.public).status == 200
+        assert closed.wait(5)
+    assert len(origin.requests) == 20
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that takes no more connections: its backlog is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        waiting = []
+        for _ in range(4):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+            waiting.append(sock)
+        yield port
+        for sock in waiting:
+            sock.close()
+
+
+def test_an_upstream_that_does_not_accept_is_a_504(tmp_path_factory: pytest.TempPathFactory, deaf: int) -> None:
+    config = f"""
+    [server]
+    bind = ["127.0.0.1:0"]
+    [[upstream]]
+    name = "deaf"
+    targets = ["http://127.0.0.1:{deaf}"]
+    connect_timeout = "1s"
+    [[route]]
+    path = "/"
+    upstream = "deaf"
+    """
+    with sentinel_run(write_config(tmp_path_factory.mktemp("deaf"), config)) as gateway:
+        start = time.monotonic()
+        answer = fetch(gateway.public)
+        assert (answer.status, 0.9 <= time.monotonic() - start <= 1.1 + LATE) == (504, True)
+        assert answer.header("x-request-id")
