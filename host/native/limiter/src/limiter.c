@@ -34,7 +34,7 @@ static instant to_instant(uint64_t now) {
 
 static uint64_t milliseconds(instant time) { return time >> COUNT_BITS; }
 
-/* Rounded up, so that nobody is told to come back too early, and no window is shorter than promised. */
+/* Rounded up, so that nobody is told to come back too early. */
 static uint64_t whole_milliseconds(instant time) { return (time + COUNT_MASK) >> COUNT_BITS; }
 
 static int64_t verdict_of(uint64_t remaining, uint64_t reset) {
@@ -47,8 +47,8 @@ static int64_t verdict_of(uint64_t remaining, uint64_t reset) {
 static step fixed_window(const snt_limit *limit, uint64_t state, instant now) {
   uint64_t end = milliseconds(state), used = state & COUNT_MASK, time = milliseconds(now);
   if (end <= time) {
-    end = whole_milliseconds(now) + limit->window_ms;
-    return (step){true, end << COUNT_BITS | 1, verdict_of(limit->requests - 1, end - time)};
+    end = time + limit->window_ms;
+    return (step){true, end << COUNT_BITS | 1, verdict_of(limit->requests - 1, limit->window_ms)};
   }
   if (used >= limit->requests) return (step){false, state, SNT_VERDICT_REFUSED | verdict_of(0, end - time)};
   return (step){true, state + 1, verdict_of(limit->requests - used - 1, end - time)};
@@ -208,7 +208,7 @@ bool snt_limit_learn(snt_table *table, const snt_limit *limit, const uint8_t *ke
                      uint32_t used, uint32_t left_ms) {
   place where = place_of(table, limit, key, length);
   instant time = to_instant(now);
-  uint64_t end = whole_milliseconds(time) + left_ms;
+  uint64_t end = milliseconds(time) + left_ms;
   if (used > COUNT_MASK) used = COUNT_MASK;
   for (;;) {
     int vacant;

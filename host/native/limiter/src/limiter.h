@@ -17,8 +17,8 @@
  * are milliseconds in 40 bits (34 years), with 24 more bits that are a count in a fixed window and a fraction in a leaky
  * bucket. The wall clock plays no part.
  *
- * Fixed window: a key's window opens with the first request that finds none open and lasts `window_ms`; it grants
- *   `requests`, and no two windows of a key overlap. (The INCR-and-EXPIRE pattern of Redis; windows aligned to the clock
+ * Fixed window: a key's window opens with the first request that finds none open, at the millisecond that this request
+ *   falls into, and lasts `window_ms`; it grants `requests`, and no two windows of a key overlap. (The INCR-and-EXPIRE pattern of Redis; windows aligned to the clock
  *   instead would let every refused client return at the same instant.)
  * Leaky bucket: GCRA (ITU-T I.371), as one theoretical arrival time. The bucket holds `requests` and drains evenly over
  *   `window_ms`.
