@@ -48,7 +48,8 @@ async function main() {
   // The compiler is WebAssembly itself and runs once, for a second or two: optimizing its code costs as much again.
   setFlagsFromString("--liftoff-only");
   const { build } = await import("../lib/build.mjs");
-  const { component, sourceMap, hooks } = await build(path, { sourceMap: withMap });
+  const { component, sourceMap, hooks, warnings } = await build(path, { sourceMap: withMap });
+  if (warnings) console.error(warnings);
   await write(out, component);
   if (withMap) await write(`${out}.map`, sourceMap);
   console.log(`${out}: ${component.length} bytes, ${hooks.join(", ")}`);
@@ -57,7 +58,8 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  if (error.name === "CompileError" || error.constructor.name === "CompileError") console.error(error.message);
-  console.error(`sentinel-asc: ${error.constructor.name === "CompileError" ? "the guest does not compile" : error.message}`);
+  const rejected = error.constructor.name === "CompileError";
+  if (rejected) console.error(error.message);
+  console.error(`sentinel-asc: ${rejected ? "the guest does not compile" : error.message}`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

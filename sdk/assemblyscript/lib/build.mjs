@@ -30,7 +30,9 @@ export function findEntry(path) {
 /**
  * Compiles a guest's sources to a core module with the names of the contract.
  *
- * @returns `{ module, sourceMap, hooks }`: the module's bytes, its source map as text, and the hooks that it exports.
+ * @param options - `sourceMap`: whether to make one, which takes time
+ * @returns `{ module, sourceMap, hooks, warnings }`: the module's bytes, its source map as text, the hooks that it exports, and what
+ * the compiler remarked
  */
 export async function compile(path, { sourceMap = false } = {}) {
   const entry = resolve(findEntry(path));
@@ -53,7 +55,7 @@ export async function compile(path, { sourceMap = false } = {}) {
   );
   if (error instanceof GuestError) throw error;
   if (error) throw new CompileError(stderr.toString().replace(/^FAILURE .*$/m, "").trim() || error.message);
-  return { module: files["guest.wasm"], sourceMap: files["guest.wasm.map"], hooks: found.hooks };
+  return { module: files["guest.wasm"], sourceMap: files["guest.wasm.map"], hooks: found.hooks, warnings: stderr.toString().trim() };
 }
 
 /** Reads a source; those of this package always come from here, so that what is compiled in belongs to the transform beside it. */
@@ -82,10 +84,11 @@ export async function componentize(module, hooks) {
  * Builds a guest.
  *
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
- * @returns `{ component, sourceMap, hooks }`
+ * @param options - as for {@link compile}
+ * @returns `{ component, sourceMap, hooks, warnings }`
  * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the compiler's diagnostics
  */
 export async function build(path, options = {}) {
-  const { module, sourceMap, hooks } = await compile(path, options);
-  return { component: await componentize(module, hooks), sourceMap, hooks };
+  const { module, ...rest } = await compile(path, options);
+  return { component: await componentize(module, rest.hooks), ...rest };
 }

@@ -72,6 +72,13 @@ describe("build", () => {
     assert.deepEqual(readdirSync(join(out, "..")).sort(), ["sample.wasm", "sample.wasm.map"]);
   });
 
+  test("what the compiler only remarks on is shown, and the guest is built", () => {
+    guestFolder("remarked", `${GUEST}WARNING("mind the gap");\n`);
+    const result = run("build", "remarked", "-o", "remarked.wasm");
+    assert.equal(result.status, 0, result.stderr);
+    assert.match(result.stderr, /mind the gap/);
+  });
+
   test("the same sources give the same bytes, from a file as from its folder", () => {
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "again.wasm").status, 0);
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "once-more.wasm").status, 0);
