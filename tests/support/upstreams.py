@@ -79,10 +79,10 @@ class Upstream:
 async def read_body(received: Received, reader: asyncio.StreamReader) -> None:
     """Read the whole body of a request into it."""
     if received.values("transfer-encoding"):
-        while size := int((await reader.readline()).split(b";")[0], 16):
+        while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
             received.body += await reader.readexactly(size)
             await reader.readexactly(2)
-        while (line := await reader.readline()) not in (b"\r\n", b""):
+        while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
             name, _, value = line.decode("latin-1").partition(":")
             received.trailers.append((name.lower(), value.strip()))
     else:
