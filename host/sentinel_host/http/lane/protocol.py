@@ -2,16 +2,13 @@
 
 Rule 1: One request is served at a time. What a client sends ahead stays bytes in `_buffer`, bounded by pausing the
         transport; no second request is parsed before the first is answered.
-Rule 2: Only this module decides how a connection goes on: next request, drain, linger, close or reset.
-Rule 3: Every state in which the client is to do something has a deadline. Deadlines are numbers that `Connections`
-        compares in one sweep; there are no timers here.
-Rule 4: After a refusal no further byte is interpreted.
+Rule 2: What a request's bytes are is decided here; its body is `reading`'s affair, and how the connection goes on after
+        it `ending`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from enum import Enum, auto
 from math import inf
 from typing import Any, Final, cast
 from urllib.parse import unquote
@@ -19,80 +16,45 @@ from urllib.parse import unquote
 from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections, Listener
-from sentinel_host.http.lane.exchange import DONE, UNTIL_CLOSE, Exchange, Phase
+from sentinel_host.http.lane.ending import EndingSide
+from sentinel_host.http.lane.exchange import DONE, Exchange
 from sentinel_host.http.lane.head import CHUNKED, HEAD, METHODS, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.llhttp import RequestHead
-from sentinel_host.http.lane.response import plain_response
-from sentinel_host.http.lane.writing import WritingSide
+from sentinel_host.http.lane.reading import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
-# A connection used this recently may have its next request on the way when the worker shuts down.
-_RECENT: Final = 0.25
 # How many connections beyond a limit are told so at one time; a flood is cut off without a word.
 _MAX_COURTESY: Final = 100
 
 
-class Reading(Enum):
-    """What the next bytes are."""
-
-    HEAD = auto()
-    BODY = auto()
-    NEXT_REQUEST = auto()
-    IGNORED = auto()
-
-
-# Module constants: an attribute of an enum class costs two look-ups each time.
-_HEAD, _BODY, _NEXT, _IGNORED = Reading
-
-
-class LaneProtocol(WritingSide):
+class LaneProtocol(EndingSide):
     """Serves one connection; made by the accept loop for each, with what its listener and its worker share."""
 
     __slots__ = (
-        "_body",
-        "_body_ends",
-        "_buffer",
         "_client",
-        "_closing",
-        "_credit",
-        "_drain_left",
-        "_eof",
-        "_exchange",
         "_extensions",
         "_listener",
-        "_read_paused",
-        "_reading",
         "_refused",
-        "_requests",
         "_scheme",
         "_server",
         "_skipped_line",
         "app",
         "client_host",
-        "read_deadline",
     )
 
     # The peer's address, as connections per client are counted; None on a Unix socket.
     client_host: str | None
     _client: tuple[Any, ...] | None
-    _body: LengthDecoder | ChunkDecoder
 
     def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
         super().__init__(connections)
         self.app = listener.app
-        self.read_deadline = self.loop.time() + connections.limits.head_time
         self._listener = listener
         self._extensions = extensions
-        self._reading = _HEAD
-        self._buffer = b""
-        self._exchange: Exchange | None = None
         self._requests = 0
-        self._drain_left = 0
-        self._body_ends = inf
-        self._closing = self._eof = self._read_paused = self._refused = self._skipped_line = False
+        self._refused = self._skipped_line = False
 
     # The connection.
 
@@ -143,7 +105,7 @@ class LaneProtocol(WritingSide):
     def _hand_over(self, data: bytes) -> None:
         """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
         self.connections.lanes.discard(self)
-        self._reading = _IGNORED
+        self._reading = IGNORED
         assert self._listener.hand_over is not None
         self._listener.hand_over(self, data)
 
@@ -152,14 +114,14 @@ class LaneProtocol(WritingSide):
     def data_received(self, data: bytes) -> None:
         """Bytes, cut anywhere."""
         reading = self._reading
-        if reading is _HEAD:
+        if reading is HEAD_NEXT:
             if self._buffer:
                 data = self._buffer + data
                 self._buffer = b""
             self._take_head(data)
-        elif reading is _BODY:
+        elif reading is BODY_NEXT:
             self._take_body(data)
-        elif reading is _NEXT:
+        elif reading is REQUEST_NEXT:
             self._buffer += data
             limits = self.connections.limits
             if len(self._buffer) > limits.body_buffer or self._buffer.count(b"\r\n\r\n") >= limits.pipelined_requests:
@@ -248,241 +210,18 @@ class LaneProtocol(WritingSide):
             self._begin_body(exchange, rest)
         else:
             self.read_deadline = inf
-            self._reading = _NEXT
+            self._reading = REQUEST_NEXT
             self._buffer = rest
         exchange.task = self.loop.create_task(exchange.run())
-
-    # Bodies.
-
-    def _begin_body(self, exchange: Exchange, rest: bytes) -> None:
-        limits = self.connections.limits
-        self._reading = _BODY
-        self._body_ends = inf if limits.body_time is None else self.loop.time() + limits.body_time
-        if rest:
-            self._restart_body_clock()
-            self._take_body(rest)
-        else:
-            if exchange.expects:
-                # The client may wait for the application: it is not late before 100 Continue went out.
-                self.read_deadline = self._body_ends
-            else:
-                self._restart_body_clock()
-            self._want_more()
-
-    def _take_body(self, data: bytes) -> None:
-        body = self._body
-        received = len(data)
-        try:
-            data = body.feed(data)
-        except ClientError as error:
-            self._body_failed(error)
-            return
-        exchange = self._exchange
-        held = 0
-        if exchange is None or exchange.phase is DONE:
-            # Nobody reads the rest of a body once its response is complete.
-            self._drain_left -= received
-        else:
-            exchange.expects = False
-            exchange.complete = body.done
-            exchange.trailers = body.trailers
-            if data:
-                held = exchange.push(data)
-            elif body.done:
-                exchange.wake()
-        if body.done:
-            self.read_deadline = inf
-            self._reading = _NEXT
-            self._buffer = body.rest
-            if exchange is None:
-                self._next()
-        elif exchange is None:
-            if self._drain_left < 0:
-                self._linger()
-        elif held > self.connections.limits.body_buffer:
-            # The application is the slow one: only the body's whole time goes on.
-            self.read_deadline = self._body_ends
-            self._pause()
-        else:
-            self._credit += received
-            if self._credit >= self.connections.limits.body_progress:
-                self._restart_body_clock()
-
-    def _body_failed(self, error: ClientError) -> None:
-        self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
-        self._closing = True
-        self._reading = _IGNORED
-        self.read_deadline = inf
-        if self._exchange is not None:
-            self._exchange.fail(error)
-        else:
-            self._linger()
-
-    def _restart_body_clock(self) -> None:
-        self._credit = 0
-        self.read_deadline = min(self.loop.time() + self.connections.limits.body_idle, self._body_ends)
-
-    def body_taken(self, held: int) -> None:
-        """The application read a piece of the body and ``held`` is left: read on when half of the buffer is free."""
-        if self._read_paused and self._reading is _BODY and held <= self.connections.limits.body_buffer // 2:
-            self._restart_body_clock()
-            self._want_more()
-
-    def send_continue(self, exchange: Exchange) -> None:
-        """The application wants the body that the client holds back (RFC 9110 10.1.1)."""
-        exchange.expects = False
-        self.transport.write(_CONTINUE)
-        self._restart_body_clock()
-
-    def _pause(self) -> None:
-        if not self._read_paused and not self._eof:
-            self._read_paused = True
-            self.transport.pause_reading()
-
-    def _want_more(self) -> None:
-        if self._read_paused:
-            self._read_paused = False
-            self.transport.resume_reading()
-
-    def eof_received(self) -> bool:
-        """The client shut its write side. What it asked for completely is still answered (RFC 9112 9.6)."""
-        self._eof = True
-        exchange = self._exchange
-        if exchange is None:
-            if self._reading is _HEAD and self._buffer:
-                self._refuse(ClientError("request head ended early"))
-            return False
-        if self._reading is _BODY:
-            self._body_failed(ClientError("request body ended early"))
-        self.read_deadline = self.loop.time() + self.connections.limits.half_closed
-        # TLS has no half-closed state that the event loops would keep.
-        return not self.tls
-
-    # The end of a response.
-
-    def closes_after(self, exchange: Exchange, asked: bool, more: bool) -> bool:
-        """Whether the connection ends with this response, as far as that is known when its head is written."""
-        unread = not exchange.complete and (exchange.expects or (not more and not self._drainable()))
-        if asked or unread or self.connections.closing:
-            self._closing = True
-        return self._closing
-
-    def answer_failure(self, exchange: Exchange, status: int, reason: str) -> None:
-        """The application did not complete its response: say so while there is no head, or end what was begun."""
-        self._closing = True
-        if exchange.phase in (Phase.BEFORE_HEAD, Phase.HEAD_HELD) and not self.lost:
-            answer = plain_response(status, reason, self.connections.date)
-            if exchange.scope["method"] == "HEAD":
-                answer = answer[: answer.index(b"\r\n\r\n") + 4]
-            self.transport.write(answer)
-            exchange.phase = DONE
-
-    def finished(self, exchange: Exchange) -> None:
-        """The application returned: the next request, or the end."""
-        self._exchange = None
-        if self.lost:
-            return
-        if exchange.phase is not DONE:
-            if exchange.framing is UNTIL_CLOSE:
-                self._reset()
-            else:
-                self._shut()
-        elif self._closing:
-            if self._reading is _NEXT and not self._buffer:
-                self._shut()
-            else:
-                self._linger()
-        elif self._reading is _NEXT:
-            self._next()
-        elif self._drainable():
-            self._drain_left = self.connections.limits.drain_bytes
-            self.read_deadline = self.loop.time() + self.connections.limits.linger
-            self._want_more()
-        else:
-            self._linger()
-
-    def _drainable(self) -> bool:
-        """Whether the rest of a body that nobody reads is worth the wait to keep the connection."""
-        return not self._eof and self._reading is _BODY and self._body.remaining <= self.connections.limits.drain_bytes
 
     def _next(self) -> None:
         data = self._buffer
         self._buffer = b""
-        self._reading = _HEAD
+        self._reading = HEAD_NEXT
         self.read_deadline = self.loop.time() + self.connections.limits.keep_alive_idle
         if data:
             self._take_head(data)
         else:
             self._want_more()
-        if self._reading is _HEAD and (self._eof or (self.connections.closing and not self._buffer)):
+        if self._reading is HEAD_NEXT and (self._eof or (self.connections.closing and not self._buffer)):
             self._shut()
-
-    # The end of the connection.
-
-    def _refuse(self, error: ClientError) -> None:
-        """Answer without the application, and interpret nothing more of this connection."""
-        self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
-        self.transport.write(plain_response(error.status, str(error), self.connections.date))
-        self._linger()
-
-    def _shut(self) -> None:
-        self._reading = _IGNORED
-        self.read_deadline = inf
-        self._close()
-
-    def _linger(self) -> None:
-        """Let the client read the answer before unread bytes of its own turn the close into a reset (RFC 9112 9.6)."""
-        self._reading = _IGNORED
-        self._buffer = b""
-        if self._eof:
-            self._shut()
-            return
-        self.read_deadline = self.loop.time() + self.connections.limits.linger
-        self._watch_unsent()
-        self._want_more()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-
-    def wind_down(self) -> None:
-        """The worker is shutting down: close after this response, or now if nothing is on its way."""
-        self._closing = True
-        idle_since = self.read_deadline - self.connections.limits.keep_alive_idle
-        if self._requests and self.loop.time() - idle_since > _RECENT:
-            self.close_if_idle()
-
-    def close_if_idle(self) -> None:
-        """Close unless a request is being read or answered."""
-        if self._exchange is None and self._reading is _HEAD and not self._buffer:
-            self._shut()
-
-    def expire(self, now: float) -> None:
-        """A deadline passed."""
-        if self.write_deadline <= now:
-            self._expire_writing()
-            return
-        if self.read_deadline > now:
-            return
-        exchange = self._exchange
-        if self._reading is _HEAD:
-            if self._buffer:
-                self._refuse(LimitExceeded("head_time", "request head too slow", 408))
-            else:
-                self.connections.hit("keep_alive_idle" if self._requests else "head_time")
-                self._shut()
-        elif exchange is None:
-            if self.transport.get_write_buffer_size():
-                # The answer is still on its way to a slow reader, whom the write deadline watches.
-                self.read_deadline = now + self.connections.limits.linger
-            else:
-                self._shut()
-        elif self._eof:
-            # What is still unsent is being read, or is the write deadline's affair.
-            if exchange.wrote or self.transport.get_write_buffer_size():
-                exchange.wrote = False
-                self.read_deadline = now + self.connections.limits.half_closed
-            else:
-                self.connections.hit("half_closed")
-                self.abort()
-        else:
-            limit = "body_time" if self._body_ends <= now else "body_idle"
-            self._body_failed(LimitExceeded(limit, "request body too slow", 408))

@@ -1,0 +1,136 @@
+"""How a connection goes on after a response, and how it ends: next request, drain, linger, close or reset.
+
+Rule 1: After a refusal no further byte is interpreted.
+Rule 2: A close lets the client read the answer: unread bytes of its own would turn it into a reset (RFC 9112 9.6).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.lane.exchange import DONE, UNTIL_CLOSE, Exchange, Phase
+from sentinel_host.http.lane.limits import LimitExceeded
+from sentinel_host.http.lane.reading import HEAD_NEXT, IGNORED, REQUEST_NEXT, ReadingSide
+from sentinel_host.http.lane.response import plain_response
+
+# A connection used this recently may have its next request on the way when the worker shuts down.
+_RECENT: Final = 0.25
+
+
+class EndingSide(ReadingSide):
+    """Decides what becomes of a connection once its exchange has ended, or must end."""
+
+    __slots__ = ("_requests",)
+
+    _requests: int
+
+    def closes_after(self, exchange: Exchange, asked: bool, more: bool) -> bool:
+        """Whether the connection ends with this response, as far as that is known when its head is written."""
+        unread = not exchange.complete and (exchange.expects or (not more and not self._drainable()))
+        if asked or unread or self.connections.closing:
+            self._closing = True
+        return self._closing
+
+    def answer_failure(self, exchange: Exchange, status: int, reason: str) -> None:
+        """The application did not complete its response: say so while there is no head, or end what was begun."""
+        self._closing = True
+        if exchange.phase in (Phase.BEFORE_HEAD, Phase.HEAD_HELD) and not self.lost:
+            answer = plain_response(status, reason, self.connections.date)
+            if exchange.scope["method"] == "HEAD":
+                answer = answer[: answer.index(b"\r\n\r\n") + 4]
+            self.transport.write(answer)
+            exchange.phase = DONE
+
+    def finished(self, exchange: Exchange) -> None:
+        """The application returned: the next request, or the end."""
+        self._exchange = None
+        if self.lost:
+            return
+        if exchange.phase is not DONE:
+            if exchange.framing is UNTIL_CLOSE:
+                self._reset()
+            else:
+                self._shut()
+        elif self._closing:
+            if self._reading is REQUEST_NEXT and not self._buffer:
+                self._shut()
+            else:
+                self._linger()
+        elif self._reading is REQUEST_NEXT:
+            self._next()
+        elif self._drainable():
+            self._drain_left = self.connections.limits.drain_bytes
+            self.read_deadline = self.loop.time() + self.connections.limits.linger
+            self._want_more()
+        else:
+            self._linger()
+
+    def _refuse(self, error: ClientError) -> None:
+        """Answer without the application, and interpret nothing more of this connection."""
+        self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
+        self.transport.write(plain_response(error.status, str(error), self.connections.date))
+        self._linger()
+
+    def _shut(self) -> None:
+        self._reading = IGNORED
+        self.read_deadline = inf
+        self._close()
+
+    def _linger(self) -> None:
+        """Let the client read the answer before unread bytes of its own turn the close into a reset (RFC 9112 9.6)."""
+        self._reading = IGNORED
+        self._buffer = b""
+        if self._eof:
+            self._shut()
+            return
+        self.read_deadline = self.loop.time() + self.connections.limits.linger
+        self._watch_unsent()
+        self._want_more()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def wind_down(self) -> None:
+        """The worker is shutting down: close after this response, or now if nothing is on its way."""
+        self._closing = True
+        idle_since = self.read_deadline - self.connections.limits.keep_alive_idle
+        if self._requests and self.loop.time() - idle_since > _RECENT:
+            self.close_if_idle()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being read or answered."""
+        if self._exchange is None and self._reading is HEAD_NEXT and not self._buffer:
+            self._shut()
+
+    def expire(self, now: float) -> None:
+        """A deadline passed."""
+        if self.write_deadline <= now:
+            self._expire_writing()
+            return
+        if self.read_deadline > now:
+            return
+        exchange = self._exchange
+        if self._reading is HEAD_NEXT:
+            if self._buffer:
+                self._refuse(LimitExceeded("head_time", "request head too slow", 408))
+            else:
+                self.connections.hit("keep_alive_idle" if self._requests else "head_time")
+                self._shut()
+        elif exchange is None:
+            if self.transport.get_write_buffer_size():
+                # The answer is still on its way to a slow reader, whom the write deadline watches.
+                self.read_deadline = now + self.connections.limits.linger
+            else:
+                self._shut()
+        elif self._eof:
+            # What is still unsent is being read, or is the write deadline's affair.
+            if exchange.wrote or self.transport.get_write_buffer_size():
+                exchange.wrote = False
+                self.read_deadline = now + self.connections.limits.half_closed
+            else:
+                self.connections.hit("half_closed")
+                self.abort()
+        else:
+            limit = "body_time" if self._body_ends <= now else "body_idle"
+            self._body_failed(LimitExceeded(limit, "request body too slow", 408))
