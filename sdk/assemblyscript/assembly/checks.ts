@@ -1,9 +1,10 @@
-// What the gateway accepts in an edit (see `header-edit` in wit/types.wit), for guests that take names and values from their
-// configuration and want to refuse a wrong one at once instead of failing every request.
+// What the gateway accepts in an edit (see `header-edit` in wit/types.wit), for guests that take names and values
+// from their configuration and want to refuse a wrong one at once instead of failing every request.
 
 /** Fields that the gateway writes itself. */
 const OWNED: StaticArray<string> = [
-  "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "host",
+  "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
+  "host",
 ];
 
 /** The characters of a token (RFC 9110, section 5.6.2) beside letters and digits. */
@@ -25,7 +26,9 @@ export function headerValueProblem(value: string): string | null {
   return null;
 }
 
-/** ASCII letters in lower case, everything else as it is; the string's own method carries the tables of Unicode along. */
+/**
+ * ASCII letters in lower case, everything else as it is; the string's own method carries the tables of Unicode along.
+ */
 export function asciiLower(text: string): string {
   const lower = changetype<string>(__new(text.length << 1, idof<string>()));
   for (let i = 0; i < text.length; ++i) {

@@ -22,8 +22,8 @@ export abstract class Chunk {
   ) {}
 
   /**
-   * Sends something else in place of this chunk: a string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. Something empty sends
-   * nothing for this chunk.
+   * Sends something else in place of this chunk: a string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`.
+   * Something empty sends nothing for this chunk.
    */
   replace<V>(value: V): void {
     assertCurrent(this.call);
@@ -61,7 +61,10 @@ export abstract class Chunk {
 export class RequestChunk extends Chunk {
   private held: HeldRequest | null = null;
 
-  /** The request's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the answer. */
+  /**
+   * The request's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the
+   * answer.
+   */
   get head(): HeldRequest {
     assertCurrent(this.call);
     const held = this.held;
@@ -83,7 +86,10 @@ export class RequestChunk extends Chunk {
 export class ResponseChunk extends Chunk {
   private held: HeldResponse | null = null;
 
-  /** The response's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the answer. */
+  /**
+   * The response's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the
+   * answer.
+   */
   get head(): HeldResponse {
     assertCurrent(this.call);
     const held = this.held;
@@ -101,13 +107,17 @@ export class ResponseChunk extends Chunk {
 }
 
 /** Begins a call of `on-request-chunk`. */
-export function openRequestChunk(chunk: usize, length: usize, last: i32, context: usize, contextLength: usize): RequestChunk {
+export function openRequestChunk(
+  chunk: usize, length: usize, last: i32, context: usize, contextLength: usize,
+): RequestChunk {
   beginAnswer();
   return new RequestChunk(new Bytes(chunk, <i32>length), last != 0, new Bytes(context, <i32>contextLength));
 }
 
 /** Begins a call of `on-response-chunk`. */
-export function openResponseChunk(chunk: usize, length: usize, last: i32, context: usize, contextLength: usize): ResponseChunk {
+export function openResponseChunk(
+  chunk: usize, length: usize, last: i32, context: usize, contextLength: usize,
+): ResponseChunk {
   beginAnswer();
   return new ResponseChunk(new Bytes(chunk, <i32>length), last != 0, new Bytes(context, <i32>contextLength));
 }

@@ -26,8 +26,8 @@ class Problems {
 }
 
 /**
- * One value of the configuration, copied: it may be kept. Reading it as another type than it has gives that type's zero, and the
- * configuration is refused with a message that names the key.
+ * One value of the configuration, copied: it may be kept. Reading it as another type than it has gives that type's
+ * zero, and the configuration is refused with a message that names the key.
  */
 export class Value {
   /** The value's type. */
@@ -120,7 +120,9 @@ export class Value {
     } else if ((head & 0xf0) == 0x90 || head == 0xdc || head == 0xdd) {
       value.kind = Kind.list;
       const count = reader.array();
-      for (let i = 0; i < count; ++i) value.items.push(Value.read(reader, path + "[" + i.toString() + "]", problems, depth + 1));
+      for (let i = 0; i < count; ++i) {
+        value.items.push(Value.read(reader, path + "[" + i.toString() + "]", problems, depth + 1));
+      }
     } else if ((head & 0xf0) == 0x80 || head == 0xde || head == 0xdf) {
       value.kind = Kind.map;
       const count = reader.map();
@@ -145,10 +147,12 @@ export class HeaderField {
 }
 
 /**
- * The guest's configuration, or a map in it: what the gateway's TOML has under `config`. Everything is a copy and may be kept.
+ * The guest's configuration, or a map in it: what the gateway's TOML has under `config`. Everything is a copy and may
+ * be kept.
  *
- * A key of the wrong type gives the default, and the guest is refused with a message that names the key, unless `configure` returns a
- * message of its own. `return config.finish()` refuses keys that nobody asked for as well, which are most likely misspelt.
+ * A key of the wrong type gives the default, and the guest is refused with a message that names the key, unless
+ * `configure` returns a message of its own. `return config.finish()` refuses keys that nobody asked for as well,
+ * which are most likely misspelt.
  */
 export class Config {
   private read: StaticArray<bool>;

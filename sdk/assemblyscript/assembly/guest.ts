@@ -6,9 +6,10 @@ import { ResponseHead } from "./response-head";
 import { Summary } from "./summary";
 
 /**
- * A guest: extend it, override the hooks that are needed and export the class. Hooks that are not overridden are not exported, so the
- * gateway never calls them. The class is made once per instance, without arguments, before `configure`; there are several
- * instances, and one request may meet more than one of them: what a request needs later goes into `Request.keep`.
+ * A guest: extend it, override the hooks that are needed and export the class. Hooks that are not overridden are not
+ * exported, so the gateway never calls them. The class is made once per instance, without arguments, before
+ * `configure`; there are several instances, and one request may meet more than one of them: what a request needs
+ * later goes into `Request.keep`.
  */
 export abstract class Guest {
   /** Takes the configuration. A message refuses it, and the guest is not taken into service; null accepts it. */
@@ -34,12 +35,18 @@ export abstract class Guest {
   /** Learns how a request ended. */
   onComplete(summary: Summary): void {}
 
-  /** Works on a piece of a request's body: return null to pass it on, changed by `chunk.replace`, or answer the request. */
+  /**
+   * Works on a piece of a request's body: return null to pass it on, changed by `chunk.replace`, or answer the
+   * request.
+   */
   onRequestChunk(chunk: RequestChunk): Response | null {
     return null;
   }
 
-  /** Works on a piece of a response's body: return null to pass it on, changed by `chunk.replace`, or send another response. */
+  /**
+   * Works on a piece of a response's body: return null to pass it on, changed by `chunk.replace`, or send another
+   * response.
+   */
   onResponseChunk(chunk: ResponseChunk): Response | null {
     return null;
   }

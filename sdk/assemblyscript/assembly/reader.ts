@@ -3,8 +3,9 @@ import { decode } from "./utf8";
 const HEX = "0123456789abcdef";
 
 /**
- * Reads MessagePack from memory, front to back. Every step checks the end of the buffer and the type of the value, and throws with the
- * position and what was expected. Integers are taken in any of their encodings, and so are the lengths of everything else.
+ * Reads MessagePack from memory, front to back. Every step checks the end of the buffer and the type of the value,
+ * and throws with the position and what was expected. Integers are taken in any of their encodings, and so are the
+ * lengths of everything else.
  */
 @final
 export class Reader {
@@ -238,11 +239,13 @@ export class Reader {
 
   private truncated(needed: u64): void {
     const left = this.end - this.position;
-    throw new Error("truncated: " + needed.toString() + " bytes are due, " + left.toString() + " are left" + this.at(this.position));
+    const problem = needed.toString() + " bytes are due, " + left.toString() + " are left";
+    throw new Error("truncated: " + problem + this.at(this.position));
   }
 
   private mismatch(expected: string, head: u8): void {
-    throw new Error("expected " + expected + ", found type byte 0x" + HEX.charAt(head >> 4) + HEX.charAt(head & 15) + this.at(this.position));
+    const found = HEX.charAt(head >> 4) + HEX.charAt(head & 15);
+    throw new Error("expected " + expected + ", found type byte 0x" + found + this.at(this.position));
   }
 
   private at(position: usize): string {

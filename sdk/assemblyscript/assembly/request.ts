@@ -63,8 +63,8 @@ function writeOption(value: string | null): void {
 }
 
 /**
- * A request as it reached this guest: the client's head as edited by the guests before. Fields are decoded when they are asked for. It
- * is lent to `onRequest`, and using it afterwards traps.
+ * A request as it reached this guest: the client's head as edited by the guests before. Fields are decoded when they
+ * are asked for. It is lent to `onRequest`, and using it afterwards traps.
  */
 @final
 export class Request extends RequestEdits {
@@ -149,8 +149,8 @@ export class Request extends RequestEdits {
   }
 
   /**
-   * Keeps bytes for this guest's later hooks on the same request, which see them as their `context`; no other guest does. A string (as
-   * UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`, at most 64 KiB unless configured.
+   * Keeps bytes for this guest's later hooks on the same request, which see them as their `context`; no other guest
+   * does. A string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`, at most 64 KiB unless configured.
    */
   keep<V>(context: V): void {
     assertCurrent(this.call);
@@ -165,7 +165,10 @@ export class Request extends RequestEdits {
     this.bodyKind = BodyKind.stream;
   }
 
-  /** Lets `onRequestChunk` see the body whole, with the head held until it is there; one of more than `limit` bytes is answered 413. */
+  /**
+   * Lets `onRequestChunk` see the body whole, with the head held until it is there; one of more than `limit` bytes is
+   * answered 413.
+   */
   bufferBody(limit: u32): void {
     assertCurrent(this.call);
     this.bodyKind = BodyKind.buffer;

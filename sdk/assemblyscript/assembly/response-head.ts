@@ -48,8 +48,8 @@ export abstract class ResponseEdits {
 }
 
 /**
- * A response before it goes to the client, as edited by the guests further down the chain. It is lent to `onResponse`, and
- * using it afterwards traps.
+ * A response before it goes to the client, as edited by the guests further down the chain. It is lent to
+ * `onResponse`, and using it afterwards traps.
  */
 @final
 export class ResponseHead extends ResponseEdits {
@@ -92,7 +92,10 @@ export class ResponseHead extends ResponseEdits {
     this.bodyKind = BodyKind.stream;
   }
 
-  /** Lets `onResponseChunk` see the body whole, with the head held until it is there. `limit` is the largest body accepted, in bytes. */
+  /**
+   * Lets `onResponseChunk` see the body whole, with the head held until it is there. `limit` is the largest body
+   * accepted, in bytes.
+   */
   bufferBody(limit: u32): void {
     assertCurrent(this.call);
     this.bodyKind = BodyKind.buffer;

@@ -1,7 +1,8 @@
 import { Writer } from "./writer";
 
 /**
- * A response made by a guest. One that is always the same can be made once, kept in a field and returned again and again.
+ * A response made by a guest. One that is always the same can be made once, kept in a field and returned again and
+ * again.
  *
  * ```ts
  * return new Response(401).header("www-authenticate", "ApiKey").body("no key\n");
@@ -25,7 +26,10 @@ export class Response {
     return this;
   }
 
-  /** Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. The gateway writes its length. */
+  /**
+   * Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. The gateway writes
+   * its length.
+   */
   body<V>(value: V): this {
     this.content.reset();
     this.content.bytes<V>(value);

@@ -1,15 +1,22 @@
-// The library's own decoder takes overlong forms and swallows what follows a stray byte, so that different bytes become the same
-// text: a guest that compares a header's text must not be told "admin" when the upstream is sent something else.
+// The library's own decoder takes overlong forms and swallows what follows a stray byte, so that different bytes
+// become the same text: a guest that compares a header's text must not be told "admin" when the upstream is sent
+// something else.
 
 const REPLACEMENT: u16 = 0xfffd;
 
-/** Decodes UTF-8. What is not UTF-8 becomes U+FFFD, as in the Encoding Standard (one for each maximal part of a sequence). */
+/**
+ * Decodes UTF-8. What is not UTF-8 becomes U+FFFD, as in the Encoding Standard (one for each maximal part of a
+ * sequence).
+ */
 export function decode(start: usize, size: i32): string {
   // A unit of UTF-16 takes one byte of UTF-8 at least.
   const text = __new(<usize>size << 1, idof<string>());
   for (let i = 0; i < size; ++i) {
     const byte = load<u8>(start + i);
-    if (byte > 0x7f) return changetype<string>(__renew(text, decodeRest(start + i, start + size, text + (<usize>i << 1)) - text));
+    if (byte > 0x7f) {
+      const end = decodeRest(start + i, start + size, text + (<usize>i << 1));
+      return changetype<string>(__renew(text, end - text));
+    }
     store<u16>(text + (<usize>i << 1), byte);
   }
   return changetype<string>(text);

@@ -27,7 +27,8 @@ function options(args) {
   }
   if (parsed.values.help) return { help: true };
   const [command, path, ...rest] = parsed.positionals;
-  if (command !== "build" || !path || rest.length || !parsed.values.out) throw new UsageError("expected: build <folder or entry.ts> -o <out.wasm>");
+  if (command !== "build" || !path || rest.length || !parsed.values.out)
+    throw new UsageError("expected: build <folder or entry.ts> -o <out.wasm>");
   return { path, out: parsed.values.out, withMap: parsed.values["source-map"] ?? false };
 }
 

@@ -23,7 +23,10 @@ export class CompileError extends Error {}
 export function findEntry(path) {
   const entries = [path, join(path, "assembly", "index.ts"), join(path, "index.ts")];
   const entry = entries.find((name) => name.endsWith(".ts") && existsSync(name));
-  if (!entry) throw new GuestError(existsSync(path) ? `${path}: no assembly/index.ts or index.ts in it` : `${path}: no such file or folder`);
+  if (!entry)
+    throw new GuestError(
+      existsSync(path) ? `${path}: no assembly/index.ts or index.ts in it` : `${path}: no such file or folder`,
+    );
   return entry;
 }
 
@@ -31,8 +34,8 @@ export function findEntry(path) {
  * Compiles a guest's sources to a core module with the names of the contract.
  *
  * @param options - `sourceMap`: whether to make one, which takes time
- * @returns `{ module, sourceMap, hooks, warnings }`: the module's bytes, its source map as text, the hooks that it exports, and what
- * the compiler remarked
+ * @returns `{ module, sourceMap, hooks, warnings }`: the module's bytes, its source map as text, the hooks that it
+ * exports, and what the compiler remarked
  */
 export async function compile(path, { sourceMap = false } = {}) {
   const entry = resolve(findEntry(path));
@@ -41,8 +44,24 @@ export async function compile(path, { sourceMap = false } = {}) {
   const files = {};
   const { error, stderr } = await asc.main(
     [
-      relative(baseDir, entry), "--baseDir", baseDir, "--outFile", "guest.wasm", "--optimizeLevel", "3", "--shrinkLevel", "0", "--runtime", "incremental",
-      "--exportStart", "_initialize", "--debug", "--use", `abort=${ABORT}`, "--noColors", ...(sourceMap ? ["--sourceMap"] : []),
+      relative(baseDir, entry),
+      "--baseDir",
+      baseDir,
+      "--outFile",
+      "guest.wasm",
+      "--optimizeLevel",
+      "3",
+      "--shrinkLevel",
+      "0",
+      "--runtime",
+      "incremental",
+      "--exportStart",
+      "_initialize",
+      "--debug",
+      "--use",
+      `abort=${ABORT}`,
+      "--noColors",
+      ...(sourceMap ? ["--sourceMap"] : []),
     ],
     {
       transforms: [sentinelTransform(found)],
@@ -54,11 +73,25 @@ export async function compile(path, { sourceMap = false } = {}) {
     },
   );
   if (error instanceof GuestError) throw error;
-  if (error) throw new CompileError(stderr.toString().replace(/^FAILURE .*$/m, "").trim() || error.message);
-  return { module: files["guest.wasm"], sourceMap: files["guest.wasm.map"], hooks: found.hooks, warnings: stderr.toString().trim() };
+  if (error)
+    throw new CompileError(
+      stderr
+        .toString()
+        .replace(/^FAILURE .*$/m, "")
+        .trim() || error.message,
+    );
+  return {
+    module: files["guest.wasm"],
+    sourceMap: files["guest.wasm.map"],
+    hooks: found.hooks,
+    warnings: stderr.toString().trim(),
+  };
 }
 
-/** Reads a source; those of this package always come from here, so that what is compiled in belongs to the transform beside it. */
+/**
+ * Reads a source; those of this package always come from here, so that what is compiled in belongs to the transform
+ * beside it.
+ */
 async function readSource(path) {
   const [, own] = path.split(`/node_modules/${PACKAGE}/`);
   return readFile(own ? join(ROOT, own) : path, "utf8").catch(() => null);

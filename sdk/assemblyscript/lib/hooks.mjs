@@ -4,13 +4,29 @@
 export const HOOKS = {
   configure: { interface: "lifecycle", function: "configure" },
   onRequest: { interface: "request-handler", function: "on-request", open: "openRequest", lists: ["head"] },
-  onResponse: { interface: "response-handler", function: "on-response", open: "openResponse", lists: ["head", "context"] },
-  onComplete: { interface: "completion-handler", function: "on-complete", open: "openSummary", lists: ["summary", "context"] },
+  onResponse: {
+    interface: "response-handler",
+    function: "on-response",
+    open: "openResponse",
+    lists: ["head", "context"],
+  },
+  onComplete: {
+    interface: "completion-handler",
+    function: "on-complete",
+    open: "openSummary",
+    lists: ["summary", "context"],
+  },
   onRequestChunk: {
-    interface: "request-body-handler", function: "on-request-chunk", open: "openRequestChunk", lists: ["chunk", "context"],
+    interface: "request-body-handler",
+    function: "on-request-chunk",
+    open: "openRequestChunk",
+    lists: ["chunk", "context"],
   },
   onResponseChunk: {
-    interface: "response-body-handler", function: "on-response-chunk", open: "openResponseChunk", lists: ["chunk", "context"],
+    interface: "response-body-handler",
+    function: "on-response-chunk",
+    open: "openResponseChunk",
+    lists: ["chunk", "context"],
   },
 };
 

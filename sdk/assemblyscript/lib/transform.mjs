@@ -1,5 +1,5 @@
-// The compiler transform: finds the guest among the parsed sources, generates the exports for the hooks that it has, and gives
-// them the names of the contract, which AssemblyScript has no syntax for.
+// The compiler transform: finds the guest among the parsed sources, generates the exports for the hooks that it has,
+// and gives them the names of the contract, which AssemblyScript has no syntax for.
 
 import { CommonFlags, NodeKind, SourceKind } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";
@@ -23,7 +23,9 @@ export function sentinelTransform(result) {
       const entry = sources.find((source) => source.sourceKind === SourceKind.UserEntry);
       const guest = findGuest(entry, sources);
       result.hooks = Object.keys(guest.methods);
-      this.authors = Object.values(guest.methods).map((name) => (guest.binding ? `*#${name}` : `${entry.internalPath}/${name}`));
+      this.authors = Object.values(guest.methods).map((name) =>
+        guest.binding ? `*#${name}` : `${entry.internalPath}/${name}`,
+      );
       // Only the generated source exports anything from the module.
       entry.sourceKind = SourceKind.User;
       parser.parseFile(glue(guest, entry), GLUE, true);
@@ -56,14 +58,16 @@ function rename(module, short, canonical) {
 }
 
 /**
- * The guest: how the generated source imports it, or null for free functions, and its hooks: `{ [hook]: the name that the
- * author wrote }`.
+ * The guest: how the generated source imports it, or null for free functions, and its hooks: `{ [hook]: the name that
+ * the author wrote }`.
  */
 function findGuest(entry, sources) {
   const chosen = entry.statements.find((node) => node.kind === NodeKind.ExportDefault)?.declaration;
   const classes = classesOf(entry).filter((node) => extendsGuest(node, entry, sources));
   if (!classes.length) return { binding: null, methods: hooksAmong(exportedFunctions(entry), entry) };
-  const exported = classes.filter((node) => (node === chosen || node.is(CommonFlags.Export)) && !node.is(CommonFlags.Abstract));
+  const exported = classes.filter(
+    (node) => (node === chosen || node.is(CommonFlags.Export)) && !node.is(CommonFlags.Abstract),
+  );
   if (exported.length !== 1) {
     const names = classes.map((node) => node.name.text).join(", ");
     throw new GuestError(`${entry.normalizedPath}: export exactly one class that extends Guest (found: ${names})`);
@@ -72,14 +76,18 @@ function findGuest(entry, sources) {
   const members = membersOf(guest, entry, sources);
   const constructor = members.find((node) => node.name.text === "constructor");
   if (constructor?.signature.parameters.length) {
-    throw new GuestError(`${where(constructor)}: ${guest.name.text} is made without arguments; take what it needs in configure`);
+    throw new GuestError(
+      `${where(constructor)}: ${guest.name.text} is made without arguments; take what it needs in configure`,
+    );
   }
   const binding = guest === chosen ? "TheGuest" : `{ ${guest.name.text} as TheGuest }`;
   return { binding, methods: hooksAmong(members, entry) };
 }
 
 function classesOf(source) {
-  const declarations = source.statements.map((node) => (node.kind === NodeKind.ExportDefault ? node.declaration : node));
+  const declarations = source.statements.map((node) =>
+    node.kind === NodeKind.ExportDefault ? node.declaration : node,
+  );
   return declarations.filter((node) => node.kind === NodeKind.ClassDeclaration);
 }
 
@@ -109,7 +117,9 @@ function baseOf(declaration, source, sources) {
   const name = declaration.extendsType.name.identifier.text;
   const imported = importOf(name, source);
   for (const candidate of imported ? sources.filter((other) => other !== source) : [source]) {
-    const found = classesOf(candidate).find((node) => node !== declaration && node.name.text === (imported?.name ?? name));
+    const found = classesOf(candidate).find(
+      (node) => node !== declaration && node.name.text === (imported?.name ?? name),
+    );
     if (found) return { declaration: found, source: candidate };
   }
   return null;
@@ -139,17 +149,25 @@ function hooksAmong(functions, entry) {
         throw new GuestError(`${where(node)}: the hook ${name} has to be public and not static`);
       }
       found[hook] = name;
-    } else if (/^on[A-Z_]/.test(name) || METHODS.some((method) => distance(method.toLowerCase(), name.toLowerCase()) <= 2)) {
+    } else if (
+      /^on[A-Z_]/.test(name) ||
+      METHODS.some((method) => distance(method.toLowerCase(), name.toLowerCase()) <= 2)
+    ) {
       throw new GuestError(`${where(node)}: ${name} is not a hook; the hooks are ${METHODS.join(", ")}`);
     }
   }
   if (!Object.keys(found).some((hook) => hook !== "configure")) {
     throw new GuestError(
-      `${entry.normalizedPath}: no hook found: export a class that extends Guest and has one of ${METHODS.join(", ")} besides configure`,
+      `${entry.normalizedPath}: no hook found: export a class that extends Guest and has one of ` +
+        `${METHODS.join(", ")} besides configure`,
     );
   }
   // In the order of the contract, so that the same guest always gives the same bytes.
-  return Object.fromEntries(Object.keys(HOOKS).filter((hook) => hook in found).map((hook) => [hook, found[hook]]));
+  return Object.fromEntries(
+    Object.keys(HOOKS)
+      .filter((hook) => hook in found)
+      .map((hook) => [hook, found[hook]]),
+  );
 }
 
 function where(node) {
@@ -157,14 +175,20 @@ function where(node) {
   return `${source.normalizedPath}:${source.lineAt(node.name.range.start)}`;
 }
 
-/** How many letters have to be added, dropped, replaced or swapped with their neighbour to turn one name into the other. */
+/**
+ * How many letters have to be added, dropped, replaced or swapped with their neighbour to turn one name into the
+ * other.
+ */
 function distance(a, b) {
-  const rows = Array.from({ length: a.length + 1 }, (_, i) => Array.from({ length: b.length + 1 }, (_, j) => (i && j ? 0 : i + j)));
+  const rows = Array.from({ length: a.length + 1 }, (_, i) =>
+    Array.from({ length: b.length + 1 }, (_, j) => (i && j ? 0 : i + j)),
+  );
   for (let i = 1; i <= a.length; ++i) {
     for (let j = 1; j <= b.length; ++j) {
       const replaced = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
       rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
     }
   }
   return rows[a.length][b.length];
@@ -205,7 +229,9 @@ export function post_configure(area: usize): void {
   const { open, lists } = HOOKS[hook];
   const lowered = lists.flatMap((list) => [list, `${list}Length`]);
   if (lists[0] === "chunk") lowered.splice(2, 0, "last");
-  const parameters = lowered.map((name) => `${name}: ${name.endsWith("Length") || lists.includes(name) ? "usize" : "i32"}`).join(", ");
+  const parameters = lowered
+    .map((name) => `${name}: ${name.endsWith("Length") || lists.includes(name) ? "usize" : "i32"}`)
+    .join(", ");
   const releases = lists.map((list) => `  sdk.release(${list}, ${list}Length);\n`).join("");
   const answers = hook !== "onComplete";
   return `

@@ -19,7 +19,9 @@ export function witVersion() {
 /** One WIT document: the contract, and a world `guest` that exports the interfaces of these hooks and nothing else. */
 export function guestWorld(hooks) {
   const directory = witDirectory();
-  const files = readdirSync(directory).filter((name) => name.endsWith(".wit")).sort();
+  const files = readdirSync(directory)
+    .filter((name) => name.endsWith(".wit"))
+    .sort();
   const interfaces = files.map((name) => readFileSync(`${directory}/${name}`, "utf8").replace(PACKAGE, ""));
   const exports = hooks.map((hook) => `  export ${HOOKS[hook].interface};\n`);
   return `package sentinel:gateway@${witVersion()};\n${interfaces.join("")}

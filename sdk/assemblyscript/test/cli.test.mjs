@@ -52,7 +52,8 @@ describe("build", () => {
   test("the component's type is the log and the interfaces of the guest's hooks", async () => {
     const world = (await componentWit(component)).split("}")[0];
     assert.deepEqual(world.match(/(import|export) [^;]+/g), [
-      "import sentinel:gateway/log@0.1.0", "export sentinel:gateway/request-handler@0.1.0",
+      "import sentinel:gateway/log@0.1.0",
+      "export sentinel:gateway/request-handler@0.1.0",
     ]);
   });
 
@@ -63,7 +64,10 @@ describe("build", () => {
     const { language, sdk, "processed-by": processedBy } = Object.fromEntries(main.producers);
     assert.deepEqual(language, [["AssemblyScript", "0.28.20"]]);
     assert.deepEqual(sdk, [["sentinel-sdk-assemblyscript", version]]);
-    assert.ok(processedBy.some(([tool, used]) => tool === "asc" && used === "0.28.20"), `${processedBy}`);
+    assert.ok(
+      processedBy.some(([tool, used]) => tool === "asc" && used === "0.28.20"),
+      `${processedBy}`,
+    );
   });
 
   test("the source map names the author's file, and nothing half-written is left", () => {
@@ -93,7 +97,13 @@ describe("what goes wrong is one line, and nothing is written", () => {
     ["no output", { a: GUEST }, ["build", "a"], 2, "expected: build <folder or entry.ts> -o <out.wasm>"],
     ["an unknown option", { a: GUEST }, ["build", "a", "-o", "x.wasm", "--fast"], 2, "Unknown option '--fast'"],
     ["no such folder", {}, ["build", "missing", "-o", "x.wasm"], 1, "missing: no such file or folder"],
-    ["an empty folder", { "empty/assembly": null }, ["build", "empty", "-o", "x.wasm"], 1, "empty: no assembly/index.ts or index.ts in it"],
+    [
+      "an empty folder",
+      { "empty/assembly": null },
+      ["build", "empty", "-o", "x.wasm"],
+      1,
+      "empty: no assembly/index.ts or index.ts in it",
+    ],
     ["no hook", { b: "export function f(): void {}" }, ["build", "b", "-o", "x.wasm"], 1, `index.ts: ${NO_HOOK}`],
     ["an output that cannot be", { a: GUEST }, ["build", "a", "-o", "a/index.ts/x.wasm"], 1, "a/index.ts"],
   ]) {
@@ -114,7 +124,10 @@ describe("what goes wrong is one line, and nothing is written", () => {
     guestFolder("broken", GUEST.replace("return null", "return nil"));
     const result = run("build", "broken", "-o", "x.wasm");
     assert.equal(result.status, 1);
-    assert.match(result.stderr, /^ERROR TS2304: Cannot find name 'nil'\.[^]*in index\.ts\(5,12\)[^]*\nsentinel-asc: the guest does not compile\n$/);
+    assert.match(
+      result.stderr,
+      /^ERROR TS2304: Cannot find name 'nil'\.[^]*in index\.ts\(5,12\)[^]*\nsentinel-asc: the guest does not compile\n$/,
+    );
     assert.doesNotMatch(result.stderr, /\.mjs|node:/);
     assert.equal(existsSync(join(folder, "x.wasm")), false);
   });

@@ -23,13 +23,33 @@ test("defaults", () => {
 
 test("every type", () => {
   const { problem, lines } = configured({
-    text: "grün", int: -(2n ** 40n), float: 3, flag: true, maybe: "yes", strings: ["a", "b"], names: ["X-A", "b"],
-    fields: { "X-B": "1", c: "" }, limits: { most: 1, deeper: { most: 2 } }, mixed: [null, true, 1, "s", [], {}], any: { a: "deep" },
+    text: "grün",
+    int: -(2n ** 40n),
+    float: 3,
+    flag: true,
+    maybe: "yes",
+    strings: ["a", "b"],
+    names: ["X-A", "b"],
+    fields: { "X-B": "1", c: "" },
+    limits: { most: 1, deeper: { most: 2 } },
+    mixed: [null, true, 1, "s", [], {}],
+    any: { a: "deep" },
   });
   assert.equal(problem, null);
   assert.deepEqual(lines, [
-    "grün -1099511627776 3.0", "true yes", "a+b x-a+b", "x-b: 1", "c: ", "most+deeper 1 2",
-    "0 true", "1 false", "2 false", "4 false", "5 false", "6 false", "deep",
+    "grün -1099511627776 3.0",
+    "true yes",
+    "a+b x-a+b",
+    "x-b: 1",
+    "c: ",
+    "most+deeper 1 2",
+    "0 true",
+    "1 false",
+    "2 false",
+    "4 false",
+    "5 false",
+    "6 false",
+    "deep",
   ]);
 });
 
@@ -59,7 +79,8 @@ describe("what is wrong is refused with the key that it is about", () => {
     test(message, () => assert.equal(configured(config).problem, message));
   }
 
-  test("unknown keys, unless the guest looks away", () => assert.equal(configured({ lenient: 1, whatever: 2 }).problem, null));
+  test("unknown keys, unless the guest looks away", () =>
+    assert.equal(configured({ lenient: 1, whatever: 2 }).problem, null));
 });
 
 test("a malformed configuration traps with a message", () => {
@@ -69,7 +90,10 @@ test("a malformed configuration traps with a message", () => {
   };
   assert.match(trapOf(pack({ a: 1 }).subarray(0, 2)), /^truncated: /);
   assert.match(trapOf(Buffer.concat([pack({}), pack(1)])), /^the configuration has bytes after its end/);
-  assert.match(trapOf(Buffer.concat([pack({}).fill(0x81), pack(1), pack(1)])), /^expected a string, found type byte 0x01/);
+  assert.match(
+    trapOf(Buffer.concat([pack({}).fill(0x81), pack(1), pack(1)])),
+    /^expected a string, found type byte 0x01/,
+  );
   const deep = Buffer.concat([Buffer.from([0x81]), pack("mixed"), Buffer.alloc(20, 0x91), pack(1)]);
   assert.match(trapOf(deep), /^the configuration is nested too deeply at mixed/);
   assert.match(trapOf(pack("text")), /^the configuration is not a map/);

@@ -53,5 +53,6 @@ describe("records", () => {
 
 test("the other hooks answer nil", () => {
   const guest = configured("on-complete", [["dump"]]);
-  for (const hook of ["on-request", "on-response", "on-request-chunk", "on-response-chunk"]) assert.deepEqual(CALLS[hook](guest), NIL);
+  for (const hook of ["on-request", "on-response", "on-request-chunk", "on-response-chunk"])
+    assert.deepEqual(CALLS[hook](guest), NIL);
 });

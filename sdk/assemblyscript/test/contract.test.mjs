@@ -20,13 +20,18 @@ const contract = files.map((name) => readFileSync(join(WIT, name), "utf8")).join
 function block(head) {
   const start = contract.indexOf(`${head} {`);
   assert.ok(start >= 0, head);
-  const [body] = contract.slice(start + head.length + 2).split("\n}", 1)[0].split("\n    }", 1);
+  const [body] = contract
+    .slice(start + head.length + 2)
+    .split("\n}", 1)[0]
+    .split("\n    }", 1);
   return body;
 }
 
 /** The camel-case names of a block's items. */
 function names(head) {
-  const items = block(head).replace(/\/\/\/.*/g, "").match(/^\s*%?([a-z][a-z0-9-]*)[,:(]/gm);
+  const items = block(head)
+    .replace(/\/\/\/.*/g, "")
+    .match(/^\s*%?([a-z][a-z0-9-]*)[,:(]/gm);
   return items.map((item) => item.replace(/[\s%,:(]/g, "").replace(/-([a-z])/g, (_, letter) => letter.toUpperCase()));
 }
 
@@ -34,8 +39,14 @@ const source = (name) => readFileSync(join(ROOT, "assembly", `${name}.ts`), "utf
 
 test("every exported interface of the contract is a hook, and the other way round", () => {
   const exported = [...contract.matchAll(/^ {4}export ([a-z-]+);/gm)].map(([, name]) => name).sort();
-  assert.deepEqual(Object.values(HOOKS).map((hook) => hook.interface).sort(), exported);
-  for (const hook of Object.values(HOOKS)) assert.match(contract, new RegExp(`interface ${hook.interface} \\{[^}]* ${hook.function}: func`));
+  assert.deepEqual(
+    Object.values(HOOKS)
+      .map((hook) => hook.interface)
+      .sort(),
+    exported,
+  );
+  for (const hook of Object.values(HOOKS))
+    assert.match(contract, new RegExp(`interface ${hook.interface} \\{[^}]* ${hook.function}: func`));
 });
 
 test("the hooks' parameters are those of the contract", () => {
@@ -51,14 +62,26 @@ test("imports carry the contract's version", () => {
 });
 
 test("the views have every field of their records", () => {
-  for (const [record, file, head] of [["request-head", "request", "Request"], ["response-head", "response-head", "ResponseHead"], ["summary", "summary", "Summary"]]) {
+  for (const [record, file, head] of [
+    ["request-head", "request", "Request"],
+    ["response-head", "response-head", "ResponseHead"],
+    ["summary", "summary", "Summary"],
+  ]) {
     const body = source(file).split(`export class ${head} `)[1];
-    for (const field of names(`record ${record}`)) assert.match(body, new RegExp(`get ${field}\\(\\)`), `${record}: ${field}`);
+    for (const field of names(`record ${record}`))
+      assert.match(body, new RegExp(`get ${field}\\(\\)`), `${record}: ${field}`);
   }
 });
 
 test("enums have the contract's cases in its order", () => {
-  const cases = (file, name) => [...source(file).split(`export enum ${name} {`)[1].split("}")[0].replace(/\/\*\*.*\*\//g, "").matchAll(/(\w+),/g)].map(([, item]) => item);
+  const cases = (file, name) =>
+    [
+      ...source(file)
+        .split(`export enum ${name} {`)[1]
+        .split("}")[0]
+        .replace(/\/\*\*.*\*\//g, "")
+        .matchAll(/(\w+),/g),
+    ].map(([, item]) => item);
   assert.deepEqual(cases("response-head", "Origin"), names("enum response-origin"));
   assert.deepEqual(cases("summary", "Outcome"), names("enum outcome"));
   assert.deepEqual(cases("log", "Level"), names("enum level"));
@@ -67,7 +90,11 @@ test("enums have the contract's cases in its order", () => {
 
 test("a world exports the interfaces that are asked for and nothing else", () => {
   const world = guestWorld(["configure", "onComplete"]).split("world guest {")[1];
-  assert.deepEqual(world.match(/(import|export) [a-z-]+/g), ["import log", "export lifecycle", "export completion-handler"]);
+  assert.deepEqual(world.match(/(import|export) [a-z-]+/g), [
+    "import log",
+    "export lifecycle",
+    "export completion-handler",
+  ]);
 });
 
 test("packing copies the contract, byte for byte", () => {
@@ -85,6 +112,7 @@ test("packing copies the contract, byte for byte", () => {
 test("the lock files name no registry", () => {
   for (const name of ["../package-lock.json", "../../../guest-examples/assemblyscript/package-lock.json"]) {
     const lock = JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"));
-    for (const [path, { resolved, link }] of Object.entries(lock.packages)) assert.ok(resolved === undefined || link, path);
+    for (const [path, { resolved, link }] of Object.entries(lock.packages))
+      assert.ok(resolved === undefined || link, path);
   }
 });

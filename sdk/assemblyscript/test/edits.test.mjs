@@ -23,7 +23,11 @@ const continues = (...fields) => pack([0, fields]);
 describe("a request's edits", () => {
   const CASES = {
     "every kind of value": continues([
-      [0, ["a", bin("text")]], [1, ["b", bin("h")]], [0, ["c", bin("bc")]], [0, ["d", bin("buf")]], [0, ["e", bin("grün 🔑")]],
+      [0, ["a", bin("text")]],
+      [1, ["b", bin("h")]],
+      [0, ["c", bin("bc")]],
+      [0, ["d", bin("buf")]],
+      [0, ["e", bin("grün 🔑")]],
     ]),
     "a lone surrogate": continues([[0, ["a", bin("x\ufffdy")]]]),
     // Only ASCII letters have a lower case on the wire.
@@ -60,7 +64,8 @@ test("a response's edits", () => {
 });
 
 test("chunks", () => {
-  const request = (what, chunk = bin("abc"), last = false, context = EMPTY) => doing(what).call("onRequestChunk", chunk, last, context);
+  const request = (what, chunk = bin("abc"), last = false, context = EMPTY) =>
+    doing(what).call("onRequestChunk", chunk, last, context);
   assert.deepEqual(request("upper case"), pack([0, bin("ABC")]));
   assert.deepEqual(request("nothing in place"), pack([0, EMPTY]));
   assert.deepEqual(request("tell", EMPTY, true, bin("state")), pack([1, [200, [], bin("state/true/0")]]));
@@ -68,12 +73,14 @@ test("chunks", () => {
   assert.deepEqual(request("path of the held head"), pack([2, [[[], EMPTY, "/p"], bin("abc")]]));
   assert.deepEqual(request("nothing"), NIL);
   assert.deepEqual(
-    doing("status of the held head").call("onResponseChunk", bin("abc"), false, EMPTY), pack([2, [[[[0, ["x", bin("y")]]], 418]]]),
+    doing("status of the held head").call("onResponseChunk", bin("abc"), false, EMPTY),
+    pack([2, [[[[0, ["x", bin("y")]]], 418]]]),
   );
 });
 
 describe("what was lent is gone when the hook has returned", () => {
-  const GONE = /^a value that was lent to a hook is used after that hook has returned; copy what has to live longer \(~lib\//;
+  const GONE =
+    /^a value that was lent to a hook is used after that hook has returned; copy what has to live longer \(~lib\//;
   for (const [first, second] of [
     ["keep a view", "use a kept view"],
     ["keep a view", "read a kept view"],
@@ -84,7 +91,10 @@ describe("what was lent is gone when the hook has returned", () => {
       const guest = doing(first);
       guest.call("onRequest", HEAD);
       guest.configure({ do: second });
-      assert.match(guest.trapOf(() => guest.call("onRequest", HEAD)), GONE);
+      assert.match(
+        guest.trapOf(() => guest.call("onRequest", HEAD)),
+        GONE,
+      );
     });
   }
 });
@@ -98,14 +108,20 @@ describe("abort tells the log what happened, and where", () => {
   ]) {
     test(what, () => {
       const guest = doing(what);
-      assert.match(guest.trapOf(() => guest.call("onRequest", HEAD)), message);
+      assert.match(
+        guest.trapOf(() => guest.call("onRequest", HEAD)),
+        message,
+      );
       assert.equal(guest.lines.at(-1)[0], "error");
     });
   }
 
   test("the line is the one that threw", () => {
     const guest = doing("throw");
-    const line = program("edits.ts").split("\n").findIndex((text) => text.includes("the sky is falling")) + 1;
+    const line =
+      program("edits.ts")
+        .split("\n")
+        .findIndex((text) => text.includes("the sky is falling")) + 1;
     assert.ok(guest.trapOf(() => guest.call("onRequest", HEAD)).includes(`(index.ts:${line}:`));
   });
 });

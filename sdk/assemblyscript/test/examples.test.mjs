@@ -32,11 +32,17 @@ function expected(hook, expect) {
   if (expect.action === "nothing") return NIL;
   if (expect.action === "respond") {
     const response = [expect.status, (expect.headers ?? []).map(field), Buffer.from(expect.body ?? "")];
-    return pack([1, hook === "on-request" ? trimmed([response, Buffer.from(expect.context ?? "")], [null, Buffer.alloc(0)]) : response]);
+    return pack([
+      1,
+      hook === "on-request"
+        ? trimmed([response, Buffer.from(expect.context ?? "")], [null, Buffer.alloc(0)])
+        : response,
+    ]);
   }
   const edits = (expect.edits ?? []).map(([kind, ...rest]) => [KINDS[kind], kind === "remove" ? rest[0] : field(rest)]);
   const { path = null, query = null, method = null, upstream = null, status = null } = expect;
-  const fields = hook === "on-request" ? [edits, Buffer.from(expect.context ?? ""), path, query, method, upstream] : [edits, status];
+  const fields =
+    hook === "on-request" ? [edits, Buffer.from(expect.context ?? ""), path, query, method, upstream] : [edits, status];
   const defaults = hook === "on-request" ? [[], Buffer.alloc(0), null, null, null, null] : [[], null];
   return pack([0, trimmed(fields, defaults)]);
 }

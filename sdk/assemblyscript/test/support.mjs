@@ -35,7 +35,9 @@ export class Instance {
   constructor(module) {
     this.lines = [];
     const write = (level, start, length) => void this.lines.push([LEVELS[level], this.bytes(start, length).toString()]);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { "sentinel:gateway/log@0.1.0": { write } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module), {
+      "sentinel:gateway/log@0.1.0": { write },
+    });
     this.exports = instance.exports;
     this.exports._initialize();
   }
@@ -60,7 +62,9 @@ export class Instance {
   /** Calls a hook with byte strings and booleans; returns the bytes of its answer. */
   call(hook, ...args) {
     const name = canonicalName(hook, VERSION);
-    const area = this.exports[name](...args.flatMap((arg) => (typeof arg === "boolean" ? [Number(arg)] : this.lower(arg))));
+    const area = this.exports[name](
+      ...args.flatMap((arg) => (typeof arg === "boolean" ? [Number(arg)] : this.lower(arg))),
+    );
     if (hook === "onComplete") return undefined;
     const answer = this.bytes(this.word(area), this.word(area + 4));
     this.exports[`cabi_post_${name}`](area);
@@ -71,7 +75,8 @@ export class Instance {
   configure(config = {}) {
     const name = canonicalName("configure", VERSION);
     const area = this.exports[name](...this.lower(pack(config)));
-    const message = this.bytes(area, 1)[0] === 0 ? null : this.bytes(this.word(area + 4), this.word(area + 8)).toString();
+    const message =
+      this.bytes(area, 1)[0] === 0 ? null : this.bytes(this.word(area + 4), this.word(area + 8)).toString();
     this.exports[`cabi_post_${name}`](area);
     return message;
   }
@@ -98,21 +103,58 @@ export function pack(value) {
   if (value === null || value === undefined) return Buffer.from([0xc0]);
   if (typeof value === "boolean") return Buffer.from([value ? 0xc3 : 0xc2]);
   if (typeof value === "number" || typeof value === "bigint") return packInteger(BigInt(value));
-  if (typeof value === "string") return headed(Buffer.from(value), [0xa0, 31], [[0xd9, 1], [0xda, 2], [0xdb, 4]]);
-  if (Buffer.isBuffer(value)) return headed(value, null, [[0xc4, 1], [0xc5, 2], [0xc6, 4]]);
-  if (Array.isArray(value)) return Buffer.concat([head(value.length, [0x90, 15], [[0xdc, 2], [0xdd, 4]]), ...value.map(pack)]);
+  if (typeof value === "string")
+    return headed(
+      Buffer.from(value),
+      [0xa0, 31],
+      [
+        [0xd9, 1],
+        [0xda, 2],
+        [0xdb, 4],
+      ],
+    );
+  if (Buffer.isBuffer(value))
+    return headed(value, null, [
+      [0xc4, 1],
+      [0xc5, 2],
+      [0xc6, 4],
+    ]);
+  if (Array.isArray(value))
+    return Buffer.concat([
+      head(
+        value.length,
+        [0x90, 15],
+        [
+          [0xdc, 2],
+          [0xdd, 4],
+        ],
+      ),
+      ...value.map(pack),
+    ]);
   const entries = Object.entries(value);
-  return Buffer.concat([head(entries.length, [0x80, 15], [[0xde, 2], [0xdf, 4]]), ...entries.flat().map(pack)]);
+  return Buffer.concat([
+    head(
+      entries.length,
+      [0x80, 15],
+      [
+        [0xde, 2],
+        [0xdf, 4],
+      ],
+    ),
+    ...entries.flat().map(pack),
+  ]);
 }
 
 function packInteger(value) {
   if (value >= 0n) {
     if (value < 0x80n) return Buffer.from([Number(value)]);
-    const [type, size] = value <= 0xffn ? [0xcc, 1] : value <= 0xffffn ? [0xcd, 2] : value <= 0xffffffffn ? [0xce, 4] : [0xcf, 8];
+    const [type, size] =
+      value <= 0xffn ? [0xcc, 1] : value <= 0xffffn ? [0xcd, 2] : value <= 0xffffffffn ? [0xce, 4] : [0xcf, 8];
     return Buffer.concat([Buffer.from([type]), bigEndian(value, size)]);
   }
   if (value >= -32n) return bigEndian(value, 1);
-  const [type, size] = value >= -0x80n ? [0xd0, 1] : value >= -0x8000n ? [0xd1, 2] : value >= -0x80000000n ? [0xd2, 4] : [0xd3, 8];
+  const [type, size] =
+    value >= -0x80n ? [0xd0, 1] : value >= -0x8000n ? [0xd1, 2] : value >= -0x80000000n ? [0xd2, 4] : [0xd3, 8];
   return Buffer.concat([Buffer.from([type]), bigEndian(value, size)]);
 }
 
@@ -136,8 +178,20 @@ function headed(content, fixed, forms) {
 /** A `request-head` with some fields changed. */
 export function requestHead(changes = {}) {
   const fields = {
-    method: "GET", path: "/a", query: null, headers: [["host", "h"], ["x-api-key", "secret"]], scheme: "http", authority: "h",
-    client: "127.0.0.1", requestId: "r1", route: "/", httpVersion: "1.1", ...changes,
+    method: "GET",
+    path: "/a",
+    query: null,
+    headers: [
+      ["host", "h"],
+      ["x-api-key", "secret"],
+    ],
+    scheme: "http",
+    authority: "h",
+    client: "127.0.0.1",
+    requestId: "r1",
+    route: "/",
+    httpVersion: "1.1",
+    ...changes,
   };
   fields.headers = fields.headers.map(([name, value]) => [name, Buffer.from(value)]);
   return pack(Object.values(fields));

@@ -19,7 +19,9 @@ const guestWith = (...members) => `${IMPORT}export class Sample extends Guest {\
 
 async function exportsOf(text) {
   const { module } = await compileText(text);
-  return WebAssembly.Module.exports(new WebAssembly.Module(module)).map(({ name }) => name).sort();
+  return WebAssembly.Module.exports(new WebAssembly.Module(module))
+    .map(({ name }) => name)
+    .sort();
 }
 
 const EVERY = ["_initialize", "cabi_realloc", "memory"];
@@ -49,7 +51,9 @@ test("the module imports nothing that it does not use, and then the log alone", 
 });
 
 test("functions keep their names for backtraces", async () => {
-  const { module } = await compileText(guestWith(METHODS.onRequest.replace("return null", "throw new Error(request.path)")));
+  const { module } = await compileText(
+    guestWith(METHODS.onRequest.replace("return null", "throw new Error(request.path)")),
+  );
   const [names] = WebAssembly.Module.customSections(new WebAssembly.Module(module), "name");
   assert.ok(Buffer.from(names).includes("Sample#onRequest"));
 });
@@ -64,7 +68,8 @@ describe("ways to write a guest", () => {
 
   test("a function named process", () => answers401(`${IMPORT}export function process${BODY}`));
   test("a method named process", () => answers401(guestWith(`process${BODY}`)));
-  test("a class exported by default", () => answers401(guestWith(`onRequest${BODY}`).replace("export class", "export default class")));
+  test("a class exported by default", () =>
+    answers401(guestWith(`onRequest${BODY}`).replace("export class", "export default class")));
   test("a class that inherits its hook", () =>
     answers401(`${IMPORT}abstract class Base extends Guest { onRequest${BODY} }\nexport class Sample extends Base {}`));
   test("Guest under another name", () =>
@@ -83,23 +88,70 @@ describe("ways to write a guest", () => {
 describe("mistakes", () => {
   const NAMES = "configure, onRequest, onResponse, onComplete, onRequestChunk, onResponseChunk, process";
   for (const [what, text, message] of [
-    ["a misspelt hook", guestWith(METHODS.onRequest, METHODS.onComplete.replace("onComplete", "onCompleted")), `index.ts:6: onCompleted is not a hook; the hooks are ${NAMES}`],
-    ["a hook of another system", guestWith(METHODS.onRequest.replace("onRequest", "onHttpRequestHeaders")), `index.ts:5: onHttpRequestHeaders is not a hook; the hooks are ${NAMES}`],
-    ["two letters swapped", guestWith(METHODS.onRequest, METHODS.configure.replace("configure", "confgiure")), `index.ts:6: confgiure is not a hook; the hooks are ${NAMES}`],
-    ["other capitals", guestWith(METHODS.onRequest.replace("onRequest", "onrequest")), `index.ts:5: onrequest is not a hook; the hooks are ${NAMES}`],
-    ["no hook", guestWith(METHODS.configure), `index.ts: no hook found: export a class that extends Guest and has one of ${NAMES} besides configure`],
-    ["no guest", `${IMPORT}class Sample {}`, `index.ts: no hook found: export a class that extends Guest and has one of ${NAMES} besides configure`],
-    ["two guests", `${guestWith(METHODS.onRequest)}export class Other extends Guest {}`, "index.ts: export exactly one class that extends Guest (found: Sample, Other)"],
-    ["a guest that is not exported", guestWith(METHODS.onRequest).replace("export ", ""), "index.ts: export exactly one class that extends Guest (found: Sample)"],
-    ["both names of one hook", guestWith(METHODS.onRequest, METHODS.onRequest.replace("onRequest", "process")), "index.ts:6: process and onRequest are the same hook; write one of them"],
-    ["a static hook", guestWith(`static ${METHODS.onRequest}`), "index.ts:5: the hook onRequest has to be public and not static"],
-    ["a constructor with parameters", guestWith("constructor(x: i32) { super(); }", METHODS.onRequest), "index.ts:5: Sample is made without arguments; take what it needs in configure"],
+    [
+      "a misspelt hook",
+      guestWith(METHODS.onRequest, METHODS.onComplete.replace("onComplete", "onCompleted")),
+      `index.ts:6: onCompleted is not a hook; the hooks are ${NAMES}`,
+    ],
+    [
+      "a hook of another system",
+      guestWith(METHODS.onRequest.replace("onRequest", "onHttpRequestHeaders")),
+      `index.ts:5: onHttpRequestHeaders is not a hook; the hooks are ${NAMES}`,
+    ],
+    [
+      "two letters swapped",
+      guestWith(METHODS.onRequest, METHODS.configure.replace("configure", "confgiure")),
+      `index.ts:6: confgiure is not a hook; the hooks are ${NAMES}`,
+    ],
+    [
+      "other capitals",
+      guestWith(METHODS.onRequest.replace("onRequest", "onrequest")),
+      `index.ts:5: onrequest is not a hook; the hooks are ${NAMES}`,
+    ],
+    [
+      "no hook",
+      guestWith(METHODS.configure),
+      `index.ts: no hook found: export a class that extends Guest and has one of ${NAMES} besides configure`,
+    ],
+    [
+      "no guest",
+      `${IMPORT}class Sample {}`,
+      `index.ts: no hook found: export a class that extends Guest and has one of ${NAMES} besides configure`,
+    ],
+    [
+      "two guests",
+      `${guestWith(METHODS.onRequest)}export class Other extends Guest {}`,
+      "index.ts: export exactly one class that extends Guest (found: Sample, Other)",
+    ],
+    [
+      "a guest that is not exported",
+      guestWith(METHODS.onRequest).replace("export ", ""),
+      "index.ts: export exactly one class that extends Guest (found: Sample)",
+    ],
+    [
+      "both names of one hook",
+      guestWith(METHODS.onRequest, METHODS.onRequest.replace("onRequest", "process")),
+      "index.ts:6: process and onRequest are the same hook; write one of them",
+    ],
+    [
+      "a static hook",
+      guestWith(`static ${METHODS.onRequest}`),
+      "index.ts:5: the hook onRequest has to be public and not static",
+    ],
+    [
+      "a constructor with parameters",
+      guestWith("constructor(x: i32) { super(); }", METHODS.onRequest),
+      "index.ts:5: Sample is made without arguments; take what it needs in configure",
+    ],
   ]) {
     test(what, () => assert.rejects(compileText(text), { message }));
   }
 
   test("a hook with the wrong parameter is the compiler's to refuse", () =>
-    assert.rejects(compileText(guestWith(METHODS.onRequest.replace("request: Request", "request: Summary"))), /ERROR TS2394.*index\.ts\(5,1\)/s));
+    assert.rejects(
+      compileText(guestWith(METHODS.onRequest.replace("request: Request", "request: Summary"))),
+      /ERROR TS2394.*index\.ts\(5,1\)/s,
+    ));
   test("a header value of the wrong type is refused in words", () =>
     assert.rejects(
       compileText(guestWith(METHODS.onRequest.replace("return null", 'request.headers.set("x", 5); return null'))),

@@ -15,10 +15,27 @@ function shown(head) {
   return answer.slice(answer.indexOf("1.1 ")).split("\n");
 }
 
-const HEADERS = [["x-twice", "one"], ["x-bytes", "grün"], ["x-twice", "two"], ["empty", ""]];
+const HEADERS = [
+  ["x-twice", "one"],
+  ["x-bytes", "grün"],
+  ["x-twice", "two"],
+  ["empty", ""],
+];
 const LINES = [
-  "1.1 / r1 127.0.0.1", "h http", "?", "/a /a GET GET", "true false", "4 2 one+two", "one true false", "missing",
-  "5 103 103,114,195,188,110", "true false false", "x-twice=one", "x-bytes=grün", "x-twice=two", "empty=",
+  "1.1 / r1 127.0.0.1",
+  "h http",
+  "?",
+  "/a /a GET GET",
+  "true false",
+  "4 2 one+two",
+  "one true false",
+  "missing",
+  "5 103 103,114,195,188,110",
+  "true false false",
+  "x-twice=one",
+  "x-bytes=grün",
+  "x-twice=two",
+  "empty=",
 ];
 
 test("every field, whichever is asked for first", () => {
@@ -37,7 +54,13 @@ test("heads of any width are taken", () => {
   const str = (text) => wide(0xdb, Buffer.from(text));
   const array = (values) => Buffer.concat([Buffer.from([0xdd]), bigEndian(values.length, 4), ...values]);
   const headers = array(HEADERS.map(([name, value]) => array([str(name), wide(0xc6, Buffer.from(value))])));
-  const head = array([str("GET"), str("/a"), str(""), headers, ...["http", "h", "127.0.0.1", "r1", "/", "1.1"].map(str)]);
+  const head = array([
+    str("GET"),
+    str("/a"),
+    str(""),
+    headers,
+    ...["http", "h", "127.0.0.1", "r1", "/", "1.1"].map(str),
+  ]);
   assert.deepEqual(shown(head), LINES);
 });
 
@@ -47,8 +70,31 @@ describe("text is decoded as the Encoding Standard says", () => {
   const standard = (bytes) => `v=${new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)}`;
 
   for (const hex of [
-    "61", "c3a9", "e282ac", "f09f9491", "efbbbf61", "c1a1646d696e", "c0af", "e080af", "f08080af", "eda080", "edbfbf", "f4908080", "f5808080", "ff", "80", "c3", "e282", "f09f94", "c32f", "e2822f61", "f09f942f", "f0908d8842",
-    "e28261e282ac", "c3c3a9", "f09ff09f9491",
+    "61",
+    "c3a9",
+    "e282ac",
+    "f09f9491",
+    "efbbbf61",
+    "c1a1646d696e",
+    "c0af",
+    "e080af",
+    "f08080af",
+    "eda080",
+    "edbfbf",
+    "f4908080",
+    "f5808080",
+    "ff",
+    "80",
+    "c3",
+    "e282",
+    "f09f94",
+    "c32f",
+    "e2822f61",
+    "f09f942f",
+    "f0908d8842",
+    "e28261e282ac",
+    "c3c3a9",
+    "f09ff09f9491",
   ]) {
     test(hex, () => assert.equal(text(Buffer.from(hex, "hex")), standard(Buffer.from(hex, "hex"))));
   }
@@ -58,7 +104,9 @@ describe("text is decoded as the Encoding Standard says", () => {
     const next = (limit) => (seed = (seed * 48271) % 0x7fffffff) % limit;
     const guest = new Instance(module);
     for (let round = 0; round < 5000; ++round) {
-      const bytes = Buffer.from(Array.from({ length: 1 + next(12) }, () => (next(3) ? 0x80 + next(0x80) : 0x20 + next(0x5f))));
+      const bytes = Buffer.from(
+        Array.from({ length: 1 + next(12) }, () => (next(3) ? 0x80 + next(0x80) : 0x20 + next(0x5f))),
+      );
       const answer = guest.call("onRequest", requestHead({ headers: [["v", bytes]] })).toString();
       assert.equal(answer.slice(answer.lastIndexOf("\nv=") + 1), standard(bytes), bytes.toString("hex"));
     }
@@ -73,15 +121,24 @@ describe("a malformed record traps with a message", () => {
   };
 
   test("truncated anywhere", () => {
-    for (let length = 1; length < good.length; ++length) assert.match(messageOf(good.subarray(0, length)), /^truncated: /, `${length} bytes`);
+    for (let length = 1; length < good.length; ++length)
+      assert.match(messageOf(good.subarray(0, length)), /^truncated: /, `${length} bytes`);
   });
 
   for (const [what, bytes, message] of [
     ["empty", Buffer.alloc(0), /^truncated: 1 bytes are due, 0 are left/],
     ["not an array", pack("text"), /^expected an array, found type byte 0xa4/],
     ["a field missing", pack(["GET", "/a", null, []]), /^the record has no field 9; it has 4/],
-    ["bytes where text is due", pack(["GET", Buffer.from("/a"), null, [], "http", "h", "c", "r", "/", "1.1"]), /^expected a string, found type byte 0xc4/],
-    ["text where bytes are due", pack(["GET", "/a", null, [["x-twice", "one"]], "http", "h", "c", "r", "/", "1.1"]), /^expected bytes, found type byte 0xa3/],
+    [
+      "bytes where text is due",
+      pack(["GET", Buffer.from("/a"), null, [], "http", "h", "c", "r", "/", "1.1"]),
+      /^expected a string, found type byte 0xc4/,
+    ],
+    [
+      "text where bytes are due",
+      pack(["GET", "/a", null, [["x-twice", "one"]], "http", "h", "c", "r", "/", "1.1"]),
+      /^expected bytes, found type byte 0xa3/,
+    ],
   ]) {
     test(what, () => assert.match(messageOf(bytes), message));
   }

@@ -1,4 +1,6 @@
-import { Config, Guest, HeaderEdits, HeaderField, Request, Response, ResponseHead } from "@sentinel-gateway/assemblyscript";
+import {
+  Config, Guest, HeaderEdits, HeaderField, Request, Response, ResponseHead,
+} from "@sentinel-gateway/assemblyscript";
 
 /** The changes that are configured for one direction. */
 class Changes {

@@ -1,6 +1,8 @@
 // Makes the edits that its configuration names, one test case at a time.
 
-import { Bytes, Config, Guest, Request, RequestChunk, Response, ResponseChunk, ResponseHead } from "@sentinel-gateway/assemblyscript";
+import {
+  Bytes, Config, Guest, Request, RequestChunk, Response, ResponseChunk, ResponseHead,
+} from "@sentinel-gateway/assemblyscript";
 
 let kept: Bytes | null = null;
 let keptRequest: Request | null = null;

@@ -32,7 +32,8 @@ function escaped(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length; ++i) {
     const byte = bytes[i];
-    text += byte >= 0x20 && byte <= 0x7e && byte != 0x5c ? String.fromCharCode(byte) : "\\x" + (<u32>byte).toString(16).padStart(2, "0");
+    const plain = byte >= 0x20 && byte <= 0x7e && byte != 0x5c;
+    text += plain ? String.fromCharCode(byte) : "\\x" + (<u32>byte).toString(16).padStart(2, "0");
   }
   return text;
 }

@@ -1,9 +1,9 @@
-// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`. The vectors drive it, and
-// the Rust guest beside it, and expect the same bytes from both.
+// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`.
+// The vectors drive it, and the Rust guest beside it, and expect the same bytes from both.
 
 import {
-  Bytes, Config, Guest, HeaderEdits, Headers, log, Origin, Outcome, Request, RequestChunk, RequestEdits, Response, ResponseChunk,
-  ResponseEdits, ResponseHead, Summary, Value,
+  Bytes, Config, Guest, HeaderEdits, Headers, log, Origin, Outcome, Request, RequestChunk, RequestEdits, Response,
+  ResponseChunk, ResponseEdits, ResponseHead, Summary, Value,
 } from "@sentinel-gateway/assemblyscript";
 
 import { Dump } from "./dump";
