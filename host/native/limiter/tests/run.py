@@ -23,6 +23,8 @@ SANITIZERS = {
     "test_limiter": ["address,undefined"],
     # It includes the source and switches stacks, which the address sanitizer does not follow.
     "test_schedules": ["undefined"],
+    # It forks hundreds of times, and the address sanitizer's shadow makes each take long.
+    "test_kills": ["undefined"],
     "test_threads": ["address,undefined", "thread"],
 }
 
