@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sentinel_host.cli.check import check
 from sentinel_host.cli.inspect import inspect
-from sentinel_host.cli.run import run
+from sentinel_host.cli.run import run, worker
 from sentinel_host.errors import SentinelError
 
 
@@ -34,6 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--upstream", metavar="URL", help="no configuration: proxy everything there, through no guest")
     command.add_argument("--bind", metavar="ADDRESS", help="listen there instead of where the configuration says")
     command.set_defaults(command=run)
+
+    # What a supervisor executes; without help it is not listed.
+    command = commands.add_parser("worker")
+    command.add_argument("--control", metavar="FD", type=int, required=True)
+    command.set_defaults(command=worker)
 
     command = commands.add_parser("check", help="check a configuration and every guest that it names")
     command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")

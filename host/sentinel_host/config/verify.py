@@ -15,6 +15,9 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]").fullmatch
 
+# Beyond the processors of any machine: somebody meant something else.
+_MOST_WORKERS = 1024
+
 
 def verify(config: Config) -> None:
     """Raises `ConfigError`, naming the file and the first key that is wrong."""
@@ -60,8 +63,8 @@ def _verify_server(config: Config) -> None:
         if parsed in seen and parsed[1]:
             raise _fail(config, at, f"{address} is taken by {seen[parsed]}")
         seen[parsed] = at
-    if server.workers != 1:
-        raise _fail(config, "server.workers", "not yet: this version runs one worker")
+    if not 1 <= server.workers <= _MOST_WORKERS:
+        raise _fail(config, "server.workers", f"expected 1 to {_MOST_WORKERS}, got {server.workers}")
     for index, proxy in enumerate(server.trusted_proxies):
         try:
             ipaddress.ip_network(proxy, strict=False)
@@ -147,7 +150,9 @@ def _verify_routes(config: Config) -> None:
                 raise _fail(config, at, f"{name!r} is not a lower-case header name")
         for number, name in enumerate(route.trailers):
             if name.replace("_", "-").replace(".", "-") in identity:
-                raise _fail(config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send")
+                raise _fail(
+                    config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send"
+                )
         for number, entry in enumerate(route.entries()):
             if not _NAME(entry.guest):
                 raise _fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")

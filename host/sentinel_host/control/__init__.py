@@ -1,7 +1,50 @@
-"""What operators see: health, readiness and metrics, on the admin listener only."""
+"""What operators see, on the admin listener only, and what workers tell their supervisor so that they can.
+
+`collect` is not imported here: it needs the gateway, which the process that supervises does without.
+"""
 
 from __future__ import annotations
 
-from sentinel_host.control.admin import install_admin
+from sentinel_host.control.admin import Overview, guest_faults, install_admin
+from sentinel_host.control.channel import Channel, Reply
+from sentinel_host.control.codec import ControlError, FrameDecoder, encode
+from sentinel_host.control.messages import (
+    ConfigSource,
+    Drain,
+    Failed,
+    Frame,
+    ListenerFd,
+    Message,
+    Ready,
+    Refused,
+    Start,
+    Stats,
+    StatsRequest,
+)
+from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot, merge
 
-__all__ = ["install_admin"]
+__all__ = [
+    "Channel",
+    "ConfigSource",
+    "ControlError",
+    "Distribution",
+    "Drain",
+    "Failed",
+    "Frame",
+    "FrameDecoder",
+    "ListenerFd",
+    "Message",
+    "Numbers",
+    "Overview",
+    "Ready",
+    "Refused",
+    "Reply",
+    "Snapshot",
+    "Start",
+    "Stats",
+    "StatsRequest",
+    "encode",
+    "guest_faults",
+    "install_admin",
+    "merge",
+]

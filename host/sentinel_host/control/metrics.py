@@ -1,116 +1,86 @@
-"""The gateway's counts as Prometheus metrics: collected when somebody asks, never while a request is served."""
+"""Snapshots as Prometheus metrics, rendered when somebody asks, by whoever serves the admin side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
 
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sentinel_host.gateway import Gateway
-from sentinel_host.gateway.stats import Histogram
-from sentinel_host.messages import Outcome
+from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot
 
 
-class ConnectionCounts(Protocol):
-    """What the server side counts; `sentinel_host.http.lane.Connections` has it."""
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric's help text and the names of its labels."""
 
-    open: int
-    accepted: int
-
-    @property
-    def limits_hit(self) -> Mapping[str, int]:
-        """Limit to how often clients ran into it."""
+    help: str
+    labels: tuple[str, ...] = ()
 
 
-class GatewayCollector(Collector):
-    """Renders `Stats`, the upstream pools and the connections of one worker."""
+_TARGET: Final = ("upstream", "target")
 
-    def __init__(self, gateway: Gateway, connections: ConnectionCounts) -> None:
-        self._gateway = gateway
-        self._connections = connections
+COUNTERS: Final = {
+    "sentinel_requests": Family("Requests that reached a route, by status; 0 is none sent.", ("route", "status")),
+    "sentinel_requests_aborted": Family("Exchanges that broke off, by who did.", ("route", "by")),
+    "sentinel_requests_refused": Family("Requests that reached no route, by status.", ("status",)),
+    "sentinel_upstream_failures": Family("Requests that an upstream failed, by kind.", ("upstream", "kind")),
+    "sentinel_upstream_connects": Family("Connections that were made.", _TARGET),
+    "sentinel_connections_accepted": Family("Client connections."),
+    "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
+    "sentinel_worker_restarts": Family("Workers that died and were replaced.", ("worker",)),
+}
+GAUGES: Final = {
+    "sentinel_requests_active": Family("Requests being served."),
+    "sentinel_upstream_connections": Family("Connections that are open.", _TARGET),
+    "sentinel_upstream_connections_idle": Family("Open and unused.", _TARGET),
+    "sentinel_upstream_waiting": Family("Requests waiting for a connection.", _TARGET),
+    "sentinel_connections": Family("Client connections that are open."),
+    "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
+    "sentinel_worker_up": Family("Whether the worker is ready to serve.", ("worker",)),
+}
+HISTOGRAMS: Final = {
+    "sentinel_request_duration_seconds": Family("From a request's head to the end of its response.", ("route",)),
+    "sentinel_request_size_bytes": Family("Bodies of requests.", ("route",)),
+    "sentinel_response_size_bytes": Family("Bodies of responses.", ("route",)),
+}
+
+
+def render(snapshot: Snapshot) -> bytes:
+    """Prometheus text format. Every family is there, those without numbers too."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_SnapshotCollector(snapshot))
+    return generate_latest(registry)
+
+
+class _SnapshotCollector(Collector):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        """One pass over all counts."""
-        yield from self._requests()
-        yield from self._upstreams()
-        yield from self._clients()
-        yield from self._guests()
-
-    def _requests(self) -> Iterator[Metric]:
-        stats = self._gateway.stats
-        requests = CounterMetricFamily(
-            "sentinel_requests", "Requests that reached a route, by status; 0 is none sent.", labels=["route", "status"]
-        )
-        aborted = CounterMetricFamily(
-            "sentinel_requests_aborted", "Exchanges that broke off, by who did.", labels=["route", "by"]
-        )
-        duration = HistogramMetricFamily(
-            "sentinel_request_duration_seconds", "From a request's head to the end of its response.", labels=["route"]
-        )
-        received = HistogramMetricFamily("sentinel_request_size_bytes", "Bodies of requests.", labels=["route"])
-        sent = HistogramMetricFamily("sentinel_response_size_bytes", "Bodies of responses.", labels=["route"])
-        for name, route in stats.routes.items():
-            for status, count in route.statuses.items():
-                requests.add_metric([name, str(status)], count)
-            for outcome, count in route.outcomes.items():
-                aborted.add_metric([name, Outcome(outcome).name.lower().removesuffix("_aborted")], count)
-            _add(duration, name, route.duration)
-            _add(received, name, route.request_size)
-            _add(sent, name, route.response_size)
-        refused = CounterMetricFamily(
-            "sentinel_requests_refused", "Requests that reached no route, by status.", labels=["status"]
-        )
-        for status, count in stats.refused.items():
-            refused.add_metric([str(status)], count)
-        active = GaugeMetricFamily("sentinel_requests_active", "Requests being served.", value=stats.active)
-        yield from (requests, aborted, duration, received, sent, refused, active)
-
-    def _upstreams(self) -> Iterator[Metric]:
-        failures = CounterMetricFamily(
-            "sentinel_upstream_failures", "Requests that an upstream failed, by kind.", labels=["upstream", "kind"]
-        )
-        for (failed, kind), count in self._gateway.stats.upstream_failures.items():
-            failures.add_metric([failed, kind], count)
-        labels = ["upstream", "target"]
-        opened = GaugeMetricFamily("sentinel_upstream_connections", "Connections that are open.", labels=labels)
-        idle = GaugeMetricFamily("sentinel_upstream_connections_idle", "Open and unused.", labels=labels)
-        waiting = GaugeMetricFamily("sentinel_upstream_waiting", "Requests waiting for a connection.", labels=labels)
-        connects = CounterMetricFamily("sentinel_upstream_connects", "Connections that were made.", labels=labels)
-        for name, upstream in self._gateway.generation.upstreams.items():
-            for pool in upstream.pools:
-                target = [name, str(pool.target)]
-                opened.add_metric(target, pool.open)
-                idle.add_metric(target, pool.idle)
-                waiting.add_metric(target, pool.waiting)
-                connects.add_metric(target, pool.connects)
-        yield from (failures, opened, idle, waiting, connects)
-
-    def _clients(self) -> Iterator[Metric]:
-        connections = self._connections
-        yield GaugeMetricFamily("sentinel_connections", "Client connections that are open.", value=connections.open)
-        yield CounterMetricFamily("sentinel_connections_accepted", "Client connections.", value=connections.accepted)
-        limits = CounterMetricFamily(
-            "sentinel_limits_hit",
-            "Limits and deadlines that clients ran into; refused is bad framing.",
-            labels=["limit"],
-        )
-        for limit, count in connections.limits_hit.items():
-            limits.add_metric([limit], count)
-        yield limits
-
-    def _guests(self) -> Iterator[Metric]:
-        missing = GaugeMetricFamily("sentinel_guest_missing", "Guests that could not be loaded.", labels=["guest"])
-        for name in self._gateway.generation.faults:
-            missing.add_metric([name], 1)
-        yield missing
+        for name, family in COUNTERS.items():
+            counter = CounterMetricFamily(name, family.help, labels=family.labels)
+            yield _numbers(counter, self._snapshot.counters.get(name, {}))
+        for name, family in GAUGES.items():
+            gauge = GaugeMetricFamily(name, family.help, labels=family.labels)
+            yield _numbers(gauge, self._snapshot.gauges.get(name, {}))
+        for name, family in HISTOGRAMS.items():
+            histogram = HistogramMetricFamily(name, family.help, labels=family.labels)
+            yield _histogram(histogram, self._snapshot.histograms.get(name, Distribution()))
 
 
-def _add(family: HistogramMetricFamily, label: str, histogram: Histogram) -> None:
-    buckets = []
-    total = 0
-    for bound, count in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
-        total += count
-        buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
-    family.add_metric([label], buckets, histogram.sum)
+def _numbers(metric: CounterMetricFamily | GaugeMetricFamily, numbers: Numbers) -> Metric:
+    for labels, value in numbers.items():
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _histogram(metric: HistogramMetricFamily, distribution: Distribution) -> Metric:
+    bounds = [*(str(bound) for bound in distribution.bounds), "+Inf"]
+    for labels, (*counts, total) in distribution.values.items():
+        metric.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+    return metric

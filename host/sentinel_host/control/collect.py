@@ -1,0 +1,82 @@
+"""One worker's counts as a snapshot; only a process that serves the data plane imports this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot
+from sentinel_host.gateway import Gateway
+from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, Histogram
+from sentinel_host.messages import Outcome
+
+
+class ConnectionCounts(Protocol):
+    """What the server side counts; `sentinel_host.http.lane.Connections` has it."""
+
+    open: int
+    accepted: int
+
+    @property
+    def limits_hit(self) -> Mapping[str, int]:
+        """Limit to how often clients ran into it."""
+
+
+def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
+    """One pass over `Stats`, the upstream pools and the connections of this process."""
+    stats, generation = gateway.stats, gateway.generation
+    routes = stats.routes.items()
+    opened: Numbers = {}
+    idle: Numbers = {}
+    waiting: Numbers = {}
+    connects: Numbers = {}
+    for name, upstream in generation.upstreams.items():
+        for pool in upstream.pools:
+            # A target that is listed twice, to be asked twice as often, has two pools.
+            target = (name, str(pool.target))
+            opened[target] = opened.get(target, 0) + pool.open
+            idle[target] = idle.get(target, 0) + pool.idle
+            waiting[target] = waiting.get(target, 0) + pool.waiting
+            connects[target] = connects.get(target, 0) + pool.connects
+    return Snapshot(
+        counters={
+            "sentinel_requests": {
+                (name, str(status)): count for name, route in routes for status, count in route.statuses.items()
+            },
+            "sentinel_requests_aborted": {
+                (name, Outcome(outcome).name.lower().removesuffix("_aborted")): count
+                for name, route in routes
+                for outcome, count in route.outcomes.items()
+            },
+            "sentinel_requests_refused": {(str(status),): count for status, count in stats.refused.items()},
+            "sentinel_upstream_failures": {
+                (name, kind): count for (name, kind), count in stats.upstream_failures.items()
+            },
+            "sentinel_upstream_connects": connects,
+            "sentinel_connections_accepted": {(): connections.accepted},
+            "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
+        },
+        gauges={
+            "sentinel_requests_active": {(): stats.active},
+            "sentinel_upstream_connections": opened,
+            "sentinel_upstream_connections_idle": idle,
+            "sentinel_upstream_waiting": waiting,
+            "sentinel_connections": {(): connections.open},
+            "sentinel_guest_missing": {(name,): 1 for name in generation.faults},
+        },
+        histograms={
+            "sentinel_request_duration_seconds": _distribution(
+                LATENCY_BUCKETS, {name: route.duration for name, route in routes}
+            ),
+            "sentinel_request_size_bytes": _distribution(
+                SIZE_BUCKETS, {name: route.request_size for name, route in routes}
+            ),
+            "sentinel_response_size_bytes": _distribution(
+                SIZE_BUCKETS, {name: route.response_size for name, route in routes}
+            ),
+        },
+    )
+
+
+def _distribution(bounds: tuple[float, ...], histograms: dict[str, Histogram]) -> Distribution:
+    return Distribution(bounds, {(name,): [*found.counts, found.sum] for name, found in histograms.items()})

@@ -1,0 +1,60 @@
+"""A worker's counts at one moment, as plain numbers: workers send them, whoever serves the admin side adds them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+
+# By the values of a family's labels, in the family's order.
+Numbers: TypeAlias = dict[tuple[str, ...], float]
+
+
+class Distribution(msgspec.Struct):
+    """A histogram: the buckets' upper ``bounds``, and by label values the count per bucket, the last beyond all
+    bounds, followed by the sum of what was observed."""
+
+    bounds: tuple[float, ...] = ()
+    values: dict[tuple[str, ...], list[float]] = {}
+
+
+class Snapshot(msgspec.Struct):
+    """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the families."""
+
+    counters: dict[str, Numbers] = {}
+    gauges: dict[str, Numbers] = {}
+    histograms: dict[str, Distribution] = {}
+
+    def without_gauges(self) -> Snapshot:
+        """What remains of a worker that has ended: it counted, but nothing is open or waiting any more."""
+        return Snapshot(counters=self.counters, histograms=self.histograms)
+
+
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The sums; what any of them has is there."""
+    total = Snapshot()
+    for snapshot in snapshots:
+        _add(total.counters, snapshot.counters)
+        _add(total.gauges, snapshot.gauges)
+        for name, distribution in snapshot.histograms.items():
+            _add_distribution(total.histograms, name, distribution)
+    return total
+
+
+def _add(total: dict[str, Numbers], families: dict[str, Numbers]) -> None:
+    for name, numbers in families.items():
+        sums = total.setdefault(name, {})
+        for labels, value in numbers.items():
+            sums[labels] = sums.get(labels, 0) + value
+
+
+def _add_distribution(total: dict[str, Distribution], name: str, more: Distribution) -> None:
+    known = total.get(name)
+    if known is None or known.bounds != more.bounds:
+        # Workers of two versions, while one replaces the other, may count in different buckets: the later ones stay.
+        total[name] = Distribution(more.bounds, {labels: list(values) for labels, values in more.values.items()})
+        return
+    for labels, values in more.values.items():
+        sums = known.values.get(labels)
+        known.values[labels] = list(values) if sums is None else [a + b for a, b in zip(sums, values, strict=True)]

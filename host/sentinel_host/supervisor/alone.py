@@ -1,0 +1,85 @@
+"""One worker in the process that was started, with nobody beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+
+from hypercorn.utils import LifespanFailureError
+
+from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
+from sentinel_host.control.collect import collect
+from sentinel_host.errors import SentinelError
+from sentinel_host.server import run, serve
+from sentinel_host.supervisor.announce import announce
+from sentinel_host.supervisor.listeners import Listening
+from sentinel_host.supervisor.notify import Notifier
+from sentinel_host.supervisor.serving import Serving, settle
+
+_log = logging.getLogger("sentinel.supervisor")
+
+
+def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, admin_hosts: Sequence[str]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once.
+
+    Raises `SentinelError` when it cannot start.
+    """
+    endpoints = [listening.endpoint() for listening in listeners]
+    alone = _Alone(serving, listeners, notifier)
+    install_admin(serving.gateway, alone, admin_hosts)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+
+        def end(number: signal.Signals) -> None:
+            notifier.stopping()
+            stop.set()
+            for again in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(again)
+                signal.signal(again, signal.SIG_DFL)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end, number)
+        loop.add_signal_handler(signal.SIGHUP, _refuse_reload)
+        await serve(
+            serving.gateway,
+            endpoints,
+            serving.connections,
+            shutdown=stop.wait,
+            grace=serving.grace,
+            ready=alone.ready,
+        )
+        notifier.close()
+
+    try:
+        run(main())
+    except LifespanFailureError as error:
+        raise SentinelError(str(error)) from None
+
+
+class _Alone:
+    """The `Overview` of one process."""
+
+    def __init__(self, serving: Serving, listeners: list[Listening], notifier: Notifier) -> None:
+        self._serving = serving
+        self._listeners = listeners
+        self._notifier = notifier
+
+    def ready(self) -> None:
+        settle()
+        announce(self._listeners)
+        self._notifier.ready("serving")
+
+    async def snapshot(self) -> Snapshot:
+        this = Snapshot(counters={"sentinel_worker_restarts": {("0",): 0}}, gauges={"sentinel_worker_up": {("0",): 1}})
+        return merge([collect(self._serving.gateway, self._serving.connections), this])
+
+    async def faults(self) -> list[str]:
+        return guest_faults(self._serving.gateway.generation.faults)
+
+
+def _refuse_reload() -> None:
+    _log.warning("SIGHUP: one worker cannot be replaced without a gap; server.workers = 2 or more can")

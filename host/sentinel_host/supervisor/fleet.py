@@ -1,0 +1,301 @@
+"""The workers: kept running, replaced one after the other, drained.
+
+Rules:
+
+1. A place has one worker that counts, ``place.worker``. Whoever puts another there takes care of the one before.
+2. Every process that was begun is in ``_plans``, with what it serves, until it is gone; what it counted is then added
+   to ``_retired``.
+3. A place remembers the plan that its worker serves, so that a worker that dies in the middle of a roll comes back as
+   what it was.
+4. Nothing is started once ``_draining`` is set, and it is looked at again after every wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sentinel_host.control import (
+    ConfigSource,
+    ControlError,
+    ListenerFd,
+    Numbers,
+    Snapshot,
+    Start,
+    guest_faults,
+    merge,
+)
+from sentinel_host.errors import SentinelError
+from sentinel_host.supervisor.backoff import Backoff
+from sentinel_host.supervisor.process import State, WorkerProcess
+
+_log = logging.getLogger("sentinel.supervisor")
+
+# Seconds for a worker to become ready: systemd's DefaultTimeoutStartSec is 90 s for a whole service.
+_START_TIME: Final = 60.0
+# What a worker may take beyond the grace period; with it the gateway is gone within grace + 1 s.
+_BEYOND_GRACE: Final = 0.85
+# How long the admin side waits for a worker that does not answer.
+_ANSWER_TIME: Final = 1.0
+# How much of a worker's counts dies with it, at most.
+_REFRESH_INTERVAL: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to serve, with how many workers, and how long one may take to drain. ``shared`` is as in `Start`."""
+
+    source: ConfigSource
+    listeners: list[ListenerFd]
+    shared: dict[str, int]
+    workers: int
+    grace: float
+
+    def start(self, number: int) -> Start:
+        """For the worker of that number."""
+        return Start(number, self.source, self.listeners, self.shared)
+
+    def fds(self) -> list[int]:
+        """What workers inherit."""
+        return [*(listener.fd for listener in self.listeners), *self.shared.values()]
+
+
+class Place:
+    """One of the workers that there are to be."""
+
+    def __init__(self, number: int, plan: Plan, worker: WorkerProcess) -> None:
+        self.number = number
+        self.plan = plan
+        self.worker = worker
+        self.restarts = 0
+        self.backoff = Backoff()
+
+
+class RollFailed(SentinelError):
+    """A new worker did not come up to what the old one does; every worker serves what it served before."""
+
+
+class Fleet:
+    """All workers of a gateway; the `Overview` of it, too."""
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+        self._plans: dict[WorkerProcess, Plan] = {}
+        self._spare: WorkerProcess | None = None
+        self._retired = Snapshot()
+        self._silent: set[WorkerProcess] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._all_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def workers(self) -> int:
+        """How many there are to be."""
+        return len(self._places)
+
+    async def start(self, plan: Plan) -> None:
+        """Begin; returns once every worker is ready.
+
+        Raises `SentinelError` when one ends by itself before that. One that is killed is started again.
+        """
+        for number in range(plan.workers):
+            self._places.append(Place(number, plan, await self._begin(number, plan)))
+        await self._all_ready
+        self._spawn_task(self._refresh_always())
+        self._spawn_task(self._provide_spare(plan))
+
+    async def roll(self, plan: Plan) -> None:
+        """Replace every worker by one of ``plan``, one after the other: each is ready before the old one drains.
+
+        Raises `RollFailed`.
+        """
+        before = [place.plan for place in self._places]
+        # What is kept ready knows the sockets, and has the code, of before.
+        self._discard_spare()
+        for number in range(plan.workers):
+            try:
+                await self._replace(number, plan)
+            except RollFailed as error:
+                await self._roll_back(before, number)
+                raise error
+        self._shrink(plan.workers)
+        self._spawn_task(self._provide_spare(plan))
+
+    async def drain(self) -> None:
+        """Let every worker finish what it does within the grace period; returns when all are gone."""
+        self._draining = True
+        for task in self._tasks:
+            task.cancel()
+        self._discard_spare()
+        for worker in list(self._plans):
+            self._retire(worker)
+        while self._plans:
+            await asyncio.wait([worker.gone for worker in self._plans])
+
+    def kill(self) -> None:
+        """End every process now."""
+        self._draining = True
+        self._discard_spare()
+        for worker in self._plans:
+            worker.kill()
+
+    async def snapshot(self) -> Snapshot:
+        """The sum over all workers, and what those that ended had counted."""
+        await self._refresh()
+        up: Numbers = {(str(place.number),): place.worker.state is State.READY for place in self._places}
+        restarts: Numbers = {(str(place.number),): place.restarts for place in self._places}
+        own = Snapshot(counters={"sentinel_worker_restarts": restarts}, gauges={"sentinel_worker_up": up})
+        return merge([self._retired, *(worker.snapshot for worker in self._plans), own])
+
+    async def faults(self) -> list[str]:
+        """What keeps the gateway from being ready."""
+        if self._draining:
+            return ["the gateway is draining"]
+        await self._refresh()
+        lines = [] if self._places else ["no worker was started yet"]
+        guests: dict[str, str] = {}
+        for place in self._places:
+            if place.worker.state is not State.READY:
+                lines.append(f"worker {place.number} is {place.worker.state.value}")
+            elif place.worker in self._silent:
+                lines.append(f"worker {place.number} does not answer")
+            guests |= place.worker.faults
+        return lines + guest_faults(guests)
+
+    async def _begin(self, number: int, plan: Plan) -> WorkerProcess:
+        """Start a worker; the caller gives it its place, or sees to its end."""
+        spare, self._spare = self._spare, None
+        worker = spare if spare is not None and spare.state is State.WAITING else await WorkerProcess.spawn(plan.fds())
+        self._plans[worker] = plan
+        worker.settled.add_done_callback(lambda _: self._on_settled())
+        worker.gone.add_done_callback(lambda _: self._on_gone(worker))
+        asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
+        worker.begin(plan.start(number))
+        return worker
+
+    def _on_settled(self) -> None:
+        if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
+            self._all_ready.set_result(None)
+
+    def _on_gone(self, worker: WorkerProcess) -> None:
+        del self._plans[worker]
+        self._silent.discard(worker)
+        self._retired = merge([self._retired, worker.snapshot.without_gauges()])
+        place = next((place for place in self._places if place.worker is worker), None)
+        if place is None or self._draining:
+            return
+        if not self._all_ready.done() and not worker.was_killed:
+            self._all_ready.set_exception(SentinelError(worker.failure or f"a worker did not start: {worker.ending}"))
+            return
+        self._spawn_task(self._restart(place))
+
+    async def _restart(self, place: Place) -> None:
+        dead = place.worker
+        reason, served = dead.failure or dead.ending, dead.served
+        while place.worker is dead:
+            delay = place.backoff.after_death(served)
+            when = f"in {delay:g} s" if delay else "now"
+            _log.error("worker %d (pid %d) ended: %s; a new one starts %s", place.number, dead.pid, reason, when)
+            await asyncio.sleep(delay)
+            if place.worker is not dead:
+                return
+            try:
+                fresh = await self._begin(place.number, place.plan)
+            except OSError as error:
+                reason, served = f"no process could be started: {error}", None
+                continue
+            if place.worker is not dead:
+                fresh.kill()
+                return
+            place.worker = fresh
+            place.restarts += 1
+            await fresh.settled
+            if self._spare is None:
+                await self._provide_spare(place.plan)
+
+    async def _replace(self, number: int, plan: Plan) -> None:
+        place = self._places[number] if number < len(self._places) else None
+        try:
+            fresh = await self._begin(number, plan)
+        except OSError as error:
+            raise RollFailed(f"no process could be started: {error}") from None
+        try:
+            await fresh.settled
+        except asyncio.CancelledError:
+            fresh.kill()
+            raise
+        if fresh.state is not State.READY:
+            await fresh.gone
+            raise RollFailed(fresh.failure or fresh.ending)
+        known = place.worker.faults if place is not None else {}
+        missing = {name: reason for name, reason in fresh.faults.items() if name not in known}
+        if missing and place is not None:
+            self._retire(fresh)
+            raise RollFailed("; ".join(guest_faults(missing)))
+        if place is None:
+            self._places.append(Place(number, plan, fresh))
+            return
+        old, place.worker, place.plan, place.backoff = place.worker, fresh, plan, Backoff()
+        self._retire(old)
+
+    async def _roll_back(self, before: list[Plan], failed: int) -> None:
+        self._shrink(len(before))
+        for number in range(min(failed, len(before))):
+            try:
+                await self._replace(number, before[number])
+            except RollFailed as error:
+                _log.error("worker %d could not go back to the old configuration: %s", number, error)
+        self._spawn_task(self._provide_spare(before[0]))
+
+    def _shrink(self, workers: int) -> None:
+        for place in self._places[workers:]:
+            self._retire(place.worker)
+        del self._places[workers:]
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        if worker in self._plans:
+            worker.drain()
+            asyncio.get_running_loop().call_later(self._plans[worker].grace + _BEYOND_GRACE, worker.kill)
+
+    async def _provide_spare(self, plan: Plan) -> None:
+        """Keep one process that has loaded its code and serves nothing: a worker that dies is replaced at once.
+
+        Loading takes half a second of an idle processor, and several when the other workers have to do its work.
+        """
+        with contextlib.suppress(OSError):
+            spare = await WorkerProcess.spawn(plan.fds())
+            if self._spare is not None or self._draining:
+                spare.kill()
+            else:
+                self._spare = spare
+
+    def _discard_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare = None
+
+    async def _refresh_always(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_INTERVAL)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        serving = [worker for worker in self._plans if worker.state in (State.READY, State.DRAINING)]
+        await asyncio.gather(*(self._refresh_one(worker) for worker in serving))
+
+    async def _refresh_one(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.refresh(_ANSWER_TIME)
+            self._silent.discard(worker)
+        except ControlError:
+            if worker in self._plans:
+                self._silent.add(worker)
+
+    def _spawn_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

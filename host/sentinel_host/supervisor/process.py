@@ -1,0 +1,182 @@
+"""One worker process, as its supervisor sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from sentinel_host.control import (
+    Channel,
+    Drain,
+    Failed,
+    Message,
+    Ready,
+    Refused,
+    Reply,
+    Snapshot,
+    Start,
+    Stats,
+    StatsRequest,
+)
+
+
+class State(enum.Enum):
+    """A worker's life: down this list, and from anywhere to the last. One that is waiting serves nothing yet."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    GONE = "gone"
+
+
+class WorkerProcess:
+    """A worker from its execution to its end.
+
+    ``settled`` is done once it is ready, or has ended without having been; ``gone`` once the process has ended and its
+    last words are read. ``failure`` is why it could not start, in its own words; ``faults`` is guests that are not in
+    service; ``snapshot`` is what it counted when it last said.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self.state = State.WAITING
+        self.faults: dict[str, str] = {}
+        self.failure: str | None = None
+        self.snapshot = Snapshot()
+        self.settled: asyncio.Future[None] = loop.create_future()
+        self.gone: asyncio.Future[None] = loop.create_future()
+        self._process = process
+        self._ready_at: float | None = None
+        self._channel: Channel
+        self._watch: asyncio.Task[None]
+
+    @classmethod
+    async def spawn(cls, fds: Iterable[int]) -> WorkerProcess:
+        """Execute a worker that inherits ``fds`` and waits to be told what to serve (`begin`)."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            worker = cls(_execute(theirs.fileno(), fds))
+        worker._channel = await Channel.connect(ours, worker._receive)
+        worker._watch = asyncio.create_task(worker._until_gone())
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """The process's."""
+        return self._process.pid
+
+    @property
+    def served(self) -> float | None:
+        """For how many seconds it has been ready, None if it never was."""
+        return None if self._ready_at is None else asyncio.get_running_loop().time() - self._ready_at
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, for people."""
+        code = self._process.returncode
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended it, and not itself."""
+        return (self._process.returncode or 0) < 0
+
+    def begin(self, start: Start) -> None:
+        """Serve; the descriptors in ``start`` are among those that it inherited."""
+        self.state = State.STARTING
+        self._channel.send(start)
+
+    def drain(self) -> None:
+        """Accept nothing more, and end with the last request, or the grace period; one that serves nothing ends now."""
+        if self.state is State.READY:
+            self.state = State.DRAINING
+            self._channel.send(Drain())
+        elif self.state in (State.WAITING, State.STARTING):
+            self.kill()
+
+    def kill(self) -> None:
+        """End at once, whatever is in flight."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    def kill_if_starting(self) -> None:
+        """End it if it still is not ready."""
+        if self.state is State.STARTING:
+            self.failure = "it was not ready in time"
+            self.kill()
+
+    async def refresh(self, within: float) -> None:
+        """Ask for ``snapshot`` and ``faults``.
+
+        Raises `ControlError` when there is no answer; they stay what they were.
+        """
+        self._learn(await self._channel.ask(StatsRequest(), within))
+
+    def _receive(self, message: Message, reply: Reply) -> None:
+        match message:
+            case Ready(faults):
+                self.faults = faults
+                if self.state is State.STARTING:
+                    self.state = State.READY
+                    self._ready_at = asyncio.get_running_loop().time()
+                    self.settled.set_result(None)
+            case Failed(reason):
+                self.failure = reason
+            case Stats():
+                self._learn(message)
+            case _:
+                reply(Refused(f"a worker has no use for {type(message).__name__} from its supervisor"))
+
+    def _learn(self, message: Message) -> None:
+        if isinstance(message, Stats):
+            self.snapshot, self.faults = message.snapshot, message.faults
+
+    async def _until_gone(self) -> None:
+        await _ended(self._process)
+        # What it said last is read before its end counts; a process that it left behind must not hold that up.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
+        await self._channel.close()
+        self.state = State.GONE
+        if not self.settled.done():
+            self.settled.set_result(None)
+        self.gone.set_result(None)
+
+
+def _execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "sentinel_host", "worker", "--control", str(control)],
+        pass_fds=(control, *fds),
+        stdin=subprocess.DEVNULL,
+        # The modules that this process runs, from wherever it was told to take them, and nothing else.
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        # A terminal's Ctrl-C is for the supervisor, which lets workers finish what they do.
+        process_group=0,
+    )
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several come."""
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+    pidfd = os.pidfd_open(process.pid)
+
+    def on_readable() -> None:
+        loop.remove_reader(pidfd)
+        readable.set_result(None)
+
+    loop.add_reader(pidfd, on_readable)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+    process.wait()

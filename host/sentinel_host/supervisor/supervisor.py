@@ -1,0 +1,144 @@
+"""The process that holds the sockets, keeps the workers running and answers for them; it serves no request itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+
+from quart import Quart
+
+from sentinel_host.config import Config
+from sentinel_host.control import ConfigSource, ListenerFd, install_admin
+from sentinel_host.errors import SentinelError
+from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.server import run, serve
+from sentinel_host.supervisor.announce import announce
+from sentinel_host.supervisor.fleet import Fleet, Plan
+from sentinel_host.supervisor.listeners import Listeners, Listening
+from sentinel_host.supervisor.notify import Notifier
+from sentinel_host.supervisor.source import parse_source, read_source
+
+_log = logging.getLogger("sentinel.supervisor")
+
+# Seconds for a scrape that is in flight when the last worker has gone: what is left of grace + 1 s.
+_ADMIN_GRACE = 0.1
+
+
+class Supervisor:
+    """Runs ``config``, which was read as ``source``; ``shared`` holds the descriptors of shared memory by name."""
+
+    def __init__(
+        self,
+        source: ConfigSource,
+        config: Config,
+        listeners: Listeners,
+        notifier: Notifier,
+        shared: dict[str, int],
+    ) -> None:
+        self._source = source
+        self._config = config
+        self._listeners = listeners
+        self._notifier = notifier
+        self._shared = shared
+        self._public = listeners.open_public(config)
+        self._admin = listeners.open_admin(config)
+        self._fleet: Fleet
+        self._stop: asyncio.Event
+        self._reload: asyncio.Event
+
+    def run(self, admin_hosts: Sequence[str]) -> None:
+        """Until SIGTERM or SIGINT, and the workers' end; a second one ends everything at once. SIGHUP reloads.
+
+        Raises `SentinelError` when the workers cannot start.
+        """
+        run(self._run(admin_hosts))
+
+    async def _run(self, admin_hosts: Sequence[str]) -> None:
+        loop = asyncio.get_running_loop()
+        self._fleet = Fleet()
+        self._stop, self._reload = asyncio.Event(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_end, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        stopped = asyncio.Event()
+        admin = loop.create_task(self._serve_admin(admin_hosts, stopped))
+        life = loop.create_task(self._live())
+        stop = loop.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([life, stop, admin], return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            life.cancel()
+            await asyncio.wait([life])
+            if not life.cancelled():
+                life.result()
+        finally:
+            self._notifier.stopping()
+            # Workers that have these too take what still waits in their queues; then connections are refused.
+            self._listeners.keep([])
+            await self._fleet.drain()
+            stopped.set()
+            await admin
+            self._notifier.close()
+
+    async def _live(self) -> None:
+        await self._fleet.start(self._plan(self._source, self._config, self._public))
+        announce([*self._public, *([self._admin] if self._admin is not None else [])])
+        self._notifier.ready(self._status())
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._notifier.reloading()
+            try:
+                await self._roll()
+                _log.info("reloaded: every worker serves the new configuration")
+                self._notifier.ready(self._status())
+            except SentinelError as error:
+                _log.error("the reload failed, and the old configuration stays: %s", error)
+                self._notifier.ready(f"the last reload failed: {error}")
+
+    async def _roll(self) -> None:
+        source = read_source(self._source.file, self._source.upstream, self._source.bind)
+        config = parse_source(source)
+        if config.server.admin != self._config.server.admin:
+            _log.warning("server.admin is read at the start only")
+        try:
+            public = self._listeners.open_public(config)
+            await self._fleet.roll(self._plan(source, config, public))
+        except BaseException:
+            self._listeners.keep(self._public)
+            raise
+        self._listeners.keep(public)
+        self._source, self._config, self._public = source, config, public
+
+    async def _serve_admin(self, hosts: Sequence[str], stopped: asyncio.Event) -> None:
+        if self._admin is None:
+            await stopped.wait()
+            return
+        app = Quart("sentinel_host", static_folder=None)
+        install_admin(app, self._fleet, hosts)
+        await serve(app, [self._admin.endpoint()], Connections(Limits()), shutdown=stopped.wait, grace=_ADMIN_GRACE)
+
+    def _plan(self, source: ConfigSource, config: Config, public: list[Listening]) -> Plan:
+        fds = [
+            ListenerFd(
+                listening.name,
+                listening.socket.fileno(),
+                (listening.tls.cert, listening.tls.key) if listening.tls is not None else None,
+            )
+            for listening in public
+        ]
+        return Plan(source, fds, self._shared, config.server.workers, config.server.grace)
+
+    def _status(self) -> str:
+        return f"serving with {self._fleet.workers} workers"
+
+    def _on_end(self, number: signal.Signals) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            return
+        self._fleet.kill()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -1,0 +1,147 @@
+"""A worker process: told over its control channel what to serve, it serves until it is told to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from hypercorn.utils import LifespanFailureError
+
+from sentinel_host.config import TlsConfig
+from sentinel_host.control import (
+    Channel,
+    Drain,
+    Failed,
+    Frame,
+    FrameDecoder,
+    Message,
+    Ready,
+    Refused,
+    Reply,
+    Start,
+    Stats,
+    StatsRequest,
+    encode,
+)
+from sentinel_host.control.collect import collect
+from sentinel_host.errors import SentinelError
+from sentinel_host.sandbox import Sink
+from sentinel_host.server import Endpoint, run, serve
+from sentinel_host.supervisor.listeners import Listening
+from sentinel_host.supervisor.output import LOCK, WholePieces
+from sentinel_host.supervisor.serving import Serving, settle
+from sentinel_host.supervisor.source import parse_source
+
+
+def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> int:
+    """Serve what the supervisor says over the descriptor ``control``; returns the exit code.
+
+    A supervisor that is gone ends the worker as `Drain` does.
+    """
+    # The terminal's signals are for the supervisor. SIGTERM is for whom it is sent to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.set_inheritable(control, False)
+    sock = socket.socket(fileno=control)
+    start = _await_start(sock)
+    if start is None:
+        return 0
+    sys.stdout = WholePieces(sys.stdout.fileno(), start.shared[LOCK])
+    configure_log()
+    try:
+        config = parse_source(start.source)
+        serving = Serving(config, guest_log)
+        endpoints = _endpoints(start)
+    except SentinelError as error:
+        sock.sendall(encode(Frame(0, False, Failed(str(error)))))
+        return 1
+    return run(_Worker(serving, endpoints).serve(sock))
+
+
+class _Worker:
+    def __init__(self, serving: Serving, endpoints: list[Endpoint]) -> None:
+        self._serving = serving
+        self._endpoints = endpoints
+        self._stop = asyncio.Event()
+        self._serves = False
+        self._channel: Channel
+
+    async def serve(self, sock: socket.socket) -> int:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
+        self._channel = await Channel.connect(sock, self._receive)
+        self._channel.closed.add_done_callback(lambda _: self._stop.set())
+        serving = self._serving
+        code = 0
+        try:
+            await serve(
+                serving.gateway,
+                self._endpoints,
+                serving.connections,
+                shutdown=self._stop.wait,
+                grace=serving.grace,
+                ready=self._ready,
+            )
+            self._channel.send(self._stats())
+        except LifespanFailureError as error:
+            self._channel.send(Failed(str(error)))
+            code = 1
+        await self._channel.close()
+        return code
+
+    def _ready(self) -> None:
+        settle()
+        self._serves = True
+        self._channel.send(Ready(self._serving.gateway.generation.faults))
+
+    def _receive(self, message: Message, reply: Reply) -> None:
+        if isinstance(message, Drain):
+            self._stop.set()
+        elif isinstance(message, StatsRequest) and self._serves:
+            reply(self._stats())
+        else:
+            reply(Refused(f"a worker does not take {type(message).__name__} now"))
+
+    def _stats(self) -> Stats:
+        gateway = self._serving.gateway
+        return Stats(collect(gateway, self._serving.connections), gateway.generation.faults)
+
+
+def _await_start(sock: socket.socket) -> Start | None:
+    """The first message, and not a byte of what comes after; None when the supervisor is gone."""
+    frames: list[Frame] = []
+    decoder = FrameDecoder()
+    header = _exactly(sock, 4)
+    if header is not None:
+        frames.extend(decoder.feed(header))
+        body = _exactly(sock, int.from_bytes(header, "big"))
+        frames.extend(decoder.feed(body or b""))
+    if not frames:
+        return None
+    message = frames[0].message
+    assert isinstance(message, Start)
+    return message
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            return None
+        data += more
+    return bytes(data)
+
+
+def _endpoints(start: Start) -> list[Endpoint]:
+    endpoints = []
+    for listener in start.listeners:
+        os.set_inheritable(listener.fd, False)
+        tls = TlsConfig(*listener.tls) if listener.tls is not None else None
+        endpoints.append(Listening(listener.name, socket.socket(fileno=listener.fd), tls).endpoint())
+    for fd in start.shared.values():
+        os.set_inheritable(fd, False)
+    return endpoints
