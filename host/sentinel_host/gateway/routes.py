@@ -30,7 +30,7 @@ class Route:
             return False
         if self.hosts and not any(_host_fits(pattern, host) for pattern in self.hosts):
             return False
-        return all(condition in head.headers for condition in self.headers)
+        return not self.headers or all(condition in head.headers for condition in self.headers)
 
     def specificity(self) -> tuple[int, int, int]:
         """Sorts routes of one path: exact hosts before wildcards before none, then by the number of conditions."""
@@ -46,29 +46,33 @@ class RouteTable:
         self._by_path: dict[str, list[Route]] = {}
         for route in sorted(routes, key=Route.specificity, reverse=True):
             self._by_path.setdefault(route.path, []).append(route)
+        self._roots = self._by_path.pop("/", [])
         self._longest = max((len(path) for path in self._by_path), default=0)
+        self._by_host = any(route.hosts for route in routes)
 
     def match(self, head: RequestHead) -> Route | None:
         """The most specific route, or ``None``."""
-        host = _host(head.authority)
-        for prefix in self._prefixes(head.path):
-            for route in self._by_path.get(prefix, ()):
-                if route.matches(head, host):
-                    return route
+        host = _host(head.authority) if self._by_host else ""
+        if self._by_path:
+            for prefix in self._prefixes(head.path):
+                for route in self._by_path.get(prefix, ()):
+                    if route.matches(head, host):
+                        return route
+        for route in self._roots:
+            if route.matches(head, host):
+                return route
         return None
 
     def _prefixes(self, path: str) -> Iterator[str]:
-        """From the longest prefix that can be a route's path to ``/``."""
-        if path != "/" and self._longest > 1:
-            if len(path) <= self._longest:
-                yield path
-            end = path.rfind("/", 0, self._longest + 1)
-            while end > 0:
-                if end != len(path) - 1:
-                    yield path[: end + 1]
-                yield path[:end]
-                end = path.rfind("/", 0, end)
-        yield "/"
+        """From the longest prefix that can be a route's path downwards, without ``/`` itself."""
+        if len(path) <= self._longest:
+            yield path
+        end = path.rfind("/", 0, self._longest + 1)
+        while end > 0:
+            if end != len(path) - 1:
+                yield path[: end + 1]
+            yield path[:end]
+            end = path.rfind("/", 0, end)
 
 
 def _host(authority: str) -> str:

@@ -29,7 +29,18 @@ _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # RFC 3986 section 3.2.2 without userinfo, escapes and sub-delims, which no registered name uses.
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
 _DIGITS = re.compile(rb"[0-9]{1,18}").fullmatch
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+_REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+# A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
+_DROP = int(Field.DROP)
+_HOST = int(Field.HOST)
+_CONNECTION = int(Field.CONNECTION)
+_CONTENT_LENGTH = int(Field.CONTENT_LENGTH)
+_TRANSFER_ENCODING = int(Field.TRANSFER_ENCODING)
+_COOKIE = int(Field.COOKIE)
+_FORWARDED = int(Field.FORWARDED)
+_REQUEST_ID = int(Field.REQUEST_ID)
+_ALIAS = int(Field.ALIAS)
+
 _CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
 _OWN_CONNECTION = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
 _PLAIN_CONNECTION = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
@@ -92,7 +103,7 @@ class Admission:
             kind = known.get(field[0])
             if kind == 0:
                 keep(field)
-            elif kind is None or kind != Field.DROP:
+            elif kind is None or kind != _DROP:
                 if kind is None and not (kind := self._classify(field[0])):
                     keep(field)
                 else:
@@ -108,29 +119,29 @@ class Admission:
         request_id = ""
         cookies: list[bytes] = []
         for kind, name, value in special:
-            if kind == Field.HOST:
+            if kind == _HOST:
                 host = value
                 hosts += 1
-            elif kind == Field.CONNECTION:
+            elif kind == _CONNECTION:
                 if value not in _PLAIN_CONNECTION:
                     named = (named or set()) | _connection_names(value)
-            elif kind == Field.CONTENT_LENGTH:
+            elif kind == _CONTENT_LENGTH:
                 if content_length is not None or not _DIGITS(value):
                     raise ClientError("Content-Length is not one number")
                 content_length = int(value)
-            elif kind == Field.TRANSFER_ENCODING:
+            elif kind == _TRANSFER_ENCODING:
                 if value.lower() != b"chunked" or chunked:
                     raise ClientError("Transfer-Encoding is not chunked", 501)
                 chunked = True
-            elif kind == Field.COOKIE:
+            elif kind == _COOKIE:
                 cookies.append(value)
-            elif kind == Field.FORWARDED:
+            elif kind == _FORWARDED:
                 if trusted:
                     forwarded.append((name, value))
-            elif kind == Field.REQUEST_ID:
-                if trusted and _REQUEST_ID(value):
+            elif kind == _REQUEST_ID:
+                if trusted and _REQUEST_ID_FORM(value):
                     request_id = value.decode("ascii")
-            elif kind == Field.ALIAS and self._refuse_aliases:
+            elif kind == _ALIAS and self._refuse_aliases:
                 raise ClientError(f"header name {name[:64]!r} holds '_' or '.'")
         if chunked and (content_length is not None or version == "1.0"):
             raise ClientError("Transfer-Encoding beside Content-Length, or on HTTP/1.0")

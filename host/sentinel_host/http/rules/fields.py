@@ -49,21 +49,21 @@ class FieldTable:
 
     >>> table = FieldTable(["x-principal"])
     >>> table[b"x-principal"], table[b"accept"], table[b"x_principal"]
-    (<Field.IDENTITY: 2>, <Field.KEEP: 0>, <Field.ALIAS: 4>)
+    (2, 0, 4)
     """
 
     def __init__(self, identity_headers: list[str]) -> None:
         self.known: dict[bytes, int] = {
-            b"host": Field.HOST,
-            b"content-length": Field.CONTENT_LENGTH,
-            b"transfer-encoding": Field.TRANSFER_ENCODING,
-            b"connection": Field.CONNECTION,
-            b"x-request-id": Field.REQUEST_ID,
-            b"cookie": Field.COOKIE,
+            b"host": int(Field.HOST),
+            b"content-length": int(Field.CONTENT_LENGTH),
+            b"transfer-encoding": int(Field.TRANSFER_ENCODING),
+            b"connection": int(Field.CONNECTION),
+            b"x-request-id": int(Field.REQUEST_ID),
+            b"cookie": int(Field.COOKIE),
         }
-        self.known.update((name.encode(), Field.DROP) for name in _HOP_BY_HOP)
-        self.known.update((name.encode(), Field.FORWARDED) for name in FORWARDED_FIELDS)
-        self.known.update((name.encode(), Field.IDENTITY) for name in identity_headers)
+        self.known.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
+        self.known.update((name.encode(), int(Field.FORWARDED)) for name in FORWARDED_FIELDS)
+        self.known.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
 
     def __getitem__(self, name: bytes) -> int:
         """The field's kind.
@@ -74,7 +74,7 @@ class FieldTable:
         if kind is None:
             if not TOKEN(name):
                 raise ValueError(f"header name {name[:64]!r} is not a token")
-            kind = Field.ALIAS if b"_" in name or b"." in name else Field.KEEP
+            kind = int(Field.ALIAS if b"_" in name or b"." in name else Field.KEEP)
             if len(self.known) < _REMEMBERED and len(name) <= 64:
                 self.known[name] = kind
         return kind
