@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -26,6 +27,8 @@ _T = TypeVar("_T")
 _BACKLOG: Final = 2048
 # A handshake is part of the time to headers: HAProxy bounds both with `timeout client`.
 _HANDSHAKE_TIME: Final = 10.0
+# Long enough for a full queue; clients that go on connecting must not keep a worker from stopping.
+_QUEUE_TIME: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,26 @@ async def _accept(
         ready()
         await shutdown()
     finally:
+        await _empty_queues([endpoint.socket for endpoint in endpoints[: len(servers)]])
         for listening in servers:
             listening.close()
         await context.terminated.set()
         await asyncio.gather(connections.drain(grace), _end_http2(http2_tasks, grace))
         connections.stop()
+
+
+async def _empty_queues(sockets: Sequence[socket.socket]) -> None:
+    """Accept what has connected: the last process to close a listening socket resets what still waits in its queue."""
+    queues = select.poll()
+    for sock in sockets:
+        queues.register(sock, select.POLLIN)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _QUEUE_TIME
+    while queues.poll(0):
+        # The loop accepts one connection per turn and socket.
+        await asyncio.sleep(0)
+        if loop.time() > until:
+            return
 
 
 def _factory(listener: Listener, connections: Connections) -> Callable[[], LaneProtocol]:
