@@ -135,11 +135,19 @@ def write_config(folder: Path, text: str, guests: Mapping[str, Path | bytes] | N
 
 
 @contextlib.contextmanager
-def sentinel_run(config: Path, *arguments: str) -> Iterator[GatewayProcess]:
+def sentinel_run(config: Path) -> Iterator[GatewayProcess]:
     """``sentinel run`` with a configuration; its listeners should ask for port 0."""
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
-    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config), *arguments]
+    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with _running(command, config.parent, listeners) as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def sentinel_proxy(upstream: str, folder: Path) -> Iterator[GatewayProcess]:
+    """``sentinel run --upstream URL``, in a folder without any configuration."""
+    command = [sys.executable, "-m", "sentinel_host", "run", "--upstream", upstream, "--bind", "127.0.0.1:0"]
+    with _running(command, folder, 1) as gateway:
         yield gateway
 
 
