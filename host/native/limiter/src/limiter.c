@@ -175,6 +175,9 @@ static bool count_at(snt_table *table, const place *where, const snt_limit *limi
 static place locate(snt_hash hash, snt_set *sets, uint64_t mask) {
   uint64_t first = hash.high & mask, second = hash.high >> 32 & mask;
   if (second == first) second ^= 1;
+  /* Among very many keys each set is a cache miss: both at once take half as long. */
+  __builtin_prefetch(&sets[first].slots[0]);
+  __builtin_prefetch(&sets[second].slots[0]);
   uint64_t tag = hash.low & ~TENTATIVE;
   return (place){tag == 0 ? 2 : tag, {&sets[first], &sets[second]}};
 }
