@@ -123,8 +123,10 @@ def running_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
         assert task is not None
         tasks.add(task)
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await upstream._serve(reader, writer)
+            await upstream._serve(reader, writer)
+        except asyncio.CancelledError:
+            # Not closed: TLS would first wait for the peer's goodbye, and the loop is about to end.
+            writer.transport.abort()
         finally:
             tasks.discard(task)
 
@@ -138,6 +140,7 @@ def running_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await asyncio.sleep(0)  # the transports close their sockets in the next turn of the loop
 
     stop = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
