@@ -171,13 +171,15 @@ class Fleet:
         spare, self._spare = self._spare, None
         worker = spare if spare is not None and spare.state is State.WAITING else await WorkerProcess.spawn(plan.fds())
         self._plans[worker] = plan
-        worker.settled.add_done_callback(lambda _: self._on_settled())
+        worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
         worker.begin(plan.start(number))
         return worker
 
-    def _on_settled(self) -> None:
+    def _on_settled(self, number: int, worker: WorkerProcess) -> None:
+        if worker.state is State.READY:
+            _log.info("worker %d (pid %d) is ready", number, worker.pid)
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
 

@@ -1,0 +1,190 @@
+"""Gateways with several workers, and load that keeps account of every request."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.gateways import GatewayProcess
+
+_READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
+# Puts inherited sockets where a service manager would, and becomes the gateway.
+_LAUNCHER = """
+import os, sys
+fds, arguments = [int(fd) for fd in sys.argv[1].split(",") if fd], sys.argv[2:]
+for index, fd in enumerate(os.dup(fd) for fd in fds):
+    spare = os.dup2(fd, 100 + index)
+for index in range(len(fds)):
+    os.dup2(100 + index, 3 + index)
+    os.set_inheritable(3 + index, True)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, *arguments])
+"""
+
+
+def config(upstream: str, *, workers: int = 2, grace: str = "5s", more: str = "", routes: str = "") -> str:
+    """A configuration whose one route goes to ``upstream``; ``more`` is keys of ``[server]``."""
+    return f"""
+[server]
+bind = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+workers = {workers}
+grace = "{grace}"
+{more}
+
+[[upstream]]
+name = "origin"
+targets = ["{upstream}"]
+
+[[route]]
+name = "main"
+path = "/"
+upstream = "origin"
+{routes}
+"""
+
+
+def workers(gateway: GatewayProcess) -> dict[int, int]:
+    """Number to process id of the workers that became ready last."""
+    matches = [match for line in list(gateway.log) if (match := _READY.search(line))]
+    return {int(match[1]): int(match[2]) for match in matches}
+
+
+def starts(gateway: GatewayProcess) -> int:
+    """How many workers have become ready so far."""
+    return sum(1 for line in list(gateway.log) if _READY.search(line))
+
+
+def exists(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and that run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(pid) and exists(int(entry.name)):
+                    found.append(int(entry.name))
+    return found
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> float:
+    """Look until something is true; returns how long that took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() < begun + seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+@contextlib.contextmanager
+def launched(
+    config: Path, *, environment: Mapping[str, str] | None = None, sockets: Sequence[socket.socket] = ()
+) -> Iterator[GatewayProcess]:
+    """``sentinel run`` as a service manager would start it; does not wait for anything."""
+    fds = [sock.fileno() for sock in sockets]
+    command = [sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
+    process = subprocess.Popen(
+        [*command, "-m", "sentinel_host", "run", "--config", str(config)],
+        cwd=config.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=fds,
+        env=os.environ | (environment or {}),
+    )
+    gateway = GatewayProcess(process, config.parent)
+    try:
+        yield gateway
+    finally:
+        gateway.stop(30)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A request that got no whole answer, when it was begun and given up, and why."""
+
+    begun: float
+    ended: float
+    reason: str
+
+
+class Load:
+    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that they keep, ``fresh`` on new ones."""
+
+    def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2) -> None:
+        self.answered = 0
+        self.lost: list[Lost] = []
+        self.refused: list[str] = []
+        self._address = address
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        kinds = [False] * fresh + [True] * kept
+        self._threads = [threading.Thread(target=self._run, args=(keep,)) for keep in kinds]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Finish the requests that are in flight, and begin no more."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more requests have been answered."""
+        goal = self.answered + more
+        wait_until(lambda: self.answered >= goal, f"{more} more answers", 30)
+
+    def _run(self, keep: bool) -> None:
+        connection = http.client.HTTPConnection(*self._address, timeout=20)
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                connection.request("GET", "/")
+                response = connection.getresponse()
+                body = response.read()
+                if response.status != 200 or body != b"hello":
+                    raise http.client.HTTPException(f"{response.status} {body[:80]!r}")
+                with self._lock:
+                    self.answered += 1
+            except ConnectionRefusedError as error:
+                self.refused.append(repr(error))
+                connection.close()
+                time.sleep(0.01)
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(Lost(begun, time.monotonic(), repr(error)))
+                connection.close()
+            if not keep:
+                connection.close()
+        connection.close()
+
+
+def kill(pid: int) -> float:
+    """SIGKILL; returns when."""
+    now = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    return now

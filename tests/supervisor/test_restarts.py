@@ -1,0 +1,87 @@
+"""Workers that die: ABUSE.md 39."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.supervisor.conftest import Start
+from tests.supervisor.support import Load, children, config, exists, kill, starts, wait_until, workers
+from tests.support.clients import fetch
+from tests.support.upstreams import Upstream
+
+# How late a client may notice, or begin to notice, a kill on a busy machine.
+_NOTICE = 0.25
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_twenty_kills_under_load_lose_only_what_was_in_flight(upstream: Upstream, start: Start, count: int) -> None:
+    gateway = start(config(upstream.url, workers=count))
+    choice = random.Random(count)
+    kills: list[float] = []
+    delays: list[float] = []
+    with Load(gateway.public) as load:
+        load.wait_for(20)
+        for _ in range(20):
+            before = starts(gateway)
+            kills.append(kill(choice.choice(list(workers(gateway).values()))))
+            wait_until(lambda before=before: starts(gateway) > before, "a new worker")
+            delays.append(time.monotonic() - kills[-1])
+            load.wait_for(10)
+    assert load.refused == []
+    stray = [lost for lost in load.lost if not any(lost.begun - _NOTICE <= at <= lost.ended for at in kills)]
+    assert stray == []
+    # Four clients: a kill takes at most what each of them has in flight.
+    assert len(load.lost) <= 4 * len(kills)
+    assert max(delays) < 1.0, delays
+    assert fetch(gateway.admin, "/readyz").status == 200
+    total = sum(gateway.metric(f'sentinel_worker_restarts_total{{worker="{number}"}}') for number in range(count))
+    assert total == 20
+
+
+def test_connections_wait_when_every_worker_is_dead_at_once(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url))
+    first = workers(gateway)
+    for pid in first.values():
+        kill(pid)
+    for _ in range(20):
+        assert fetch(gateway.public).body == b"hello"
+    wait_until(lambda: starts(gateway) == 4, "both workers again")
+    assert not set(first.values()) & set(workers(gateway).values())
+
+
+def test_a_worker_that_is_asked_to_end_drains_and_is_replaced(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url))
+    with Load(gateway.public) as load:
+        load.wait_for(20)
+        for pid in workers(gateway).values():
+            before = starts(gateway)
+            import os
+            import signal
+
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda before=before: starts(gateway) > before, "a new worker")
+            load.wait_for(20)
+    assert (load.lost, load.refused) == ([], [])
+
+
+def test_workers_end_with_a_supervisor_that_was_killed(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url, workers=3))
+    wait_until(lambda: len(children(gateway.process.pid)) == 4, "three workers and the spare one")
+    processes = children(gateway.process.pid)
+    kill(gateway.process.pid)
+    gateway.process.wait()
+    wait_until(lambda: not any(exists(pid) for pid in processes), "the workers' end", 5)
+
+
+def test_a_killed_spare_is_not_missed(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url))
+    wait_until(lambda: len(children(gateway.process.pid)) == 3, "two workers and the spare one")
+    serving = set(workers(gateway).values())
+    for pid in children(gateway.process.pid):
+        kill(pid)
+    wait_until(lambda: starts(gateway) == 4, "two new workers")
+    assert not serving & set(workers(gateway).values())
+    assert fetch(gateway.public).body == b"hello"
