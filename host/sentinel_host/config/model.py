@@ -16,7 +16,6 @@ __all__ = ["Bytes", "Seconds"]
 
 NOT_YET = {
     "guest": ("deadline", "grants", "isolation"),
-    "route": ("limit", "limits"),
     "server": ("limit_store",),
 }
 
@@ -74,6 +73,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity_headers: list[str] = msgspec.field(default_factory=lambda: ["x-principal"])
     header_aliases: Literal["refuse", "drop"] = "drop"
     paths: PathsConfig = PathsConfig()
+    limit_headers: Literal["draft", "legacy", "none"] = "draft"
+    limit_slots: int = 262_144
+    ipv6_prefix: int = 64
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -111,6 +113,34 @@ class ChainEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     config: dict[str, Any] = {}
 
 
+class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[route.limits]]``: so many requests per window for every value of the key.
+
+    ``key`` is one of these or a list of them: ``client-ip``, ``route``, ``host``, ``header:NAME`` as the client sent it,
+    or ``guest:NAME``, a header as the guests left it. A limit with a ``guest:`` part is checked after the request hooks,
+    the others before. ``plans`` gives other numbers of requests by the value of ``plan_header``, which a guest sets.
+    """
+
+    requests: int
+    window: Seconds
+    key: str | list[str] = "client-ip"
+    name: str = "default"
+    algorithm: Literal["fixed-window", "leaky-bucket"] = "fixed-window"
+    overflow: Literal["share", "open", "closed"] = "share"
+    shadow: bool = False
+    plan_header: str | None = None
+    plans: dict[str, int] = {}
+
+    def parts(self) -> list[str]:
+        """The key's parts."""
+        return [self.key] if isinstance(self.key, str) else self.key
+
+    @property
+    def needs_guests(self) -> bool:
+        """Whether what it counts by is known only after the request hooks."""
+        return self.plan_header is not None or any(part.startswith("guest:") for part in self.parts())
+
+
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[route]]``: what it matches, its guests and its upstream."""
 
@@ -121,8 +151,14 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     methods: list[str] = []
     headers: dict[str, str] = {}
     chain: list[str | ChainEntry] = []
+    limit: LimitConfig | None = None
+    limits: list[LimitConfig] = []
     preserve_host: bool = False
     trailers: list[str] = []
+
+    def all_limits(self) -> list[LimitConfig]:
+        """``limit`` and ``limits`` together."""
+        return ([self.limit] if self.limit else []) + self.limits
 
     def entries(self) -> list[ChainEntry]:
         """The chain with every entry spelt out."""

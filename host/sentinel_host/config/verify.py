@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from sentinel_host.config.model import BindConfig, Config
+from sentinel_host.config.model import BindConfig, Config, RouteConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
 
@@ -70,6 +70,10 @@ def _verify_server(config: Config) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise _fail(config, f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network") from None
+    if not 1 <= server.limit_slots <= 1 << 28:
+        raise _fail(config, "server.limit_slots", f"expected 1 to {1 << 28}")
+    if not 1 <= server.ipv6_prefix <= 128:
+        raise _fail(config, "server.ipv6_prefix", "expected 1 to 128")
     for index, name in enumerate(server.identity_headers):
         if not _FIELD_NAME(name):
             raise _fail(config, f"server.identity_headers[{index}]", f"{name!r} is not a lower-case header name")
@@ -145,6 +149,7 @@ def _verify_routes(config: Config) -> None:
         for number, method in enumerate(route.methods):
             if not _METHOD(method):
                 raise _fail(config, f"{at}.methods[{number}]", f"{method!r} is no method")
+        _verify_limits(config, at, route)
         for name in [*route.headers, *route.trailers]:
             if not _FIELD_NAME(name):
                 raise _fail(config, at, f"{name!r} is not a lower-case header name")
@@ -169,6 +174,37 @@ def _verify_routes(config: Config) -> None:
         if name in names:
             raise _fail(config, f"{at}.name", f"{name!r} is taken by {names[name]}; give one of them another name")
         names[name] = at
+
+
+def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
+    names: set[str] = set()
+    for number, limit in enumerate(route.all_limits()):
+        where = f"{at}.limit" if number == 0 and route.limit else f"{at}.limits[{number - (route.limit is not None)}]"
+        if limit.name in names:
+            raise _fail(config, f"{where}.name", f"{limit.name!r} is taken by another limit of the route")
+        names.add(limit.name)
+        if not limit.name.isascii() or not limit.name.isprintable() or not limit.name:
+            raise _fail(config, f"{where}.name", f"{limit.name!r} is not printable ASCII")
+        for amount in (limit.requests, *limit.plans.values()):
+            if not 1 <= amount < 1 << 24:
+                raise _fail(config, f"{where}.requests", f"expected 1 to {(1 << 24) - 1}, got {amount}")
+        if not 0.001 <= limit.window <= 31 * 86400:
+            raise _fail(config, f"{where}.window", "expected 1ms to 744h")
+        if bool(limit.plans) != (limit.plan_header is not None):
+            raise _fail(config, f"{where}.plans", "plans and plan_header go together")
+        for part in limit.parts():
+            kind, _, name = part.partition(":")
+            if part in ("client-ip", "route", "host"):
+                continue
+            if kind not in ("header", "guest") or not _FIELD_NAME(name):
+                expected = '"client-ip", "route", "host", "header:NAME" or "guest:NAME"'
+                raise _fail(config, f"{where}.key", f"expected {expected}, got {part!r}")
+            if kind == "header" and name in config.server.identity_headers:
+                raise _fail(
+                    config, f"{where}.key", f'clients cannot send {name}; a guest sets it: write "guest:{name}"'
+                )
+        if not limit.parts():
+            raise _fail(config, f"{where}.key", "at least one part is needed")
 
 
 def _unknown(what: str, name: str, known: set[str]) -> str:

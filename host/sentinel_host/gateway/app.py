@@ -14,6 +14,7 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.http.rules import Admission, TrustedPeers
+from sentinel_host.limiter import SharedTable
 from sentinel_host.paths import PathRule
 from sentinel_host.sandbox import Sink
 
@@ -31,7 +32,7 @@ class Gateway(Quart):
 
     generation: Generation
 
-    def __init__(self, config: Config, guest_log: Sink | None = None) -> None:
+    def __init__(self, config: Config, guest_log: Sink | None = None, limit_table: SharedTable | None = None) -> None:
         super().__init__("sentinel_host", static_folder=None)
         server = config.server
         paths = PathRule(
@@ -46,7 +47,9 @@ class Gateway(Quart):
             paths=paths,
             refuse_aliases=server.header_aliases == "refuse",
         )
-        self._builder = Builder(config, paths)
+        if limit_table is None and any(route.all_limits() for route in config.route):
+            limit_table = SharedTable.create(server.limit_slots)
+        self._builder = Builder(config, paths, limit_table, self.stats.limits)
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self.before_serving(self._start)
         self.after_serving(self._stop)
@@ -62,9 +65,13 @@ class Gateway(Quart):
         self._log_pump.stop()
 
 
-def create_app(config: Config | str | Path, guest_log: Sink | None = None) -> Gateway:
+def create_app(
+    config: Config | str | Path, guest_log: Sink | None = None, limit_table: SharedTable | None = None
+) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
-    ``guest_log`` takes what guests log; by default that goes to ``logging``. Raises `ConfigError`.
+    ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
+    limits and is shared by the workers that are given the same; by default this application has one of its own.
+    Raises `ConfigError`.
     """
-    return Gateway(config if isinstance(config, Config) else load_config(config), guest_log)
+    return Gateway(config if isinstance(config, Config) else load_config(config), guest_log, limit_table)

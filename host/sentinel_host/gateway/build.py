@@ -10,8 +10,10 @@ from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig
 from sentinel_host.errors import ConfigError, GuestError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.limits import Counts, RouteLimits
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
+from sentinel_host.limiter import SharedTable, Style
 from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
@@ -46,11 +48,18 @@ class MissingGuest:
 
 
 class Builder:
-    """Builds generations; owns the engine that their guests run in."""
+    """Builds generations; owns the engine that their guests run in.
 
-    def __init__(self, config: Config, paths: PathRule) -> None:
+    ``table`` holds the counters of the routes' limits, and is needed when there are any; ``counts`` counts verdicts.
+    """
+
+    def __init__(
+        self, config: Config, paths: PathRule, table: SharedTable | None = None, counts: Counts | None = None
+    ) -> None:
         self._config = config
         self._answers = AnswerLimits(paths=paths)
+        self._table = table
+        self._counts = Counts(int) if counts is None else counts
         self.engine = GuestEngine()
 
     def build(self) -> Generation:
@@ -63,7 +72,12 @@ class Builder:
         guests = self._load_guests(faults)
         placed: dict[tuple[str, bytes], Middleware] = {}
         routes = [
-            _route(index, route, [self._place(entry, guests, faults, placed) for entry in route.entries()])
+            _route(
+                index,
+                route,
+                [self._place(entry, guests, faults, placed) for entry in route.entries()],
+                self._limits(route),
+            )
             for index, route in enumerate(config.route)
         ]
         upstreams = {upstream.name: Upstream(upstream) for upstream in config.upstream}
@@ -107,6 +121,13 @@ class Builder:
                 placed[key] = MissingGuest(entry.guest, settings.on_failure, str(error))
         return placed[key]
 
+    def _limits(self, route: RouteConfig) -> RouteLimits | None:
+        limits, server = route.all_limits(), self._config.server
+        if not limits or self._table is None:
+            return None
+        style = Style(server.limit_headers)
+        return RouteLimits(route_name(route), limits, self._table, style, server.ipv6_prefix, self._counts)
+
     def _settings(self, name: str) -> GuestConfig:
         return self._config.guest.get(name, GuestConfig())
 
@@ -121,10 +142,15 @@ def guest_path(config: Config, name: str) -> Path:
     return Path(config.file).parent / config.guests.directory / f"{name}.wasm"
 
 
-def _route(index: int, route: RouteConfig, guests: list[Any]) -> Route:
+def route_name(route: RouteConfig) -> str:
+    """What a route is called everywhere: its name, or its path."""
+    return route.name or route.path
+
+
+def _route(index: int, route: RouteConfig, guests: list[Any], limits: RouteLimits | None) -> Route:
     return Route(
         index=index,
-        name=route.name or route.path,
+        name=route_name(route),
         path=route.path,
         hosts=tuple(route.hosts),
         methods=frozenset(route.methods),
@@ -133,4 +159,5 @@ def _route(index: int, route: RouteConfig, guests: list[Any]) -> Route:
         chain=Chain(guests, refusal),
         preserve_host=route.preserve_host,
         trailers=frozenset(name.encode("ascii") for name in route.trailers),
+        limits=limits,
     )

@@ -17,13 +17,14 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
-from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.answers import problem, refusal
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end, end_to_end_trailers
 from sentinel_host.http.upstream import UpstreamRequest, UpstreamResponse
+from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, Outcome, Response, ResponseHead, Summary
 from sentinel_host.pipeline import Passage
 
@@ -54,6 +55,7 @@ class Exchange:
         "_admitted",
         "_bodiless",
         "_body",
+        "_checked",
         "_generation",
         "_informational",
         "_passage",
@@ -89,6 +91,7 @@ class Exchange:
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
         self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None)
         self._bodiless = head.method == "HEAD"
+        self._checked: list[Checked] = []
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
         self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
@@ -141,11 +144,21 @@ class Exchange:
             self._passage.on_complete(summary)
 
     async def _serve(self) -> None:
-        answer = self._passage.on_request(self._admitted.head)
+        limits, request = self._route.limits, self._admitted.head
+        if limits is not None and limits.check(limits.before, request, self._checked):
+            # No guest has seen the request: none sees the answer, before it is over.
+            refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
+            head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
+            await self._send_whole(head, refused.body)
+            return
+        answer = self._passage.on_request(request)
         if answer is not None:
             head, body = answer
-            replaced = self._passage.on_response(head)
+            replaced = self._on_response(head)
             await self._send_whole(head, body if replaced is None else replaced)
+            return
+        if limits is not None and limits.after and limits.check(limits.after, request, self._checked):
+            await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
             return
         try:
             response = await self._ask_upstream()
@@ -187,7 +200,7 @@ class Exchange:
 
     async def _send_response(self, response: UpstreamResponse) -> None:
         head = ResponseHead(response.status, end_to_end(response.headers), Origin.UPSTREAM)
-        replaced = self._passage.on_response(head)
+        replaced = self._on_response(head)
         if replaced is not None:
             response.abort()
             await self._send_whole(head, replaced)
@@ -217,6 +230,15 @@ class Exchange:
             kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
             await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
+    def _on_response(self, head: ResponseHead) -> bytes | None:
+        """Run the response hooks, which see the limits' fields; a response that replaces the first has them too."""
+        told = self._route.limits.headers(self._checked) if self._checked and self._route.limits else []
+        head.headers += told
+        replaced = self._passage.on_response(head)
+        if replaced is not None and told:
+            head.headers = head.headers + told
+        return replaced
+
     def _frame(self, head: ResponseHead, response: UpstreamResponse) -> None:
         """Make Content-Length say what the client gets: guests may change the request's method and the status."""
         self._bodiless = self._bodiless or head.status in _BODILESS
@@ -231,7 +253,7 @@ class Exchange:
     async def _send_own(self, response: Response) -> None:
         """Send a response that the gateway makes, past the response hooks."""
         head = ResponseHead(response.status, response.headers, Origin.GATEWAY)
-        replaced = self._passage.on_response(head)
+        replaced = self._on_response(head)
         await self._send_whole(head, response.body if replaced is None else replaced)
 
     async def _send_whole(self, head: ResponseHead, body: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sentinel_host.gateway.limits import RouteLimits
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
 
@@ -23,6 +24,7 @@ class Route:
     chain: Chain
     preserve_host: bool
     trailers: frozenset[bytes]
+    limits: RouteLimits | None = None
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
@@ -79,7 +81,7 @@ def _host(authority: str) -> str:
     host = authority.lower()
     if ":" in host and not host.endswith("]"):
         host = host.rpartition(":")[0]
-    # The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host: a route for it must not be passed by.
+    # The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host: it must not lead past a route.
     return host.removesuffix(".")
 
 

@@ -55,13 +55,15 @@ class Stats:
     """Everything the data plane counts.
 
     Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
-    reached no route, by status; ``upstream_failures`` by upstream and kind of error.
+    reached no route, by status; ``upstream_failures`` by upstream and kind of error; ``limits`` checks by route, limit
+    and verdict (``allowed``, ``refused`` or ``shadowed``).
     """
 
-    __slots__ = ("active", "refused", "routes", "upstream_failures")
+    __slots__ = ("active", "limits", "refused", "routes", "upstream_failures")
 
     def __init__(self) -> None:
         self.active = 0
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
         self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.limits: defaultdict[tuple[str, str, str], int] = defaultdict(int)
