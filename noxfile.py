@@ -26,14 +26,19 @@ nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "tests"]
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py", "MANIFEST.in"))
-CRATES = tuple(ROOT / place for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust"))
+CRATES = tuple(
+    ROOT / place
+    for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust", "tests/bench/proxy_wasm/rust")
+)
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
-# What a benchmark measures against, by its name: packages of Debian and their commands.
-BENCH_PEERS: dict[str, tuple[str, ...]] = {
-    "guest-call": (),
-    "gateway": ("nginx", "wrk"),
-    "stream": ("nginx", "curl"),
+# What a benchmark measures against, by its name: commands and the packages of Debian that bring them.
+BENCH_PEERS: dict[str, dict[str, str]] = {
+    "guest-call": {},
+    "gateway": {"nginx": "nginx", "wrk": "wrk"},
+    "stream": {"nginx": "nginx", "curl": "curl"},
+    "limiter": {},
+    "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
 }
 
 
@@ -134,8 +139,8 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     if name not in BENCH_PEERS:
         session.error(f"usage: nox -s bench -- NAME [--quick] [--json FILE]; NAME is one of {', '.join(BENCH_PEERS)}")
-    for peer in BENCH_PEERS[name]:
-        debian.provide(peer, commands=(peer,))
+    for command, package in BENCH_PEERS[name].items():
+        debian.provide(package, commands=(command,))
     install_editable(session)
     install(session, group("bench"))
     build_guests(session)

@@ -46,7 +46,7 @@ _UPSTREAM = """\
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     keepalive_requests 100000000;
-    location / {{ {answer} }}
+{locations}
   }}
 """
 _PROXY = """\
@@ -145,10 +145,10 @@ def _header(name: str, value: str) -> str:
 
 
 @contextlib.contextmanager
-def upstream(folder: Path, core: int, answer: str = 'return 200 "hello";') -> Iterator[Server]:
+def upstream(folder: Path, core: int, locations: str = 'location / { return 200 "hello"; }') -> Iterator[Server]:
     """The nginx behind every proxy."""
     port = free_port()
-    with _nginx("upstream", _UPSTREAM.format(port=port, answer=answer), port, folder, core) as running:
+    with _nginx("upstream", _UPSTREAM.format(port=port, locations=locations), port, folder, core) as running:
         yield running
 
 

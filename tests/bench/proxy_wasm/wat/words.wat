@@ -1,0 +1,21 @@
+  ;; Four words of the configuration: place and length of each, from 1032 on.
+  (func (export "proxy_on_configure") (param i32) (param $size i32) (result i32)
+    (local $from i32) (local $to i32) (local $word i32)
+    (call $reset)
+    (if (call $get_buffer (i32.const 7) (i32.const 0) (local.get $size) (i32.const 1024) (i32.const 1028))
+      (then (return (i32.const 0))))
+    (memory.copy (i32.const 2048) (i32.load (i32.const 1024)) (i32.load (i32.const 1028)))
+    (i32.store8 (i32.add (i32.const 2048) (i32.load (i32.const 1028))) (i32.const 0x20))
+    (local.set $from (i32.const 2048))
+    (local.set $to (i32.const 2048))
+    (local.set $word (i32.const 1032))
+    (loop $next
+      (if (i32.eq (i32.load8_u (local.get $to)) (i32.const 0x20))
+        (then
+          (i32.store (local.get $word) (local.get $from))
+          (i32.store offset=4 (local.get $word) (i32.sub (local.get $to) (local.get $from)))
+          (local.set $word (i32.add (local.get $word) (i32.const 8)))
+          (local.set $from (i32.add (local.get $to) (i32.const 1)))))
+      (local.set $to (i32.add (local.get $to) (i32.const 1)))
+      (br_if $next (i32.le_u (local.get $to) (i32.add (i32.const 2048) (local.get $size)))))
+    (i32.const 1))
