@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from guestbuild.places import GUESTS
 from tests.e2e.conftest import StartGateway
@@ -104,6 +105,18 @@ def test_shadow_counts_and_does_not_refuse(start_sentinel: StartGateway, upstrea
     assert answers[2].header("ratelimit") is None
     metrics = fetch(gateway.admin, "/metrics").body.decode()
     assert 'sentinel_limit_checks_total{limit="default",route="/",verdict="shadowed"} 2.0' in metrics
+
+
+def test_workers_share_the_counters(start_sentinel: StartGateway, upstream: Upstream) -> None:
+    """Ten times as many requests as allowed, over connections that spread over four workers: exactly 20 pass."""
+    route = 'limit = { requests = 20, window = "10m" }'
+    gateway = start_sentinel(config(upstream, route, 'workers = 4\nadmin = "127.0.0.1:0"'))
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: fetch(gateway.public).status, range(200)))
+    assert statuses.count(200) == 20
+    assert statuses.count(429) == 180
+    metrics = fetch(gateway.admin, "/metrics").body.decode()
+    assert 'sentinel_limit_checks_total{limit="default",route="/",verdict="refused"} 180.0' in metrics
 
 
 def test_the_older_header_form(start_sentinel: StartGateway, upstream: Upstream) -> None:

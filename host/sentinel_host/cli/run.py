@@ -9,12 +9,13 @@ import sys
 from sentinel_host.cli.logs import log_json_lines, write_guest_lines
 from sentinel_host.config import Config
 from sentinel_host.control import ConfigSource
+from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.alone import run_alone
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, WholePieces
-from sentinel_host.supervisor.serving import Serving
+from sentinel_host.supervisor.serving import LIMITS, Serving
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.supervisor import Supervisor
 from sentinel_host.supervisor.worker import work
@@ -52,7 +53,9 @@ def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notif
     lock = os.memfd_create(LOCK)
     sys.stdout = WholePieces(sys.stdout.fileno(), lock)
     log_json_lines()
-    Supervisor(source, config, listeners, notifier, {LOCK: lock}).run(_admin_hosts(config))
+    # Made whether or not there are limits yet: a later configuration may have some, and must find the counters there.
+    table = SharedTable.create(config.server.limit_slots)
+    Supervisor(source, config, listeners, notifier, {LOCK: lock, LIMITS: table.fd}).run(_admin_hosts(config))
 
 
 def _admin_hosts(config: Config) -> list[str]:

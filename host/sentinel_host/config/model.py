@@ -116,9 +116,10 @@ class ChainEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[route.limits]]``: so many requests per window for every value of the key.
 
-    ``key`` is one of these or a list of them: ``client-ip``, ``route``, ``host``, ``header:NAME`` as the client sent it,
-    or ``guest:NAME``, a header as the guests left it. A limit with a ``guest:`` part is checked after the request hooks,
-    the others before. ``plans`` gives other numbers of requests by the value of ``plan_header``, which a guest sets.
+    ``key`` is one of these or a list of them: ``client-ip``, ``route``, ``host``, ``header:NAME`` as the client sent
+    it, or ``guest:NAME``, a header as the guests left it. A limit with a ``guest:`` part is checked after the request
+    hooks, the others before. ``plans`` gives other numbers of requests by the value of ``plan_header``, which a guest
+    sets.
     """
 
     requests: int

@@ -54,6 +54,9 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             },
             "sentinel_upstream_connects": connects,
             "sentinel_connections_accepted": {(): connections.accepted},
+            "sentinel_limit_checks": {
+                (route, limit, verdict): count for (route, limit, verdict), count in stats.limits.items()
+            },
             "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
         },
         gauges={

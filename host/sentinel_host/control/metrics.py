@@ -32,6 +32,9 @@ COUNTERS: Final = {
     "sentinel_upstream_connects": Family("Connections that were made.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
+    "sentinel_limit_checks": Family(
+        "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")
+    ),
     "sentinel_worker_restarts": Family("Workers that died and were replaced.", ("worker",)),
 }
 GAUGES: Final = {

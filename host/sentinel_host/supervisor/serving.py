@@ -9,14 +9,21 @@ import msgspec
 from sentinel_host.config import Config
 from sentinel_host.gateway import create_app
 from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
+
+LIMITS = "limits"
+"""The name, among the shared memory that workers are given, of the table that counts requests."""
 
 
 class Serving:
-    """The application and the connections of one process. Raises `ConfigError`."""
+    """The application and the connections of one process.
 
-    def __init__(self, config: Config, guest_log: Sink) -> None:
-        self.gateway = create_app(config, guest_log)
+    ``limit_table`` is the table of all workers; a process that is alone needs none. Raises `ConfigError`.
+    """
+
+    def __init__(self, config: Config, guest_log: Sink, limit_table: SharedTable | None = None) -> None:
+        self.gateway = create_app(config, guest_log, limit_table)
         self.connections = Connections(_limits(config))
         self.grace = config.server.grace
 

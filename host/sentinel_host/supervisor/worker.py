@@ -29,11 +29,12 @@ from sentinel_host.control import (
 )
 from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
+from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
 from sentinel_host.server import Endpoint, run, serve
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.output import LOCK, WholePieces
-from sentinel_host.supervisor.serving import Serving, settle
+from sentinel_host.supervisor.serving import LIMITS, Serving, settle
 from sentinel_host.supervisor.source import parse_source
 
 
@@ -54,7 +55,7 @@ def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> in
     configure_log()
     try:
         config = parse_source(start.source)
-        serving = Serving(config, guest_log)
+        serving = Serving(config, guest_log, SharedTable.attach(start.shared[LIMITS]))
         endpoints = _endpoints(start)
     except SentinelError as error:
         sock.sendall(encode(Frame(0, False, Failed(str(error)))))

@@ -6,7 +6,9 @@ from sentinel_host.http.rules.admission import Admitted
 from sentinel_host.messages import Headers
 
 _PSEUDONYM = b"sentinel"
-_WRITTEN = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id"))
+_WRITTEN = frozenset(
+    (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
+)
 
 
 class Forwarding:
