@@ -46,7 +46,7 @@ def origin(shared_upstream: Upstream) -> Upstream:
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[GatewayProcess]:
-    """A gateway from the module's ``CONFIG`` and ``GUESTS``, which must serve the probe all the time and end as it was."""
+    """A gateway from the module's ``CONFIG`` and ``GUESTS``: it must serve the probe all the time and end as it was."""
     with running_upstream() as probed:
         config = (request.module.CONFIG + PROBE_ROUTE).replace("UPSTREAM", shared_upstream.url)
         config = config.replace("PROBED", probed.url)

@@ -39,7 +39,9 @@ WAYS = [(doing, way) for doing in REQUESTS for way in ("reset", "close") if (doi
 
 
 @pytest.mark.parametrize(("doing", "way"), WAYS)
-def test_clients_that_go_away_cancel_the_upstream(gateway: GatewayProcess, origin: Upstream, doing: str, way: str) -> None:
+def test_clients_that_go_away_cancel_the_upstream(
+    gateway: GatewayProcess, origin: Upstream, doing: str, way: str
+) -> None:
     """125 clients for each of the ways to leave, nearly a thousand in all."""
     active = 0
     changed = threading.Condition()

@@ -44,11 +44,28 @@ REQUESTS: dict[str, bytes] = {
     },
     **{
         f"rewrites to {path!r}": answering(edit(path=path))
-        for path in ("", "x", "*", "/a b", "/a\r\nx: 1", "//evil", "/../a", "/a/%2e%2e/b", "/a%2fb", "/a?b", "/a#b", "/\u00e9")
+        for path in (
+            "",
+            "x",
+            "*",
+            "/a b",
+            "/a\r\nx: 1",
+            "//evil",
+            "/../a",
+            "/a/%2e%2e/b",
+            "/a%2fb",
+            "/a?b",
+            "/a#b",
+            "/\u00e9",
+        )
     },
-    **{f"makes it {method!r}": answering(edit(method=method)) for method in ("", "CONNECT", "G T", "GET\r\n", "\u00e9")},
+    **{
+        f"makes it {method!r}": answering(edit(method=method)) for method in ("", "CONNECT", "G T", "GET\r\n", "\u00e9")
+    },
     "a million headers": answering(raw=b"\x92\x00\x91\xdd\x00\x0f\x42\x40" + b"\x92\x00\x92\xa1x\xc4\x00" * 100_000),
-    "a million headers in an answer": answering(raw=b"\x92\x01\x91\x93\xcc\xc8\xdd\x00\x0f\x42\x40" + b"\x92\xa1x\xc4\x00" * 100_000),
+    "a million headers in an answer": answering(
+        raw=b"\x92\x01\x91\x93\xcc\xc8\xdd\x00\x0f\x42\x40" + b"\x92\xa1x\xc4\x00" * 100_000
+    ),
     "129 headers": answering(edit(*[("append", "x", b"")] * 129)),
     "100 KiB of headers": answering(edit(*[("append", "x", b"y" * 1024)] * 100)),
     "one header of 100 KiB": answering(edit(("set", "x", b"y" * 102_400))),
@@ -57,7 +74,10 @@ REQUESTS: dict[str, bytes] = {
 }
 RESPONSES: dict[str, bytes] = {
     **{f"sets {name!r} on it": answering(response=edit_response(("set", name, b"1"))) for name in FORBIDDEN_FIELDS},
-    **{f"sets a value {value!r} on it": answering(response=edit_response(("set", "x", value))) for value in FORBIDDEN_VALUES},
+    **{
+        f"sets a value {value!r} on it": answering(response=edit_response(("set", "x", value)))
+        for value in FORBIDDEN_VALUES
+    },
     **{f"makes it {status}": answering(response=edit_response(status=status)) for status in (0, 100, 101, 103, 600)},
     "129 headers on it": answering(response=edit_response(*[("append", "x", b"")] * 129)),
 }
@@ -104,4 +124,3 @@ def assert_clean(reply: bytes) -> None:
     names = {line.partition(b":")[0] for line in head.split(b"\r\n")[1:]}
     assert names == {b"content-type", b"content-length", b"x-request-id", b"date", b"connection"}
     assert body == b'{"error": "Service Unavailable"}'
-

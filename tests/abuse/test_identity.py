@@ -99,7 +99,9 @@ def test_no_spelling_of_a_host_leads_around_the_guest(gateway: GatewayProcess, o
     assert origin.requests == []
 
 
-@pytest.mark.parametrize("field", ["X-Forwarded-Host", "X-Host", "X-Original-URL", "Forwarded", "X-HTTP-Method-Override"])
+@pytest.mark.parametrize(
+    "field", ["X-Forwarded-Host", "X-Host", "X-Original-URL", "Forwarded", "X-HTTP-Method-Override"]
+)
 def test_no_field_chooses_a_route(gateway: GatewayProcess, origin: Upstream, field: str) -> None:
     reply = fetch(gateway.public, "/admin", headers={field: "/", "x-forwarded-for": "127.0.0.1"})
     assert reply.status == 401
@@ -122,7 +124,9 @@ FORGERIES = [
 
 @pytest.mark.parametrize("fields", FORGERIES)
 @pytest.mark.parametrize("path", ["/", "/admin"])
-def test_an_identity_is_never_a_client_s_to_give(gateway: GatewayProcess, origin: Upstream, path: str, fields: str) -> None:
+def test_an_identity_is_never_a_client_s_to_give(
+    gateway: GatewayProcess, origin: Upstream, path: str, fields: str
+) -> None:
     with Wire(gateway.public) as client:
         client.get(path, *fields.split("\r\n"), "X-Api-Key: key")
         assert client.answer().status == 200

@@ -44,7 +44,9 @@ MEANINGS = {
 
 
 @pytest.mark.parametrize(("raw", "status"), (HEADS | MEANINGS).values(), ids=(HEADS | MEANINGS).keys())
-def test_a_head_with_two_readings_reaches_nobody(gateway: GatewayProcess, origin: Upstream, raw: bytes, status: int) -> None:
+def test_a_head_with_two_readings_reaches_nobody(
+    gateway: GatewayProcess, origin: Upstream, raw: bytes, status: int
+) -> None:
     reply = exchange(gateway.public, raw + SMUGGLED)
     assert reply.startswith(b"HTTP/1.1 %d " % status)
     assert reply.count(b"HTTP/1.1 ") == 1

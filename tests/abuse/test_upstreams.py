@@ -169,11 +169,14 @@ def test_a_refused_connection_is_a_502(gateway: GatewayProcess) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_silence_is_a_504_when_the_time_is_up(gateway: GatewayProcess, origin: Upstream, said: bytes, method: str) -> None:
+def test_silence_is_a_504_when_the_time_is_up(
+    gateway: GatewayProcess, origin: Upstream, said: bytes, method: str
+) -> None:
     origin.handler = answering(said)
     start = time.monotonic()
     reply = exchange(
-        gateway.public, f"{method} /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        gateway.public,
+        f"{method} /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode(),
     )
     elapsed = time.monotonic() - start
     final = reply[reply.rindex(b"HTTP/1.1 ") :]

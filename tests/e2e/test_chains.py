@@ -130,7 +130,12 @@ GUESTS = {
     "other-answer": answering(response=[1, [418, [["x-tea", b"yes"]], b"short"]]),
     "answers": answering(respond(200, [["x-request-id", b"its own"]], b"hello")),
     "with-forwarded": answering(
-        edit(*[("append", name, b"forged") for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-request-id")])
+        edit(
+            *[
+                ("append", name, b"forged")
+                for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-request-id")
+            ]
+        )
     ),
 }
 
@@ -225,15 +230,15 @@ def test_a_guest_that_fails_open_is_skipped_loudly(shared_gateway: GatewayProces
 
 
 def test_a_get_that_a_guest_makes_head_has_an_empty_answer(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """The upstream answers HEAD with the length of the body that it leaves out; passed on to a client who sent GET, that
-    length promised a body that never came, and the server failed."""
+    """The upstream answers HEAD with the length of the body that it leaves out; passed on to a client who sent GET,
+    that length promised a body that never came, and the server failed."""
     answer = fetch(shared_gateway.public, "/to-head")
     assert origin.requests[0].method == "HEAD"
     assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
 
 
 def test_a_304_that_a_guest_makes_200_is_empty(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """A 304 may tell the length of what it does not carry (RFC 9110 section 8.6); the client of the 200 waited for it."""
+    """A 304 may tell the length of what it does not carry (RFC 9110 section 8.6); the client of the 200 waited."""
     origin.handler = saying(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\netag: x\r\n\r\n")
     answer = fetch(shared_gateway.public, "/to-200")
     assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
@@ -249,7 +254,9 @@ def test_a_response_that_a_guest_makes_204_loses_its_body(shared_gateway: Gatewa
 
 
 def test_a_guest_replaces_a_response_that_is_still_on_its_way(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    origin.handler = saying(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\ncontent-encoding: br\r\n\r\n" + b"x" * 500_000)
+    origin.handler = saying(
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\ncontent-encoding: br\r\n\r\n" + b"x" * 500_000
+    )
     answer = fetch(shared_gateway.public, "/other-answer")
     assert (answer.status, answer.body, answer.header("x-tea")) == (418, b"short", "yes")
     assert answer.header("content-encoding") is None

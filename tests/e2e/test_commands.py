@@ -90,7 +90,9 @@ chain = ["guest"]
 
 @pytest.mark.parametrize("command", ["check", "inspect"])
 @pytest.mark.parametrize(("guest", "named"), BAD_GUESTS.values(), ids=BAD_GUESTS.keys())
-def test_a_bad_guest_is_named_with_its_fault(sentinel: Sentinel, tmp_path: Path, command: str, guest: bytes | None, named: str) -> None:
+def test_a_bad_guest_is_named_with_its_fault(
+    sentinel: Sentinel, tmp_path: Path, command: str, guest: bytes | None, named: str
+) -> None:
     write_config(tmp_path, CONFIG)
     artefact = tmp_path / "guests" / "guest.wasm"
     if guest is None:
@@ -126,7 +128,9 @@ def test_a_guest_that_is_not_there_is_named(sentinel: Sentinel, tmp_path: Path) 
         ('config = { keys = { a = "b" }, header = "x key" }', "header"),
     ],
 )
-def test_a_configuration_that_the_guest_refuses_is_named(sentinel: Sentinel, tmp_path: Path, language: str, config: str, named: str) -> None:
+def test_a_configuration_that_the_guest_refuses_is_named(
+    sentinel: Sentinel, tmp_path: Path, language: str, config: str, named: str
+) -> None:
     write_config(tmp_path, f"[guest.guest]\n{config}\n" + CONFIG, {"guest": ARTEFACTS / language / "api-key-auth.wasm"})
     line = only_line(sentinel("check"))
     assert "configure" in line
@@ -154,7 +158,9 @@ BAD_CONFIGS = {
 
 @pytest.mark.parametrize("command", ["check", "run"])
 @pytest.mark.parametrize(("text", "named"), BAD_CONFIGS.values(), ids=BAD_CONFIGS.keys())
-def test_a_bad_configuration_is_named_with_its_key(sentinel: Sentinel, tmp_path: Path, command: str, text: str, named: str) -> None:
+def test_a_bad_configuration_is_named_with_its_key(
+    sentinel: Sentinel, tmp_path: Path, command: str, text: str, named: str
+) -> None:
     (tmp_path / "sentinel.toml").write_text(text)
     line = only_line(sentinel(command))
     assert "sentinel.toml: " in line
@@ -203,7 +209,9 @@ def test_check_says_what_is_right(sentinel: Sentinel, tmp_path: Path) -> None:
         ("assemblyscript", "header-injection", "configure, on-request, on-response"),
     ],
 )
-def test_inspect_shows_what_an_artefact_holds(sentinel: Sentinel, tmp_path: Path, language: str, guest: str, hooks: str) -> None:
+def test_inspect_shows_what_an_artefact_holds(
+    sentinel: Sentinel, tmp_path: Path, language: str, guest: str, hooks: str
+) -> None:
     path = ARTEFACTS / language / f"{guest}.wasm"
     result = sentinel("inspect", str(path))
     assert result.returncode == 0

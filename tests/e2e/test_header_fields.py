@@ -36,7 +36,9 @@ GUESTS = {"header-injection": ARTEFACTS / "rust" / "header-injection.wasm"}
 @pytest.fixture(scope="module")
 def trusting(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[GatewayProcess]:
     """A gateway that believes its only peer."""
-    config = CONFIG.replace("UPSTREAM", shared_upstream.url).replace("bind =", 'trusted_proxies = ["127.0.0.1"]\nbind =')
+    config = CONFIG.replace("UPSTREAM", shared_upstream.url).replace(
+        "bind =", 'trusted_proxies = ["127.0.0.1"]\nbind ='
+    )
     with sentinel_run(write_config(tmp_path_factory.mktemp("trusting"), config, GUESTS)) as gateway:
         yield gateway
 
@@ -159,7 +161,8 @@ def test_identity_fields_of_a_client_reach_nobody(shared_gateway: GatewayProcess
 
 def test_fields_keep_their_order_and_number(shared_gateway: GatewayProcess, origin: Upstream) -> None:
     origin.handler = answering(
-        b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\ncontent-length: 0\r\nset-cookie: b=2\r\nx-utf8: \xc3\xa9\r\nx-empty:\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\ncontent-length: 0\r\nset-cookie: b=2\r\n"
+        b"x-utf8: \xc3\xa9\r\nx-empty:\r\n\r\n"
     )
     with Wire(shared_gateway.public) as client:
         client.get("/", "Accept: a", "Cookie: a=1", "X-Latin: \xe9", "Accept: b", "Cookie: b=2")

@@ -135,7 +135,9 @@ def test_an_upstream_of_http_1_0(shared_gateway: GatewayProcess, origin: Upstrea
 
 @only_sentinel
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "late"])
-def test_trailers_pass_where_the_route_names_them(shared_gateway: GatewayProcess, origin: Upstream, split: bool) -> None:
+def test_trailers_pass_where_the_route_names_them(
+    shared_gateway: GatewayProcess, origin: Upstream, split: bool
+) -> None:
     """A response that arrived whole, in one read, used to lose its trailers; one that came in pieces kept them."""
     origin.handler = with_trailers(split)
     for path, trailers in (("/", []), ("/trailers", ["x-checksum"])):

@@ -19,8 +19,16 @@ import pytest
 from tests.support.clients import fetch
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 
-PAGE = b"<!doctype html><link rel=stylesheet href=/style.css><script src=/app.js></script><img src=/logo.bin>" + b" " * 4000
-ASSETS = {"index.html": PAGE, "style.css": b"body{}" * 1000, "app.js": b"f();" * 5000, "logo.bin": bytes(range(256)) * 4000}
+PAGE = (
+    b"<!doctype html><link rel=stylesheet href=/style.css><script src=/app.js></script><img src=/logo.bin>"
+    + b" " * 4000
+)
+ASSETS = {
+    "index.html": PAGE,
+    "style.css": b"body{}" * 1000,
+    "app.js": b"f();" * 5000,
+    "logo.bin": bytes(range(256)) * 4000,
+}
 CONFIG = """
 [server]
 bind = ["127.0.0.1:0"]
@@ -51,7 +59,7 @@ http {{
   }}
 }}
 """
-APPLICATION = '''
+APPLICATION = """
 import hashlib
 
 async def app(scope, receive, send):
@@ -62,11 +70,12 @@ async def app(scope, receive, send):
         message = await receive()
         digest.update(message.get("body", b""))
         more = message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-host", dict(scope["headers"])[b"host"])]})
+    fields = [(b"x-host", dict(scope["headers"])[b"host"])]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
     for byte in digest.digest():
         await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +174,9 @@ def test_curl_in_front(nginx: GatewayProcess, site: Path) -> None:
     assert curl("--compressed", f"{nginx.url}/style.css").encode() == ASSETS["style.css"]
     two = curl("-w", "%{num_connects} ", "-o", "/dev/null", "-o", "/dev/null", f"{nginx.url}/", f"{nginx.url}/app.js")
     assert two == "1 0 "
-    codes = curl("-X", "PUT", "-T", str(site / "site" / "logo.bin"), "-o", "/dev/null", "-w", "%{http_code}", f"{nginx.url}/up")
+    codes = curl(
+        "-X", "PUT", "-T", str(site / "site" / "logo.bin"), "-o", "/dev/null", "-w", "%{http_code}", f"{nginx.url}/up"
+    )
     assert codes == "405"
     assert curl("--http1.0", nginx.url).encode() == PAGE
     assert curl("-I", "-o", "/dev/null", "-w", "%{http_code}", nginx.url) == "200"

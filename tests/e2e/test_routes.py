@@ -73,7 +73,10 @@ chain = [{ guest = "path-rewrite", config = { strip_prefix = "/moved", add_prefi
 [[route]]
 path = "/colors"
 upstream = "origin"
-chain = [{ guest = "path-rewrite", config = { upstream = { header = "x-color", map = { blue = "blue", red = "red" } } } }]
+
+[[route.chain]]
+guest = "path-rewrite"
+config = { upstream = { header = "x-color", map = { blue = "blue", red = "red" } } }
 
 [[route]]
 path = "/ungranted"
@@ -85,7 +88,6 @@ GUESTS = {
     "path-rewrite": ARTEFACTS / "assemblyscript" / "path-rewrite.wasm",
     "ungranted": ARTEFACTS / "rust" / "path-rewrite.wasm",
 }
-
 
 
 @pytest.mark.parametrize(

@@ -177,8 +177,13 @@ def test_an_early_answer_stops_the_upload(shared_gateway: GatewayProcess, origin
         client.send(upload)
         end = time.monotonic() + 5
         with pytest.raises(ConnectionError):
-            while time.monotonic() < end:
-                client.send(BLOCK)
+            send_until(client, end)
+
+
+def send_until(client: Wire, end: float) -> None:
+    """Go on uploading."""
+    while time.monotonic() < end:
+        client.send(BLOCK)
 
 
 def test_events_arrive_while_the_stream_is_open(shared_gateway: GatewayProcess, origin: Upstream) -> None:
@@ -218,7 +223,9 @@ def test_an_answer_that_takes_its_time(shared_gateway: GatewayProcess, origin: U
 
 
 @pytest.mark.parametrize("when", ["before the response", "in the response", "in the request"])
-def test_a_client_that_goes_away_cancels_the_upstream(shared_gateway: GatewayProcess, origin: Upstream, when: str) -> None:
+def test_a_client_that_goes_away_cancels_the_upstream(
+    shared_gateway: GatewayProcess, origin: Upstream, when: str
+) -> None:
     reached, ended = threading.Event(), threading.Event()
 
     async def serve(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -75,7 +75,10 @@ class GatewayProcess:
     def metric(self, line: str) -> float:
         """One figure of ``/metrics``, by its name and labels as they are written there; 0 when it is not there."""
         text = fetch(self.admin, "/metrics").body.decode()
-        return next((float(value) for name, _, value in (entry.rpartition(" ") for entry in text.splitlines()) if name == line), 0)
+        return next(
+            (float(value) for name, _, value in (entry.rpartition(" ") for entry in text.splitlines()) if name == line),
+            0,
+        )
 
     def wait_for_metric(self, line: str, expected: float, seconds: float = 10) -> None:
         """Wait until a figure of ``/metrics`` is what is expected."""

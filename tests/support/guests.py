@@ -25,7 +25,7 @@ def trapping() -> bytes:
 
 
 def answering(request: Any = None, response: Any = None, *, raw: bytes | None = None) -> bytes:
-    """A guest that answers on-request with ``request`` and on-response with ``response``, encoded; ``None`` omits the hook.
+    """A guest that answers on-request with ``request`` and on-response with ``response``; ``None`` omits the hook.
 
     ``raw`` is bytes for on-request as they are.
     """

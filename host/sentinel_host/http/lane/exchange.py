@@ -120,8 +120,8 @@ class Exchange:
             lane.answer_failure(self, 500, "internal error")
         finally:
             lane.finished(self)
-            # A task that was cancelled keeps its traceback, whose frames hold us and the body's last pieces: a cycle that
-            # would keep a quarter of a megabyte for each client that left, until the collector comes by.
+            # A task that was cancelled keeps its traceback, whose frames hold us and the body's last pieces: a cycle
+            # that would keep a quarter of a megabyte for each client that left, until the collector comes by.
             del self.task
 
     # The request.
