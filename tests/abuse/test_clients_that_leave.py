@@ -90,6 +90,26 @@ def test_clients_that_go_away_cancel_the_upstream(
         assert time.monotonic() < end
 
 
+def test_hints_for_a_client_that_has_left(gateway: GatewayProcess, origin: Upstream) -> None:
+    """Interim responses are sent by tasks of their own; one that found the client gone ended in the log as an exception
+    that nobody had retrieved."""
+    done = threading.Semaphore(0)
+
+    async def hints(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(8):
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n")
+            await asyncio.sleep(0)
+        done.release()
+
+    origin.handler = hints
+    for _ in range(100):
+        with Wire(gateway.public) as client:
+            client.get()
+            client.reset()
+    for _ in range(len(origin.requests)):
+        assert done.acquire(timeout=5)
+
+
 def test_an_endless_upload_to_a_slow_reader_takes_no_memory(gateway: GatewayProcess, origin: Upstream) -> None:
     taken = 0
 

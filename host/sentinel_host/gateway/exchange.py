@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -283,9 +284,14 @@ class Exchange:
             return
         message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
         # A task that is made now runs before the one that the final head wakes: the order is kept.
-        task = asyncio.ensure_future(self._send(message))
+        task = asyncio.ensure_future(self._send_informational(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _send_informational(self, message: dict[str, Any]) -> None:
+        # Nobody awaits this task: that the client is gone is for the exchange to find out, and no error of the task's.
+        with suppress(OSError):
+            await self._send(message)
 
     def _count_failure(self, error: UpstreamError) -> None:
         self._stats.upstream_failures[self._summary.upstream or "", type(error).__name__] += 1
