@@ -2,10 +2,31 @@
 
 typedef ... snt_engine;
 typedef ... snt_log;
+typedef ... snt_ticker;
+typedef ... snt_plan;
 typedef ... snt_guest;
+
+typedef struct {
+  int64_t memory, table_elements, tables;
+  uint32_t result;
+  uint32_t lines;
+  uint64_t deadline;
+  uint64_t start_deadline;
+  uint64_t retire_calls;
+  uint64_t high_water;
+  uint64_t high_calls;
+} snt_limits;
+
+typedef struct {
+  uint64_t calls, suspensions, cpu_ns, lines_cut;
+  uint64_t started;
+  uint64_t instances;
+  uint64_t memory_bytes;
+} snt_counters;
 
 static const size_t SNT_SIZEOF_FUNC;
 static const size_t SNT_SIZEOF_MEMORY;
+static const size_t SNT_SIZEOF_INSTANCE;
 static const size_t SNT_SIZEOF_VAL_RAW;
 static const size_t SNT_SIZEOF_EXTERN;
 static const size_t SNT_OFFSET_EXTERN_OF;
@@ -14,6 +35,10 @@ static const size_t SNT_SIZEOF_LOG_LINE;
 #define SNT_HOOKS ...
 #define SNT_LOG_MESSAGE_MAX ...
 static const int64_t SNT_WROTE;
+static const int64_t SNT_WORN;
+
+enum { SNT_SLOT_CONFIGURE, SNT_SLOT_INITIALIZE, ... };
+enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING };
 
 enum { SNT_RETURNS_NOTHING, SNT_RETURNS_LIST, SNT_RETURNS_OUTCOME, ... };
 enum {
@@ -21,6 +46,7 @@ enum {
   SNT_TRAP_IN_REALLOC,
   SNT_TRAP_IN_HOOK,
   SNT_TRAP_IN_POST,
+  SNT_TRAP_IN_START,
   SNT_REALLOC_OUT_OF_BOUNDS,
   SNT_AREA_MISALIGNED,
   SNT_AREA_OUT_OF_BOUNDS,
@@ -32,6 +58,7 @@ enum {
   SNT_BUSY,
   SNT_DISCARDED,
   SNT_NO_MEMORY,
+  SNT_SUSPENDED,
   ...
 };
 
@@ -45,11 +72,22 @@ bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, co
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
 uintptr_t snt_log_write_address(void);
 
-snt_guest *snt_guest_new(const snt_engine *engine, uintptr_t context, uint64_t id, uint64_t calls, uint32_t limit);
+snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
+void snt_ticker_free(snt_ticker *ticker);
+bool snt_ticker_is_asleep(snt_ticker *ticker);
+
+snt_counters *snt_counters_new(void);
+snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id);
+void snt_plan_free(snt_plan *plan);
+bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
+                   const char *post);
+uint64_t snt_plan_calls(const snt_plan *plan);
+
+snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
 void snt_guest_free(snt_guest *guest);
-void snt_guest_bind(snt_guest *guest, uintptr_t memory, uintptr_t realloc_);
-bool snt_guest_bind_hook(snt_guest *guest, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns,
-                         uintptr_t function, uintptr_t post);
+int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
+int64_t snt_resume(snt_guest *guest);
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag);
 const uint8_t *snt_guest_output(const snt_guest *guest);
@@ -57,5 +95,7 @@ size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
 uint64_t snt_guest_calls(const snt_guest *guest);
 bool snt_guest_wrote(const snt_guest *guest);
+int snt_guest_phase(const snt_guest *guest);
+bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);

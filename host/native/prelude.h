@@ -3,9 +3,12 @@
 #include "engine.h"
 #include "guest.h"
 #include "log.h"
+#include "plan.h"
+#include "ticker.h"
 
 static const size_t SNT_SIZEOF_FUNC = sizeof(wasmtime_func_t);
 static const size_t SNT_SIZEOF_MEMORY = sizeof(wasmtime_memory_t);
+static const size_t SNT_SIZEOF_INSTANCE = sizeof(wasmtime_instance_t);
 static const size_t SNT_SIZEOF_VAL_RAW = sizeof(wasmtime_val_raw_t);
 static const size_t SNT_SIZEOF_EXTERN = sizeof(wasmtime_extern_t);
 static const size_t SNT_OFFSET_EXTERN_OF = offsetof(wasmtime_extern_t, of);

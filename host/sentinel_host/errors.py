@@ -49,6 +49,31 @@ class GuestProtocolError(GuestError):
     """The guest answered with something that the contract does not allow: pointers, MessagePack, headers."""
 
 
+class GuestUnavailable(GuestError):
+    """The guest was not called. It counts as failed whatever its configuration says: no flood may switch a guest off.
+
+    ``retry_after`` is whole seconds.
+    """
+
+    def __init__(self, guest: str, hook: str, reason: str, retry_after: int) -> None:
+        super().__init__(guest, hook, reason)
+        self.retry_after = retry_after
+
+
+class GuestBusy(GuestUnavailable):
+    """Every instance that the guest may have is in use, and the wait for one ran out or the queue is full."""
+
+    def __init__(self, guest: str, reason: str, hook: str = "start") -> None:
+        super().__init__(guest, hook, reason, 1)
+
+
+class GuestQuarantined(GuestUnavailable):
+    """The guest failed too often, and is not called for a while."""
+
+    def __init__(self, guest: str, hook: str, retry_after: int) -> None:
+        super().__init__(guest, hook, "is in quarantine", retry_after)
+
+
 class UpstreamError(SentinelError):
     """An upstream refused, broke off or did not speak HTTP."""
 

@@ -29,6 +29,7 @@ from wasmtime import component
 
 from sentinel_host.abi.codec import encode_config
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST
+from sentinel_host.native import SUSPENDED
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
@@ -65,10 +66,16 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
     )
     call = instance.call
     if ON_REQUEST in hooks:
-        request = SLOTS[ON_REQUEST]
-        return lambda record: call(request, record), records.request_head
-    complete = SLOTS[ON_COMPLETE]
-    return lambda record: call(complete, record), records.summary
+        slot, record_of = SLOTS[ON_REQUEST], records.request_head
+    else:
+        slot, record_of = SLOTS[ON_COMPLETE], records.summary
+
+    def finished(record: bytes) -> object:
+        # Another process may take the processor for longer than a tick of the epoch.
+        answer = call(slot, record)
+        return instance.settle(answer) if answer is SUSPENDED else answer
+
+    return finished, record_of
 
 
 def core_call() -> Call:

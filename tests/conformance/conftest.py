@@ -48,7 +48,7 @@ class Native:
 
     def call(self, hook: Hook, record: bytes, context: bytes = b"", last: bool = True) -> bytes:
         """The answer's bytes; ``nil`` for a hook that returns nothing."""
-        return self._instance.call(SLOTS[hook], record, context, last, "r") or NIL
+        return self._instance.settle(self._instance.call(SLOTS[hook], record, context, last, "r")) or NIL
 
     def lines(self) -> list[list[str]]:
         """What was logged since the last time, as ``[level, message]``."""

@@ -10,52 +10,6 @@
 #define OUTCOME_AREA 12
 #define MSGPACK_NIL 0xc0
 
-snt_guest *snt_guest_new(const snt_engine *engine, uintptr_t context, uint64_t id, uint64_t calls, uint32_t limit) {
-  snt_guest *guest = calloc(1, sizeof *guest);
-  if (guest == NULL) return NULL;
-  guest->engine = engine;
-  guest->context = (wasmtime_context_t *)context;
-  guest->id = id;
-  guest->calls = calls;
-  guest->limit = limit;
-  engine->wasmtime_context_set_data(guest->context, guest);
-  return guest;
-}
-
-static void drop_failure(snt_guest *guest) {
-  if (guest->trap != NULL) guest->engine->wasm_trap_delete(guest->trap);
-  if (guest->error != NULL) guest->engine->wasmtime_error_delete(guest->error);
-  guest->trap = NULL;
-  guest->error = NULL;
-}
-
-void snt_guest_free(snt_guest *guest) {
-  if (guest == NULL) return;
-  drop_failure(guest);
-  free(guest->output);
-  free(guest);
-}
-
-void snt_guest_bind(snt_guest *guest, uintptr_t memory, uintptr_t realloc_) {
-  guest->memory = *(const wasmtime_memory_t *)memory;
-  guest->realloc_ = *(const wasmtime_func_t *)realloc_;
-  guest->bound = true;
-}
-
-bool snt_guest_bind_hook(snt_guest *guest, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns,
-                         uintptr_t function, uintptr_t post) {
-  if (index >= SNT_HOOKS || lists > 2 || returns > SNT_RETURNS_OUTCOME) return false;
-  snt_hook *hook = &guest->hooks[index];
-  hook->lists = (uint8_t)lists;
-  hook->takes_flag = takes_flag;
-  hook->returns = (uint8_t)returns;
-  hook->function = *(const wasmtime_func_t *)function;
-  hook->has_post = post != 0;
-  if (hook->has_post) hook->post = *(const wasmtime_func_t *)post;
-  hook->bound = true;
-  return true;
-}
-
 static size_t memory_size(const snt_guest *guest) {
   return guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
 }
@@ -64,13 +18,13 @@ static uint8_t *memory_base(const snt_guest *guest) {
   return guest->engine->wasmtime_memory_data(guest->context, &guest->memory);
 }
 
-/* A trap is the guest's doing, an error the engine's; both end the call and both are kept. */
+/* A trap is the guest's doing, an error the engine's; both end the call and both are kept, because the outer call that
+ * this one is nested in would look fine. */
 static bool enter(snt_guest *guest, const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count) {
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error =
       guest->engine->wasmtime_func_call_unchecked(guest->context, function, values, count, &trap);
   if (error == NULL && trap == NULL) return true;
-  drop_failure(guest);
   guest->trap = trap;
   guest->error = error;
   return false;
@@ -126,7 +80,7 @@ static int64_t lift(snt_guest *guest, uint32_t area, bool is_outcome) {
   }
   uint32_t start = read_u32(fields), length = read_u32(fields + 4);
   if ((uint64_t)start + length > size) return SNT_RESULT_OUT_OF_BOUNDS;
-  if (length > guest->limit) return SNT_RESULT_TOO_LONG;
+  if (length > guest->plan->limits.result) return SNT_RESULT_TOO_LONG;
   if (is_outcome) {
     int64_t copied = copy_out(guest, base + start, length);
     return copied < 0 ? copied : SNT_REFUSED;
@@ -136,8 +90,7 @@ static int64_t lift(snt_guest *guest, uint32_t area, bool is_outcome) {
   return copy_out(guest, base + start, length);
 }
 
-/* Run the call that the guest holds; everything but its bookkeeping. Returns as `snt_call`, without SNT_WROTE. */
-static int64_t snt_run(snt_guest *guest) {
+int64_t snt_run_hook(snt_guest *guest) {
   const snt_hook *hook = guest->hook;
   wasmtime_val_raw_t values[5] = {{.i32 = 0}}; /* also holds the result of a hook without parameters */
   size_t count = 0;
@@ -154,48 +107,4 @@ static int64_t snt_run(snt_guest *guest) {
   if (length < 0 && length != SNT_REFUSED) return length;
   if (hook->has_post && !enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;
   return length;
-}
-
-int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
-                 size_t second_length, bool flag) {
-  if (guest->busy) return SNT_BUSY;
-  if (guest->discarded) return SNT_DISCARDED;
-  if (index >= SNT_HOOKS || !guest->bound || !guest->hooks[index].bound) return SNT_NO_HOOK;
-  guest->hook = &guest->hooks[index];
-  guest->lists[0] = (snt_list){first, first_length};
-  guest->lists[1] = (snt_list){second, second_length};
-  guest->flag = flag;
-  guest->calls++;
-  guest->length = 0;
-  guest->wrote = false;
-  guest->busy = true;
-  int64_t result = snt_run(guest);
-  guest->busy = false;
-  if (result < 0) {
-    guest->discarded = true;
-    return result;
-  }
-  return guest->wrote ? result | SNT_WROTE : result;
-}
-
-const uint8_t *snt_guest_output(const snt_guest *guest) { return guest->output; }
-
-size_t snt_guest_length(const snt_guest *guest) { return guest->length; }
-
-size_t snt_guest_capacity(const snt_guest *guest) { return guest->capacity; }
-
-uint64_t snt_guest_calls(const snt_guest *guest) { return guest->calls; }
-
-bool snt_guest_wrote(const snt_guest *guest) { return guest->wrote; }
-
-uintptr_t snt_guest_take_trap(snt_guest *guest) {
-  uintptr_t trap = (uintptr_t)guest->trap;
-  guest->trap = NULL;
-  return trap;
-}
-
-uintptr_t snt_guest_take_error(snt_guest *guest) {
-  uintptr_t error = (uintptr_t)guest->error;
-  guest->error = NULL;
-  return error;
 }

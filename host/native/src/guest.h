@@ -1,13 +1,16 @@
-/* One guest instance, driven by the canonical ABI as wit/ABI.md section 2 lays it down.
+/* One guest instance in a store of its own, driven by the canonical ABI as wit/ABI.md section 2 lays it down.
  *
  * Rule 1: nothing that a guest returns is trusted. Every address and length is checked in 64-bit arithmetic against a
  *         size read after the last guest code ran; base and size are never kept across a guest call.
  * Rule 2: functions that reach an snt_guest have been checked for their exact core type. wasmtime's unchecked call aborts
  *         the process on a wrong one.
  * Rule 3: an instance that failed once is never called again: its memory may be half changed, and what it lent is lost.
- * Rule 4: a call's arguments are kept in the snt_guest and `snt_run` needs nothing else, so that the same function can run
- *         on the caller's stack or on a fiber.
- * Rule 5: one thread at a time.
+ * Rule 4: all guest code runs on a fiber. One asynchronous engine call of `snt_run`, a host function, makes cabi_realloc,
+ *         the hook and its post-return as nested calls; at a tick of the epoch the fiber is left wherever it is, and a
+ *         later `snt_resume` goes on there. What a call needs is therefore kept in the snt_guest, and the lists that were
+ *         passed in must stay where they are until the call has ended.
+ * Rule 5: a call that is not resumed any more ends with its instance: freeing it unwinds the fiber.
+ * Rule 6: one thread at a time.
  */
 #ifndef SNT_GUEST_H
 #define SNT_GUEST_H
@@ -17,34 +20,42 @@
 #include <stdint.h>
 
 #include "engine.h"
+#include "plan.h"
 
-#define SNT_HOOKS 8
 #define SNT_FIRST_OUTPUT 1024
+/* Ticks that a call may run before it is suspended: two, so that one which begins just before a tick is not. */
+#define SNT_FIRST_TICKS 2
+/* The same for a call that goes on. */
+#define SNT_MORE_TICKS 1
 
-/* What a hook returns. */
-enum { SNT_RETURNS_NOTHING = 0, SNT_RETURNS_LIST = 1, SNT_RETURNS_OUTCOME = 2 };
-
-/* Why a call failed. */
+/* Why a call failed, and that it has not ended. */
 enum {
   SNT_REFUSED = -1,                  /* the guest returned `err`; its message is the output */
-  SNT_TRAP_IN_REALLOC = -2,          /* in these three, the trap or the error can be taken */
+  SNT_TRAP_IN_REALLOC = -2,          /* in these four, the trap or the error can be taken */
   SNT_TRAP_IN_HOOK = -3,
   SNT_TRAP_IN_POST = -4,
-  SNT_REALLOC_OUT_OF_BOUNDS = -5,
-  SNT_AREA_MISALIGNED = -6,
-  SNT_AREA_OUT_OF_BOUNDS = -7,
-  SNT_RESULT_OUT_OF_BOUNDS = -8,
-  SNT_RESULT_TOO_LONG = -9,
-  SNT_BAD_DISCRIMINANT = -10,
-  SNT_INPUT_TOO_LONG = -11,          /* more than a 32-bit memory can hold */
-  SNT_NO_HOOK = -12,                 /* nothing is bound there */
-  SNT_BUSY = -13,                    /* a call of this instance is under way */
-  SNT_DISCARDED = -14,               /* an earlier call failed */
-  SNT_NO_MEMORY = -15                /* the host has none left for the output */
+  SNT_TRAP_IN_START = -5,            /* the instance could not be made, or its start function failed */
+  SNT_REALLOC_OUT_OF_BOUNDS = -6,
+  SNT_AREA_MISALIGNED = -7,
+  SNT_AREA_OUT_OF_BOUNDS = -8,
+  SNT_RESULT_OUT_OF_BOUNDS = -9,
+  SNT_RESULT_TOO_LONG = -10,
+  SNT_BAD_DISCRIMINANT = -11,
+  SNT_INPUT_TOO_LONG = -12,          /* more than a 32-bit memory can hold */
+  SNT_NO_HOOK = -13,                 /* nothing is bound there, or the instance has not started */
+  SNT_BUSY = -14,                    /* a call of this instance is under way */
+  SNT_DISCARDED = -15,               /* an earlier call failed */
+  SNT_NO_MEMORY = -16,               /* the host has none left for the output */
+  SNT_SUSPENDED = -17                /* not a failure: to be resumed */
 };
 
-/* Set in a result that is not negative when the log kept a line that the guest wrote during the call. */
+/* Set in a result that is not negative: the log kept a line that the guest wrote during the call. */
 #define SNT_WROTE ((int64_t)1 << 32)
+/* The same: the instance has served long enough, or has held much memory for long; it still works. */
+#define SNT_WORN ((int64_t)1 << 33)
+
+/* What an instance is doing, or did when it failed. */
+typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING } snt_phase;
 
 typedef struct {
   bool bound, has_post, takes_flag;
@@ -58,53 +69,72 @@ typedef struct {
 } snt_list;
 
 typedef struct {
+  snt_plan *plan;
   const snt_engine *engine;
+  wasmtime_store_t *store;
   wasmtime_context_t *context;
-  uint64_t id;    /* names the guest in log lines */
   uint64_t calls; /* the current call's number */
+  snt_phase phase;
   bool bound, busy, discarded, wrote;
+  wasmtime_instance_t instance;
   wasmtime_memory_t memory;
-  wasmtime_func_t realloc_;
+  wasmtime_func_t realloc_, runner;
   snt_hook hooks[SNT_HOOKS];
   const snt_hook *hook; /* the current call */
   snt_list lists[2];
   bool flag;
   uint8_t *output;
-  size_t length, capacity, limit;
+  size_t length, capacity;
   wasm_trap_t *trap; /* of the failed call, until taken */
   wasmtime_error_t *error;
+  /* The call that has begun and not ended, what the engine says of it as a whole, and what snt_run returned. */
+  wasmtime_call_future_t *future;
+  wasm_trap_t *outer_trap;
+  wasmtime_error_t *outer_error;
+  int64_t result;
+  /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the thread's. */
+  uint64_t began_ns, cpu_base_ns, used_ns, budget_ns;
+  bool ticked, timed_out;
+  uint32_t lines;
+  uint64_t served, above_high_water, memory_size;
 } snt_guest;
 
-/* A guest in the store of `context`, whose data it becomes; not bound to an instance yet. Its log lines carry `id`; its
- * calls are counted from `calls`, so that several instances of one guest can share an id. No result may be longer than
- * `limit` bytes. NULL when there is no memory. It must outlive every call into the store. */
-snt_guest *snt_guest_new(const snt_engine *engine, uintptr_t context, uint64_t id, uint64_t calls, uint32_t limit);
+/* A guest in a store of its own, without an instance. Its calls are counted from `calls`, so that several instances of one
+ * guest can be told apart in the log. NULL when there is no memory. */
+snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
+
+/* Frees the store too; a call that is suspended ends. */
 void snt_guest_free(snt_guest *guest);
 
-/* Bind the instance's memory and cabi_realloc: addresses of a wasmtime_memory_t and a wasmtime_func_t, copied. */
-void snt_guest_bind(snt_guest *guest, uintptr_t memory, uintptr_t realloc_);
-
-/* Bind a hook: `lists` of its parameters are lists (with `takes_flag` a bool stands behind the first), `post` is 0 when the
- * guest exports no post-return. Returns whether `index` and the shape are possible. */
-bool snt_guest_bind_hook(snt_guest *guest, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns,
-                         uintptr_t function, uintptr_t post);
+/* Make the instance: its start function, then _initialize and configure, where the guest has them. Returns 0, a failure, or
+ * SNT_SUSPENDED. The configuration must stay where it is until then. */
+int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
 /* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_WROTE added when
- * the guest logged; or one of the failures above. Lists beyond those of the hook are ignored. */
+ * the guest logged and SNT_WORN when it should be retired; or one of the failures above. Lists beyond those of the hook
+ * are ignored. SNT_SUSPENDED: the call used up its ticks; `snt_resume` goes on, and the lists must stay where they are. */
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag);
+
+/* Go on with a suspended call or start, for a tick. Returns as the function that began it. */
+int64_t snt_resume(snt_guest *guest);
 
 /* The output of the last call, its length, and how much fits before the address moves. */
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
 
-/* The number of the last call, and whether the log kept a line of it. */
+/* The number of the last call, whether the log kept a line of it, its phase, and whether it ended at its deadline. */
 uint64_t snt_guest_calls(const snt_guest *guest);
 bool snt_guest_wrote(const snt_guest *guest);
+int snt_guest_phase(const snt_guest *guest);
+bool snt_guest_timed_out(const snt_guest *guest);
 
 /* The failed call's trap (or error), which from then on the caller owns; 0 when there is none. */
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);
+
+/* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the added bits. */
+int64_t snt_run_hook(snt_guest *guest);
 
 #endif

@@ -75,8 +75,12 @@ wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
   if ((uint64_t)start + length > engine->wasmtime_memory_data_size(context, memory)) {
     return refuse(engine, "log.write: the message lies outside of memory");
   }
+  if (guest != NULL && guest->lines++ >= guest->plan->limits.lines) {
+    guest->plan->counters->lines_cut++;
+    return NULL;
+  }
   const uint8_t *text = engine->wasmtime_memory_data(context, memory) + start;
-  bool kept = snt_log_put(log, guest == NULL ? 0 : guest->id, guest == NULL ? 0 : guest->calls, level, text, length);
+  bool kept = snt_log_put(log, guest == NULL ? 0 : guest->plan->id, guest == NULL ? 0 : guest->calls, level, text, length);
   if (kept && guest != NULL) guest->wrote = true;
   return NULL;
 }

@@ -8,7 +8,8 @@
 #define MEMORY 65536
 #define AREA 16
 
-enum { HOOK = 0 };
+/* Not a slot that starting calls. */
+enum { HOOK = 1 };
 
 /* What the next hook call puts into its return area, and where it says that is. */
 static struct {
@@ -115,21 +116,49 @@ typedef struct {
   snt_guest *guest;
 } pair;
 
+static snt_ticker *ticker;
+static snt_counters *counters;
+static const snt_limits LIMITS = {.memory = 1 << 20, .result = LIMIT, .lines = 3, .deadline = UINT64_MAX,
+                                  .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = SIZE_MAX,
+                                  .high_calls = 1};
+
+static snt_plan *plan_for(fake_instance *instance, const snt_limits *limits) {
+  static const int nullary = 0;
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+                                counters, limits, 3);
+  CHECK(plan != NULL);
+  return plan;
+}
+
+/* A guest that has not started; it owns its plan. */
+static snt_guest *guest_of(fake_instance *instance, snt_plan *plan) {
+  snt_guest *guest = snt_guest_new(plan, 0);
+  CHECK(guest != NULL && instance->data == guest && instance->memory_limit == 1 << 20);
+  snt_plan_free(plan);
+  return guest;
+}
+
+static pair make_with(const snt_limits *limits, fake_function realloc_, uint32_t lists, bool flag, uint32_t returns,
+                      fake_function hook, fake_function post_return) {
+  pair made = {.instance = fake_instance_new(MEMORY)};
+  fake_export_function(made.instance, "cabi_realloc", realloc_);
+  fake_export_function(made.instance, "hook", hook);
+  if (post_return != NULL) fake_export_function(made.instance, "post", post_return);
+  snt_plan *plan = plan_for(made.instance, limits);
+  CHECK(snt_plan_hook(plan, HOOK, lists, flag, returns, "hook", post_return == NULL ? NULL : "post"));
+  made.guest = guest_of(made.instance, plan);
+  CHECK(snt_guest_start(made.guest, NULL, 0) == 0);
+  return made;
+}
+
 static pair make(fake_function realloc_, uint32_t lists, bool flag, uint32_t returns, fake_function hook,
                  fake_function post_return) {
-  pair made = {.instance = fake_instance_new(MEMORY)};
-  made.guest = snt_guest_new(&FAKE_ENGINE, fake_context(made.instance), 3, 0, LIMIT);
-  CHECK(made.guest != NULL && made.instance->data == made.guest);
-  wasmtime_memory_t memory = {.private2 = 0};
-  wasmtime_func_t realloc_func = fake_func(realloc_), function = fake_func(hook), post_func = fake_func(post_return);
-  snt_guest_bind(made.guest, (uintptr_t)&memory, (uintptr_t)&realloc_func);
-  CHECK(snt_guest_bind_hook(made.guest, HOOK, lists, flag, returns, (uintptr_t)&function,
-                            post_return == NULL ? 0 : (uintptr_t)&post_func));
-  return made;
+  return make_with(&LIMITS, realloc_, lists, flag, returns, hook, post_return);
 }
 
 static void discard(pair made) {
   snt_guest_free(made.guest);
+  CHECK(made.instance->stores == 0);
   fake_instance_free(made.instance);
 }
 
@@ -157,7 +186,7 @@ static void an_echo_comes_back(void) {
     CHECK(output_is(made.guest, "hello"));
     CHECK(made.instance->next == 64);
   }
-  CHECK(snt_guest_calls(made.guest) == 3);
+  CHECK(snt_guest_calls(made.guest) == 4); /* starting counts */
   discard(made);
 }
 
@@ -335,10 +364,13 @@ static void impossible_calls_are_refused(void) {
   CHECK(snt_call(made.guest, HOOK + 1, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
   CHECK(snt_call(made.guest, SNT_HOOKS, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
   CHECK(snt_call(made.guest, UINT32_MAX, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
-  wasmtime_func_t function = fake_func(echo);
-  CHECK(!snt_guest_bind_hook(made.guest, SNT_HOOKS, 1, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
-  CHECK(!snt_guest_bind_hook(made.guest, HOOK, 3, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
-  CHECK(!snt_guest_bind_hook(made.guest, HOOK, 1, false, 3, (uintptr_t)&function, 0));
+  snt_plan *plan = made.guest->plan;
+  CHECK(!snt_plan_hook(plan, SNT_HOOKS, 1, false, SNT_RETURNS_LIST, "a", NULL));
+  CHECK(!snt_plan_hook(plan, HOOK + 1, 3, false, SNT_RETURNS_LIST, "a", NULL));
+  CHECK(!snt_plan_hook(plan, HOOK + 1, 1, false, 3, "a", NULL));
+  CHECK(!snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "a", NULL));
+  CHECK(snt_resume(made.guest) == SNT_NO_HOOK);
+  CHECK(snt_guest_start(made.guest, NULL, 0) == SNT_NO_HOOK);
   const uint8_t byte = 0;
   CHECK(snt_call(made.guest, HOOK, &byte, (size_t)UINT32_MAX + 1, NULL, 0, false) == SNT_INPUT_TOO_LONG);
   discard(made);
@@ -350,16 +382,216 @@ static void a_call_during_a_call_is_refused(void) {
   discard(made);
 }
 
-static void an_unbound_guest_is_not_called(void) {
+static void a_guest_that_has_not_started_is_not_called(void) {
   fake_instance *instance = fake_instance_new(MEMORY);
-  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 1, 0, LIMIT);
+  snt_guest *guest = guest_of(instance, plan_for(instance, &LIMITS));
   CHECK(snt_call(guest, HOOK, NULL, 0, NULL, 0, false) == SNT_NO_HOOK);
+  CHECK(snt_resume(guest) == SNT_NO_HOOK);
   snt_guest_free(guest);
   snt_guest_free(NULL);
   fake_instance_free(instance);
 }
 
+static void an_export_that_is_missing_ends_the_start(void) {
+  fake_instance *instance = fake_instance_new(MEMORY);
+  fake_export_function(instance, "cabi_realloc", bump);
+  snt_plan *plan = plan_for(instance, &LIMITS);
+  CHECK(snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "hook", NULL));
+  snt_guest *guest = guest_of(instance, plan);
+  CHECK(snt_guest_start(guest, NULL, 0) == SNT_NO_HOOK);
+  CHECK(snt_call(guest, HOOK, NULL, 0, NULL, 0, false) == SNT_DISCARDED);
+  snt_guest_free(guest);
+  instance->exports_memory = false;
+  guest = guest_of(instance, plan_for(instance, &LIMITS));
+  CHECK(snt_guest_start(guest, NULL, 0) == SNT_NO_HOOK);
+  snt_guest_free(guest);
+  fake_instance_free(instance);
+}
+
+/* Guest functions that are left at a tick: each says in which step it is. */
+static char steps[32];
+
+static void step(char name) {
+  size_t length = strlen(steps);
+  CHECK(length + 1 < sizeof steps);
+  steps[length] = name;
+  steps[length + 1] = 0;
+}
+
+static fake_outcome ticking(fake_instance *instance, char name, fake_function function, wasmtime_val_raw_t *values) {
+  step(name);
+  for (int i = 0; i < 2; i++) {
+    if (!fake_tick(instance)) return ERRS;
+  }
+  step(name);
+  return function == NULL ? RETURNS : function(instance, values);
+}
+
+static fake_outcome ticking_realloc(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return ticking(instance, 'r', bump, values);
+}
+
+static fake_outcome ticking_echo(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return ticking(instance, 'h', echo, values);
+}
+
+static fake_outcome ticking_post(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return ticking(instance, 'p', post, values);
+}
+
+static fake_outcome ticking_start(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return ticking(instance, 's', NULL, values);
+}
+
+static fake_outcome ticking_initialize(fake_instance *instance, wasmtime_val_raw_t *values) {
+  return ticking(instance, 'i', NULL, values);
+}
+
+static fake_outcome ticking_configure(fake_instance *instance, wasmtime_val_raw_t *values) {
+  answer.area = AREA, answer.discriminant = 0;
+  return ticking(instance, 'c', outcome, values);
+}
+
+static void a_call_is_left_and_gone_on_with(void) {
+  pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
+  made.instance->has_fibers = true;
+  for (int round = 0; round < 2; round++) {
+    steps[0] = 0;
+    char input[] = "hello";
+    CHECK(call_once(made, input, "", false) == SNT_SUSPENDED);
+    CHECK(made.instance->epoch_deadline == SNT_FIRST_TICKS);
+    CHECK(call_once(made, input, "", false) == SNT_BUSY);
+    for (int i = 0; i < 5; i++) CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
+    CHECK(snt_resume(made.guest) == 5);
+    CHECK(output_is(made.guest, "hello") && strcmp(steps, "rrhhpp") == 0);
+    CHECK(snt_resume(made.guest) == SNT_NO_HOOK);
+  }
+  discard(made);
+}
+
+static void a_call_that_is_dropped_runs_no_more_guest_code(void) {
+  for (int resumes = 0; resumes < 6; resumes++) {
+    pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
+    made.instance->has_fibers = true;
+    steps[0] = 0;
+    CHECK(call_once(made, "hello", "", false) == SNT_SUSPENDED);
+    for (int i = 0; i < resumes; i++) CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
+    size_t calls = made.instance->calls;
+    char before[sizeof steps];
+    memcpy(before, steps, sizeof steps);
+    snt_guest_free(made.guest);
+    CHECK(made.instance->calls == calls && strcmp(steps, before) == 0 && made.instance->stores == 0);
+    fake_instance_free(made.instance);
+  }
+}
+
+static void a_deadline_ends_a_call_wherever_it_is(void) {
+  snt_limits limits = LIMITS;
+  limits.deadline = 0;
+  const fake_function reallocs[] = {ticking_realloc, bump, bump}, hooks[] = {echo, ticking_echo, echo},
+                      posts[] = {post, post, ticking_post};
+  const int64_t failures[] = {SNT_TRAP_IN_REALLOC, SNT_TRAP_IN_HOOK, SNT_TRAP_IN_POST};
+  for (int i = 0; i < 3; i++) {
+    pair made = make_with(&limits, reallocs[i], 1, false, SNT_RETURNS_LIST, hooks[i], posts[i]);
+    steps[0] = 0;
+    CHECK(!snt_guest_timed_out(made.guest));
+    CHECK(call_once(made, "hello", "", false) == failures[i]);
+    CHECK(snt_guest_timed_out(made.guest) && strlen(steps) == 1);
+    uintptr_t error = snt_guest_take_error(made.guest);
+    CHECK(error != 0 && strcmp(fake_message((void *)error), "deadline exceeded") == 0);
+    FAKE_ENGINE.wasmtime_error_delete((wasmtime_error_t *)error);
+    discard(made);
+  }
+}
+
+static void starting_goes_from_step_to_step(void) {
+  fake_instance *instance = fake_instance_new(MEMORY);
+  instance->has_fibers = true;
+  instance->start = ticking_start;
+  fake_export_function(instance, "cabi_realloc", bump);
+  fake_export_function(instance, "initialize", ticking_initialize);
+  fake_export_function(instance, "configure", ticking_configure);
+  snt_plan *plan = plan_for(instance, &LIMITS);
+  CHECK(snt_plan_hook(plan, SNT_SLOT_INITIALIZE, 0, false, SNT_RETURNS_NOTHING, "initialize", NULL));
+  CHECK(snt_plan_hook(plan, SNT_SLOT_CONFIGURE, 1, false, SNT_RETURNS_OUTCOME, "configure", NULL));
+  for (int ticks = 0; ticks < 7; ticks++) {
+    snt_plan_keep(plan);
+    snt_guest *guest = guest_of(instance, plan);
+    instance->next = 64;
+    steps[0] = 0;
+    CHECK(snt_guest_start(guest, (const uint8_t *)"config", 6) == SNT_SUSPENDED);
+    CHECK(snt_guest_start(guest, NULL, 0) == SNT_BUSY);
+    CHECK(snt_guest_phase(guest) == SNT_STARTING);
+    for (int i = 1; i < ticks; i++) CHECK(snt_resume(guest) == (i == 6 ? 0 : SNT_SUSPENDED));
+    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiicc") == 0);
+    if (ticks == 6) CHECK(snt_guest_phase(guest) == SNT_SERVING);
+    snt_guest_free(guest);
+  }
+  snt_plan_free(plan);
+  fake_instance_free(instance);
+}
+
+static void a_start_function_that_fails(void) {
+  const fake_function starts[] = {traps, errs, ticking_start};
+  snt_limits limits = LIMITS;
+  limits.start_deadline = 0;
+  for (int i = 0; i < 3; i++) {
+    fake_instance *instance = fake_instance_new(MEMORY);
+    instance->start = starts[i];
+    snt_guest *guest = guest_of(instance, plan_for(instance, &limits));
+    steps[0] = 0;
+    CHECK(snt_guest_start(guest, NULL, 0) == SNT_TRAP_IN_START);
+    CHECK(snt_guest_timed_out(guest) == (i == 2) && snt_guest_phase(guest) == SNT_STARTING);
+    uintptr_t trap = snt_guest_take_trap(guest), error = snt_guest_take_error(guest);
+    CHECK((trap != 0) == (i == 0) && (error != 0) == (i != 0));
+    free((void *)trap);
+    free((void *)error);
+    snt_guest_free(guest);
+    fake_instance_free(instance);
+  }
+}
+
+static void a_worn_instance_says_so(void) {
+  snt_limits limits = LIMITS;
+  limits.retire_calls = 3;
+  pair made = make_with(&limits, bump, 1, false, SNT_RETURNS_LIST, echo, post);
+  CHECK(call_once(made, "hello", "", false) == 5);
+  CHECK(call_once(made, "hello", "", false) == (5 | SNT_WORN)); /* starting counts */
+  discard(made);
+
+  limits = LIMITS;
+  limits.high_water = MEMORY + 65536;
+  limits.high_calls = 2;
+  made = make_with(&limits, bump, 1, false, SNT_RETURNS_LIST, growing_echo, post);
+  CHECK(counters->memory_bytes == MEMORY && counters->instances == 1);
+  CHECK(call_once(made, "hello", "", false) == 5);
+  CHECK(call_once(made, "hello", "", false) == 5);
+  CHECK(call_once(made, "hello", "", false) == (5 | SNT_WORN));
+  CHECK(counters->memory_bytes == MEMORY + 3 * 65536);
+  discard(made);
+  CHECK(counters->memory_bytes == 0 && counters->instances == 0);
+}
+
+static void the_counts_count(void) {
+  snt_counters before = *counters;
+  pair made = make(bump, 1, false, SNT_RETURNS_LIST, ticking_echo, post);
+  CHECK(counters->cpu_ns > before.cpu_ns);
+  made.instance->has_fibers = true;
+  CHECK(call_once(made, "hello", "", false) == SNT_SUSPENDED);
+  CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
+  steps[0] = 0;
+  CHECK(snt_resume(made.guest) == 5);
+  CHECK(counters->calls == before.calls + 1 && counters->suspensions == before.suspensions + 2);
+  CHECK(counters->started == before.started + 1);
+  CHECK(snt_plan_calls(made.guest->plan) == 1);
+  discard(made);
+}
+
 int main(void) {
+  int wasm_engine = 0;
+  ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
+  counters = snt_counters_new();
+  CHECK(ticker != NULL && counters != NULL);
   RUN(an_echo_comes_back);
   RUN(post_return_is_optional);
   RUN(memory_may_move_in_every_guest_call);
@@ -378,6 +610,18 @@ int main(void) {
   RUN(random_answers_never_read_outside);
   RUN(impossible_calls_are_refused);
   RUN(a_call_during_a_call_is_refused);
-  RUN(an_unbound_guest_is_not_called);
+  RUN(a_guest_that_has_not_started_is_not_called);
+  RUN(an_export_that_is_missing_ends_the_start);
+  RUN(a_call_is_left_and_gone_on_with);
+  RUN(a_call_that_is_dropped_runs_no_more_guest_code);
+  RUN(a_deadline_ends_a_call_wherever_it_is);
+  RUN(starting_goes_from_step_to_step);
+  RUN(a_start_function_that_fails);
+  RUN(a_worn_instance_says_so);
+  RUN(the_counts_count);
+  CHECK(counters->instances == 0 && counters->memory_bytes == 0);
+  snt_ticker_free(ticker);
+  CHECK(fake_engines() == 0);
+  free(counters);
   return 0;
 }

@@ -90,11 +90,28 @@ static void unknown_levels_trap(void) {
   snt_log_free(log);
 }
 
+static snt_ticker *ticker;
+static snt_counters counters;
+
+static snt_guest *guest_in(fake_instance *instance) {
+  static const int nullary = 0;
+  static const snt_limits limits = {.memory = MEMORY, .result = 1024, .lines = 2, .deadline = UINT64_MAX,
+                                    .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = MEMORY,
+                                    .high_calls = 1};
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+                                &counters, &limits, 7);
+  CHECK(plan != NULL && snt_plan_hook(plan, 1, 1, false, SNT_RETURNS_LIST, "hook", NULL));
+  snt_guest *guest = snt_guest_new(plan, 40);
+  CHECK(guest != NULL);
+  snt_plan_free(plan);
+  return guest;
+}
+
 static void a_start_function_can_log(void) {
   snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
   fake_instance *instance = fake_instance_new(MEMORY);
   uint64_t dropped = 0;
-  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 7, 40, 1024);
+  snt_guest *guest = guest_in(instance);
   CHECK(writes(log, instance, 1, 0, 1)); /* not bound yet: the memory is the caller's export */
   CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + 1);
   CHECK(first_line()->guest == 7 && first_line()->call == 40);
@@ -117,19 +134,42 @@ static fake_outcome logging_hook(fake_instance *instance, wasmtime_val_raw_t *va
 static void a_call_tells_that_it_logged(void) {
   current = snt_log_new(&FAKE_ENGINE, CAPACITY);
   fake_instance *instance = fake_instance_new(MEMORY);
-  snt_guest *guest = snt_guest_new(&FAKE_ENGINE, fake_context(instance), 7, 40, 1024);
-  wasmtime_memory_t memory = {.private2 = 0};
-  wasmtime_func_t function = fake_func(logging_hook);
-  snt_guest_bind(guest, (uintptr_t)&memory, (uintptr_t)&function);
-  CHECK(snt_guest_bind_hook(guest, 0, 1, false, SNT_RETURNS_LIST, (uintptr_t)&function, 0));
+  fake_export_function(instance, "cabi_realloc", logging_hook);
+  fake_export_function(instance, "hook", logging_hook);
+  snt_guest *guest = guest_in(instance);
+  CHECK(snt_guest_start(guest, NULL, 0) == 0);
   instance->exports_memory = false; /* bound: the export is not looked up any more */
-  CHECK(snt_call(guest, 0, NULL, 0, NULL, 0, false) == SNT_WROTE);
+  CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == SNT_WROTE);
   uint64_t dropped = 0;
   CHECK(snt_log_drain(current, drained, &dropped) == sizeof(snt_log_line) + 3);
-  CHECK(first_line()->call == 41 && snt_guest_calls(guest) == 41 && snt_guest_wrote(guest));
+  CHECK(first_line()->call == 42 && snt_guest_calls(guest) == 42 && snt_guest_wrote(guest));
   while (snt_log_put(current, 1, 1, 1, drained, SNT_LOG_MESSAGE_MAX)) continue;
   while (snt_log_put(current, 1, 1, 1, drained, 1)) continue;
-  CHECK(snt_call(guest, 0, NULL, 0, NULL, 0, false) == 0 && !snt_guest_wrote(guest)); /* the line was dropped */
+  CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == 0 && !snt_guest_wrote(guest)); /* the line was dropped */
+  snt_guest_free(guest);
+  fake_instance_free(instance);
+  snt_log_free(current);
+}
+
+static fake_outcome chatty_hook(fake_instance *instance, wasmtime_val_raw_t *values) {
+  for (int i = 0; i < 5; i++) logging_hook(instance, values);
+  return RETURNS;
+}
+
+static void a_call_writes_so_many_lines_and_no_more(void) {
+  current = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  fake_export_function(instance, "cabi_realloc", chatty_hook);
+  fake_export_function(instance, "hook", chatty_hook);
+  snt_guest *guest = guest_in(instance);
+  CHECK(snt_guest_start(guest, NULL, 0) == 0);
+  counters.lines_cut = 0;
+  uint64_t dropped = 0;
+  for (int i = 0; i < 2; i++) {
+    CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == SNT_WROTE);
+    CHECK(snt_log_drain(current, drained, &dropped) == 2 * (sizeof(snt_log_line) + 3) && dropped == 0);
+  }
+  CHECK(counters.lines_cut == 6);
   snt_guest_free(guest);
   fake_instance_free(instance);
   snt_log_free(current);
@@ -175,6 +215,9 @@ static void the_table_is_filled_by_name(void) {
 }
 
 int main(void) {
+  int wasm_engine = 0;
+  ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
+  CHECK(ticker != NULL);
   RUN(lines_come_out_in_order);
   RUN(what_does_not_fit_is_counted);
   RUN(long_messages_are_cut);
@@ -182,7 +225,9 @@ int main(void) {
   RUN(unknown_levels_trap);
   RUN(a_start_function_can_log);
   RUN(a_call_tells_that_it_logged);
+  RUN(a_call_writes_so_many_lines_and_no_more);
   RUN(threads_lose_no_line);
   RUN(the_table_is_filled_by_name);
+  snt_ticker_free(ticker);
   return 0;
 }

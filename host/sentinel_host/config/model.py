@@ -15,7 +15,7 @@ from sentinel_host.config.units import Bytes, Seconds
 __all__ = ["Bytes", "Seconds"]
 
 NOT_YET = {
-    "guest": ("deadline", "grants", "isolation"),
+    "guest": ("grants",),
     "server": ("limit_store",),
 }
 
@@ -90,7 +90,10 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     config: dict[str, Any] = {}
     on_failure: Literal["closed", "open"] = "closed"
+    deadline: Seconds = Seconds(0.05)
     memory: Bytes = Bytes(16 << 20)
+    isolation: Literal["shared", "request"] = "shared"
+    instances: int = 8
     upstreams: list[str] = []
 
 

@@ -123,6 +123,10 @@ def _verify_guests(config: Config) -> None:
                 raise _fail(config, f"guest.{name}.upstreams[{index}]", _unknown("upstream", upstream, upstreams))
         if guest.memory < 1 << 16:
             raise _fail(config, f"guest.{name}.memory", "expected at least one page, 64KiB")
+        if not 0.001 <= guest.deadline <= 10:
+            raise _fail(config, f"guest.{name}.deadline", 'expected "1ms" to "10s"')
+        if not 1 <= guest.instances <= 1000:
+            raise _fail(config, f"guest.{name}.instances", "expected 1 to 1000")
 
 
 def _verify_routes(config: Config) -> None:

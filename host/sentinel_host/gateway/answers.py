@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from sentinel_host.errors import ClientError, SentinelError
+from sentinel_host.errors import ClientError, GuestUnavailable, SentinelError
 from sentinel_host.messages import Headers, Response
 
 
@@ -16,7 +16,11 @@ def refusal(error: SentinelError) -> Response:
     """
     if isinstance(error, ClientError):
         return problem(error.status, str(error))
-    return problem(error.status)
+    response = problem(error.status)
+    if isinstance(error, GuestUnavailable):
+        # RFC 9110 section 10.2.3.
+        response.headers.append((b"retry-after", b"%d" % error.retry_after))
+    return response
 
 
 def problem(status: int, reason: str | None = None) -> Response:

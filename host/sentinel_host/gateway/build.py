@@ -35,15 +35,15 @@ class MissingGuest:
         self.on_failure = on_failure
         self._reason = reason
 
-    def on_request(self, record: bytes, request_id: str) -> RequestAction | None:
+    def on_request(self, record: bytes, request_id: str, client: str) -> RequestAction | None:
         """Raises `GuestError`, always."""
         raise GuestError(self.name, "on-request", f"not loaded: {self._reason}")
 
-    def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
+    def on_response(self, record: bytes, context: bytes, request_id: str, client: str) -> ResponseAction | None:
         """Never called."""
         return None
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
+    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> None:
         """Never called."""
 
 
@@ -87,7 +87,13 @@ class Builder:
         guests: dict[str, LoadedGuest] = {}
         for name in named_guests(self._config):
             settings = self._settings(name)
-            limits = Limits(memory=settings.memory, answers=self._answers)
+            limits = Limits(
+                memory=settings.memory,
+                deadline=settings.deadline,
+                isolation=settings.isolation,
+                instances=settings.instances,
+                answers=self._answers,
+            )
             try:
                 guests[name] = load_guest(guest_path(self._config, name), name, self.engine, limits)
             except GuestLoadError as error:

@@ -97,7 +97,7 @@ class Exchange:
         self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
-        self._passage = Passage(route.chain, head.request_id)
+        self._passage = Passage(route.chain, head.request_id, head.client)
         self._summary = Summary(
             request_id=head.request_id,
             method=head.method,
@@ -152,10 +152,10 @@ class Exchange:
             head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
             await self._send_whole(head, refused.body)
             return
-        answer = self._passage.on_request(request)
+        answer = await self._passage.on_request(request)
         if answer is not None:
             head, body = answer
-            replaced = self._on_response(head)
+            replaced = await self._on_response(head)
             await self._send_whole(head, body if replaced is None else replaced)
             return
         if limits is not None and limits.after and limits.check(limits.after, request, self._checked):
@@ -201,7 +201,7 @@ class Exchange:
 
     async def _send_response(self, response: UpstreamResponse) -> None:
         head = ResponseHead(response.status, end_to_end(response.headers), Origin.UPSTREAM)
-        replaced = self._on_response(head)
+        replaced = await self._on_response(head)
         if replaced is not None:
             response.abort()
             await self._send_whole(head, replaced)
@@ -231,11 +231,11 @@ class Exchange:
             kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
             await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
-    def _on_response(self, head: ResponseHead) -> bytes | None:
+    async def _on_response(self, head: ResponseHead) -> bytes | None:
         """Run the response hooks, which see the limits' fields; a response that replaces the first has them too."""
         told = self._route.limits.headers(self._checked) if self._checked and self._route.limits else []
         head.headers += told
-        replaced = self._passage.on_response(head)
+        replaced = await self._passage.on_response(head)
         if replaced is not None and told:
             head.headers = head.headers + told
         return replaced
@@ -254,7 +254,7 @@ class Exchange:
     async def _send_own(self, response: Response) -> None:
         """Send a response that the gateway makes, past the response hooks."""
         head = ResponseHead(response.status, response.headers, Origin.GATEWAY)
-        replaced = self._on_response(head)
+        replaced = await self._on_response(head)
         await self._send_whole(head, response.body if replaced is None else replaced)
 
     async def _send_whole(self, head: ResponseHead, body: bytes) -> None:

@@ -2,13 +2,25 @@ from typing import Any, NewType, TypeVar
 
 EngineTable = NewType("EngineTable", object)
 Log = NewType("Log", object)
+Ticker = NewType("Ticker", object)
+Plan = NewType("Plan", object)
 Guest = NewType("Guest", object)
 Bytes = NewType("Bytes", object)
 _T = TypeVar("_T")
 
+class CountersHandle:
+    calls: int
+    suspensions: int
+    cpu_ns: int
+    lines_cut: int
+    started: int
+    instances: int
+    memory_bytes: int
+
 class _Lib:
     SNT_SIZEOF_FUNC: int
     SNT_SIZEOF_MEMORY: int
+    SNT_SIZEOF_INSTANCE: int
     SNT_SIZEOF_VAL_RAW: int
     SNT_SIZEOF_EXTERN: int
     SNT_OFFSET_EXTERN_OF: int
@@ -16,6 +28,14 @@ class _Lib:
     SNT_HOOKS: int
     SNT_LOG_MESSAGE_MAX: int
     SNT_WROTE: int
+    SNT_WORN: int
+    SNT_SLOT_CONFIGURE: int
+    SNT_SLOT_INITIALIZE: int
+    SNT_NEW: int
+    SNT_STARTING: int
+    SNT_INITIALIZING: int
+    SNT_CONFIGURING: int
+    SNT_SERVING: int
     SNT_RETURNS_NOTHING: int
     SNT_RETURNS_LIST: int
     SNT_RETURNS_OUTCOME: int
@@ -23,6 +43,7 @@ class _Lib:
     SNT_TRAP_IN_REALLOC: int
     SNT_TRAP_IN_HOOK: int
     SNT_TRAP_IN_POST: int
+    SNT_TRAP_IN_START: int
     SNT_REALLOC_OUT_OF_BOUNDS: int
     SNT_AREA_MISALIGNED: int
     SNT_AREA_OUT_OF_BOUNDS: int
@@ -34,6 +55,7 @@ class _Lib:
     SNT_BUSY: int
     SNT_DISCARDED: int
     SNT_NO_MEMORY: int
+    SNT_SUSPENDED: int
 
     def snt_engine_new(self) -> EngineTable: ...
     def snt_engine_name(self, index: int, /) -> Bytes: ...
@@ -43,12 +65,31 @@ class _Lib:
     def snt_log_put(self, log: Log, guest: int, call: int, level: int, text: bytes, length: int, /) -> bool: ...
     def snt_log_drain(self, log: Log, out: Bytes, dropped: Any, /) -> int: ...
     def snt_log_write_address(self) -> int: ...
-    def snt_guest_new(self, engine: EngineTable, context: int, id: int, calls: int, limit: int, /) -> Guest: ...
-    def snt_guest_free(self, guest: Guest, /) -> None: ...
-    def snt_guest_bind(self, guest: Guest, memory: int, realloc: int, /) -> None: ...
-    def snt_guest_bind_hook(
-        self, guest: Guest, index: int, lists: int, takes_flag: bool, returns: int, function: int, post: int, /
+    def snt_ticker_new(self, engine: EngineTable, wasm_engine: int, /) -> Ticker: ...
+    def snt_ticker_free(self, ticker: Ticker, /) -> None: ...
+    def snt_ticker_is_asleep(self, ticker: Ticker, /) -> bool: ...
+    def snt_counters_new(self) -> CountersHandle: ...
+    def snt_plan_new(
+        self,
+        engine: EngineTable,
+        ticker: Ticker,
+        wasm_engine: int,
+        pre: int,
+        nullary: int,
+        counters: CountersHandle,
+        limits: Any,
+        id: int,
+        /,
+    ) -> Plan: ...
+    def snt_plan_free(self, plan: Plan, /) -> None: ...
+    def snt_plan_hook(
+        self, plan: Plan, index: int, lists: int, takes_flag: bool, returns: int, name: bytes, post: Any, /
     ) -> bool: ...
+    def snt_plan_calls(self, plan: Plan, /) -> int: ...
+    def snt_guest_new(self, plan: Plan, calls: int, /) -> Guest: ...
+    def snt_guest_free(self, guest: Guest, /) -> None: ...
+    def snt_guest_start(self, guest: Guest, config: bytes, length: int, /) -> int: ...
+    def snt_resume(self, guest: Guest, /) -> int: ...
     def snt_call(
         self,
         guest: Guest,
@@ -65,6 +106,8 @@ class _Lib:
     def snt_guest_capacity(self, guest: Guest, /) -> int: ...
     def snt_guest_calls(self, guest: Guest, /) -> int: ...
     def snt_guest_wrote(self, guest: Guest, /) -> bool: ...
+    def snt_guest_phase(self, guest: Guest, /) -> int: ...
+    def snt_guest_timed_out(self, guest: Guest, /) -> bool: ...
     def snt_guest_take_trap(self, guest: Guest, /) -> int: ...
     def snt_guest_take_error(self, guest: Guest, /) -> int: ...
 
@@ -78,6 +121,7 @@ class _Ffi:
     def cast(self, cdecl: str, value: object, /) -> Any: ...
     def new(self, cdecl: str, init: object = None, /) -> Any: ...
     def gc(self, data: _T, destructor: object, /) -> _T: ...
+    def release(self, data: object, /) -> None: ...
     def string(self, data: Bytes, /) -> bytes: ...
 
 lib: _Lib

@@ -1,136 +1,68 @@
-"""One instance as Python calls it: bytes in, bytes out, failures as one exception."""
+"""One instance as Python calls it: bytes in, bytes out, failures as one exception, and calls that are not done yet."""
 
 from __future__ import annotations
 
-import ctypes
 import enum
-import re
-from dataclasses import dataclass
-
-from wasmtime import Frame, Func, Memory, Store, Trap, WasmtimeError, _bindings
-from wasmtime._trap import FrameList
+from typing import Final
 
 from sentinel_host.native._native import ffi, lib
-from sentinel_host.native.library import ENGINE_TABLE
-from sentinel_host.native.log import LogBuffer
+from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
+from sentinel_host.native.plan import Plan
 
 _WROTE = lib.SNT_WROTE
+_WORN = lib.SNT_WORN
 _LENGTH = _WROTE - 1
+_SUSPENDED = lib.SNT_SUSPENDED
 _call = lib.snt_call
+_resume = lib.snt_resume
 
 
-class Returns(enum.IntEnum):
-    """What a hook returns, as the C numbers it."""
+class Suspension(enum.Enum):
+    """What a call answers that has used up its ticks: `NativeGuest.resume` goes on with it."""
 
-    NOTHING = lib.SNT_RETURNS_NOTHING
-    LIST = lib.SNT_RETURNS_LIST
-    OUTCOME = lib.SNT_RETURNS_OUTCOME
+    SUSPENDED = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A hook's parameters and result: ``lists`` byte lists, with ``flag`` a bool behind the first."""
-
-    lists: int
-    flag: bool
-    returns: Returns
-
-
-class Failure(enum.IntEnum):
-    """Why a call failed, as the C numbers it."""
-
-    REFUSED = lib.SNT_REFUSED
-    TRAP_IN_REALLOC = lib.SNT_TRAP_IN_REALLOC
-    TRAP_IN_HOOK = lib.SNT_TRAP_IN_HOOK
-    TRAP_IN_POST = lib.SNT_TRAP_IN_POST
-    REALLOC_OUT_OF_BOUNDS = lib.SNT_REALLOC_OUT_OF_BOUNDS
-    AREA_MISALIGNED = lib.SNT_AREA_MISALIGNED
-    AREA_OUT_OF_BOUNDS = lib.SNT_AREA_OUT_OF_BOUNDS
-    RESULT_OUT_OF_BOUNDS = lib.SNT_RESULT_OUT_OF_BOUNDS
-    RESULT_TOO_LONG = lib.SNT_RESULT_TOO_LONG
-    BAD_DISCRIMINANT = lib.SNT_BAD_DISCRIMINANT
-    INPUT_TOO_LONG = lib.SNT_INPUT_TOO_LONG
-    NO_HOOK = lib.SNT_NO_HOOK
-    BUSY = lib.SNT_BUSY
-    DISCARDED = lib.SNT_DISCARDED
-    NO_MEMORY = lib.SNT_NO_MEMORY
-
-
-_REASONS = {
-    Failure.REALLOC_OUT_OF_BOUNDS: "cabi_realloc returned memory out of bounds",
-    Failure.AREA_MISALIGNED: "the return area is not aligned to 4 bytes",
-    Failure.AREA_OUT_OF_BOUNDS: "the return area lies outside of memory",
-    Failure.RESULT_OUT_OF_BOUNDS: "the result lies outside of memory",
-    Failure.RESULT_TOO_LONG: "the result is longer than allowed",
-    Failure.BAD_DISCRIMINANT: "the result is neither ok nor err",
-    Failure.INPUT_TOO_LONG: "the payload does not fit into a 32-bit memory",
-    Failure.NO_HOOK: "the guest does not export this hook",
-    Failure.BUSY: "a call of this instance is under way",
-    Failure.DISCARDED: "an earlier call of this instance failed",
-    Failure.NO_MEMORY: "the host has no memory for the result",
-}
-_NUMBER = re.compile(r"^\d+: ")
-_WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " in cabi_post"}
-
-
-class CallFailed(Exception):
-    """A call failed, and its instance may not be called again.
-
-    ``reason`` is one line, ``trapped`` tells guest code that stopped from an answer that breaks the ABI, and ``frames``
-    are the Wasm frames as ``module!function``, innermost first.
-    """
-
-    def __init__(self, failure: Failure, reason: str, frames: tuple[str, ...] = (), *, trapped: bool = False) -> None:
-        super().__init__(reason)
-        self.failure = failure
-        self.reason = reason
-        self.frames = frames
-        self.trapped = trapped
+SUSPENDED: Final = Suspension.SUSPENDED
 
 
 class NativeGuest:
-    """An instance's hooks by number, called through C.
+    """An instance's hooks by number, called through C, in a store of its own.
 
-    Made for a store before anything is instantiated in it, so that a start function can log; owns the C side, and keeps
-    the store alive. ``guest`` and ``first_call`` number its log lines.
+    Owns the C side. ``first_call`` numbers its log lines. ``is_worn`` is set once the instance should be retired.
     """
 
-    __slots__ = ("_capacity", "_handle", "_labels", "_log", "_store", "_view")
+    __slots__ = ("_capacity", "_handle", "_label_", "_labels", "_lent", "_plan", "_view", "is_worn")
 
-    def __init__(self, store: Store, log: LogBuffer, guest: int, first_call: int, result_limit: int) -> None:
-        context = ctypes.cast(store._context(), ctypes.c_void_p).value
-        assert context is not None
-        handle = lib.snt_guest_new(ENGINE_TABLE, context, guest, first_call, result_limit)
+    def __init__(self, plan: Plan, first_call: int) -> None:
+        handle = lib.snt_guest_new(plan.handle, first_call)
         if handle == ffi.NULL:
             raise MemoryError
         self._handle = ffi.gc(handle, lib.snt_guest_free)
-        self._store = store
-        self._log = log
-        self._labels = log.labels
+        self._plan = plan
+        self._labels = plan.log.labels
         self._capacity = 0
         self._view = ffi.buffer(ffi.new("uint8_t[]", 0))
+        # What a suspended call was given: the C reads it when it goes on.
+        self._lent: tuple[bytes, bytes] | None = None
+        self._label_ = ""
+        self.is_worn = False
 
-    def bind(self, memory: Memory, realloc: Func) -> None:
-        """Take the instance's memory and ``cabi_realloc``, both already checked for their exact type."""
-        lib.snt_guest_bind(self._handle, ctypes.addressof(memory._memory), ctypes.addressof(realloc._func))
+    def start(self, config: bytes) -> Suspension | None:
+        """Make the instance: its start function, ``_initialize`` and ``configure`` with this configuration.
 
-    def bind_hook(self, slot: int, shape: Shape, function: Func, post: Func | None) -> None:
-        """Make ``function`` the hook ``slot``; its type, and that of its post-return, have been checked exactly."""
-        bound = lib.snt_guest_bind_hook(
-            self._handle,
-            slot,
-            shape.lists,
-            shape.flag,
-            shape.returns,
-            ctypes.addressof(function._func),
-            0 if post is None else ctypes.addressof(post._func),
-        )
-        if not bound:
-            raise ValueError(f"hook slot {slot}")
+        Raises `CallFailed`.
+        """
+        status = lib.snt_guest_start(self._handle, config, len(config))
+        if status == _SUSPENDED:
+            self._lent = (config, b"")
+            return SUSPENDED
+        self._result(status, "")
+        return None
 
     def call(
         self, slot: int, first: bytes = b"", second: bytes = b"", flag: bool = False, label: str = ""
-    ) -> bytes | None:
+    ) -> bytes | Suspension | None:
         """Call a hook; ``None`` stands for ``nil``, an empty result and none. ``label`` marks what the guest logs.
 
         Raises `CallFailed`.
@@ -138,15 +70,44 @@ class NativeGuest:
         length = _call(self._handle, slot, first, len(first), second, len(second), flag)
         if not length:
             return None
+        if length == _SUSPENDED:
+            self._lent = (first, second)
+            self._label_ = label
+            return SUSPENDED
+        return self._result(length, label)
+
+    def resume(self) -> bytes | Suspension | None:
+        """Go on with a suspended call or start for another tick; answers and raises as the one that was suspended."""
+        length = _resume(self._handle)
+        if length == _SUSPENDED:
+            return SUSPENDED
+        self._lent = None
+        return self._result(length, self._label_)
+
+    def settle(self, answer: bytes | Suspension | None) -> bytes | None:
+        """Go on until the call or start that answered this has ended, while nothing else happens."""
+        while answer is SUSPENDED:
+            answer = self.resume()
+        return answer
+
+    def close(self) -> None:
+        """Free instance and store; a suspended call ends. Nothing may be called any more."""
+        ffi.release(self._handle)
+        self._lent = None
+
+    def _result(self, length: int, label: str) -> bytes | None:
         if length < 0:
             if lib.snt_guest_wrote(self._handle):
                 self._label(label)
             raise self._failed(Failure(length))
         if length > _LENGTH:
-            self._label(label)
+            if length & _WROTE:
+                self._label(label)
+            if length & _WORN:
+                self.is_worn = True
             length &= _LENGTH
-            if not length:
-                return None
+        if not length:
+            return None
         if length > self._capacity:
             self._view_output()
         return self._view[:length]
@@ -160,43 +121,14 @@ class NativeGuest:
         self._view = ffi.buffer(lib.snt_guest_output(self._handle), self._capacity)
 
     def _failed(self, failure: Failure) -> CallFailed:
+        phase = Phase(lib.snt_guest_phase(self._handle))
         if failure is Failure.REFUSED:
             self._view_output()
             message = self._view[: lib.snt_guest_length(self._handle)]
-            return CallFailed(failure, message.decode(errors="replace"))
-        if failure not in (Failure.TRAP_IN_REALLOC, Failure.TRAP_IN_HOOK, Failure.TRAP_IN_POST):
-            return CallFailed(failure, _REASONS[failure])
-        where = _WHERE.get(failure, "")
-        if address := lib.snt_guest_take_trap(self._handle):
-            trap = Trap._from_ptr(ctypes.cast(address, ctypes.POINTER(_bindings.wasm_trap_t)))
-            return CallFailed(failure, trap_reason(trap) + where, trap_frames(trap), trapped=True)
-        address = lib.snt_guest_take_error(self._handle)
-        error = WasmtimeError._from_ptr(ctypes.cast(address, ctypes.POINTER(_bindings.wasmtime_error_t)))
-        return CallFailed(failure, last_line(str(error)) + where, error_frames(error), trapped=True)
-
-
-def trap_reason(trap: Trap) -> str:
-    """What a trap says, without the backtrace that the engine puts before it."""
-    return last_line(trap.message).removeprefix("wasm trap: ")
-
-
-def trap_frames(trap: Trap) -> tuple[str, ...]:
-    """A trap's frames as ``module!function``, innermost first; a function without a name is its index."""
-    return tuple(map(_frame, trap.frames))
-
-
-def error_frames(error: WasmtimeError) -> tuple[str, ...]:
-    """The same for an error: what a host function refused is one to the engine, not a trap."""
-    found = FrameList(error)
-    _bindings.wasmtime_error_wasm_trace(error.ptr(), ctypes.byref(found.vec))
-    return tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
-
-
-def _frame(frame: Frame) -> str:
-    return f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
-
-
-def last_line(text: str) -> str:
-    """The innermost cause of an engine's message, which lists causes line by line, numbered when there are several."""
-    lines = text.strip().splitlines()
-    return _NUMBER.sub("", lines[-1].strip()) if lines else "no reason given"
+            return CallFailed(failure, message.decode(errors="replace"), phase=phase)
+        if failure not in TRAPS:
+            return CallFailed(failure, REASONS[failure], phase=phase)
+        if trap := lib.snt_guest_take_trap(self._handle):
+            return failed_by_trap(failure, phase, trap)
+        error = lib.snt_guest_take_error(self._handle)
+        return failed_by_error(failure, phase, error, lib.snt_guest_timed_out(self._handle))

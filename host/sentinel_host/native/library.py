@@ -43,6 +43,7 @@ def _our_layout() -> dict[str, int]:
     return {
         "wasmtime_func_t": lib.SNT_SIZEOF_FUNC,
         "wasmtime_memory_t": lib.SNT_SIZEOF_MEMORY,
+        "wasmtime_instance_t": lib.SNT_SIZEOF_INSTANCE,
         "wasmtime_val_raw_t": lib.SNT_SIZEOF_VAL_RAW,
         "wasmtime_extern_t": lib.SNT_SIZEOF_EXTERN,
         "wasmtime_extern_t.of": lib.SNT_OFFSET_EXTERN_OF,
@@ -53,6 +54,7 @@ def _their_layout() -> dict[str, int]:
     return {
         "wasmtime_func_t": ctypes.sizeof(_bindings.wasmtime_func_t),
         "wasmtime_memory_t": ctypes.sizeof(_bindings.wasmtime_memory_t),
+        "wasmtime_instance_t": ctypes.sizeof(_bindings.wasmtime_instance_t),
         "wasmtime_val_raw_t": ctypes.sizeof(_bindings.wasmtime_val_raw),
         "wasmtime_extern_t": ctypes.sizeof(_bindings.wasmtime_extern_t),
         "wasmtime_extern_t.of": _bindings.wasmtime_extern_t.of.offset,

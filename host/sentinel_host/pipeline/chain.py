@@ -5,16 +5,28 @@ Rule 2: a guest that answers, or fails closed, stops the chain; the response pas
         *before* it, and no others, because only they have seen the request go by.
 Rule 3: the completion hooks of *all* guests run, whatever happened, with empty context where `on_request` never ran.
 Rule 4: a record is encoded once and again only after an edit.
+Rule 5: a hook that needs time is awaited in its turn; completion hooks then go on without the request, as it may be
+        gone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sentinel_host.abi.codec import encode_request_head, encode_response_head, encode_summary
-from sentinel_host.errors import GuestError
-from sentinel_host.messages import Answer, Origin, RequestHead, Response, ResponseHead, Summary
+from sentinel_host.errors import GuestError, GuestUnavailable
+from sentinel_host.messages import (
+    Answer,
+    Origin,
+    RequestEdits,
+    RequestHead,
+    Response,
+    ResponseEdits,
+    ResponseHead,
+    Summary,
+)
 from sentinel_host.pipeline.edits import edit_request, edit_response
 from sentinel_host.pipeline.middleware import Middleware
 
@@ -25,13 +37,14 @@ _log = logging.getLogger("sentinel.pipeline")
 
 
 class Chain:
-    """The guests of one route; immutable, shared by all its requests."""
+    """The guests of one route; immutable, shared by all its requests. ``unfinished`` are completions that go on."""
 
-    __slots__ = ("completers", "guests", "refuse", "requesters", "responders")
+    __slots__ = ("completers", "guests", "refuse", "requesters", "responders", "unfinished")
 
     def __init__(self, guests: Sequence[Middleware], refuse: Refusal) -> None:
         self.guests = tuple(guests)
         self.refuse = refuse
+        self.unfinished: set[asyncio.Task[None]] = set()
         places = list(enumerate(guests))
         self.requesters = tuple((place, guest) for place, guest in places if guest.handles_request)
         self.responders = tuple((place, guest) for place, guest in reversed(places) if guest.handles_response)
@@ -41,19 +54,20 @@ class Chain:
 class Passage:
     """One request on its way through a chain.
 
-    ``upstream`` is the upstream that a guest chose, if any.
+    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any.
     """
 
-    __slots__ = ("_chain", "_contexts", "_reached", "_request_id", "upstream")
+    __slots__ = ("_chain", "_client", "_contexts", "_reached", "_request_id", "upstream")
 
-    def __init__(self, chain: Chain, request_id: str) -> None:
+    def __init__(self, chain: Chain, request_id: str, client: str) -> None:
         self._chain = chain
+        self._client = client
         self._contexts: dict[int, bytes] = {}
         self._reached = len(chain.guests)
         self._request_id = request_id
         self.upstream: str | None = None
 
-    def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
+    async def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
         """Run the request hooks, editing ``head`` in place.
 
         ``None`` lets the request through; otherwise the head and body of the response that ends it here.
@@ -63,10 +77,14 @@ class Passage:
             if record is None:
                 record = encode_request_head(head)
             try:
-                action = guest.on_request(record, self._request_id)
+                action = guest.on_request(record, self._request_id, self._client)
+                if action is None:
+                    continue
+                if not isinstance(action, RequestEdits | Answer):
+                    action = await action
             except GuestError as error:
                 _report(error, self._request_id)
-                if guest.on_failure == "open":
+                if _is_skipped(guest, error):
                     continue
                 self._reached = place
                 return _as_head(self._chain.refuse(error), Origin.GATEWAY)
@@ -83,7 +101,7 @@ class Passage:
                 record = None
         return None
 
-    def on_response(self, head: ResponseHead) -> bytes | None:
+    async def on_response(self, head: ResponseHead) -> bytes | None:
         """Run the response hooks of the guests that let the request through, editing ``head`` in place.
 
         ``None`` keeps the response's body; otherwise a guest made another response, and this is its body.
@@ -96,10 +114,14 @@ class Passage:
             if record is None:
                 record = encode_response_head(head)
             try:
-                action = guest.on_response(record, self._contexts.get(place, b""), self._request_id)
+                action = guest.on_response(record, self._contexts.get(place, b""), self._request_id, self._client)
+                if action is None:
+                    continue
+                if not isinstance(action, ResponseEdits | Response):
+                    action = await action
             except GuestError as error:
                 _report(error, self._request_id)
-                if guest.on_failure == "open":
+                if _is_skipped(guest, error):
                     continue
                 action = self._chain.refuse(error)
                 head.origin = Origin.GATEWAY
@@ -116,15 +138,43 @@ class Passage:
         return body
 
     def on_complete(self, summary: Summary) -> None:
-        """Tell every guest of the chain how the request ended; a failure is reported and changes nothing."""
-        if not self._chain.completers:
+        """Tell every guest of the chain how the request ended; a failure is reported and changes nothing.
+
+        Never waits: from the first guest that needs time, the rest goes on in a task of its own.
+        """
+        completers = self._chain.completers
+        if not completers:
             return
         record = encode_summary(summary)
-        for place, guest in self._chain.completers:
+        for index, (place, guest) in enumerate(completers):
             try:
-                guest.on_complete(record, self._contexts.get(place, b""), self._request_id)
+                waits = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
             except GuestError as error:
                 _report(error, self._request_id)
+                continue
+            if waits is not None:
+                task = asyncio.ensure_future(self._go_on_completing(waits, record, index + 1))
+                self._chain.unfinished.add(task)
+                task.add_done_callback(self._chain.unfinished.discard)
+                return
+
+    async def _go_on_completing(self, waits: Awaitable[None], record: bytes, start: int) -> None:
+        try:
+            await waits
+        except GuestError as error:
+            _report(error, self._request_id)
+        for place, guest in self._chain.completers[start:]:
+            try:
+                more = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
+                if more is not None:
+                    await more
+            except GuestError as error:
+                _report(error, self._request_id)
+
+
+def _is_skipped(guest: Middleware, error: GuestError) -> bool:
+    """Whether the request goes on without the guest. Load and other clients' requests must not switch one off."""
+    return guest.on_failure == "open" and not isinstance(error, GuestUnavailable)
 
 
 def _as_head(response: Response, origin: Origin) -> tuple[ResponseHead, bytes]:
@@ -133,4 +183,7 @@ def _as_head(response: Response, origin: Origin) -> tuple[ResponseHead, bytes]:
 
 def _report(error: GuestError, request_id: str) -> None:
     frames = "".join(f"\n    {frame}" for frame in error.backtrace)
-    _log.error("%s (request %s)%s", error, request_id, frames)
+    # A guest that is not called is no news for every request: it has been reported, and is counted.
+    level = logging.DEBUG if isinstance(error, GuestUnavailable) else logging.ERROR
+    extra = {"guest": error.guest, "hook": error.hook, "request_id": request_id}
+    _log.log(level, "%s (request %s)%s", error, request_id, frames, extra=extra)

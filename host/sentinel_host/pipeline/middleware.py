@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from sentinel_host.messages import RequestAction, ResponseAction
@@ -11,7 +12,8 @@ class Middleware(Protocol):
     """A guest in one place of one chain, configured for that place.
 
     Records are the MessagePack of ``wit/types.wit``, so that one encoding serves every guest that sees the same head.
-    Each hook raises `GuestError` when the guest fails, and nothing else.
+    A hook returns its action or, when the guest needs time, an awaitable of it; either way it raises `GuestError` when
+    the guest fails, and nothing else. ``client`` is the client's address: whose call failed decides on quarantine.
     """
 
     @property
@@ -34,11 +36,15 @@ class Middleware(Protocol):
     def handles_completion(self) -> bool:
         """Whether `on_complete` does anything."""
 
-    def on_request(self, record: bytes, request_id: str) -> RequestAction | None:
+    def on_request(
+        self, record: bytes, request_id: str, client: str
+    ) -> RequestAction | Awaitable[RequestAction | None] | None:
         """Take a ``request-head``; ``None`` means go on, no change."""
 
-    def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
+    def on_response(
+        self, record: bytes, context: bytes, request_id: str, client: str
+    ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         """Take a ``response-head`` and the context that `on_request` left; ``None`` means go on, no change."""
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
+    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
         """Take a ``summary`` and the context that `on_request` left."""

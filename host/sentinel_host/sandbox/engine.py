@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from wasmtime import Config, Engine, InstancePre, Linker, Module, Store, WasmtimeError, _bindings
+from collections.abc import Mapping
+
+from wasmtime import Config, Engine, FuncType, InstancePre, Linker, Module, WasmtimeError, _bindings
 
 from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.native.guest import last_line
+from sentinel_host.native.failure import last_line
+from sentinel_host.native.plan import CallLimits, Export, Plan, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
-from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.logs import GuestLog
+from sentinel_host.sandbox.runqueue import RunQueue
+from sentinel_host.sandbox.stats import GuestStats
 from sentinel_host.sandbox.text import one_line
 
-# wasmtime's own default, set because a change of it would change which guests trap. A guest call runs on the caller's
-# stack, and glibc gives threads 8 MiB.
+# wasmtime's own default, set because a change of it would change which guests trap.
 STACK_BYTES = 512 * 1024
+# A guest call runs on a fiber's stack, made with the first call of an instance and kept. Host functions called by the
+# guest share it. Only pages that were touched take memory.
+FIBER_STACK_BYTES = 1024 * 1024
 
 # On by default or not: proposals that no guest needs are code of the engine that no guest can reach. What stays on is
 # what today's compilers emit: mutable globals, sign extension, bulk memory, multi-value, SIMD, funcref tables.
@@ -57,19 +63,44 @@ class GuestEngine:
         config.cranelift_opt_level = "speed"
         config.parallel_compilation = True
         config.max_wasm_stack = STACK_BYTES
+        _bindings.wasmtime_config_async_stack_size_set(config.ptr(), FIBER_STACK_BYTES)
+        config.epoch_interruption = True
         self._engine = Engine(config)
+        self._ticker = Ticker(self._engine)
+        # A function type belongs to the first engine that saw it.
+        self._nullary = FuncType([], [])
         self._linker = Linker(self._engine)
+        self._stats: dict[str, GuestStats] = {}
         self.log = GuestLog()
+        self.queue = RunQueue()
         for entry in IMPORTS:
             for patch in range(VERSION[2] + 1):
                 version = f"{VERSION[0]}.{VERSION[1]}.{patch}"
                 self.log.buffer.define(self._linker, f"{PACKAGE}/{entry.interface}@{version}", entry.name)
 
-    def new_store(self, limits: Limits) -> Store:
-        """An empty store for one instance."""
-        store = Store(self._engine)
-        store.set_limits(limits.memory, limits.table_elements, instances=1, tables=limits.tables, memories=1)
-        return store
+    def stats_of(self, name: str) -> GuestStats:
+        """The counts of a guest, which go on over its versions; the same name has the same for ever."""
+        return self._stats.setdefault(name, GuestStats())
+
+    def snapshot(self) -> dict[str, dict[str, int]]:
+        """Every guest's counts by name; see `GuestStats.snapshot`."""
+        return {name: stats.snapshot() for name, stats in self._stats.items()}
+
+    def new_plan(self, name: str, module: InstancePre, exports: Mapping[int, Export], limits: CallLimits) -> Plan:
+        """What instances of a prepared guest are made by; ``exports`` go by slot."""
+        counters = self.stats_of(name).counters
+        log = self.log
+        return Plan(
+            self._engine,
+            self._ticker,
+            module,
+            self._nullary,
+            exports,
+            limits,
+            counters,
+            log.buffer,
+            log.id_of(name),
+        )
 
     def prepare(self, artefact: Artefact) -> tuple[InstancePre, CheckedGuest]:
         """Compile a guest, hold it to the contract and link it.

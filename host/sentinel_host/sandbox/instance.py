@@ -1,33 +1,32 @@
-"""One instance of a guest in a store of its own: started, configured, called."""
+"""What instances of a guest are made from, making one, and its failures as typed errors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
-from wasmtime import Func, InstancePre, Memory, Trap, WasmtimeError
+from wasmtime import InstancePre
 
 from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
-from sentinel_host.errors import GuestError, GuestProtocolError, GuestTrap
-from sentinel_host.native.guest import (
-    CallFailed,
-    Failure,
-    NativeGuest,
-    Returns,
-    Shape,
-    last_line,
-    trap_frames,
-    trap_reason,
-)
+from sentinel_host.errors import GuestError, GuestProtocolError, GuestTimeout, GuestTrap
+from sentinel_host.native.failure import CallFailed, Failure, Phase
+from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
-from sentinel_host.sandbox.limits import Limits
+from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
 from sentinel_host.sandbox.text import one_line
 
 SLOTS = {hook: index for index, hook in enumerate(HOOKS)}
 """A hook's number on the native side."""
 
-# Not a hook of the contract, but called like one.
-_INITIALIZE = len(HOOKS)
+assert SLOTS[CONFIGURE] == SLOT_CONFIGURE
+assert len(HOOKS) <= SLOT_INITIALIZE
+
+_STEPS = {Phase.STARTING: "start", Phase.INITIALIZING: "_initialize", Phase.CONFIGURING: CONFIGURE.name}
+
+# The engine keeps some twenty; a guest of deep recursion and long names must not make long log lines.
+_FRAMES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +39,72 @@ class Blueprint:
     checked: CheckedGuest
     limits: Limits
 
+    def new_plan(self) -> Plan:
+        """The native side of it, for one configuration."""
+        exports = {
+            SLOTS[checked.hook]: Export(checked.export, checked.post, _shape(checked.hook))
+            for checked in self.checked.hooks
+        }
+        if self.checked.has_initialize:
+            exports[SLOT_INITIALIZE] = Export("_initialize", None, Shape(0, False, Returns.NOTHING))
+        limits = self.limits
+        return self.engine.new_plan(
+            self.name,
+            self.module,
+            exports,
+            CallLimits(
+                memory=limits.memory,
+                table_elements=limits.table_elements,
+                tables=limits.tables,
+                result=limits.result,
+                lines=limits.lines,
+                deadline=int(limits.deadline * 1e9),
+                start_deadline=int(limits.start_deadline * 1e9),
+                retire_calls=limits.retire_calls,
+                high_water=int(limits.memory * limits.high_water_share),
+                high_calls=limits.high_water_calls,
+            ),
+        )
 
-def start(blueprint: Blueprint, config: bytes) -> NativeGuest:
-    """Make an instance: run its start function, ``_initialize`` and ``configure``.
 
-    Raises `GuestTrap` or `GuestProtocolError`, the latter also for a configuration that the guest refuses.
+def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> NativeGuest:
+    """Make an instance: run its start function, ``_initialize`` and ``configure``, waiting for as long as they take.
+
+    Raises `GuestError`: `GuestTrap`, `GuestTimeout`, or `GuestProtocolError`, also for a configuration that the guest
+    refuses.
     """
-    name = blueprint.name
-    log = blueprint.engine.log
-    store = blueprint.engine.new_store(blueprint.limits)
-    native = NativeGuest(store, log.buffer, log.id_of(name), log.next_calls(), blueprint.limits.result)
+    deadline = blueprint.limits.start_deadline
+    until = perf_counter() + deadline * WALL_FACTOR
+    instance = NativeGuest(plan or blueprint.new_plan(), blueprint.engine.log.next_calls())
     try:
-        exports = blueprint.module.instantiate(store).exports(store)
-    except Trap as trap:
-        raise GuestTrap(name, "start", one_line(trap_reason(trap)), trap_frames(trap)) from None
-    except WasmtimeError as error:
-        raise GuestProtocolError(name, "start", one_line(last_line(str(error)))) from None
-
-    def function(export: str) -> Func:
-        found = exports[export]
-        assert isinstance(found, Func)
-        return found
-
-    memory = exports["memory"]
-    assert isinstance(memory, Memory)
-    native.bind(memory, function("cabi_realloc"))
-    configures = False
-    for checked in blueprint.checked.hooks:
-        post = None if checked.post is None else function(checked.post)
-        native.bind_hook(SLOTS[checked.hook], _shape(checked.hook), function(checked.export), post)
-        configures = configures or checked.hook is CONFIGURE
-    what = "_initialize"
-    try:
-        if blueprint.checked.has_initialize:
-            native.bind_hook(_INITIALIZE, Shape(0, False, Returns.NOTHING), function("_initialize"), None)
-            native.call(_INITIALIZE)
-        if configures:
-            what = CONFIGURE.name
-            native.call(SLOTS[CONFIGURE], config)
+        answer: object = instance.start(config)
+        while answer is SUSPENDED:
+            if perf_counter() > until:
+                raise overdue_error(blueprint.name, "start", deadline)
+            answer = instance.resume()
     except CallFailed as failed:
-        raise guest_error(name, what, failed) from None
-    return native
+        instance.close()
+        raise guest_error(blueprint.name, "start", failed, deadline) from None
+    except GuestTimeout:
+        instance.close()
+        raise
+    return instance
 
 
-def guest_error(name: str, hook: str, failed: CallFailed) -> GuestError:
-    """The typed error for a failed call of ``hook``."""
+def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:
+    """The typed error for a call that was given up by the wall clock; ``deadline`` is seconds."""
+    return GuestTimeout(name, hook, f"did not end within {deadline * WALL_FACTOR * 1000:g} ms, {WALL_FACTOR} deadlines")
+
+
+def guest_error(name: str, hook: str, failed: CallFailed, deadline: float) -> GuestError:
+    """The typed error for a failed call of ``hook``, or for a step of starting; ``deadline`` is seconds."""
+    hook = _STEPS.get(failed.phase, hook)
     reason = one_line(failed.reason)
+    frames = tuple(map(one_line, failed.frames[:_FRAMES]))
+    if failed.timed_out:
+        return GuestTimeout(name, hook, f"{reason}, {deadline * 1000:g} ms of running time", frames)
     if failed.trapped:
-        return GuestTrap(name, hook, reason, failed.frames)
+        return GuestTrap(name, hook, reason, frames)
     if failed.failure is Failure.REFUSED:
         reason = f"refused its configuration: {reason}"
     return GuestProtocolError(name, hook, reason)

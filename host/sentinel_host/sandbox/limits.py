@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sentinel_host.abi.codec import DEFAULT_LIMITS, AnswerLimits
+
+# A call that yields to the event loop gets half of its time at best; three times the running time is late.
+WALL_FACTOR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits per instance, and on what a guest answers.
+    """Limits per instance, on what a guest answers, and on how many instances there are.
 
-    ``memory`` is bytes of linear memory; ``result`` bytes of one answer before it is decoded.
+    ``memory`` is bytes of linear memory; ``result`` bytes of one answer before it is decoded; ``lines`` log lines of
+    one call. Times are seconds; ``deadline`` and ``start_deadline`` of the guest's own running time. ``isolation`` is
+    ``shared``, or ``request`` for a fresh instance in every call.
     """
 
     # wit/ABI.md section 4. Proxy-Wasm hosts and Extism leave both unlimited unless told otherwise.
@@ -22,6 +28,22 @@ class Limits:
     tables: int = 2
     table_elements: int = 65_536
     answers: AnswerLimits = DEFAULT_LIMITS
+    # An access log writes one line a request. Envoy has no such limit, and every guest of a worker shares one buffer.
+    lines: int = 64
+    # A thousand times what the example guests take. Cloudflare's Workers get 10 ms of CPU time in the free plan.
+    deadline: float = 0.05
+    # Of start function, _initialize and configure together: with the wall clock's factor still under a second.
+    start_deadline: float = 0.25
+    isolation: Literal["shared", "request"] = "shared"
+    # Calls that end within a tick never overlap, so this is how many may be suspended at once.
+    instances: int = 8
+    waiting: int = 64
+    wait: float = 0.25
+    # Bounds what a leak of a few bytes a call can hold, at a cost of a start, some 50 µs, in so many calls.
+    retire_calls: int = 100_000
+    # Linear memory never shrinks. One large body is no reason for a new instance; 256 calls pay for one.
+    high_water_share: float = 0.75
+    high_water_calls: int = 256
 
 
 DEFAULT = Limits()

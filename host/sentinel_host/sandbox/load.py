@@ -40,17 +40,37 @@ class LoadedGuest:
     def middleware(
         self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
     ) -> GuestMiddleware:
-        """Start an instance with this configuration, one MessagePack map; each call makes an independent one.
+        """Start an instance with this configuration, one MessagePack map; each call makes an independent pool.
 
-        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose.
-        Raises `GuestLoadError` when the guest traps while it starts, or refuses the configuration.
+        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose. Waits for as
+        long as the guest takes to start, at most a second. Raises `GuestLoadError` when the guest fails while it
+        starts, or refuses the configuration.
         """
+        made = self._make(config, on_failure, upstreams)
+        try:
+            made.start_now()
+        except GuestError as error:
+            raise self._refused(error) from error
+        return made
+
+    async def start_middleware(
+        self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
+    ) -> GuestMiddleware:
+        """The same while the event loop goes on: for a worker that serves."""
+        made = self._make(config, on_failure, upstreams)
+        try:
+            await made.start()
+        except GuestError as error:
+            raise self._refused(error) from error
+        return made
+
+    def _make(self, config: bytes, on_failure: str, upstreams: frozenset[str]) -> GuestMiddleware:
         if config != NO_CONFIG and CONFIGURE.name not in self.hooks:
             raise GuestLoadError(f"{self.path}: is configured, but exports no {CONFIGURE.name}")
-        try:
-            return GuestMiddleware(self._blueprint, config, on_failure, upstreams)
-        except GuestError as error:
-            raise GuestLoadError(f"{self.path}: {error.hook}: {error.reason}") from error
+        return GuestMiddleware(self._blueprint, config, on_failure, upstreams)
+
+    def _refused(self, error: GuestError) -> GuestLoadError:
+        return GuestLoadError(f"{self.path}: {error.hook}: {error.reason}")
 
 
 def load_guest(path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits = DEFAULT) -> LoadedGuest:

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
-from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK
-from sentinel_host.errors import GuestProtocolError
-from sentinel_host.messages import RequestAction, RequestEdits, ResponseAction
-from sentinel_host.native.guest import CallFailed, NativeGuest
-from sentinel_host.sandbox.instance import SLOTS, Blueprint, guest_error, start
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
-_ON_REQUEST = SLOTS[ON_REQUEST]
-_ON_RESPONSE = SLOTS[ON_RESPONSE]
-_ON_COMPLETE = SLOTS[ON_COMPLETE]
+from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
+from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
+from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
+from sentinel_host.messages import RequestAction, RequestEdits, ResponseAction
+from sentinel_host.native.failure import CallFailed
+from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.sandbox.breaker import Breaker
+from sentinel_host.sandbox.instance import SLOTS, Blueprint
+from sentinel_host.sandbox.limits import WALL_FACTOR
+from sentinel_host.sandbox.pool import Pool
+from sentinel_host.sandbox.runqueue import WallClockBound
+
+T = TypeVar("T")
+
+_log = logging.getLogger("sentinel.sandbox")
+
+
+class _Entry(Generic[T]):
+    """A hook as it is called: its number and name, and what makes an action of a guest's answer."""
+
+    __slots__ = ("decode", "name", "slot")
+
+    def __init__(self, hook: Hook, decode: Callable[[GuestMiddleware, bytes], T]) -> None:
+        self.name = hook.name
+        self.slot = SLOTS[hook]
+        self.decode = decode
 
 
 class GuestMiddleware:
     """One use of a guest, with one configuration, as a chain calls it.
 
-    Every hook takes its record's bytes and the id of the request, which marks what the guest logs, and raises
-    `GuestTrap` or `GuestProtocolError`. A failed call discards the instance; the next call makes a new one. Hooks that
-    the guest does not export must not be called: the ``handles_…`` attributes tell which those are.
+    Every hook takes its record's bytes, the id of the request, which marks what the guest logs, and the client's
+    address. It returns its action or, for a call that takes longer than a tick or must wait for an instance, an
+    awaitable of it; either way it may raise `GuestError`. Hooks that the guest does not export must not be called: the
+    ``handles_…`` attributes tell which those are.
     """
 
     __slots__ = (
         "_answers",
         "_blueprint",
-        "_config",
-        "_instance",
+        "_breaker",
+        "_idle",
+        "_pool",
         "_upstreams",
         "handles_completion",
         "handles_request",
@@ -38,7 +60,7 @@ class GuestMiddleware:
     )
 
     def __init__(self, blueprint: Blueprint, config: bytes, on_failure: str, upstreams: frozenset[str]) -> None:
-        """Starts and configures the first instance; raises `GuestError`."""
+        """Starts nothing: that is for `start` or `start_now`."""
         hooks = {checked.hook for checked in blueprint.checked.hooks}
         self.name = blueprint.name
         self.on_failure = on_failure
@@ -48,50 +70,167 @@ class GuestMiddleware:
         self.handles_request_body = ON_REQUEST_CHUNK in hooks
         self.handles_response_body = ON_RESPONSE_CHUNK in hooks
         self._blueprint = blueprint
-        self._config = config
         self._answers = blueprint.limits.answers
         self._upstreams = upstreams
-        self._instance: NativeGuest | None = start(blueprint, config)
+        self._breaker = Breaker()
+        self._pool = Pool(blueprint, config)
+        self._idle = self._pool.idle
 
-    def on_request(self, record: bytes, request_id: str) -> RequestAction | None:
+    def start_now(self) -> None:
+        """Make the first instance, while nothing else happens; raises `GuestError`."""
+        self._pool.start_now()
+
+    async def start(self) -> None:
+        """Make the first instance, while the event loop goes on; raises `GuestError`."""
+        await self._pool.start()
+
+    def on_request(
+        self, record: bytes, request_id: str, client: str = ""
+    ) -> RequestAction | Coroutine[Any, Any, RequestAction | None] | None:
         """Call ``on-request`` with a ``request-head``; ``None`` stands for "go on, no change"."""
-        answer = self._call(_ON_REQUEST, "on-request", record, b"", request_id)
-        if answer is None:
-            return None
-        try:
-            action = decode_request_action(answer, self._answers)
-        except AbiError as error:
-            raise GuestProtocolError(self.name, "on-request", str(error)) from None
-        if type(action) is RequestEdits and action.upstream is not None and action.upstream not in self._upstreams:
-            raise GuestProtocolError(
-                self.name, "on-request", f"chose the upstream {action.upstream[:64]!r}, which is not granted to it"
-            )
-        return action
+        return self._call(_ON_REQUEST, record, b"", request_id, client)
 
-    def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
+    def on_response(
+        self, record: bytes, context: bytes, request_id: str, client: str = ""
+    ) -> ResponseAction | Coroutine[Any, Any, ResponseAction | None] | None:
         """Call ``on-response`` with a ``response-head``; ``None`` stands for "go on, no change"."""
-        answer = self._call(_ON_RESPONSE, "on-response", record, context, request_id)
-        if answer is None:
-            return None
-        try:
-            return decode_response_action(answer, self._answers)
-        except AbiError as error:
-            raise GuestProtocolError(self.name, "on-response", str(error)) from None
+        return self._call(_ON_RESPONSE, record, context, request_id, client)
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
+    def on_complete(
+        self, record: bytes, context: bytes, request_id: str, client: str = ""
+    ) -> Coroutine[Any, Any, None] | None:
         """Call ``on-complete`` with a ``summary``."""
-        self._call(_ON_COMPLETE, "on-complete", record, context, request_id)
+        return self._call(_ON_COMPLETE, record, context, request_id, client)
 
     def close(self) -> None:
-        """Drop the instance. No hook may be called any more."""
-        self._instance = None
+        """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
+        self._pool.close()
 
-    def _call(self, slot: int, hook: str, record: bytes, context: bytes, request_id: str) -> bytes | None:
-        instance = self._instance
-        if instance is None:
-            instance = self._instance = start(self._blueprint, self._config)
+    def _call(
+        self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str
+    ) -> T | Coroutine[Any, Any, T | None] | None:
+        idle = self._idle
+        if not idle:
+            return self._call_later(entry, record, context, request_id, client)
+        instance = idle.pop()
         try:
-            return instance.call(slot, record, context, False, request_id)
+            answer = instance.call(entry.slot, record, context, False, request_id)
         except CallFailed as failed:
-            self._instance = None
-            raise guest_error(self.name, hook, failed) from None
+            raise self._failed(instance, entry.name, failed, client) from None
+        if answer is SUSPENDED:
+            return self._finish(entry, instance, client)
+        if instance.is_worn:
+            self._pool.release(instance)
+        else:
+            idle.append(instance)
+        return None if answer is None else self._decode(entry, answer, client)
+
+    async def _call_later(
+        self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str
+    ) -> T | None:
+        """A call for which no instance is idle: it is made, waited for, or refused in quarantine."""
+        if self._breaker.is_open:
+            return await self._probe(entry, record, context, request_id, client)
+        try:
+            instance = await self._pool.acquire()
+        except GuestBusy as busy:
+            raise GuestBusy(self.name, busy.reason, entry.name) from None
+        except GuestError:
+            self._note_failure(client)
+            raise
+        return await self._run(entry, instance, record, context, request_id, client)
+
+    async def _run(
+        self, entry: _Entry[T], instance: NativeGuest, record: bytes, context: bytes, request_id: str, client: str
+    ) -> T | None:
+        try:
+            answer = instance.call(entry.slot, record, context, False, request_id)
+        except CallFailed as failed:
+            raise self._failed(instance, entry.name, failed, client) from None
+        if answer is SUSPENDED:
+            return await self._finish(entry, instance, client)
+        self._pool.release(instance)
+        return None if answer is None else self._decode(entry, answer, client)
+
+    async def _finish(self, entry: _Entry[T], instance: NativeGuest, client: str) -> T | None:
+        """Wait for a suspended call; one that is cancelled takes its instance with it."""
+        deadline = self._pool.limits.deadline
+        try:
+            answer = await self._blueprint.engine.queue.finish(instance, deadline * WALL_FACTOR)
+        except CallFailed as failed:
+            raise self._failed(instance, entry.name, failed, client) from None
+        except WallClockBound:
+            self._pool.discard(instance)
+            self._note_failure(client)
+            raise self._pool.overdue(entry.name, deadline) from None
+        except BaseException:
+            self._pool.discard(instance)
+            raise
+        self._pool.release(instance)
+        return None if answer is None else self._decode(entry, answer, client)
+
+    async def _probe(self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str) -> T | None:
+        """A call in quarantine: refused, or the one that shows whether the guest works again."""
+        breaker, stats = self._breaker, self._pool.stats
+        if not breaker.may_probe():
+            stats.refused += 1
+            raise GuestQuarantined(self.name, entry.name, breaker.retry_after)
+        try:
+            instance = await self._pool.acquire()
+            action = await self._run(entry, instance, record, context, request_id, client)
+        except GuestBusy:
+            breaker.probe_dropped()
+            raise
+        except GuestError:
+            breaker.probe_failed()
+            _log.warning("guest %s stays in quarantine for %d s", self.name, breaker.retry_after)
+            raise
+        except BaseException:
+            breaker.probe_dropped()
+            raise
+        breaker.probe_succeeded()
+        self._pool.is_barred = False
+        stats.quarantined -= 1
+        _log.warning("guest %s is out of quarantine", self.name)
+        return action
+
+    def _failed(self, instance: NativeGuest, hook: str, failed: CallFailed, client: str) -> GuestError:
+        self._pool.discard(instance)
+        self._note_failure(client)
+        return self._pool.error(hook, failed)
+
+    def _note_failure(self, client: str) -> None:
+        breaker, pool = self._breaker, self._pool
+        if breaker.failed(pool.plan.calls, client):
+            pool.stats.quarantines += 1
+            pool.stats.quarantined += 1
+            pool.is_barred = True
+            pool.empty()
+            _log.error(
+                "guest %s is in quarantine for %d s: it fails for several clients", self.name, breaker.retry_after
+            )
+
+    def _decode(self, entry: _Entry[T], answer: bytes, client: str) -> T:
+        try:
+            return entry.decode(self, answer)
+        except AbiError as error:
+            self._pool.stats.protocol_errors += 1
+            self._note_failure(client)
+            raise GuestProtocolError(self.name, entry.name, str(error)) from None
+
+    def _decode_request(self, answer: bytes) -> RequestAction | None:
+        action = decode_request_action(answer, self._answers)
+        if type(action) is RequestEdits and action.upstream is not None and action.upstream not in self._upstreams:
+            raise AbiError(f"chose the upstream {action.upstream[:64]!r}, which is not granted to it")
+        return action
+
+    def _decode_response(self, answer: bytes) -> ResponseAction | None:
+        return decode_response_action(answer, self._answers)
+
+    def _decode_nothing(self, answer: bytes) -> None:
+        return None
+
+
+_ON_REQUEST = _Entry(ON_REQUEST, GuestMiddleware._decode_request)
+_ON_RESPONSE = _Entry(ON_RESPONSE, GuestMiddleware._decode_response)
+_ON_COMPLETE = _Entry(ON_COMPLETE, GuestMiddleware._decode_nothing)

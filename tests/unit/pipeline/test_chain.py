@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
+import pytest
 
-from sentinel_host.errors import GuestError, GuestTrap
+from sentinel_host.errors import GuestBusy, GuestError, GuestQuarantined, GuestTrap
 from sentinel_host.messages import (
     Answer,
     Edit,
@@ -32,27 +35,40 @@ class Fake:
     response: ResponseAction | GuestError | None = None
     complete: GuestError | None = None
     on_failure: str = "closed"
+    waits_for: asyncio.Event | None = None
     handles_request: bool = True
     handles_response: bool = True
     handles_completion: bool = True
     records: list[bytes] = field(default_factory=list)
 
-    def on_request(self, record: bytes, request_id: str) -> RequestAction | None:
+    def on_request(
+        self, record: bytes, request_id: str, client: str
+    ) -> RequestAction | Awaitable[RequestAction | None] | None:
+        assert client == "::1"
         self.records.append(record)
         self.seen.append((self.name, "request", msgpack.unpackb(record), b""))
         return self._answer(self.request)
 
-    def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
+    def on_response(
+        self, record: bytes, context: bytes, request_id: str, client: str
+    ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         self.records.append(record)
         self.seen.append((self.name, "response", msgpack.unpackb(record), context))
         return self._answer(self.response)
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
+    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
         self.seen.append((self.name, "complete", msgpack.unpackb(record), context))
-        self._answer(self.complete)
+        return self._answer(self.complete)
 
-    @staticmethod
-    def _answer(answer: Any) -> Any:
+    def _answer(self, answer: Any) -> Any:
+        if self.waits_for is not None:
+            return self._wait(self.waits_for, answer)
+        if isinstance(answer, GuestError):
+            raise answer
+        return answer
+
+    async def _wait(self, event: asyncio.Event, answer: Any) -> Any:
+        await event.wait()
         if isinstance(answer, GuestError):
             raise answer
         return answer
@@ -69,8 +85,28 @@ def chain(seen: Seen, **guests: dict[str, Any]) -> Chain:
     )
 
 
-def passage(chain_: Chain) -> Passage:
-    return Passage(chain_, "r1")
+class Way:
+    """A passage whose waiting hooks are waited for."""
+
+    def __init__(self, guests: Chain) -> None:
+        self.passage = Passage(guests, "r1", "::1")
+
+    @property
+    def upstream(self) -> str | None:
+        return self.passage.upstream
+
+    def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
+        return asyncio.run(self.passage.on_request(head))
+
+    def on_response(self, head: ResponseHead) -> bytes | None:
+        return asyncio.run(self.passage.on_response(head))
+
+    def on_complete(self, told: Summary) -> None:
+        self.passage.on_complete(told)
+
+
+def passage(chain_: Chain) -> Way:
+    return Way(chain_)
 
 
 def request_head() -> RequestHead:
@@ -217,3 +253,76 @@ def test_completion_goes_on_after_a_failure() -> None:
     way = passage(chain(seen, a={}, b={"complete": TRAP}))
     way.on_complete(summary())
     assert order(seen) == ["complete b", "complete a"]
+
+
+def test_hooks_that_need_time_are_awaited_in_their_turn() -> None:
+    async def main() -> None:
+        seen: Seen = []
+        events = {name: asyncio.Event() for name in "ac"}
+        edits = RequestEdits([(Edit.SET, b"x", b"2")])
+        guests = chain(
+            seen,
+            a={"waits_for": events["a"], "request": edits, "response": ResponseEdits(status=404)},
+            b={},
+            c={"waits_for": events["c"]},
+        )
+        way = Passage(guests, "r1", "::1")
+        head = request_head()
+        asked = asyncio.ensure_future(way.on_request(head))
+        await asyncio.sleep(0)
+        assert order(seen) == ["request a"]
+        assert not asked.done()
+        for event in events.values():
+            event.set()
+        assert await asked is None
+        assert order(seen) == ["request a", "request b", "request c"]
+        assert seen[1][2][3] == [["x", b"2"]]
+        answer = response_head()
+        assert await way.on_response(answer) is None
+        assert answer.status == 404
+        assert order(seen)[3:] == ["response c", "response b", "response a"]
+
+    asyncio.run(main())
+
+
+def test_a_failure_after_a_while_is_a_failure() -> None:
+    async def main() -> None:
+        event = asyncio.Event()
+        event.set()
+        guests = chain([], a={"waits_for": event, "request": TRAP, "response": TRAP})
+        way = Passage(guests, "r1", "::1")
+        made = await way.on_request(request_head())
+        assert made is not None
+        assert made[0].status == 503
+        assert await Passage(guests, "r1", "::1").on_response(response_head()) == b"refused"
+
+    asyncio.run(main())
+
+
+def test_completion_goes_on_without_the_request_and_in_order() -> None:
+    """The exchange may have been cancelled: nobody is left who would wait for a guest that needs time."""
+
+    async def main() -> None:
+        seen: Seen = []
+        event = asyncio.Event()
+        guests = chain(seen, a={}, b={"waits_for": event, "complete": TRAP}, c={}, d={"complete": TRAP})
+        Passage(guests, "r1", "::1").on_complete(summary())
+        await asyncio.sleep(0)
+        assert order(seen) == ["complete d", "complete c", "complete b"]
+        assert len(guests.unfinished) == 1
+        event.set()
+        await asyncio.wait(guests.unfinished)
+        assert order(seen)[3:] == ["complete a"]
+        assert not guests.unfinished
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [GuestBusy("a", "all busy"), GuestQuarantined("a", "on-request", 5)])
+def test_a_guest_that_is_not_called_fails_closed_whatever_its_configuration_says(error: GuestError) -> None:
+    """Otherwise whoever floods the gateway switches its optional guests off for everybody."""
+    way = passage(chain([], a={"request": error, "response": error, "on_failure": "open"}))
+    made = way.on_request(request_head())
+    assert made is not None
+    assert made[0].status == 503
+    assert passage(chain([], a={"response": error, "on_failure": "open"})).on_response(response_head()) == b"refused"

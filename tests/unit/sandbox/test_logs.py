@@ -10,11 +10,13 @@ import pytest
 from sentinel_host.abi.contract import LOG_LEVELS
 from sentinel_host.errors import GuestTrap
 from sentinel_host.native.log import DEFAULT_CAPACITY
-from sentinel_host.sandbox import GuestEngine
+from sentinel_host.sandbox import GuestEngine, Limits
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.text import readable
 
 from .conftest import Load
+
+UNCUT = Limits(lines=1_000_000)
 
 
 def test_levels_and_request_ids(load: Load, engine: GuestEngine) -> None:
@@ -61,7 +63,7 @@ def test_bad_calls_trap(load: Load, level: int, start: int, length: int, reason:
 
 
 def test_a_flood_is_bounded_and_counted(load: Load, engine: GuestEngine) -> None:
-    middleware = load("hostile/log_flood").middleware()
+    middleware = load("hostile/log_flood", UNCUT).middleware()
     for _ in range(2):
         middleware.on_request(b"x", "r")
     lines, dropped = engine.log.drain()
@@ -72,7 +74,7 @@ def test_a_flood_is_bounded_and_counted(load: Load, engine: GuestEngine) -> None
 
 def test_a_log_that_nobody_drains_stays_small(load: Load, engine: GuestEngine) -> None:
     """What is kept about the calls that wrote lines is as bounded as the lines."""
-    middleware = load("hostile/log_flood").middleware()
+    middleware = load("hostile/log_flood", UNCUT).middleware()
     for _ in range(50):
         middleware.on_request(b"x", "r")
     assert len(engine.log.buffer.labels) == 1
@@ -96,10 +98,22 @@ def test_emits_records(load: Load, engine: GuestEngine, caplog: pytest.LogCaptur
 
 
 def test_reports_what_was_dropped(load: Load, engine: GuestEngine, caplog: pytest.LogCaptureFixture) -> None:
-    load("hostile/log_flood").middleware().on_request(b"x", "r")
+    load("hostile/log_flood", UNCUT).middleware().on_request(b"x", "r")
     engine.log.emit()
     assert caplog.records[-1].name == "sentinel.guest"
     assert "lines of guests were dropped" in caplog.records[-1].getMessage()
+
+
+def test_one_call_writes_so_many_lines(load: Load, engine: GuestEngine) -> None:
+    """Otherwise one request could push every other guest's lines out of the buffer."""
+    middleware = load("hostile/log_flood").middleware()
+    before = engine.snapshot()["log_flood"]["log_lines_cut"]
+    for request in ("r1", "r2"):
+        middleware.on_request(b"x", request)
+    lines, dropped = engine.log.drain()
+    assert [line.request_id for line in lines] == ["r1"] * 64 + ["r2"] * 64
+    assert dropped == 0
+    assert engine.snapshot()["log_flood"]["log_lines_cut"] - before == 2 * (10_000 - 64)
 
 
 def test_a_name_has_one_number() -> None:

@@ -1,0 +1,56 @@
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+snt_counters *snt_counters_new(void) { return calloc(1, sizeof(snt_counters)); }
+
+snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id) {
+  snt_plan *plan = calloc(1, sizeof *plan);
+  if (plan == NULL) return NULL;
+  atomic_init(&plan->references, 1);
+  plan->engine = engine;
+  plan->ticker = ticker;
+  plan->wasm_engine = (wasm_engine_t *)wasm_engine;
+  plan->pre = (const wasmtime_instance_pre_t *)pre;
+  plan->nullary = (const wasm_functype_t *)nullary;
+  plan->counters = counters;
+  plan->limits = *limits;
+  plan->id = id;
+  snt_ticker_keep(ticker);
+  return plan;
+}
+
+void snt_plan_keep(snt_plan *plan) { atomic_fetch_add(&plan->references, 1); }
+
+void snt_plan_free(snt_plan *plan) {
+  if (plan == NULL || atomic_fetch_sub(&plan->references, 1) > 1) return;
+  for (size_t i = 0; i < SNT_HOOKS; i++) {
+    free(plan->hooks[i].name);
+    free(plan->hooks[i].post);
+  }
+  snt_ticker_free(plan->ticker);
+  free(plan);
+}
+
+static bool copy(char **to, const char *from) {
+  size_t size = strlen(from) + 1;
+  *to = malloc(size);
+  if (*to != NULL) memcpy(*to, from, size);
+  return *to != NULL;
+}
+
+bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
+                   const char *post) {
+  if (index >= SNT_HOOKS || lists > 2 || returns > SNT_RETURNS_OUTCOME) return false;
+  snt_shape *hook = &plan->hooks[index];
+  if (hook->bound || !copy(&hook->name, name) || (post != NULL && !copy(&hook->post, post))) return false;
+  hook->lists = (uint8_t)lists;
+  hook->takes_flag = takes_flag;
+  hook->returns = (uint8_t)returns;
+  hook->bound = true;
+  return true;
+}
+
+uint64_t snt_plan_calls(const snt_plan *plan) { return plan->calls; }

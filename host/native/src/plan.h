@@ -1,0 +1,84 @@
+/* What instances of one guest with one configuration have in common: the linked module, limits, names, and counts.
+ *
+ * Rule 1: the names and shapes of hooks have been checked for their exact core type before they come here.
+ * Rule 2: a plan lives until its last owner is gone, whether that is Python or an instance: Python may free both at once,
+ *         in any order.
+ */
+#ifndef SNT_PLAN_H
+#define SNT_PLAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine.h"
+#include "ticker.h"
+
+#define SNT_HOOKS 8
+/* The slots that starting an instance calls; the others belong to Python. */
+enum { SNT_SLOT_CONFIGURE = 0, SNT_SLOT_INITIALIZE = 7 };
+
+/* What a hook returns. */
+enum { SNT_RETURNS_NOTHING = 0, SNT_RETURNS_LIST = 1, SNT_RETURNS_OUTCOME = 2 };
+
+/* Bounds of one instance and its calls. Sizes are bytes, times nanoseconds of the guest's own running time. */
+typedef struct {
+  int64_t memory, table_elements, tables;
+  uint32_t result;         /* the longest result */
+  uint32_t lines;          /* log lines that one call may write */
+  uint64_t deadline;       /* of a call */
+  uint64_t start_deadline; /* of start function, _initialize and configure together */
+  uint64_t retire_calls;   /* after which an instance asks to be retired */
+  uint64_t high_water;     /* memory above which it asks for that */
+  uint64_t high_calls;     /* after so many calls above it */
+} snt_limits;
+
+/* Counts of one guest over all its instances, written by the thread that calls them. */
+typedef struct {
+  uint64_t calls, suspensions, cpu_ns, lines_cut;
+  uint64_t started;      /* instances, ever */
+  uint64_t instances;    /* alive now */
+  uint64_t memory_bytes; /* theirs, as of their last calls */
+} snt_counters;
+
+typedef struct {
+  bool bound, takes_flag;
+  uint8_t lists, returns;
+  char *name, *post;
+} snt_shape;
+
+typedef struct {
+  atomic_uint references;
+  const snt_engine *engine;
+  snt_ticker *ticker;
+  wasm_engine_t *wasm_engine;
+  const wasmtime_instance_pre_t *pre;
+  const wasm_functype_t *nullary; /* () -> (), of this engine */
+  snt_counters *counters;
+  snt_limits limits;
+  uint64_t id;    /* names the guest in log lines */
+  uint64_t calls; /* of hooks */
+  snt_shape hooks[SNT_HOOKS];
+} snt_plan;
+
+/* Counts at zero, which live as long as the process; NULL when there is no memory. */
+snt_counters *snt_counters_new(void);
+
+/* A plan for the linked module at `pre`; `nullary` is a function type without parameters and results. The engine objects
+ * are borrowed: the caller keeps them as long as it makes instances. NULL when there is no memory. */
+snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id);
+void snt_plan_keep(snt_plan *plan);
+void snt_plan_free(snt_plan *plan);
+
+/* Say that the guest exports the hook `index` under `name`: `lists` of its parameters are lists (with `takes_flag` a bool
+ * stands behind the first); `post` is its post-return's name, NULL when there is none. Returns whether `index` and the shape
+ * are possible and there is memory. */
+bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
+                   const char *post);
+
+/* How many calls of hooks its instances have begun. */
+uint64_t snt_plan_calls(const snt_plan *plan);
+
+#endif

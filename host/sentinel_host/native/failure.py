@@ -1,0 +1,119 @@
+"""Why a call failed, in words: the C's numbers, and the engine's traps and errors with their Wasm frames."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import re
+
+from wasmtime import Frame, Trap, WasmtimeError, _bindings
+from wasmtime._trap import FrameList
+
+from sentinel_host.native._native import lib
+
+
+class Failure(enum.IntEnum):
+    """Why a call failed, as the C numbers it."""
+
+    REFUSED = lib.SNT_REFUSED
+    TRAP_IN_REALLOC = lib.SNT_TRAP_IN_REALLOC
+    TRAP_IN_HOOK = lib.SNT_TRAP_IN_HOOK
+    TRAP_IN_POST = lib.SNT_TRAP_IN_POST
+    TRAP_IN_START = lib.SNT_TRAP_IN_START
+    REALLOC_OUT_OF_BOUNDS = lib.SNT_REALLOC_OUT_OF_BOUNDS
+    AREA_MISALIGNED = lib.SNT_AREA_MISALIGNED
+    AREA_OUT_OF_BOUNDS = lib.SNT_AREA_OUT_OF_BOUNDS
+    RESULT_OUT_OF_BOUNDS = lib.SNT_RESULT_OUT_OF_BOUNDS
+    RESULT_TOO_LONG = lib.SNT_RESULT_TOO_LONG
+    BAD_DISCRIMINANT = lib.SNT_BAD_DISCRIMINANT
+    INPUT_TOO_LONG = lib.SNT_INPUT_TOO_LONG
+    NO_HOOK = lib.SNT_NO_HOOK
+    BUSY = lib.SNT_BUSY
+    DISCARDED = lib.SNT_DISCARDED
+    NO_MEMORY = lib.SNT_NO_MEMORY
+
+
+TRAPS = frozenset((Failure.TRAP_IN_REALLOC, Failure.TRAP_IN_HOOK, Failure.TRAP_IN_POST, Failure.TRAP_IN_START))
+"""Those that leave the engine's trap or error behind."""
+
+REASONS = {
+    Failure.REALLOC_OUT_OF_BOUNDS: "cabi_realloc returned memory out of bounds",
+    Failure.AREA_MISALIGNED: "the return area is not aligned to 4 bytes",
+    Failure.AREA_OUT_OF_BOUNDS: "the return area lies outside of memory",
+    Failure.RESULT_OUT_OF_BOUNDS: "the result lies outside of memory",
+    Failure.RESULT_TOO_LONG: "the result is longer than allowed",
+    Failure.BAD_DISCRIMINANT: "the result is neither ok nor err",
+    Failure.INPUT_TOO_LONG: "the payload does not fit into a 32-bit memory",
+    Failure.NO_HOOK: "the guest does not export this hook",
+    Failure.BUSY: "a call of this instance is under way",
+    Failure.DISCARDED: "an earlier call of this instance failed",
+    Failure.NO_MEMORY: "the host has no memory for the result",
+}
+_WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " in cabi_post"}
+_NUMBER = re.compile(r"^\d+: ")
+
+
+class CallFailed(Exception):
+    """A call failed, and its instance may not be called again.
+
+    ``reason`` is one line; ``trapped`` tells guest code that stopped from an answer that breaks the ABI, ``timed_out``
+    that it was stopped at its deadline; ``frames`` are the Wasm frames as ``module!function``, innermost first.
+    ``phase`` is the step of starting that failed, `Phase.SERVING` for a hook.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        reason: str,
+        frames: tuple[str, ...] = (),
+        *,
+        phase: Phase,
+        trapped: bool = False,
+        timed_out: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.failure = failure
+        self.reason = reason
+        self.frames = frames
+        self.phase = phase
+        self.trapped = trapped
+        self.timed_out = timed_out
+
+
+class Phase(enum.IntEnum):
+    """What an instance is doing, as the C numbers it."""
+
+    NEW = lib.SNT_NEW
+    STARTING = lib.SNT_STARTING
+    INITIALIZING = lib.SNT_INITIALIZING
+    CONFIGURING = lib.SNT_CONFIGURING
+    SERVING = lib.SNT_SERVING
+
+
+def failed_by_trap(failure: Failure, phase: Phase, trap: int) -> CallFailed:
+    """For the trap at an address, which is owned from here on."""
+    owned = Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(_bindings.wasm_trap_t)))
+    reason = last_line(owned.message).removeprefix("wasm trap: ") + _WHERE.get(failure, "")
+    return CallFailed(failure, reason, tuple(map(_frame, owned.frames)), phase=phase, trapped=True)
+
+
+def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool) -> CallFailed:
+    """The same for an error: what a host function refused, or the deadline, is one to the engine and not a trap."""
+    owned = WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(_bindings.wasmtime_error_t)))
+    found = FrameList(owned)
+    _bindings.wasmtime_error_wasm_trace(owned.ptr(), ctypes.byref(found.vec))
+    frames = tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
+    # An error of instantiation itself, such as a memory beyond its limit, is what the module asks for, not what it did.
+    trapped = failure is not Failure.TRAP_IN_START or bool(frames)
+    reason = last_line(str(owned)) + _WHERE.get(failure, "")
+    return CallFailed(failure, reason, frames, phase=phase, trapped=trapped, timed_out=timed_out)
+
+
+def _frame(frame: Frame) -> str:
+    return f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
+
+
+def last_line(text: str) -> str:
+    """The innermost cause of an engine's message, which lists causes line by line, numbered when there are several."""
+    lines = text.strip().splitlines()
+    return _NUMBER.sub("", lines[-1].strip()) if lines else "no reason given"

@@ -1,0 +1,182 @@
+"""What the instances of one guest share on the native side: the ticker, a plan, and the guest's counts."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from wasmtime import Engine, FuncType, InstancePre
+
+from sentinel_host.native._native import ffi, lib
+from sentinel_host.native.library import ENGINE_TABLE
+from sentinel_host.native.log import LogBuffer
+
+if TYPE_CHECKING:
+    from sentinel_host.native._native import CountersHandle
+
+SLOT_CONFIGURE = lib.SNT_SLOT_CONFIGURE
+"""The hook slot that starting an instance calls with the configuration."""
+
+SLOT_INITIALIZE = lib.SNT_SLOT_INITIALIZE
+"""The hook slot that starting an instance calls before that."""
+
+
+class Returns(enum.IntEnum):
+    """What a hook returns, as the C numbers it."""
+
+    NOTHING = lib.SNT_RETURNS_NOTHING
+    LIST = lib.SNT_RETURNS_LIST
+    OUTCOME = lib.SNT_RETURNS_OUTCOME
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A hook's parameters and result: ``lists`` byte lists, with ``flag`` a bool behind the first."""
+
+    lists: int
+    flag: bool
+    returns: Returns
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A hook's name and shape, and the name of its post-return, if any: all checked for their exact core types."""
+
+    name: str
+    post: str | None
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """``snt_limits`` of host/native/src/plan.h: bytes, counts, and nanoseconds of the guest's own running time."""
+
+    memory: int
+    table_elements: int
+    tables: int
+    result: int
+    lines: int
+    deadline: int
+    start_deadline: int
+    retire_calls: int
+    high_water: int
+    high_calls: int
+
+
+class Ticker:
+    """Advances an engine's epoch while guests run; the engine must have epoch interruption on."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, engine: Engine) -> None:
+        handle = lib.snt_ticker_new(ENGINE_TABLE, address(engine))
+        if handle == ffi.NULL:
+            raise MemoryError
+        self.handle = ffi.gc(handle, lib.snt_ticker_free)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it waits for a guest to run, and wakes nobody."""
+        return lib.snt_ticker_is_asleep(self.handle)
+
+
+class Counters:
+    """Counts of one guest over all its instances, kept by the C as it calls them; they live as long as the process."""
+
+    __slots__ = ("_counts", "handle")
+
+    def __init__(self) -> None:
+        self.handle: CountersHandle = lib.snt_counters_new()
+        if self.handle == ffi.NULL:
+            raise MemoryError
+        self._counts = self.handle
+
+    @property
+    def calls(self) -> int:
+        """Calls of hooks."""
+        return self._counts.calls
+
+    @property
+    def suspensions(self) -> int:
+        """How often a call was left at a tick, to be gone on with."""
+        return self._counts.suspensions
+
+    @property
+    def cpu_ns(self) -> int:
+        """Running time, in nanoseconds."""
+        return self._counts.cpu_ns
+
+    @property
+    def lines_cut(self) -> int:
+        """Log lines beyond what one call may write."""
+        return self._counts.lines_cut
+
+    @property
+    def started(self) -> int:
+        """Instances that were begun."""
+        return self._counts.started
+
+    @property
+    def instances(self) -> int:
+        """Instances that exist."""
+        return self._counts.instances
+
+    @property
+    def memory_bytes(self) -> int:
+        """Linear memory of those, as of their last calls."""
+        return self._counts.memory_bytes
+
+
+class Plan:
+    """What instances of one linked module are made by. ``exports`` go by slot; log lines carry ``guest``."""
+
+    __slots__ = ("_kept", "handle", "log")
+
+    def __init__(
+        self,
+        engine: Engine,
+        ticker: Ticker,
+        module: InstancePre,
+        nullary: FuncType,
+        exports: Mapping[int, Export],
+        limits: CallLimits,
+        counters: Counters,
+        log: LogBuffer,
+        guest: int,
+    ) -> None:
+        handle = lib.snt_plan_new(
+            ENGINE_TABLE,
+            ticker.handle,
+            address(engine),
+            address(module),
+            address(nullary),
+            counters.handle,
+            ffi.new("snt_limits *", asdict(limits)),
+            guest,
+        )
+        if handle == ffi.NULL:
+            raise MemoryError
+        self.handle = ffi.gc(handle, lib.snt_plan_free)
+        self.log = log
+        # The C borrows them.
+        self._kept = (engine, module, nullary)
+        for slot, export in exports.items():
+            post = ffi.NULL if export.post is None else export.post.encode()
+            shape = export.shape
+            if not lib.snt_plan_hook(handle, slot, shape.lists, shape.flag, shape.returns, export.name.encode(), post):
+                raise ValueError(f"hook slot {slot}")
+
+    @property
+    def calls(self) -> int:
+        """How many calls of hooks its instances have begun."""
+        return lib.snt_plan_calls(self.handle)
+
+
+def address(owner: Engine | InstancePre | FuncType) -> int:
+    """Where the engine's object is that a wrapper owns."""
+    found = ctypes.cast(owner.ptr(), ctypes.c_void_p).value
+    assert found is not None
+    return found

@@ -1,0 +1,89 @@
+"""When a guest fails so much that it is no longer called: quarantine, back-off, and probes.
+
+Rule 1: no single client can switch a guest off. It takes a share of many calls, and failures of several clients.
+Rule 2: in quarantine nothing is called but one probe at a time, after a back-off that doubles with every failure.
+Rule 3: a good call costs nothing here; only failures are written down.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from time import monotonic
+
+# DESIGN.md section 9.3: half of the last 200 calls, from several clients.
+WINDOW = 200
+FAILURES = 100
+CLIENTS = 3
+# Seconds. Envoy's outlier detection ejects for 30 s, times how often it did; a broken guest is often replaced at once.
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 60.0
+
+
+class Breaker:
+    """The state of one use of a guest. ``is_open`` means quarantine."""
+
+    __slots__ = ("_backoff", "_failures", "_probing", "_retry_at", "is_open")
+
+    def __init__(self) -> None:
+        self._failures: deque[tuple[int, str]] = deque()
+        self._backoff = FIRST_BACKOFF
+        self._retry_at = 0.0
+        self._probing = False
+        self.is_open = False
+
+    def failed(self, calls: int, client: str) -> bool:
+        """Write down that the call with this number, counted over all, failed for a client; whether that trips it."""
+        if self.is_open:
+            return False
+        failures = self._failures
+        failures.append((calls, _network(client)))
+        while failures[0][0] <= calls - WINDOW:
+            failures.popleft()
+        if len(failures) < FAILURES or len({client for _, client in failures}) < CLIENTS:
+            return False
+        failures.clear()
+        # Tripping soon after a recovery goes on with the longer back-off.
+        if monotonic() - self._retry_at > 2 * LONGEST_BACKOFF:
+            self._backoff = FIRST_BACKOFF
+        self.is_open = True
+        self._retry_at = monotonic() + self._backoff
+        return True
+
+    def may_probe(self) -> bool:
+        """In quarantine: whether this call may be tried; if so, one of the next three must follow."""
+        if self._probing or monotonic() < self._retry_at:
+            return False
+        self._probing = True
+        return True
+
+    def probe_succeeded(self) -> None:
+        """End of the quarantine; the back-off stays doubled for a while, should it fail again."""
+        self._probing = False
+        self.is_open = False
+        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+
+    def probe_failed(self) -> None:
+        """On with the quarantine, for twice as long."""
+        self._probing = False
+        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+        self._retry_at = monotonic() + self._backoff
+
+    def probe_dropped(self) -> None:
+        """The call did not get as far as the guest, or was cancelled."""
+        self._probing = False
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until a probe may be tried, at least one."""
+        return max(1, round(self._retry_at - monotonic()))
+
+
+def _network(client: str) -> str:
+    """Who counts as one client: an address, and of IPv6 the network that one customer gets (RFC 6177)."""
+    if ":" not in client:
+        return client
+    try:
+        return str(ipaddress.ip_network((client, 64), strict=False))
+    except ValueError:
+        return client

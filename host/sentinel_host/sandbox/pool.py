@@ -1,0 +1,188 @@
+"""The instances of one guest with one configuration.
+
+Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken, never both; the last used is used next.
+Rule 2: instances are made when a call needs one, up to a maximum; then calls wait, bounded in number and in time.
+Rule 3: an instance that failed, was left in the middle of a call, or is worn, is closed. Its place goes to who waits.
+Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it empty asks `acquire`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
+from sentinel_host.native.failure import CallFailed, Phase
+from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start
+from sentinel_host.sandbox.limits import WALL_FACTOR
+from sentinel_host.sandbox.runqueue import WallClockBound
+
+
+class Pool:
+    """See the module. ``size`` is how many instances exist or are being made; ``is_barred`` in quarantine."""
+
+    __slots__ = (
+        "_blueprint",
+        "_config",
+        "_is_closed",
+        "_keeps",
+        "_waiters",
+        "idle",
+        "is_barred",
+        "limits",
+        "plan",
+        "size",
+        "stats",
+    )
+
+    def __init__(self, blueprint: Blueprint, config: bytes) -> None:
+        self._blueprint = blueprint
+        self._config = config
+        self._keeps = blueprint.limits.isolation == "shared"
+        self._is_closed = False
+        # A waiter is handed an instance, or None for the place of one that is gone.
+        self._waiters: deque[asyncio.Future[NativeGuest | None]] = deque()
+        self.is_barred = False
+        self.idle: list[NativeGuest] = []
+        self.limits = blueprint.limits
+        self.plan = blueprint.new_plan()
+        self.size = 0
+        self.stats = blueprint.engine.stats_of(blueprint.name)
+
+    def start_now(self) -> None:
+        """Make an instance without an event loop, which waits for as long as the guest takes to start.
+
+        Raises `GuestError`.
+        """
+        instance = start(self._blueprint, self._config, self.plan)
+        self.size += 1
+        self.release(instance)
+
+    async def start(self) -> None:
+        """The same on the event loop, which goes on meanwhile."""
+        self.size += 1
+        self.release(await self._start())
+
+    async def acquire(self) -> NativeGuest:
+        """An instance for one call: an idle one, a new one, or the first that is given back.
+
+        Raises `GuestBusy` when too many calls wait or this one waited too long, and `GuestError` when starting fails.
+        """
+        if self.idle:
+            return self.idle.pop()
+        if self.size < self.limits.instances:
+            self.size += 1
+            return await self._start()
+        return await self._wait() or await self._start()
+
+    def release(self, instance: NativeGuest) -> None:
+        """Give back an instance whose call has ended well."""
+        if instance.is_worn or not self._keeps or self.is_barred or self._is_closed:
+            if instance.is_worn:
+                self.stats.retired += 1
+            self.discard(instance)
+        elif waiter := self._next_waiter():
+            waiter.set_result(instance)
+        else:
+            self.idle.append(instance)
+
+    def discard(self, instance: NativeGuest) -> None:
+        """Close an instance that may not be called again."""
+        instance.close()
+        self._give_up_place()
+
+    def empty(self) -> None:
+        """Close every idle instance."""
+        while self.idle:
+            self.discard(self.idle.pop())
+
+    def close(self) -> None:
+        """Close every idle instance, and the others when they are given back."""
+        self._is_closed = True
+        self.empty()
+
+    def error(self, hook: str, failed: CallFailed) -> GuestError:
+        """The typed error for a failed call, counted."""
+        limits = self.limits
+        deadline = limits.deadline if failed.phase is Phase.SERVING else limits.start_deadline
+        error = guest_error(self._blueprint.name, hook, failed, deadline)
+        if failed.timed_out:
+            self.stats.deadlines += 1
+        elif failed.trapped:
+            self.stats.traps += 1
+        else:
+            self.stats.protocol_errors += 1
+        return error
+
+    def overdue(self, hook: str, deadline: float) -> GuestTimeout:
+        """The typed error for a call that was given up by the wall clock, counted."""
+        self.stats.deadlines += 1
+        return overdue_error(self._blueprint.name, hook, deadline)
+
+    def _new(self) -> NativeGuest:
+        return NativeGuest(self.plan, self._blueprint.engine.log.next_calls())
+
+    async def _start(self) -> NativeGuest:
+        """An instance for a place that is taken already."""
+        instance = self._new()
+        try:
+            if instance.start(self._config) is SUSPENDED:
+                wall = self.limits.start_deadline * WALL_FACTOR
+                await self._blueprint.engine.queue.finish(instance, wall)
+        except CallFailed as failed:
+            self.discard(instance)
+            raise self.error("start", failed) from None
+        except WallClockBound:
+            self.discard(instance)
+            raise self.overdue("start", self.limits.start_deadline) from None
+        except BaseException:
+            self.discard(instance)
+            raise
+        return instance
+
+    async def _wait(self) -> NativeGuest | None:
+        """The next instance that is given back, or ``None`` for a place that was given up, which is ours then."""
+        stats, limits = self.stats, self.limits
+        if len(self._waiters) >= limits.waiting:
+            stats.busy += 1
+            raise GuestBusy(self._blueprint.name, f"{limits.waiting} calls wait for an instance already")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[NativeGuest | None] = loop.create_future()
+        timer = loop.call_later(limits.wait, self._expire, future)
+        self._waiters.append(future)
+        stats.waiting += 1
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._take_back(future.result())
+            raise
+        finally:
+            stats.waiting -= 1
+            timer.cancel()
+
+    def _expire(self, future: asyncio.Future[NativeGuest | None]) -> None:
+        if not future.done():
+            self.stats.busy += 1
+            reason = f"all {self.limits.instances} instances were busy for {self.limits.wait * 1000:g} ms"
+            future.set_exception(GuestBusy(self._blueprint.name, reason))
+
+    def _take_back(self, handed: NativeGuest | None) -> None:
+        if handed is None:
+            self._give_up_place()
+        else:
+            self.release(handed)
+
+    def _give_up_place(self) -> None:
+        if waiter := self._next_waiter():
+            waiter.set_result(None)
+        else:
+            self.size -= 1
+
+    def _next_waiter(self) -> asyncio.Future[NativeGuest | None] | None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None

@@ -1,0 +1,105 @@
+"""Going on with suspended calls, between everything else that the event loop does.
+
+Rule 1: at most one suspended call runs in one iteration of the loop, for one tick; they take turns.
+Rule 2: suspended calls together get at most half of the loop's time: after one ran for some time, as much time passes
+        before the next one does.
+Rule 3: a call that has not ended by its bound on the wall clock is given up, however little it was allowed to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import perf_counter
+
+from sentinel_host.native.failure import CallFailed
+from sentinel_host.native.guest import SUSPENDED, NativeGuest
+
+# Seconds. uvloop's timers count whole milliseconds, and it takes less than half of one for none at all.
+_SHORTEST_WAIT = 0.001
+# A call is suspended for the first time after it ran for one to two ticks.
+_FIRST_RUN = 0.002
+
+
+class WallClockBound(Exception):
+    """A suspended call was given up: it did not end in time by the wall clock."""
+
+
+class _Suspended:
+    """A call in the queue; ``until`` is its bound on the wall clock."""
+
+    __slots__ = ("future", "instance", "until")
+
+    def __init__(self, instance: NativeGuest, future: asyncio.Future[bytes | None], until: float) -> None:
+        self.instance = instance
+        self.future = future
+        self.until = until
+
+
+class RunQueue:
+    """The suspended calls of one worker."""
+
+    __slots__ = ("_calls", "_free_at", "_loop", "_timer")
+
+    def __init__(self) -> None:
+        self._calls: deque[_Suspended] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._free_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    async def finish(self, instance: NativeGuest, wall: float) -> bytes | None:
+        """Run what an instance was suspended in to its end; ``wall`` is seconds from the call's beginning.
+
+        Raises `CallFailed`, and `WallClockBound` for a call that is still suspended: as after a cancellation, the
+        caller must close the instance.
+        """
+        loop = asyncio.get_running_loop()
+        now = perf_counter()
+        call = _Suspended(instance, loop.create_future(), now + wall - _FIRST_RUN)
+        if self._loop is not loop:
+            # The calls of a loop that has ended cannot end.
+            self._calls.clear()
+            self._timer = None
+            self._loop = loop
+        self._calls.append(call)
+        self._free_at = max(self._free_at, now + _FIRST_RUN)
+        if self._timer is None:
+            self._timer = self._wait(loop, now)
+        try:
+            return await call.future
+        finally:
+            if call in self._calls:
+                self._calls.remove(call)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop, now: float) -> asyncio.TimerHandle:
+        return loop.call_later(max(self._free_at - now, _SHORTEST_WAIT), self._step, loop)
+
+    def _step(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if not self._calls:
+            return
+        call = self._calls.popleft()
+        before = perf_counter()
+        if not call.future.done():
+            self._resume(call, before)
+        after = perf_counter()
+        self._free_at = after + (after - before)
+        if self._calls:
+            self._timer = self._wait(loop, after)
+
+    def _resume(self, call: _Suspended, now: float) -> None:
+        if now >= call.until:
+            call.future.set_exception(WallClockBound())
+            return
+        try:
+            answer = call.instance.resume()
+        except CallFailed as failed:
+            call.future.set_exception(failed)
+            return
+        if answer is SUSPENDED:
+            self._calls.append(call)
+        else:
+            call.future.set_result(answer)

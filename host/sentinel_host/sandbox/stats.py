@@ -1,0 +1,60 @@
+"""What is counted per guest and worker, in plain integers: rendering them is somebody else's work, off the hot path."""
+
+from __future__ import annotations
+
+from sentinel_host.native.plan import Counters
+
+
+class GuestStats:
+    """Counts of one guest over all its versions, configurations and instances.
+
+    ``counters`` are kept in C during calls; the others change only when something goes wrong. ``waiting`` is how many
+    calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine.
+    """
+
+    __slots__ = (
+        "busy",
+        "counters",
+        "deadlines",
+        "protocol_errors",
+        "quarantined",
+        "quarantines",
+        "refused",
+        "retired",
+        "traps",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.traps = 0
+        self.deadlines = 0
+        self.protocol_errors = 0
+        self.quarantines = 0
+        self.quarantined = 0
+        self.refused = 0
+        self.busy = 0
+        self.retired = 0
+        self.waiting = 0
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts that only grow, then the gauges ``quarantined``, ``waiting``, ``instances`` and ``memory_bytes``."""
+        counters = self.counters
+        return {
+            "calls": counters.calls,
+            "cpu_ns": counters.cpu_ns,
+            "suspensions": counters.suspensions,
+            "traps": self.traps,
+            "deadlines": self.deadlines,
+            "protocol_errors": self.protocol_errors,
+            "quarantines": self.quarantines,
+            "refused_quarantined": self.refused,
+            "refused_busy": self.busy,
+            "instances_started": counters.started,
+            "instances_retired": self.retired,
+            "log_lines_cut": counters.lines_cut,
+            "quarantined": self.quarantined,
+            "waiting": self.waiting,
+            "instances": counters.instances,
+            "memory_bytes": counters.memory_bytes,
+        }
