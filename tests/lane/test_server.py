@@ -24,6 +24,7 @@ import pytest
 from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.errors import ConfigError
+from sentinel_host.http.h2 import Http2Protocol
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import Endpoint, address_of, bind, run, serve, tls_context
 from tests.lane.harness import (
@@ -150,7 +151,7 @@ class TestPriorKnowledge:
             sock.sendall(client.first_bytes[cut or 0 :])
             assert client.get() == b"2 http public"
             assert worker.connections.open == 1
-            assert not worker.connections.lanes
+            assert [type(protocol) for protocol in worker.connections.lanes] == [Http2Protocol]
 
     def test_counts_are_given_back(self) -> None:
         with lane(describe, Limits(connections_per_client=1)) as worker:

@@ -1,4 +1,4 @@
-"""One worker's listening side: sockets, TLS, the accept loop, lifespan, and HTTP/2 through Hypercorn."""
+"""One worker's listening side: sockets, TLS, the accept loop, and lifespan."""
 
 from __future__ import annotations
 

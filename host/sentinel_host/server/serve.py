@@ -1,4 +1,4 @@
-"""The accept loop of one worker: every connection begins on the lane; HTTP/2 goes on to Hypercorn."""
+"""The accept loop of one worker: every connection begins on the lane, and HTTP/2 goes on from there."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from typing import Any, Final, TypeVar, cast
 import uvloop
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.lifespan import Lifespan
-from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
-from sentinel_host.server.http2 import Http2Connections, http2_config
+from sentinel_host.server.http2 import Http2Connections
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -56,15 +55,14 @@ async def serve(
     ``ready`` is called once every socket accepts.
     """
     loop = asyncio.get_running_loop()
-    config = http2_config(connections.limits)
     state: dict[str, Any] = {}
-    lifespan = Lifespan(ASGIWrapper(cast(Any, app)), config, loop, cast(Any, state))
+    lifespan = Lifespan(ASGIWrapper(cast(Any, app)), _lifespan_config(), loop, cast(Any, state))
     lifespan_task = loop.create_task(lifespan.handle_lifespan())
     await lifespan.wait_for_startup()
     if lifespan_task.done():
         lifespan_task.result()
     try:
-        await _accept(app, endpoints, connections, config, state, shutdown, grace, ready)
+        await _accept(app, endpoints, connections, state, shutdown, grace, ready)
     finally:
         await lifespan.wait_for_shutdown()
         lifespan_task.cancel()
@@ -77,20 +75,17 @@ async def _accept(
     app: Application,
     endpoints: Sequence[Endpoint],
     connections: Connections,
-    config: Config,
     state: dict[str, Any],
     shutdown: Callable[[], Awaitable[Any]],
     grace: float,
     ready: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    context = WorkerContext(None)
-    http2_tasks: set[asyncio.Task[None]] = set()
     connections.start(loop)
     servers: list[asyncio.AbstractServer] = []
     try:
         for endpoint in endpoints:
-            http2 = Http2Connections(app, endpoint.name, config, context, state, connections, http2_tasks)
+            http2 = Http2Connections(endpoint.name, app, state, connections)
             listener = Listener(endpoint.name, app, state, http2.hand_over)
             factory = _factory(listener, connections)
             server = await loop.create_server(
@@ -107,8 +102,7 @@ async def _accept(
         await _empty_queues([endpoint.socket for endpoint in endpoints[: len(servers)]])
         for listening in servers:
             listening.close()
-        await context.terminated.set()
-        await asyncio.gather(connections.drain(grace), _end_http2(http2_tasks, grace))
+        await connections.drain(grace)
         connections.stop()
 
 
@@ -131,13 +125,11 @@ def _factory(listener: Listener, connections: Connections) -> Callable[[], LaneP
     return lambda: LaneProtocol(listener, extensions, connections)
 
 
-async def _end_http2(tasks: set[asyncio.Task[None]], grace: float) -> None:
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=grace)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+def _lifespan_config() -> Config:
+    """What Hypercorn's lifespan needs to know: its times are the defaults, and where it logs."""
+    config = Config()
+    config.errorlog = _log
+    return config
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sentinel_host.http.lane.limits import Limits
 
@@ -24,6 +24,25 @@ _CANCEL_TIME: Final = 0.4
 Application = Callable[..., Any]
 # Takes a transport and the bytes read so far, once they turn out to be HTTP/2.
 HandOver = Callable[["LaneProtocol", bytes], None]
+
+
+class Lane(Protocol):
+    """A connection as the worker sees it, whatever it speaks: deadlines in the loop's time, and three ways to end."""
+
+    read_deadline: float
+    write_deadline: float
+
+    def expire(self, now: float) -> None:
+        """A deadline passed."""
+
+    def wind_down(self) -> None:
+        """The worker is shutting down: take no more than what is on its way."""
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being read or answered."""
+
+    def abort(self) -> None:
+        """End at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,7 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.lanes: set[LaneProtocol] = set()
+        self.lanes: set[Lane] = set()
         self.open = 0
         self.accepted = 0
         self.requests = 0

@@ -44,6 +44,12 @@ class Limits:
     requests_per_connection: int = 10_000
     # What TechEmpower's pipelining clients keep in flight; reading pauses beyond it.
     pipelined_requests: int = 16
+    # RFC 9113 6.5.2 wants at least 100, nginx has 128, hyper 200: requests at a time on one HTTP/2 connection.
+    streams_per_connection: int = 100
+    # nghttp2 since CVE-2023-44487 allows 1,000 resets at once and 33 a second; half of that, for pings, settings, empty
+    # frames and every other frame that makes work and carries nothing.
+    idle_frames: int = 500
+    idle_frames_per_second: int = 33
     # HAProxy `timeout client-fin`: how long a response may stay silent once the client shut its write side.
     half_closed: float = 30.0
     # RFC 9112 9.6; nginx lingering_timeout is 5 s.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import unquote
 
 from sentinel_host.errors import ClientError
@@ -33,20 +33,12 @@ class LaneProtocol(EndingSide):
     """Serves one connection; made by the accept loop for each, with what its listener and its worker share."""
 
     __slots__ = (
-        "_client",
         "_extensions",
         "_listener",
         "_refused",
-        "_scheme",
-        "_server",
         "_skipped_line",
         "app",
-        "client_host",
     )
-
-    # The peer's address, as connections per client are counted; None on a Unix socket.
-    client_host: str | None
-    _client: tuple[Any, ...] | None
 
     def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
         super().__init__(connections)
@@ -60,21 +52,11 @@ class LaneProtocol(EndingSide):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted, and through with the handshake where there is one."""
-        self.transport = cast(asyncio.Transport, transport)
-        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if type(peer) is tuple:
-            self.client_host = peer[0]
-            self._client, self._server = peer[:2], own[:2]
-        else:
-            self.client_host = self._client = None
-            self._server = (own, None)
-        tls = transport.get_extra_info("ssl_object")
-        self.tls = tls is not None
-        self._scheme = "https" if self.tls else "http"
+        self.attach(transport)
         connections = self.connections
         exceeded = connections.admit(self.client_host)
         connections.lanes.add(self)
-        http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        http2 = self.tls and transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         if exceeded is not None:
             self._refused = True
             connections.refused += 1

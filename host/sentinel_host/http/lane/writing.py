@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from math import inf
-from typing import Final
+from typing import Any, Final, cast
 
 from sentinel_host.http.lane.connections import Connections
 
@@ -18,8 +18,12 @@ class WritingSide(asyncio.Protocol):
     """Knows whether the transport takes more, and when its client was last seen to take anything."""
 
     __slots__ = (
+        "_client",
         "_drain_waiters",
+        "_scheme",
+        "_server",
         "_unsent",
+        "client_host",
         "connections",
         "loop",
         "lost",
@@ -30,6 +34,9 @@ class WritingSide(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    # The peer's address, as connections per client are counted; None on a Unix socket.
+    client_host: str | None
+    _client: tuple[Any, ...] | None
 
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
@@ -40,6 +47,19 @@ class WritingSide(asyncio.Protocol):
         self.write_deadline = inf
         self._unsent = 0
         self._drain_waiters: list[asyncio.Future[None]] = []
+
+    def attach(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport, and learn from it who talks to whom and how."""
+        self.transport = cast(asyncio.Transport, transport)
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if type(peer) is tuple:
+            self.client_host = peer[0]
+            self._client, self._server = peer[:2], own[:2]
+        else:
+            self.client_host = self._client = None
+            self._server = (own, None)
+        self.tls = transport.get_extra_info("ssl_object") is not None
+        self._scheme = "https" if self.tls else "http"
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""

@@ -1,0 +1,7 @@
+"""HTTP/2: an `asyncio.Protocol` that takes connections over from the lane and enters the same ASGI 3 application."""
+
+from __future__ import annotations
+
+from sentinel_host.http.h2.protocol import Http2Protocol
+
+__all__ = ["Http2Protocol"]

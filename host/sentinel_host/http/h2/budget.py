@@ -1,0 +1,21 @@
+"""What a peer may spend on frames that make work and carry nothing (CVE-2019-9512 to 9518, CVE-2023-44487)."""
+
+from __future__ import annotations
+
+
+class Budget:
+    """A bucket of ``size`` tokens that fills by ``rate`` a second."""
+
+    __slots__ = ("_rate", "_seen", "_size", "_tokens")
+
+    def __init__(self, size: int, rate: float, now: float) -> None:
+        self._size = size
+        self._rate = rate
+        self._tokens = float(size)
+        self._seen = now
+
+    def spend(self, now: float) -> bool:
+        """Take one; false when there is none."""
+        self._tokens = min(self._size, self._tokens + (now - self._seen) * self._rate) - 1
+        self._seen = now
+        return self._tokens >= 0

@@ -1,0 +1,161 @@
+"""Which header blocks are accepted as requests: the raw block, before anybody mends it (RFC 9113 section 8).
+
+Rule 1: What is no HTTP/2 message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper case, a
+        connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is a message and asks for
+        something that is not served gets an answer. Either way the connection's other streams live.
+Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for them, and a Host that
+        differs from ``:authority`` is seen.
+Rule 3: The limits are those of HTTP/1: bytes of names and values with four for each field, and a count of fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS, METHODS, TARGET
+
+Fields = list[tuple[bytes, bytes]]
+
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
+_METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch
+_TARGET: Final = re.compile(TARGET).fullmatch
+# RFC 3986 section 3.2.2 without userinfo, as `rules.admission` has it.
+_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?").fullmatch
+_NOT_LINE_END: Final = bytes(byte for byte in range(256) if byte not in b"\n")
+_CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
+
+_PLAIN, _HOST, _LENGTH, _TE, _EXPECT, _FORBIDDEN = range(6)
+_SPECIAL: Final = {
+    b"host": _HOST,
+    b"content-length": _LENGTH,
+    b"te": _TE,
+    b"expect": _EXPECT,
+    # RFC 9113 section 8.2.2.
+    b"connection": _FORBIDDEN,
+    b"keep-alive": _FORBIDDEN,
+    b"proxy-connection": _FORBIDDEN,
+    b"transfer-encoding": _FORBIDDEN,
+    b"upgrade": _FORBIDDEN,
+}
+# Names seen to be well-formed. Bounded: clients make names.
+_KINDS: Final[dict[bytes, int]] = dict(_SPECIAL)
+_MAX_KINDS: Final = 1024
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority", b":protocol"))
+
+
+class Malformed(Exception):
+    """RFC 9113 section 8.1.1: a stream error of type PROTOCOL_ERROR."""
+
+
+class RequestHead:
+    """A request's head. ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty.
+
+    ``headers`` begin with ``host``, whichever way the authority was said.
+    """
+
+    __slots__ = ("expects", "headers", "length", "method", "protocol", "target")
+
+    def __init__(self, fields: Fields, max_fields: int) -> None:
+        """Raises `Malformed`, or `ClientError` with the status to answer."""
+        pseudo: dict[bytes, bytes] = {}
+        position = 0
+        for name, value in fields:
+            if name not in _PSEUDO:
+                break
+            if name in pseudo:
+                raise Malformed("a repeated pseudo-header")
+            pseudo[name] = value
+            position += 1
+        regular = fields[position:] if position else fields
+        check_values(fields)
+        method = pseudo.get(b":method")
+        if method is None or _METHOD(method) is None:
+            raise Malformed("no method, or no token for one")
+        self.length = -1
+        self.expects = False
+        self.headers = self._regular(regular, pseudo.get(b":authority"))
+        if len(regular) > max_fields:
+            raise ClientError("too many header fields", 431)
+        self.protocol = pseudo.get(b":protocol", b"")
+        if method == b"CONNECT" and b":protocol" not in pseudo:
+            raise ClientError("CONNECT is for proxies", 501)
+        path = pseudo.get(b":path")
+        if not path or b":scheme" not in pseudo or (b":protocol" in pseudo and method != b"CONNECT"):
+            raise Malformed("a pseudo-header is missing or out of place")
+        if pseudo[b":scheme"] not in (b"http", b"https"):
+            raise ClientError("scheme is neither http nor https")
+        if _TARGET(path) is None or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
+            raise ClientError("malformed path")
+        self.target = path
+        if self.protocol:
+            self.method = "CONNECT"
+        elif method in METHODS:
+            self.method = METHODS[method]
+        else:
+            raise ClientError("method not implemented", 501)
+
+    def _regular(self, regular: Fields, authority: bytes | None) -> Fields:
+        kinds = _KINDS
+        host: bytes | None = None
+        for name, value in regular:
+            kind = kinds.get(name)
+            if kind is None:
+                kind = _kind(name)
+            if not kind:
+                continue
+            if kind == _HOST:
+                if host is not None:
+                    raise ClientError("several Host fields")
+                host = value
+            elif kind == _LENGTH:
+                if self.length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
+                    raise Malformed("content-length is not one number")
+                self.length = int(value)
+            elif kind == _TE:
+                if value.lower() != b"trailers":
+                    raise Malformed("te other than trailers")
+            elif kind == _EXPECT:
+                if value.lower() != b"100-continue":
+                    raise ClientError("an expectation other than 100-continue", 417)
+                self.expects = True
+            else:
+                raise Malformed(f"connection-specific field {name!r}")
+        if authority is None:
+            authority = host
+        elif host is not None and host.lower() != authority.lower():
+            raise ClientError("Host differs from :authority")
+        if authority is None or _AUTHORITY(authority) is None:
+            raise ClientError("no authority, or one that is not a host with an optional port")
+        if host is None:
+            return [(b"host", authority), *regular]
+        return [(b"host", authority), *(field for field in regular if field[0] != b"host")]
+
+
+def check_trailers(fields: Fields) -> None:
+    """RFC 9113 section 8.1: no pseudo-headers, no fields that frame a message. Raises `Malformed`."""
+    check_values(fields)
+    for name, _ in fields:
+        if _KINDS.get(name, _PLAIN) or _kind(name):
+            raise Malformed("not a trailer field")
+
+
+def check_values(fields: Fields) -> None:
+    """RFC 9113 section 8.2.1, and no other control character either: one pass over all values. Raises `Malformed`."""
+    block = b"\n".join([b"", *(value for _, value in fields), b""])
+    if (
+        len(block.translate(None, _CONTROLS)) != len(block)
+        or len(block.translate(None, _NOT_LINE_END)) != len(fields) + 1
+    ):
+        raise Malformed("control character in a header value")
+    if b" \n" in block or b"\n " in block or b"\t\n" in block or b"\n\t" in block:
+        raise Malformed("white space around a header value")
+
+
+def _kind(name: bytes) -> int:
+    if _TOKEN(name) is None:
+        raise Malformed("malformed header name, or a pseudo-header out of place")
+    if len(_KINDS) < _MAX_KINDS and len(name) <= 64:
+        _KINDS[name] = _PLAIN
+    return _PLAIN
