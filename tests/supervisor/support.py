@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import http.client
 import os
 import re
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.gateways import GatewayProcess
+from tests.support.upstreams import Received
 
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Puts inherited sockets where a service manager would, and becomes the gateway.
@@ -95,6 +98,12 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) ->
     return time.monotonic() - begun
 
 
+def refuses(address: tuple[str, int]) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == errno.ECONNREFUSED
+
+
 @contextlib.contextmanager
 def launched(
     config: Path, *, environment: Mapping[str, str] | None = None, sockets: Sequence[socket.socket] = ()
@@ -128,7 +137,7 @@ class Lost:
 
 
 class Load:
-    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that they keep, ``fresh`` on new ones."""
+    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh`` on new ones."""
 
     def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2) -> None:
         self.answered = 0
@@ -188,3 +197,27 @@ def kill(pid: int) -> float:
     now = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     return now
+
+
+class Pieces:
+    """An upstream's handler that answers piece by piece, when it is told to: from another thread."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begun = threading.Event()
+        self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def __call__(self, received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._loop = asyncio.get_running_loop()
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        self._begun.set()
+        while piece := await self._pieces.get():
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+
+    def send(self, piece: bytes) -> None:
+        """Send one chunk; an empty one is the last."""
+        assert self._begun.wait(20)
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)

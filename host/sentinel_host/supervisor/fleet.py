@@ -85,7 +85,7 @@ class Fleet:
     def __init__(self) -> None:
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, Plan] = {}
-        self._spare: WorkerProcess | None = None
+        self._spare: tuple[Plan, WorkerProcess] | None = None
         self._retired = Snapshot()
         self._silent: set[WorkerProcess] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,8 +114,6 @@ class Fleet:
         Raises `RollFailed`.
         """
         before = [place.plan for place in self._places]
-        # What is kept ready knows the sockets, and has the code, of before.
-        self._discard_spare()
         for number in range(plan.workers):
             try:
                 await self._replace(number, plan)
@@ -130,7 +128,12 @@ class Fleet:
         self._draining = True
         for task in self._tasks:
             task.cancel()
-        self._discard_spare()
+        # As long as one that never accepts has the sockets, connections would wait there, for a reset in the end.
+        idle = [worker for worker in self._plans if worker.state is State.STARTING]
+        idle += [self._spare[1]] if self._spare is not None else []
+        for worker in idle:
+            worker.kill()
+        await asyncio.gather(*(worker.gone for worker in idle))
         for worker in list(self._plans):
             self._retire(worker)
         while self._plans:
@@ -139,8 +142,7 @@ class Fleet:
     def kill(self) -> None:
         """End every process now."""
         self._draining = True
-        self._discard_spare()
-        for worker in self._plans:
+        for worker in [*self._plans, *([self._spare[1]] if self._spare is not None else [])]:
             worker.kill()
 
     async def snapshot(self) -> Snapshot:
@@ -168,8 +170,7 @@ class Fleet:
 
     async def _begin(self, number: int, plan: Plan) -> WorkerProcess:
         """Start a worker; the caller gives it its place, or sees to its end."""
-        spare, self._spare = self._spare, None
-        worker = spare if spare is not None and spare.state is State.WAITING else await WorkerProcess.spawn(plan.fds())
+        worker = self._take_spare(plan) or await WorkerProcess.spawn(plan.fds())
         self._plans[worker] = plan
         worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
@@ -216,8 +217,7 @@ class Fleet:
             place.worker = fresh
             place.restarts += 1
             await fresh.settled
-            if self._spare is None:
-                await self._provide_spare(place.plan)
+            await self._provide_spare(place.plan)
 
     async def _replace(self, number: int, plan: Plan) -> None:
         place = self._places[number] if number < len(self._places) else None
@@ -263,22 +263,25 @@ class Fleet:
             worker.drain()
             asyncio.get_running_loop().call_later(self._plans[worker].grace + _BEYOND_GRACE, worker.kill)
 
+    def _take_spare(self, plan: Plan) -> WorkerProcess | None:
+        if self._spare is not None and self._spare[0] is plan:
+            (_, worker), self._spare = self._spare, None
+            return worker if worker.state is State.WAITING else None
+        return None
+
     async def _provide_spare(self, plan: Plan) -> None:
         """Keep one process that has loaded its code and serves nothing: a worker that dies is replaced at once.
 
-        Loading takes half a second of an idle processor, and several when the other workers have to do its work.
+        Loading takes half a second of an idle processor, and several when the other workers have to do its work. One
+        that was made for another plan has other sockets, and perhaps older code.
         """
+        if self._spare is not None and self._spare[0] is plan and self._spare[1].state is State.WAITING:
+            return
         with contextlib.suppress(OSError):
             spare = await WorkerProcess.spawn(plan.fds())
-            if self._spare is not None or self._draining:
-                spare.kill()
-            else:
-                self._spare = spare
-
-    def _discard_spare(self) -> None:
-        if self._spare is not None:
-            self._spare.kill()
-            self._spare = None
+            if self._spare is not None:
+                self._spare[1].kill()
+            self._spare = (plan, spare)
 
     async def _refresh_always(self) -> None:
         while True:

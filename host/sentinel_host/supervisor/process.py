@@ -64,7 +64,12 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             worker = cls(_execute(theirs.fileno(), fds))
-        worker._channel = await Channel.connect(ours, worker._receive)
+        try:
+            worker._channel = await Channel.connect(ours, worker._receive)
+        except BaseException:
+            worker._process.kill()
+            worker._process.wait()
+            raise
         worker._watch = asyncio.create_task(worker._until_gone())
         return worker
 

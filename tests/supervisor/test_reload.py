@@ -1,0 +1,119 @@
+"""SIGHUP: every worker is replaced, and nobody notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.supervisor.conftest import Start
+from tests.supervisor.support import Load, Pieces, config, refuses, starts, wait_until, workers
+from tests.support.clients import Wire, fetch
+from tests.support.gateways import GatewayProcess, write_config
+from tests.support.guests import answering, respond
+from tests.support.upstreams import Upstream
+
+_REFUSED = "the reload failed, and the old configuration stays"
+_DONE = "reloaded"
+
+
+def reload(gateway: GatewayProcess, *, refused: bool = False) -> str:
+    """SIGHUP, and the line that says how it went."""
+    text = _REFUSED if refused else _DONE
+    before = sum(text in line for line in gateway.log)
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait(lambda: sum(text in line for line in gateway.log) > before, text, 30)
+    return [line for line in gateway.log if text in line][-1]
+
+
+def test_rolling_restarts_under_load_fail_no_request(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url, workers=2))
+    with Load(gateway.public, fresh=2, kept=2) as load:
+        load.wait_for(50)
+        for _ in range(3):
+            before = set(workers(gateway).values())
+            reload(gateway)
+            assert not before & set(workers(gateway).values())
+            load.wait_for(50)
+    assert (load.lost, load.refused) == ([], [])
+    assert gateway.metric('sentinel_worker_restarts_total{worker="0"}') == 0
+
+
+def test_a_response_in_flight_outlives_its_workers_replacement(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url, grace="20s"))
+    pieces = Pieces()
+    upstream.handler = pieces
+    with Wire(gateway.public) as wire:
+        wire.get()
+        assert wire.head().status == 200
+        pieces.send(b"one")
+        assert wire.chunk() == b"one"
+        reload(gateway)
+        pieces.send(b"two")
+        assert wire.chunk() == b"two"
+        pieces.send(b"")
+        assert wire.chunk() == b""
+
+
+def test_new_workers_serve_the_new_configuration(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    guests = {"teapot": answering(respond(418, []))}
+    gateway = start(config(upstream.url), guests)
+    assert fetch(gateway.public).status == 200
+    write_config(tmp_path, config(upstream.url, routes='chain = ["teapot"]'))
+    assert fetch(gateway.public).status == 200
+    reload(gateway)
+    assert {fetch(gateway.public).status for _ in range(10)} == {418}
+
+
+def test_the_number_of_workers_and_the_addresses_may_change(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    gateway = start(config(upstream.url, workers=2))
+    before = gateway.public
+    write_config(tmp_path, config(upstream.url, workers=3).replace('["127.0.0.1:0"]', '["127.0.0.1:0", "[::1]:0"]'))
+    reload(gateway)
+    assert sorted(workers(gateway)) == [0, 1, 2]
+    assert fetch(before).body == b"hello"
+    assert gateway.metric('sentinel_worker_up{worker="2"}') == 1
+    write_config(tmp_path, config(upstream.url, workers=1).replace('["127.0.0.1:0"]', '["127.0.0.2:0"]'))
+    reload(gateway)
+    wait_until(lambda: refuses(before), "the old address to be closed")
+    wait_until(lambda: 'worker="2"' not in fetch(gateway.admin, "/metrics").body.decode(), "one worker")
+
+
+def test_a_broken_configuration_changes_nothing_and_says_why(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    gateway = start(config(upstream.url))
+    before = workers(gateway)
+    write_config(tmp_path, config(upstream.url, more="worker = 3"))
+    assert "unknown key `worker`" in reload(gateway, refused=True)
+    write_config(tmp_path, "[[route")
+    assert "sentinel.toml" in reload(gateway, refused=True)
+    (tmp_path / "sentinel.toml").unlink()
+    assert "No such file" in reload(gateway, refused=True)
+    write_config(tmp_path, config(upstream.url, more='tls = { cert = "none.pem", key = "none.pem" }'))
+    assert "none.pem" in reload(gateway, refused=True)
+    write_config(tmp_path, config(upstream.url).replace('["127.0.0.1:0"]', '["203.0.113.1:0"]'))
+    assert "203.0.113.1" in reload(gateway, refused=True)
+    assert workers(gateway) == before
+    assert {fetch(gateway.public).body for _ in range(10)} == {b"hello"}
+    assert fetch(gateway.admin, "/readyz").status == 200
+
+
+def test_a_reload_that_would_take_a_guest_out_of_service_is_refused(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    gateway = start(config(upstream.url))
+    before = workers(gateway)
+    write_config(tmp_path, config(upstream.url, routes='chain = ["absent"]'))
+    assert "guest absent is not in service" in reload(gateway, refused=True)
+    assert fetch(gateway.public).status == 200
+    # A worker that dies now comes back with what its siblings serve, not with what the file says.
+    count = starts(gateway)
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: starts(gateway) > count, "a new worker")
+    assert {fetch(gateway.public).status for _ in range(10)} == {200}
+
+
+def test_one_worker_alone_says_that_it_cannot(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url, workers=1))
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait_for_log("one worker cannot be replaced")
+    assert fetch(gateway.public).body == b"hello"
