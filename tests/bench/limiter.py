@@ -8,8 +8,8 @@ contestants:
 - ``sharded``: dicts in one process, a lock for each of 16 shards, tried by threads; it counts for one process only.
 - ``limits``: the ``limits`` package, fixed windows in memory; for one process only, too.
 
-C figures are processor time per check in each of 1, 2 and 4 processes. Python figures are the time on the wall divided by
-all checks of all processes, or threads: where they fall with more of them, the contestant scales. No request is ever
+C figures are processor time per check in each of 1, 2 and 4 processes. Python figures are the time on the wall divided
+by all checks of all processes, or threads: where they fall with more of them, the contestant scales. No request is ever
 refused, which is the dearer path. A figure is the median of the rounds; contestants take turns in each.
 """
 

@@ -66,6 +66,7 @@ class Limit:
     name: str = "default"
     scope: str = ""
     overflow: Overflow = Overflow.SHARE
+    window_ms: int = field(init=False, repr=False, compare=False)
     identity: bytes = field(init=False, repr=False, compare=False)
     """Eight bytes that stand for the counters."""
     native: NativeLimit = field(init=False, repr=False, compare=False)
@@ -94,6 +95,7 @@ class Limit:
             "algorithm": _ALGORITHMS[self.algorithm],
             "overflow": _OVERFLOWS[self.overflow],
         }
+        object.__setattr__(self, "window_ms", window_ms)
         object.__setattr__(self, "identity", identity)
         object.__setattr__(self, "native", ffi.new("snt_limit *", native))
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,148 @@
+"""The exchange with Redis or Valkey: in the background for most limits, within the request for strict ones.
+
+A store that is away changes nothing about the local limits, which go on; it is reported once, and what was counted
+meanwhile is told when it is back, as far as its windows are still open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from sentinel_host.limiter.limit import Algorithm, Limit
+from sentinel_host.limiter.store.deltas import Deltas
+from sentinel_host.limiter.store.scripts import ADD, FIXED_WINDOW, LEAKY_BUCKET, store_key
+from sentinel_host.limiter.table import SharedTable
+
+INTERVAL = 0.1
+"""Seconds between exchanges: the staleness that people who share a limit do not notice."""
+TIMEOUT = 0.5
+"""Seconds that one exchange may take; a strict check falls back to the local table then."""
+PAUSE = 1.0
+"""Seconds after a failure during which strict checks do not try again: a dead store must not slow every request."""
+CONNECTIONS = 32
+"""Of one worker, for strict checks that wait at the same time."""
+BATCH = 500
+"""Keys per script: some 0.5 ms of the store's single thread, during which nobody else is served."""
+
+Failure = (RedisError, OSError, asyncio.TimeoutError)
+_REFUSED = -(1 << 63)
+
+Report = Callable[[str | None], None]
+"""Called with the reason when the store goes away, and with ``None`` when it is back."""
+
+
+class LimitStore:
+    """One worker's side of a shared store. `run` exchanges until it is cancelled."""
+
+    def __init__(
+        self,
+        url: str,
+        table: SharedTable,
+        report: Report,
+        *,
+        interval: float = INTERVAL,
+        timeout: float = TIMEOUT,
+        prefix: str = "sentinel:",
+    ) -> None:
+        """``url`` as in ``redis://host:port/0``, ``rediss://`` for TLS, or ``unix://path``. Raises `ValueError`."""
+        # Retrying is ours: a request must not wait for several attempts.
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = Redis.from_pool(pool)
+        self._add = self._redis.register_script(ADD)
+        self._strict = {
+            Algorithm.FIXED_WINDOW: self._redis.register_script(FIXED_WINDOW),
+            Algorithm.LEAKY_BUCKET: self._redis.register_script(LEAKY_BUCKET),
+        }
+        self._table = table
+        self._report = report
+        self._interval = interval
+        self._timeout = timeout
+        self._prefix = prefix
+        self.deltas = Deltas()
+        self.available = True
+        self._quiet_until = 0.0
+
+    def count(self, limit: Limit, key: bytes, packed: int) -> None:
+        """Note what the local table said about a fixed window, for the next exchange. Never waits."""
+        self.deltas.count(limit, key, packed, time.monotonic_ns() // 1_000_000)
+
+    async def check(self, limit: Limit, key: bytes) -> int:
+        """`SharedTable.check` with the store's count, in one round trip; with the local one while the store is away."""
+        if time.monotonic() < self._quiet_until:
+            return self._table.check(limit, key)
+        name = store_key(self._prefix + "strict:", limit, key)
+        script = self._strict[limit.algorithm]
+        try:
+            allowed, remaining, reset = await self._ask(script, [name], [limit.requests, limit.window_ms])
+        except Failure as failure:
+            self._note(str(failure) or type(failure).__name__)
+            return self._table.check(limit, key)
+        return (remaining << 32 | reset) + (0 if allowed else _REFUSED)
+
+    async def run(self) -> None:
+        """Exchange every interval."""
+        while True:
+            await asyncio.sleep(self._interval)
+            await self.exchange()
+
+    async def exchange(self) -> None:
+        """Tell the store what is pending, batch by batch, and learn the totals; stop at the first failure."""
+        for _ in range(len(self.deltas) // BATCH + 1):
+            now = time.monotonic_ns() // 1_000_000
+            batch = self.deltas.take(now, BATCH)
+            if not batch:
+                return
+            keys = [store_key(self._prefix, delta.limit, delta.key) for delta in batch]
+            numbers = [number for delta in batch for number in (delta.count, delta.end - now)]
+            try:
+                answers = await self._ask(self._add, keys, numbers)
+            except Failure as failure:
+                self.deltas.restore(batch)
+                self._note(str(failure) or type(failure).__name__)
+                return
+            except asyncio.CancelledError:
+                self.deltas.restore(batch)
+                raise
+            for delta, total, left in zip(batch, answers[::2], answers[1::2], strict=True):
+                used = total + self.deltas.pending(delta.limit, delta.key)
+                self._table.learn(delta.limit, delta.key, min(used, 0xFFFFFFFF), left)
+
+    async def _ask(self, script: AsyncScript, keys: list[str], numbers: list[int]) -> list[int]:
+        """Run a script; raises one of `Failure`."""
+        task = asyncio.current_task()
+        assert task is not None
+        cancelled = task.cancelling()
+        async with asyncio.timeout(self._timeout):
+            answer: list[int] = await script(keys=keys, args=numbers)
+        # redis-py writes under asyncio.wait_for, which before Python 3.12 may swallow a cancellation.
+        if task.cancelling() > cancelled:
+            raise asyncio.CancelledError
+        self._note(None)
+        return answer
+
+    def _note(self, reason: str | None) -> None:
+        available = reason is None
+        self._quiet_until = 0.0 if available else time.monotonic() + PAUSE
+        if available is not self.available:
+            self.available = available
+            self._report(reason)
+
+    async def close(self) -> None:
+        """Tell what is pending, for those who go on, and close the connections."""
+        await self.exchange()
+        await self._redis.aclose()
