@@ -84,9 +84,9 @@ def test_clients_that_go_away_cancel_the_upstream(
                 client.close()
         with changed:
             assert changed.wait_for(lambda: active == 0, 1)
-    gateway.wait_for_metric("sentinel_requests_active", 1)
     end = time.monotonic() + 2
-    while gateway.descriptors() > descriptors + 2:
+    # One may be the probe's.
+    while gateway.metric("sentinel_requests_active") > 1 or gateway.descriptors() > descriptors + 2:
         assert time.monotonic() < end
 
 
