@@ -32,6 +32,15 @@ CRATES = tuple(
 )
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
+# What tests talk to that is none of ours: commands and their packages of Debian.
+TEST_PEERS = {
+    "curl": "curl",
+    "nginx": "nginx",
+    "openssl": "openssl",
+    "redis-server": "redis-server",
+    "wrk": "wrk",
+}
+
 # What a benchmark measures against, by its name: commands and the packages of Debian that bring them.
 BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
@@ -117,7 +126,8 @@ def sdk(session: nox.Session) -> None:
 @session
 def tests(session: nox.Session) -> None:
     """Every Python test, against freshly built guests (arguments go to pytest)."""
-    debian.provide("curl", commands=("curl",))
+    for command, package in TEST_PEERS.items():
+        debian.provide(package, commands=(command,))
     install_editable(session)
     install(session, group("test"))
     build_guests(session)
