@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sentinel_host.limiter import Limit, Style, limit_headers, policy_value, strictest
+from sentinel_host.limiter import Limit, Style, limit_headers, strictest
 
 MINUTE = Limit(100, 60)
 DAY = Limit(1000, 86400, name="daily")
@@ -59,5 +59,6 @@ def test_of_two_refusals_the_longer_is_stricter() -> None:
 
 def test_names_are_quoted_and_windows_whole() -> None:
     """RFC 9651: a String escapes quotes and backslashes; the draft's w has no fractions."""
-    assert policy_value([Limit(1, 0.5, name='a"b\\c')]) == b'"a\\"b\\\\c";q=1'
-    assert policy_value([Limit(1, 90.5)]) == b'"default";q=1'
+    assert Limit(1, 0.5, name='a"b\\c').policy == b'"a\\"b\\\\c";q=1'
+    assert Limit(1, 90.5).policy == b'"default";q=1'
+    assert Limit(1, 90).policy == b'"default";q=1;w=90'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sentinel_host.limiter.fields import Checked, Style, limit_headers, policy_value, strictest
+from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest
 from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, KeyFunction, address_key, key_function
 from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow, Verdict
 from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
@@ -23,6 +23,5 @@ __all__ = [
     "address_key",
     "key_function",
     "limit_headers",
-    "policy_value",
     "strictest",
 ]

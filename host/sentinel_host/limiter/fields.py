@@ -22,6 +22,8 @@ class Style(enum.Enum):
     NONE = "none"
 
 
+_DRAFT = Style.DRAFT  # read for every answer, and a member of an Enum is slow to look up
+
 Checked = tuple[Limit, int]
 """A limit and the number that `SharedTable.check` returned."""
 
@@ -36,28 +38,31 @@ def _strictness(checked: Checked) -> tuple[bool, int, int]:
     return packed < 0, -(packed >> 32 & 0xFFFFFF), packed & 0xFFFFFFFF
 
 
-def policy_value(limits: Sequence[Limit]) -> bytes:
-    """``RateLimit-Policy``: what does not change from request to request."""
-    return b", ".join([limit.policy for limit in limits])
-
-
 def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Headers:
     """The fields of one answer, allowed or not; with ``Retry-After`` when a limit refused (RFC 9110 section 10.2.3)."""
-    headers: Headers = []
+    if not checked:
+        return []
+    headers: Headers
+    if style is _DRAFT:
+        policies, values = [], []
+        for limit, packed in checked:
+            policies.append(limit.policy)
+            values.append(f"{limit.quoted_name};r={packed >> 32 & 0xFFFFFF};t={((packed & 0xFFFFFFFF) + 999) // 1000}")
+        headers = [(b"ratelimit-policy", b", ".join(policies)), (b"ratelimit", ", ".join(values).encode())]
+    elif style is Style.LEGACY:
+        limit, packed = strictest(checked)
+        headers = [
+            (b"ratelimit-limit", b"%d" % limit.requests),
+            (b"ratelimit-remaining", b"%d" % (packed >> 32 & 0xFFFFFF)),
+            (b"ratelimit-reset", b"%d" % _seconds(packed)),
+        ]
+    else:
+        headers = []
     wait = -1
     for _, packed in checked:
         if packed < 0:
             # Not earlier than the end of any effective window that refused (section 6).
             wait = max(wait, _seconds(packed))
-    if style is Style.DRAFT and checked:
-        values = [f"{limit.quoted_name};r={packed >> 32 & 0xFFFFFF};t={_seconds(packed)}" for limit, packed in checked]
-        headers.append((b"ratelimit-policy", policy_value([limit for limit, _ in checked])))
-        headers.append((b"ratelimit", ", ".join(values).encode()))
-    elif style is Style.LEGACY and checked:
-        limit, packed = strictest(checked)
-        headers.append((b"ratelimit-limit", b"%d" % limit.requests))
-        headers.append((b"ratelimit-remaining", b"%d" % (packed >> 32 & 0xFFFFFF)))
-        headers.append((b"ratelimit-reset", b"%d" % _seconds(packed)))
     if wait >= 0:
         headers.append((b"retry-after", b"%d" % wait))
     return headers
