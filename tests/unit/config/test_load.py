@@ -121,3 +121,13 @@ def test_quick_start_proxies_everything() -> None:
     assert config.route[0].path == "/"
     with pytest.raises(ConfigError, match=r"--upstream: upstream\[0\]\.targets\[0\]: expected http://"):
         quick_config("example.org")
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1025])
+def test_a_number_of_workers_that_makes_no_sense(workers: int) -> None:
+    with pytest.raises(ConfigError, match=rf"gw\.toml: server\.workers: expected 1 to 1024, got {workers}"):
+        parse_config(f"[server]\nworkers = {workers}\n{BASE}", "gw.toml")
+
+
+def test_several_workers() -> None:
+    assert parse_config(f"[server]\nworkers = 4\n{BASE}", "gw.toml").server.workers == 4

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from sentinel_host.control import (
+    ConfigSource,
+    ControlError,
+    Distribution,
+    Drain,
+    Failed,
+    Frame,
+    FrameDecoder,
+    ListenerFd,
+    Ready,
+    Refused,
+    Snapshot,
+    Start,
+    Stats,
+    StatsRequest,
+    encode,
+)
+from sentinel_host.control.codec import FRAME_LIMIT
+
+SNAPSHOT = Snapshot(
+    counters={"requests": {("a", "200"): 3.0, ("a", "404"): 1.0}, "accepted": {(): 7.0}},
+    gauges={"open": {(): 2.0}},
+    histograms={"duration": Distribution((0.1, 1.0), {("a",): [1.0, 2.0, 0.0, 1.25]})},
+)
+FRAMES = [
+    Frame(0, False, Start(1, ConfigSource("gw.toml", text="x"), [ListenerFd("public", 5, ("c", "k"))], {"limits": 9})),
+    Frame(0, False, Ready({"auth": "missing"})),
+    Frame(0, False, Failed("no")),
+    Frame(0, False, Drain()),
+    Frame(7, False, StatsRequest()),
+    Frame(7, True, Stats(SNAPSHOT, {})),
+    Frame(8, True, Refused("not now")),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100, 100_000])
+def test_frames_arrive_however_they_were_cut(size: int) -> None:
+    data = b"".join(encode(frame) for frame in FRAMES)
+    decoder = FrameDecoder()
+    received = [frame for start in range(0, len(data), size) for frame in decoder.feed(data[start : start + size])]
+    assert received == FRAMES
+
+
+def test_a_length_beyond_the_limit_is_refused_before_the_body_comes() -> None:
+    with pytest.raises(ControlError, match="beyond"):
+        list(FrameDecoder().feed((FRAME_LIMIT + 1).to_bytes(4, "big")))
+
+
+def test_a_message_beyond_the_limit_is_not_sent() -> None:
+    with pytest.raises(ControlError, match="beyond"):
+        encode(Frame(0, False, Failed("x" * FRAME_LIMIT)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        b"\x93\x00\xc2\x81\xa4type\xa4nope",
+        b"\x93\x00\xc2\x80",
+        b"\x92\x00\xc2",
+        b"\x93\xa1x\xc2\x81\xa4type\xa5drain",
+        b"\x93\x00\xc2\x82\xa4type\xa6failed\xa6reason\x01",
+        b"\x91" * 5000,
+    ],
+)
+def test_what_is_no_message_is_an_error(body: bytes) -> None:
+    with pytest.raises(ControlError, match="not a control message"):
+        list(FrameDecoder().feed(len(body).to_bytes(4, "big") + body))
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    """A worker of a new version and a supervisor of the old one talk to each other while one replaces the other."""
+    body = b"\x94\x00\xc2\x83\xa4type\xa6failed\xa6reason\xa2no\xa5later\x01\xc0"
+    assert list(FrameDecoder().feed(len(body).to_bytes(4, "big") + body)) == [Frame(0, False, Failed("no"))]

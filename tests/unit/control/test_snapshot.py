@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from sentinel_host.control import Distribution, Snapshot, merge
+from sentinel_host.control.metrics import COUNTERS, GAUGES, HISTOGRAMS, render
+
+
+def lines(snapshot: Snapshot) -> list[str]:
+    return [line for line in render(snapshot).decode().splitlines() if not line.startswith("#")]
+
+
+def test_numbers_are_added_by_labels() -> None:
+    one = Snapshot(counters={"a": {("x",): 1, ("y",): 2}}, gauges={"g": {(): 5}})
+    two = Snapshot(counters={"a": {("y",): 3, ("z",): 4}, "b": {(): 1}}, gauges={"g": {(): -1}})
+    total = merge([one, two])
+    assert total.counters == {"a": {("x",): 1, ("y",): 5, ("z",): 4}, "b": {(): 1}}
+    assert total.gauges == {"g": {(): 4}}
+    assert one.counters == {"a": {("x",): 1, ("y",): 2}}
+
+
+def test_histograms_are_added_bucket_by_bucket() -> None:
+    one = Snapshot(histograms={"h": Distribution((1.0,), {("x",): [1, 2, 3.5]})})
+    two = Snapshot(histograms={"h": Distribution((1.0,), {("x",): [10, 20, 0.5], ("y",): [1, 0, 0.1]})})
+    assert merge([one, two, two]).histograms == {
+        "h": Distribution((1.0,), {("x",): [21, 42, 4.5], ("y",): [2, 0, 0.2]}),
+    }
+    assert one.histograms["h"].values == {("x",): [1, 2, 3.5]}
+    assert two.histograms["h"].values[("y",)] == [1, 0, 0.1]
+
+
+def test_buckets_of_another_version_replace_those_before() -> None:
+    one = Snapshot(histograms={"h": Distribution((1.0,), {("x",): [1, 2, 3.5]})})
+    two = Snapshot(histograms={"h": Distribution((1.0, 2.0), {("x",): [1, 1, 1, 4.0]})})
+    assert merge([one, two]) == two
+
+
+def test_what_remains_of_a_worker_that_ended() -> None:
+    snapshot = Snapshot(counters={"a": {(): 1}}, gauges={"g": {(): 5}}, histograms={"h": Distribution()})
+    assert snapshot.without_gauges() == Snapshot(counters={"a": {(): 1}}, histograms={"h": Distribution()})
+
+
+def test_rendering() -> None:
+    snapshot = Snapshot(
+        counters={"sentinel_requests": {('a"b\n', "200"): 3}},
+        gauges={"sentinel_worker_up": {("0",): 1, ("1",): 0}},
+        histograms={"sentinel_request_size_bytes": Distribution((64.0, 512.0), {("a",): [1, 2, 3, 9000.0]})},
+    )
+    assert lines(snapshot) == [
+        'sentinel_requests_total{route="a\\"b\\n",status="200"} 3.0',
+        'sentinel_worker_up{worker="0"} 1.0',
+        'sentinel_worker_up{worker="1"} 0.0',
+        'sentinel_request_size_bytes_bucket{le="64.0",route="a"} 1.0',
+        'sentinel_request_size_bytes_bucket{le="512.0",route="a"} 3.0',
+        'sentinel_request_size_bytes_bucket{le="+Inf",route="a"} 6.0',
+        'sentinel_request_size_bytes_count{route="a"} 6.0',
+        'sentinel_request_size_bytes_sum{route="a"} 9000.0',
+    ]
+
+
+def test_every_family_is_described_and_unknown_ones_are_left_out() -> None:
+    text = render(Snapshot(counters={"of_a_later_version": {(): 1}})).decode()
+    assert "of_a_later_version" not in text
+    for name in (*(f"{counter}_total" for counter in COUNTERS), *GAUGES, *HISTOGRAMS):
+        assert f"# TYPE {name} " in text
