@@ -127,18 +127,18 @@ static bool bind(snt_guest *guest) {
   return true;
 }
 
-/* What one call leaves behind when it has ended well. */
-static int64_t leave(snt_guest *guest, int64_t result) {
-  const snt_limits *limits = &guest->plan->limits;
+static void note_memory(snt_guest *guest) {
   size_t size = guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
-  if (size != guest->memory_size) {
-    guest->plan->counters->memory_bytes += size - guest->memory_size;
-    guest->memory_size = size;
-  }
-  if (size > limits->high_water) guest->above_high_water++;
-  if (guest->wrote) result |= SNT_WROTE;
-  if (++guest->served >= limits->retire_calls || guest->above_high_water >= limits->high_calls) result |= SNT_WORN;
-  return result;
+  if (size == guest->memory_size) return;
+  guest->plan->counters->memory_bytes += size - guest->memory_size;
+  guest->memory_size = size;
+}
+
+/* Whether the instance has served enough with the call that has just ended. */
+static bool is_worn(snt_guest *guest) {
+  const snt_limits *limits = &guest->plan->limits;
+  if (guest->memory_size > limits->high_water) guest->above_high_water++;
+  return ++guest->served >= limits->retire_calls || guest->above_high_water >= limits->high_calls;
 }
 
 static void begin_call(snt_guest *guest, uint32_t index) {
@@ -186,11 +186,14 @@ static int64_t finish(snt_guest *guest, int64_t result) {
     guest->used_ns += clock_ns(CLOCK_MONOTONIC) - guest->began_ns;
   }
   guest->plan->counters->cpu_ns += guest->used_ns;
-  if (result >= 0) {
-    guest->phase = SNT_SERVING;
-    return leave(guest, result);
+  if (result < 0) {
+    guest->discarded = true;
+    return result;
   }
-  guest->discarded = true;
+  note_memory(guest);
+  if (guest->wrote) result |= SNT_WROTE;
+  if (guest->phase == SNT_SERVING) return is_worn(guest) ? result | SNT_WORN : result;
+  guest->phase = SNT_SERVING;
   return result;
 }
 

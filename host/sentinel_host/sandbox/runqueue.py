@@ -81,8 +81,12 @@ class RunQueue:
         self._timer = None
         if not self._calls:
             return
-        call = self._calls.popleft()
         before = perf_counter()
+        if before < self._free_at:
+            # libuv counts time in whole milliseconds: a timer of one may end at once.
+            self._timer = self._wait(loop, before)
+            return
+        call = self._calls.popleft()
         if not call.future.done():
             self._resume(call, before)
         after = perf_counter()

@@ -1,0 +1,183 @@
+"""How many instances there are, which one is used, and when one is retired."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Any
+
+import pytest
+
+from sentinel_host.errors import GuestBusy, GuestTrap
+from sentinel_host.sandbox import GuestEngine, GuestMiddleware
+
+from .conftest import Load
+from .support import ask
+
+PAGE = 65536
+SOON = struct.pack("<IB", 0, 0)
+LONG = struct.pack("<IB", 12_000_000, 0)
+GROW = struct.pack("<IB", 0, 1)
+
+
+async def count(middleware: GuestMiddleware, record: bytes = SOON) -> int:
+    """How many calls the instance that took this one has had: good/busy tells."""
+    action = await ask(middleware, record)
+    return int(action.context[0])
+
+
+def counts(engine: GuestEngine, name: str = "busy") -> dict[str, int]:
+    return engine.snapshot()[name]
+
+
+def test_one_instance_is_enough_for_calls_that_end_at_once(load: Load, engine: GuestEngine) -> None:
+    middleware = load("good/busy").middleware()
+
+    async def main() -> None:
+        numbers = await asyncio.gather(*(count(middleware) for _ in range(50)))
+        assert numbers == list(range(1, 51))
+
+    asyncio.run(main())
+    assert (counts(engine)["instances_started"], counts(engine)["memory_bytes"]) == (1, PAGE)
+
+
+def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
+    load: Load, engine: GuestEngine
+) -> None:
+    async def main() -> None:
+        middleware = load("good/busy", instances=3).middleware()
+        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(3))) == [1, 1, 1]
+        assert counts(engine)["instances"] == 3
+        # The last one used is used next: the others' memory can rest.
+        assert [await count(middleware) for _ in range(4)] == [2, 3, 4, 5]
+        middleware.close()
+        assert counts(engine)["instances"] == 0
+
+    asyncio.run(main())
+
+
+def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("good/busy", instances=1, wait=5.0).middleware()
+        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(4))) == [1, 2, 3, 4]
+        assert counts(engine)["refused_busy"] == 0
+
+    asyncio.run(main())
+    assert counts(engine)["instances_started"] == 1
+
+
+def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("hostile/loop", instances=1, waiting=2, wait=0.02, deadline=0.2).middleware()
+        loop = asyncio.ensure_future(ask(middleware, b"x"))
+        await asyncio.sleep(0)
+        waiting = [asyncio.ensure_future(ask(middleware, b"y")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(GuestBusy, match="guest loop: on-request: 2 calls wait for an instance already") as caught:
+            await ask(middleware, b"y")
+        assert (caught.value.status, caught.value.retry_after) == (503, 1)
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [str(error) for error in ended] == ["guest loop: on-request: all 1 instances were busy for 20 ms"] * 2
+        assert not loop.done()
+        loop.cancel()
+        await asyncio.wait([loop])
+        assert await ask(middleware, b"y") is None
+
+    asyncio.run(main())
+    assert (counts(engine, "loop")["refused_busy"], counts(engine, "loop")["waiting"]) == (3, 0)
+
+
+def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("good/busy", instances=1, wait=5.0).middleware()
+        first = asyncio.ensure_future(count(middleware, LONG))
+        await asyncio.sleep(0)
+        gone, stays = (asyncio.ensure_future(count(middleware)) for _ in range(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await stays == 2
+        assert await first == 1
+        assert gone.cancelled()
+        # Cancelled in the moment in which it was handed an instance.
+        first = asyncio.ensure_future(count(middleware, LONG))
+        await asyncio.sleep(0)
+        gone = asyncio.ensure_future(count(middleware))
+        await asyncio.sleep(0)
+        first.add_done_callback(lambda _: gone.cancel())
+        await asyncio.wait([first, gone])
+        assert await count(middleware) in (4, 5)
+
+    asyncio.run(main())
+    assert counts(engine)["instances_started"] == 1
+
+
+def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("hostile/loop", instances=1, wait=5.0).middleware()
+        calls = [ask(middleware, record) for record in (b"x", b"y", b"x", b"y")]
+        ended: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error).__name__ for error in ended] == ["GuestTimeout", "NoneType", "GuestTimeout", "NoneType"]
+
+    asyncio.run(main())
+    assert counts(engine, "loop")["instances_started"] == 3
+
+
+def test_a_fresh_instance_in_every_call(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("good/busy", isolation="request", instances=2).middleware()
+        assert counts(engine)["instances"] == 0
+        assert [await count(middleware) for _ in range(5)] == [1] * 5
+        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(2))) == [1, 1]
+        assert counts(engine)["instances"] == 0
+
+    asyncio.run(main())
+    assert counts(engine)["instances_started"] == 8
+
+
+def test_an_instance_is_retired_after_its_calls(load: Load, engine: GuestEngine) -> None:
+    middleware = load("good/busy", retire_calls=3).middleware()
+
+    async def main() -> None:
+        assert [await count(middleware) for _ in range(7)] == [1, 2, 3, 1, 2, 3, 1]
+
+    asyncio.run(main())
+    assert (counts(engine)["instances_retired"], counts(engine)["instances"]) == (2, 1)
+
+
+def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        limits = {"memory": 4 * PAGE, "high_water_share": 0.5, "high_water_calls": 3}
+        middleware = load("good/busy", **limits).middleware()
+        for _ in range(10):
+            await count(middleware)
+        assert counts(engine)["memory_bytes"] == PAGE
+        assert [await count(middleware, GROW) for _ in range(2)] == [11, 12]
+        assert counts(engine)["memory_bytes"] == 3 * PAGE
+        assert [await count(middleware) for _ in range(4)] == [13, 14, 1, 2]
+        assert counts(engine)["memory_bytes"] == PAGE
+
+    asyncio.run(main())
+    assert counts(engine)["instances_retired"] == 1
+
+
+def test_each_use_of_a_guest_has_a_pool_and_all_are_counted_together(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        guest = load("good/busy")
+        first, second = guest.middleware(), guest.middleware()
+        assert [await count(middleware) for middleware in (first, first, second)] == [1, 2, 1]
+        assert (counts(engine)["instances"], counts(engine)["calls"]) == (2, 3)
+
+    asyncio.run(main())
+
+
+def test_traps_leave_nothing_behind(load: Load, engine: GuestEngine) -> None:
+    async def main() -> None:
+        middleware = load("hostile/unreachable").middleware()
+        for number in range(2000):
+            with pytest.raises(GuestTrap):
+                await ask(middleware, b"x", "192.0.2.1")
+            assert counts(engine, "unreachable")["instances"] == 0, number
+
+    asyncio.run(main())
+    assert counts(engine, "unreachable")["traps"] == 2000
+    assert counts(engine, "unreachable")["memory_bytes"] == 0
