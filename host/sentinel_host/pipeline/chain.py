@@ -33,6 +33,10 @@ from sentinel_host.pipeline.middleware import Middleware
 Refusal = Callable[[GuestError], Response]
 """Makes the response for a guest that failed closed."""
 
+# Tuples, because a union would be made anew at each test.
+_REQUEST_ACTIONS = (RequestEdits, Answer)
+_RESPONSE_ACTIONS = (ResponseEdits, Response)
+
 _log = logging.getLogger("sentinel.pipeline")
 
 
@@ -80,7 +84,7 @@ class Passage:
                 action = guest.on_request(record, self._request_id, self._client)
                 if action is None:
                     continue
-                if not isinstance(action, RequestEdits | Answer):
+                if not isinstance(action, _REQUEST_ACTIONS):
                     action = await action
             except GuestError as error:
                 _report(error, self._request_id)
@@ -117,7 +121,7 @@ class Passage:
                 action = guest.on_response(record, self._contexts.get(place, b""), self._request_id, self._client)
                 if action is None:
                     continue
-                if not isinstance(action, ResponseEdits | Response):
+                if not isinstance(action, _RESPONSE_ACTIONS):
                     action = await action
             except GuestError as error:
                 _report(error, self._request_id)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
-from sentinel_host.messages import RequestAction, RequestEdits, ResponseAction
+from sentinel_host.messages import RequestAction, RequestEdits, ResponseAction, ResponseEdits
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.breaker import Breaker
@@ -19,6 +19,11 @@ from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.runqueue import WallClockBound
 
 T = TypeVar("T")
+E = TypeVar("E", RequestEdits, ResponseEdits)
+
+# A few header edits are some tens of bytes; a guest that sets a principal has as many answers as principals.
+_REMEMBERED = 256
+_REMEMBERED_BYTES = 512
 
 _log = logging.getLogger("sentinel.sandbox")
 
@@ -49,6 +54,8 @@ class GuestMiddleware:
         "_breaker",
         "_idle",
         "_pool",
+        "_request_edits",
+        "_response_edits",
         "_upstreams",
         "handles_completion",
         "handles_request",
@@ -72,6 +79,9 @@ class GuestMiddleware:
         self._blueprint = blueprint
         self._answers = blueprint.limits.answers
         self._upstreams = upstreams
+        # Edits are never changed by those who apply them; whole responses are, and are decoded anew.
+        self._request_edits: dict[bytes, RequestEdits] = {}
+        self._response_edits: dict[bytes, ResponseEdits] = {}
         self._breaker = Breaker()
         self._pool = Pool(blueprint, config)
         self._idle = self._pool.idle
@@ -219,16 +229,36 @@ class GuestMiddleware:
             raise GuestProtocolError(self.name, entry.name, str(error)) from None
 
     def _decode_request(self, answer: bytes) -> RequestAction | None:
+        known = self._request_edits.get(answer)
+        if known is not None:
+            return known
         action = decode_request_action(answer, self._answers)
-        if type(action) is RequestEdits and action.upstream is not None and action.upstream not in self._upstreams:
-            raise AbiError(f"chose the upstream {action.upstream[:64]!r}, which is not granted to it")
+        if type(action) is RequestEdits:
+            if action.upstream is not None and action.upstream not in self._upstreams:
+                raise AbiError(f"chose the upstream {action.upstream[:64]!r}, which is not granted to it")
+            _remember(self._request_edits, answer, action)
         return action
 
     def _decode_response(self, answer: bytes) -> ResponseAction | None:
-        return decode_response_action(answer, self._answers)
+        known = self._response_edits.get(answer)
+        if known is not None:
+            return known
+        action = decode_response_action(answer, self._answers)
+        if type(action) is ResponseEdits:
+            _remember(self._response_edits, answer, action)
+        return action
 
     def _decode_nothing(self, answer: bytes) -> None:
         return None
+
+
+def _remember(edits: dict[bytes, E], answer: bytes, action: E) -> None:
+    """Keep edits that have been checked: a guest gives the same few answers again and again, and decoding one costs
+    more than the call. Bounded, as the answers are the guest's choice."""
+    if len(answer) <= _REMEMBERED_BYTES:
+        if len(edits) >= _REMEMBERED:
+            edits.clear()
+        edits[answer] = action
 
 
 _ON_REQUEST = _Entry(ON_REQUEST, GuestMiddleware._decode_request)
