@@ -163,7 +163,7 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: list[LimitConfig] = []
     preserve_host: bool = False
     trailers: list[str] = []
-    upgrades: list[str] = ["websocket"]
+    upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
 
     def all_limits(self) -> list[LimitConfig]:
         """``limit`` and ``limits`` together."""

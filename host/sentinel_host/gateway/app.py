@@ -13,6 +13,7 @@ from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
+from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.limiter import SharedTable
 from sentinel_host.paths import PathRule
@@ -29,6 +30,7 @@ class Gateway(Quart):
     """
 
     asgi_http_class = DataPlane
+    asgi_websocket_class = WebSocketPlane
 
     generation: Generation
 

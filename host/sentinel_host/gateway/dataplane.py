@@ -39,13 +39,14 @@ class DataPlane:
             route = generation.routes.match(admitted.head)
             if route is None:
                 raise ClientError("no route matches", 404, close=False)
+            exchange = Exchange(gateway.stats, generation, admitted, route, scope, receive, send)
         except ClientError as error:
             gateway.stats.refused[error.status] += 1
             await _refuse(error, scope, send)
             return
         gateway.stats.active += 1
         try:
-            await Exchange(gateway.stats, generation, admitted, route, scope, receive, send).run()
+            await exchange.run()
         finally:
             gateway.stats.active -= 1
 

@@ -99,8 +99,6 @@ class Http2Protocol(ReceivingSide):
                 raise Malformed("a body that is too short")
             if limits.body_bytes is not None and head.length > limits.body_bytes:
                 raise LimitExceeded("body_bytes", "request body too large", 413)
-            if head.protocol:
-                raise ClientError("protocol not supported", 501)
         except Malformed:
             connections.hit("refused")
             self._turn_away(number, ended, ErrorCode.PROTOCOL_ERROR)
@@ -131,6 +129,10 @@ class Http2Protocol(ReceivingSide):
             "state": self._listener.state.copy(),
             "extensions": self.extensions,
         }
+        if head.protocol:
+            # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
+            scope["method"] = "GET"
+            scope["extensions"] = self._listener.upgrading(head.protocol.lower(), required=True)
         stream = Stream(self, number, scope, ended=ended, expected=head.length, expects=head.expects)
         self._idle_ends = inf
         self.streams[number] = stream
@@ -161,6 +163,8 @@ class Http2Protocol(ReceivingSide):
 
     def answered(self, stream: Stream) -> None:
         """The response is complete. A client that still sends is told to stop (RFC 9113 section 8.1)."""
+        if stream.tunnel and not stream.complete:
+            return
         stream.read_deadline = inf
         if stream.complete and not stream.failed:
             self.streams.pop(stream.id, None)
@@ -186,8 +190,8 @@ class Http2Protocol(ReceivingSide):
         """A stream's task has ended."""
         self._running.discard(stream)
         if stream.id in self.streams and not self.lost:
-            # Cancelled from outside: nobody has answered, and nobody will.
-            self.end_early(stream, ErrorCode.INTERNAL_ERROR)
+            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
+            self.end_early(stream, ErrorCode.CANCEL if stream.phase is DONE else ErrorCode.INTERNAL_ERROR)
         if not self._running and not self._ignoring:
             if self._going:
                 self._close_now()

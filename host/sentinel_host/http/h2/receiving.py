@@ -20,7 +20,7 @@ from sentinel_host.http.h2.budget import Budget
 from sentinel_host.http.h2.hpack import Fields, HpackDecoder
 from sentinel_host.http.h2.request import Malformed, check_trailers
 from sentinel_host.http.h2.sending import MOST_FRAME, SendingSide
-from sentinel_host.http.h2.stream import Stream
+from sentinel_host.http.h2.stream import DONE, Stream
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
 from sentinel_host.http.lane.connections import Connections
 from sentinel_host.http.lane.limits import LimitExceeded
@@ -108,6 +108,7 @@ class ReceivingSide(SendingSide):
                     wire.MAX_CONCURRENT_STREAMS: limits.streams_per_connection,
                     wire.INITIAL_WINDOW_SIZE: self.stream_window,
                     wire.MAX_HEADER_LIST_SIZE: limits.head_bytes,
+                    wire.ENABLE_CONNECT_PROTOCOL: 1,
                 }
             )
             + wire.window_update(0, _CONNECTION_WINDOW - wire.DEFAULT_WINDOW)
@@ -231,7 +232,13 @@ class ReceivingSide(SendingSide):
             if stream.expected > 0:
                 self._stream_fault(number, ErrorCode.PROTOCOL_ERROR)
             else:
-                stream.end_body()
+                self._body_ended(stream)
+
+    def _body_ended(self, stream: Stream) -> None:
+        stream.end_body()
+        if stream.phase is DONE:
+            # A tunnel, whose other direction has ended before.
+            self.streams.pop(stream.id, None)
 
     def _late_data(self, number: int, stream: Stream | None) -> None:
         if number == 0 or number > self._last:
@@ -306,7 +313,7 @@ class ReceivingSide(SendingSide):
             self._stream_fault(stream.id, ErrorCode.PROTOCOL_ERROR)
         else:
             stream.trailers = fields
-            stream.end_body()
+            self._body_ended(stream)
 
     def _window_update(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:

@@ -14,7 +14,7 @@ import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS, METHODS, TARGET
+from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS, METHODS, PROTOCOL, TARGET
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -90,6 +90,8 @@ class RequestHead:
             raise ClientError("malformed path")
         self.target = path
         if self.protocol:
+            if PROTOCOL.fullmatch(self.protocol) is None or self.length >= 0:
+                raise Malformed("no protocol, or a length for one")
             self.method = "CONNECT"
         elif method in METHODS:
             self.method = METHODS[method]

@@ -6,6 +6,8 @@ Rule 2: A request's body is held here, at most one window of it. The peer gets n
 Rule 3: A response that is not complete when the application returns or raises ends with RST_STREAM: a client must never
         take a part for the whole.
 Rule 4: Once the response is complete, the client's going away no longer cancels the application.
+Rule 5: An accepted upgrade (extended CONNECT, RFC 8441) makes both bodies a tunnel, as on HTTP/1; the stream stays
+        until both directions have ended.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h2.response import date_field, encode_fields, encode_head, length_field, status_field
 from sentinel_host.http.h2.wire import END_STREAM
+from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
 from sentinel_host.http.lane.exchange import Phase
 from sentinel_host.http.lane.limits import LimitExceeded
 
@@ -62,6 +65,7 @@ class Stream:
         "scope",
         "task",
         "trailers",
+        "tunnel",
         "window",
         "write_deadline",
     )
@@ -87,6 +91,7 @@ class Stream:
         self.trailers: list[tuple[bytes, bytes]] = []
         self.phase = _BEFORE_HEAD
         self.gone = False
+        self.tunnel = False
         self.window = connection.initial_window
         self.held = 0
         self.received = 0
@@ -158,7 +163,9 @@ class Stream:
         self.held += size
         self._paid += size
         limits = self._connection.connections.limits
-        if self._receive_window <= self._connection.stream_window // 2 and self.held:
+        if self.tunnel:
+            self._restart_body_clock()
+        elif self._receive_window <= self._connection.stream_window // 2 and self.held:
             # The application is the slow one: only the body's whole time goes on.
             self.read_deadline = self._body_ends
         elif self._paid >= limits.body_progress:
@@ -192,7 +199,9 @@ class Stream:
     def _restart_body_clock(self) -> None:
         self._paid = 0
         connection = self._connection
-        self.read_deadline = min(connection.loop.time() + connection.connections.limits.body_idle, self._body_ends)
+        limits = connection.connections.limits
+        idle = limits.tunnel_idle if self.tunnel else limits.body_idle
+        self.read_deadline = min(connection.loop.time() + idle, self._body_ends)
         connection.watch(self.read_deadline)
 
     def wake(self) -> None:
@@ -224,7 +233,7 @@ class Stream:
                 raise self._error
             if self.complete and not self._delivered:
                 return self._last(b"")
-            if self.phase is DONE or self.gone:
+            if self.gone or (self.phase is DONE and (not self.tunnel or self._delivered)):
                 return {"type": "http.disconnect"}
             if self.expects and self.phase is _BEFORE_HEAD:
                 self.expects = False
@@ -263,6 +272,8 @@ class Stream:
             self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
         elif kind == "http.response.informational":
             self._send_informational(message)
+        elif kind == ACCEPT:
+            self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
         # A closing transport drops what it is given: an application that never waits would never hear that it closed.
@@ -279,6 +290,20 @@ class Stream:
         self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
         self._trailers_follow = message.get("trailers", False)
         self.phase = _HEAD_HELD
+
+    def _accept(self, headers: Any) -> None:
+        if EXTENSION not in self.scope["extensions"] or self.phase is not _BEFORE_HEAD:
+            raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
+        block, _, dated = encode_head(200, [field for field in headers if field[0] != b"content-length"])
+        if not dated:
+            block += date_field(self._connection.connections.date[8:])
+        self._connection.write_headers(self.id, block, 0)
+        self._left = -1
+        self._bodyless = self._trailers_follow = False
+        self.phase = _BODY
+        self.tunnel = True
+        self._body_ends = inf
+        self._restart_body_clock()
 
     async def _send_body(self, data: Any, more: bool) -> None:
         connection = self._connection
@@ -301,6 +326,8 @@ class Stream:
                 return
         elif self.phase is _BODY:
             self._count(size, more)
+            if self.tunnel and not self.complete:
+                self._restart_body_clock()
         else:
             raise RuntimeError("http.response.body out of order")
         if self._bodyless:
@@ -427,7 +454,7 @@ class Stream:
         self.wake()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-        if self.phase is not DONE:
+        if self.phase is not DONE or self.tunnel:
             self.task.cancel()
 
     def expire(self, now: float) -> None:
@@ -437,6 +464,9 @@ class Stream:
             self._connection.connections.hit("write_stalled")
             self._connection.cancel(self)
         elif self.read_deadline <= now:
-            limit = "body_time" if self._body_ends <= now else "body_idle"
+            limit = "tunnel_idle" if self.tunnel else "body_time" if self._body_ends <= now else "body_idle"
             self._connection.connections.hit(limit)
+            if self.tunnel:
+                self._connection.cancel(self)
+                return
             self.fail(LimitExceeded(limit, "request body too slow", 408))

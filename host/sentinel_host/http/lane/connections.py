@@ -20,6 +20,12 @@ _LAST_REQUEST: Final = 0.5
 # What a cancelled request may take to clean up; with two of them shutdown stays within grace + 1 s.
 _CANCEL_TIME: Final = 0.4
 
+# The scope extension of a request that asks for another protocol. An application that sends `ACCEPT`, with the fields
+# of the handshake's answer as ``headers``, has a tunnel: `http.request` and `http.response.body` then carry its bytes,
+# and an end of one (no ``more_body``) leaves the other open.
+EXTENSION: Final = "sentinel.upgrade"
+ACCEPT: Final = "sentinel.upgrade.accept"
+
 # An ASGI 3 application, as loosely typed as the specification leaves it.
 Application = Callable[..., Any]
 # Takes a transport and the bytes read so far, once they turn out to be HTTP/2.
@@ -62,6 +68,13 @@ class Listener:
             "sentinel.cancel_on_disconnect": {},
             "sentinel.listener": {"name": self.name},
         }
+
+    def upgrading(self, protocol: bytes, *, required: bool) -> dict[str, dict[str, Any]]:
+        """The ``extensions`` of a request that would change to another protocol (see `EXTENSION`).
+
+        ``required`` is true where the request has no meaning without it.
+        """
+        return {**self.extensions(), EXTENSION: {"protocol": protocol, "required": required}}
 
 
 class Connections:

@@ -10,9 +10,9 @@ from math import inf
 from typing import Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.lane.exchange import DONE, UNTIL_CLOSE, Exchange, Phase
+from sentinel_host.http.lane.exchange import DONE, TUNNEL, UNTIL_CLOSE, Exchange, Phase
 from sentinel_host.http.lane.limits import LimitExceeded
-from sentinel_host.http.lane.reading import HEAD_NEXT, IGNORED, REQUEST_NEXT, ReadingSide
+from sentinel_host.http.lane.reading import HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT, ReadingSide
 from sentinel_host.http.lane.response import plain_response
 
 # A connection used this recently may have its next request on the way when the worker shuts down.
@@ -49,12 +49,12 @@ class EndingSide(ReadingSide):
         if self.lost:
             return
         if exchange.phase is not DONE:
-            if exchange.framing is UNTIL_CLOSE:
+            if exchange.framing is UNTIL_CLOSE or exchange.framing is TUNNEL:
                 self._reset()
             else:
                 self._shut()
         elif self._closing:
-            if self._reading is REQUEST_NEXT and not self._buffer:
+            if (self._reading is REQUEST_NEXT and not self._buffer) or (self._reading is TUNNEL_NEXT and self.tls):
                 self._shut()
             else:
                 self._linger()
@@ -123,6 +123,14 @@ class EndingSide(ReadingSide):
                 self.read_deadline = now + self.connections.limits.linger
             else:
                 self._shut()
+        elif self._reading is TUNNEL_NEXT:
+            # Both directions count, and so do bytes that are still on their way.
+            if exchange.wrote or self.transport.get_write_buffer_size():
+                exchange.wrote = False
+                self.read_deadline = now + self.connections.limits.tunnel_idle
+            else:
+                self.connections.hit("tunnel_idle")
+                self.abort()
         elif self._eof:
             # What is still unsent is being read, or is the write deadline's affair.
             if exchange.wrote or self.transport.get_write_buffer_size():

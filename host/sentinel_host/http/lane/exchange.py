@@ -7,6 +7,7 @@ Rule 2: 100 Continue goes out when the application first asks for a body that ha
 Rule 3: A response that is not complete when the application returns or raises ends without its last chunk, or, where
         only the connection's end marks the body's, with a reset: a client must never take a part for the whole.
 Rule 4: Once the response is complete, the client's going away no longer cancels the application.
+Rule 5: An accepted upgrade makes both bodies a tunnel: bytes without framing, each direction with an end of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
-from sentinel_host.http.lane.response import encode_fields, encode_head, encode_informational
+from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
+from sentinel_host.http.lane.response import encode_fields, encode_head, encode_informational, encode_switch
 
 if TYPE_CHECKING:
     from sentinel_host.http.lane.protocol import LaneProtocol
@@ -48,11 +50,12 @@ class BodyFraming(Enum):
     LENGTH = auto()
     CHUNKED = auto()
     UNTIL_CLOSE = auto()
+    TUNNEL = auto()
 
 
 # Module constants: an attribute of an enum class costs two look-ups each time.
 _BEFORE_HEAD, _HEAD_HELD, _BODY, _TRAILERS, DONE = Phase
-_NO_BODY, _LENGTH, _CHUNKED, UNTIL_CLOSE = BodyFraming
+_NO_BODY, _LENGTH, _CHUNKED, UNTIL_CLOSE, TUNNEL = BodyFraming
 _NOTHING: Final[deque[bytes]] = deque()
 
 
@@ -161,7 +164,7 @@ class Exchange:
                 return self._last(data)
             if self.complete and not self._delivered:
                 return self._last(b"")
-            if self.phase is DONE or self.lane.lost:
+            if self.lane.lost or (self.phase is DONE and (self.framing is not TUNNEL or self._delivered)):
                 return {"type": "http.disconnect"}
             if self._error is not None:
                 raise self._error
@@ -200,6 +203,8 @@ class Exchange:
             self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
         elif kind == "http.response.informational":
             self._send_informational(message)
+        elif kind == ACCEPT:
+            self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
         # A closing transport drops what it is given: an application that never waits would never hear that it closed.
@@ -235,7 +240,7 @@ class Exchange:
             end = b"" if more else b"0\r\n" if self._trailers_follow else b"0\r\n\r\n"
             parts = (head, b"%x\r\n" % len(data), data, b"\r\n", end) if data else (head, end)
         else:
-            parts = (head, data if framing is UNTIL_CLOSE else b"")
+            parts = (head, b"" if framing is _NO_BODY else data)
         if len(data) > _COPY_BELOW and not self.lane.tls:
             self.lane.transport.writelines(parts)
         else:
@@ -250,8 +255,21 @@ class Exchange:
         else:
             self._done()
 
+    def _accept(self, headers: Any) -> None:
+        offer = self.scope["extensions"].get(EXTENSION)
+        if offer is None or self.phase is not _BEFORE_HEAD:
+            raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
+        self.lane.transport.write(encode_switch(offer["protocol"], headers))
+        self.phase = _BODY
+        self.framing = TUNNEL
+        self.complete = self._delivered = self._trailers_follow = False
+        self._chunks = deque()
+        self.lane.open_tunnel(self)
+
     def _done(self) -> None:
         self.phase = DONE
+        if self.framing is TUNNEL:
+            self.lane.end_writing()
         if self._waiter is not None:
             self.wake()
 

@@ -28,6 +28,8 @@ HEAD: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\
 FIELD: Final = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
 _REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.[01]\r\n")
 _OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\.[0-9]++)?\r\n")
+# RFC 9110 7.8: a name, perhaps with a version.
+PROTOCOL: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
 _END: Final = re.compile(rb"\n\r?\n")
 _CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN + rb")*+[ \t]*")
 # 18 digits cannot overflow a signed 64-bit integer, here or in any peer.

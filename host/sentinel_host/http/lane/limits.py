@@ -50,6 +50,8 @@ class Limits:
     # frames and every other frame that makes work and carries nothing.
     idle_frames: int = 500
     idle_frames_per_second: int = 33
+    # HAProxy `timeout tunnel` is advised at 1 h: an upgraded connection on which nothing moves either way.
+    tunnel_idle: float = 3600.0
     # HAProxy `timeout client-fin`: how long a response may stay silent once the client shut its write side.
     half_closed: float = 30.0
     # RFC 9112 9.6; nginx lingering_timeout is 5 s.

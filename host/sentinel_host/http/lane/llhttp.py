@@ -9,27 +9,33 @@ from __future__ import annotations
 import httptools
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.lane.head import FRAMING_FIELDS, framing, refusal
+from sentinel_host.http.lane.head import FRAMING_FIELDS, PROTOCOL, framing, refusal
 
 
 class RequestHead:
-    """A parsed head: ``target`` as sent, ``headers`` with lower-case names, and what `framing` says of them."""
+    """A parsed head: ``target`` as sent, ``headers`` with lower-case names, and what `framing` says of them.
 
-    __slots__ = ("_framing_fields", "close", "expects", "headers", "length", "target")
+    ``upgrade`` is the one protocol that the client would change to, in lower case, or empty.
+    """
+
+    __slots__ = ("_framing_fields", "close", "expects", "headers", "length", "target", "upgrade")
 
     def __init__(self, head: bytes, http11: bool) -> None:
         """Parse exactly one whole head. Raises `ClientError` for what llhttp or the framing rules refuse."""
         self.headers: list[tuple[bytes, bytes]] = []
         self._framing_fields: list[tuple[bytes, bytes]] = []
         self.target = b""
+        self.upgrade = b""
         try:
             httptools.HttpRequestParser(self).feed_data(head)
         except httptools.HttpParserUpgrade:
-            # The seam for tunnels: an upgrade is an ordinary request until an application takes the connection over.
-            pass
+            self.upgrade = _protocol(self.headers)
         except httptools.HttpParserError as error:
             raise refusal(head, len(head), len(head)) or ClientError(f"malformed request: {error}") from error
         self.length, self.close, self.expects = framing(self._framing_fields, http11)
+
+        if self.length or not http11:
+            self.upgrade = b""
 
     def on_url(self, url: bytes) -> None:
         """llhttp's callback for the request target."""
@@ -42,3 +48,9 @@ class RequestHead:
         self.headers.append(field)
         if name in FRAMING_FIELDS:
             self._framing_fields.append(field)
+
+
+def _protocol(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """A choice of several is nobody's to make between client and upstream: such a request is an ordinary one."""
+    values = [value.lower() for name, value in headers if name == b"upgrade"]
+    return values[0] if len(values) == 1 and PROTOCOL.fullmatch(values[0]) else b""

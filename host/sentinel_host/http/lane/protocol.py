@@ -21,7 +21,7 @@ from sentinel_host.http.lane.exchange import DONE, Exchange
 from sentinel_host.http.lane.head import CHUNKED, HEAD, METHODS, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.llhttp import RequestHead
-from sentinel_host.http.lane.reading import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT
+from sentinel_host.http.lane.reading import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
@@ -81,7 +81,7 @@ class LaneProtocol(EndingSide):
         if exchange is not None:
             connections.keep(exchange.task)
             exchange.wake()
-            if exchange.phase is not DONE:
+            if exchange.phase is not DONE or self._reading is TUNNEL_NEXT:
                 exchange.task.cancel()
 
     def _hand_over(self, data: bytes) -> None:
@@ -103,6 +103,8 @@ class LaneProtocol(EndingSide):
             self._take_head(data)
         elif reading is BODY_NEXT:
             self._take_body(data)
+        elif reading is TUNNEL_NEXT:
+            self._pass(data)
         elif reading is REQUEST_NEXT:
             self._buffer += data
             limits = self.connections.limits
@@ -184,7 +186,7 @@ class LaneProtocol(EndingSide):
             "client": self._client,
             "server": self._server,
             "state": self._listener.state.copy(),
-            "extensions": self._extensions,
+            "extensions": self._listener.upgrading(head.upgrade, required=False) if head.upgrade else self._extensions,
         }
         self._exchange = exchange = Exchange(self, scope, http11, length != 0, head.expects)
         if length:

@@ -28,10 +28,11 @@ class Reading(Enum):
     BODY = auto()
     NEXT_REQUEST = auto()
     IGNORED = auto()
+    TUNNEL = auto()
 
 
 # Module constants: an attribute of an enum class costs two look-ups each time.
-HEAD_NEXT, BODY_NEXT, REQUEST_NEXT, IGNORED = Reading
+HEAD_NEXT, BODY_NEXT, REQUEST_NEXT, IGNORED, TUNNEL_NEXT = Reading
 
 
 class ReadingSide(WritingSide):
@@ -142,7 +143,11 @@ class ReadingSide(WritingSide):
 
     def body_taken(self, held: int) -> None:
         """The application read a piece of the body and ``held`` is left: read on when half of the buffer is free."""
-        if self._read_paused and self._reading is BODY_NEXT and held <= self.connections.limits.body_buffer // 2:
+        if not self._read_paused:
+            return
+        if self._reading is TUNNEL_NEXT and held <= self.connections.limits.body_buffer // 2:
+            self._want_more()
+        elif self._reading is BODY_NEXT and held <= self.connections.limits.body_buffer // 2:
             self._restart_body_clock()
             self._want_more()
 
@@ -151,6 +156,32 @@ class ReadingSide(WritingSide):
         exchange.expects = False
         self.transport.write(_CONTINUE)
         self._restart_body_clock()
+
+    # Tunnels.
+
+    def open_tunnel(self, exchange: Exchange) -> None:
+        """The connection's bytes are another protocol's from here on."""
+        self._reading = TUNNEL_NEXT
+        self._closing = True
+        rest, self._buffer = self._buffer, b""
+        self.read_deadline = self.loop.time() + self.connections.limits.tunnel_idle
+        self._want_more()
+        if rest:
+            self._pass(rest)
+        if self._eof:
+            exchange.complete = True
+
+    def _pass(self, data: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        exchange.wrote = True
+        if exchange.push(data) > self.connections.limits.body_buffer:
+            self._pause()
+
+    def end_writing(self) -> None:
+        """The tunnel's other side has ended; the client may still send."""
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
 
     def _pause(self) -> None:
         if not self._read_paused and not self._eof:
@@ -170,6 +201,10 @@ class ReadingSide(WritingSide):
             if self._reading is HEAD_NEXT and self._buffer:
                 self._refuse(ClientError("request head ended early"))
             return False
+        if self._reading is TUNNEL_NEXT:
+            exchange.complete = True
+            exchange.wake()
+            return not self.tls
         if self._reading is BODY_NEXT:
             self._body_failed(ClientError("request body ended early"))
         self.read_deadline = self.loop.time() + self.connections.limits.half_closed

@@ -103,6 +103,13 @@ def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]])
     return _checked([line, *map(b": ".join, pairs)]) + b"\r\n\r\n"
 
 
+def encode_switch(protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The whole 101 that changes to ``protocol``; raises `ValueError` for what may not be written."""
+    pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN and pair[0].lower() != b"upgrade"]
+    lines = [_LINES[101], b"connection: upgrade", b"upgrade: " + protocol, *map(b": ".join, pairs)]
+    return _checked(lines) + b"\r\n\r\n"
+
+
 def _checked(lines: list[bytes]) -> bytes:
     block = b"\r\n".join(lines)
     # One pass over all fields. A value with a CRLF of its own would pass the pattern as two lines: the count shows it.

@@ -45,9 +45,10 @@ class _State(IntEnum):
     CHUNKED = 3
     UNTIL_CLOSE = 4
     CLOSED = 5
+    TUNNEL = 6
 
 
-_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _CLOSED = _State
+_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _CLOSED, _TUNNEL = _State
 
 
 class Connection(asyncio.Protocol):
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_unsent",
         "_upload",
+        "_writable",
         "stale",
         "used",
         "write_paused",
@@ -91,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = True
         self._read_paused = False
         self._poller: select.poll | None = None
+        self._writable: asyncio.Future[None] | None = None
         self._transport = None
         self.write_paused = False
         self.used = False
@@ -132,6 +135,17 @@ class Connection(asyncio.Protocol):
             self._since = self._loop.time()
             self._transport.writelines(parts)
 
+    async def drained(self) -> None:
+        """Wait until a tunnel's other end takes more, or is gone."""
+        while self.write_paused and self._state is not _CLOSED:
+            self._writable = self._loop.create_future()
+            await self._writable
+
+    def write_eof(self) -> None:
+        """Nothing more goes into the tunnel; what comes out of it is still read, where the transport can do that."""
+        if self._state is not _CLOSED and self._transport.can_write_eof():
+            self._transport.write_eof()
+
     def upload_finished(self) -> None:
         self._since = self._loop.time()
 
@@ -166,7 +180,7 @@ class Connection(asyncio.Protocol):
                 self._close()
             return
         limit = timeouts.response if state is _HEAD else timeouts.idle
-        if limit is None or state is _CLOSED:
+        if limit is None or state is _CLOSED or state is _TUNNEL:
             return
         upload = self._upload
         # A slow upstream may take minutes for one large piece: that is progress, though no event tells of it.
@@ -194,6 +208,11 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         if self._upload is not None:
             self._upload.resume()
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         state = self._state
@@ -211,15 +230,21 @@ class Connection(asyncio.Protocol):
         except (MalformedHead, MalformedBody) as error:
             self._break_off(str(error))
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
+        if self._state is _TUNNEL:
+            assert self._response is not None
+            self._response.end()
+            # TLS has no half-closed state that the event loops would keep.
+            return self._transport.get_extra_info("ssl_object") is None
         # Not left to the transport, which would first wait for an upstream that has left to take what is unsent.
         self.connection_lost(None)
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._state is _HEAD and exc is not None:
             self._salvage()
         state = self._state
-        if state is _UNTIL_CLOSE and exc is None:
+        if (state is _UNTIL_CLOSE or (state is _TUNNEL and self._response is not None)) and exc is None:
             self._keep_alive = False
             self._finish()
         elif state is _HEAD:
@@ -245,6 +270,9 @@ class Connection(asyncio.Protocol):
             self._head = None
             if head.status >= 200:
                 break
+            if head.status == 101 and response.request.upgrade:
+                self._switch(response, head, data[end:])
+                return
             self._informational_received(head, response.request)
             if self._state is _CLOSED or end == len(data):
                 return
@@ -274,6 +302,21 @@ class Connection(asyncio.Protocol):
         if end < len(data) or (self._state is _LENGTH and not self._left):
             self._body_received(data[end:])
 
+    def _switch(self, response: UpstreamResponse, head: ResponseHead, rest: bytes) -> None:
+        """The upstream changes the protocol: from here on bytes are passed, not read."""
+        if response.request.upgrade.lower() not in [
+            value.lower() for name, value in head.headers if name == b"upgrade"
+        ]:
+            self._break_off("it changed to a protocol that was not asked for")
+            return
+        response.status = 101
+        response.headers = head.headers
+        self._state = _TUNNEL
+        if not response.head.done():
+            response.head.set_result(response)
+        if rest:
+            self._body_received(rest)
+
     def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
         if head.status == 101:
             self._break_off("it answered 101 to a request that asked for no upgrade")
@@ -300,7 +343,7 @@ class Connection(asyncio.Protocol):
             if not left:
                 self._finish()
                 return
-        elif state is _UNTIL_CLOSE:
+        elif state is _UNTIL_CLOSE or state is _TUNNEL:
             response.add(data)
         else:
             decoder = self._decoder
@@ -377,5 +420,6 @@ class Connection(asyncio.Protocol):
             self._upload.cancel()
             self._upload = None
         self._pool.forget(self, was_idle=was_idle)
+        self._wake_writer()
         if self._transport is not None:
             self._transport.abort()

@@ -41,7 +41,9 @@ class UpstreamRequest:
 
     ``target`` is in origin-form. ``headers`` are end-to-end fields only: Host, Content-Length, Transfer-Encoding and
     Connection are written here and must not be among them. ``content_length`` is the length of a streamed body; None
-    sends it chunked. ``on_informational`` is called with status and fields of every 1xx response but 101.
+    sends it chunked. ``on_informational`` is called with status and fields of every 1xx response but 101. ``upgrade``
+    names the protocol to change to (RFC 9110 section 7.8): the response to it may then be a 101, after which what is
+    read and written is that protocol's.
     """
 
     method: bytes
@@ -51,6 +53,7 @@ class UpstreamRequest:
     body: bytes | BodySource = b""
     content_length: int | None = None
     on_informational: Callable[[int, Headers], None] | None = None
+    upgrade: bytes = b""
 
 
 def encode_head(request: UpstreamRequest) -> bytes:
@@ -68,6 +71,8 @@ def encode_head(request: UpstreamRequest) -> bytes:
     else:
         framing, lines = b"\r\n", 3
     headers = request.headers
+    if request.upgrade:
+        headers = [*headers, (b"connection", b"upgrade"), (b"upgrade", request.upgrade)]
     target = request.target
     first = b"%b %b HTTP/1.1\r\nhost: %b" % (request.method, target, request.host)
     head = b"\r\n".join((first, *map(b": ".join, headers), framing))

@@ -92,6 +92,18 @@ class UpstreamResponse:
             self._connection.resume_reading()
         return data
 
+    async def write(self, data: bytes) -> None:
+        """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops once that is gone."""
+        if self._connection is not None:
+            self._connection.write((data,))
+            if self._connection.write_paused:
+                await self._connection.drained()
+
+    def write_eof(self) -> None:
+        """Nothing more will be sent into the tunnel."""
+        if self._connection is not None:
+            self._connection.write_eof()
+
     def abort(self) -> None:
         """Give up: the connection closes at once and is never used again. Nothing happens once ``complete``."""
         if self._connection is not None:
@@ -106,6 +118,12 @@ class UpstreamResponse:
         size = len(data)
         self.buffered += size
         self.bytes_received += size
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def end(self) -> None:
+        """A tunnel's other end sends no more; it may still read."""
+        self.complete = True
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
