@@ -146,11 +146,7 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[route]]``: what it matches, its guests and its upstream.
-
-    ``upgrades`` are the protocols that a client may change to (RFC 9110 section 7.8) once chain and upstream agree; a
-    request for another is an ordinary request.
-    """
+    """``[[route]]``: what it matches, its guests and its upstream."""
 
     path: str
     upstream: str
@@ -163,7 +159,6 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: list[LimitConfig] = []
     preserve_host: bool = False
     trailers: list[str] = []
-    upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
 
     def all_limits(self) -> list[LimitConfig]:
         """``limit`` and ``limits`` together."""

@@ -162,10 +162,6 @@ def _verify_routes(config: Config) -> None:
                 raise _fail(
                     config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send"
                 )
-        for number, name in enumerate(route.upgrades):
-            if not _FIELD_NAME(name) or name == "h2c":
-                # h2c would let requests past this route's chain, inside a connection that nobody reads.
-                raise _fail(config, f"{at}.upgrades[{number}]", f"{name!r} is no lower-case protocol, or is HTTP")
         for number, entry in enumerate(route.entries()):
             if not _NAME(entry.guest):
                 raise _fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")

@@ -166,5 +166,4 @@ def _route(index: int, route: RouteConfig, guests: list[Any], limits: RouteLimit
         preserve_host=route.preserve_host,
         trailers=frozenset(name.encode("ascii") for name in route.trailers),
         limits=limits,
-        upgrades=frozenset(name.encode("ascii") for name in route.upgrades),
     )
