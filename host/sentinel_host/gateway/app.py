@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sentinel_host.config import Config, load_config
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.limits import Counters, share
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
@@ -51,19 +53,26 @@ class Gateway(Quart):
         )
         if limit_table is None and any(route.all_limits() for route in config.route):
             limit_table = SharedTable.create(server.limit_slots)
-        self._builder = Builder(config, paths, limit_table, self.stats.limits)
+        self._counters = Counters(limit_table, self.stats.limits) if limit_table is not None else None
+        self._sharing: asyncio.Task[None] | None = None
+        self._builder = Builder(config, paths, self._counters)
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self.before_serving(self._start)
         self.after_serving(self._stop)
 
     async def _start(self) -> None:
         self._log_pump.start()
+        if self.settings.server.limit_store is not None and self._counters is not None:
+            self._sharing = asyncio.create_task(share(self._counters, self.settings.server.limit_store))
         self.generation = self._builder.build()
         for name, reason in self.generation.faults.items():
             _log.error("guest %s is not in service: %s", name, reason)
 
     async def _stop(self) -> None:
         await self.generation.close()
+        if self._sharing is not None:
+            self._sharing.cancel()
+            await asyncio.wait([self._sharing])
         self._log_pump.stop()
 
 

@@ -18,6 +18,7 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
+from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.answers import problem, refusal
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
@@ -67,6 +68,7 @@ class Exchange:
         "_summary",
         "_tasks",
         "_trailers",
+        "_upgrade",
         "_watch",
     )
 
@@ -96,6 +98,7 @@ class Exchange:
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
         self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
+        self._upgrade = tunnel.asked_for(extensions, route.upgrades)
         self._tasks: set[asyncio.Task[None]] = set()
         self._passage = Passage(route.chain, head.request_id, head.client)
         self._summary = Summary(
@@ -146,7 +149,7 @@ class Exchange:
 
     async def _serve(self) -> None:
         limits, request = self._route.limits, self._admitted.head
-        if limits is not None and limits.check(limits.before, request, self._checked):
+        if limits is not None and await limits.check(limits.before, request, self._checked):
             # No guest has seen the request: none sees the answer, before it is over.
             refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
             head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
@@ -158,7 +161,7 @@ class Exchange:
             replaced = await self._on_response(head)
             await self._send_whole(head, body if replaced is None else replaced)
             return
-        if limits is not None and limits.after and limits.check(limits.after, request, self._checked):
+        if limits is not None and limits.after and await limits.check(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
             return
         try:
@@ -183,7 +186,11 @@ class Exchange:
         summary.upstream = name
         _forwarding.add(head.headers, admitted)
         target = head.path if head.query is None else f"{head.path}?{head.query}"
-        body = await self._body.begin() if admitted.has_body else b""
+        body: bytes | None = b""
+        if self._upgrade:
+            tunnel.complete_handshake(head.headers, self._upgrade)
+        elif admitted.has_body:
+            body = await self._body.begin()
         asked = perf_counter_ns()
         response = await pool.send(
             UpstreamRequest(
@@ -194,6 +201,7 @@ class Exchange:
                 body=self._body if body is None else body,
                 content_length=admitted.content_length,
                 on_informational=self._pass_informational if self._informational else None,
+                upgrade=self._upgrade,
             )
         )
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000
@@ -205,6 +213,9 @@ class Exchange:
         if replaced is not None:
             response.abort()
             await self._send_whole(head, replaced)
+            return
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            await self._tunnel(head, response)
             return
         self._frame(head, response)
         names = self._route.trailers
@@ -230,6 +241,18 @@ class Exchange:
         if trailers:
             kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
             await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
+
+    async def _tunnel(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            # A guest thinks otherwise of it: what it says is the answer, and nothing is changed to.
+            response.abort()
+            await self._send_whole(head, b"")
+            return
+        self._summary.status = head.status
+        self._summary.origin = head.origin
+        headers = tunnel.handshake_answer(head.headers, self._summary.http_version)
+        await self._send({"type": tunnel.ACCEPT, "headers": headers})
+        await tunnel.relay(self._body, response, self._send, self._summary)
 
     async def _on_response(self, head: ResponseHead) -> bytes | None:
         """Run the response hooks, which see the limits' fields; a response that replaces the first has them too."""

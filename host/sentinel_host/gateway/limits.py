@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sentinel_host.config import LimitConfig
 from sentinel_host.limiter import (
@@ -19,14 +22,50 @@ from sentinel_host.limiter import (
 )
 from sentinel_host.messages import Headers, RequestHead
 
-Counts = defaultdict[tuple[str, str, str], int]
+if TYPE_CHECKING:
+    # Loading it loads the client library, which only gateways with a store need.
+    from sentinel_host.limiter.store import LimitStore
+
+_log = logging.getLogger("sentinel.gateway")
+
+Verdicts = defaultdict[tuple[str, str, str], int]
 """By route, limit and verdict: ``allowed``, ``refused`` or ``shadowed``."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Where limits count: the table that this machine's workers share, and the store that machines share, if any."""
+
+    table: SharedTable
+    verdicts: Verdicts
+    store: LimitStore | None = None
+
+
+async def share(counters: Counters, url: str) -> None:
+    """Count together with other machines until cancelled; what is pending is told before it ends.
+
+    While the store is away the counters go on by themselves, which the log says once.
+    """
+    from sentinel_host.limiter.store import LimitStore
+
+    def report(reason: str | None) -> None:
+        if reason is None:
+            _log.warning("the limit store answers")
+        else:
+            _log.error("the limit store is away, limits go on for this machine alone: %s", reason)
+
+    store = counters.store = LimitStore(url, counters.table, report)
+    try:
+        await store.run()
+    finally:
+        counters.store = None
+        await store.close()
 
 
 class RouteLimit:
     """One configured limit on one route."""
 
-    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "name", "shadow")
+    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "name", "shadow", "strict")
 
     def __init__(self, config: LimitConfig, route: str, ipv6_prefix: int) -> None:
         def limit(requests: int) -> Limit:
@@ -43,50 +82,59 @@ class RouteLimit:
         parts = [f"header:{part[6:]}" if part.startswith("guest:") else part for part in config.parts()]
         self.name = config.name
         self.shadow = config.shadow
+        self.strict = config.consistency == "strict"
         self._key: KeyFunction = key_function(parts, ipv6_prefix)
         self._limit = limit(config.requests)
         self._plan_header = (config.plan_header or "").encode("ascii")
         self._plans = {plan.encode(): limit(requests) for plan, requests in config.plans.items()}
 
-    def check(self, table: SharedTable, head: RequestHead) -> Checked:
-        """Count the request; the number is negative when it is refused."""
-        limit = self._limit
+    def check(self, table: SharedTable, store: LimitStore | None, head: RequestHead) -> Checked:
+        """Count the request; the number is negative when it is refused. Other machines learn of it later."""
+        limit, key = self._limit_of(head), self._key(head)
+        packed = table.check(limit, key)
+        if store is not None and limit.algorithm is Algorithm.FIXED_WINDOW:
+            store.count(limit, key, packed)
+        return limit, packed
+
+    async def check_strictly(self, store: LimitStore, head: RequestHead) -> Checked:
+        """As `check`, by the store's own count: one round trip."""
+        limit = self._limit_of(head)
+        return limit, await store.check(limit, self._key(head))
+
+    def _limit_of(self, head: RequestHead) -> Limit:
         if self._plans:
             for name, value in head.headers:
                 if name == self._plan_header:
-                    limit = self._plans.get(value, limit)
-        return limit, table.check(limit, self._key(head))
+                    return self._plans.get(value, self._limit)
+        return self._limit
 
 
 class RouteLimits:
     """The limits of one route; immutable."""
 
-    __slots__ = ("_counts", "_route", "_style", "_table", "after", "before")
+    __slots__ = ("_counters", "_route", "_style", "after", "before")
 
     def __init__(
-        self,
-        route: str,
-        limits: Sequence[LimitConfig],
-        table: SharedTable,
-        style: Style,
-        ipv6_prefix: int,
-        counts: Counts,
+        self, route: str, limits: Sequence[LimitConfig], counters: Counters, style: Style, ipv6_prefix: int
     ) -> None:
         self._route = route
-        self._table = table
+        self._counters = counters
         self._style = style
-        self._counts = counts
         self.before = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if not limit.needs_guests)
         self.after = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if limit.needs_guests)
 
-    def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
+    async def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
         """Count the request against each of ``limits`` and add what is found; true when one refuses.
 
         All are counted even if one refuses: the answer tells the client about each of them.
         """
         refused = False
+        counters = self._counters
         for limit in limits:
-            result = limit.check(self._table, head)
+            if limit.strict and counters.store is not None:
+                result = await limit.check_strictly(counters.store, head)
+            else:
+                result = limit.check(counters.table, counters.store, head)
             over = result[1] < 0
             if limit.shadow:
                 verdict = "shadowed" if over else "allowed"
@@ -94,7 +142,7 @@ class RouteLimits:
                 checked.append(result)
                 refused = refused or over
                 verdict = "refused" if over else "allowed"
-            self._counts[self._route, limit.name, verdict] += 1
+            counters.verdicts[self._route, limit.name, verdict] += 1
         return refused
 
     def headers(self, checked: list[Checked]) -> Headers:
