@@ -16,7 +16,6 @@ __all__ = ["Bytes", "Seconds"]
 
 NOT_YET = {
     "guest": ("grants",),
-    "server": ("limit_store",),
 }
 
 
@@ -73,6 +72,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity_headers: list[str] = msgspec.field(default_factory=lambda: ["x-principal"])
     header_aliases: Literal["refuse", "drop"] = "drop"
     paths: PathsConfig = PathsConfig()
+    limit_store: str | None = None
     limit_headers: Literal["draft", "legacy", "none"] = "draft"
     limit_slots: int = 262_144
     ipv6_prefix: int = 64
@@ -123,6 +123,9 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     it, or ``guest:NAME``, a header as the guests left it. A limit with a ``guest:`` part is checked after the request
     hooks, the others before. ``plans`` gives other numbers of requests by the value of ``plan_header``, which a guest
     sets.
+
+    With `ServerConfig.limit_store`, ``local`` counts here and tells other machines ten times a second; ``strict`` asks
+    the store within the request. A leaky bucket is local or strict: it cannot be told as a sum.
     """
 
     requests: int
@@ -131,6 +134,7 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "default"
     algorithm: Literal["fixed-window", "leaky-bucket"] = "fixed-window"
     overflow: Literal["share", "open", "closed"] = "share"
+    consistency: Literal["local", "strict"] = "local"
     shadow: bool = False
     plan_header: str | None = None
     plans: dict[str, int] = {}

@@ -70,6 +70,8 @@ def _verify_server(config: Config) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise _fail(config, f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network") from None
+    if server.limit_store is not None and not server.limit_store.startswith(("redis://", "rediss://", "unix://")):
+        raise _fail(config, "server.limit_store", "expected redis://, rediss:// or unix://")
     if not 1 <= server.limit_slots <= 1 << 28:
         raise _fail(config, "server.limit_slots", f"expected 1 to {1 << 28}")
     if not 1 <= server.ipv6_prefix <= 128:
@@ -198,6 +200,8 @@ def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
                 raise _fail(config, f"{where}.requests", f"expected 1 to {(1 << 24) - 1}, got {amount}")
         if not 0.001 <= limit.window <= 31 * 86400:
             raise _fail(config, f"{where}.window", "expected 1ms to 744h")
+        if limit.consistency == "strict" and config.server.limit_store is None:
+            raise _fail(config, f"{where}.consistency", "strict needs server.limit_store")
         if bool(limit.plans) != (limit.plan_header is not None):
             raise _fail(config, f"{where}.plans", "plans and plan_header go together")
         for part in limit.parts():

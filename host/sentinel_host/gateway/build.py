@@ -10,10 +10,10 @@ from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig
 from sentinel_host.errors import ConfigError, GuestError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.generation import Generation
-from sentinel_host.gateway.limits import Counts, RouteLimits
+from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
-from sentinel_host.limiter import SharedTable, Style
+from sentinel_host.limiter import Style
 from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
@@ -50,16 +50,13 @@ class MissingGuest:
 class Builder:
     """Builds generations; owns the engine that their guests run in.
 
-    ``table`` holds the counters of the routes' limits, and is needed when there are any; ``counts`` counts verdicts.
+    ``counters`` are the routes' limits', and needed where there are any.
     """
 
-    def __init__(
-        self, config: Config, paths: PathRule, table: SharedTable | None = None, counts: Counts | None = None
-    ) -> None:
+    def __init__(self, config: Config, paths: PathRule, counters: Counters | None = None) -> None:
         self._config = config
         self._answers = AnswerLimits(paths=paths)
-        self._table = table
-        self._counts = Counts(int) if counts is None else counts
+        self._counters = counters
         self.engine = GuestEngine()
 
     def build(self) -> Generation:
@@ -129,10 +126,10 @@ class Builder:
 
     def _limits(self, route: RouteConfig) -> RouteLimits | None:
         limits, server = route.all_limits(), self._config.server
-        if not limits or self._table is None:
+        if not limits or self._counters is None:
             return None
         style = Style(server.limit_headers)
-        return RouteLimits(route_name(route), limits, self._table, style, server.ipv6_prefix, self._counts)
+        return RouteLimits(route_name(route), limits, self._counters, style, server.ipv6_prefix)
 
     def _settings(self, name: str) -> GuestConfig:
         return self._config.guest.get(name, GuestConfig())

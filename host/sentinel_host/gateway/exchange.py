@@ -149,7 +149,7 @@ class Exchange:
 
     async def _serve(self) -> None:
         limits, request = self._route.limits, self._admitted.head
-        if limits is not None and limits.check(limits.before, request, self._checked):
+        if limits is not None and await limits.check(limits.before, request, self._checked):
             # No guest has seen the request: none sees the answer, before it is over.
             refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
             head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
@@ -161,7 +161,7 @@ class Exchange:
             replaced = await self._on_response(head)
             await self._send_whole(head, body if replaced is None else replaced)
             return
-        if limits is not None and limits.after and limits.check(limits.after, request, self._checked):
+        if limits is not None and limits.after and await limits.check(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
             return
         try:
