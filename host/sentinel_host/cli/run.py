@@ -12,6 +12,7 @@ from sentinel_host.control import ConfigSource
 from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.alone import run_alone
+from sentinel_host.supervisor.fairness import COUNTS, create_counts
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, WholePieces
@@ -55,7 +56,8 @@ def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notif
     log_json_lines()
     # Made whether or not there are limits yet: a later configuration may have some, and must find the counters there.
     table = SharedTable.create(config.server.limit_slots)
-    Supervisor(source, config, listeners, notifier, {LOCK: lock, LIMITS: table.fd}).run(_admin_hosts(config))
+    shared = {LOCK: lock, LIMITS: table.fd, COUNTS: create_counts()}
+    Supervisor(source, config, listeners, notifier, shared).run(_admin_hosts(config))
 
 
 def _admin_hosts(config: Config) -> list[str]:

@@ -35,9 +35,13 @@ class ListenerFd(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """To a worker, first of all: serve this. ``shared`` holds the inherited descriptors of shared memory by name."""
+    """To worker number ``worker`` of ``workers``, first of all: serve this.
+
+    ``shared`` holds the inherited descriptors of shared memory by name.
+    """
 
     worker: int
+    workers: int
     source: ConfigSource
     listeners: list[ListenerFd]
     shared: dict[str, int]

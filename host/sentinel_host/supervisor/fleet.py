@@ -57,7 +57,7 @@ class Plan:
 
     def start(self, number: int) -> Start:
         """For the worker of that number."""
-        return Start(number, self.source, self.listeners, self.shared)
+        return Start(number, self.workers, self.source, self.listeners, self.shared)
 
     def fds(self) -> list[int]:
         """What workers inherit."""

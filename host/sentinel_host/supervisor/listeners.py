@@ -1,10 +1,4 @@
-"""The listening sockets of a configuration, and their life over changes of it.
-
-One socket per address, shared by all workers, and not one per worker with SO_REUSEPORT: a connection that waits to be
-accepted belongs to no worker, so that none is lost when a worker dies and none waits for a worker that hangs. Workers
-that share a queue share the load well enough, because libuv accepts one connection per turn of its loop: a busy
-worker turns, and accepts, more slowly.
-"""
+"""The listening sockets of a configuration, and their life over changes of it. Workers share them: see `fairness`."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,12 +20,19 @@ LIMITS = "limits"
 class Serving:
     """The application and the connections of one process.
 
-    ``limit_table`` is the table of all workers; a process that is alone needs none. Raises `ConfigError`.
+    ``limit_table`` is the table of all workers, and ``connections`` makes what knows of those of the others; a process
+    that is alone needs neither. Raises `ConfigError`.
     """
 
-    def __init__(self, config: Config, guest_log: Sink, limit_table: SharedTable | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        guest_log: Sink,
+        limit_table: SharedTable | None = None,
+        connections: Callable[[Limits], Connections] = Connections,
+    ) -> None:
         self.gateway = create_app(config, guest_log, limit_table)
-        self.connections = Connections(_limits(config))
+        self.connections = connections(_limits(config))
         self.grace = config.server.grace
 
 

@@ -32,6 +32,7 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
 from sentinel_host.server import Endpoint, run, serve
+from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.output import LOCK, WholePieces
 from sentinel_host.supervisor.serving import LIMITS, Serving, settle
@@ -55,7 +56,12 @@ def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> in
     configure_log()
     try:
         config = parse_source(start.source)
-        serving = Serving(config, guest_log, SharedTable.attach(start.shared[LIMITS]))
+        serving = Serving(
+            config,
+            guest_log,
+            SharedTable.attach(start.shared[LIMITS]),
+            lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
+        )
         endpoints = _endpoints(start)
     except SentinelError as error:
         sock.sendall(encode(Frame(0, False, Failed(str(error)))))

@@ -27,7 +27,9 @@ SNAPSHOT = Snapshot(
     histograms={"duration": Distribution((0.1, 1.0), {("a",): [1.0, 2.0, 0.0, 1.25]})},
 )
 FRAMES = [
-    Frame(0, False, Start(1, ConfigSource("gw.toml", text="x"), [ListenerFd("public", 5, ("c", "k"))], {"limits": 9})),
+    Frame(
+        0, False, Start(1, 2, ConfigSource("gw.toml", text="x"), [ListenerFd("public", 5, ("c", "k"))], {"limits": 9})
+    ),
     Frame(0, False, Ready({"auth": "missing"})),
     Frame(0, False, Failed("no")),
     Frame(0, False, Drain()),
