@@ -7,6 +7,7 @@ snt_counters *snt_counters_new(void) { return calloc(1, sizeof(snt_counters)); }
 
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
                        uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id) {
+  if (!snt_ticker_start(ticker)) return NULL;
   snt_plan *plan = calloc(1, sizeof *plan);
   if (plan == NULL) return NULL;
   atomic_init(&plan->references, 1);

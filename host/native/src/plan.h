@@ -66,7 +66,8 @@ typedef struct {
 snt_counters *snt_counters_new(void);
 
 /* A plan for the linked module at `pre`; `nullary` is a function type without parameters and results. The engine objects
- * are borrowed: the caller keeps them as long as it makes instances. NULL when there is no memory. */
+ * are borrowed: the caller keeps them as long as it makes instances. Starts the ticker. NULL when there is no memory, or no
+ * thread. */
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
                        uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id);
 void snt_plan_keep(snt_plan *plan);

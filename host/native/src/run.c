@@ -143,7 +143,6 @@ static bool is_worn(snt_guest *guest) {
 
 static void begin_call(snt_guest *guest, uint32_t index) {
   guest->hook = &guest->hooks[index];
-  guest->engine->wasmtime_context_set_epoch_deadline(guest->context, SNT_FIRST_TICKS);
   guest->future = guest->engine->wasmtime_func_call_async(guest->context, &guest->runner, NULL, 0, NULL, 0,
                                                           &guest->outer_trap, &guest->outer_error);
 }
@@ -225,6 +224,8 @@ static void begin(snt_guest *guest, uint64_t budget) {
   guest->used_ns = 0;
   guest->budget_ns = budget;
   guest->began_ns = clock_ns(CLOCK_MONOTONIC);
+  /* The steps of a start share these ticks. */
+  guest->engine->wasmtime_context_set_epoch_deadline(guest->context, SNT_FIRST_TICKS);
 }
 
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length) {
@@ -234,7 +235,6 @@ int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length) 
   begin(guest, guest->plan->limits.start_deadline);
   guest->phase = SNT_STARTING;
   guest->lists[0] = (snt_list){config, length};
-  guest->engine->wasmtime_context_set_epoch_deadline(guest->context, SNT_FIRST_TICKS);
   guest->future = guest->engine->wasmtime_instance_pre_instantiate_async(
       guest->plan->pre, guest->context, &guest->instance, &guest->outer_trap, &guest->outer_error);
   return go(guest);

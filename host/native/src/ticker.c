@@ -72,12 +72,12 @@ snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine) {
   pthread_mutex_init(&ticker->lock, NULL);
   pthread_cond_init(&ticker->awakened, NULL);
   ticker->wasm_engine = engine->wasmtime_engine_clone((wasm_engine_t *)wasm_engine);
-  if (start_thread(ticker)) return ticker;
-  engine->wasm_engine_delete(ticker->wasm_engine);
-  pthread_cond_destroy(&ticker->awakened);
-  pthread_mutex_destroy(&ticker->lock);
-  free(ticker);
-  return NULL;
+  return ticker;
+}
+
+bool snt_ticker_start(snt_ticker *ticker) {
+  if (!ticker->started) ticker->started = start_thread(ticker);
+  return ticker->started;
 }
 
 void snt_ticker_keep(snt_ticker *ticker) { atomic_fetch_add(&ticker->references, 1); }
@@ -93,7 +93,7 @@ void snt_ticker_free(snt_ticker *ticker) {
   if (ticker == NULL || atomic_fetch_sub(&ticker->references, 1) > 1) return;
   atomic_store(&ticker->stopping, true);
   wake(ticker);
-  pthread_join(ticker->thread, NULL);
+  if (ticker->started) pthread_join(ticker->thread, NULL);
   pthread_cond_destroy(&ticker->awakened);
   pthread_mutex_destroy(&ticker->lock);
   ticker->engine->wasm_engine_delete(ticker->wasm_engine);

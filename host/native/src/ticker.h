@@ -28,10 +28,15 @@ typedef struct {
   atomic_uint references;
   atomic_uint_fast64_t entered, left;
   atomic_bool asleep, stopping;
+  bool started;
 } snt_ticker;
 
-/* A running ticker for the engine at `wasm_engine`, which it shares in owning; NULL when there is no memory or no thread. */
+/* A ticker for the engine at `wasm_engine`, which it shares in owning; NULL when there is no memory. */
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
+
+/* Start the thread, unless it runs: in the process in which guests will run, as a fork copies no threads. Returns whether
+ * it runs. */
+bool snt_ticker_start(snt_ticker *ticker);
 
 /* One owner more, and one less: the last one ends the thread and waits for it. */
 void snt_ticker_keep(snt_ticker *ticker);

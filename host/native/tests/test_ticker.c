@@ -29,6 +29,7 @@ static void ticks_while_a_guest_runs_and_sleeps_when_none_does(void) {
   int wasm_engine = 0;
   snt_ticker *ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
   CHECK(ticker != NULL && fake_engines() == 1);
+  CHECK(snt_ticker_start(ticker) && snt_ticker_start(ticker));
   for (int round = 0; round < 3; round++) {
     snt_ticker_enter(ticker);
     await_sleep(ticker, false);
@@ -47,6 +48,7 @@ static void ticks_while_a_guest_runs_and_sleeps_when_none_does(void) {
 static void many_short_calls_keep_it_awake(void) {
   int wasm_engine = 0;
   snt_ticker *ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
+  CHECK(snt_ticker_start(ticker));
   size_t until = fake_epochs() + 3 * SNT_TICKS_BEFORE_SLEEP;
   while (fake_epochs() < until) {
     snt_ticker_enter(ticker);
@@ -59,6 +61,7 @@ static void many_short_calls_keep_it_awake(void) {
 static void the_last_owner_ends_it(void) {
   int wasm_engine = 0;
   snt_ticker *ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
+  CHECK(snt_ticker_start(ticker));
   snt_ticker_keep(ticker);
   snt_ticker_free(ticker);
   CHECK(fake_engines() == 1);
@@ -67,9 +70,19 @@ static void the_last_owner_ends_it(void) {
   snt_ticker_free(NULL);
 }
 
+static void one_that_never_started_ends_too(void) {
+  int wasm_engine = 0;
+  size_t epochs = fake_epochs();
+  snt_ticker *ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
+  sleep_ms(5);
+  snt_ticker_free(ticker);
+  CHECK(fake_epochs() == epochs && fake_engines() == 0);
+}
+
 int main(void) {
   RUN(ticks_while_a_guest_runs_and_sleeps_when_none_does);
   RUN(many_short_calls_keep_it_awake);
   RUN(the_last_owner_ends_it);
+  RUN(one_that_never_started_ends_too);
   return 0;
 }

@@ -249,7 +249,7 @@ def test_garbage_is_a_protocol_error(echo: GuestMiddleware, answer: bytes) -> No
     assert echo.on_request(b"\xc0", "r") is None
 
 
-def test_2000_fuzzed_answers(echo: GuestMiddleware) -> None:
+def test_10000_fuzzed_answers(echo: GuestMiddleware) -> None:
     """Row 11: typed errors, each within 10 ms of CPU time, and memory that does not grow."""
     chance = random.Random(11)
     seeds = [
@@ -260,7 +260,7 @@ def test_2000_fuzzed_answers(echo: GuestMiddleware) -> None:
     decoded = 0
     slowest = 0.0
     before = 0
-    for count in range(2100):
+    for count in range(10_100):
         if count == 100:
             before = resident_bytes()
         answer = bytearray(chance.choice(seeds))
@@ -277,7 +277,7 @@ def test_2000_fuzzed_answers(echo: GuestMiddleware) -> None:
             pass
         slowest = max(slowest, time.thread_time() - start)
         gc.enable()
-    assert 20 < decoded < 1500
+    assert 100 < decoded < 7500
     assert slowest < 0.010
     assert resident_bytes() - before < 1024 * 1024
 
