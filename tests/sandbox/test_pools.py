@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import struct
 from typing import Any
 
 import pytest
 
-from sentinel_host.errors import GuestBusy, GuestTrap
+from sentinel_host.errors import GuestBusy, GuestError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
+from sentinel_host.sandbox import pool as pools
 
 from .conftest import Load
-from .support import ask
+from .support import Run, ask, both_loops
 
 PAGE = 65536
 SOON = struct.pack("<IB", 0, 0)
@@ -158,6 +160,54 @@ def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: Guest
 
     asyncio.run(main())
     assert counts(engine)["instances_retired"] == 1
+
+
+def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_TRIM_AFTER", 0.05)
+    middleware = load("good/busy", instances=4).middleware()
+
+    async def main() -> None:
+        await asyncio.gather(*(count(middleware, LONG) for _ in range(4)))
+        assert counts(engine)["instances"] == 4
+        assert await count(middleware) == 2
+        end = asyncio.get_running_loop().time() + 5
+        while counts(engine)["instances"] > 1:
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.01)
+        assert await count(middleware) == 3
+
+    for _ in range(2):
+        asyncio.run(main())
+        middleware.close()
+        middleware = load("good/busy", instances=4).middleware()
+
+
+@both_loops
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("isolation", ["shared", "request"])
+def test_a_storm_loses_no_instance(load: Load, engine: GuestEngine, run: Run, seed: int, isolation: str) -> None:
+    """Calls that end at once, take time, loop, trap, wait and are cancelled, in any order: every place comes back."""
+    chance = random.Random(seed)
+    limits = {"instances": 3, "waiting": 4, "wait": 0.02, "deadline": 0.004, "retire_calls": 7, "isolation": isolation}
+    middleware = load("good/slow_answer", **limits).middleware()
+
+    async def storm() -> None:
+        for _ in range(15):
+            records = [chance.choice((b"x", b"x", b"slow", b"")) for _ in range(chance.randrange(1, 9))]
+            calls = [asyncio.ensure_future(ask(middleware, record)) for record in records]
+            for call in calls:
+                if chance.random() < 0.3:
+                    asyncio.get_running_loop().call_later(chance.random() * 0.01, call.cancel)
+            for ended in await asyncio.gather(*calls, return_exceptions=True):
+                assert ended is None or isinstance(ended, GuestError | asyncio.CancelledError), ended
+        assert counts(engine, "slow_answer")["waiting"] == 0
+        assert await ask(middleware, b"x") is None
+
+    run(storm())
+    pool = middleware._pool
+    assert pool.size == len(pool.idle) == counts(engine, "slow_answer")["instances"] <= 3
+    middleware.close()
+    assert (pool.size, counts(engine, "slow_answer")["instances"]) == (0, 0)
 
 
 def test_each_use_of_a_guest_has_a_pool_and_all_are_counted_together(load: Load, engine: GuestEngine) -> None:

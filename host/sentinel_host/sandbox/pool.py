@@ -4,12 +4,15 @@ Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken,
 Rule 2: instances are made when a call needs one, up to a maximum; then calls wait, bounded in number and in time.
 Rule 3: an instance that failed, was left in the middle of a call, or is worn, is closed. Its place goes to who waits.
 Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it empty asks `acquire`.
+Rule 5: what a burst needed is given back: after a while without waiting only the instance used last is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
+from time import monotonic
 
 from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
 from sentinel_host.native.failure import CallFailed, Phase
@@ -17,6 +20,13 @@ from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start
 from sentinel_host.sandbox.limits import WALL_FACTOR
 from sentinel_host.sandbox.runqueue import WallClockBound
+
+# Seconds. Long enough for the next burst of a busy minute; a new instance costs well under a millisecond.
+_TRIM_AFTER = 30.0
+# Seconds between two lines that say that a guest's instances are all busy.
+_SAY_AGAIN_AFTER = 1.0
+
+_log = logging.getLogger("sentinel.sandbox")
 
 
 class Pool:
@@ -27,6 +37,8 @@ class Pool:
         "_config",
         "_is_closed",
         "_keeps",
+        "_said_at",
+        "_trimming",
         "_waiters",
         "idle",
         "is_barred",
@@ -41,6 +53,8 @@ class Pool:
         self._config = config
         self._keeps = blueprint.limits.isolation == "shared"
         self._is_closed = False
+        self._said_at = 0.0
+        self._trimming: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
         # A waiter is handed an instance, or None for the place of one that is gone.
         self._waiters: deque[asyncio.Future[NativeGuest | None]] = deque()
         self.is_barred = False
@@ -86,6 +100,8 @@ class Pool:
             waiter.set_result(instance)
         else:
             self.idle.append(instance)
+            if len(self.idle) > 1:
+                self._trim_later()
 
     def discard(self, instance: NativeGuest) -> None:
         """Close an instance that may not be called again."""
@@ -101,6 +117,8 @@ class Pool:
         """Close every idle instance, and the others when they are given back."""
         self._is_closed = True
         self.empty()
+        if self._trimming is not None:
+            self._trimming[1].cancel()
 
     def error(self, hook: str, failed: CallFailed) -> GuestError:
         """The typed error for a failed call, counted."""
@@ -145,8 +163,7 @@ class Pool:
         """The next instance that is given back, or ``None`` for a place that was given up, which is ours then."""
         stats, limits = self.stats, self.limits
         if len(self._waiters) >= limits.waiting:
-            stats.busy += 1
-            raise GuestBusy(self._blueprint.name, f"{limits.waiting} calls wait for an instance already")
+            raise self._busy(f"{limits.waiting} calls wait for an instance already")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[NativeGuest | None] = loop.create_future()
         timer = loop.call_later(limits.wait, self._expire, future)
@@ -164,9 +181,28 @@ class Pool:
 
     def _expire(self, future: asyncio.Future[NativeGuest | None]) -> None:
         if not future.done():
-            self.stats.busy += 1
-            reason = f"all {self.limits.instances} instances were busy for {self.limits.wait * 1000:g} ms"
-            future.set_exception(GuestBusy(self._blueprint.name, reason))
+            limits = self.limits
+            reason = f"all {limits.instances} instances were busy for {limits.wait * 1000:g} ms"
+            future.set_exception(self._busy(reason))
+
+    def _busy(self, reason: str) -> GuestBusy:
+        self.stats.busy += 1
+        # A flood is refused by the thousand: one line tells of all of them, and the counts how many.
+        now = monotonic()
+        if now - self._said_at >= _SAY_AGAIN_AFTER:
+            self._said_at = now
+            _log.warning("guest %s: %s; %d refused so far", self._blueprint.name, reason, self.stats.busy)
+        return GuestBusy(self._blueprint.name, reason)
+
+    def _trim_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._trimming is None or self._trimming[0] is not loop:
+            self._trimming = (loop, loop.call_later(_TRIM_AFTER, self._trim))
+
+    def _trim(self) -> None:
+        self._trimming = None
+        while len(self.idle) > 1:
+            self.discard(self.idle.pop(0))
 
     def _take_back(self, handed: NativeGuest | None) -> None:
         if handed is None:
