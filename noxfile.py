@@ -98,7 +98,8 @@ def native(session: nox.Session) -> None:
     """The C module's own tests, under the address and undefined-behaviour sanitizers."""
     provide_compiler()
     install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
-    session.run("python", "host/native/tests/run.py", *session.posargs)
+    for tests in ("host/native/tests", "host/native/limiter/tests"):
+        session.run("python", f"{tests}/run.py", *session.posargs)
 
 
 @session
