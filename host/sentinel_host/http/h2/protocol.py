@@ -217,7 +217,7 @@ class Http2Protocol(ReceivingSide):
         self._watch_unsent()
         self._idle_ends = self.loop.time() + self.connections.limits.linger
         self.watch(self._idle_ends)
-        if self.transport.can_write_eof():
+        if self.transport.can_write_eof() and not self.connections.closing:
             self.transport.write_eof()
         else:
             self._close()

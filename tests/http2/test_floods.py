@@ -1,0 +1,155 @@
+"""Floods of frames that make work and carry nothing end their connection (ABUSE 32); ordinary traffic never does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from hyperframe.frame import (
+    ContinuationFrame,
+    Frame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from sentinel_host.http.h2.budget import Budget
+from sentinel_host.http.lane import Limits
+from tests.http2.peer import Peer, data, request
+from tests.lane.harness import echo, eventually, http_app, lane, read_body, response
+
+ENHANCE_YOUR_CALM = 11
+
+
+@http_app
+async def never(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Takes for ever."""
+    await asyncio.Event().wait()
+
+
+def flood(peer: Peer, kind: str) -> list[list[Frame | bytes]]:
+    """A thousand of one kind, in the groups in which they are sent."""
+    if kind == "rapid reset":
+        return [[peer.headers(n, request(), end=True), RstStreamFrame(n, 8)] for n in range(1, 2000, 2)]
+    if kind == "resets that the server makes":
+        return [
+            [peer.headers(n, request(b"POST")), WindowUpdateFrame(n, window_increment=(1 << 31) - 1)]
+            for n in range(1, 2000, 2)
+        ]
+    if kind == "malformed requests":
+        return [[peer.headers(n, [*request(), (b"Up", b"1")], end=True)] for n in range(1, 2000, 2)]
+    if kind == "refused requests":
+        return [[peer.headers(n, request(b"GET", b"no/slash"), end=True)] for n in range(1, 2000, 2)]
+    if kind == "CONTINUATION":
+        return [[HeadersFrame(1, b"\x82")], *([ContinuationFrame(1, b"")] for _ in range(1000))]
+    if kind == "a header block without end":
+        return [[HeadersFrame(1, b"\x82")], *([ContinuationFrame(1, b"\0" * 16384)] for _ in range(20))]
+    if kind == "a header list out of proportion":
+        block = peer.encoder.encode([*request(), (b"x", b"y" * 4000)])
+        return [[HeadersFrame(1, block + b"\xbe" * 2000, flags=["END_HEADERS"])]]
+    one: Frame | bytes = {
+        "PING": PingFrame(0, b"x" * 8),
+        "SETTINGS": SettingsFrame(settings={4: 100}),
+        "empty SETTINGS": SettingsFrame(),
+        "PRIORITY": PriorityFrame(1, depends_on=3),
+        "empty DATA": data(1),
+        "unknown frames": b"\0\0\0\x63\0\0\0\0\1",
+    }[kind]
+    return [[peer.headers(1, request(b"POST"))], *([one] for _ in range(1000))]
+
+
+KINDS = [
+    "rapid reset",
+    "resets that the server makes",
+    "malformed requests",
+    "refused requests",
+    "CONTINUATION",
+    "a header block without end",
+    "a header list out of proportion",
+    "PING",
+    "SETTINGS",
+    "empty SETTINGS",
+    "PRIORITY",
+    "empty DATA",
+    "unknown frames",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_ends_its_connection_within_a_thousand_frames(kind: str) -> None:
+    with lane(never, grace=0) as worker, Peer(worker.connect()) as peer:
+        with contextlib.suppress(OSError):
+            for frames in flood(peer, kind):
+                peer.send(*frames)
+        peer.read_to_end()
+        assert [frame.error_code for frame in peer.goaways] == [ENHANCE_YOUR_CALM]
+        eventually(lambda: worker.connections.open == 0)
+        assert not worker.connections._kept
+
+
+def test_others_are_served_meanwhile() -> None:
+    with lane(echo) as worker, Peer(worker.connect()) as attacker, worker.connect() as probe:
+        for frames in flood(attacker, "rapid reset")[:300]:
+            attacker.send(*frames)
+        for _ in range(20):
+            probe.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert response(probe)[0] == 200
+
+
+def test_tasks_that_resets_leave_behind_count() -> None:
+    """A client that resets what it has just asked for had as many applications at work as it liked."""
+    running = most = 0
+    cleaned_up = asyncio.Event()
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # Cleaning up may take its time.
+            await cleaned_up.wait()
+            running -= 1
+
+    with lane(app, Limits(streams_per_connection=10), grace=0) as worker, Peer(worker.connect()) as peer:
+        for number in range(1, 200, 2):
+            peer.send(peer.headers(number, request(), end=True))
+            peer.ping()
+            peer.send(RstStreamFrame(number, 8))
+        assert most == 20
+        assert peer.of(199).reset == 7
+        worker._loop.call_soon_threadsafe(cleaned_up.set)
+        eventually(lambda: running == 0)
+
+
+def test_a_large_upload_in_small_frames_with_pings_is_no_flood() -> None:
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        body = await read_body(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % len(body)})
+
+    with lane(app) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")))
+        for _ in range(100):
+            peer.send(*(data(1, b"x") for _ in range(50)), WindowUpdateFrame(0, window_increment=1))
+            peer.ping()
+        peer.send(data(1, end=True))
+        assert peer.answer(1).body == b"5000"
+        for number in range(3, 2003, 2):
+            assert peer.get(number).status == 200
+        assert not peer.goaways
+
+
+def test_the_budget_fills_again() -> None:
+    budget = Budget(10, 2.0, 100.0)
+    assert [budget.spend(100.0) for _ in range(11)] == [True] * 10 + [False]
+    assert budget.spend(101.0)
+    assert [budget.spend(1000.0) for _ in range(11)] == [True] * 10 + [False]

@@ -1,0 +1,222 @@
+"""Windows: backpressure to each stream, and none that one stream puts on another (ABUSE 31)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from hyperframe.frame import SettingsFrame, WindowUpdateFrame
+
+from sentinel_host.http.lane import Limits
+from tests.http2.peer import Peer, bodies, data, request
+from tests.lane.harness import answer, echo, eventually, http_app, lane, read_body
+
+FLOW_CONTROL_ERROR, CANCEL = 3, 8
+
+
+@http_app
+async def early(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers 401 without reading, and echoes elsewhere."""
+    if scope["path"] == "/early":
+        for message in answer(b"no", 401):
+            await send(message)
+        return
+    for message in answer(await read_body(receive)):
+        await send(message)
+
+
+def test_late_data_after_an_early_answer_harms_nobody() -> None:
+    """One late DATA frame after an early 401 ended the whole connection, with every request on it."""
+    with lane(early) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")))
+        peer.send(peer.headers(3, request(b"POST", b"/early")), data(3, b"x" * 1000))
+        assert peer.answer(3).status == 401
+        peer.until(lambda: peer.of(3).reset == 0)
+        # As much as the window of the stream allows may be on its way.
+        peer.send(*bodies(3, b"x" * 60000))
+        peer.send(data(1, b"lives", end=True))
+        assert peer.answer(1).body == b"lives"
+        assert not peer.goaways
+
+
+def test_late_data_does_not_use_up_the_connections_window() -> None:
+    """64 KiB too late on each of 40 streams is more than two windows of the connection."""
+    with lane(early) as worker, Peer(worker.connect()) as peer:
+        for number in range(1, 81, 2):
+            peer.send(peer.headers(number, request(b"POST", b"/early")))
+            assert peer.answer(number).status == 401
+            peer.send(*bodies(number, b"x" * 65536))
+        peer.send(peer.headers(81, request(b"POST")), data(81, b"lives", end=True))
+        assert peer.answer(81).body == b"lives"
+
+
+def test_uploads_that_nobody_reads_freeze_nobody() -> None:
+    """14 small DATA frames to an upload that was not being read froze every other stream."""
+    release = asyncio.Event()
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["path"] == "/unread":
+            await release.wait()
+        elif scope["path"] == "/release":
+            release.set()
+        for message in answer(await read_body(receive)):
+            await send(message)
+
+    with lane(app) as worker, Peer(worker.connect()) as peer:
+        for number in range(1, 41, 2):
+            peer.send(
+                peer.headers(number, request(b"POST", b"/unread")), *(data(number, b"x" * 100) for _ in range(50))
+            )
+            peer.send(*bodies(number, b"x" * 60000))
+        peer.send(peer.headers(101, request(b"POST")), data(101, b"lives", end=True))
+        assert peer.answer(101).body == b"lives"
+        assert peer.get(103, b"/release").status == 200
+        assert len(peer.answer(1).body) == 65000
+
+
+def test_a_stream_gets_new_window_for_what_was_taken_only() -> None:
+    take = threading.Semaphore(0)
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        while True:
+            await asyncio.get_running_loop().run_in_executor(None, take.acquire)
+            message = await receive()
+            if not message["more_body"]:
+                break
+        for message in answer(b"done"):
+            await send(message)
+
+    with lane(app) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x" * 16384) for _ in range(4)))
+        peer.ping()
+        assert peer.credit.get(1, 0) == 0
+        take.release()
+        peer.until(lambda: peer.credit.get(1, 0) == 65536)
+        peer.send(data(1, b"x", end=True))
+        take.release()
+        take.release()
+        assert peer.answer(1).body == b"done"
+
+
+def test_a_window_that_is_overrun_resets_the_stream() -> None:
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    with lane(app, grace=0) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x" * 16384) for _ in range(5)))
+        assert peer.answer(1).reset == FLOW_CONTROL_ERROR
+        peer.ping()
+
+
+def test_a_body_in_single_bytes_takes_the_memory_of_its_bytes() -> None:
+    held: list[int] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        (stream,) = (stream for protocol in worker.connections.lanes for stream in protocol.streams.values())  # type: ignore[attr-defined]
+        while stream.held < 10000:
+            await asyncio.sleep(0.01)
+        held.append(len(stream._pieces))
+        for message in answer(await read_body(receive)):
+            await send(message)
+
+    with lane(app) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x") for _ in range(9999)), data(1, b"y", end=True))
+        assert peer.answer(1).body == b"x" * 9999 + b"y"
+        assert held[0] <= 65
+
+
+@pytest.mark.parametrize("window", [1, 1000])
+def test_a_download_goes_as_fast_as_the_client_opens_its_window(window: int) -> None:
+    with lane(echo) as worker, Peer(worker.connect(), window=window) as peer:
+        peer.send(peer.headers(1, request(b"GET", b"/" + b"x" * 3000), end=True))
+        peer.until(lambda: len(peer.of(1).body) == window)
+        peer.ping()
+        assert len(peer.of(1).body) == window
+        peer.send(WindowUpdateFrame(1, window_increment=5))
+        peer.until(lambda: len(peer.of(1).body) == window + 5)
+        peer.send(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 100_000}))
+        assert peer.answer(1).body == b"GET /" + b"x" * 3000 + b" "
+
+
+def test_an_application_waits_for_a_window() -> None:
+    sent: list[int] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(100):
+            await send({"type": "http.response.body", "body": b"x" * 10_000, "more_body": number < 99})
+            sent.append(number)
+
+    with lane(app) as worker, Peer(worker.connect(), window=65535) as peer:
+        peer.send(peer.headers(1, request(), end=True))
+        peer.until(lambda: len(peer.of(1).body) == 65535)
+        peer.ping()
+        assert len(sent) == 6
+        peer.send(WindowUpdateFrame(0, window_increment=1 << 20), WindowUpdateFrame(1, window_increment=1 << 20))
+        assert len(peer.answer(1).body) == 1_000_000
+
+
+def test_downloads_share_the_connections_window() -> None:
+    """A stream that had waited longest for the connection's window could be passed by for ever."""
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        for message in answer(b"x" * 200_000):
+            await send(message)
+
+    with lane(app) as worker, Peer(worker.connect(), window=65535, settings={4: 1 << 20}) as peer:
+        peer.send(*(peer.headers(number, request(), end=True) for number in (1, 3, 5)))
+        peer.until(lambda: len(peer.of(1).body) == 65535)
+        for _ in range(30):
+            peer.send(WindowUpdateFrame(0, window_increment=10_000))
+            peer.ping()
+        sizes = [len(peer.of(number).body) for number in (1, 3, 5)]
+        assert sum(sizes) == 365_535
+        assert min(sizes) > 90_000
+        peer.send(WindowUpdateFrame(0, window_increment=1 << 20))
+        assert all(len(peer.answer(number).body) == 200_000 for number in (1, 3, 5))
+
+
+def test_a_client_that_opens_no_window_is_given_up_alone() -> None:
+    cancelled = threading.Event()
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        try:
+            for message in answer(scope["raw_path"] * 1000):
+                await send(message)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with lane(app, Limits(write_stalled=0.2)) as worker, Peer(worker.connect(), window=100) as peer:
+        peer.send(peer.headers(1, request(), end=True))
+        assert peer.answer(1).reset == CANCEL
+        assert cancelled.wait(5)
+        assert worker.connections.limits_hit == {"write_stalled": 1}
+        peer.ping()
+
+
+def test_a_client_that_does_not_read_stops_the_application() -> None:
+    """Windows without end and a socket that nobody reads: only the transport's backpressure is left."""
+    sent: list[int] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(1000):
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": number < 999})
+            sent.append(number)
+
+    with lane(app, Limits(write_stalled=0.5)) as worker, Peer(worker.connect(receive_buffer=65536)) as peer:
+        peer.send(peer.headers(1, request(), end=True))
+        eventually(lambda: worker.connections.limits_hit == {"write_stalled": 1})
+        assert len(sent) < 200
+        eventually(lambda: worker.connections.open == 0)
