@@ -58,6 +58,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, *, window: int = 1 << 30, settings: dict[int, int] | None = None) -> None:
         self.sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder()
         self.answers: dict[int, Answer] = {}

@@ -82,7 +82,7 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_flood_ends_its_connection_within_a_thousand_frames(kind: str) -> None:
-    with lane(never, grace=0) as worker, Peer(worker.connect()) as peer:
+    with lane(never, Limits(linger=0.1), grace=0) as worker, Peer(worker.connect()) as peer:
         with contextlib.suppress(OSError):
             for frames in flood(peer, kind):
                 peer.send(*frames)
