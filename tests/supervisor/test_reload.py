@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import Load, Pieces, config, refuses, starts, wait_until, workers
+from tests.supervisor.support import Load, Pieces, config, exists, refuses, starts, wait_until, workers
 from tests.support.clients import Wire, fetch
 from tests.support.gateways import GatewayProcess, write_config
 from tests.support.guests import answering, respond
@@ -110,6 +111,33 @@ def test_a_reload_that_would_take_a_guest_out_of_service_is_refused(
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: starts(gateway) > count, "a new worker")
     assert {fetch(gateway.public).status for _ in range(10)} == {200}
+
+
+def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    gateway = start(config(upstream.url))
+    certificate, key, pipe = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "pipe"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    # A key that only the first who reads it gets.
+    os.mkfifo(pipe)
+    write_config(tmp_path, config(upstream.url, more=f'tls = {{ cert = "{certificate}", key = "{pipe}" }}'))
+    before, ready = workers(gateway), starts(gateway)
+    gateway.process.send_signal(signal.SIGHUP)
+    pipe.write_bytes(key.read_bytes())
+    wait_until(lambda: starts(gateway) == ready + 1, "the first new worker")
+    first = workers(gateway)[0]
+    pipe.write_bytes(b"none")
+    assert "pipe" in gateway.wait_for_log(_REFUSED, 30)
+    after = workers(gateway)
+    assert after[1] == before[1]
+    assert after[0] != before[0]
+    assert starts(gateway) == ready + 2
+    wait_until(lambda: not exists(first), "its end")
+    # Without TLS, as before.
+    assert {fetch(gateway.public).body for _ in range(20)} == {b"hello"}
+    assert fetch(gateway.admin, "/readyz").status == 200
 
 
 def test_one_worker_alone_says_that_it_cannot(upstream: Upstream, start: Start) -> None:

@@ -7,12 +7,13 @@ import random
 import signal
 import statistics
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, children, config, exists, kill, starts, wait_until, workers
-from tests.support.clients import fetch
+from tests.support.clients import Wire, fetch
 from tests.support.upstreams import Upstream
 
 # How late a client may notice, or begin to notice, a kill on a busy machine.
@@ -88,3 +89,17 @@ def test_a_killed_spare_is_not_missed(upstream: Upstream, start: Start) -> None:
     wait_until(lambda: starts(gateway) == 4, "two new workers")
     assert not serving & set(workers(gateway).values())
     assert fetch(gateway.public).body == b"hello"
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_burst_of_connections_is_shared_out(upstream: Upstream, start: Start, count: int) -> None:
+    """The first worker that woke up once took 64 connections of 64, and kept them."""
+    gateway = start(config(upstream.url, workers=count))
+    pids = workers(gateway).values()
+    before = {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in pids}
+    with ExitStack() as stack:
+        for _ in range(64):
+            stack.enter_context(Wire(gateway.public))
+        gateway.wait_for_metric("sentinel_connections", 64)
+        shares = [len(os.listdir(f"/proc/{pid}/fd")) - before[pid] for pid in pids]
+    assert min(shares) >= 64 / count / 4, shares

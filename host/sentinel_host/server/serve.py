@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 _BACKLOG: Final = 2048
 # A handshake is part of the time to headers: HAProxy bounds both with `timeout client`.
 _HANDSHAKE_TIME: Final = 10.0
+# Two round trips across a continent: handshakes that are under way when the worker stops accepting.
+_LAST_HANDSHAKES: Final = 0.3
 # Long enough for a full queue; clients that go on connecting must not keep a worker from stopping.
 _QUEUE_TIME: Final = 0.2
 
@@ -99,10 +101,12 @@ async def _accept(
         ready()
         await shutdown()
     finally:
+        until = loop.time() + grace
         await _empty_queues([endpoint.socket for endpoint in endpoints[: len(servers)]])
         for listening in servers:
             listening.close()
-        await connections.drain(grace)
+        await _let_begin(endpoints, grace)
+        await connections.drain(max(0.0, until - loop.time()))
         connections.stop()
 
 
@@ -118,6 +122,15 @@ async def _empty_queues(sockets: Sequence[socket.socket]) -> None:
         await asyncio.sleep(0)
         if loop.time() > until:
             return
+
+
+async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
+    """Let what was accepted become connections, which `Connections.drain` then knows and waits for."""
+    if any(endpoint.tls is not None for endpoint in endpoints):
+        await asyncio.sleep(min(grace, _LAST_HANDSHAKES))
+    else:
+        # The loop tells the protocol of a connection in the turn after the one that accepted it.
+        await asyncio.sleep(0)
 
 
 def _factory(listener: Listener, connections: Connections) -> Callable[[], LaneProtocol]:
