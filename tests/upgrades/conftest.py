@@ -1,0 +1,70 @@
+"""Gateways with a route for each kind of upgrade, under our own server and a stock Hypercorn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, stock_hypercorn, write_config
+from tests.support.upstreams import Upstream, running_upstream
+
+SERVERS = {"sentinel": sentinel_run, "hypercorn": stock_hypercorn}
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+
+[guest.api-key-auth]
+config = { keys = { "demo-key" = "demo" } }
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+chain = ["access-log"]
+
+[[route]]
+path = "/guarded"
+upstream = "origin"
+chain = ["access-log", "api-key-auth"]
+
+[[route]]
+path = "/closed"
+upstream = "origin"
+upgrades = []
+
+[[route]]
+path = "/other"
+upstream = "origin"
+upgrades = ["thing"]
+"""
+GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth")}
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    folder = tmp_path_factory.mktemp("gateway")
+    config = write_config(folder, CONFIG.replace("UPSTREAM", shared_upstream.url), GUESTS)
+    with SERVERS[request.param](config) as running:
+        yield running
+
+
+only_sentinel = pytest.mark.parametrize("gateway", ["sentinel"], indirect=True)
+
+
+@pytest.fixture
+def origin(shared_upstream: Upstream) -> Upstream:
+    """The upstream, which has received nothing yet in this test."""
+    shared_upstream.reset()
+    return shared_upstream
