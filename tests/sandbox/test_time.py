@@ -47,7 +47,7 @@ def test_a_loop_is_ended_at_the_deadline(
                 await ask(middleware, LOOP)
         took = perf_counter() - begun
         assert (caught.value.guest, caught.value.hook, caught.value.status) == (name, "on-request", 503)
-        if "did not end within" in caught.value.reason:
+        if "by the clock" in caught.value.reason:
             # By the wall clock: on a machine that others keep busy, the running time does not come together in time.
             assert took >= 0.148
         else:
@@ -55,7 +55,7 @@ def test_a_loop_is_ended_at_the_deadline(
             assert caught.value.backtrace[0].startswith(innermost)
             assert 49 * MS <= engine.snapshot()[name]["cpu_ns"] - before <= 54 * MS
         assert beat.turns > 20
-        # One tick of a guest, and what the task itself does in an iteration.
+        # Two ticks of a guest, and what the task itself does in an iteration.
         assert beat.stall < 0.008
 
     run(main())
@@ -76,7 +76,7 @@ def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: 
 
     run(main())
     counts = engine.snapshot()["busy"]
-    assert counts["suspensions"] >= 2
+    assert counts["suspensions"] >= 1
     assert counts["cpu_ns"] >= 3 * MS
     assert (counts["calls"], counts["deadlines"], counts["instances"]) == (2, 0, 1)
 
@@ -132,6 +132,23 @@ def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
 
     run(main())
     assert engine.snapshot()["loop"]["refused_busy"] >= 12
+
+
+@both_loops
+def test_calls_within_their_deadline_end_well_however_many_share_the_loop(
+    load: Load, engine: GuestEngine, run: Run
+) -> None:
+    """Eight calls of some 15 ms need more than three deadlines by the clock, as together they get half of the time."""
+    middleware = load("good/busy", instances=8).middleware()
+
+    async def main() -> None:
+        begun = perf_counter()
+        answers = await asyncio.gather(*(ask(middleware, work(20)) for _ in range(8)))
+        assert answers == [RequestEdits(context=b"\x01")] * 8
+        assert perf_counter() - begun > 3 * 0.05
+
+    run(main())
+    assert engine.snapshot()["busy"]["cpu_ns"] > 8 * 8 * MS
 
 
 @both_loops

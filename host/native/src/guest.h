@@ -25,8 +25,8 @@
 #define SNT_FIRST_OUTPUT 1024
 /* Ticks that a call may run before it is suspended: two, so that one which begins just before a tick is not. */
 #define SNT_FIRST_TICKS 2
-/* The same for a call that goes on. */
-#define SNT_MORE_TICKS 1
+/* The same for a call that goes on: with one, some half a millisecond, waiting for its turn would take most of the time. */
+#define SNT_MORE_TICKS 2
 
 /* Why a call failed, and that it has not ended. */
 enum {
@@ -116,7 +116,7 @@ int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag);
 
-/* Go on with a suspended call or start, for a tick. Returns as the function that began it. */
+/* Go on with a suspended call or start, for some ticks. Returns as the function that began it. */
 int64_t snt_resume(snt_guest *guest);
 
 /* The output of the last call, its length, and how much fits before the address moves. */

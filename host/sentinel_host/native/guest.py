@@ -77,7 +77,7 @@ class NativeGuest:
         return self._result(length, label)
 
     def resume(self) -> bytes | Suspension | None:
-        """Go on with a suspended call or start for another tick; answers and raises as the one that was suspended."""
+        """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
         length = _resume(self._handle)
         if length == _SUSPENDED:
             return SUSPENDED

@@ -93,7 +93,7 @@ def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> Nati
 
 def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:
     """The typed error for a call that was given up by the wall clock; ``deadline`` is seconds."""
-    return GuestTimeout(name, hook, f"did not end within {deadline * WALL_FACTOR * 1000:g} ms, {WALL_FACTOR} deadlines")
+    return GuestTimeout(name, hook, f"did not end in time by the clock, with a deadline of {deadline * 1000:g} ms")
 
 
 def guest_error(name: str, hook: str, failed: CallFailed, deadline: float) -> GuestError:

@@ -14,7 +14,6 @@ from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.breaker import Breaker
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
-from sentinel_host.sandbox.limits import WALL_FACTOR
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.runqueue import WallClockBound
 
@@ -166,7 +165,7 @@ class GuestMiddleware:
         """Wait for a suspended call; one that is cancelled takes its instance with it."""
         deadline = self._pool.limits.deadline
         try:
-            answer = await self._blueprint.engine.queue.finish(instance, deadline * WALL_FACTOR)
+            answer = await self._blueprint.engine.queue.finish(instance, deadline)
         except CallFailed as failed:
             raise self._failed(instance, entry.name, failed, client) from None
         except WallClockBound:
@@ -188,9 +187,9 @@ class GuestMiddleware:
         try:
             instance = await self._pool.acquire()
             action = await self._run(entry, instance, record, context, request_id, client)
-        except GuestBusy:
+        except GuestBusy as busy:
             breaker.probe_dropped()
-            raise
+            raise GuestBusy(self.name, busy.reason, entry.name) from None
         except GuestError:
             breaker.probe_failed()
             _log.warning("guest %s stays in quarantine for %d s", self.name, breaker.retry_after)

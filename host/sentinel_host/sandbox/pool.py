@@ -18,7 +18,6 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
 from sentinel_host.native.failure import CallFailed, Phase
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start
-from sentinel_host.sandbox.limits import WALL_FACTOR
 from sentinel_host.sandbox.runqueue import WallClockBound
 
 # Seconds. Long enough for the next burst of a busy minute; a new instance costs well under a millisecond.
@@ -146,8 +145,7 @@ class Pool:
         instance = self._new()
         try:
             if instance.start(self._config) is SUSPENDED:
-                wall = self.limits.start_deadline * WALL_FACTOR
-                await self._blueprint.engine.queue.finish(instance, wall)
+                await self._blueprint.engine.queue.finish(instance, self.limits.start_deadline)
         except CallFailed as failed:
             self.discard(instance)
             raise self.error("start", failed) from None
