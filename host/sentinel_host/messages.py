@@ -99,8 +99,28 @@ class ResponseEdits:
     body: BodyMode = SKIP
 
 
+@dataclass(slots=True)
+class HeldRequest:
+    """``held-request``: changes to a head that is still held, and the chunk to send; ``None`` sends the one given."""
+
+    edits: RequestEdits
+    chunk: bytes | None = None
+
+
+@dataclass(slots=True)
+class HeldResponse:
+    """``held-response``: changes to a head that is still held, and the chunk to send; ``None`` sends the one given."""
+
+    edits: ResponseEdits
+    chunk: bytes | None = None
+
+
 RequestAction = RequestEdits | Answer
 ResponseAction = ResponseEdits | Response
+
+# Bytes are sent in place of the chunk.
+RequestBodyAction = bytes | Response | HeldRequest
+ResponseBodyAction = bytes | Response | HeldResponse
 
 
 @dataclass(slots=True)

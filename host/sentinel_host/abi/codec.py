@@ -26,11 +26,15 @@ from sentinel_host.messages import (
     Edit,
     HeaderEdit,
     Headers,
+    HeldRequest,
+    HeldResponse,
     RequestAction,
+    RequestBodyAction,
     RequestEdits,
     RequestHead,
     Response,
     ResponseAction,
+    ResponseBodyAction,
     ResponseEdits,
     ResponseHead,
     Summary,
@@ -171,6 +175,40 @@ def decode_response_action(data: bytes, limits: AnswerLimits = DEFAULT_LIMITS) -
     return _response_edits(payload, limits) if case == 0 else _response(payload, limits)
 
 
+def decode_request_body_action(data: bytes, limits: AnswerLimits = DEFAULT_LIMITS) -> RequestBodyAction | None:
+    """What ``on-request-chunk`` answered; ``None`` stands for "pass it on unchanged".
+
+    Raises `AbiError`.
+    """
+    variant = _unpack(data)
+    if variant is None:
+        return None
+    case, payload = _case(variant, "request-body-action", 3)
+    if case == 0:
+        return _chunk(payload)
+    if case == 1:
+        return _response(payload, limits)
+    fields = _record(payload, "held-request", 1)
+    return HeldRequest(_request_edits(fields[0], limits), _held_chunk(fields))
+
+
+def decode_response_body_action(data: bytes, limits: AnswerLimits = DEFAULT_LIMITS) -> ResponseBodyAction | None:
+    """What ``on-response-chunk`` answered; ``None`` stands for "pass it on unchanged".
+
+    Raises `AbiError`.
+    """
+    variant = _unpack(data)
+    if variant is None:
+        return None
+    case, payload = _case(variant, "response-body-action", 3)
+    if case == 0:
+        return _chunk(payload)
+    if case == 1:
+        return _response(payload, limits)
+    fields = _record(payload, "held-response", 1)
+    return HeldResponse(_response_edits(fields[0], limits), _held_chunk(fields))
+
+
 def _config_default(value: object) -> str:
     isoformat = getattr(value, "isoformat", None)
     if isoformat is None:
@@ -247,6 +285,16 @@ def _response_edits(value: Any, limits: AnswerLimits) -> ResponseEdits:
     if count > 2:
         edits.body = _body_mode(fields[2])
     return edits
+
+
+def _chunk(value: Any) -> bytes:
+    if type(value) is not bytes:
+        raise AbiError("chunk: expected bin")
+    return value
+
+
+def _held_chunk(fields: list[Any]) -> bytes | None:
+    return _chunk(fields[1]) if len(fields) > 1 and fields[1] is not None else None
 
 
 def _response(value: Any, limits: AnswerLimits) -> Response:

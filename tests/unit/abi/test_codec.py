@@ -17,6 +17,8 @@ from sentinel_host.messages import (
     BodyKind,
     BodyMode,
     Edit,
+    HeldRequest,
+    HeldResponse,
     Origin,
     Outcome,
     RequestEdits,
@@ -61,6 +63,43 @@ def test_decodes_what_guests_answer(vector: dict[str, Any]) -> None:
         expected = interpret(vector["ops"], ResponseEdits())
         empty = ResponseEdits()
     assert (decoded or empty) == expected
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS["answers"] if "chunk" in v["hook"]], ids=lambda v: v["name"])
+def test_decodes_what_guests_do_with_chunks(vector: dict[str, Any]) -> None:
+    is_request = vector["hook"] == "on-request-chunk"
+    decode = codec.decode_request_body_action if is_request else codec.decode_response_body_action
+    expected: Any = None
+    for kind, *arguments in vector["ops"]:
+        if kind == "replace":
+            expected = arguments[0].encode()
+        elif kind == "respond":
+            expected = interpret([[kind, *arguments]], ResponseEdits())
+        else:
+            edits, chunk = interpret(arguments[0], RequestEdits() if is_request else ResponseEdits()), arguments[1]
+            held = HeldRequest if is_request else HeldResponse
+            expected = held(edits, None if chunk is None else chunk.encode())
+    assert decode(bytes.fromhex(vector["bytes"])) == expected
+
+
+@pytest.mark.parametrize("decode", [codec.decode_request_body_action, codec.decode_response_body_action])
+@pytest.mark.parametrize(
+    ("action", "complaint"),
+    [
+        ([0], "chunk: expected bin"),
+        ([0, "text"], "chunk: expected bin"),
+        ([1, []], "response: 3 fields are required"),
+        ([1, [700, [], b""]], "status 700"),
+        ([2, []], "1 fields are required"),
+        ([2, [[[[0, ["host", b"x"]]]]]], "header host: the gateway owns it"),
+        ([2, [[], 1]], "chunk: expected bin"),
+        ([3, b""], "unknown case 3"),
+        (b"replaced", r"expected \[case, payload\]"),
+    ],
+)
+def test_refuses_what_no_guest_may_do_with_chunks(decode: Any, action: object, complaint: str) -> None:
+    with pytest.raises(AbiError, match=complaint):
+        decode(msgpack.packb(action))
 
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS["records"] if not v["extended"]], ids=lambda v: v["name"])
@@ -110,7 +149,12 @@ def test_random_bytes_raise_nothing_else() -> None:
                 data[place] = generator.randrange(256)
             else:
                 data[place:place] = generator.randbytes(generator.randint(1, 5))
-        for decode in (codec.decode_request_action, codec.decode_response_action):
+        for decode in (
+            codec.decode_request_action,
+            codec.decode_response_action,
+            codec.decode_request_body_action,
+            codec.decode_response_body_action,
+        ):
             with contextlib.suppress(AbiError):
                 decode(bytes(data))
 
