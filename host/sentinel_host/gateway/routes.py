@@ -25,6 +25,7 @@ class Route:
     preserve_host: bool
     trailers: frozenset[bytes]
     limits: RouteLimits | None = None
+    upgrades: frozenset[bytes] = frozenset()
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
