@@ -16,8 +16,9 @@ class Limits:
     """Limits per instance, on what a guest answers, and on how many instances there are.
 
     ``memory`` is bytes of linear memory; ``result`` bytes of one answer before it is decoded; ``lines`` log lines of
-    one call. Times are seconds; ``deadline`` and ``start_deadline`` of the guest's own running time. ``isolation`` is
-    ``shared``, or ``request`` for a fresh instance in every call.
+    one call; ``bodies`` how many bodies a guest may work on at once. Times are seconds; ``deadline`` and
+    ``start_deadline`` of the guest's own running time. ``isolation`` is ``shared``, or ``request`` for a fresh instance
+    in every call.
     """
 
     # wit/ABI.md section 4. Proxy-Wasm hosts and Extism leave both unlimited unless told otherwise.
@@ -37,6 +38,9 @@ class Limits:
     isolation: Literal["shared", "request"] = "shared"
     # Calls that end within a tick never overlap, so this is how many may be suspended at once.
     instances: int = 8
+    # A body keeps its instance for as long as the slower side takes. Made when needed, some 100 KiB each for a small
+    # guest.
+    bodies: int = 64
     waiting: int = 64
     wait: float = 0.25
     # Bounds what a leak of a few bytes a call can hold, at a cost of a start, some 50 µs, in so many calls.

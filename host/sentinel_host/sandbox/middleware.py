@@ -9,13 +9,23 @@ from typing import Any, Generic, TypeVar
 from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
-from sentinel_host.messages import RequestAction, RequestEdits, ResponseAction, ResponseEdits
+from sentinel_host.messages import (
+    SKIP,
+    BodyMode,
+    RequestAction,
+    RequestBodyAction,
+    RequestEdits,
+    ResponseAction,
+    ResponseBodyAction,
+    ResponseEdits,
+)
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.sandbox.bodies import REQUEST_BODY, RESPONSE_BODY, BodyCalls
 from sentinel_host.sandbox.breaker import Breaker
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from sentinel_host.sandbox.pool import Pool
-from sentinel_host.sandbox.runqueue import WallClockBound
+from sentinel_host.sandbox.runqueue import RunQueue, WallClockBound
 
 T = TypeVar("T")
 E = TypeVar("E", RequestEdits, ResponseEdits)
@@ -48,14 +58,14 @@ class GuestMiddleware:
     """
 
     __slots__ = (
-        "_answers",
-        "_blueprint",
+        "_bodies",
         "_breaker",
         "_idle",
         "_pool",
         "_request_edits",
         "_response_edits",
         "_upstreams",
+        "answers",
         "handles_completion",
         "handles_request",
         "handles_request_body",
@@ -63,6 +73,7 @@ class GuestMiddleware:
         "handles_response_body",
         "name",
         "on_failure",
+        "queue",
     )
 
     def __init__(self, blueprint: Blueprint, config: bytes, on_failure: str, upstreams: frozenset[str]) -> None:
@@ -75,14 +86,15 @@ class GuestMiddleware:
         self.handles_completion = ON_COMPLETE in hooks
         self.handles_request_body = ON_REQUEST_CHUNK in hooks
         self.handles_response_body = ON_RESPONSE_CHUNK in hooks
-        self._blueprint = blueprint
-        self._answers = blueprint.limits.answers
+        self.answers = blueprint.limits.answers
+        self.queue: RunQueue = blueprint.engine.queue
         self._upstreams = upstreams
         # Edits are never changed by those who apply them; whole responses are, and are decoded anew.
         self._request_edits: dict[bytes, RequestEdits] = {}
         self._response_edits: dict[bytes, ResponseEdits] = {}
         self._breaker = Breaker()
         self._pool = Pool(blueprint, config)
+        self._bodies = Pool(blueprint, config, maximum=blueprint.limits.bodies, plan=self._pool.plan)
         self._idle = self._pool.idle
 
     def start_now(self) -> None:
@@ -111,9 +123,43 @@ class GuestMiddleware:
         """Call ``on-complete`` with a ``summary``."""
         return self._call(_ON_COMPLETE, record, context, request_id, client)
 
+    def request_body(self, context: bytes, request_id: str, client: str = "") -> BodyCalls[RequestBodyAction]:
+        """The calls of ``on-request-chunk`` for one body, to be closed after it."""
+        return BodyCalls(self, self._bodies, REQUEST_BODY, context, request_id, client)
+
+    def response_body(self, context: bytes, request_id: str, client: str = "") -> BodyCalls[ResponseBodyAction]:
+        """The calls of ``on-response-chunk`` for one body, to be closed after it."""
+        return BodyCalls(self, self._bodies, RESPONSE_BODY, context, request_id, client)
+
     def close(self) -> None:
         """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
         self._pool.close()
+        self._bodies.close()
+
+    def quarantined(self, hook: str) -> GuestQuarantined | None:
+        """The refusal of a call in quarantine. Chunks never probe: the head of their request has."""
+        if not self._breaker.is_open:
+            return None
+        self._pool.stats.refused += 1
+        return GuestQuarantined(self.name, hook, self._breaker.retry_after)
+
+    def check_upstream(self, edits: RequestEdits) -> None:
+        """Raises `AbiError` for the choice of an upstream that is not granted."""
+        if edits.upstream is not None and edits.upstream not in self._upstreams:
+            raise AbiError(f"chose the upstream {edits.upstream[:64]!r}, which is not granted to it")
+
+    def note_failure(self, client: str) -> None:
+        """Write down that a call failed; too many put the guest into quarantine."""
+        breaker, pool = self._breaker, self._pool
+        if breaker.failed(pool.plan.calls, client):
+            pool.stats.quarantines += 1
+            pool.stats.quarantined += 1
+            for each in (pool, self._bodies):
+                each.is_barred = True
+                each.empty()
+            _log.error(
+                "guest %s is in quarantine for %d s: it fails for several clients", self.name, breaker.retry_after
+            )
 
     def _call(
         self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str
@@ -145,7 +191,7 @@ class GuestMiddleware:
         except GuestBusy as busy:
             raise GuestBusy(self.name, busy.reason, entry.name) from None
         except GuestError:
-            self._note_failure(client)
+            self.note_failure(client)
             raise
         return await self._run(entry, instance, record, context, request_id, client)
 
@@ -165,12 +211,12 @@ class GuestMiddleware:
         """Wait for a suspended call; one that is cancelled takes its instance with it."""
         deadline = self._pool.limits.deadline
         try:
-            answer = await self._blueprint.engine.queue.finish(instance, deadline)
+            answer = await self.queue.finish(instance, deadline)
         except CallFailed as failed:
             raise self._failed(instance, entry.name, failed, client) from None
         except WallClockBound:
             self._pool.discard(instance)
-            self._note_failure(client)
+            self.note_failure(client)
             raise self._pool.overdue(entry.name, deadline) from None
         except BaseException:
             self._pool.discard(instance)
@@ -198,43 +244,32 @@ class GuestMiddleware:
             breaker.probe_dropped()
             raise
         breaker.probe_succeeded()
-        self._pool.is_barred = False
+        self._pool.is_barred = self._bodies.is_barred = False
         stats.quarantined -= 1
         _log.warning("guest %s is out of quarantine", self.name)
         return action
 
     def _failed(self, instance: NativeGuest, hook: str, failed: CallFailed, client: str) -> GuestError:
         self._pool.discard(instance)
-        self._note_failure(client)
+        self.note_failure(client)
         return self._pool.error(hook, failed)
-
-    def _note_failure(self, client: str) -> None:
-        breaker, pool = self._breaker, self._pool
-        if breaker.failed(pool.plan.calls, client):
-            pool.stats.quarantines += 1
-            pool.stats.quarantined += 1
-            pool.is_barred = True
-            pool.empty()
-            _log.error(
-                "guest %s is in quarantine for %d s: it fails for several clients", self.name, breaker.retry_after
-            )
 
     def _decode(self, entry: _Entry[T], answer: bytes, client: str) -> T:
         try:
             return entry.decode(self, answer)
         except AbiError as error:
             self._pool.stats.protocol_errors += 1
-            self._note_failure(client)
+            self.note_failure(client)
             raise GuestProtocolError(self.name, entry.name, str(error)) from None
 
     def _decode_request(self, answer: bytes) -> RequestAction | None:
         known = self._request_edits.get(answer)
         if known is not None:
             return known
-        action = decode_request_action(answer, self._answers)
+        action = decode_request_action(answer, self.answers)
         if type(action) is RequestEdits:
-            if action.upstream is not None and action.upstream not in self._upstreams:
-                raise AbiError(f"chose the upstream {action.upstream[:64]!r}, which is not granted to it")
+            self.check_upstream(action)
+            action.body = self._mode(action.body, self.handles_request_body, ON_REQUEST_CHUNK)
             _remember(self._request_edits, answer, action)
         return action
 
@@ -242,10 +277,20 @@ class GuestMiddleware:
         known = self._response_edits.get(answer)
         if known is not None:
             return known
-        action = decode_response_action(answer, self._answers)
+        action = decode_response_action(answer, self.answers)
         if type(action) is ResponseEdits:
+            action.body = self._mode(action.body, self.handles_response_body, ON_RESPONSE_CHUNK)
             _remember(self._response_edits, answer, action)
         return action
+
+    def _mode(self, mode: BodyMode, is_handled: bool, hook: Hook) -> BodyMode:
+        """The mode that a guest asked for; a body larger than its memory is not worth collecting."""
+        if mode is SKIP:
+            return mode
+        if not is_handled:
+            raise AbiError(f"asks for the body, and exports no {hook.name}")
+        memory = self._pool.limits.memory
+        return BodyMode(mode.kind, memory) if mode.limit > memory else mode
 
     def _decode_nothing(self, answer: bytes) -> None:
         return None

@@ -17,6 +17,7 @@ from time import monotonic
 from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
 from sentinel_host.native.failure import CallFailed, Phase
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start
 from sentinel_host.sandbox.runqueue import WallClockBound
 
@@ -29,7 +30,11 @@ _log = logging.getLogger("sentinel.sandbox")
 
 
 class Pool:
-    """See the module. ``size`` is how many instances exist or are being made; ``is_barred`` in quarantine."""
+    """See the module. ``size`` is how many instances exist or are being made; ``is_barred`` in quarantine.
+
+    ``maximum`` is how many there may be, by default what the limits say; ``plan`` is one that another pool of the same
+    guest and configuration has, so that their calls are counted together.
+    """
 
     __slots__ = (
         "_blueprint",
@@ -42,12 +47,15 @@ class Pool:
         "idle",
         "is_barred",
         "limits",
+        "maximum",
         "plan",
         "size",
         "stats",
     )
 
-    def __init__(self, blueprint: Blueprint, config: bytes) -> None:
+    def __init__(
+        self, blueprint: Blueprint, config: bytes, *, maximum: int | None = None, plan: Plan | None = None
+    ) -> None:
         self._blueprint = blueprint
         self._config = config
         self._keeps = blueprint.limits.isolation == "shared"
@@ -59,7 +67,8 @@ class Pool:
         self.is_barred = False
         self.idle: list[NativeGuest] = []
         self.limits = blueprint.limits
-        self.plan = blueprint.new_plan()
+        self.maximum = blueprint.limits.instances if maximum is None else maximum
+        self.plan = plan or blueprint.new_plan()
         self.size = 0
         self.stats = blueprint.engine.stats_of(blueprint.name)
 
@@ -84,7 +93,7 @@ class Pool:
         """
         if self.idle:
             return self.idle.pop()
-        if self.size < self.limits.instances:
+        if self.size < self.maximum:
             self.size += 1
             return await self._start()
         return await self._wait() or await self._start()
