@@ -16,7 +16,7 @@ from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.limiter import Style
 from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
-from sentinel_host.pipeline import Chain, Middleware
+from sentinel_host.pipeline import BodyHook, Chain, Middleware
 from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_guest
 
 
@@ -45,6 +45,12 @@ class MissingGuest:
 
     def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> None:
         """Never called."""
+
+    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+        """Never called: it asks for no body."""
+        raise NotImplementedError
+
+    response_body = request_body
 
 
 class Builder:

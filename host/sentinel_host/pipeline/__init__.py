@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from sentinel_host.pipeline.bodies import Instead, Transform
 from sentinel_host.pipeline.chain import Chain, Passage
-from sentinel_host.pipeline.middleware import Middleware
+from sentinel_host.pipeline.middleware import BodyHook, Middleware
 
-__all__ = ["Chain", "Middleware", "Passage"]
+__all__ = ["BodyHook", "Chain", "Instead", "Middleware", "Passage", "Transform"]

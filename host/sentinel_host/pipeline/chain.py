@@ -12,13 +12,15 @@ Rule 5: a hook that needs time is awaited in its turn; completion hooks then go 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from sentinel_host.abi.codec import encode_request_head, encode_response_head, encode_summary
-from sentinel_host.errors import GuestError, GuestUnavailable
+from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
 from sentinel_host.messages import (
+    SKIP,
     Answer,
+    BodyMode,
     Origin,
     RequestEdits,
     RequestHead,
@@ -27,17 +29,16 @@ from sentinel_host.messages import (
     ResponseHead,
     Summary,
 )
+from sentinel_host.pipeline.bodies import Stage, Transform
 from sentinel_host.pipeline.edits import edit_request, edit_response
+from sentinel_host.pipeline.failures import Refusal, is_skipped, report
 from sentinel_host.pipeline.middleware import Middleware
 
-Refusal = Callable[[GuestError], Response]
-"""Makes the response for a guest that failed closed."""
+_Asked = tuple[int, Middleware, BodyMode]
 
 # Tuples, because a union would be made anew at each test.
 _REQUEST_ACTIONS = (RequestEdits, Answer)
 _RESPONSE_ACTIONS = (ResponseEdits, Response)
-
-_log = logging.getLogger("sentinel.pipeline")
 
 
 class Chain:
@@ -58,10 +59,21 @@ class Chain:
 class Passage:
     """One request on its way through a chain.
 
-    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any.
+    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any; ``asked_request`` and
+    ``asked_response`` are the guests that asked for a body, if any did, in the order in which they get it.
     """
 
-    __slots__ = ("_chain", "_client", "_contexts", "_reached", "_request_id", "upstream")
+    __slots__ = (
+        "_chain",
+        "_client",
+        "_contexts",
+        "_reached",
+        "_request_id",
+        "_transforms",
+        "asked_request",
+        "asked_response",
+        "upstream",
+    )
 
     def __init__(self, chain: Chain, request_id: str, client: str) -> None:
         self._chain = chain
@@ -69,6 +81,9 @@ class Passage:
         self._contexts: dict[int, bytes] = {}
         self._reached = len(chain.guests)
         self._request_id = request_id
+        self._transforms: list[Transform] | None = None
+        self.asked_request: list[_Asked] | None = None
+        self.asked_response: list[_Asked] | None = None
         self.upstream: str | None = None
 
     async def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
@@ -87,8 +102,8 @@ class Passage:
                 if not isinstance(action, _REQUEST_ACTIONS):
                     action = await action
             except GuestError as error:
-                _report(error, self._request_id)
-                if _is_skipped(guest, error):
+                report(error, self._request_id)
+                if is_skipped(guest, error):
                     continue
                 self._reached = place
                 return _as_head(self._chain.refuse(error), Origin.GATEWAY)
@@ -101,6 +116,8 @@ class Passage:
                 return _as_head(action.response, Origin.GUEST)
             if action.upstream is not None:
                 self.upstream = action.upstream
+            if action.body is not SKIP:
+                self.asked_request = [*(self.asked_request or ()), (place, guest, action.body)]
             if edit_request(head, action):
                 record = None
         return None
@@ -124,8 +141,8 @@ class Passage:
                 if not isinstance(action, _RESPONSE_ACTIONS):
                     action = await action
             except GuestError as error:
-                _report(error, self._request_id)
-                if _is_skipped(guest, error):
+                report(error, self._request_id)
+                if is_skipped(guest, error):
                     continue
                 action = self._chain.refuse(error)
                 head.origin = Origin.GATEWAY
@@ -136,10 +153,74 @@ class Passage:
                 continue
             if isinstance(action, Response):
                 head.status, head.headers, body = action.status, action.headers, action.body
-                record = None
-            elif edit_response(head, action):
+                # The body that others asked for is dropped.
+                record = self.asked_response = None
+                continue
+            if action.body is not SKIP:
+                self.asked_response = [*(self.asked_response or ()), (place, guest, action.body)]
+            if edit_response(head, action):
                 record = None
         return body
+
+    def request_body(self, head: RequestHead) -> Transform:
+        """The passage of the request's body through the guests that asked for it; ``head`` is held and may be edited.
+
+        A body beyond what a guest takes raises `ClientError`, 413.
+        """
+
+        def edit(edits: RequestEdits) -> None:
+            edit_request(head, edits)
+            if edits.upstream is not None:
+                self.upstream = edits.upstream
+
+        asked, self.asked_request = self.asked_request or (), None
+        contexts = self._contexts
+        return self._transform(
+            [
+                Stage(place, guest, mode, guest.request_body(contexts.get(place, b""), self._request_id, self._client))
+                for place, guest, mode in asked
+            ],
+            edit,
+            _request_too_large,
+        )
+
+    def response_body(self, head: ResponseHead) -> Transform:
+        """The passage of the response's body through the guests that asked for it, as `request_body`.
+
+        A body beyond what a guest takes raises `UpstreamError`, 502.
+        """
+
+        def edit(edits: ResponseEdits) -> None:
+            edit_response(head, edits)
+
+        asked, self.asked_response = self.asked_response or (), None
+        contexts = self._contexts
+        return self._transform(
+            [
+                Stage(place, guest, mode, guest.response_body(contexts.get(place, b""), self._request_id, self._client))
+                for place, guest, mode in asked
+            ],
+            edit,
+            _response_too_large,
+        )
+
+    def close(self) -> None:
+        """The exchange is over: guests that still work on a body are done with it."""
+        if self._transforms is not None:
+            for transform in self._transforms:
+                transform.close()
+
+    def _transform(
+        self, stages: list[Stage], edit: Callable[[Any], None], too_large: Callable[[str, int], SentinelError]
+    ) -> Transform:
+        transform = Transform(stages, self._request_id, self._chain.refuse, edit, self._stop, too_large)
+        if self._transforms is None:
+            self._transforms = []
+        self._transforms.append(transform)
+        return transform
+
+    def _stop(self, place: int) -> None:
+        self._reached = min(self._reached, place)
 
     def on_complete(self, summary: Summary) -> None:
         """Tell every guest of the chain how the request ended; a failure is reported and changes nothing.
@@ -154,7 +235,7 @@ class Passage:
             try:
                 waits = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
             except GuestError as error:
-                _report(error, self._request_id)
+                report(error, self._request_id)
                 continue
             if waits is not None:
                 task = asyncio.ensure_future(self._go_on_completing(waits, record, index + 1))
@@ -166,28 +247,23 @@ class Passage:
         try:
             await waits
         except GuestError as error:
-            _report(error, self._request_id)
+            report(error, self._request_id)
         for place, guest in self._chain.completers[start:]:
             try:
                 more = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
                 if more is not None:
                     await more
             except GuestError as error:
-                _report(error, self._request_id)
-
-
-def _is_skipped(guest: Middleware, error: GuestError) -> bool:
-    """Whether the request goes on without the guest. Load and other clients' requests must not switch one off."""
-    return guest.on_failure == "open" and not isinstance(error, GuestUnavailable)
+                report(error, self._request_id)
 
 
 def _as_head(response: Response, origin: Origin) -> tuple[ResponseHead, bytes]:
     return ResponseHead(response.status, response.headers, origin), response.body
 
 
-def _report(error: GuestError, request_id: str) -> None:
-    frames = "".join(f"\n    {frame}" for frame in error.backtrace)
-    # A guest that is not called is no news for every request: it has been reported, and is counted.
-    level = logging.DEBUG if isinstance(error, GuestUnavailable) else logging.ERROR
-    extra = {"guest": error.guest, "hook": error.hook, "request_id": request_id}
-    _log.log(level, "%s (request %s)%s", error, request_id, frames, extra=extra)
+def _request_too_large(guest: str, limit: int) -> SentinelError:
+    return ClientError(f"the body is larger than {limit} bytes", 413)
+
+
+def _response_too_large(guest: str, limit: int) -> SentinelError:
+    return UpstreamError(f"guest {guest}: the response's body is larger than the {limit} bytes that it takes")

@@ -5,7 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
-from sentinel_host.messages import RequestAction, ResponseAction
+from sentinel_host.errors import GuestError
+from sentinel_host.messages import (
+    HeldRequest,
+    HeldResponse,
+    RequestAction,
+    Response,
+    ResponseAction,
+)
+
+BodyAction = bytes | Response | HeldRequest | HeldResponse
+
+
+class BodyHook(Protocol):
+    """One guest's calls for one body, all on one instance."""
+
+    def on_chunk(self, chunk: bytes, last: bool) -> BodyAction | Awaitable[BodyAction | None] | None:
+        """Take a chunk; ``None`` passes it on. Raises `GuestError`, now or when awaited."""
+
+    def close(self) -> None:
+        """The body is over, whole or not; may be called more than once."""
+
+    def broke(self, reason: str) -> GuestError:
+        """The error for an answer that is not allowed where it came, counted as the guest's failure."""
 
 
 class Middleware(Protocol):
@@ -48,3 +70,9 @@ class Middleware(Protocol):
 
     def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
         """Take a ``summary`` and the context that `on_request` left."""
+
+    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+        """The calls for a request's body; only after `on_request` has asked for it."""
+
+    def response_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+        """The calls for a response's body; only after `on_response` has asked for it."""

@@ -1,0 +1,162 @@
+"""A body on its way through the guests that asked for it.
+
+Rule 1: guests see a body in the order of the heads: requests in the order of the chain, responses in reverse.
+Rule 2: a guest that buffers gets the body in one piece, and the guests after it do, too. While one holds it, the head
+        is held.
+Rule 3: a failure before the head has gone out is what it is for a head: 503, or on without the guest. It is 503, too,
+        where the guest has changed what is held: half of its work must not look whole.
+Rule 4: a failure after that breaks the exchange off, whatever ``on_failure`` says.
+Rule 5: no more is held than one chunk, or what a guest asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sentinel_host.errors import GuestError, SentinelError
+from sentinel_host.messages import (
+    BodyKind,
+    BodyMode,
+    HeldRequest,
+    HeldResponse,
+    Origin,
+    Response,
+    ResponseHead,
+)
+from sentinel_host.pipeline.failures import Refusal, is_skipped, report
+from sentinel_host.pipeline.middleware import BodyHook, Middleware
+
+# A tuple, because a union would be made anew at each test.
+_ACTIONS = (bytes, Response, HeldRequest, HeldResponse)
+
+
+class Instead(Exception):
+    """The exchange gets this response in place of what the body belongs to, whose head is still held."""
+
+    def __init__(self, head: ResponseHead, body: bytes) -> None:
+        super().__init__()
+        self.head = head
+        self.body = body
+
+
+class Stage:
+    """One guest's part in one body; ``place`` is the guest's in the chain."""
+
+    __slots__ = ("guest", "has_changed", "hook", "limit", "parts", "place", "size")
+
+    def __init__(self, place: int, guest: Middleware, mode: BodyMode, hook: BodyHook) -> None:
+        self.place = place
+        self.guest = guest
+        self.hook = hook
+        self.limit = mode.limit if mode.kind is BodyKind.BUFFER else None
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.has_changed = False
+
+
+class Transform:
+    """One body's passage; to be closed when the exchange ends.
+
+    ``is_out`` is set by whoever sends the head, before it does. ``holds`` says that no piece comes out before the last.
+    ``edit`` applies a guest's changes to the held head, ``stop`` is told the place of a guest that ended the chain, and
+    ``too_large`` makes the error for a body beyond what a guest takes.
+    """
+
+    __slots__ = ("_edit", "_refuse", "_request_id", "_stages", "_stop", "_too_large", "is_out")
+
+    def __init__(
+        self,
+        stages: list[Stage],
+        request_id: str,
+        refuse: Refusal,
+        edit: Callable[[Any], None],
+        stop: Callable[[int], None],
+        too_large: Callable[[str, int], SentinelError],
+    ) -> None:
+        self._stages = stages
+        self._request_id = request_id
+        self._refuse = refuse
+        self._edit = edit
+        self._stop = stop
+        self._too_large = too_large
+        self.is_out = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether a guest buffers."""
+        return any(stage.limit is not None for stage in self._stages)
+
+    def expect(self, length: int | None) -> None:
+        """Refuse a declared length that is too large before any of it is read."""
+        first = self._stages[0]
+        if length is not None and first.limit is not None and length > first.limit:
+            raise self._too_large(first.guest.name, first.limit)
+
+    async def push(self, data: bytes, last: bool) -> bytes:
+        """What comes out for the next piece, perhaps nothing; ``last`` exactly once, perhaps with an empty piece.
+
+        Raises `Instead` while the head is held, `GuestError` after it has gone out, and what ``too_large`` makes.
+        """
+        for stage in self._stages:
+            if stage.limit is not None:
+                stage.size += len(data)
+                if stage.size > stage.limit:
+                    raise self._too_large(stage.guest.name, stage.limit)
+                if not last:
+                    if data:
+                        stage.parts.append(data)
+                    return b""
+                if stage.parts:
+                    stage.parts.append(data)
+                    data = b"".join(stage.parts)
+                    stage.parts.clear()
+            elif not data and not last:
+                return b""
+            try:
+                action: Any = stage.hook.on_chunk(data, last)
+                if action is not None and not isinstance(action, _ACTIONS):
+                    action = await action
+                if action is not None:
+                    data = self._apply(stage, action, data)
+            except GuestError as error:
+                self._fail(stage, error)
+        return data
+
+    async def whole(self, body: bytes) -> bytes:
+        """What comes out for a body that is there whole; raises as `push`."""
+        self.expect(len(body))
+        return await self.push(body, True)
+
+    def close(self) -> None:
+        """The exchange is over."""
+        for stage in self._stages:
+            stage.hook.close()
+
+    def _apply(self, stage: Stage, action: Any, data: bytes) -> bytes:
+        if type(action) is bytes:
+            stage.has_changed = True
+            return action
+        if isinstance(action, Response):
+            if self.is_out:
+                raise stage.hook.broke("answers, but the head has gone out")
+            self._stop(stage.place)
+            raise Instead(ResponseHead(action.status, action.headers, Origin.GUEST), action.body)
+        if stage.limit is None:
+            raise stage.hook.broke("edits the head of a body that is not buffered")
+        self._edit(action.edits)
+        return data if action.chunk is None else action.chunk
+
+    def _fail(self, stage: Stage, error: GuestError) -> None:
+        """Go on without the guest where that is allowed, else raise what ends the exchange."""
+        report(error, self._request_id)
+        stage.hook.close()
+        if not self.is_out and not stage.has_changed and is_skipped(stage.guest, error):
+            # A new list: the one before is being gone through.
+            self._stages = [other for other in self._stages if other is not stage]
+            return
+        self._stop(stage.place)
+        if self.is_out:
+            raise error
+        response = self._refuse(error)
+        raise Instead(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body) from None
