@@ -1,0 +1,164 @@
+"""What a request costs over HTTP/2: our gateway with 0 and 3 guests, our server alone, stock Hypercorn, and nginx.
+
+``python -m tests.bench.http2 [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8 connections with 10
+streams each. The gateway and nginx are proxies in front of an nginx that answers by itself; Hypercorn and our server run
+one plain ASGI application that says hello, so that Hypercorn is compared with less work than the gateway does.
+
+Cores, rounds and ratios are as in `tests.bench.gateway`. A run is a number of requests, sized to the contestant's rate
+and below what servers allow on one connection, for h2load stops at GOAWAY.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import contestants
+from tests.bench.processes import BenchError, Server, cores, free_port, server, tool, version_of
+from tests.bench.report import Report, median, parse_options, table
+
+CONNECTIONS = 8
+STREAMS = 10
+# nginx and Sentinel end a connection after 10,000 requests.
+MOST_REQUESTS = 9_000 * CONNECTIONS
+
+_HELLO = """\
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+        return
+    fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5")]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": b"hello"})
+"""
+_NGINX = """\
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/nginx-body;
+  proxy_temp_path {folder}/nginx-proxy;
+  fastcgi_temp_path {folder}/nginx-fastcgi;
+  uwsgi_temp_path {folder}/nginx-uwsgi;
+  scgi_temp_path {folder}/nginx-scgi;
+  keepalive_requests 10000;
+  upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port} http2 backlog=2048;
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Request-Id $request_id;
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One contestant in one round."""
+
+    rps: float
+    cpu_us: float
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, core: int, behind: int) -> Iterator[Server]:
+    """nginx as a proxy that speaks HTTP/2 without TLS."""
+    port = free_port()
+    config = folder / "nginx.conf"
+    # Started by root, a worker would else be somebody who may not read the folder.
+    user = "user root root;" if os.geteuid() == 0 else ""
+    config.write_text(_NGINX.format(user=user, folder=folder, port=port, upstream=behind))
+    command = [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
+    with server("nginx", command, port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def hypercorn(folder: Path, core: int) -> Iterator[Server]:
+    """Hypercorn as it is installed, on uvloop."""
+    (folder / "plain_hello.py").write_text(_HELLO)
+    port = free_port()
+    options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
+    command = [sys.executable, "-m", "hypercorn", *options, "plain_hello:app"]
+    with server("hypercorn", command, port, folder, core) as running:
+        yield running
+
+
+def load(target: Server, core: int, requests: int) -> Taken:
+    """Ask that many times. Raises `BenchError` when any answer was not a 2xx."""
+    command = [tool("taskset"), "-c", str(core), tool("h2load"), "-n", str(requests)]
+    command += ["-c", str(CONNECTIONS), "-m", str(STREAMS), "-H", "x-api-key: demo-key", f"{target.url}/"]
+    before = target.cpu()
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    used = target.cpu() - before
+    rate = re.search(r"finished in .*?, ([0-9.]+) req/s", result.stdout)
+    good = re.search(r"status codes: (\d+) 2xx", result.stdout)
+    if rate is None or good is None or int(good[1]) != requests:
+        raise BenchError(f"{target.name}: {result.stdout}{result.stderr}\n{target.log()}")
+    return Taken(float(rate[1]), used / requests * 1e6)
+
+
+def main() -> int:
+    """Run, print, and return the exit code."""
+    options = parse_options("What a request costs over HTTP/2.")
+    rounds, seconds = (2, 1.0) if options.quick else (5, 3.0)
+    report = Report()
+    tested, loading = cores()
+    results: dict[str, list[Taken]] = {}
+    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        enter = stack.enter_context
+        behind = enter(contestants.upstream(folder, loading)).port
+        three = contestants.chain_entries(3)
+        servers = [
+            enter(contestants.sentinel("sentinel", folder, tested, behind)),
+            enter(contestants.sentinel("sentinel_guests_3", folder, tested, behind, three)),
+            enter(contestants.lane_hello(folder, tested)),
+            enter(hypercorn(folder, tested)),
+            enter(nginx(folder, tested, behind)),
+        ]
+        counts = {}
+        for each in servers:
+            rate = load(each, loading, 40 * CONNECTIONS * STREAMS // 4).rps
+            counts[each.name] = max(800, min(MOST_REQUESTS, int(rate * seconds)))
+        for _ in range(rounds):
+            for each in servers:
+                results.setdefault(each.name, []).append(load(each, loading, counts[each.name]))
+    report.versions |= {"nginx": version_of(tool("nginx"), "-v"), "h2load": version_of(tool("h2load"), "--version")}
+    rows = []
+    for contestant, taken in results.items():
+        rps, cpu = median(each.rps for each in taken), median(each.cpu_us for each in taken)
+        report.add(f"http2.{contestant}_rps", rps)
+        report.add(f"http2.{contestant}_cpu_us", cpu)
+        spread = [each.rps for each in taken]
+        rows.append((contestant, rps, cpu, f"{min(spread):.0f} to {max(spread):.0f}"))
+    table(("", "requests/s", "CPU µs", "requests/s, all rounds"), rows)
+    print()
+    pairs = zip(results["sentinel"], results["hypercorn"], strict=True)
+    over = median(ours.rps / stock.rps for ours, stock in pairs)
+    report.add("http2.ratio.sentinel_over_hypercorn", over)
+    report.bar("the gateway's requests/s over stock Hypercorn's hello", over, at_least=1.0)
+    return report.finish(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

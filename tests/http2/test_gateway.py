@@ -1,0 +1,210 @@
+"""The gateway behind HTTP/2: rules of trust, upstreams that fail, clients that leave (ABUSE 14, 31a, 33, 36 to 38)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hyperframe.frame import RstStreamFrame
+
+from tests.http2.peer import Fields, Peer, data, request
+from tests.lane.harness import PATIENCE
+from tests.support import guests
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.support.upstreams import Received, Upstream, answering, running_upstream
+
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+response_timeout = "500ms"
+
+[[upstream]]
+name = "nobody"
+targets = ["http://127.0.0.1:1"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+
+[[route]]
+path = "/nobody"
+upstream = "nobody"
+
+[[route]]
+path = "/injecting"
+upstream = "origin"
+chain = ["injecting"]
+
+[[route]]
+path = "/framing"
+upstream = "origin"
+chain = ["framing"]
+"""
+GUESTS = {
+    "injecting": guests.answering(guests.respond(200, [("x-a", b"1\r\nx-b: 2")])),
+    "framing": guests.answering(guests.respond(200, [("transfer-encoding", b"chunked")])),
+}
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[GatewayProcess]:
+    config = CONFIG.replace("UPSTREAM", shared_upstream.url)
+    with sentinel_run(write_config(tmp_path_factory.mktemp("gateway"), config, GUESTS)) as running:
+        yield running
+
+
+@pytest.fixture
+def origin(shared_upstream: Upstream) -> Upstream:
+    shared_upstream.reset()
+    return shared_upstream
+
+
+@pytest.fixture
+def peer(gateway: GatewayProcess) -> Iterator[Peer]:
+    with Peer(socket.create_connection(gateway.public, PATIENCE)) as connected:
+        yield connected
+        # Whatever the test did, the connection lives.
+        connected.ping()
+        assert not connected.goaways
+
+
+def test_a_request_arrives_as_http1(peer: Peer, origin: Upstream) -> None:
+    fields = ((b"cookie", b"a=1"), (b"te", b"trailers"), (b"cookie", b"b=2"), (b"x-principal", b"root"))
+    got = peer.get(1, b"/x?y", *fields)
+    assert (got.status, got.body) == (200, b"hello")
+    (received,) = origin.requests
+    assert received.line == "GET /x?y HTTP/1.1"
+    assert received.values("cookie") == ["a=1; b=2"]
+    assert received.values("te") == received.values("x-principal") == []
+    assert received.values("x-forwarded-host") == ["a.example"]
+    assert received.values("via") == ["2 sentinel"]
+
+
+def test_bodies_without_a_length_go_on_chunked(peer: Peer, origin: Upstream) -> None:
+    peer.send(peer.headers(1, request(b"POST")), data(1, b"first "))
+    peer.ping()
+    peer.send(data(1, b"second", end=True))
+    assert peer.answer(1).status == 200
+    assert origin.requests[0].body == b"first second"
+    assert origin.requests[0].values("content-length") == []
+
+
+@pytest.mark.parametrize("path", [b"/injecting", b"/framing"])
+def test_what_a_guest_may_not_say_is_not_said(peer: Peer, origin: Upstream, path: bytes) -> None:
+    got = peer.get(1, path)
+    assert (got.status, set(got.heads[0]) & {b"x-a", b"x-b", b"transfer-encoding"}) == (503, set())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        request(b"GET", b"/a/..%2fb"),
+        request(b"GET", b"/a%00"),
+        request(b"GET", b"//a"),
+        request(b"GET", b"/", (b"host", b"b.example")),
+        [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"user@a.example")],
+    ],
+)
+def test_what_is_refused_never_reaches_the_upstream(peer: Peer, origin: Upstream, fields: Fields) -> None:
+    peer.send(peer.headers(1, fields, end=True))
+    assert peer.answer(1).status == 400
+    assert origin.requests == []
+
+
+def test_an_upstream_that_refuses_or_is_silent(peer: Peer, origin: Upstream) -> None:
+    assert peer.get(1, b"/nobody").status == 502
+
+    async def silent(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    origin.handler = silent
+    begun = time.monotonic()
+    assert peer.get(3).status == 504
+    assert 0.45 <= time.monotonic() - begun <= 0.7
+
+
+@pytest.mark.parametrize(
+    "head", [b"content-length: 100\r\n\r\npart", b"transfer-encoding: chunked\r\n\r\n4\r\npart\r\n"]
+)
+def test_an_upstream_that_breaks_off_resets_the_stream_at_once(peer: Peer, origin: Upstream, head: bytes) -> None:
+    """An abort sent no RST_STREAM at all: the client could not tell a part from the whole, or waited for ever."""
+    left: list[float] = []
+
+    async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head)
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        left.append(time.monotonic())
+        writer.close()
+
+    origin.handler = handler
+    got = peer.get(1)
+    assert time.monotonic() - left[0] < 0.1
+    assert (got.status, got.body, got.ended, got.reset) == (200, b"part", False, 2)
+
+
+def test_clients_that_leave_cancel_their_upstreams(peer: Peer, origin: Upstream, gateway: GatewayProcess) -> None:
+    ended = threading.Semaphore(0)
+
+    async def hold(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart")
+        await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        ended.release()
+
+    origin.handler = hold
+    for number in range(1, 101, 2):
+        peer.send(peer.headers(number, request(), end=True))
+        peer.until(lambda number=number: peer.of(number).body == b"part")
+        peer.send(RstStreamFrame(number, 8))
+        assert ended.acquire(timeout=1)
+
+
+def test_answers_to_large_uploads_before_their_end(peer: Peer, origin: Upstream) -> None:
+    origin.read_bodies = False
+    origin.handler = answering(
+        b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno", then_close=True
+    )
+    peer.send(peer.headers(1, request(b"POST")), data(1, b"x" * 16384), data(1, b"x" * 16384))
+    got = peer.answer(1)
+    assert (got.status, got.body) == (413, b"no")
+    peer.until(lambda: peer.of(1).reset == 0)
+    origin.reset()
+    peer.send(data(1, b"x" * 16384, end=True))
+    assert peer.get(3).body == b"hello"
+
+
+def test_an_event_stream_arrives_event_by_event(peer: Peer, origin: Upstream) -> None:
+    go = threading.Semaphore(0)
+
+    async def events(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            await writer.drain()
+            await asyncio.get_running_loop().run_in_executor(None, go.acquire)
+            writer.write(b"9\r\ndata: x\n\n\r\n")
+        writer.write(b"0\r\n\r\n")
+
+    origin.handler = events
+    peer.send(peer.headers(1, request(), end=True))
+    peer.until(lambda: peer.of(1).status == 200)
+    for count in (1, 2, 3):
+        go.release()
+        peer.until(lambda count=count: peer.of(1).body == b"data: x\n\n" * count)
+    assert peer.answer(1).ended
