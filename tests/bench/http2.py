@@ -1,8 +1,8 @@
 """What a request costs over HTTP/2: our gateway with 0 and 3 guests, our server alone, stock Hypercorn, and nginx.
 
 ``python -m tests.bench.http2 [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8 connections with 10
-streams each. The gateway and nginx are proxies in front of an nginx that answers by itself; Hypercorn and our server run
-one plain ASGI application that says hello, so that Hypercorn is compared with less work than the gateway does.
+streams each. The gateway and nginx are proxies in front of an nginx that answers by itself; Hypercorn and our server
+run one plain ASGI application that says hello, so that Hypercorn is compared with less work than the gateway does.
 
 Cores, rounds and ratios are as in `tests.bench.gateway`. A run is a number of requests, sized to the contestant's rate
 and below what servers allow on one connection, for h2load stops at GOAWAY.
