@@ -16,7 +16,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -242,20 +242,33 @@ class Client:
         self._writer.close()
 
 
-@contextlib.asynccontextmanager
-async def clients(address: tuple[str, int], path: str, count: int) -> AsyncIterator[list[Client]]:
-    """So many connections."""
-    made = [Client(address, path) for _ in range(count)]
-    for client in made:
+class Idle:
+    """Connections for one path that wait for their turn; more are made when all are in use."""
+
+    def __init__(self, address: tuple[str, int], path: str) -> None:
+        self._address = address
+        self._path = path
+        self._clients: list[Client] = []
+
+    async def take(self) -> Client:
+        """One for one request."""
+        if self._clients:
+            return self._clients.pop()
+        client = Client(self._address, self._path)
         await client.open()
-    try:
-        yield made
-    finally:
-        for client in made:
+        return client
+
+    def give(self, client: Client) -> None:
+        """Take one back."""
+        self._clients.append(client)
+
+    def close(self) -> None:
+        """Disconnect all."""
+        for client in self._clients:
             client.close()
 
 
-async def stream(idle: list[Client], rate: float, seconds: float) -> tuple[list[float], list[int]]:
+async def stream(idle: Idle, rate: float, seconds: float) -> tuple[list[float], list[int]]:
     """Ask at a fixed rate; latencies from when each was due, in ms, and the answers' statuses."""
     latencies: list[float] = []
     statuses: list[int] = []
@@ -263,10 +276,10 @@ async def stream(idle: list[Client], rate: float, seconds: float) -> tuple[list[
     begin = time.perf_counter()
 
     async def one(due: float) -> None:
-        client = idle.pop()
+        client = await idle.take()
         statuses.append(await client.ask())
         latencies.append((time.perf_counter() - due) * 1000)
-        idle.append(client)
+        idle.give(client)
 
     for number in range(int(rate * seconds)):
         due = begin + number / rate
@@ -286,7 +299,8 @@ async def bench_probe(report: Report, address: tuple[str, int], rounds: int, sec
     quiet: list[float] = []
     with_loop: list[float] = []
     failures = 0
-    async with clients(address, "/", 64) as probes, clients(address, "/loop", 16) as loops:
+    probes, loops = Idle(address, "/"), Idle(address, "/loop")
+    with contextlib.closing(probes), contextlib.closing(loops):
         await stream(probes, PROBES_A_SECOND, 1)
         for _ in range(rounds):
             latencies, statuses = await stream(probes, PROBES_A_SECOND, seconds)
