@@ -1,8 +1,8 @@
 """One request's life, from the ASGI scope to the completion hooks.
 
 Rule 1: the upstream sees nothing before every guest has let the request through.
-Rule 2: bodies are never collected. A piece is passed on as the object that it came in; who awaits a slow side stops
-        reading the other.
+Rule 2: bodies are never collected, unless a guest asks for one. A piece is passed on as the object that it came in; who
+        awaits a slow side stops reading the other.
 Rule 3: whatever happens, the completion hooks run once, after the response has gone out or broken off.
 Rule 4: once the head is out, a failure can only break off: the server is told by `ResponseAborted`.
 """
@@ -18,7 +18,7 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
-from sentinel_host.gateway import tunnel
+from sentinel_host.gateway import transforms, tunnel
 from sentinel_host.gateway.answers import problem, refusal
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
@@ -28,7 +28,7 @@ from sentinel_host.http.rules import Admitted, Forwarding, end_to_end, end_to_en
 from sentinel_host.http.upstream import UpstreamRequest, UpstreamResponse
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, Outcome, Response, ResponseHead, Summary
-from sentinel_host.pipeline import Passage
+from sentinel_host.pipeline import Instead, Passage
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -145,6 +145,7 @@ class Exchange:
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
+            self._passage.close()
             self._passage.on_complete(summary)
 
     async def _serve(self) -> None:
@@ -157,9 +158,7 @@ class Exchange:
             return
         answer = await self._passage.on_request(request)
         if answer is not None:
-            head, body = answer
-            replaced = await self._on_response(head)
-            await self._send_whole(head, body if replaced is None else replaced)
+            await self._reply(*answer)
             return
         if limits is not None and limits.after and await limits.check(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
@@ -168,10 +167,11 @@ class Exchange:
             response = await self._ask_upstream()
         except ClientGone:
             raise
+        except Instead as instead:
+            await self._reply(instead.head, instead.body)
+            return
         except SentinelError as error:
-            if isinstance(error, UpstreamError):
-                self._count_failure(error)
-            await self._send_own(refusal(error))
+            await self._send_refusal(error)
             return
         try:
             await self._send_response(response)
@@ -181,14 +181,21 @@ class Exchange:
     async def _ask_upstream(self) -> UpstreamResponse:
         admitted, route, summary = self._admitted, self._route, self._summary
         head = admitted.head
+        length = admitted.content_length
+        transformed: bytes | transforms.TransformedBody | None = None
+        if self._passage.asked_request is not None and not self._upgrade:
+            transformed = await transforms.begin_request(self._passage, admitted, self._body)
+            length = None
         name = self._passage.upstream or route.upstream
         pool = self._generation.upstreams[name].pick()
         summary.upstream = name
         _forwarding.add(head.headers, admitted)
         target = head.path if head.query is None else f"{head.path}?{head.query}"
-        body: bytes | None = b""
+        body: bytes | transforms.TransformedBody | None = b""
         if self._upgrade:
             tunnel.complete_handshake(head.headers, self._upgrade)
+        elif transformed is not None:
+            body = transformed
         elif admitted.has_body:
             body = await self._body.begin()
         asked = perf_counter_ns()
@@ -199,7 +206,7 @@ class Exchange:
                 headers=head.headers,
                 host=admitted.host if route.preserve_host and admitted.host else pool.target.authority,
                 body=self._body if body is None else body,
-                content_length=admitted.content_length,
+                content_length=length,
                 on_informational=self._pass_informational if self._informational else None,
                 upgrade=self._upgrade,
             )
@@ -218,7 +225,9 @@ class Exchange:
             await self._tunnel(head, response)
             return
         self._frame(head, response)
-        names = self._route.trailers
+        if self._passage.asked_response is not None:
+            await self._send_transformed(head, response)
+            return
         # A response that arrived whole has told its trailers; of others they are not known yet.
         trailers = self._trailers and not self._bodiless and (not response.complete or bool(response.trailers))
         await self._start(head, trailers=trailers)
@@ -239,8 +248,51 @@ class Exchange:
             if not more:
                 break
         if trailers:
-            kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
-            await send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
+            await self._send_trailers(response)
+
+    async def _send_transformed(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        """Send a response whose body guests have asked for."""
+        if self._bodiless:
+            # Its length is that of a body which the guests would have changed.
+            head.headers = _without(head.headers, b"content-length")
+            response.abort()
+            await self._start(head)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        body = transforms.TransformedResponse(response, self._passage.response_body(head))
+        try:
+            await body.begin(head.headers)
+        except ClientGone:
+            raise
+        except Instead as instead:
+            response.abort()
+            await self._reply(instead.head, instead.body)
+            return
+        except SentinelError as error:
+            response.abort()
+            await self._send_refusal(error)
+            return
+        trailers = self._trailers and (not body.ended or bool(response.trailers)) and head.status not in _BODILESS
+        if body.ended and not trailers:
+            await self._send_whole(head, body.piece)
+            return
+        head.headers = _without(head.headers, b"content-length")
+        await self._start(head, trailers=trailers)
+        # The first piece may be empty, and makes the server send the head.
+        await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+        self._summary.response_bytes += len(body.piece)
+        while not body.ended:
+            await body.read()
+            if body.piece or body.ended:
+                self._summary.response_bytes += len(body.piece)
+                await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+        if trailers:
+            await self._send_trailers(response)
+
+    async def _send_trailers(self, response: UpstreamResponse) -> None:
+        names = self._route.trailers
+        kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
+        await self._send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
     async def _tunnel(self, head: ResponseHead, response: UpstreamResponse) -> None:
         if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -276,12 +328,31 @@ class Exchange:
 
     async def _send_own(self, response: Response) -> None:
         """Send a response that the gateway makes, past the response hooks."""
-        head = ResponseHead(response.status, response.headers, Origin.GATEWAY)
+        await self._reply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body)
+
+    async def _send_refusal(self, error: SentinelError) -> None:
+        """Answer an error that came before a head went out."""
+        if isinstance(error, UpstreamError):
+            self._count_failure(error)
+        await self._send_own(refusal(error))
+
+    async def _reply(self, head: ResponseHead, body: bytes) -> None:
+        """Send a response that did not come from the upstream, past the response hooks."""
         replaced = await self._on_response(head)
-        await self._send_whole(head, response.body if replaced is None else replaced)
+        await self._send_whole(head, body if replaced is None else replaced)
 
     async def _send_whole(self, head: ResponseHead, body: bytes) -> None:
         self._bodiless = self._bodiless or head.status in _BODILESS
+        if self._passage.asked_response is not None and not self._bodiless:
+            try:
+                body = await self._passage.response_body(head).whole(body)
+            except Instead as instead:
+                await self._reply(instead.head, instead.body)
+                return
+            except UpstreamError as error:
+                await self._send_refusal(error)
+                return
+            self._bodiless = head.status in _BODILESS
         head.headers = _without(head.headers, b"content-length")
         if head.status not in _BODILESS:
             head.headers.append((b"content-length", b"%d" % len(body)))

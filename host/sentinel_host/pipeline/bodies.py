@@ -58,9 +58,9 @@ class Stage:
 class Transform:
     """One body's passage; to be closed when the exchange ends.
 
-    ``is_out`` is set by whoever sends the head, before it does. ``holds`` says that no piece comes out before the last.
-    ``edit`` applies a guest's changes to the held head, ``stop`` is told the place of a guest that ended the chain, and
-    ``too_large`` makes the error for a body beyond what a guest takes.
+    ``is_out`` is set by whoever sends the head, before it does. ``edit`` applies a guest's changes to the held head,
+    ``stop`` is told the place of a guest that ended the chain, and ``too_large`` makes the error for a body beyond what
+    a guest takes.
     """
 
     __slots__ = ("_edit", "_refuse", "_request_id", "_stages", "_stop", "_too_large", "is_out")
@@ -84,14 +84,14 @@ class Transform:
 
     @property
     def holds(self) -> bool:
-        """Whether a guest buffers."""
+        """Whether a guest buffers, so that nothing comes out before the end."""
         return any(stage.limit is not None for stage in self._stages)
 
     def expect(self, length: int | None) -> None:
         """Refuse a declared length that is too large before any of it is read."""
         first = self._stages[0]
         if length is not None and first.limit is not None and length > first.limit:
-            raise self._too_large(first.guest.name, first.limit)
+            raise self._refuse_size(first, first.limit)
 
     async def push(self, data: bytes, last: bool) -> bytes:
         """What comes out for the next piece, perhaps nothing; ``last`` exactly once, perhaps with an empty piece.
@@ -102,7 +102,7 @@ class Transform:
             if stage.limit is not None:
                 stage.size += len(data)
                 if stage.size > stage.limit:
-                    raise self._too_large(stage.guest.name, stage.limit)
+                    raise self._refuse_size(stage, stage.limit)
                 if not last:
                     if data:
                         stage.parts.append(data)
@@ -146,6 +146,11 @@ class Transform:
             raise stage.hook.broke("edits the head of a body that is not buffered")
         self._edit(action.edits)
         return data if action.chunk is None else action.chunk
+
+    def _refuse_size(self, stage: Stage, limit: int) -> SentinelError:
+        # The refusal is not for a guest that would find it too large again.
+        self._stop(stage.place)
+        return self._too_large(stage.guest.name, limit)
 
     def _fail(self, stage: Stage, error: GuestError) -> None:
         """Go on without the guest where that is allowed, else raise what ends the exchange."""

@@ -1,0 +1,109 @@
+"""Bodies that guests work on, between the exchange and both sides; a body that no guest asked for never comes here.
+
+Rule 1: a head waits until the first bytes come out of the guests, so that they may answer until then. An event stream's
+        goes out at once, as its first event may wait for a client that has seen the head.
+Rule 2: one piece is on its way at a time: who awaits a slow side stops reading the other.
+Rule 3: a body that comes out in one piece is sent with its length, any other without.
+"""
+
+from __future__ import annotations
+
+from sentinel_host.gateway.bodies import RequestBody
+from sentinel_host.http.rules import Admitted
+from sentinel_host.http.upstream import UpstreamResponse
+from sentinel_host.messages import Headers
+from sentinel_host.pipeline import Passage, Transform
+
+_EVENT_STREAM = b"text/event-stream"
+
+
+class TransformedBody:
+    """A `BodySource`: the rest of a request's body, after a first piece has come out of the guests.
+
+    A guest's failure comes out of `read` as `GuestError`, and breaks the upstream request off.
+    """
+
+    __slots__ = ("_ended", "_first", "_source", "_transform", "trailers")
+
+    def __init__(self, first: bytes, ended: bool, source: RequestBody, transform: Transform) -> None:
+        self._first = first
+        self._ended = ended
+        self._source = source
+        self._transform = transform
+        self.trailers: Headers = []
+
+    async def read(self) -> bytes:
+        """The next piece, ``b""`` at the end."""
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        while not self._ended:
+            data = await self._source.read()
+            self._ended = self._source.ended
+            piece = await self._transform.push(data, self._ended)
+            if piece:
+                return piece
+        self.trailers = self._source.trailers
+        return b""
+
+
+async def begin_request(passage: Passage, admitted: Admitted, body: RequestBody) -> bytes | TransformedBody:
+    """Read until something comes out of the guests; what the upstream gets: the whole body, or a first piece and more.
+
+    Raises `Instead` for a guest's own answer or failure, and `ClientError` for a body that is too large.
+    """
+    transform = passage.request_body(admitted.head)
+    transform.expect(admitted.content_length)
+    piece, ended = b"", not admitted.has_body
+    if ended:
+        piece = await transform.push(b"", True)
+    while not piece and not ended:
+        data = await body.read()
+        ended = body.ended
+        piece = await transform.push(data, ended)
+    transform.is_out = True
+    return piece if ended and not body.trailers else TransformedBody(piece, ended, body, transform)
+
+
+class TransformedResponse:
+    """A response's body as it comes out of the guests.
+
+    ``piece`` is what `begin` or `read` has brought, ``ended`` whether it is the last.
+    """
+
+    __slots__ = ("_response", "_transform", "ended", "piece")
+
+    def __init__(self, response: UpstreamResponse, transform: Transform) -> None:
+        self._response = response
+        self._transform = transform
+        self.piece = b""
+        self.ended = False
+
+    async def begin(self, headers: Headers) -> None:
+        """Read as long as the head must wait.
+
+        Raises `Instead` for a guest's own answer or failure, and `UpstreamError` for a body that broke off or is too
+        large.
+        """
+        transform = self._transform
+        length = next((value for name, value in headers if name == b"content-length"), b"")
+        if length.isdigit():
+            transform.expect(int(length))
+        if transform.holds or not _is_event_stream(headers):
+            while not self.piece and not self.ended:
+                await self.read()
+        transform.is_out = True
+
+    async def read(self) -> None:
+        """Read the next piece, which may be empty.
+
+        Raises `GuestError` and `UpstreamError`.
+        """
+        response = self._response
+        data = await response.read()
+        self.ended = response.complete and not response.buffered
+        self.piece = await self._transform.push(data, self.ended)
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(name == b"content-type" and value.lower().startswith(_EVENT_STREAM) for name, value in headers)
