@@ -39,12 +39,39 @@ def _field(name: str, value: Any) -> Any:
     return ENUMS[name].index(value) if name in ENUMS else value
 
 
+def pieces(case: dict[str, Any]) -> list[tuple[bytes, bool]]:
+    """The calls of a chunk hook: each chunk of each body, and whether it is the body's last."""
+    return [
+        (bytes.fromhex(chunk["hex"]) if isinstance(chunk, dict) else chunk.encode(), index == len(body))
+        for body in case["bodies"]
+        for index, chunk in enumerate(body, 1)
+    ]
+
+
+def expected_piece(answer: dict[str, Any] | str | None) -> bytes:
+    if answer is None:
+        return NIL
+    if isinstance(answer, str):
+        return bytes(msgpack.packb([0, answer.encode()]))
+    return bytes(msgpack.packb([1, _response(answer)]))
+
+
+def _response(expect: dict[str, Any]) -> list[Any]:
+    headers = [[name, value.encode()] for name, value in expect.get("headers", [])]
+    return [expect["status"], headers, expect.get("body", "").encode()]
+
+
+def _body_mode(mode: Any) -> list[Any] | None:
+    if mode is None:
+        return None
+    return [1] if mode == "stream" else [2, mode[1]]
+
+
 def expected_answer(hook: str, expect: dict[str, Any]) -> bytes:
     if expect["action"] == "nothing":
         return NIL
     if expect["action"] == "respond":
-        headers = [[name, value.encode()] for name, value in expect.get("headers", [])]
-        response = [expect["status"], headers, expect.get("body", "").encode()]
+        response = _response(expect)
         if hook == "on-response":
             return bytes(msgpack.packb([1, response]))
         context = expect.get("context", "").encode()
@@ -57,6 +84,7 @@ def expected_answer(hook: str, expect: dict[str, Any]) -> bytes:
     if hook == "on-request":
         fields = [edits, expect.get("context", "").encode()]
         fields += [expect.get(name) for name in ("path", "query", "method", "upstream")]
+    fields.append(_body_mode(expect.get("body")))
     while len(fields) > 1 and fields[-1] in (None, b""):
         fields.pop()
     return bytes(msgpack.packb([0, fields]))
@@ -75,8 +103,13 @@ def test_case(file: Path, case: dict[str, Any], head: dict[str, Any], native: St
         guest = begin(file, config)
         if case["hook"] != "configure":
             guest.lines()
-            answer = guest.call(BY_NAME[case["hook"]], record(case["hook"], head), case.get("context", "").encode())
-            assert answer == expected_answer(case["hook"], expect)
+            hook, context = BY_NAME[case["hook"]], case.get("context", "").encode()
+            if expect["action"] == "chunks":
+                answers = [guest.call(hook, chunk, context, last) for chunk, last in pieces(case)]
+                assert answers == [expected_piece(answer) for answer in expect["answers"]]
+            else:
+                answer = guest.call(hook, record(case["hook"], head), context)
+                assert answer == expected_answer(case["hook"], expect)
         assert guest.lines() == expect.get("log", [])
 
 

@@ -10,7 +10,12 @@ import { Instance, NIL, pack } from "./support.mjs";
 
 const EXAMPLES = fileURLToPath(new URL("../../../guest-examples/", import.meta.url));
 const ORIGINS = ["upstream", "guest", "gateway"];
-const METHODS = { "on-request": "onRequest", "on-response": "onResponse" };
+const METHODS = {
+  "on-request": "onRequest",
+  "on-response": "onResponse",
+  "on-request-chunk": "onRequestChunk",
+  "on-response-chunk": "onResponseChunk",
+};
 const KINDS = { set: 0, append: 1, remove: 2 };
 
 function record(hook, head) {
@@ -41,13 +46,34 @@ function expected(hook, expect) {
   }
   const edits = (expect.edits ?? []).map(([kind, ...rest]) => [KINDS[kind], kind === "remove" ? rest[0] : field(rest)]);
   const { path = null, query = null, method = null, upstream = null, status = null } = expect;
+  const body = expect.body === "stream" ? [1] : expect.body ? [2, expect.body[1]] : null;
   const fields =
-    hook === "on-request" ? [edits, Buffer.from(expect.context ?? ""), path, query, method, upstream] : [edits, status];
-  const defaults = hook === "on-request" ? [[], Buffer.alloc(0), null, null, null, null] : [[], null];
+    hook === "on-request"
+      ? [edits, Buffer.from(expect.context ?? ""), path, query, method, upstream, body]
+      : [edits, status, body];
+  const defaults = hook === "on-request" ? [[], Buffer.alloc(0), null, null, null, null, null] : [[], null, null];
   return pack([0, trimmed(fields, defaults)]);
 }
 
-for (const name of ["api-key-auth", "header-injection", "path-rewrite"]) {
+/** The arguments of a chunk hook for each chunk of each body. */
+function chunkCalls({ bodies, context = "" }) {
+  return bodies.flatMap((body) =>
+    body.map((chunk, index) => [
+      typeof chunk === "string" ? Buffer.from(chunk) : Buffer.from(chunk.hex, "hex"),
+      index === body.length - 1,
+      Buffer.from(context),
+    ]),
+  );
+}
+
+/** The bytes of the answer that a case expects to one chunk. */
+function expectedChunk(answer) {
+  if (answer === null) return NIL;
+  if (typeof answer === "string") return pack([0, Buffer.from(answer)]);
+  return pack([1, [answer.status, (answer.headers ?? []).map(field), Buffer.from(answer.body ?? "")]]);
+}
+
+for (const name of ["api-key-auth", "header-injection", "json-validator", "path-rewrite", "redactor"]) {
   describe(name, () => {
     const table = JSON.parse(readFileSync(`${EXAMPLES}/cases/${name}.json`, "utf8"));
     let module;
@@ -56,7 +82,8 @@ for (const name of ["api-key-auth", "header-injection", "path-rewrite"]) {
       ({ module } = await compile(`${EXAMPLES}/assemblyscript/${name}`));
     });
 
-    for (const { name: title, config = {}, hook, head = {}, expect, context = "" } of table.cases) {
+    for (const entry of table.cases) {
+      const { name: title, config = {}, hook, head = {}, expect, context = "" } = entry;
       test(title, () => {
         const guest = new Instance(module);
         const problem = guest.configure(config);
@@ -67,6 +94,12 @@ for (const name of ["api-key-auth", "header-injection", "path-rewrite"]) {
         }
         assert.equal(problem, null);
         if (hook === "configure") return;
+        if (expect.action === "chunks") {
+          const answers = chunkCalls(entry).map((call) => guest.call(METHODS[hook], ...call).toString("hex"));
+          assert.deepEqual(answers, expect.answers.map((answer) => expectedChunk(answer).toString("hex")));
+          assert.deepEqual(guest.lines, expect.log ?? []);
+          return;
+        }
         const lists = [record(hook, { ...table.defaults[hook], ...head })];
         if (hook === "on-response") lists.push(Buffer.from(context));
         assert.equal(guest.call(METHODS[hook], ...lists).toString("hex"), expected(hook, expect).toString("hex"));

@@ -1,0 +1,59 @@
+//! Lets no request with a JSON body through unless the body is JSON, and has the keys that it must have.
+
+mod json;
+mod report;
+
+use sentinel_sdk::prelude::*;
+
+use crate::report::refusal;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JsonValidator {
+    max_bytes: u32,
+    required: Vec<String>,
+}
+
+impl Default for JsonValidator {
+    fn default() -> Self {
+        Self { max_bytes: 1024 * 1024, required: Vec::new() }
+    }
+}
+
+#[guest]
+impl Guest for JsonValidator {
+    fn configure(config: Self) -> Result<Self, String> {
+        match config.max_bytes {
+            0 => Err("max_bytes: at least 1".into()),
+            _ => Ok(config),
+        }
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<(), Response> {
+        let headers = request.head().headers();
+        if !headers.get_all("content-type").any(is_json) {
+            return Ok(());
+        }
+        if !headers.get_all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+            return Err(refusal(415, "an encoded body cannot be checked", 0).header("accept-encoding", "identity"));
+        }
+        request.set_body_mode(BodyMode::Buffer(self.max_bytes));
+        // Clients name a type there too, and send no body.
+        if matches!(request.method(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
+            request.set_context_bytes("may be empty");
+        }
+        Ok(())
+    }
+
+    fn on_request_chunk(&self, chunk: &mut RequestChunk) -> Result<(), Response> {
+        if chunk.bytes().is_empty() && !chunk.context_bytes().is_empty() {
+            return Ok(());
+        }
+        json::check(chunk.bytes(), &self.required).map_err(|fault| refusal(422, &fault.error, fault.offset))
+    }
+}
+
+fn is_json(content_type: &[u8]) -> bool {
+    let media_type = content_type.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default().to_ascii_lowercase();
+    media_type == b"application/json" || media_type.ends_with(b"+json")
+}
