@@ -1,4 +1,5 @@
-// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`.
+// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`. The hook
+// before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says.
 // The vectors drive it, and the Rust guest beside it, and expect the same bytes from both.
 
 import {
@@ -14,10 +15,12 @@ const OUTCOMES: StaticArray<string> = ["completed", "client-aborted", "upstream-
 export class Conformance extends Guest {
   private hook: string = "";
   private ops: Value[][] = [];
+  private body: Value[] = [];
 
   configure(config: Config): string | null {
     this.hook = config.string("hook");
     this.ops = listsOf(config.list("ops"));
+    this.body = config.list("body");
     return config.finish();
   }
 
@@ -26,13 +29,14 @@ export class Conformance extends Guest {
   }
 
   onRequest(request: Request): Response | null {
+    if (this.hook == "on-request-chunk" && this.body.length > 0) setRequestBody(request, this.body, 0);
     const ops = this.opsOf("on-request");
     let response: Response | null = null;
     for (let i = 0; i < ops.length; ++i) {
       const op = ops[i];
       const name = op[0].string;
       if (name == "context") request.keep(op[1].string);
-      else if (name == "body") setRequestBody(request, op);
+      else if (name == "body") setRequestBody(request, op, 1);
       else if (name == "respond") response = responseOf(op);
       else if (name == "dump") response = new Response().body(dumpRequest(request));
       else editRequest(request, request.headers, op);
@@ -41,12 +45,13 @@ export class Conformance extends Guest {
   }
 
   onResponse(head: ResponseHead): Response | null {
+    if (this.hook == "on-response-chunk" && this.body.length > 0) setResponseBody(head, this.body, 0);
     const ops = this.opsOf("on-response");
     let response: Response | null = null;
     for (let i = 0; i < ops.length; ++i) {
       const op = ops[i];
       const name = op[0].string;
-      if (name == "body") setResponseBody(head, op);
+      if (name == "body") setResponseBody(head, op, 1);
       else if (name == "respond") response = responseOf(op);
       else if (name == "dump") response = new Response().body(dumpResponse(head));
       else editResponse(head, head.headers, op);
@@ -129,18 +134,18 @@ function editResponse(response: ResponseEdits, headers: HeaderEdits, op: Value[]
   response.setStatus(<u16>op[1].int);
 }
 
-function setRequestBody(request: Request, op: Value[]): void {
-  const mode = op[1].string;
+function setRequestBody(request: Request, op: Value[], place: i32): void {
+  const mode = op[place].string;
   if (mode == "skip") request.skipBody();
   else if (mode == "stream") request.streamBody();
-  else request.bufferBody(<u32>op[2].int);
+  else request.bufferBody(<u32>op[place + 1].int);
 }
 
-function setResponseBody(response: ResponseHead, op: Value[]): void {
-  const mode = op[1].string;
+function setResponseBody(response: ResponseHead, op: Value[], place: i32): void {
+  const mode = op[place].string;
   if (mode == "skip") response.skipBody();
   else if (mode == "stream") response.streamBody();
-  else response.bufferBody(<u32>op[2].int);
+  else response.bufferBody(<u32>op[place + 1].int);
 }
 
 function responseOf(op: Value[]): Response {

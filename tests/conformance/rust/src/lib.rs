@@ -1,11 +1,13 @@
 //! A guest that implements every hook and does what its configuration says, so that vectors can drive the SDK:
-//! `{"hook": "on-request", "ops": [["set", "x-a", "1"], ["dump"]]}`. The hooks that `hook` does not name change nothing.
+//! `{"hook": "on-request", "ops": [["set", "x-a", "1"], ["dump"]]}`. The hooks that `hook` does not name change nothing,
+//! but that before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says.
 
 mod dump;
 mod operation;
 
 use sentinel_sdk::log;
 use sentinel_sdk::prelude::*;
+use sentinel_sdk::BodyMode;
 
 use crate::operation::{apply_to_request, apply_to_response, response, Operation};
 
@@ -16,6 +18,8 @@ struct Config {
     hook: String,
     #[serde(default)]
     ops: Vec<Operation>,
+    #[serde(default)]
+    body: Option<Operation>,
 }
 
 struct Conformance(Config);
@@ -28,6 +32,12 @@ impl Conformance {
             &[]
         }
     }
+
+    /// The mode to ask for so that the chunk hook of this name is called, if it is to be.
+    fn body_mode(&self, chunk_hook: &str) -> Option<BodyMode> {
+        let asks = self.0.hook == chunk_hook;
+        self.0.body.as_ref().filter(|_| asks).map(|body| body.mode_at(0))
+    }
 }
 
 #[guest]
@@ -37,6 +47,9 @@ impl Guest for Conformance {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
+        if let Some(mode) = self.body_mode("on-request-chunk") {
+            request.set_body_mode(mode);
+        }
         for operation in self.operations("on-request") {
             match operation.name() {
                 "dump" => return Err(Response::new(200).body(dump::request(request.head()))),
@@ -57,6 +70,9 @@ impl Guest for Conformance {
     }
 
     fn on_response(&self, answer: &mut IncomingResponse) -> Result<(), Response> {
+        if let Some(mode) = self.body_mode("on-response-chunk") {
+            answer.set_body_mode(mode);
+        }
         for operation in self.operations("on-response") {
             match operation.name() {
                 "dump" => return Err(Response::new(200).body(dump::response(answer))),

@@ -56,10 +56,14 @@ impl Operation {
     }
 
     pub fn body_mode(&self) -> BodyMode {
-        match self.text(1) {
+        self.mode_at(1)
+    }
+
+    pub fn mode_at(&self, place: usize) -> BodyMode {
+        match self.text(place) {
             "skip" => BodyMode::Skip,
             "stream" => BodyMode::Stream,
-            "buffer" => BodyMode::Buffer(self.number(2).try_into().expect("a u32")),
+            "buffer" => BodyMode::Buffer(self.number(place + 1).try_into().expect("a u32")),
             other => panic!("there is no body mode {other:?}"),
         }
     }
