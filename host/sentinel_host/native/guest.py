@@ -84,6 +84,11 @@ class NativeGuest:
         self._lent = None
         return self._result(length, self._label_)
 
+    @property
+    def phase(self) -> Phase:
+        """What the instance is doing."""
+        return Phase(lib.snt_guest_phase(self._handle))
+
     def settle(self, answer: bytes | Suspension | None) -> bytes | None:
         """Go on until the call or start that answered this has ended, while nothing else happens."""
         while answer is SUSPENDED:
@@ -121,7 +126,7 @@ class NativeGuest:
         self._view = ffi.buffer(lib.snt_guest_output(self._handle), self._capacity)
 
     def _failed(self, failure: Failure) -> CallFailed:
-        phase = Phase(lib.snt_guest_phase(self._handle))
+        phase = self.phase
         if failure is Failure.REFUSED:
             self._view_output()
             message = self._view[: lib.snt_guest_length(self._handle)]

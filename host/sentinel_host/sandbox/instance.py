@@ -80,7 +80,7 @@ def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> Nati
         answer: object = instance.start(config)
         while answer is SUSPENDED:
             if perf_counter() > until:
-                raise overdue_error(blueprint.name, "start", deadline)
+                raise overdue_error(blueprint.name, step_of(instance), deadline)
             answer = instance.resume()
     except CallFailed as failed:
         instance.close()
@@ -89,6 +89,11 @@ def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> Nati
         instance.close()
         raise
     return instance
+
+
+def step_of(instance: NativeGuest) -> str:
+    """The step of starting that an instance is in, as errors name it."""
+    return _STEPS[instance.phase]
 
 
 def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:

@@ -18,7 +18,7 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
 from sentinel_host.native.failure import CallFailed, Phase
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import Plan
-from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start
+from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start, step_of
 from sentinel_host.sandbox.runqueue import WallClockBound
 
 # Seconds. Long enough for the next burst of a busy minute; a new instance costs well under a millisecond.
@@ -159,8 +159,9 @@ class Pool:
             self.discard(instance)
             raise self.error("start", failed) from None
         except WallClockBound:
+            step = step_of(instance)
             self.discard(instance)
-            raise self.overdue("start", self.limits.start_deadline) from None
+            raise self.overdue(step, self.limits.start_deadline) from None
         except BaseException:
             self.discard(instance)
             raise

@@ -28,7 +28,7 @@ class WallClockBound(Exception):
     """A suspended call was given up: it did not end in time by the wall clock."""
 
 
-class _Suspended:
+class Suspended:
     """A call in the queue: when it began, its deadline, and how many calls it shared its turns with at most."""
 
     __slots__ = ("begun", "crowd", "deadline", "future", "instance")
@@ -43,6 +43,7 @@ class _Suspended:
         self.crowd = 1
 
     def is_overdue(self, now: float, crowd: int) -> bool:
+        """Whether it is to be given up, in a turn that ``crowd`` calls share."""
         self.crowd = max(self.crowd, crowd)
         return now - self.begun >= self.deadline * max(WALL_FACTOR, 2 * self.crowd + 1)
 
@@ -53,7 +54,7 @@ class RunQueue:
     __slots__ = ("_calls", "_free_at", "_loop", "_timer")
 
     def __init__(self) -> None:
-        self._calls: deque[_Suspended] = deque()
+        self._calls: deque[Suspended] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._free_at = 0.0
@@ -69,7 +70,7 @@ class RunQueue:
         """
         loop = asyncio.get_running_loop()
         now = perf_counter()
-        call = _Suspended(instance, loop.create_future(), now - _FIRST_RUN, deadline)
+        call = Suspended(instance, loop.create_future(), now - _FIRST_RUN, deadline)
         if self._loop is not loop:
             # The calls of a loop that has ended cannot end.
             self._calls.clear()
@@ -105,7 +106,7 @@ class RunQueue:
         if self._calls:
             self._timer = self._wait(loop, after)
 
-    def _resume(self, call: _Suspended, now: float) -> None:
+    def _resume(self, call: Suspended, now: float) -> None:
         if call.is_overdue(now, len(self._calls) + 1):
             call.future.set_exception(WallClockBound())
             return
