@@ -1,0 +1,170 @@
+"""Bytes to frames, and header blocks put together from theirs (RFC 9113 sections 4 and 6.2, 6.10).
+
+Rule 1: A fault of framing ends the connection: where the next frame begins is not known any more.
+Rule 2: Frames that make work and carry nothing come out of a budget; beyond it the connection ends with
+        ENHANCE_YOUR_CALM. So do header blocks in too many pieces.
+Rule 3: A head that is begun has as long as one on HTTP/1.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from sentinel_host.http.h2 import wire
+from sentinel_host.http.h2.budget import Budget
+from sentinel_host.http.h2.sending import SendingSide
+from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
+from sentinel_host.http.lane.connections import Connections
+
+# Held of one header block, in heads' limits and in frames: more than any head that could still be answered with 431.
+_MAX_BLOCK: Final = 8
+_MAX_CONTINUATIONS: Final = 256
+
+
+class FramingSide(SendingSide):
+    """Reads frames; what they mean is for its heirs to say."""
+
+    __slots__ = (
+        "_block",
+        "_block_ends",
+        "_block_flags",
+        "_block_stream",
+        "_budget",
+        "_buffer",
+        "_continuations",
+        "_greeted",
+        "_ignoring",
+    )
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections)
+        limits = connections.limits
+        self._budget = Budget(limits.idle_frames, limits.idle_frames_per_second, self.loop.time())
+        self._buffer = b""
+        self._block = bytearray()
+        self._block_stream = 0
+        self._block_flags = 0
+        self._block_ends = inf
+        self._continuations = 0
+        self._greeted = self._ignoring = False
+
+    def _data(self, number: int, flags: int, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def _header_block(self, number: int, flags: int, block: bytes) -> None:
+        raise NotImplementedError
+
+    def _window_update(self, number: int, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def _other(self, kind: int, number: int, flags: int, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def _end(self, code: ErrorCode, reason: str) -> None:
+        raise NotImplementedError
+
+    def watch(self, deadline: float) -> None:
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes, cut anywhere."""
+        if self._ignoring:
+            return
+        if self._buffer:
+            data = self._buffer + data
+        try:
+            position = self._read(data)
+        except ConnectionFault as fault:
+            self._end(fault.code, str(fault))
+        else:
+            self._buffer = data[position:] if position < len(data) else b""
+            self._watch_unfinished()
+
+    def _read(self, data: bytes) -> int:
+        """Handle whole frames; answer where the first unfinished one begins."""
+        position, end = 0, len(data)
+        if not self._greeted:
+            if end < len(wire.PREFACE) + wire.FRAME_HEAD_SIZE and wire.PREFACE.startswith(data[: len(wire.PREFACE)]):
+                return 0
+            if not data.startswith(wire.PREFACE) or data[len(wire.PREFACE) + 3] != wire.SETTINGS:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no preface, or no SETTINGS after it")
+            self._greeted = True
+            position = len(wire.PREFACE)
+        unpack = wire.FRAME_HEAD.unpack_from
+        while end - position >= 9:
+            high, low, kind, flags, number = unpack(data, position)
+            length = high << 8 | low
+            if length > wire.DEFAULT_FRAME:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame too large")
+            if end - position - 9 < length:
+                break
+            position += 9
+            payload = data[position : position + length]
+            position += length
+            number &= 0x7FFFFFFF
+            if self._block_stream and (kind != wire.CONTINUATION or number != self._block_stream):
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame inside a header block")
+            if kind == wire.DATA:
+                self._data(number, flags, payload)
+            elif kind == wire.HEADERS:
+                self._headers(number, flags, payload)
+            elif kind == wire.WINDOW_UPDATE:
+                self._window_update(number, payload)
+            else:
+                self._other(kind, number, flags, payload)
+            if self._ignoring:
+                return end
+        return position
+
+    def _watch_unfinished(self) -> None:
+        """A head that is begun has as long as one on HTTP/1; DATA has the clocks of its stream."""
+        if not self._block_stream and (not self._buffer or self._buffer[3:4] == b"\0"):
+            self._block_ends = inf
+        elif self._block_ends == inf:
+            self._block_ends = self.loop.time() + self.connections.limits.head_time
+            self.watch(self._block_ends)
+
+    def charge(self) -> None:
+        """Count a frame that made work and carried nothing."""
+        if not self._budget.spend(self.loop.time()):
+            self.connections.hit("idle_frames")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
+
+    def _headers(self, number: int, flags: int, payload: bytes) -> None:
+        if not number & 1:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that is not a client's")
+        if flags & wire.PADDED:
+            payload = unpadded(payload)
+        if flags & wire.WITH_PRIORITY:
+            if len(payload) < 5:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short")
+            payload = payload[5:]
+        if flags & wire.END_HEADERS:
+            self._header_block(number, flags, payload)
+        else:
+            self._block = bytearray(payload)
+            self._block_stream = number
+            self._block_flags = flags
+            self._continuations = 0
+
+    def _continuation(self, number: int, flags: int, payload: bytes) -> None:
+        if not self._block_stream:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
+        self._continuations += 1
+        self._block += payload
+        most = _MAX_BLOCK * self.connections.limits.head_bytes
+        if self._continuations > _MAX_CONTINUATIONS or len(self._block) > most:
+            self.connections.hit("head_bytes")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a header block without end")
+        if flags & wire.END_HEADERS:
+            block, self._block = bytes(self._block), bytearray()
+            self._block_stream = 0
+            self._header_block(number, self._block_flags, block)
+
+
+def unpadded(payload: bytes) -> bytes:
+    """RFC 9113 section 6.1: padding may not be longer than what is left."""
+    if not payload or payload[0] >= len(payload):
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "padding longer than its frame")
+    return payload[1 : len(payload) - payload[0]]
