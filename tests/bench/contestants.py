@@ -50,17 +50,18 @@ _UPSTREAM = """\
   }}
 """
 _PROXY = """\
+  {outside}
   upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     location / {{
+      {location}
       proxy_pass http://origin;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Request-Id $request_id;
-{location}
     }}
   }}
 """
@@ -81,6 +82,7 @@ name = "main"
 path = "/"
 upstream = "origin"
 chain = [{chain}]
+{limit}
 """
 _QUART_HELLO = """\
 from quart import Quart
@@ -153,10 +155,12 @@ def upstream(folder: Path, core: int, locations: str = 'location / { return 200 
 
 
 @contextlib.contextmanager
-def nginx_proxy(folder: Path, core: int, behind: int, location: str = "", *, name: str = "nginx") -> Iterator[Server]:
-    """nginx as a plain proxy in front of the port ``behind``; ``location`` adds directives to it."""
+def nginx_proxy(
+    folder: Path, core: int, behind: int, location: str = "", *, name: str = "nginx", outside: str = ""
+) -> Iterator[Server]:
+    """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add directives."""
     port = free_port()
-    http = _PROXY.format(port=port, upstream=behind, location=location)
+    http = _PROXY.format(port=port, upstream=behind, location=location, outside=outside)
     with _nginx(name, http, port, folder, core) as running:
         yield running
 
@@ -173,8 +177,13 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
 
 
 @contextlib.contextmanager
-def sentinel(name: str, folder: Path, core: int, behind: int, chain: Sequence[str] = ()) -> Iterator[Server]:
-    """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``."""
+def sentinel(
+    name: str, folder: Path, core: int, behind: int, chain: Sequence[str] = (), *, limit: str = ""
+) -> Iterator[Server]:
+    """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
+
+    ``limit`` is the route's, in TOML.
+    """
     home = folder / name
     (home / "guests").mkdir(parents=True)
     for guest, language in GUESTS.items():
@@ -184,7 +193,15 @@ def sentinel(name: str, folder: Path, core: int, behind: int, chain: Sequence[st
         (home / "guests" / artefact.name).symlink_to(artefact)
     port = free_port()
     config = home / "sentinel.toml"
-    config.write_text(_SENTINEL.format(port=port, admin=free_port(), upstream=behind, chain=", ".join(chain)))
+    config.write_text(
+        _SENTINEL.format(
+            port=port,
+            admin=free_port(),
+            upstream=behind,
+            chain=", ".join(chain),
+            limit=f"limit = {limit}" if limit else "",
+        )
+    )
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with server(name, command, port, folder, core) as running:
         yield running

@@ -53,12 +53,12 @@ def check_alike(servers: Mapping[str, Server]) -> None:
             raise BenchError(f"{name} answers {status} {body[:80]!r}\n{server.log()}")
 
 
-def measure(servers: Mapping[str, Server], rounds: int, seconds: float) -> Results:
+def measure(servers: Mapping[str, Server], rounds: int, seconds: int) -> Results:
     """Load each in turn, round by round."""
     _, loading = cores()
     results: Results = {}
     for server in servers.values():
-        wrk(server.url + "/", loading, connections=CONNECTIONS[-1], seconds=0.5, headers=contestants.KEY)
+        wrk(server.url + "/", loading, connections=CONNECTIONS[-1], seconds=1, headers=contestants.KEY)
     for _ in range(rounds):
         for connections in CONNECTIONS:
             for name, server in servers.items():
@@ -82,7 +82,7 @@ def check_logs(servers: Mapping[str, Server], results: Results) -> None:
 def main() -> int:
     """Run, print, and return the exit code."""
     options = parse_options("What a request costs, in µs of CPU.")
-    rounds, seconds = (2, 1.0) if options.quick else (5, 3.0)
+    rounds, seconds = (2, 1) if options.quick else (5, 3)
     report = Report()
     with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
         servers = start(stack, Path(name))

@@ -8,8 +8,9 @@ lines as he had requests, into a file.
 Envoy's three filters exist twice, by hand in WAT and with the Rust SDK; what is called ``envoy`` is the one that was
 cheaper in that scenario. Plots are written beside the JSON file.
 
-Without guests nobody writes an access log. Scenarios are at 32 connections with 10 header fields and a body of a few
-bytes unless their name says otherwise.
+Sentinel and Envoy have a limiter in front of their three guests that refuses nobody; Envoy's counts all clients
+together, which is cheaper. Without guests nobody writes an access log. Scenarios are at 32 connections with 10 header
+fields and a body of a few bytes unless their name says otherwise.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ class Scenario:
     paced: bool = False
 
 
+# More than any run sends within its hour.
+_MANY = 16_000_000
+
 _FIFTY = HEADERS | {f"x-custom-field-{number}": f"value-{number}" for number in range(40)}
 _NO_KEY = {name: value for name, value in HEADERS.items() if name != "x-api-key"}
 SCENARIOS = (
@@ -89,6 +93,7 @@ SCENARIOS = (
     Scenario("three_guests_64k", "three", path="/64k"),
     Scenario("three_guests_50_headers", "three", headers=_FIFTY),
     Scenario("refused_by_auth", "three", headers=_NO_KEY, status=401),
+    Scenario("refused_by_limiter", "limited", status=429),
     Scenario("eight_guests", "eight", paced=True),
 )
 
@@ -108,15 +113,19 @@ def start(stack: contextlib.ExitStack, folder: Path) -> Kinds:
         (files / name).write_bytes(b"x" * size)
     behind = enter(contestants.upstream(folder, loading, _UPSTREAM.format(folder=folder))).port
 
-    def sentinel(count: int) -> Server:
-        return enter(
-            contestants.sentinel(f"sentinel_{count}", folder, tested, behind, contestants.chain_entries(count))
-        )
+    def sentinel(count: int, limit: int | None = None) -> Server:
+        name = f"sentinel_{count}" if limit in (None, _MANY) else "sentinel_limited"
+        table = "" if limit is None else f'{{ requests = {limit}, window = "1h", key = "client-ip" }}'
+        chain = contestants.chain_entries(count)
+        return enter(contestants.sentinel(name, folder, tested, behind, chain, limit=table))
 
-    def envoy(variant: str, count: int) -> Server:
+    def envoy(variant: str, count: int, limit: int | None = None) -> Server:
         chain, shared = peer_servers.filter_chain(count), variant == "rust"
         name = f"envoy_{variant}_{count}"
-        return enter(peer_servers.envoy(name, folder, tested, behind, chain, filters[variant], share=shared))
+        artefacts = filters[variant]
+        return enter(peer_servers.envoy(name, folder, tested, behind, chain, artefacts, share=shared, limit=limit))
+
+    zone = "limit_req_zone $binary_remote_addr zone=clients:1m rate=1r/m; limit_req_log_level info;"
 
     return {
         "plain": {
@@ -126,10 +135,24 @@ def start(stack: contextlib.ExitStack, folder: Path) -> Kinds:
             "caddy": enter(peer_servers.caddy(folder, tested, behind)),
         },
         "three": {
-            "sentinel": sentinel(3),
-            "envoy_wat": envoy("wat", 3),
-            "envoy_rust": envoy("rust", 3),
+            "sentinel": sentinel(3, _MANY),
+            "envoy_wat": envoy("wat", 3, _MANY),
+            "envoy_rust": envoy("rust", 3, _MANY),
             "quart": enter(peer_servers.python_chain(folder, tested, behind)),
+        },
+        "limited": {
+            "sentinel": sentinel(0, limit=1),
+            "envoy": enter(peer_servers.envoy("envoy_limited", folder, tested, behind, limit=1)),
+            "nginx": enter(
+                contestants.nginx_proxy(
+                    folder,
+                    tested,
+                    behind,
+                    "limit_req zone=clients; limit_req_status 429;",
+                    name="nginx_limited",
+                    outside=zone,
+                )
+            ),
         },
         "eight": {"sentinel": sentinel(8), "envoy_wat": envoy("wat", 8), "envoy_rust": envoy("rust", 8)},
     }
@@ -138,13 +161,17 @@ def start(stack: contextlib.ExitStack, folder: Path) -> Kinds:
 def check_alike(kinds: Kinds) -> None:
     """In every scenario all contestants give the same status and body, and a refusal says how to do better.
 
-    The upstream's body shows which fields guests took off and set.
+    The upstream's body shows which fields guests took off and set. What a limiter says is everybody's own.
     """
+    for server in kinds["limited"].values():
+        if server.fetch()[0] != 200:
+            raise BenchError(f"{server.name} refuses the first request")
     for scenario in SCENARIOS:
         answers = {}
         for name, server in kinds[scenario.kind].items():
             status, fields, body = server.fetch(scenario.path, scenario.headers)
-            answers[name] = (status, body, fields.get("content-type"), fields.get("www-authenticate"))
+            said = (body, fields.get("content-type"), fields.get("www-authenticate"))
+            answers[name] = (status, said if scenario.kind != "limited" else None)
         if len(set(answers.values())) != 1 or next(iter(answers.values()))[0] != scenario.status:
             raise BenchError(f"{scenario.name}: contestants do not answer alike: {answers}")
 
@@ -188,7 +215,7 @@ class Ledger:
 
 
 def run_round(
-    kinds: Kinds, seconds: float, pace_seconds: int, backwards: bool, folder: Path, results: Rounds, paced: PacedRounds
+    kinds: Kinds, seconds: int, pace_seconds: int, backwards: bool, folder: Path, results: Rounds, paced: PacedRounds
 ) -> None:
     """Every scenario for every contestant."""
     _, core = cores()
@@ -226,7 +253,7 @@ def run_round(
 def add_cheaper_envoy(results: Rounds, paced: PacedRounds) -> None:
     """Call the filters ``envoy`` that had less CPU per request in a scenario."""
     for scenario in SCENARIOS:
-        if scenario.kind == "plain":
+        if scenario.kind in ("plain", "limited"):
             continue
         best = min(ENVOYS, key=lambda name: median(each.cpu_us for each in results[scenario.name, name]))
         results[scenario.name, "envoy"] = results[scenario.name, best]
@@ -237,7 +264,7 @@ def add_cheaper_envoy(results: Rounds, paced: PacedRounds) -> None:
 def main() -> int:
     """Run, print, and return the exit code."""
     options = parse_options("Sentinel beside its peers.")
-    rounds, seconds, pace_seconds = (2, 0.8, 2) if options.quick else (5, 2.0, 5)
+    rounds, seconds, pace_seconds = (2, 1, 1) if options.quick else (5, 2, 5)
     results: Rounds = {}
     paced: PacedRounds = {}
     with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
@@ -246,7 +273,7 @@ def main() -> int:
         check_alike(kinds)
         for servers in kinds.values():
             for server in servers.values():
-                wrk(server.url + "/", cores()[1], connections=256, seconds=0.7, headers=HEADERS)
+                wrk(server.url + "/", cores()[1], connections=256, seconds=1, headers=HEADERS)
         for number in range(rounds):
             run_round(kinds, seconds, pace_seconds, number % 2 == 1, folder, results, paced)
         memory = {(kind, who): server.memory() for kind in kinds for who, server in kinds[kind].items()}
@@ -283,7 +310,7 @@ def show(report: Report, results: Rounds, paced: PacedRounds) -> None:
         medians = {what: median(map(of, taken)) for what, of in saturated.items()}
         for what, value in medians.items():
             report.add(f"peers.{what}.{scenario}.{who}", value)
-        if who != "envoy" or scenario.startswith("plain"):
+        if who != "envoy" or scenario.startswith("plain") or scenario == "refused_by_limiter":
             rows.append((scenario, who, *medians.values()))
     for (scenario, who), runs in paced.items():
         medians = {what: median(map(of, runs)) for what, of in steady.items()}
