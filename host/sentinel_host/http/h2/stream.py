@@ -1,12 +1,10 @@
 """One request and its response on a stream: the ``receive`` and ``send`` that an ASGI application is called with.
 
 Rule 1: The head of a response waits for the first body message, as on HTTP/1 (ASGI: a server must not send it before).
-Rule 2: A request's body is held here, at most one window of it. The peer gets new window for what the application took,
-        never for what merely arrived; so a slow application stops its own stream and no other.
-Rule 3: A response that is not complete when the application returns or raises ends with RST_STREAM: a client must never
+Rule 2: A response that is not complete when the application returns or raises ends with RST_STREAM: a client must never
         take a part for the whole.
-Rule 4: Once the response is complete, the client's going away no longer cancels the application.
-Rule 5: An accepted upgrade (extended CONNECT, RFC 8441) makes both bodies a tunnel, as on HTTP/1; the stream stays
+Rule 3: Once the response is complete, the client's going away no longer cancels the application.
+Rule 4: An accepted upgrade (extended CONNECT, RFC 8441) makes both bodies a tunnel, as on HTTP/1; the stream stays
         until both directions have ended.
 """
 
@@ -15,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h2.response import date_field, encode_fields, encode_head, length_field, status_field
+from sentinel_host.http.h2.upload import RequestSide
 from sentinel_host.http.h2.wire import END_STREAM
 from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
 from sentinel_host.http.lane.exchange import Phase
@@ -30,42 +29,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _BEFORE_HEAD, _HEAD_HELD, _BODY, _TRAILERS, DONE = Phase
-# Pieces of a body are joined beyond this many: the memory that they take must be that of their bytes.
-_MAX_PIECES: Final = 64
 
 
-class Stream:
-    """``window`` is what the peer lets us send; ``expected`` what is left of the request's Content-Length, or -1."""
+class Stream(RequestSide):
+    """``window`` is what the peer lets us send, in bytes; below zero after a change of its settings."""
 
     __slots__ = (
         "_block",
-        "_body_ends",
         "_bodyless",
-        "_connection",
-        "_delivered",
-        "_error",
         "_left",
-        "_paid",
-        "_pieces",
-        "_receive_window",
         "_sent",
-        "_taken",
         "_trailers_follow",
-        "_waiter",
         "_writable",
-        "complete",
-        "expected",
-        "expects",
-        "gone",
-        "held",
-        "id",
-        "phase",
-        "read_deadline",
-        "received",
         "scope",
         "task",
-        "trailers",
-        "tunnel",
         "window",
         "write_deadline",
     )
@@ -82,46 +59,12 @@ class Stream:
         expected: int,
         expects: bool,
     ) -> None:
-        self._connection = connection
-        self.id = number
+        super().__init__(connection, number, ended=ended, expected=expected, expects=expects)
         self.scope = scope
-        self.complete = ended
-        self.expected = expected
-        self.expects = expects and not ended
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.phase = _BEFORE_HEAD
-        self.gone = False
-        self.tunnel = False
         self.window = connection.initial_window
-        self.held = 0
-        self.received = 0
-        self.read_deadline = inf
         self.write_deadline = inf
-        self._receive_window = 0 if ended else connection.stream_window
-        self._body_ends = inf
-        self._pieces: list[bytes] = []
-        self._taken = 0
-        self._paid = 0
         self._sent = 0
-        self._delivered = False
-        self._error: ClientError | None = None
-        self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        if not ended:
-            limits = connection.connections.limits
-            if limits.body_time is not None:
-                self._body_ends = connection.loop.time() + limits.body_time
-            if self.expects:
-                # The client may wait for the application: it is not late before 100 Continue went out.
-                self.read_deadline = self._body_ends
-                connection.watch(self.read_deadline)
-            else:
-                self._restart_body_clock()
-
-    @property
-    def failed(self) -> bool:
-        """Whether the rest of the request is not wanted any more."""
-        return self._error is not None
 
     async def run(self) -> None:
         """The request's only task."""
@@ -144,112 +87,6 @@ class Stream:
             connection.finished(self)
             # A cancelled task keeps its traceback, whose frames hold us: a cycle, until the collector comes by.
             del self.task
-
-    # The request.
-
-    def take_window(self, size: int) -> bool:
-        """Count bytes against the window that the peer was given; false when it was overrun."""
-        self._receive_window -= size
-        return self._receive_window >= 0
-
-    def push(self, data: bytes) -> None:
-        """Hold a piece of the body for ``receive``."""
-        size = len(data)
-        self.expects = False
-        pieces = self._pieces
-        if len(pieces) >= _MAX_PIECES:
-            pieces[:] = [b"".join(pieces)]
-        pieces.append(data)
-        self.held += size
-        self._paid += size
-        limits = self._connection.connections.limits
-        if self.tunnel:
-            self._restart_body_clock()
-        elif self._receive_window <= self._connection.stream_window // 2 and self.held:
-            # The application is the slow one: only the body's whole time goes on.
-            self.read_deadline = self._body_ends
-        elif self._paid >= limits.body_progress:
-            self._restart_body_clock()
-        self.wake()
-
-    def end_body(self) -> None:
-        """The last of the request has arrived."""
-        self.complete = True
-        self.read_deadline = inf
-        self.wake()
-
-    def fail(self, error: ClientError) -> None:
-        """The rest of the body will not come: ``receive`` raises once what came before is read."""
-        if self._error is None:
-            self._error = error
-            self.complete = True
-            self.read_deadline = inf
-            self.wake()
-
-    def give_credit(self, size: int) -> None:
-        """Bytes were taken: tell the peer once it is worth a frame."""
-        if not self.complete:
-            self._taken += size
-            if self._taken >= self._connection.stream_window // 2:
-                self._connection.open_window(self.id, self._taken)
-                self._receive_window += self._taken
-                self._taken = 0
-                self._restart_body_clock()
-
-    def _restart_body_clock(self) -> None:
-        self._paid = 0
-        connection = self._connection
-        limits = connection.connections.limits
-        idle = limits.tunnel_idle if self.tunnel else limits.body_idle
-        self.read_deadline = min(connection.loop.time() + idle, self._body_ends)
-        connection.watch(self.read_deadline)
-
-    def wake(self) -> None:
-        """Let a waiting ``receive`` look again."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def receive(self) -> dict[str, Any]:
-        """The next ``http.request``, or ``http.disconnect``.
-
-        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is
-        malformed, too large or too slow.
-        """
-        while True:
-            pieces = self._pieces
-            if pieces:
-                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                pieces.clear()
-                self.held = 0
-                if not self.complete:
-                    self.give_credit(len(data))
-                elif self._error is None:
-                    return self._last(data)
-                return {"type": "http.request", "body": data, "more_body": True}
-            if self._error is not None:
-                if self.gone or self.phase is DONE:
-                    return {"type": "http.disconnect"}
-                raise self._error
-            if self.complete and not self._delivered:
-                return self._last(b"")
-            if self.gone or (self.phase is DONE and (not self.tunnel or self._delivered)):
-                return {"type": "http.disconnect"}
-            if self.expects and self.phase is _BEFORE_HEAD:
-                self.expects = False
-                self._connection.write_headers(self.id, status_field(100), 0)
-                self._restart_body_clock()
-            if self._waiter is not None and not self._waiter.done():
-                raise RuntimeError("receive() is already awaited")
-            self._waiter = self._connection.loop.create_future()
-            await self._waiter
-
-    def _last(self, data: bytes) -> dict[str, Any]:
-        self._delivered = True
-        message = {"type": "http.request", "body": data, "more_body": False}
-        if self.trailers:
-            message["trailers"] = self.trailers
-        return message
 
     # The response.
 
