@@ -47,6 +47,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "gateway": {"nginx": "nginx", "wrk": "wrk"},
     "stream": {"nginx": "nginx", "curl": "curl"},
     "limiter": {},
+    "sandbox": {},
     "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
 }
 

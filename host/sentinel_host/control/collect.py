@@ -26,6 +26,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
     """One pass over `Stats`, the upstream pools and the connections of this process."""
     stats, generation = gateway.stats, gateway.generation
     routes = stats.routes.items()
+    guests = gateway.guest_counts()
     opened: Numbers = {}
     idle: Numbers = {}
     waiting: Numbers = {}
@@ -54,6 +55,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             },
             "sentinel_upstream_connects": connects,
             "sentinel_connections_accepted": {(): connections.accepted},
+            **_guest_counters(guests),
             "sentinel_limit_checks": {
                 (route, limit, verdict): count for (route, limit, verdict), count in stats.limits.items()
             },
@@ -65,6 +67,10 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             "sentinel_upstream_connections_idle": idle,
             "sentinel_upstream_waiting": waiting,
             "sentinel_connections": {(): connections.open},
+            **{
+                f"sentinel_guest_{name}": {(guest,): counts[name] for guest, counts in guests.items()}
+                for name in ("instances", "memory_bytes", "waiting", "quarantined")
+            },
             "sentinel_guest_missing": {(name,): 1 for name in generation.faults},
         },
         histograms={
@@ -79,6 +85,21 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             ),
         },
     )
+
+
+def _guest_counters(guests: dict[str, dict[str, int]]) -> dict[str, Numbers]:
+    plain = ("calls", "suspensions", "traps", "deadlines", "protocol_errors", "quarantines", "instances_started")
+    counters: dict[str, Numbers] = {
+        f"sentinel_guest_{name}": {(guest,): counts[name] for guest, counts in guests.items()}
+        for name in (*plain, "log_lines_cut")
+    }
+    counters["sentinel_guest_cpu_seconds"] = {(guest,): counts["cpu_ns"] / 1e9 for guest, counts in guests.items()}
+    counters["sentinel_guest_refused"] = {
+        (guest, reason): counts[f"refused_{reason}"]
+        for guest, counts in guests.items()
+        for reason in ("quarantined", "busy")
+    }
+    return counters
 
 
 def _distribution(bounds: tuple[float, ...], histograms: dict[str, Histogram]) -> Distribution:

@@ -23,6 +23,8 @@ class Family:
 
 
 _TARGET: Final = ("upstream", "target")
+_GUEST: Final = ("guest",)
+_REFUSED: Final = ("guest", "reason")
 
 COUNTERS: Final = {
     "sentinel_requests": Family("Requests that reached a route, by status; 0 is none sent.", ("route", "status")),
@@ -31,6 +33,16 @@ COUNTERS: Final = {
     "sentinel_upstream_failures": Family("Requests that an upstream failed, by kind.", ("upstream", "kind")),
     "sentinel_upstream_connects": Family("Connections that were made.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
+    "sentinel_guest_calls": Family("Hook calls that began.", _GUEST),
+    "sentinel_guest_cpu_seconds": Family("Running time of guests' calls.", _GUEST),
+    "sentinel_guest_suspensions": Family("Times that a call gave control back to the event loop.", _GUEST),
+    "sentinel_guest_traps": Family("Calls that trapped, deadlines aside.", _GUEST),
+    "sentinel_guest_deadlines": Family("Calls that used up their deadline.", _GUEST),
+    "sentinel_guest_protocol_errors": Family("Answers that break the contract.", _GUEST),
+    "sentinel_guest_quarantines": Family("Times that a guest was put into quarantine.", _GUEST),
+    "sentinel_guest_refused": Family("Calls that were not made, in quarantine or for want of an instance.", _REFUSED),
+    "sentinel_guest_instances_started": Family("Instances that were made.", _GUEST),
+    "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
     "sentinel_limit_checks": Family(
         "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")
@@ -44,6 +56,10 @@ GAUGES: Final = {
     "sentinel_upstream_waiting": Family("Requests waiting for a connection.", _TARGET),
     "sentinel_connections": Family("Client connections that are open."),
     "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
+    "sentinel_guest_instances": Family("Instances that are there.", _GUEST),
+    "sentinel_guest_memory_bytes": Family("Linear memory of a guest's instances.", _GUEST),
+    "sentinel_guest_waiting": Family("Requests waiting for an instance.", _GUEST),
+    "sentinel_guest_quarantined": Family("Uses of a guest that are in quarantine.", _GUEST),
     "sentinel_worker_up": Family("Whether the worker is ready to serve.", ("worker",)),
 }
 HISTOGRAMS: Final = {

@@ -60,6 +60,10 @@ class Gateway(Quart):
         self.before_serving(self._start)
         self.after_serving(self._stop)
 
+    def guest_counts(self) -> dict[str, dict[str, int]]:
+        """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
+        return self._builder.engine.snapshot()
+
     async def _start(self) -> None:
         self._log_pump.start()
         if self.settings.server.limit_store is not None and self._counters is not None:

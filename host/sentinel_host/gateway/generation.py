@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from sentinel_host.gateway.routes import RouteTable
@@ -17,6 +18,9 @@ class Generation:
     faults: dict[str, str]
 
     async def close(self) -> None:
-        """Close the upstreams' connections."""
+        """Let the completions that go on end, and close the upstreams' connections."""
+        unfinished = {task for route in self.routes.routes for task in route.chain.unfinished}
+        if unfinished:
+            await asyncio.wait(unfinished)
         for upstream in self.upstreams.values():
             await upstream.close()
