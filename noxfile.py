@@ -35,6 +35,7 @@ CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 # What tests talk to that is none of ours: commands and their packages of Debian.
 TEST_PEERS = {
     "curl": "curl",
+    "h2load": "nghttp2-client",
     "nginx": "nginx",
     "openssl": "openssl",
     "redis-server": "redis-server",
@@ -48,6 +49,8 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "stream": {"nginx": "nginx", "curl": "curl"},
     "limiter": {},
     "sandbox": {},
+    "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
+    "bodies": {},
     "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
 }
 

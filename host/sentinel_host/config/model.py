@@ -51,6 +51,8 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipelined_requests: int | None = None
     connections: int | None = None
     connections_per_client: int | None = None
+    streams_per_connection: int | None = None
+    tunnel_idle: Seconds | None = None
 
 
 class PathsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
