@@ -199,7 +199,7 @@ export class Checker {
   }
 
   private space(): void {
-    for (let next = this.peek(); next == 0x20 || next == 0x0a || next == 0x0d || next == 0x09; next = this.peek()) ++this.at;
+    for (let next = this.peek(); isSpace(next); next = this.peek()) ++this.at;
   }
 
   // @ts-ignore: decorator
@@ -212,6 +212,12 @@ export class Checker {
     this.found = new Fault(this.at == this.size ? "the text ends too early" : error, this.at);
     return false;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function isSpace(byte: u32): bool {
+  return byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09;
 }
 
 // @ts-ignore: decorator

@@ -17,7 +17,10 @@ export class Mask {
 
   /** A run of at least `digits` digits is masked; 0 masks none. */
   constructor(private mask: u8, private digits: i32, private words: Words) {
-    for (let byte = 0; byte < 256; ++byte) this.plain[byte] = !words.contain(<u8>byte) && !(digits > 0 && isDigit(<u8>byte));
+    for (let i = 0; i < 256; ++i) {
+      const byte = <u8>i;
+      this.plain[i] = !words.contain(byte) && !(digits > 0 && isDigit(byte));
+    }
   }
 
   /** What to send for a chunk; null for the chunk as it is. */

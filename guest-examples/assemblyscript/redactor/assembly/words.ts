@@ -18,14 +18,19 @@ export class Words {
   /** The column of each byte; 0 is that of all bytes that are in no word. */
   private columns: StaticArray<u8> = new StaticArray<u8>(256);
   private width: i32 = 1;
-  private table: Array<u16> = [];
+  private table: StaticArray<u16> = new StaticArray<u16>(0);
   private ends: Array<u16> = [];
   private opens: Array<u16> = [];
   private depths: Array<u16> = [];
 
   constructor(words: string[]) {
     const encoded = words.map<Uint8Array>((word) => Uint8Array.wrap(String.UTF8.encode(word)));
-    for (let i = 0; i < encoded.length; ++i) this.addColumns(encoded[i]);
+    let length = 0;
+    for (let i = 0; i < encoded.length; ++i) {
+      this.addColumns(encoded[i]);
+      length += encoded[i].length;
+    }
+    this.table = new StaticArray<u16>((length + 1) * this.width);
     this.addState(0);
     for (let i = 0; i < encoded.length; ++i) this.insert(encoded[i]);
     this.close();
@@ -37,12 +42,13 @@ export class Words {
   }
 
   next(state: i32, byte: u8): i32 {
-    return this.table[state * this.width + this.columns[byte]];
+    // No state and no column is beyond the table.
+    return unchecked(this.table[state * this.width + unchecked(this.columns[byte])]);
   }
 
   /** The length of the longest word that ends here, or 0. */
   found(state: i32): i32 {
-    return this.ends[state];
+    return unchecked(this.ends[state]);
   }
 
   /** How many bytes before this place may be the beginning of a word and are in none yet. */
@@ -60,7 +66,6 @@ export class Words {
   }
 
   private addState(depth: u16): i32 {
-    for (let column = 0; column < this.width; ++column) this.table.push(0);
     this.ends.push(0);
     this.opens.push(0);
     return this.depths.push(depth) - 1;

@@ -1,4 +1,4 @@
-//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a table over the bytes that occur in words.
+//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte of a word.
 
 use std::collections::VecDeque;
 
