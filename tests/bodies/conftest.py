@@ -1,0 +1,41 @@
+"""A gateway for each module: ``GUESTS`` are its guests, ``ROUTES`` its chains by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.support.upstreams import Upstream, running_upstream
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
+    """One upstream for all tests of a module."""
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    """One gateway for all tests of a module; guests whose names begin with ``open`` fail open."""
+    module = request.module
+    lines = ["[server]", 'bind = ["127.0.0.1:0"]', 'admin = "127.0.0.1:0"']
+    lines += [f'[guest.{name}]\non_failure = "open"' for name in module.GUESTS if name.startswith("open")]
+    lines += ["[[upstream]]", 'name = "origin"', f'targets = ["{shared_upstream.url}"]']
+    for path, chain in module.ROUTES.items():
+        names = ", ".join(f'"{name}"' for name in chain)
+        lines += ["[[route]]", f'path = "{path}"', 'upstream = "origin"', f"chain = [{names}]", 'trailers = ["x-sum"]']
+    folder = tmp_path_factory.mktemp("gateway")
+    with sentinel_run(write_config(folder, "\n".join(lines), module.GUESTS)) as running:
+        yield running
+
+
+@pytest.fixture
+def origin(shared_upstream: Upstream) -> Upstream:
+    """The module's upstream, which has received nothing yet in this test."""
+    shared_upstream.reset()
+    return shared_upstream

@@ -1,0 +1,39 @@
+"""What tests of bodies have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.support.clients import Wire
+from tests.support.gateways import GatewayProcess
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that another thread brings about."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, f"no {what}"
+        time.sleep(0.005)
+
+
+def post(gateway: GatewayProcess, path: str, *chunks: bytes, trailer: str = "") -> Wire:
+    """Send a whole chunked request; the gateway may read several chunks at once."""
+    wire = Wire(gateway.public)
+    wire.send(f"POST {path} HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+    for chunk in chunks:
+        wire.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+    wire.send(f"0\r\n{trailer}\r\n".encode())
+    return wire
+
+
+def begin(gateway: GatewayProcess, path: str, first: bytes, length: int) -> Wire:
+    """Send a request's head and the first piece of its body."""
+    wire = Wire(gateway.public)
+    wire.send(b"POST %b HTTP/1.1\r\nHost: test.example\r\nContent-Length: %d\r\n\r\n" % (path.encode(), length) + first)
+    return wire
+
+
+def seen(gateway: GatewayProcess, guest: str) -> list[tuple[str, str]]:
+    """The chunks that a guest has logged, as ``(level, chunk)``: ``info`` for the last, no other."""
+    return [(line["level"], line["message"]) for line in gateway.guest_lines(guest)]
