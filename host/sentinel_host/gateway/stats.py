@@ -25,8 +25,12 @@ class Histogram:
 
     def observe(self, value: float) -> None:
         """Count one value; a value on a bound belongs below it, as Prometheus has it."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+        if value:
+            self.counts[bisect_left(self.bounds, value)] += 1
+            self.sum += value
+        else:
+            # Most requests have no body.
+            self.counts[0] += 1
 
 
 class RouteStats:

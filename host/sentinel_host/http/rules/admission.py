@@ -31,6 +31,7 @@ _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})
 _DIGITS = re.compile(rb"[0-9]{1,18}").fullmatch
 _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 # A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
+_KEEP = int(Field.KEEP)
 _DROP = int(Field.DROP)
 _HOST = int(Field.HOST)
 _CONNECTION = int(Field.CONNECTION)
@@ -42,6 +43,7 @@ _REQUEST_ID = int(Field.REQUEST_ID)
 _ALIAS = int(Field.ALIAS)
 
 _CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
+_REMEMBERED = 256
 _OWN_CONNECTION = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
 _PLAIN_CONNECTION = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
 
@@ -78,6 +80,7 @@ class Admission:
         self._trusted = trusted
         self._paths = paths
         self._refuse_aliases = refuse_aliases
+        self._authorities: dict[bytes, str] = {}
 
     def admit(self, scope: Mapping[str, Any]) -> Admitted:
         """Check an ASGI ``http`` scope; the head's route is still empty.
@@ -99,19 +102,25 @@ class Admission:
         keep = headers.append
         known = self._fields.known
         special: list[tuple[int, bytes, bytes]] = []
+        host = b""
+        hosts = 0
         for field in fields:
             kind = known.get(field[0])
-            if kind == 0:
+            if kind == _KEEP:
                 keep(field)
-            elif kind is None or kind != _DROP:
-                if kind is None and not (kind := self._classify(field[0])):
+            elif kind == _HOST:
+                host = field[1]
+                hosts += 1
+            elif kind is None:
+                kind = self._classify(field[0])
+                if kind == _KEEP:
                     keep(field)
                 else:
                     special.append((kind, field[0], field[1]))
+            elif kind != _DROP and not (kind == _CONNECTION and field[1] in _PLAIN_CONNECTION):
+                special.append((kind, field[0], field[1]))
         _check_values(fields)
 
-        host = b""
-        hosts = 0
         content_length: int | None = None
         chunked = False
         named: set[bytes] | None = None
@@ -119,12 +128,8 @@ class Admission:
         request_id = ""
         cookies: list[bytes] = []
         for kind, name, value in special:
-            if kind == _HOST:
-                host = value
-                hosts += 1
-            elif kind == _CONNECTION:
-                if value not in _PLAIN_CONNECTION:
-                    named = (named or set()) | _connection_names(value)
+            if kind == _CONNECTION:
+                named = (named or set()) | _connection_names(value)
             elif kind == _CONTENT_LENGTH:
                 if content_length is not None or not _DIGITS(value):
                     raise ClientError("Content-Length is not one number")
@@ -154,8 +159,9 @@ class Admission:
         path, host = self._target(scope, method, host)
         if hosts != 1 and (hosts or version != "1.0"):
             raise ClientError(f"{'no' if not hosts else 'more than one'} Host")
-        if hosts and not _AUTHORITY(host):
-            raise ClientError("Host is not a host with an optional port")
+        authority = self._authorities.get(host)
+        if authority is None:
+            authority = self._authority(host) if hosts else ""
         query = scope["query_string"]
         head = RequestHead(
             method=method,
@@ -163,7 +169,7 @@ class Admission:
             query=_check_query(query) if query else None,
             headers=headers,
             scheme=scope["scheme"],
-            authority=host.decode("ascii"),
+            authority=authority,
             client=peer,
             request_id=request_id or f"{getrandbits(128):032x}",
             route="",
@@ -179,6 +185,15 @@ class Admission:
             return self._fields[name]
         except ValueError as error:
             raise ClientError(str(error)) from None
+
+    def _authority(self, host: bytes) -> str:
+        """The authority as text; a gateway serves few, so that those seen are remembered, within a bound."""
+        if not _AUTHORITY(host):
+            raise ClientError("Host is not a host with an optional port")
+        authority = host.decode("ascii")
+        if len(self._authorities) < _REMEMBERED and len(host) <= 64:
+            self._authorities[host] = authority
+        return authority
 
     def _target(self, scope: Mapping[str, Any], method: str, host: bytes) -> tuple[str, bytes]:
         """The canonical path and the authority (RFC 9112 section 3.2)."""

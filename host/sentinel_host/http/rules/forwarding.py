@@ -11,36 +11,52 @@ _WRITTEN = frozenset(
 )
 
 
+# Clients come back, and connections carry many requests: what is said of them is the same each time.
+_REMEMBERED = 1024
+
+
 class Forwarding:
     """Adds the fields that describe the way a request took; what trusted proxies said before is kept in front."""
 
     def __init__(self) -> None:
         self._via = {version: b"%s %s" % (version.encode(), _PSEUDONYM) for version in ("1.0", "1.1", "2", "3")}
+        self._known: dict[tuple[str, bytes, str, str], tuple[tuple[bytes, bytes], ...]] = {}
 
     def add(self, headers: Headers, admitted: Admitted) -> None:
         """Append to ``headers``. Admission has taken off what the client said; what guests set under these names goes
         too, for two values would be two answers to who the client is."""
         head = admitted.head
+        via = b""
+        for field in headers:
+            if field[0] in _WRITTEN:
+                via = b", ".join([value for name, value in headers if name == b"via"])
+                headers[:] = [field for field in headers if field[0] not in _WRITTEN]
+                break
+        if via or admitted.forwarded:
+            headers += self._fields(admitted, via)
+        else:
+            key = (admitted.peer, admitted.host, head.scheme, head.http_version)
+            known = self._known.get(key)
+            if known is None:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                known = self._known[key] = self._fields(admitted, via)
+            headers += known
+        headers.append((b"x-request-id", head.request_id.encode("ascii")))
+
+    def _fields(self, admitted: Admitted, earlier_via: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        head, forwarded = admitted.head, admitted.forwarded
         peer = admitted.peer.encode("ascii", "replace")
         scheme = head.scheme.encode("ascii")
         node = b'"[%s]"' % peer if b":" in peer else peer or b"unknown"
         element = b"for=%s;host=%s;proto=%s" % (node, _quoted(admitted.host), scheme)
         via = self._via[head.http_version]
-        forwarded_for = peer
-        if admitted.forwarded:
-            forwarded_for = _prepend(admitted.forwarded, b"x-forwarded-for", peer)
-            element = _prepend(admitted.forwarded, b"forwarded", element)
-        others = [field for field in headers if field[0] not in _WRITTEN]
-        if len(others) != len(headers):
-            via = b", ".join([*(value for name, value in headers if name == b"via"), via])
-            headers[:] = others
-        headers += (
-            (b"x-forwarded-for", forwarded_for),
+        return (
+            (b"x-forwarded-for", _prepend(forwarded, b"x-forwarded-for", peer)),
             (b"x-forwarded-proto", scheme),
-            (b"x-forwarded-host", _first(admitted.forwarded, b"x-forwarded-host") or admitted.host),
-            (b"forwarded", element),
-            (b"via", via),
-            (b"x-request-id", head.request_id.encode("ascii")),
+            (b"x-forwarded-host", _first(forwarded, b"x-forwarded-host") or admitted.host),
+            (b"forwarded", _prepend(forwarded, b"forwarded", element)),
+            (b"via", b"%s, %s" % (earlier_via, via) if earlier_via else via),
         )
 
 
