@@ -158,7 +158,9 @@ class Exchange:
             return
         answer = await self._passage.on_request(request)
         if answer is not None:
-            await self._reply(*answer)
+            head, body = answer
+            replaced = await self._on_response(head)
+            await self._send_whole(head, body if replaced is None else replaced)
             return
         if limits is not None and limits.after and await limits.check(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
