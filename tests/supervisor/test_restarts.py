@@ -26,20 +26,22 @@ def test_twenty_kills_under_load_lose_only_what_was_in_flight(upstream: Upstream
     choice = random.Random(count)
     kills: list[float] = []
     delays: list[float] = []
-    with Load(gateway.public) as load:
+    with Load(gateway.public, fresh=1, kept=1) as load:
         load.wait_for(20)
         for _ in range(20):
+            # Deaths a second or so apart: a machine that has to load a worker beside others needs as long.
+            wait_until(lambda: len(children(gateway.process.pid)) == count + 1, "the spare worker")
+            time.sleep(1)
+            load.wait_for(10)
             before = starts(gateway)
             kills.append(kill(choice.choice(list(workers(gateway).values()))))
             wait_until(lambda before=before: starts(gateway) > before, "a new worker")
             delays.append(time.monotonic() - kills[-1])
-            load.wait_for(10)
-            time.sleep(1)
     assert load.refused == []
     stray = [lost for lost in load.lost if not any(lost.begun - _NOTICE <= at <= lost.ended for at in kills)]
     assert stray == []
-    # Four clients: a kill takes at most what each of them has in flight.
-    assert len(load.lost) <= 4 * len(kills)
+    # Two clients: a kill takes at most what each of them has in flight.
+    assert len(load.lost) <= 2 * len(kills)
     # Each within a second, of which other tests on the same machine may take a part.
     assert statistics.median(delays) < 1.0, delays
     assert max(delays) < 3.0, delays

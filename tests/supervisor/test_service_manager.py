@@ -110,7 +110,7 @@ def test_sockets_that_were_opened_before_take_the_place_of_addresses(
     with ExitStack() as stack:
         public, admin = (stack.enter_context(listening_socket()) for _ in range(2))
         # It waits in the queue of a socket that nobody serves yet.
-        early = stack.enter_context(socket.create_connection(public.getsockname()))
+        early = stack.enter_context(socket.create_connection(public.getsockname(), 20))
         early.sendall(b"GET / HTTP/1.1\r\nHost: early\r\nConnection: close\r\n\r\n")
         environment = {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "admin:public"}
         gateway = stack.enter_context(launched(file, environment=environment, sockets=[admin, public]))
