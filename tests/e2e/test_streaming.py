@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -282,3 +285,50 @@ def test_both_ends_of_a_stream_that_broke_off_are_closed(shared_gateway: Gateway
             client.get()
             client.rest()
     assert shared_gateway.descriptors() <= before + 2
+
+
+def test_requests_leave_nothing_to_the_collector(upstream: Upstream) -> None:
+    """A response was once the result of its own future: each request left 37 objects in a cycle, a fifth of the CPU."""
+    program = textwrap.dedent(
+        """
+        import asyncio, gc, sys
+        from sentinel_host.config import quick_config
+        from sentinel_host.gateway import create_app
+        from sentinel_host.http.lane import Connections, Limits
+        from sentinel_host.server import Endpoint, address_of, bind, run, serve
+
+        async def ask(reader, writer, number):
+            for _ in range(number):
+                writer.write(b"GET / HTTP/1.1\\r\\nhost: h\\r\\n\\r\\n")
+                assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+
+        async def main():
+            sock, stop = bind("127.0.0.1:0"), asyncio.Event()
+
+            async def measure():
+                reader, writer = await asyncio.open_connection(*sock.getsockname())
+                await ask(reader, writer, 50)
+                gc.collect()
+                gc.disable()
+                await ask(reader, writer, 200)
+                print(gc.collect())
+                writer.close()
+                stop.set()
+
+            tasks = []
+            await serve(
+                create_app(quick_config(sys.argv[1])),
+                [Endpoint("public", sock)],
+                Connections(Limits()),
+                shutdown=stop.wait,
+                grace=1,
+                ready=lambda: tasks.append(asyncio.ensure_future(measure())),
+            )
+            await tasks[0]
+
+        run(main())
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program, upstream.url], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 100

@@ -206,7 +206,7 @@ class Exchange:
                 method=head.method.encode("ascii"),
                 target=target.encode("ascii"),
                 headers=head.headers,
-                host=admitted.host if route.preserve_host and admitted.host else pool.target.authority,
+                host=admitted.host if route.preserve_host and admitted.host else pool.authority,
                 body=self._body if body is None else body,
                 content_length=length,
                 on_informational=self._pass_informational if self._informational else None,
@@ -365,7 +365,8 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _start(self, head: ResponseHead, *, trailers: bool = False) -> None:
-        head.headers = _without(head.headers, b"x-request-id")
+        if self._route.chain.guests:
+            head.headers = _without(head.headers, b"x-request-id")
         head.headers.append((b"x-request-id", self._admitted.head.request_id.encode("ascii")))
         self._summary.status = head.status
         self._summary.origin = head.origin

@@ -19,7 +19,6 @@ from sentinel_host.messages import HeldRequest, RequestBodyAction, ResponseBodyA
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.instance import SLOTS
-from sentinel_host.sandbox.limits import WALL_FACTOR
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.runqueue import WallClockBound
 
@@ -117,7 +116,7 @@ class BodyCalls(Generic[T]):
         pool = self._pool
         deadline = pool.limits.deadline
         try:
-            answer = await self._guest.queue.finish(instance, deadline * WALL_FACTOR)
+            answer = await self._guest.queue.finish(instance, deadline)
         except CallFailed as failed:
             raise self._failed(instance, failed) from None
         except WallClockBound:

@@ -190,7 +190,7 @@ class Pool:
     def _expire(self, future: asyncio.Future[NativeGuest | None]) -> None:
         if not future.done():
             limits = self.limits
-            reason = f"all {limits.instances} instances were busy for {limits.wait * 1000:g} ms"
+            reason = f"all {self.maximum} instances were busy for {limits.wait * 1000:g} ms"
             future.set_exception(self._busy(reason))
 
     def _busy(self, reason: str) -> GuestBusy:

@@ -23,13 +23,15 @@ _NOT_IN_TRAILERS = _NOT_PASSED_ON | frozenset(
     (b"content-length", b"host", b"content-encoding", b"content-type", b"content-range", b"authorization")
 )
 
+_NAMES_NOTHING = frozenset((b"close", b"keep-alive"))
+
 
 def end_to_end(headers: Headers) -> Headers:
     """The fields that concern the client, without those that ``Connection`` names."""
     kept = [field for field in headers if field[0] not in _NOT_PASSED_ON]
     if len(kept) != len(headers):
         for name, value in headers:
-            if name == b"connection":
+            if name == b"connection" and value not in _NAMES_NOTHING:
                 named = {token.strip(b" \t").lower() for token in value.split(b",")}
                 kept = [field for field in kept if field[0] not in named]
     return kept

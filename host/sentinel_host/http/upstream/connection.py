@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
         response.http_version = head.http_version
         self._keep_alive = head.keep_alive
         if not response.head.done():
-            response.head.set_result(response)
+            response.head.set_result(None)
         if response.request.method == b"HEAD" or status == 204 or status == 304 or head.content_length == 0:
             self._left = 0
             self._state = _LENGTH
@@ -313,7 +313,7 @@ class Connection(asyncio.Protocol):
         response.headers = head.headers
         self._state = _TUNNEL
         if not response.head.done():
-            response.head.set_result(response)
+            response.head.set_result(None)
         if rest:
             self._body_received(rest)
 

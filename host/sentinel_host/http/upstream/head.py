@@ -105,7 +105,7 @@ class ResponseHead:
         for name, value in self.headers:
             if name in _FRAMING:
                 if name == b"connection":
-                    if b"close" in [option.strip() for option in value.lower().split(b",")]:
+                    if value != b"keep-alive" and b"close" in [option.strip() for option in value.lower().split(b",")]:
                         self.keep_alive = False
                 elif name == b"content-length":
                     if self.content_length >= 0 or not _LENGTH(value):

@@ -48,6 +48,7 @@ class UpstreamPool:
         dns_ttl: float = 30.0,
     ) -> None:
         self.target = target
+        self.authority = target.authority
         self.timeouts = timeouts
         self.max_connections = max_connections
         self.max_head_bytes = max_head_bytes
@@ -90,7 +91,8 @@ class UpstreamPool:
             while True:
                 response = connection.start(request, head)
                 try:
-                    return await response.head
+                    await response.head
+                    return response
                 except UpstreamError:
                     if not (retry and connection.stale):
                         raise

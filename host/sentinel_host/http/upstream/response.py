@@ -40,9 +40,7 @@ class UpstreamResponse:
         "trailers",
     )
 
-    def __init__(
-        self, connection: Connection, request: UpstreamRequest, head: asyncio.Future[UpstreamResponse]
-    ) -> None:
+    def __init__(self, connection: Connection, request: UpstreamRequest, head: asyncio.Future[None]) -> None:
         self.status = 0
         self.headers: Headers = []
         self.http_version = b"1.1"
@@ -51,6 +49,8 @@ class UpstreamResponse:
         self.bytes_received = 0
         self.buffered = 0
         self.request = request
+        # Done when the head is there. Its result is not the response: the two would hold each other, and with them all
+        # that the request was made of, until the collector comes by.
         self.head = head
         self._connection: Connection | None = connection
         self._chunks: deque[bytes] = deque()
