@@ -27,10 +27,11 @@ def post(gateway: GatewayProcess, path: str, *chunks: bytes, trailer: str = "") 
     return wire
 
 
-def begin(gateway: GatewayProcess, path: str, first: bytes, length: int) -> Wire:
-    """Send a request's head and the first piece of its body."""
+def begin(gateway: GatewayProcess, path: str, first: bytes, length: int, *fields: str) -> Wire:
+    """Send a request's head, with these header lines, and the first piece of its body."""
     wire = Wire(gateway.public)
-    wire.send(b"POST %b HTTP/1.1\r\nHost: test.example\r\nContent-Length: %d\r\n\r\n" % (path.encode(), length) + first)
+    lines = "".join(f"{line}\r\n" for line in ("Host: test.example", f"Content-Length: {length}", *fields))
+    wire.send(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + first)
     return wire
 
 
