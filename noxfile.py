@@ -47,7 +47,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
     "gateway": {"nginx": "nginx", "wrk": "wrk"},
     "stream": {"nginx": "nginx", "curl": "curl"},
-    "limiter": {},
+    "limiter": {"nginx": "nginx", "wrk": "wrk"},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "bodies": {},

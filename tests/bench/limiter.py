@@ -15,6 +15,7 @@ refused, which is the dearer path. A figure is the median of the rounds; contest
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -34,6 +35,9 @@ from limits.strategies import FixedWindowRateLimiter
 
 from sentinel_host.limiter import Limit, SharedTable
 from sentinel_host.limiter.limit import MAX_REQUESTS
+from tests.bench import contestants
+from tests.bench.load import saturate
+from tests.bench.processes import cores
 from tests.bench.report import Report, median, parse_options, table
 
 NATIVE = Path(__file__).resolve().parents[2] / "host" / "native" / "limiter"
@@ -221,6 +225,30 @@ def measure_python(report: Report, rounds: int, checks: int) -> None:
     report.bar("µs a check from Python, one process, 1,000 keys", report.figures["limiter.python_us"], at_most=1)
 
 
+def measure_gateway(report: Report, rounds: int, seconds: int) -> None:
+    """What a limit by client address adds to the CPU of a whole request, with none and with one in turn."""
+    limit = '{ requests = 16777215, window = "1h" }'
+    tested, loading = cores()
+    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        behind = stack.enter_context(contestants.upstream(folder, loading)).port
+        without = stack.enter_context(contestants.sentinel("without", folder, tested, behind))
+        limited = stack.enter_context(contestants.sentinel("limited", folder, tested, behind, limit=limit))
+        ratios: list[float] = []
+        for number in range(rounds + 1):
+            costs = [saturate(each, loading, connections=32, seconds=seconds).cpu_us for each in (without, limited)]
+            # The first round warms up.
+            if number:
+                ratios.append(costs[1] / costs[0])
+    percent = (median(ratios) - 1) * 100
+    table(
+        ("CPU of a request, with a limit over without", "all rounds"),
+        [(percent, f"{min(ratios):.3f} to {max(ratios):.3f}")],
+    )
+    report.add("limiter.gateway_cpu_pct", percent)
+    report.bar("% of a request's CPU that a limit adds", percent, at_most=3)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_options(
         "What one check of a limit costs, beside a lock, a sharded dict and the limits package.", arguments
@@ -228,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(versions={"limits": limits.__version__})
     measure_c(report, 1 if options.quick else 3, 500_000 if options.quick else 3_000_000)
     measure_python(report, 2 if options.quick else 5, 50_000 if options.quick else 200_000)
+    measure_gateway(report, 3 if options.quick else 9, 1 if options.quick else 3)
     return report.finish(options)
 
 
