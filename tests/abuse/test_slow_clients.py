@@ -79,7 +79,7 @@ def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> 
 
     origin.handler = large
     memory = []
-    for attempt in range(1, 5):
+    for attempt in range(1, 6):
         clients = [connect(gateway, 4096) for _ in range(READERS)]
         for client in clients:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -87,7 +87,8 @@ def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> 
         for client in clients:
             client.close()
         memory.append(gateway.memory())
-    assert memory[-1] < memory[0] * 1.05, memory
+    # The first round makes the allocator's arenas; from then on nothing may be added.
+    assert memory[-1] < memory[1] * 1.05, memory
 
 
 def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[tuple[float, bytes]]:

@@ -117,10 +117,10 @@ class TestTls:
         worker_of = lane(echo, Limits(linger=0.2), tls=tls_context(*certificate))
         with worker_of as worker, tls_client(worker, certificate[0], ["http/1.1"]) as sock:
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
-            sender = threading.Thread(target=sock.sendall, args=(head + body,))
-            sender.start()
+            # One thread: an SSL connection that one reads while another writes is undefined before Python 3.13. It lost
+            # its answer now and then. The application answers only when it has the whole body.
+            sock.sendall(head + body)
             assert response(sock)[2] == b"POST / " + body
-            sender.join()
             sock.sendall(b"GET / HTTP/1.1\n\n")
             assert response(sock)[0] == 400
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.supervisor.support import starts, wait_until
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -27,6 +29,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def begin(text: str, guests: Mapping[str, Path | bytes] | None = None) -> GatewayProcess:
-            return stack.enter_context(sentinel_run(write_config(tmp_path, text, guests)))
+            gateway = stack.enter_context(sentinel_run(write_config(tmp_path, text, guests)))
+            count = tomllib.loads(text)["server"].get("workers", 1)
+            if count > 1:
+                # Listeners are announced on one pipe, workers on another: their lines may be read in any order.
+                wait_until(lambda: starts(gateway) >= count, "every worker's line")
+            return gateway
 
         yield begin

@@ -137,9 +137,14 @@ class Lost:
 
 
 class Load:
-    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh`` on new ones."""
+    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh`` on new ones.
 
-    def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2) -> None:
+    With ``asks_again`` they do what RFC 9112 section 9.3.1 asks of clients: a request that finds its kept connection
+    closed goes out on a new one. Whether it had reached anybody shows at the upstream.
+    """
+
+    def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2, asks_again: bool = False) -> None:
+        self._asks_again = asks_again
         self.answered = 0
         self.lost: list[Lost] = []
         self.refused: list[str] = []
@@ -172,6 +177,7 @@ class Load:
         connection = http.client.HTTPConnection(*self._address, timeout=20)
         while not self._stop.is_set():
             begun = time.monotonic()
+            reused = connection.sock is not None
             try:
                 connection.request("GET", "/")
                 response = connection.getresponse()
@@ -185,6 +191,9 @@ class Load:
                 connection.close()
                 time.sleep(0.01)
             except (OSError, http.client.HTTPException) as error:
+                if reused and self._asks_again and isinstance(error, ConnectionError):
+                    connection.close()
+                    continue
                 self.lost.append(Lost(begun, time.monotonic(), repr(error)))
                 connection.close()
             if not keep:

@@ -63,7 +63,7 @@ def test_connections_wait_when_every_worker_is_dead_at_once(upstream: Upstream, 
 
 def test_a_worker_that_is_asked_to_end_drains_and_is_replaced(upstream: Upstream, start: Start) -> None:
     gateway = start(config(upstream.url))
-    with Load(gateway.public) as load:
+    with Load(gateway.public, asks_again=True) as load:
         load.wait_for(20)
         for pid in workers(gateway).values():
             before = starts(gateway)
@@ -71,6 +71,7 @@ def test_a_worker_that_is_asked_to_end_drains_and_is_replaced(upstream: Upstream
             wait_until(lambda before=before: starts(gateway) > before, "a new worker")
             load.wait_for(20)
     assert (load.lost, load.refused) == ([], [])
+    assert len(upstream.requests) == load.answered
 
 
 def test_workers_end_with_a_supervisor_that_was_killed(upstream: Upstream, start: Start) -> None:
