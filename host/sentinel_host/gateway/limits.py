@@ -65,7 +65,7 @@ async def share(counters: Counters, url: str) -> None:
 class RouteLimit:
     """One configured limit on one route."""
 
-    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "name", "shadow", "strict")
+    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "allowed", "over", "shadow", "strict")
 
     def __init__(self, config: LimitConfig, route: str, ipv6_prefix: int) -> None:
         def limit(requests: int) -> Limit:
@@ -80,7 +80,9 @@ class RouteLimit:
 
         # A header is a header: before the guests it is the client's, after them it is as they left it.
         parts = [f"header:{part[6:]}" if part.startswith("guest:") else part for part in config.parts()]
-        self.name = config.name
+        # Where `Verdicts` counts.
+        self.allowed = (route, config.name, "allowed")
+        self.over = (route, config.name, "shadowed" if config.shadow else "refused")
         self.shadow = config.shadow
         self.strict = config.consistency == "strict"
         self._key: KeyFunction = key_function(parts, ipv6_prefix)
@@ -112,12 +114,11 @@ class RouteLimit:
 class RouteLimits:
     """The limits of one route; immutable."""
 
-    __slots__ = ("_counters", "_route", "_style", "after", "before")
+    __slots__ = ("_counters", "_style", "after", "before")
 
     def __init__(
         self, route: str, limits: Sequence[LimitConfig], counters: Counters, style: Style, ipv6_prefix: int
     ) -> None:
-        self._route = route
         self._counters = counters
         self._style = style
         self.before = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if not limit.needs_guests)
@@ -136,13 +137,10 @@ class RouteLimits:
             else:
                 result = limit.check(counters.table, counters.store, head)
             over = result[1] < 0
-            if limit.shadow:
-                verdict = "shadowed" if over else "allowed"
-            else:
+            counters.verdicts[limit.over if over else limit.allowed] += 1
+            if not limit.shadow:
                 checked.append(result)
                 refused = refused or over
-                verdict = "refused" if over else "allowed"
-            counters.verdicts[self._route, limit.name, verdict] += 1
         return refused
 
     def headers(self, checked: list[Checked]) -> Headers:
