@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sentinel_host.sandbox import GuestEngine, LoadedGuest, load_guest
+from sentinel_host.hotload.signature import read_statement
+from sentinel_host.sandbox import GuestEngine, load_artefact
+from sentinel_host.sandbox.artefact import parse_artefact, read_file
+from sentinel_host.sandbox.text import one_line
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -14,11 +17,13 @@ def inspect(options: argparse.Namespace) -> int:
     """
     engine = GuestEngine()
     for file in options.file:
-        print(_describe(load_guest(file, file, engine)))
+        print(_describe(file, engine))
     return 0
 
 
-def _describe(guest: LoadedGuest) -> str:
+def _describe(file: str, engine: GuestEngine) -> str:
+    data = read_file(file)
+    guest = load_artefact(parse_artefact(data, file), file, engine)
     rows = {
         "file": guest.path,
         "kind": "component" if guest.is_component else "core module",
@@ -29,5 +34,14 @@ def _describe(guest: LoadedGuest) -> str:
         "sdk": guest.sdk or "unknown",
         "size": f"{guest.size} bytes",
         "sha256": guest.sha256,
+        "signed": _signed(data, file),
     }
     return "\n".join(f"{key:9} {value}" for key, value in rows.items())
+
+
+def _signed(data: bytes, file: str) -> str:
+    """What the file says; whether it is true is for a gateway, which has keys, to find out."""
+    statement = read_statement(data, file)
+    if statement is None:
+        return "no"
+    return f"as {one_line(statement.name)}, version {statement.version}, by key {statement.key_id} (not verified)"

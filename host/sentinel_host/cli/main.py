@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sentinel_host.cli.check import check
 from sentinel_host.cli.inspect import inspect
 from sentinel_host.cli.run import run, worker
+from sentinel_host.cli.sign import keygen, sign
 from sentinel_host.errors import SentinelError
 
 
@@ -47,4 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("inspect", help="show what a guest's artefact holds")
     command.add_argument("file", metavar="FILE.wasm", nargs="+")
     command.set_defaults(command=inspect)
+
+    command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
+    command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help="default: %(default)s")
+    command.set_defaults(command=keygen)
+
+    command = commands.add_parser("sign", help="sign a guest's file, in place")
+    command.add_argument("file", metavar="FILE.wasm")
+    command.add_argument("--key", metavar="FILE.key", required=True, help="as `sentinel keygen` makes it")
+    command.add_argument("--version", metavar="N", type=int, required=True, help="higher than what serves")
+    command.add_argument("--name", help="the guest's name, by default the file's without .wasm")
+    command.set_defaults(command=sign)
     return parser

@@ -82,9 +82,14 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guests]``: the folder that holds the artefacts, relative to the configuration file."""
+    """``[guests]``: the folder that holds the artefacts, relative to the configuration file.
+
+    With ``verify_keys`` only files are loaded that one of these Ed25519 keys has signed: each is ``ed25519:`` with the
+    public key in base64, or the name of a PEM file, relative to the configuration file.
+    """
 
     directory: str = "guests"
+    verify_keys: list[str] = []
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

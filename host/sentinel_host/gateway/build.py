@@ -13,11 +13,13 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
+from sentinel_host.hotload.signature import verifier_of
 from sentinel_host.limiter import Style
 from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import BodyHook, Chain, Middleware
-from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_guest
+from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
+from sentinel_host.sandbox.artefact import parse_artefact, read_file
 
 
 class MissingGuest:
@@ -63,6 +65,7 @@ class Builder:
         self._config = config
         self._answers = AnswerLimits(paths=paths)
         self._counters = counters
+        self._verifier = verifier_of(config, None)
         self.engine = GuestEngine()
 
     def build(self) -> Generation:
@@ -98,10 +101,17 @@ class Builder:
                 answers=self._answers,
             )
             try:
-                guests[name] = load_guest(guest_path(self._config, name), name, self.engine, limits)
+                guests[name] = self._load(name, limits)
             except GuestLoadError as error:
                 faults[name] = str(error)
         return guests
+
+    def _load(self, name: str, limits: Limits) -> LoadedGuest:
+        path = str(guest_path(self._config, name))
+        data = read_file(path)
+        if self._verifier is not None:
+            self._verifier.verify(data, name, path)
+        return load_artefact(parse_artefact(data, path), name, self.engine, limits)
 
     def _place(
         self,

@@ -41,7 +41,15 @@ class Artefact:
 def read_artefact(path: str | os.PathLike[str]) -> Artefact:
     """Read and unwrap a file.
 
-    Raises `GuestLoadError` for one that is missing, not a regular file, larger than `MAX_BYTES`, or not a guest.
+    Raises `GuestLoadError` for one that cannot be read (`read_file`), or is not a guest.
+    """
+    return parse_artefact(read_file(path), os.fspath(path))
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """A file's bytes; of one that is too large, more than `MAX_BYTES` of them.
+
+    Raises `GuestLoadError` for one that is missing or not a regular file.
     """
     where = os.fspath(path)
     try:
@@ -51,14 +59,13 @@ def read_artefact(path: str | os.PathLike[str]) -> Artefact:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise GuestLoadError(f"{where}: is not a regular file")
             with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(MAX_BYTES + 1)
+                return file.read(MAX_BYTES + 1)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
         raise GuestLoadError(f"{where}: no such file") from None
     except OSError as error:
         raise GuestLoadError(f"{where}: cannot be read: {error.strerror}") from None
-    return parse_artefact(data, where)
 
 
 def parse_artefact(data: bytes, path: str) -> Artefact:

@@ -1,4 +1,4 @@
-"""Just enough of WebAssembly's binary format to find modules, export names and producers, without an engine.
+"""Just enough of WebAssembly's binary format to find modules, export names and custom sections, without an engine.
 
 Rule 1: nothing but `MalformedWasm` is raised, whatever the bytes.
 Rule 2: a length is compared with what is left before anything is sliced or looped over.
@@ -11,6 +11,7 @@ Sources: the core specification, "Binary Format"; the component model, Binary.md
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 CORE_HEADER = b"\0asm\x01\0\0\0"
 COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
@@ -23,6 +24,16 @@ _EXPORT_KINDS = ("func", "table", "memory", "global", "tag")
 
 Producers = dict[str, list[tuple[str, str]]]
 """Field (``language``, ``processed-by``, ``sdk``) to pairs of name and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomSection:
+    """A custom section: where it begins in the file, its number included, where it ends, and what follows its name."""
+
+    name: str
+    begin: int
+    end: int
+    body: bytes
 
 
 class MalformedWasm(ValueError):
@@ -116,6 +127,17 @@ def exports(module: bytes) -> dict[str, str]:
     return found
 
 
+def custom_sections(data: bytes, name: str) -> list[CustomSection]:
+    """The custom sections of that name, in order; those of modules inside a component are not among them."""
+    found = []
+    begin = len(CORE_HEADER)
+    for number, reader in _sections(data):
+        if number == _CUSTOM and reader.name() == name:
+            found.append(CustomSection(name, begin, reader.end, reader.take(reader.end - reader.at)))
+        begin = reader.end
+    return found
+
+
 def producers(data: bytes) -> Producers:
     """What the ``producers`` custom section tells; empty when there is none or it cannot be read: it is only told."""
     found: Producers = {}
@@ -130,3 +152,18 @@ def producers(data: bytes) -> Producers:
         except MalformedWasm:
             return {}
     return found
+
+
+def custom_section(name: str, body: bytes) -> bytes:
+    """A custom section, ready to be put at the end of a file."""
+    named = _u32(len(name.encode())) + name.encode() + body
+    return bytes((_CUSTOM,)) + _u32(len(named)) + named
+
+
+def _u32(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

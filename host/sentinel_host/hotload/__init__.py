@@ -1,0 +1,3 @@
+"""Guests from their folder into service, while requests are in flight."""
+
+from __future__ import annotations

@@ -1,0 +1,123 @@
+"""A gateway with keys: what is not signed for its place is not loaded, and the reason is told."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sentinel_host.cli import main
+from tests.support.clients import fetch
+from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
+from tests.support.upstreams import running_upstream
+
+CONFIG = """
+[server]
+bind = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[guests]
+verify_keys = ["release.pub"]
+
+[guest.api-key-auth]
+config = {{ keys = {{ "demo-key" = "demo" }} }}
+
+[[upstream]]
+name = "origin"
+targets = ["{url}"]
+
+[[route]]
+path = "/"
+upstream = "origin"
+chain = ["api-key-auth"]
+"""
+GUEST = ARTEFACTS / "rust" / "api-key-auth.wasm"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the keys ``release`` and ``other``, and an unsigned guest."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["keygen", "release"]) == main(["keygen", "other"]) == 0
+    shutil.copy(GUEST, tmp_path / "api-key-auth.wasm")
+    return tmp_path
+
+
+def sign(*arguments: str) -> None:
+    assert main(["sign", *arguments]) == 0
+
+
+def test_a_signed_guest_serves_and_tells_who_signed_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sign("api-key-auth.wasm", "--key", "release.key", "--version", "7")
+    capsys.readouterr()
+    assert main(["inspect", "api-key-auth.wasm", str(GUEST)]) == 0
+    told = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("signed")]
+    assert told[0].startswith("as api-key-auth, version 7, by key ")
+    assert told[1] == "no"
+    with running_upstream() as upstream:
+        config = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        assert main(["check", "--config", str(config)]) == 0
+        with sentinel_run(config) as gateway:
+            assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).body == b"hello"
+            assert fetch(gateway.public).status == 401
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "is not signed"),
+        (("--key", "other.key", "--version", "1"), "is signed by the key"),
+        (("--key", "release.key", "--version", "1", "--name", "access-log"), "is signed as 'access-log'"),
+    ],
+)
+def test_what_is_not_signed_for_its_place_answers_503(folder: Path, arguments: tuple[str, ...], reason: str) -> None:
+    if arguments:
+        sign("api-key-auth.wasm", *arguments)
+    with running_upstream() as upstream:
+        config = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        with sentinel_run(config) as gateway:
+            assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).status == 503
+            fault = fetch(gateway.admin, "/readyz").body.decode()
+            assert "api-key-auth.wasm" in fault
+            assert reason in fault
+        assert upstream.requests == []
+
+
+def test_openssl_can_make_the_keys(folder: Path) -> None:
+    for command in (
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", "made.key"],
+        ["openssl", "pkey", "-in", "made.key", "-pubout", "-out", "release.pub"],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    sign("api-key-auth.wasm", "--key", "made.key", "--version", "1")
+    config = write_config(
+        folder, CONFIG.format(url="http://127.0.0.1:9"), {"api-key-auth": folder / "api-key-auth.wasm"}
+    )
+    assert main(["check", "--config", str(config)]) == 0
+
+
+def test_the_command_refuses_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "text.wasm").write_text("text")
+    rows = {
+        ("keygen", "release"): "release.key: exists",
+        ("sign", "none.wasm", "--key", "release.key", "--version", "1"): "none.wasm: no such file",
+        ("sign", "text.wasm", "--key", "release.key", "--version", "1"): "text.wasm: is not WebAssembly",
+        ("sign", "api-key-auth.wasm", "--key", "none.key", "--version", "1"): "none.key: No such file",
+        ("sign", "api-key-auth.wasm", "--key", "release.pub", "--version", "1"): "release.pub: is no private key",
+        ("sign", "api-key-auth.wasm", "--key", "release.key", "--version", "-1"): "--version",
+    }
+    for arguments, expected in rows.items():
+        capsys.readouterr()
+        assert main(arguments) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert expected in line
+    assert (folder / "api-key-auth.wasm").read_bytes() == GUEST.read_bytes()
+
+
+def test_a_gateway_without_keys_does_without_the_library() -> None:
+    """cryptography takes 30 ms and 8 MiB in each worker."""
+    code = "import sys, sentinel_host.cli, sentinel_host.gateway; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
