@@ -72,6 +72,9 @@ bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, co
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
 uintptr_t snt_log_write_address(void);
 
+const char *snt_import_name(size_t index);
+uintptr_t snt_import_address(size_t index);
+
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
 void snt_ticker_free(snt_ticker *ticker);
 bool snt_ticker_is_asleep(snt_ticker *ticker);

@@ -2,6 +2,7 @@
 
 #include "engine.h"
 #include "guest.h"
+#include "host.h"
 #include "log.h"
 #include "plan.h"
 #include "ticker.h"

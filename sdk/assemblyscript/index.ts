@@ -1,10 +1,12 @@
 export { Bytes } from "./assembly/bytes";
 export { Chunk, RequestChunk, ResponseChunk } from "./assembly/chunks";
+export { clock } from "./assembly/clock";
 export { headerNameProblem, headerValueProblem } from "./assembly/checks";
 export { Config, HeaderField, Kind, Value } from "./assembly/config";
 export { Guest } from "./assembly/guest";
 export { HeaderEdits, Headers } from "./assembly/headers";
 export { Level, log } from "./assembly/log";
+export { random } from "./assembly/random";
 export { Reader } from "./assembly/reader";
 export { HeldRequest, Request, RequestEdits } from "./assembly/request";
 export { Response } from "./assembly/response";

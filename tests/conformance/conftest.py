@@ -129,16 +129,28 @@ def as_component() -> Start:
     return lambda path, config: Component(compiled(path), engine, config)
 
 
-@pytest.fixture(scope="session", params=["rust", "assemblyscript"])
+LANGUAGES = ["rust", "assemblyscript"]
+
+
+@pytest.fixture(scope="session", params=LANGUAGES)
 def conformance_guest(request: pytest.FixtureRequest) -> Path:
     """The guest that does what its configuration says, built from source."""
-    out: Path = BUILD / "conformance" / request.param
+    return _build(request.param, "conformance", HERE / "assemblyscript")
+
+
+@pytest.fixture(scope="session", params=LANGUAGES)
+def calling_guest(request: pytest.FixtureRequest) -> Path:
+    """The guest that calls the functions of the host that its configuration names, built from source."""
+    return _build(request.param, "host-functions", HERE / "assemblyscript-host")
+
+
+def _build(language: str, name: str, sources: Path) -> Path:
+    out: Path = BUILD / "conformance" / language
     out.mkdir(parents=True, exist_ok=True)
-    if request.param == "rust":
-        (guest,) = build_rust(HERE / "rust", out)
-        return Path(guest.path)
+    if language == "rust":
+        return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
     install(SDK)
-    path = out / "conformance.wasm"
-    command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(HERE / "assemblyscript"), "-o", str(path))
-    run(command, "building the conformance guest in AssemblyScript")
+    path = out / f"{name}.wasm"
+    command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path))
+    run(command, f"building the guest {name} in AssemblyScript")
     return path

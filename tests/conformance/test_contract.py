@@ -18,7 +18,16 @@ from tests.vectors.generate import ENUMS, REQUEST_FIELDS, RESPONSE_FIELDS, SUMMA
 
 WIT = REPOSITORY / "wit"
 # The canonical ABI's core types of the WIT types that functions use (component model, CanonicalABI.md, flattening).
-FLAT = {"list": ("i32", "i32"), "string": ("i32", "i32"), "bool": ("i32",), "enum": ("i32",)}
+FLAT = {
+    "list": ("i32", "i32"),
+    "string": ("i32", "i32"),
+    "bool": ("i32",),
+    "enum": ("i32",),
+    "u32": ("i32",),
+    "u64": ("i64",),
+    "s64": ("i64",),
+    "f64": ("f64",),
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +49,17 @@ def kind(wit: dict[str, Any], reference: Any) -> str:
     return str(name)
 
 
-def flat(wit: dict[str, Any], function: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    params = [core for param in function["params"] for core in FLAT[kind(wit, param["type"])]]
-    # Whatever is longer than one core value is returned through memory: by its address.
-    return tuple(params), ("i32",) if function.get("result") is not None else ()
+def flat(wit: dict[str, Any], function: dict[str, Any], *, is_import: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    params = tuple(core for param in function["params"] for core in FLAT[kind(wit, param["type"])])
+    if function.get("result") is None:
+        return params, ()
+    # Options and results have a discriminant beside their payload, or two.
+    result = FLAT.get(kind(wit, function["result"]), ("i32", "i32"))
+    if len(result) == 1:
+        return params, result
+    # Whatever is longer than one core value is returned through memory: at the address that the callee returns, or,
+    # of an import, at one that the caller passes behind its arguments.
+    return ((*params, "i32"), ()) if is_import else (params, ("i32",))
 
 
 def test_package_and_version(wit: dict[str, Any]) -> None:
@@ -52,8 +68,9 @@ def test_package_and_version(wit: dict[str, Any]) -> None:
 
 
 def test_hooks_and_imports(wit: dict[str, Any]) -> None:
+    imported = {entry.interface for entry in contract.IMPORTS}
     declared = {
-        (name, function): flat(wit, details)
+        (name, function): flat(wit, details, is_import=name in imported)
         for name, interface in interfaces(wit).items()
         for function, details in interface["functions"].items()
     }
@@ -72,6 +89,12 @@ def test_one_world_per_hook(wit: dict[str, Any]) -> None:
         for world in wit["worlds"]
     ]
     assert sorted(exports) == sorted([hook.interface] for hook in contract.HOOKS)
+
+
+def test_every_world_imports_all_that_there_is(wit: dict[str, Any]) -> None:
+    offered = {entry.interface for entry in contract.IMPORTS}
+    for world in wit["worlds"]:
+        assert {wit["interfaces"][key["interface"]["id"]]["name"] for key in world["imports"].values()} >= offered
 
 
 def test_log_levels(wit: dict[str, Any]) -> None:
@@ -145,7 +168,9 @@ def test_abi_page_names_every_hook_and_import() -> None:
         signature = f"({' '.join(hook.params)})" + (" -> i32" if hook.results else "")
         assert f"| `{hook.name}` | `{hook.core_export(version)}` | `{signature}` |" in page
     for entry in contract.IMPORTS:
-        assert f"`{contract.PACKAGE}/{entry.interface}@{version}` `{entry.name}`" in page
+        signature = f"({' '.join(entry.params)})" + "".join(f" -> {result}" for result in entry.results)
+        grant = "" if entry.grant is None else f"`{entry.grant}`"
+        assert f"| `{contract.PACKAGE}/{entry.interface}@{version}` `{entry.name}` | `{signature}` | {grant} |" in page
 
 
 def test_abi_page_examples_are_right() -> None:

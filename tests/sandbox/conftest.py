@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
+from sentinel_host.sandbox import Grants, GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
+from sentinel_host.sandbox.grants import ALL
 from tests.wat import index
 
 Load = Callable[..., LoadedGuest]
@@ -25,8 +26,14 @@ def engine() -> Iterator[GuestEngine]:
 def load(engine: GuestEngine) -> Load:
     """Loads a guest of tests/wat, for example ``load("hostile/loop")``; its name is ``loop``. Options are limits."""
 
-    def loader(name: str, **limits: object) -> LoadedGuest:
+    def loader(name: str, grants: Grants = ALL, **limits: object) -> LoadedGuest:
         artefact = parse_artefact(index.wasm(name), f"{name}.wasm")
-        return load_artefact(artefact, name.partition("/")[2], engine, Limits(**limits))  # type: ignore[arg-type]
+        return load_artefact(
+            artefact,
+            name.partition("/")[2],
+            engine,
+            Limits(**limits),  # type: ignore[arg-type]
+            grants,
+        )
 
     return loader

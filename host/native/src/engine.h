@@ -48,6 +48,7 @@ typedef struct {
 typedef union {
   int32_t i32;
   int64_t i64;
+  double f64;
   uint8_t v128[16];
 } wasmtime_val_raw_t;
 

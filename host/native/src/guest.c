@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The canonical ABI's pointer for a list of no elements: anything aligned and not null. */
-#define EMPTY_LIST 1
 #define AREA_ALIGNMENT 4
 #define LIST_AREA 8
 #define OUTCOME_AREA 12
@@ -32,7 +30,7 @@ static bool enter(snt_guest *guest, const wasmtime_func_t *function, wasmtime_va
 
 /* Copy a list into the guest; writes its pointer and length to `values`. Returns 0 or a failure. */
 static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t *values) {
-  uint32_t start = EMPTY_LIST;
+  uint32_t start = SNT_EMPTY_LIST;
   if (list->length > UINT32_MAX) return SNT_INPUT_TOO_LONG;
   if (list->length > 0) {
     wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)(uint32_t)list->length}};

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest.h"
+#include "host.h"
 
 snt_log *snt_log_new(const snt_engine *engine, size_t capacity) {
   snt_log *log = calloc(1, sizeof *log);
@@ -53,33 +53,21 @@ size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped) {
   return used;
 }
 
-static wasm_trap_t *refuse(const snt_engine *engine, const char *why) {
-  return engine->wasmtime_trap_new(why, strlen(why));
-}
-
 wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   (void)count; /* the linker has checked the type */
   snt_log *log = env;
-  const snt_engine *engine = log->engine;
+  snt_host_call call;
   uint32_t level = (uint32_t)args[0].i32, start = (uint32_t)args[1].i32, length = (uint32_t)args[2].i32;
-  if (level >= SNT_LOG_LEVELS) return refuse(engine, "log.write: unknown level");
-  wasmtime_context_t *context = engine->wasmtime_caller_context(caller);
-  snt_guest *guest = engine->wasmtime_context_get_data(context);
-  wasmtime_extern_t found;
-  const wasmtime_memory_t *memory = &found.of.memory;
-  if (guest != NULL && guest->bound) {
-    memory = &guest->memory;
-  } else if (!engine->wasmtime_caller_export_get(caller, "memory", 6, &found) || found.kind != WASMTIME_EXTERN_MEMORY) {
-    return refuse(engine, "log.write: the caller exports no memory");
-  }
-  if ((uint64_t)start + length > engine->wasmtime_memory_data_size(context, memory)) {
-    return refuse(engine, "log.write: the message lies outside of memory");
-  }
+  if (level >= SNT_LOG_LEVELS) return snt_refuse(log->engine, "log.write", "unknown level");
+  wasm_trap_t *trap = snt_host_enter(&call, log->engine, caller, "log.write");
+  if (trap != NULL) return trap;
+  const uint8_t *text = snt_host_bytes(&call, start, length);
+  if (text == NULL) return snt_refuse(log->engine, call.what, "the message lies outside of memory");
+  snt_guest *guest = call.guest;
   if (guest != NULL && guest->lines++ >= guest->plan->limits.lines) {
     guest->plan->counters->lines_cut++;
     return NULL;
   }
-  const uint8_t *text = engine->wasmtime_memory_data(context, memory) + start;
   bool kept = snt_log_put(log, guest == NULL ? 0 : guest->plan->id, guest == NULL ? 0 : guest->calls, level, text, length);
   if (kept && guest != NULL) guest->wrote = true;
   return NULL;

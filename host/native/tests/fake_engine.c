@@ -54,9 +54,21 @@ static size_t memory_size(const wasmtime_context_t *context, const wasmtime_memo
 
 static wasmtime_context_t *caller_context(wasmtime_caller_t *caller) { return (wasmtime_context_t *)caller; }
 
+static bool find_function(const fake_instance *instance, const char *name, size_t length, wasmtime_extern_t *found) {
+  for (size_t i = 0; i < FAKE_EXPORTS && instance->exports[i].name != NULL; i++) {
+    const fake_export *entry = &instance->exports[i];
+    if (strlen(entry->name) != length || memcmp(entry->name, name, length) != 0) continue;
+    found->kind = WASMTIME_EXTERN_FUNC;
+    found->of.func = fake_func(entry->function);
+    return true;
+  }
+  return false;
+}
+
 static bool caller_export(wasmtime_caller_t *caller, const char *name, size_t length, wasmtime_extern_t *found) {
-  if (length != 6 || memcmp(name, "memory", 6) != 0) return false;
-  found->kind = ((const fake_instance *)caller)->exports_memory ? WASMTIME_EXTERN_MEMORY : 0;
+  const fake_instance *instance = (const fake_instance *)caller;
+  if (length != 6 || memcmp(name, "memory", 6) != 0) return find_function(instance, name, length, found);
+  found->kind = instance->exports_memory ? WASMTIME_EXTERN_MEMORY : 0;
   return true;
 }
 
@@ -142,14 +154,7 @@ static bool export_get(wasmtime_context_t *context, const wasmtime_instance_t *w
     found->of.memory = (wasmtime_memory_t){.private2 = 0};
     return instance->exports_memory;
   }
-  for (size_t i = 0; i < FAKE_EXPORTS && instance->exports[i].name != NULL; i++) {
-    const fake_export *entry = &instance->exports[i];
-    if (strlen(entry->name) != length || memcmp(entry->name, name, length) != 0) continue;
-    found->kind = WASMTIME_EXTERN_FUNC;
-    found->of.func = fake_func(entry->function);
-    return true;
-  }
-  return false;
+  return find_function(instance, name, length, found);
 }
 
 /* A begun call. With fibers its thread and the poller take turns: `turn` says whose it is. */

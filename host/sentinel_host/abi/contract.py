@@ -42,6 +42,11 @@ class Import:
     params: CoreTypes
     results: CoreTypes = ()
 
+    @property
+    def grant(self) -> str | None:
+        """What a guest must be granted to import it: its interface; ``None`` for the log, which is everybody's."""
+        return None if self.interface == "log" else self.interface
+
 
 CONFIGURE = Hook("configure", "lifecycle", ("i32",) * 2, ("i32",))
 ON_REQUEST = Hook("on-request", "request-handler", ("i32",) * 2, ("i32",))
@@ -51,6 +56,14 @@ ON_REQUEST_CHUNK = Hook("on-request-chunk", "request-body-handler", ("i32",) * 5
 ON_RESPONSE_CHUNK = Hook("on-response-chunk", "response-body-handler", ("i32",) * 5, ("i32",))
 
 HOOKS = (CONFIGURE, ON_REQUEST, ON_RESPONSE, ON_COMPLETE, ON_REQUEST_CHUNK, ON_RESPONSE_CHUNK)
-IMPORTS = (Import("log", "write", ("i32",) * 3),)
+IMPORTS = (
+    Import("log", "write", ("i32",) * 3),
+    Import("clock", "wall", (), ("i64",)),
+    Import("clock", "monotonic", (), ("i64",)),
+    Import("random", "bytes", ("i32",) * 2),
+    Import("random", "number", (), ("i64",)),
+)
+GRANTS = frozenset(entry.grant for entry in IMPORTS if entry.grant is not None)
+"""Every name that ``grants`` may hold in a guest's configuration."""
 
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")

@@ -7,6 +7,7 @@ import argparse
 from sentinel_host.hotload.signature import read_statement
 from sentinel_host.sandbox import GuestEngine, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact, read_file
+from sentinel_host.sandbox.grants import ALL
 from sentinel_host.sandbox.text import one_line
 
 
@@ -23,7 +24,7 @@ def inspect(options: argparse.Namespace) -> int:
 
 def _describe(file: str, engine: GuestEngine) -> str:
     data = read_file(file)
-    guest = load_artefact(parse_artefact(data, file), file, engine)
+    guest = load_artefact(parse_artefact(data, file), file, engine, grants=ALL)
     rows = {
         "file": guest.path,
         "kind": "component" if guest.is_component else "core module",

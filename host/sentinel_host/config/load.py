@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from sentinel_host.config.model import (
-    NOT_YET,
     Config,
     GuestConfig,
     GuestsConfig,
@@ -90,10 +89,6 @@ def quick_config(upstream: str) -> Config:
 
 
 def _convert(file: str, at: str, value: object, to: type[T]) -> T:
-    if isinstance(value, dict):
-        for key in NOT_YET.get(at.partition(".")[0].partition("[")[0], ()):
-            if key in value:
-                raise ConfigError(f"{file}: {at}.{key}: not yet: this version does not enforce it")
     try:
         return msgspec.convert(value, to, dec_hook=_decode_unit)
     except msgspec.ValidationError as error:

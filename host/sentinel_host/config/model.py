@@ -1,7 +1,6 @@
 """What can be configured, with its defaults.
 
-Every struct is frozen and refuses unknown keys. A key that is listed in `NOT_YET` belongs to a later version and is
-refused by name, so that nobody believes in a limit that is not enforced.
+Every struct is frozen and refuses unknown keys.
 """
 
 from __future__ import annotations
@@ -13,10 +12,6 @@ import msgspec
 from sentinel_host.config.units import Bytes, Seconds
 
 __all__ = ["Bytes", "Seconds"]
-
-NOT_YET = {
-    "guest": ("grants",),
-}
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +88,7 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guest.NAME]``; NAME is the stem of the artefact's file name."""
+    """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import."""
 
     config: dict[str, Any] = {}
     on_failure: Literal["closed", "open"] = "closed"
@@ -102,6 +97,7 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Literal["shared", "request"] = "shared"
     instances: int = 8
     upstreams: list[str] = []
+    grants: list[str] = []
 
 
 class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from sentinel_host.abi.contract import GRANTS
 from sentinel_host.config.model import BindConfig, Config, RouteConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
@@ -123,6 +125,9 @@ def _verify_guests(config: Config) -> None:
         for index, upstream in enumerate(guest.upstreams):
             if upstream not in upstreams:
                 raise _fail(config, f"guest.{name}.upstreams[{index}]", _unknown("upstream", upstream, upstreams))
+        for index, grant in enumerate(guest.grants):
+            if grant not in GRANTS:
+                raise _fail(config, f"guest.{name}.grants[{index}]", _unknown("grant", grant, GRANTS))
         if guest.memory < 1 << 16:
             raise _fail(config, f"guest.{name}.memory", "expected at least one page, 64KiB")
         if not 0.001 <= guest.deadline <= 10:
@@ -219,5 +224,5 @@ def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
             raise _fail(config, f"{where}.key", "at least one part is needed")
 
 
-def _unknown(what: str, name: str, known: set[str]) -> str:
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     return f"no {what} is named {name!r} (known: {', '.join(sorted(known)) or 'none'})"

@@ -10,6 +10,7 @@ from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig
 from sentinel_host.errors import ConfigError, GuestError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.grants import grants_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
@@ -18,7 +19,7 @@ from sentinel_host.limiter import Style
 from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import BodyHook, Chain, Middleware
-from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
+from sentinel_host.sandbox import Grants, GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact, read_file
 
 
@@ -101,17 +102,17 @@ class Builder:
                 answers=self._answers,
             )
             try:
-                guests[name] = self._load(name, limits)
+                guests[name] = self._load(name, limits, grants_of(settings))
             except GuestLoadError as error:
                 faults[name] = str(error)
         return guests
 
-    def _load(self, name: str, limits: Limits) -> LoadedGuest:
+    def _load(self, name: str, limits: Limits, grants: Grants) -> LoadedGuest:
         path = str(guest_path(self._config, name))
         data = read_file(path)
         if self._verifier is not None:
             self._verifier.verify(data, name, path)
-        return load_artefact(parse_artefact(data, path), name, self.engine, limits)
+        return load_artefact(parse_artefact(data, path), name, self.engine, limits, grants)
 
     def _place(
         self,

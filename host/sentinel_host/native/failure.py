@@ -90,11 +90,14 @@ class Phase(enum.IntEnum):
     SERVING = lib.SNT_SERVING
 
 
-def failed_by_trap(failure: Failure, phase: Phase, trap: int) -> CallFailed:
-    """For the trap at an address, which is owned from here on."""
+def failed_by_trap(failure: Failure, phase: Phase, trap: int, timed_out: bool) -> CallFailed:
+    """For the trap at an address, which is owned from here on.
+
+    A deadline is one where a host function called the guest back.
+    """
     owned = Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(_bindings.wasm_trap_t)))
     reason = last_line(owned.message).removeprefix("wasm trap: ") + _WHERE.get(failure, "")
-    return CallFailed(failure, reason, tuple(map(_frame, owned.frames)), phase=phase, trapped=True)
+    return CallFailed(failure, reason, tuple(map(_frame, owned.frames)), phase=phase, trapped=True, timed_out=timed_out)
 
 
 def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool) -> CallFailed:

@@ -133,7 +133,7 @@ class NativeGuest:
             return CallFailed(failure, message.decode(errors="replace"), phase=phase)
         if failure not in TRAPS:
             return CallFailed(failure, REASONS[failure], phase=phase)
+        timed_out = lib.snt_guest_timed_out(self._handle)
         if trap := lib.snt_guest_take_trap(self._handle):
-            return failed_by_trap(failure, phase, trap)
-        error = lib.snt_guest_take_error(self._handle)
-        return failed_by_error(failure, phase, error, lib.snt_guest_timed_out(self._handle))
+            return failed_by_trap(failure, phase, trap, timed_out)
+        return failed_by_error(failure, phase, lib.snt_guest_take_error(self._handle), timed_out)

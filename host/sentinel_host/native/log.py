@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import struct
 from typing import NamedTuple
 
-from wasmtime import FuncType, Linker, ValType, WasmtimeError, _bindings
-
 from sentinel_host.native._native import ffi, lib
+from sentinel_host.native.imports import ImportedFunction
 from sentinel_host.native.library import ENGINE_TABLE
 
 # snt_log_line in host/native/src/log.h.
@@ -44,32 +42,12 @@ class LogBuffer:
         self._view = ffi.buffer(self._scratch)
         self._dropped = ffi.new("uint64_t *")
         self._address = int(ffi.cast("uintptr_t", handle))
-        self._types: list[FuncType] = []
         self.labels: dict[int, str] = {}
 
-    def define(self, linker: Linker, module: str, name: str) -> None:
-        """Let guests that ``linker`` instantiates import ``write`` as ``module`` ``name``.
-
-        The buffer must outlive them.
-        """
-        # Made anew for each linker: a function type belongs to the first engine that saw it. Kept, because the C API
-        # borrows it.
-        signature = FuncType([ValType.i32()] * 3, [])
-        self._types.append(signature)
-        encoded = (module.encode(), name.encode())
-        error = _bindings.wasmtime_linker_define_func_unchecked(
-            linker.ptr(),
-            ctypes.create_string_buffer(encoded[0]),
-            len(encoded[0]),
-            ctypes.create_string_buffer(encoded[1]),
-            len(encoded[1]),
-            signature.ptr(),
-            ctypes.cast(lib.snt_log_write_address(), _bindings.wasmtime_func_unchecked_callback_t),
-            self._address,
-            ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
-        )
-        if error:
-            raise WasmtimeError._from_ptr(error)
+    @property
+    def write_import(self) -> ImportedFunction:
+        """The function ``write``, for guests to import; the buffer must outlive them."""
+        return ImportedFunction(lib.snt_log_write_address(), self._address)
 
     def drain(self) -> tuple[list[LogLine], int]:
         """Take every line out, oldest first, and the number of lines that were dropped since the last time."""

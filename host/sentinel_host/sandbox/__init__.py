@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sentinel_host.sandbox.engine import GuestEngine
+from sentinel_host.sandbox.grants import Grants
 from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_guest
 from sentinel_host.sandbox.logs import GuestLine, GuestLog, Sink
 from sentinel_host.sandbox.middleware import GuestMiddleware
 
 __all__ = [
+    "Grants",
     "GuestEngine",
     "GuestLine",
     "GuestLog",

@@ -17,7 +17,7 @@ from typing import cast
 
 from wasmtime import FuncType, GlobalType, MemoryType, Module, TableType, ValType, _bindings
 
-from sentinel_host.abi.contract import HOOKS, IMPORTS, PACKAGE, VERSION, Hook
+from sentinel_host.abi.contract import HOOKS, IMPORTS, PACKAGE, VERSION, Hook, Import
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox.text import one_line
 
@@ -109,14 +109,14 @@ def surface_of(module: Module) -> Surface:
     )
 
 
-def check(surface: Surface, path: str) -> CheckedGuest:
-    """Hold a module to the contract; ``path`` names it in errors.
+def check(surface: Surface, path: str, grants: frozenset[str] = frozenset()) -> CheckedGuest:
+    """Hold a module to the contract; ``path`` names it in errors, ``grants`` are interfaces that it may import.
 
     Raises `GuestLoadError` for the first thing that is wrong.
     """
     try:
         version = _version(surface)
-        imports = _check_imports(surface, version)
+        imports = _check_imports(surface, version, grants)
         hooks = _check_hooks(surface.exports, version)
         _expect(surface.exports, "memory", MEMORY, required=True)
         _expect(surface.exports, "cabi_realloc", REALLOC, required=True)
@@ -169,17 +169,19 @@ def _version(surface: Surface) -> str:
     return next(iter(found), _VERSION_TEXT)
 
 
-def _check_imports(surface: Surface, version: str) -> tuple[str, ...]:
-    offered = {
-        (f"{PACKAGE}/{entry.interface}@{version}", entry.name): Function(entry.params, entry.results)
-        for entry in IMPORTS
+def _check_imports(surface: Surface, version: str, grants: frozenset[str]) -> tuple[str, ...]:
+    offered: dict[tuple[str, str], Import] = {
+        (f"{PACKAGE}/{entry.interface}@{version}", entry.name): entry for entry in IMPORTS
     }
     names = []
     for module, name, kind in surface.imports:
-        expected = offered.get((module, name))
-        if expected is None:
+        entry = offered.get((module, name))
+        if entry is None:
             hint = " (there is no WASI here)" if module.startswith("wasi") else ""
             raise _Wrong(f"imports {module} {name}, which this host does not offer{hint}")
+        if entry.grant is not None and entry.grant not in grants:
+            raise _Wrong(f'imports {module} {name}, which needs the grant "{entry.grant}"')
+        expected = Function(entry.params, entry.results)
         if kind != expected:
             raise _Wrong(f"imports {module} {name} as {kind}, expected {expected}")
         names.append(f"{module}#{name}")

@@ -9,6 +9,7 @@ from wasmtime import Config, Engine, FuncType, InstancePre, Linker, Module, Wasm
 from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.native.failure import last_line
+from sentinel_host.native.imports import define, host_functions
 from sentinel_host.native.plan import CallLimits, Export, Plan, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
@@ -73,10 +74,19 @@ class GuestEngine:
         self._stats: dict[str, GuestStats] = {}
         self.log = GuestLog()
         self.queue = RunQueue()
-        for entry in IMPORTS:
-            for patch in range(VERSION[2] + 1):
-                version = f"{VERSION[0]}.{VERSION[1]}.{patch}"
-                self.log.buffer.define(self._linker, f"{PACKAGE}/{entry.interface}@{version}", entry.name)
+        functions = host_functions() | {"log.write": self.log.buffer.write_import}
+        self._types = [
+            define(
+                self._linker,
+                f"{PACKAGE}/{entry.interface}@{VERSION[0]}.{VERSION[1]}.{patch}",
+                entry.name,
+                entry.params,
+                entry.results,
+                functions[f"{entry.interface}.{entry.name}"],
+            )
+            for entry in IMPORTS
+            for patch in range(VERSION[2] + 1)
+        ]
 
     def stats_of(self, name: str) -> GuestStats:
         """The counts of a guest, which go on over its versions; the same name has the same for ever."""
@@ -102,8 +112,8 @@ class GuestEngine:
             log.id_of(name),
         )
 
-    def prepare(self, artefact: Artefact) -> tuple[InstancePre, CheckedGuest]:
-        """Compile a guest, hold it to the contract and link it.
+    def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:
+        """Compile a guest, hold it to the contract and link it; ``grants`` are interfaces that it may import.
 
         Raises `GuestLoadError`.
         """
@@ -111,7 +121,7 @@ class GuestEngine:
             module = Module(self._engine, artefact.core)
         except WasmtimeError as error:
             raise GuestLoadError(f"{artefact.path}: is not a valid module: {one_line(last_line(str(error)))}") from None
-        checked = check(surface_of(module), artefact.path)
+        checked = check(surface_of(module), artefact.path, grants)
         try:
             return self._linker.instantiate_pre(module), checked
         except WasmtimeError as error:

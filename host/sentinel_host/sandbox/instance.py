@@ -14,6 +14,7 @@ from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
+from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
 from sentinel_host.sandbox.text import one_line
 
@@ -38,6 +39,7 @@ class Blueprint:
     module: InstancePre
     checked: CheckedGuest
     limits: Limits
+    grants: Grants = NONE
 
     def new_plan(self) -> Plan:
         """The native side of it, for one configuration."""

@@ -9,6 +9,7 @@ from sentinel_host.abi.contract import CONFIGURE
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.sandbox.artefact import Artefact, read_artefact
 from sentinel_host.sandbox.engine import GuestEngine
+from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.middleware import GuestMiddleware
@@ -73,17 +74,21 @@ class LoadedGuest:
         return GuestLoadError(f"{self.path}: {error.hook}: {error.reason}")
 
 
-def load_guest(path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits = DEFAULT) -> LoadedGuest:
+def load_guest(
+    path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits = DEFAULT, grants: Grants = NONE
+) -> LoadedGuest:
     """Read, compile and check the guest in a file; ``name`` is what it is called everywhere else.
 
     Raises `GuestLoadError`, one line that names the file and what is wrong.
     """
-    return load_artefact(read_artefact(path), name, engine, limits)
+    return load_artefact(read_artefact(path), name, engine, limits, grants)
 
 
-def load_artefact(artefact: Artefact, name: str, engine: GuestEngine, limits: Limits = DEFAULT) -> LoadedGuest:
+def load_artefact(
+    artefact: Artefact, name: str, engine: GuestEngine, limits: Limits = DEFAULT, grants: Grants = NONE
+) -> LoadedGuest:
     """As `load_guest`, for a file that has been read already."""
-    module, checked = engine.prepare(artefact)
+    module, checked = engine.prepare(artefact, grants.names)
     return LoadedGuest(
         name=name,
         path=artefact.path,
@@ -95,5 +100,5 @@ def load_artefact(artefact: Artefact, name: str, engine: GuestEngine, limits: Li
         abi_version=checked.version,
         language=artefact.language,
         sdk=artefact.sdk,
-        _blueprint=Blueprint(name, engine, module, checked, limits),
+        _blueprint=Blueprint(name, engine, module, checked, limits, grants),
     )

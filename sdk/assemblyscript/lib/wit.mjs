@@ -3,6 +3,9 @@ import { fileURLToPath } from "node:url";
 
 import { HOOKS } from "./hooks.mjs";
 
+/** The interfaces that a guest may import. */
+export const IMPORTS = ["log", "clock", "random"];
+
 /** Where the contract is: in the repository, or in the package when that was packed. */
 export function witDirectory() {
   const repository = fileURLToPath(new URL("../../../wit/", import.meta.url));
@@ -23,10 +26,11 @@ export function guestWorld(hooks) {
     .filter((name) => name.endsWith(".wit"))
     .sort();
   const interfaces = files.map((name) => readFileSync(`${directory}/${name}`, "utf8").replace(PACKAGE, ""));
+  // Those that the guest's code does not use are dropped from the component.
+  const imports = IMPORTS.map((name) => `  import ${name};\n`);
   const exports = hooks.map((hook) => `  export ${HOOKS[hook].interface};\n`);
   return `package sentinel:gateway@${witVersion()};\n${interfaces.join("")}
 world guest {
-  import log;
-${exports.join("")}}
+${imports.join("")}${exports.join("")}}
 `;
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { copyWit } from "../lib/pack.mjs";
 import { HOOKS } from "../lib/hooks.mjs";
-import { guestWorld, witVersion } from "../lib/wit.mjs";
+import { IMPORTS, guestWorld, witVersion } from "../lib/wit.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const WIT = fileURLToPath(new URL("../../../wit/", import.meta.url));
@@ -57,8 +57,17 @@ test("the hooks' parameters are those of the contract", () => {
   }
 });
 
-test("imports carry the contract's version", () => {
-  assert.ok(source("log").includes(`@external("sentinel:gateway/log@${witVersion()}", "write")`));
+test("every function that the contract offers is imported under its name and version", () => {
+  for (const name of IMPORTS) {
+    const functions = [...readFileSync(join(WIT, `${name}.wit`), "utf8").matchAll(/^ {4}([a-z-]+): func/gm)].map(([, item]) => item);
+    assert.ok(functions.length, name);
+    for (const item of functions)
+      assert.ok(source(name).includes(`@external("sentinel:gateway/${name}@${witVersion()}", "${item}")`), item);
+  }
+  assert.deepEqual(
+    [...new Set([...contract.matchAll(/^ {4}import ([a-z-]+);/gm)].map(([, name]) => name))].sort(),
+    [...IMPORTS].sort(),
+  );
 });
 
 test("the views have every field of their records", () => {
@@ -91,7 +100,7 @@ test("enums have the contract's cases in its order", () => {
 test("a world exports the interfaces that are asked for and nothing else", () => {
   const world = guestWorld(["configure", "onComplete"]).split("world guest {")[1];
   assert.deepEqual(world.match(/(import|export) [a-z-]+/g), [
-    "import log",
+    ...IMPORTS.map((name) => `import ${name}`),
     "export lifecycle",
     "export completion-handler",
   ]);

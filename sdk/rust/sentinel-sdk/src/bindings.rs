@@ -19,7 +19,11 @@ macro_rules! world {
             wit_bindgen::generate!({
                 path: "wit",
                 world: $world,
-                with: { "sentinel:gateway/log@0.1.0": crate::bindings::lifecycle::sentinel::gateway::log },
+                with: {
+                    "sentinel:gateway/log@0.1.0": crate::bindings::lifecycle::sentinel::gateway::log,
+                    "sentinel:gateway/clock@0.1.0": crate::bindings::lifecycle::sentinel::gateway::clock,
+                    "sentinel:gateway/random@0.1.0": crate::bindings::lifecycle::sentinel::gateway::random,
+                },
                 pub_export_macro: true,
                 export_macro_name: $export,
                 default_bindings_module: $path,

@@ -3,12 +3,14 @@
 #[allow(missing_docs, unsafe_code)]
 mod bindings;
 mod chunk;
+pub mod clock;
 mod context;
 mod de;
 mod edits;
 mod guest;
 mod headers;
 pub mod log;
+pub mod random;
 mod request;
 mod response;
 mod runtime;
