@@ -12,7 +12,7 @@ from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 from sentinel_host.http.h2 import Http2Protocol
 from sentinel_host.http.lane import Limits
 from tests.http2.peer import Peer, bodies, data, request
-from tests.lane.harness import answer, echo, eventually, http_app, lane, read_body
+from tests.lane.harness import PATIENCE, answer, echo, eventually, http_app, lane, read_body
 
 FLOW_CONTROL_ERROR, CANCEL = 3, 8
 
@@ -204,7 +204,7 @@ def test_a_client_that_opens_no_window_is_given_up_alone() -> None:
     with lane(app, Limits(write_stalled=0.2)) as worker, Peer(worker.connect(), window=100) as peer:
         peer.send(peer.headers(1, request(), end=True))
         assert peer.answer(1).reset == CANCEL
-        assert cancelled.wait(5)
+        assert cancelled.wait(PATIENCE)
         assert worker.connections.limits_hit == {"write_stalled": 1}
         peer.ping()
 

@@ -173,7 +173,7 @@ def test_clients_that_leave_cancel_their_upstreams(peer: Peer, origin: Upstream,
         peer.send(peer.headers(number, request(), end=True))
         peer.until(lambda number=number: peer.of(number).body == b"part")
         peer.send(RstStreamFrame(number, 8))
-        assert ended.acquire(timeout=1)
+        assert ended.acquire(timeout=PATIENCE)
 
 
 def test_answers_to_large_uploads_before_their_end(peer: Peer, origin: Upstream) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from hypercorn.utils import LifespanFailureError
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.h2 import Http2Protocol
 from sentinel_host.http.lane import Connections, Limits
-from sentinel_host.server import Endpoint, address_of, bind, run, serve, tls_context
+from sentinel_host.server import Endpoint, address_of, bind, run, serve, take_no_more, tls_context
 from tests.lane.harness import (
     PATIENCE,
     Lane,
@@ -319,6 +321,29 @@ class TestShutdown:
                 assert (status, headers["connection"]) == (200, "close")
             assert worker.join() < 5
 
+    def test_who_has_connected_is_served(self) -> None:
+        """Connections that waited to be accepted were reset when the listening socket was closed."""
+        stalled, go_on = threading.Event(), threading.Event()
+
+        @http_app
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            if scope["path"] == "/stall":
+                stalled.set()
+                go_on.wait(PATIENCE)
+            for message in answer(b"done"):
+                await send(message)
+
+        with lane(app) as worker, ExitStack() as stack:
+            first = stack.enter_context(worker.connect())
+            first.sendall(GET.replace(b"GET /", b"GET /stall"))
+            assert stalled.wait(PATIENCE)
+            waiting = [stack.enter_context(worker.connect()) for _ in range(50)]
+            for sock in waiting:
+                sock.sendall(GET)
+            worker.begin_stop()
+            go_on.set()
+            assert [response(sock)[2] for sock in [first, *waiting]] == [b"done"] * 51
+
     def test_grace_ends(self) -> None:
         app, entered, _ = self.gated()
         with lane(app, grace=0.7) as worker, worker.connect() as busy:
@@ -406,6 +431,27 @@ def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_a_socket_that_takes_no_more_keeps_who_has_connected() -> None:
+    with bind("127.0.0.1:0") as listening, socket.socket() as late, socket.socket() as later:
+        listening.listen()
+        with socket.create_connection(listening.getsockname(), timeout=PATIENCE) as early:
+            take_no_more(listening)
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect(listening.getsockname())
+            listening.settimeout(PATIENCE)
+            accepted, _ = listening.accept()
+            with accepted:
+                early.sendall(b"still")
+                assert accepted.recv(10) == b"still"
+                address = listening.getsockname()
+                listening.close()
+                later.settimeout(PATIENCE)
+                assert later.connect_ex(address) == errno.ECONNREFUSED
+                accepted.sendall(b"there")
+                assert early.recv(10) == b"there"
 
 
 class TestBind:

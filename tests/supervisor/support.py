@@ -21,6 +21,8 @@ from pathlib import Path
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received
 
+# Below the half of a second for which a gateway that ends keeps idle connections.
+_HELD_UP = 0.25
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Puts inherited sockets where a service manager would, and becomes the gateway.
 _LAUNCHER = """
@@ -89,7 +91,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> float:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> float:
     """Look until something is true; returns how long that took."""
     begun = time.monotonic()
     while not condition():
@@ -129,9 +131,9 @@ def launched(
 
 @dataclass(frozen=True)
 class Lost:
-    """A request that got no whole answer, when it was begun and given up, and why."""
+    """A request that got no whole answer: since when its connection was in use, when it was given up, and why."""
 
-    begun: float
+    since: float
     ended: float
     reason: str
 
@@ -140,7 +142,8 @@ class Load:
     """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh`` on new ones.
 
     With ``asks_again`` they do what RFC 9112 section 9.3.1 asks of clients: a request that finds its kept connection
-    closed goes out on a new one. Whether it had reached anybody shows at the upstream.
+    closed goes out on a new one. Whether it had reached anybody shows at the upstream. One whose client was itself
+    held up before it goes out again anyhow: nobody keeps an idle connection open for it.
     """
 
     def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2, asks_again: bool = False) -> None:
@@ -171,19 +174,22 @@ class Load:
     def wait_for(self, more: int) -> None:
         """Wait until so many more requests have been answered."""
         goal = self.answered + more
-        wait_until(lambda: self.answered >= goal, f"{more} more answers", 30)
+        wait_until(lambda: self.answered >= goal, f"{more} more answers", 60)
 
     def _run(self, keep: bool) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=20)
+        answered = 0.0
+        connection = http.client.HTTPConnection(*self._address, timeout=30)
         while not self._stop.is_set():
             begun = time.monotonic()
             reused = connection.sock is not None
+            since = answered if reused else begun
             try:
                 connection.request("GET", "/")
                 response = connection.getresponse()
                 body = response.read()
                 if response.status != 200 or body != b"hello":
                     raise http.client.HTTPException(f"{response.status} {body[:80]!r}")
+                answered = time.monotonic()
                 with self._lock:
                     self.answered += 1
             except ConnectionRefusedError as error:
@@ -191,21 +197,22 @@ class Load:
                 connection.close()
                 time.sleep(0.01)
             except (OSError, http.client.HTTPException) as error:
-                if reused and self._asks_again and isinstance(error, ConnectionError):
+                held_up = begun - since > _HELD_UP
+                if reused and (self._asks_again or held_up) and isinstance(error, ConnectionError):
                     connection.close()
                     continue
-                self.lost.append(Lost(begun, time.monotonic(), repr(error)))
+                self.lost.append(Lost(since, time.monotonic(), repr(error)))
                 connection.close()
             if not keep:
                 connection.close()
         connection.close()
 
 
-def kill(pid: int) -> float:
-    """SIGKILL; returns when."""
-    now = time.monotonic()
+def kill(pid: int) -> tuple[float, float]:
+    """SIGKILL; returns between which times."""
+    before = time.monotonic()
     os.kill(pid, signal.SIGKILL)
-    return now
+    return before, time.monotonic()
 
 
 class Pieces:
@@ -227,6 +234,6 @@ class Pieces:
 
     def send(self, piece: bytes) -> None:
         """Send one chunk; an empty one is the last."""
-        assert self._begun.wait(20)
+        assert self._begun.wait(30)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)

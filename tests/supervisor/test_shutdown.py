@@ -86,8 +86,8 @@ def test_a_second_signal_ends_everything_at_once(
         gateway.process.send_signal(number)
         wait_until(lambda: refuses(gateway.public), "new connections to be refused")
         gateway.process.send_signal(number)
-        assert gateway.process.wait(3) == -number
-        wait_until(lambda: not any(exists(pid) for pid in processes), "the workers' end", 3)
+        assert gateway.process.wait(10) == -number
+        wait_until(lambda: not any(exists(pid) for pid in processes), "the workers' end")
     pieces.send(b"")
 
 

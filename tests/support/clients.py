@@ -40,7 +40,7 @@ def fetch(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     body: Any = None,
-    timeout: float = 20,
+    timeout: float = 30,
 ) -> Answer:
     """One request over http.client, on a connection of its own."""
     connection = http.client.HTTPConnection(*address, timeout=timeout)
@@ -53,7 +53,7 @@ def fetch(
         connection.close()
 
 
-def exchange(address: tuple[str, int], data: bytes, *, timeout: float = 10, half_close: bool = False) -> bytes:
+def exchange(address: tuple[str, int], data: bytes, *, timeout: float = 30, half_close: bool = False) -> bytes:
     """Send bytes as they are and return everything that comes back until the other side closes."""
     with socket.create_connection(address, timeout=timeout) as connection:
         connection.sendall(data)
@@ -71,7 +71,7 @@ def exchange(address: tuple[str, int], data: bytes, *, timeout: float = 10, half
 class Wire:
     """A connection on which a test says every byte, and reads responses one part at a time."""
 
-    def __init__(self, address: tuple[str, int], *, timeout: float = 15, receive_buffer: int | None = None) -> None:
+    def __init__(self, address: tuple[str, int], *, timeout: float = 30, receive_buffer: int | None = None) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -56,13 +56,13 @@ class GatewayProcess:
         """The public side's URL without a path."""
         return f"http://{self.public[0]}:{self.public[1]}"
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
         """Wait until something that the log shows is true."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition() or self._ended, seconds) or not condition():
                 raise AssertionError(f"no {what}; the log says:\n{''.join(self.log)}")
 
-    def wait_for_log(self, text: str, seconds: float = 10) -> str:
+    def wait_for_log(self, text: str, seconds: float = 30) -> str:
         """The first line that holds the text, once it is there."""
         self.wait(lambda: any(text in line for line in self.log), f"line with {text!r}", seconds)
         return next(line for line in self.log if text in line)
@@ -80,7 +80,7 @@ class GatewayProcess:
             0,
         )
 
-    def wait_for_metric(self, line: str, expected: float, seconds: float = 10) -> None:
+    def wait_for_metric(self, line: str, expected: float, seconds: float = 30) -> None:
         """Wait until a figure of ``/metrics`` is what is expected."""
         end = time.monotonic() + seconds
         while (value := self.metric(line)) != expected:
@@ -96,7 +96,7 @@ class GatewayProcess:
         """Open file descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def stop(self, seconds: float = 10) -> int:
+    def stop(self, seconds: float = 30) -> int:
         """SIGTERM, and wait; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -184,10 +184,10 @@ def _running(
     )
     gateway = GatewayProcess(process, folder)
     try:
-        gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", 30)
+        gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", 60)
         yield gateway
     finally:
-        gateway.stop(30)
+        gateway.stop(60)
     faults = [line for line in gateway.log if any(sign in line for sign in _FAULTS) and not tolerated(line)]
     assert not faults, f"the gateway logged faults of its own:\n{''.join(faults)}"
 

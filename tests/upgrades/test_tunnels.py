@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from tests.lane.harness import PATIENCE
 from tests.support.clients import Wire, fetch
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Handler, Received, Upstream, answering
@@ -227,6 +228,6 @@ def test_a_side_that_breaks_off_takes_the_other_with_it(gateway: GatewayProcess,
         assert wire.exactly(5) == b"begun"
         if who == "client":
             wire.reset()
-            assert ended.wait(1)
+            assert ended.wait(PATIENCE)
         else:
             assert wire.rest() == b""

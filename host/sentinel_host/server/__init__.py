@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sentinel_host.server.serve import Endpoint, run, serve
-from sentinel_host.server.sockets import address_of, bind, tls_context
+from sentinel_host.server.sockets import address_of, bind, take_no_more, tls_context
 
-__all__ = ["Endpoint", "address_of", "bind", "run", "serve", "tls_context"]
+__all__ = ["Endpoint", "address_of", "bind", "run", "serve", "take_no_more", "tls_context"]

@@ -18,6 +18,7 @@ from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
 from sentinel_host.server.http2 import Http2Connections
+from sentinel_host.server.sockets import take_no_more
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -26,7 +27,9 @@ _T = TypeVar("_T")
 _BACKLOG: Final = 2048
 # A handshake is part of the time to headers: HAProxy bounds both with `timeout client`.
 _HANDSHAKE_TIME: Final = 10.0
-# Two round trips across a continent: handshakes that are under way when the worker stops accepting.
+# A round trip within a continent: connections whose SYN was answered when the worker was told to stop.
+_LAST_CONNECTIONS: Final = 0.05
+# Two across a continent: TLS handshakes that are under way when the worker stops accepting.
 _LAST_HANDSHAKES: Final = 0.3
 # Long enough for a full queue; clients that go on connecting must not keep a worker from stopping.
 _QUEUE_TIME: Final = 0.2
@@ -34,11 +37,15 @@ _QUEUE_TIME: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A bound socket, the listener's name that applications see, and its TLS context if it speaks TLS."""
+    """A bound socket, the listener's name that applications see, and its TLS context if it speaks TLS.
+
+    ``owned``: no other process accepts from the socket, or will, so that serving ends with nobody listening there.
+    """
 
     name: str
     socket: socket.socket
     tls: ssl.SSLContext | None = None
+    owned: bool = False
 
 
 async def serve(
@@ -102,7 +109,7 @@ async def _accept(
         await shutdown()
     finally:
         until = loop.time() + grace
-        await _empty_queues([endpoint.socket for endpoint in endpoints[: len(servers)]])
+        await _accept_the_last(endpoints[: len(servers)], grace)
         for listening in servers:
             listening.close()
         await _let_begin(endpoints, grace)
@@ -110,12 +117,15 @@ async def _accept(
         connections.stop()
 
 
-async def _empty_queues(sockets: Sequence[socket.socket]) -> None:
+async def _accept_the_last(endpoints: Sequence[Endpoint], grace: float) -> None:
     """Accept what has connected: the last process to close a listening socket resets what still waits in its queue."""
     queues = select.poll()
-    for sock in sockets:
-        queues.register(sock, select.POLLIN)
+    for endpoint in endpoints:
+        if endpoint.owned:
+            take_no_more(endpoint.socket)
+        queues.register(endpoint.socket, select.POLLIN)
     loop = asyncio.get_running_loop()
+    await asyncio.sleep(min(grace, _LAST_CONNECTIONS))
     until = loop.time() + _QUEUE_TIME
     while queues.poll(0):
         # The loop accepts one connection per turn and socket.

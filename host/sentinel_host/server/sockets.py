@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import socket
 import ssl
+import struct
+from typing import Final
 
 from hypercorn.config import Config
 
 from sentinel_host.errors import ConfigError
+
+# From <asm-generic/socket.h> and <linux/filter.h>; Python names neither.
+_SO_ATTACH_FILTER: Final = 26
+# A TCP socket's filter sees a segment from its header on, where byte 13 is the flags: drop it if SYN is set and ACK is
+# not, and take every other whole.
+_NO_NEW_CONNECTION: Final = (
+    (0x30, 0, 0, 13),  # ldb [13]
+    (0x54, 0, 0, 0x12),  # and #SYN|ACK
+    (0x15, 0, 1, 0x02),  # jeq #SYN, next, next but one
+    (0x06, 0, 0, 0),  # ret #0
+    (0x06, 0, 0, 0xFFFFFFFF),  # ret #all
+)
 
 
 def bind(address: str) -> socket.socket:
@@ -32,6 +48,21 @@ def bind(address: str) -> socket.socket:
         sock.close()
         raise ConfigError(f"{address}: {error.strerror or error}") from error
     return sock
+
+
+def take_no_more(sock: socket.socket) -> None:
+    """Let nobody begin a connection to a listening socket that is about to be closed, whoever else has it open.
+
+    Closing resets the connections that wait to be accepted: who accepts until there is none and then closes resets
+    what comes in between. After this, only connections whose handshake has begun still come. A client sends a SYN that
+    was dropped again, as a rule after a second, and is then refused, or taken by who listens in our place. Where the
+    system knows no socket filters, nothing happens.
+    """
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
+    code = ctypes.create_string_buffer(program, len(program))
+    with contextlib.suppress(OSError):
+        option = struct.pack("HL", len(_NO_NEW_CONNECTION), ctypes.addressof(code))
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
 
 
 def address_of(sock: socket.socket) -> str:

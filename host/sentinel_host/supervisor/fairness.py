@@ -5,7 +5,9 @@ accepted belongs to no worker, so that none is lost with a worker that dies, and
 takes long to come back. What the shared queue lacks is fairness: the first worker that wakes up takes a whole burst
 before another is scheduled, and with connections that are kept it stays at that (64 of 64 were seen). So workers show
 each other how many connections they have, and one that has clearly more than another pauses after each that it
-accepts, for long enough that an idle one wakes up: the queue woke that one, too.
+accepts, for long enough that an idle one wakes up: the queue woke that one, too. That evens shares out as connections
+come, and promises nothing of a single burst: on a busy machine it may be over before the last worker has run at all,
+and a longer pause would let the whole gateway wait for one that hangs.
 """
 
 from __future__ import annotations

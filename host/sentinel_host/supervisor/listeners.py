@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 from sentinel_host.config import BindConfig, Config, TlsConfig
 from sentinel_host.errors import ConfigError
-from sentinel_host.server import Endpoint, address_of, bind, tls_context
+from sentinel_host.server import Endpoint, address_of, bind, take_no_more, tls_context
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A socket, the name of its listener, and the TLS files of that address."""
+    """A socket, the name of its listener, and the TLS files of that address; ``owned`` is as in `Endpoint`."""
 
     name: str
     socket: socket.socket
     tls: TlsConfig | None = None
+    owned: bool = False
 
     def endpoint(self) -> Endpoint:
         """What `serve` takes. Raises `ConfigError` for files that are not a certificate and its key."""
-        return Endpoint(self.name, self.socket, tls_context(self.tls.cert, self.tls.key) if self.tls else None)
+        tls = tls_context(self.tls.cert, self.tls.key) if self.tls else None
+        return Endpoint(self.name, self.socket, tls, self.owned)
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"
@@ -52,7 +54,7 @@ class Listeners:
                 f"LISTEN_FDS: {len(sockets)} public sockets stand for server.bind, which has {len(entries)}"
             )
         return [
-            Listening("public", sock, entry.tls or config.server.tls)
+            Listening("public", sock, entry.tls or config.server.tls, owned=not self._activated["public"])
             for entry, sock in zip(entries, sockets, strict=True)
         ]
 
@@ -63,13 +65,17 @@ class Listeners:
             raise ConfigError("LISTEN_FDS: there is one admin listener")
         if sockets:
             return Listening("admin", sockets[0])
-        return Listening("admin", bind(config.server.admin)) if config.server.admin is not None else None
+        return Listening("admin", bind(config.server.admin), owned=True) if config.server.admin is not None else None
 
     def keep(self, used: list[Listening]) -> None:
-        """Close every other public socket. Workers that have it too still accept from it."""
+        """Close every other public socket, and let none of those that we bound be connected to.
+
+        Workers that have it too still accept what has connected.
+        """
         kept = {listening.socket for listening in used}
         for key, sock in list(self._bound.items()):
             if sock not in kept:
+                take_no_more(sock)
                 self._bound.pop(key).close()
         for sock in self._activated["public"]:
             if sock not in kept:
