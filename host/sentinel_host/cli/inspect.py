@@ -34,6 +34,7 @@ def _describe(file: str, engine: GuestEngine) -> str:
         "language": guest.language or "unknown",
         "sdk": guest.sdk or "unknown",
         "size": f"{guest.size} bytes",
+        "self-test": f"{len(guest.self_test)} cases" if guest.self_test else "none",
         "sha256": guest.sha256,
         "signed": _signed(data, file),
     }

@@ -15,10 +15,15 @@ from sentinel_host.sandbox.text import one_line
 # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
 MAX_BYTES = 64 * 1024 * 1024
 
+SELF_TEST = "sentinel:self-test"
+
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the whole file's."""
+    """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the whole file's.
+
+    ``self_test`` is the content of its section of that name, empty without one; see `sentinel_host.sandbox.cases`.
+    """
 
     path: str
     core: bytes
@@ -26,6 +31,7 @@ class Artefact:
     sha256: str
     size: int
     producers: binary.Producers
+    self_test: bytes = b""
 
     @property
     def language(self) -> str | None:
@@ -83,9 +89,17 @@ def parse_artefact(data: bytes, path: str) -> Artefact:
         if wrapped:
             for field, pairs in binary.producers(core).items():
                 told.setdefault(field, pairs)
+        # Compilers put it into the core module; whoever adds it later, into the file.
+        tests = [part for whole in ((data, core) if wrapped else (data,)) for part in _self_tests(whole)]
+        if len(tests) > 1:
+            raise binary.MalformedWasm(f"has {len(tests)} sections {SELF_TEST}")
     except binary.MalformedWasm as error:
         raise GuestLoadError(f"{path}: {one_line(str(error))}") from None
-    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told)
+    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told, *tests)
+
+
+def _self_tests(data: bytes) -> list[bytes]:
+    return [section.body for section in binary.custom_sections(data, SELF_TEST)]
 
 
 def _main_module(component: bytes) -> bytes:

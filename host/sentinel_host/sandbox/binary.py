@@ -128,14 +128,24 @@ def exports(module: bytes) -> dict[str, str]:
 
 
 def custom_sections(data: bytes, name: str) -> list[CustomSection]:
-    """The custom sections of that name, in order; those of modules inside a component are not among them."""
+    """The custom sections of that name, in order; those of modules inside a component are not among them.
+
+    One whose name cannot be read has another.
+    """
     found = []
     begin = len(CORE_HEADER)
     for number, reader in _sections(data):
-        if number == _CUSTOM and reader.name() == name:
+        if number == _CUSTOM and _is_named(reader, name):
             found.append(CustomSection(name, begin, reader.end, reader.take(reader.end - reader.at)))
         begin = reader.end
     return found
+
+
+def _is_named(section: _Reader, name: str) -> bool:
+    try:
+        return section.name() == name
+    except MalformedWasm:
+        return False
 
 
 def producers(data: bytes) -> Producers:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from sentinel_host.abi.contract import CONFIGURE
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.sandbox.artefact import Artefact, read_artefact
+from sentinel_host.sandbox.cases import Case, parse_cases
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.middleware import GuestMiddleware
+from sentinel_host.sandbox.selftest import run_self_test, run_self_test_now
 
 # MessagePack of a map without entries: no configuration was written.
 NO_CONFIG = b"\x80"
@@ -23,7 +25,7 @@ class LoadedGuest:
     """A compiled and checked guest; instances are made from it, by `middleware`.
 
     ``hooks`` are names such as ``on-request``, ``imports`` look like ``sentinel:gateway/log@0.1.0#write``; ``language``
-    and ``sdk`` are what the file says about itself, if it does.
+    and ``sdk`` are what the file says about itself, if it does; ``self_test`` is the cases that it brings.
     """
 
     name: str
@@ -36,6 +38,7 @@ class LoadedGuest:
     abi_version: str
     language: str | None
     sdk: str | None
+    self_test: tuple[Case, ...]
     _blueprint: Blueprint = field(repr=False)
 
     def middleware(
@@ -44,14 +47,19 @@ class LoadedGuest:
         """Start an instance with this configuration, one MessagePack map; each call makes an independent pool.
 
         ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose. Waits for as
-        long as the guest takes to start, at most a second. Raises `GuestLoadError` when the guest fails while it
-        starts, or refuses the configuration.
+        long as the guest takes to start, at most a second, and for its self-test. Raises `GuestLoadError` when the
+        guest fails while it starts, refuses the configuration, or fails a case of its self-test.
         """
         made = self._make(config, on_failure, upstreams)
         try:
             made.start_now()
         except GuestError as error:
             raise self._refused(error) from error
+        try:
+            run_self_test_now(self._blueprint, self.self_test, config, self.path)
+        except GuestLoadError:
+            made.close()
+            raise
         return made
 
     async def start_middleware(
@@ -63,6 +71,11 @@ class LoadedGuest:
             await made.start()
         except GuestError as error:
             raise self._refused(error) from error
+        try:
+            await run_self_test(self._blueprint, self.self_test, config, self.path)
+        except BaseException:
+            made.close()
+            raise
         return made
 
     def _make(self, config: bytes, on_failure: str, upstreams: frozenset[str]) -> GuestMiddleware:
@@ -100,5 +113,6 @@ def load_artefact(
         abi_version=checked.version,
         language=artefact.language,
         sdk=artefact.sdk,
+        self_test=parse_cases(artefact.self_test, artefact.path),
         _blueprint=Blueprint(name, engine, module, checked, limits, grants),
     )

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import asc from "assemblyscript/asc";
 
+import { selfTestSection } from "./self-test.mjs";
 import { GuestError, PACKAGE, sentinelTransform } from "./transform.mjs";
 import { guestWorld } from "./wit.mjs";
 
@@ -114,7 +115,8 @@ export async function componentize(module, hooks) {
 }
 
 /**
- * Builds a guest.
+ * Builds a guest. A file `self-test.json` in its folder becomes the self-test that the gateway runs when it loads the
+ * guest.
  *
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
  * @param options - as for {@link compile}
@@ -122,6 +124,9 @@ export async function componentize(module, hooks) {
  * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the compiler's diagnostics
  */
 export async function build(path, options = {}) {
+  // Before the compiler, which takes seconds.
+  const selfTest = selfTestSection(findEntry(path));
   const { module, ...rest } = await compile(path, options);
-  return { component: await componentize(module, rest.hooks), ...rest };
+  const component = await componentize(module, rest.hooks);
+  return { component: Buffer.concat([component, selfTest]), ...rest };
 }

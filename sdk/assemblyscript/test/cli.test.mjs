@@ -83,6 +83,22 @@ describe("build", () => {
     assert.match(result.stderr, /mind the gap/);
   });
 
+  test("a self-test beside the sources is in the file, as it was written", () => {
+    const cases = '[{"name": "n", "hook": "on-request", "expect": {"action": "continue"}}]';
+    writeFileSync(join(folder, "sample/self-test.json"), cases);
+    for (const [source, name] of [
+      ["sample", "tested.wasm"],
+      ["sample/assembly/index.ts", "tested-too.wasm"],
+    ])
+      assert.equal(run("build", source, "-o", name).status, 0);
+    rmSync(join(folder, "sample/self-test.json"));
+    const tested = readFileSync(join(folder, "tested.wasm"));
+    const body = `\x12sentinel:self-test${cases}`;
+    const section = Buffer.from(`\0${String.fromCharCode(body.length)}${body}`);
+    assert.deepEqual(tested.subarray(-section.length), section);
+    assert.ok(tested.equals(readFileSync(join(folder, "tested-too.wasm"))));
+  });
+
   test("the same sources give the same bytes, from a file as from its folder", () => {
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "again.wasm").status, 0);
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "once-more.wasm").status, 0);
@@ -104,12 +120,20 @@ describe("what goes wrong is one line, and nothing is written", () => {
       1,
       "empty: no assembly/index.ts or index.ts in it",
     ],
+    [
+      "a self-test that is no JSON",
+      { t: GUEST, "t/self-test.json": "[" },
+      ["build", "t", "-o", "x.wasm"],
+      1,
+      "self-test.json: ",
+    ],
     ["no hook", { b: "export function f(): void {}" }, ["build", "b", "-o", "x.wasm"], 1, `index.ts: ${NO_HOOK}`],
     ["an output that cannot be", { a: GUEST }, ["build", "a", "-o", "a/index.ts/x.wasm"], 1, "a/index.ts"],
   ]) {
     test(what, () => {
       for (const [name, text] of Object.entries(files)) {
         if (text === null) mkdirSync(join(folder, name), { recursive: true });
+        else if (name.endsWith(".json")) writeFileSync(join(folder, name), text);
         else guestFolder(name, text);
       }
       const result = run(...args);

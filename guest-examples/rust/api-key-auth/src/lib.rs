@@ -76,3 +76,5 @@ impl Guest for ApiKeyAuth {
 fn refusal(status: u16, error: &str) -> Response {
     Response::new(status).header("content-type", "application/json").body(format!("{{\"error\":\"{error}\"}}"))
 }
+
+self_test!("self-test.json");

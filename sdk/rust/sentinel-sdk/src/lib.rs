@@ -14,6 +14,7 @@ pub mod random;
 mod request;
 mod response;
 mod runtime;
+mod self_test;
 mod summary;
 pub mod testing;
 #[cfg(test)]
@@ -34,7 +35,7 @@ pub use summary::{Outcome, Summary};
 /// own `Cargo.toml` lists `serde`.
 pub mod prelude {
     pub use crate::{
-        debug, error, guest, info, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue,
+        debug, error, guest, info, self_test, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue,
         IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
     };
     pub use serde::{Deserialize, Serialize};

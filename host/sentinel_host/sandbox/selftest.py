@@ -1,0 +1,96 @@
+"""Running a guest's self-test, on instances that nobody else gets: a case that traps costs no request anything."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from time import monotonic
+from typing import Any, Final
+
+from sentinel_host.abi.codec import AbiError, encode_config
+from sentinel_host.abi.contract import HOOKS
+from sentinel_host.errors import GuestError, GuestLoadError
+from sentinel_host.native.failure import CallFailed
+from sentinel_host.native.guest import NativeGuest, Suspension
+from sentinel_host.native.plan import Plan
+from sentinel_host.sandbox.cases import Case
+from sentinel_host.sandbox.instance import SLOTS, Blueprint, guest_error, overdue_error, step_of
+from sentinel_host.sandbox.runqueue import WallClockBound
+from sentinel_host.sandbox.text import one_line
+
+_HOOKS = {hook.name: hook for hook in HOOKS}
+_LABEL: Final = "self-test"
+# Seconds for all cases. A guest that takes longer keeps everybody waiting who has changed it.
+_MOST_TIME: Final = 5.0
+# Takes an instance, what its call answered and its deadline in seconds, and waits for the end of the call.
+_Settle = Callable[[NativeGuest, bytes | Suspension | None, float], Awaitable[bytes | None]]
+
+
+async def run_self_test(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str) -> None:
+    """Run the cases while the event loop goes on; ``config`` is for those that bring none, ``path`` for errors.
+
+    Raises `GuestLoadError` for the first that fails: its name, what was expected and what came.
+    """
+
+    async def settle(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
+        if isinstance(answer, Suspension):
+            return await blueprint.engine.queue.finish(instance, deadline)
+        return answer
+
+    await _run(blueprint, cases, config, path, settle)
+
+
+def run_self_test_now(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str) -> None:
+    """The same without an event loop."""
+
+    async def settle(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
+        return instance.settle(answer)
+
+    _drive(_run(blueprint, cases, config, path, settle))
+
+
+def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("it waits")
+
+
+async def _run(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str, settle: _Settle) -> None:
+    plan = blueprint.new_plan()
+    until = monotonic() + _MOST_TIME
+    for case in cases:
+        if monotonic() > until:
+            raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {_MOST_TIME:g} s have passed before it")
+        try:
+            reason = await _try(blueprint, case, config, plan, settle)
+        except GuestError as error:
+            reason = f"{error.hook}: {error.reason}"
+        except AbiError as error:
+            reason = one_line(str(error))
+        if reason is not None:
+            raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {reason}")
+
+
+async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, settle: _Settle) -> str | None:
+    """What is wrong, if anything is."""
+    hook = _HOOKS[case.hook]
+    if all(checked.hook is not hook for checked in blueprint.checked.hooks):
+        return f"the guest exports no {case.hook}"
+    limits = blueprint.limits
+    instance = NativeGuest(plan, blueprint.engine.log.next_calls())
+    deadline = limits.start_deadline
+    step = None
+    try:
+        begun = instance.start(config if case.config is None else encode_config(case.config))
+        await settle(instance, begun, deadline)
+        step, deadline = case.hook, limits.deadline
+        answer = instance.call(SLOTS[hook], case.payload(), case.context.encode(), True, _LABEL)
+        return case.mismatch(await settle(instance, answer, deadline), limits.answers)
+    except CallFailed as failed:
+        raise guest_error(blueprint.name, case.hook, failed, deadline) from None
+    except WallClockBound:
+        raise overdue_error(blueprint.name, step or step_of(instance), deadline) from None
+    finally:
+        instance.close()

@@ -1,0 +1,156 @@
+"""Self-tests: a guest that fails a case of its own is not taken into service, and the case is named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from sentinel_host.abi.codec import encode_config
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
+from sentinel_host.sandbox.artefact import SELF_TEST, parse_artefact
+from sentinel_host.sandbox.binary import custom_section
+from tests.support.gateways import ARTEFACTS
+from tests.wat import index
+
+CONFIG = encode_config({"keys": {"demo-key": "demo"}})
+AUTH = (ARTEFACTS / "assemblyscript" / "api-key-auth.wasm").read_bytes()
+NO_KEY = {"name": "no key", "hook": "on-request", "expect": {"action": "respond", "status": 401}}
+KEY = {
+    "name": "a key",
+    "config": {"keys": {"own": "me"}},
+    "hook": "on-request",
+    "head": {"path": "/a", "headers": [["x-api-key", "own"]]},
+    "expect": {
+        "action": "continue",
+        "edits": [["remove", "x-api-key"], ["set", "x-principal", "me"]],
+        "path": None,
+        "body": "skip",
+    },
+}
+
+
+def with_cases(data: bytes, *cases: dict[str, Any]) -> bytes:
+    return data + custom_section(SELF_TEST, json.dumps(cases).encode())
+
+
+def load(data: bytes, limits: Limits | None = None) -> LoadedGuest:
+    return load_artefact(parse_artefact(data, "guest.wasm"), "guest", GuestEngine(), limits or Limits())
+
+
+def refusal(data: bytes, config: bytes = b"\x80") -> str:
+    with pytest.raises(GuestLoadError) as refused:
+        load(data, Limits(start_deadline=0.02, deadline=0.005)).middleware(config)
+    return str(refused.value)
+
+
+async def start_on_the_loop(guest: LoadedGuest, config: bytes) -> None:
+    (await guest.start_middleware(config)).close()
+
+
+def test_cases_run_with_their_own_configuration_or_that_of_the_place() -> None:
+    guest = load(with_cases(AUTH, NO_KEY, KEY))
+    assert [case.name for case in guest.self_test] == ["no key", "a key"]
+    guest.middleware(CONFIG).close()
+
+
+def test_cases_run_on_the_loop() -> None:
+    asyncio.run(start_on_the_loop(load(with_cases(AUTH, NO_KEY, KEY)), CONFIG))
+    with pytest.raises(GuestLoadError, match="'no key': status: expected 402, got 401"):
+        asyncio.run(start_on_the_loop(load(with_cases(AUTH, expecting(NO_KEY, status=402))), CONFIG))
+    looping = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
+    with pytest.raises(GuestLoadError, match=r"'n': on-request: .*deadline"):
+        asyncio.run(start_on_the_loop(load(with_cases(index.wasm("hostile/realloc_loops"), looping)), b"\x80"))
+
+
+def expecting(case: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return case | {"expect": case["expect"] | more}
+
+
+MISMATCHES = [
+    (expecting(NO_KEY, status=403), "'no key': status: expected 403, got 401"),
+    (expecting(NO_KEY, action="continue"), '\'no key\': action: expected "continue", got "respond"'),
+    (expecting(NO_KEY, body="no"), "'no key': body: expected \"no\", got "),
+    (expecting(NO_KEY, headers=[]), "'no key': headers: expected [], got [["),
+    (
+        expecting(KEY, edits=[]),
+        '\'a key\': edits: expected [], got [["remove","x-api-key"],["set","x-principal","me"]]',
+    ),
+    (expecting(KEY, path="/b"), "'a key': path: expected \"/b\", got null"),
+    (KEY | {"config": {}}, "'a key': configure: refused its configuration: "),
+    (KEY | {"hook": "on-response", "head": {}}, "'a key': the guest exports no on-response"),
+]
+
+
+@pytest.mark.parametrize(("case", "reason"), MISMATCHES)
+def test_a_mismatch_names_the_case_what_was_expected_and_what_came(case: dict[str, Any], reason: str) -> None:
+    assert refusal(with_cases(AUTH, KEY, case), CONFIG).startswith(f"guest.wasm: self-test {reason}")
+
+
+def test_all_hooks_can_be_tested() -> None:
+    """The redactor has chunk hooks and a response hook, the access log a completion hook."""
+    chunk = {"name": "c", "hook": "on-response-chunk", "chunk": "4111111111111", "context": ""}
+    head = {"name": "h", "hook": "on-response", "head": {"status": 200, "headers": [["content-type", "text/plain"]]}}
+    redactor = (ARTEFACTS / "rust" / "redactor.wasm").read_bytes()
+    cases = [
+        chunk | {"expect": {"action": "replace", "chunk": "*" * 13}},
+        chunk | {"chunk": "", "expect": {"action": "continue"}},
+        head | {"expect": {"action": "continue", "body": "stream", "edits": [], "status": None}},
+    ]
+    load(with_cases(redactor, *cases)).middleware().close()
+    log = (ARTEFACTS / "rust" / "access-log.wasm").read_bytes()
+    summary = {"status": 499, "outcome": "client-aborted", "origin": "gateway", "upstream": "blue"}
+    case = {"name": "s", "hook": "on-complete", "head": summary, "expect": {"action": "continue"}}
+    load(with_cases(log, case)).middleware().close()
+
+
+@pytest.mark.parametrize(
+    ("guest", "reason"),
+    [
+        ("hostile/unreachable", "on-request: wasm `unreachable` instruction executed"),
+        ("hostile/realloc_loops", "on-request: deadline exceeded in cabi_realloc"),
+        ("good/echo", "request-action: expected [case, payload]"),
+    ],
+)
+def test_a_case_that_fails_otherwise_says_how(guest: str, reason: str) -> None:
+    case = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
+    assert refusal(with_cases(index.wasm(guest), case)).startswith(f"guest.wasm: self-test 'n': {reason}")
+
+
+BROKEN = {
+    "no JSON": (b"[", "self-test: "),
+    "no array": (b"{}", "self-test: Expected `array`"),
+    "an unknown key": (json.dumps([NO_KEY | {"hooks": 1}]).encode(), "unknown field `hooks`"),
+    "an unknown hook": (json.dumps([NO_KEY | {"hook": "on-reqest"}]).encode(), "on-reqest"),
+    "an unknown field of a head": (json.dumps([NO_KEY | {"head": {"pth": "/"}}]).encode(), "'no key': "),
+    "a number beyond records": (
+        json.dumps([{**NO_KEY, "hook": "on-complete", "head": {"duration": 1 << 70}}]).encode(),
+        "'no key': ",
+    ),
+    "a number beyond configurations": (json.dumps([NO_KEY | {"config": {"n": 1 << 70}}]).encode(), "'no key': "),
+    "too many": (json.dumps([NO_KEY] * 300).encode(), "300 cases, at most 256"),
+}
+
+
+@pytest.mark.parametrize(("section", "reason"), BROKEN.values(), ids=list(BROKEN))
+def test_a_section_that_cannot_be_read_is_refused_at_load(section: bytes, reason: str) -> None:
+    with pytest.raises(GuestLoadError) as refused:
+        load(AUTH + custom_section(SELF_TEST, section))
+    assert str(refused.value).startswith("guest.wasm: self-test")
+    assert reason in str(refused.value)
+
+
+def test_two_sections_are_refused() -> None:
+    with pytest.raises(GuestLoadError, match="2 sections sentinel:self-test"):
+        load(with_cases(with_cases(AUTH, NO_KEY), KEY))
+
+
+@pytest.mark.parametrize("guest", ["rust/api-key-auth", "assemblyscript/redactor"])
+def test_the_sdks_put_the_authors_file_into_the_guest(guest: str) -> None:
+    language, name = guest.split("/")
+    artefact = parse_artefact((ARTEFACTS / f"{guest}.wasm").read_bytes(), name)
+    source = ARTEFACTS.parents[1] / "guest-examples" / language / name / "self-test.json"
+    assert artefact.self_test == source.read_bytes()
