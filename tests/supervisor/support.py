@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.gateways import GatewayProcess
+from tests.support.gateways import CACHED, GatewayProcess
 from tests.support.upstreams import Received
 
 # Below the half of a second for which a gateway that ends keeps idle connections.
@@ -120,7 +120,7 @@ def launched(
         stderr=subprocess.PIPE,
         text=True,
         pass_fds=fds,
-        env=os.environ | (environment or {}),
+        env=os.environ | CACHED | (environment or {}),
     )
     gateway = GatewayProcess(process, config.parent)
     try:

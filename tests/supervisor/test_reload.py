@@ -143,8 +143,11 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
     assert fetch(gateway.admin, "/readyz").status == 200
 
 
-def test_one_worker_alone_says_that_it_cannot(upstream: Upstream, start: Start) -> None:
-    gateway = start(config(upstream.url, workers=1))
-    gateway.process.send_signal(signal.SIGHUP)
-    gateway.wait_for_log("one worker cannot be replaced")
+def test_one_worker_alone_reloads_in_place(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    text = config(upstream.url, workers=1) + "[guests]\nwatch = false\n"
+    gateway = start(text)
+    write_config(tmp_path, text.replace('path = "/"', 'path = "/elsewhere"'))
     assert fetch(gateway.public).body == b"hello"
+    reload(gateway)
+    assert fetch(gateway.public).status == 404
+    assert fetch(gateway.public, "/elsewhere").body == b"hello"

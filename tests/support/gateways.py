@@ -20,6 +20,8 @@ from tests.support.clients import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "guests"
+# Compiled guests of all tests: the user's own cache is none of their business, and most tests have the same few guests.
+CACHED = {"XDG_CACHE_HOME": str(ROOT / "build" / "cache")}
 
 _ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
 
@@ -180,7 +182,7 @@ def _running(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": _path(folder)},
+        env=os.environ | {"PYTHONPATH": _path(folder)} | CACHED,
     )
     gateway = GatewayProcess(process, folder)
     try:

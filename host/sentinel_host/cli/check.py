@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 
-from sentinel_host.config import load_config
+from sentinel_host.config import Config, load_config
 from sentinel_host.gateway.build import Builder, named_guests
-from sentinel_host.paths import STRICT
+from sentinel_host.hotload.hot import Hot
 
 
 def check(options: argparse.Namespace) -> int:
@@ -16,8 +17,8 @@ def check(options: argparse.Namespace) -> int:
     Returns 1 when a guest cannot be taken into service. Raises `ConfigError`.
     """
     config = load_config(options.config)
-    builder = Builder(config, STRICT)
-    faults = builder.build().faults
+    builder = Builder()
+    faults = asyncio.run(_faults(config, builder))
     for line in builder.engine.log.drain()[0]:
         print(f"{line.guest}: {line.level}: {line.message}")
     for name in named_guests(config):
@@ -28,3 +29,13 @@ def check(options: argparse.Namespace) -> int:
     if not faults:
         print(f"{config.file}: ok")
     return 1 if faults else 0
+
+
+async def _faults(config: Config, builder: Builder) -> dict[str, str]:
+    files = Hot(config)
+    try:
+        generation = await builder.build(config, *await files.obtain(named_guests(config)))
+        await builder.free(generation)
+        return generation.faults
+    finally:
+        await files.close()

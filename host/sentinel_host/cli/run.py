@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     notifier = Notifier.from_environment(os.environ)
     listeners = Listeners(activated_sockets(os.environ))
     if config.server.workers == 1:
-        _run_alone(config, listeners, notifier)
+        _run_alone(source, config, listeners, notifier)
     else:
         _supervise(source, config, listeners, notifier)
     return 0
@@ -43,10 +43,14 @@ def worker(options: argparse.Namespace) -> int:
     return work(options.control, write_guest_lines, log_json_lines)
 
 
-def _run_alone(config: Config, listeners: Listeners, notifier: Notifier) -> None:
+def _run_alone(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier) -> None:
     public, admin = listeners.open_public(config), listeners.open_admin(config)
     log_json_lines()
-    serving = Serving(config, write_guest_lines)
+    serving = Serving(
+        config,
+        write_guest_lines,
+        read_config=lambda: parse_source(read_source(source.file, source.upstream, source.bind)),
+    )
     run_alone(serving, [*public, *([admin] if admin is not None else [])], notifier, _admin_hosts(config))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sentinel_host.config.changes import fixed_changes, with_fixed
 from sentinel_host.config.load import load_config, parse_config, quick_config
 from sentinel_host.config.model import (
     BindConfig,
@@ -33,7 +34,9 @@ __all__ = [
     "ServerConfig",
     "TlsConfig",
     "UpstreamConfig",
+    "fixed_changes",
     "load_config",
     "parse_config",
     "quick_config",
+    "with_fixed",
 ]

@@ -81,10 +81,18 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     With ``verify_keys`` only files are loaded that one of these Ed25519 keys has signed: each is ``ed25519:`` with the
     public key in base64, or the name of a PEM file, relative to the configuration file.
+
+    With ``watch`` the folder and the configuration file are watched, and what changes is served without a restart.
+    ``cache`` is a directory for compiled guests, by default ``sentinel`` in the user's cache directory; a guest's file
+    of more than ``max_bytes`` is refused.
     """
 
     directory: str = "guests"
     verify_keys: list[str] = []
+    watch: bool = True
+    cache: str | None = None
+    # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
+    max_bytes: Bytes = Bytes(64 << 20)
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
     stats, generation = gateway.stats, gateway.generation
     routes = stats.routes.items()
     guests = gateway.guest_counts()
+    states = gateway.guest_states()
     opened: Numbers = {}
     idle: Numbers = {}
     waiting: Numbers = {}
@@ -56,13 +57,15 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             "sentinel_upstream_connects": connects,
             "sentinel_connections_accepted": {(): connections.accepted},
             **_guest_counters(guests),
+            "sentinel_guest_swaps": {(state.name,): state.swaps for state in states},
+            "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
             "sentinel_limit_checks": {
                 (route, limit, verdict): count for (route, limit, verdict), count in stats.limits.items()
             },
             "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
         },
         gauges={
-            "sentinel_requests_active": {(): stats.active},
+            "sentinel_requests_active": {(): gateway.live.active},
             "sentinel_upstream_connections": opened,
             "sentinel_upstream_connections_idle": idle,
             "sentinel_upstream_waiting": waiting,
@@ -71,6 +74,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
                 f"sentinel_guest_{name}": {(guest,): counts[name] for guest, counts in guests.items()}
                 for name in ("instances", "memory_bytes", "waiting", "quarantined")
             },
+            "sentinel_guest_info": {(state.name, state.sha256): 1 for state in states if state.state == "serving"},
             "sentinel_guest_missing": {(name,): 1 for name in generation.faults},
         },
         histograms={

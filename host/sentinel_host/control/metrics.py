@@ -42,6 +42,8 @@ COUNTERS: Final = {
     "sentinel_guest_quarantines": Family("Times that a guest was put into quarantine.", _GUEST),
     "sentinel_guest_refused": Family("Calls that were not made, in quarantine or for want of an instance.", _REFUSED),
     "sentinel_guest_instances_started": Family("Instances that were made.", _GUEST),
+    "sentinel_guest_swaps": Family("Versions that took over from another, or came first after the start.", _GUEST),
+    "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and losses of the file.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
     "sentinel_limit_checks": Family(
@@ -56,6 +58,7 @@ GAUGES: Final = {
     "sentinel_upstream_waiting": Family("Requests waiting for a connection.", _TARGET),
     "sentinel_connections": Family("Client connections that are open."),
     "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
+    "sentinel_guest_info": Family("Workers that serve this version of the guest.", ("guest", "sha256")),
     "sentinel_guest_instances": Family("Instances that are there.", _GUEST),
     "sentinel_guest_memory_bytes": Family("Linear memory of a guest's instances.", _GUEST),
     "sentinel_guest_waiting": Family("Requests waiting for an instance.", _GUEST),

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from quart import Quart
 
 from sentinel_host.config import Config, load_config
-from sentinel_host.gateway.build import Builder
+from sentinel_host.gateway.build import Builder, named_guests
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.limits import Counters, share
+from sentinel_host.gateway.live import GuestState, Live, Obtain
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
-from sentinel_host.http.rules import Admission, TrustedPeers
+from sentinel_host.hotload.hot import Hot
 from sentinel_host.limiter import SharedTable
-from sentinel_host.paths import PathRule
 from sentinel_host.sandbox import Sink
 
-_log = logging.getLogger("sentinel.gateway")
+
+class Supply(Protocol):
+    """Where guests come from, at the start and while the gateway serves."""
+
+    @property
+    def obtain(self) -> Obtain:
+        """Finds guests by name."""
+
+    def start(self) -> None:
+        """Bring what changes from now on."""
+
+    def reload(self) -> None:
+        """Look for changes now."""
+
+    async def close(self) -> None:
+        """Bring nothing more."""
 
 
 class Gateway(Quart):
@@ -36,27 +52,30 @@ class Gateway(Quart):
 
     generation: Generation
 
-    def __init__(self, config: Config, guest_log: Sink | None = None, limit_table: SharedTable | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        guest_log: Sink | None = None,
+        limit_table: SharedTable | None = None,
+        *,
+        read_config: Callable[[], Config] | None = None,
+        supply: Callable[[Live], Supply] | None = None,
+    ) -> None:
         super().__init__("sentinel_host", static_folder=None)
-        server = config.server
-        paths = PathRule(
-            keep_encoded_slash=server.paths.encoded_slash == "keep",
-            keep_empty_segments=server.paths.empty_segments == "keep",
-        )
-        self.settings = config
         self.stats = Stats()
-        self.admission = Admission(
-            identity_headers=server.identity_headers,
-            trusted=TrustedPeers(server.trusted_proxies),
-            paths=paths,
-            refuse_aliases=server.header_aliases == "refuse",
-        )
-        if limit_table is None and any(route.all_limits() for route in config.route):
-            limit_table = SharedTable.create(server.limit_slots)
-        self._counters = Counters(limit_table, self.stats.limits) if limit_table is not None else None
+        self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
-        self._builder = Builder(config, paths, self._counters)
+        self._builder = Builder()
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
+        self.live = Live(
+            config,
+            self._builder,
+            self._publish,
+            read_config or (lambda: load_config(config.file)) if supply is None else None,
+            self._prepare,
+        )
+        self._make_supply = supply or (lambda live: Hot(config, live))
+        self._supply: Supply
         self.before_serving(self._start)
         self.after_serving(self._stop)
 
@@ -64,16 +83,41 @@ class Gateway(Quart):
         """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
         return self._builder.engine.snapshot()
 
+    def guest_states(self) -> list[GuestState]:
+        """The guests that routes name, by name."""
+        return [state for _, state in sorted(self.live.states.items())]
+
+    def reload(self) -> None:
+        """Look for another configuration and other guests now."""
+        self._supply.reload()
+
+    def _publish(self, generation: Generation) -> None:
+        self.generation = generation
+
+    def _prepare(self, config: Config) -> None:
+        """Have a table before the first limit; one that has been made stays, whatever is configured later."""
+        if self._builder.counters is None:
+            table = self._limit_table
+            if table is None and any(route.all_limits() for route in config.route):
+                table = SharedTable.create(config.server.limit_slots)
+            if table is not None:
+                self._builder.counters = Counters(table, self.stats.limits)
+        store, counters = config.server.limit_store, self._builder.counters
+        if self._sharing is None and store is not None and counters is not None:
+            self._sharing = asyncio.create_task(share(counters, store))
+
     async def _start(self) -> None:
         self._log_pump.start()
-        if self.settings.server.limit_store is not None and self._counters is not None:
-            self._sharing = asyncio.create_task(share(self._counters, self.settings.server.limit_store))
-        self.generation = self._builder.build()
-        for name, reason in self.generation.faults.items():
-            _log.error("guest %s is not in service: %s", name, reason)
+        live = self.live
+        self._prepare(live.config)
+        self._supply = self._make_supply(live)
+        live.obtain = self._supply.obtain
+        await live.start(*await self._supply.obtain(named_guests(live.config)))
+        self._supply.start()
 
     async def _stop(self) -> None:
-        await self.generation.close()
+        await self._supply.close()
+        await self.live.stop()
         if self._sharing is not None:
             self._sharing.cancel()
             await asyncio.wait([self._sharing])
@@ -81,12 +125,19 @@ class Gateway(Quart):
 
 
 def create_app(
-    config: Config | str | Path, guest_log: Sink | None = None, limit_table: SharedTable | None = None
+    config: Config | str | Path,
+    guest_log: Sink | None = None,
+    limit_table: SharedTable | None = None,
+    *,
+    read_config: Callable[[], Config] | None = None,
+    supply: Callable[[Live], Supply] | None = None,
 ) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
     ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
     limits and is shared by the workers that are given the same; by default this application has one of its own.
-    Raises `ConfigError`.
+    ``read_config`` reads the configuration anew when its file has changed; ``supply`` makes where guests come from, by
+    default the folder that the configuration names, which is watched. Raises `ConfigError`.
     """
-    return Gateway(config if isinstance(config, Config) else load_config(config), guest_log, limit_table)
+    loaded = config if isinstance(config, Config) else load_config(config)
+    return Gateway(loaded, guest_log, limit_table, read_config=read_config, supply=supply)

@@ -1,59 +1,67 @@
-"""Making a generation out of a configuration and the guests' folder."""
+"""Making generations out of configurations and guests.
+
+Rule 1: what two generations have in common is one object: a guest with the same file, settings and configuration, with
+        its instances; an upstream with the same targets and times, with its connections; a route of the same guests.
+Rule 2: what differs is made anew beside the old: no instance is ever configured twice.
+Rule 3: what no generation has any more is closed, by `free`, which is called for each of them once.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sentinel_host.abi.codec import AnswerLimits, encode_config
-from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig
-from sentinel_host.errors import ConfigError, GuestError, GuestLoadError
+from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
+from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
-from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import grants_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
+from sentinel_host.gateway.missing import MissingGuest
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
-from sentinel_host.hotload.signature import verifier_of
+from sentinel_host.hotload.loader import Offer
+from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.limiter import Style
-from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.paths import PathRule
-from sentinel_host.pipeline import BodyHook, Chain, Middleware
-from sentinel_host.sandbox import Grants, GuestEngine, Limits, LoadedGuest, load_artefact
-from sentinel_host.sandbox.artefact import parse_artefact, read_file
+from sentinel_host.pipeline import Chain, Middleware
+from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, LoadedGuest, load_compiled
 
 
-class MissingGuest:
-    """Stands in a chain for a guest that could not be loaded, so that a missing guest never shortens a chain.
+@dataclass(slots=True)
+class _Unit:
+    """A part that generations share: an upstream, or a use of a guest's version. ``users`` counts the generations."""
 
-    Its hooks fail: the request is answered 503, or goes on without the guest where the configuration says so.
-    """
+    part: GuestMiddleware | Upstream
+    guest: LoadedGuest | None = None
+    version: Key = ()
+    users: int = 0
 
-    handles_request = True
-    handles_response = False
-    handles_completion = False
+    async def close(self) -> None:
+        """Nobody uses it any more."""
+        if isinstance(self.part, Upstream):
+            await self.part.close()
+        else:
+            self.part.close()
 
-    def __init__(self, name: str, on_failure: str, reason: str) -> None:
-        self.name = name
-        self.on_failure = on_failure
-        self._reason = reason
 
-    def on_request(self, record: bytes, request_id: str, client: str) -> RequestAction | None:
-        """Raises `GuestError`, always."""
-        raise GuestError(self.name, "on-request", f"not loaded: {self._reason}")
+@dataclass(slots=True)
+class _Draft:
+    """A generation in the making."""
 
-    def on_response(self, record: bytes, context: bytes, request_id: str, client: str) -> ResponseAction | None:
-        """Never called."""
-        return None
-
-    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> None:
-        """Never called."""
-
-    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
-        """Never called: it asks for no body."""
-        raise NotImplementedError
-
-    response_body = request_body
+    config: Config
+    answers: AnswerLimits
+    offers: Mapping[str, Offer]
+    faults: dict[str, str]
+    units: dict[Key, _Unit] = field(default_factory=dict)
+    guests: dict[str, LoadedGuest] = field(default_factory=dict)
+    placed: dict[Key, Middleware] = field(default_factory=dict)
 
 
 class Builder:
@@ -62,94 +70,131 @@ class Builder:
     ``counters`` are the routes' limits', and needed where there are any.
     """
 
-    def __init__(self, config: Config, paths: PathRule, counters: Counters | None = None) -> None:
-        self._config = config
-        self._answers = AnswerLimits(paths=paths)
-        self._counters = counters
-        self._verifier = verifier_of(config, None)
+    def __init__(self, counters: Counters | None = None) -> None:
+        self.counters = counters
         self.engine = GuestEngine()
+        self._units: dict[Key, _Unit] = {}
+        self._routes: dict[tuple[str, tuple[Middleware, ...]], Route] = {}
 
-    def build(self) -> Generation:
-        """Load the guests that the routes name, and put everything together.
+    async def build(self, config: Config, offers: Mapping[str, Offer], faults: Mapping[str, str]) -> Generation:
+        """Put everything together; one of ``offers`` and ``faults`` has each guest that a route names.
 
-        A guest that cannot be loaded is among the generation's faults, and its routes answer 503.
+        A guest that does not start is among the generation's faults, and its routes answer 503. Raises `ConfigError`.
         """
-        config = self._config
-        faults: dict[str, str] = {}
-        guests = self._load_guests(faults)
-        placed: dict[tuple[str, bytes], Middleware] = {}
-        routes = [
-            _route(
-                index,
-                route,
-                [self._place(entry, guests, faults, placed) for entry in route.entries()],
-                self._limits(route),
-            )
-            for index, route in enumerate(config.route)
-        ]
-        upstreams = {upstream.name: Upstream(upstream) for upstream in config.upstream}
-        return Generation(RouteTable(routes), upstreams, faults)
+        paths = path_rule(config.server)
+        draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults))
+        try:
+            chains = [[await self._place(entry, draft) for entry in route.entries()] for route in config.route]
+            upstreams = {upstream.name: self._upstream(upstream, draft) for upstream in config.upstream}
+        except BaseException:
+            await self._release(draft.units)
+            raise
+        known, self._routes = self._routes, {}
+        routes = [self._route(config, index, tuple(chain), known) for index, chain in enumerate(chains)]
+        guests = {name: guest for name, guest in draft.guests.items() if name not in draft.faults}
+        return Generation(
+            _admission(config, paths), RouteTable(routes), upstreams, guests, draft.faults, frozenset(draft.units)
+        )
 
-    def _load_guests(self, faults: dict[str, str]) -> dict[str, LoadedGuest]:
-        guests: dict[str, LoadedGuest] = {}
-        for name in named_guests(self._config):
-            settings = self._settings(name)
-            limits = Limits(
-                memory=settings.memory,
-                deadline=settings.deadline,
-                isolation=settings.isolation,
-                instances=settings.instances,
-                answers=self._answers,
-            )
-            try:
-                guests[name] = self._load(name, limits, grants_of(settings))
-            except GuestLoadError as error:
-                faults[name] = str(error)
-        return guests
+    async def free(self, generation: Generation) -> None:
+        """Close what only this generation has; no request may be served by it any more."""
+        await generation.finish()
+        await self._release(generation.units)
 
-    def _load(self, name: str, limits: Limits, grants: Grants) -> LoadedGuest:
-        path = str(guest_path(self._config, name))
-        data = read_file(path)
-        if self._verifier is not None:
-            self._verifier.verify(data, name, path)
-        return load_artefact(parse_artefact(data, path), name, self.engine, limits, grants)
+    def _hold(self, key: Key, unit: _Unit, draft: _Draft) -> None:
+        """Count the draft among the users at once: while it waits for a guest, others may be freed."""
+        if key not in draft.units:
+            self._units[key] = draft.units[key] = unit
+            unit.users += 1
 
-    def _place(
-        self,
-        entry: ChainEntry,
-        guests: dict[str, LoadedGuest],
-        faults: dict[str, str],
-        placed: dict[tuple[str, bytes], Middleware],
-    ) -> Middleware:
+    async def _release(self, keys: Iterable[Key]) -> None:
+        last = []
+        for key in keys:
+            unit = self._units[key]
+            unit.users -= 1
+            if not unit.users:
+                last.append(self._units.pop(key))
+        await asyncio.gather(*(unit.close() for unit in last))
+
+    async def _place(self, entry: ChainEntry, draft: _Draft) -> Middleware:
         """The guest of one place in a chain; places with equal configuration share one."""
-        settings = self._settings(entry.guest)
+        name = entry.guest
+        settings = draft.config.guest.get(name, GuestConfig())
         try:
             config = encode_config(settings.config | entry.config)
         except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{self._config.file}: guest.{entry.guest}.config: {error}") from None
-        key = (entry.guest, config)
-        if key not in placed:
-            guest = guests.get(entry.guest)
+            raise ConfigError(f"{draft.config.file}: guest.{name}.config: {error}") from None
+        key = (name, config)
+        if key not in draft.placed:
             try:
-                if guest is None:
-                    raise GuestLoadError(faults[entry.guest])
-                placed[key] = guest.middleware(
-                    config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
-                )
+                draft.placed[key] = await self._use(name, settings, config, draft)
             except GuestLoadError as error:
-                faults[entry.guest] = str(error)
-                placed[key] = MissingGuest(entry.guest, settings.on_failure, str(error))
-        return placed[key]
+                draft.faults[name] = str(error)
+                draft.placed[key] = MissingGuest(name, settings.on_failure, str(error))
+        return draft.placed[key]
 
-    def _limits(self, route: RouteConfig) -> RouteLimits | None:
-        limits, server = route.all_limits(), self._config.server
-        if not limits or self._counters is None:
+    async def _use(self, name: str, settings: GuestConfig, config: bytes, draft: _Draft) -> GuestMiddleware:
+        """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
+        offer = draft.offers.get(name)
+        if offer is None:
+            raise GuestLoadError(draft.faults[name])
+        # What a guest's answers are held to is part of it.
+        told = repr(msgspec.structs.replace(settings, config={}))
+        version = (name, offer.guest.sha256, told, repr(draft.answers))
+        key = (*version, config)
+        unit = self._units.get(key)
+        if unit is None:
+            guest = self._known(version) or self._load(offer, settings, draft.answers)
+            made = await guest.start_middleware(
+                config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
+            )
+            unit = _Unit(made, guest, version)
+        self._hold(key, unit, draft)
+        assert isinstance(unit.part, GuestMiddleware)
+        assert unit.guest is not None
+        draft.guests[name] = unit.guest
+        return unit.part
+
+    def _known(self, version: Key) -> LoadedGuest | None:
+        """The guest of another use of this version."""
+        return next((unit.guest for unit in self._units.values() if unit.version == version), None)
+
+    def _load(self, offer: Offer, settings: GuestConfig, answers: AnswerLimits) -> LoadedGuest:
+        limits = Limits(
+            memory=settings.memory,
+            deadline=settings.deadline,
+            isolation=settings.isolation,
+            instances=settings.instances,
+            answers=answers,
+        )
+        return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings))
+
+    def _upstream(self, config: UpstreamConfig, draft: _Draft) -> Upstream:
+        key = ("upstream", repr(config))
+        unit = self._units.get(key) or _Unit(Upstream(config))
+        self._hold(key, unit, draft)
+        assert isinstance(unit.part, Upstream)
+        return unit.part
+
+    def _route(
+        self,
+        config: Config,
+        index: int,
+        guests: tuple[Middleware, ...],
+        known: Mapping[tuple[str, tuple[Middleware, ...]], Route],
+    ) -> Route:
+        route, server = config.route[index], config.server
+        told = repr((index, route, server.limit_headers, server.ipv6_prefix))
+        key = (told, guests)
+        made = self._routes[key] = known.get(key) or _route(index, route, guests, self._limits(route, server))
+        return made
+
+    def _limits(self, route: RouteConfig, server: ServerConfig) -> RouteLimits | None:
+        limits = route.all_limits()
+        if not limits or self.counters is None:
             return None
         style = Style(server.limit_headers)
-        return RouteLimits(route_name(route), limits, self._counters, style, server.ipv6_prefix)
-
-    def _settings(self, name: str) -> GuestConfig:
-        return self._config.guest.get(name, GuestConfig())
+        return RouteLimits(route_name(route), limits, self.counters, style, server.ipv6_prefix)
 
 
 def named_guests(config: Config) -> list[str]:
@@ -167,7 +212,25 @@ def route_name(route: RouteConfig) -> str:
     return route.name or route.path
 
 
-def _route(index: int, route: RouteConfig, guests: list[Any], limits: RouteLimits | None) -> Route:
+def path_rule(server: ServerConfig) -> PathRule:
+    """How paths are read."""
+    return PathRule(
+        keep_encoded_slash=server.paths.encoded_slash == "keep",
+        keep_empty_segments=server.paths.empty_segments == "keep",
+    )
+
+
+def _admission(config: Config, paths: PathRule) -> Admission:
+    server = config.server
+    return Admission(
+        identity_headers=server.identity_headers,
+        trusted=TrustedPeers(server.trusted_proxies),
+        paths=paths,
+        refuse_aliases=server.header_aliases == "refuse",
+    )
+
+
+def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: RouteLimits | None) -> Route:
     return Route(
         index=index,
         name=route_name(route),

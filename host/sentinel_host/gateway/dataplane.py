@@ -34,8 +34,8 @@ class DataPlane:
             await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
             return
         try:
-            admitted = gateway.admission.admit(scope)
             generation = gateway.generation
+            admitted = generation.admission.admit(scope)
             route = generation.routes.match(admitted.head)
             if route is None:
                 raise ClientError("no route matches", 404, close=False)
@@ -44,11 +44,13 @@ class DataPlane:
             gateway.stats.refused[error.status] += 1
             await _refuse(error, scope, send)
             return
-        gateway.stats.active += 1
+        generation.active += 1
         try:
             await exchange.run()
         finally:
-            gateway.stats.active -= 1
+            generation.active -= 1
+            if generation.on_idle is not None and not generation.active:
+                generation.on_idle()
 
 
 async def _refuse(error: ClientError, scope: Scope, send: Send) -> None:

@@ -1,26 +1,56 @@
-"""A generation: routes with their chains, and upstreams. Immutable; a request keeps the one it began with."""
+"""A generation: everything that one request is served by. Immutable; a request keeps the one it began with."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from sentinel_host.gateway.routes import RouteTable
 from sentinel_host.gateway.upstreams import Upstream
+from sentinel_host.http.rules import Admission
+from sentinel_host.sandbox import LoadedGuest
+
+Key = tuple[str | bytes, ...]
+"""What two generations must have in common to share a part: everything that it was made from."""
 
 
-@dataclass(frozen=True, slots=True)
 class Generation:
-    """What requests are served by. ``faults`` names the guests that could not be loaded, with the reason."""
+    """What requests are served by, and how many of them are ``active``.
 
-    routes: RouteTable
-    upstreams: dict[str, Upstream]
-    faults: dict[str, str]
+    ``guests`` are in service; ``faults`` names those that are not, with the reason. ``on_idle`` is set once another
+    generation has taken over: it is called when the last request has ended, by the one that ends.
+    """
 
-    async def close(self) -> None:
-        """Let the completions that go on end, and close the upstreams' connections."""
+    __slots__ = ("active", "admission", "faults", "guests", "on_idle", "routes", "units", "upstreams")
+
+    def __init__(
+        self,
+        admission: Admission,
+        routes: RouteTable,
+        upstreams: dict[str, Upstream],
+        guests: dict[str, LoadedGuest],
+        faults: dict[str, str],
+        units: frozenset[Key],
+    ) -> None:
+        self.active = 0
+        self.admission = admission
+        self.faults = faults
+        self.guests = guests
+        self.on_idle: Callable[[], None] | None = None
+        self.routes = routes
+        self.upstreams = upstreams
+        # The keys, with the builder, of what it shares with other generations.
+        self.units = units
+
+    def retire(self, then: Callable[[], None]) -> None:
+        """Have ``then`` called once no request is served by it any more, which may be now."""
+        if self.active:
+            self.on_idle = then
+        else:
+            then()
+
+    async def finish(self) -> None:
+        """Let the completions end that go on without their requests; some of them may be a successor's."""
         unfinished = {task for route in self.routes.routes for task in route.chain.unfinished}
         if unfinished:
             await asyncio.wait(unfinished)
-        for upstream in self.upstreams.values():
-            await upstream.close()

@@ -63,10 +63,9 @@ class Stats:
     and verdict (``allowed``, ``refused`` or ``shadowed``).
     """
 
-    __slots__ = ("active", "limits", "refused", "routes", "upstream_failures")
+    __slots__ = ("limits", "refused", "routes", "upstream_failures")
 
     def __init__(self) -> None:
-        self.active = 0
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
         self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)

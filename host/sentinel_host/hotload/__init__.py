@@ -1,3 +1,3 @@
-"""Guests from their folder into service, while requests are in flight."""
+"""From a file in a folder to a compiled guest: watched, read once, hashed, compiled elsewhere, and kept."""
 
 from __future__ import annotations

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest, warm_up
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants
 from sentinel_host.sandbox.limits import Limits
-from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_guest
+from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
 from sentinel_host.sandbox.logs import GuestLine, GuestLog, Sink
 from sentinel_host.sandbox.middleware import GuestMiddleware
+from sentinel_host.sandbox.settings import fingerprint
 
 __all__ = [
+    "CompiledGuest",
     "Grants",
     "GuestEngine",
     "GuestLine",
@@ -18,6 +21,10 @@ __all__ = [
     "Limits",
     "LoadedGuest",
     "Sink",
+    "compile_guest",
+    "fingerprint",
     "load_artefact",
+    "load_compiled",
     "load_guest",
+    "warm_up",
 ]

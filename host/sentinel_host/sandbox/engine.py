@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wasmtime import Config, Engine, FuncType, InstancePre, Linker, Module, WasmtimeError, _bindings
+from wasmtime import Engine, FuncType, InstancePre, Linker, Module, WasmtimeError
 
 from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
@@ -13,60 +13,19 @@ from sentinel_host.native.imports import define, host_functions
 from sentinel_host.native.plan import CallLimits, Export, Plan, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
+from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.runqueue import RunQueue
+from sentinel_host.sandbox.settings import engine_config
 from sentinel_host.sandbox.stats import GuestStats
 from sentinel_host.sandbox.text import one_line
-
-# wasmtime's own default, set because a change of it would change which guests trap.
-STACK_BYTES = 512 * 1024
-# A guest call runs on a fiber's stack, made with the first call of an instance and kept. Host functions called by the
-# guest share it. Only pages that were touched take memory.
-FIBER_STACK_BYTES = 1024 * 1024
-
-# On by default or not: proposals that no guest needs are code of the engine that no guest can reach. What stays on is
-# what today's compilers emit: mutable globals, sign extension, bulk memory, multi-value, SIMD, funcref tables.
-_OFF = (
-    "wasm_memory64",
-    "wasm_multi_memory",
-    "wasm_threads",
-    "wasm_tail_call",
-    "wasm_relaxed_simd",
-    "wasm_exceptions",
-    "wasm_gc",
-    "wasm_function_references",
-    "wasm_wide_arithmetic",
-    "wasm_custom_page_sizes",
-    "wasm_compact_imports",
-    "wasm_stack_switching",
-    "wasm_component_model",
-    "wasm_component_model_map",
-    "wasm_component_model_implements",
-    "wasm_component_model_canonical_names",
-    "wasm_component_model_accessors",
-    "wasm_component_model_async",
-    "wasm_component_model_more_async_builtins",
-    "wasm_component_model_async_stackful",
-    "shared_memory",
-    "gc_support",
-    "concurrency_support",
-)
 
 
 class GuestEngine:
     """Compiles and links guests; one per worker, shared by all of them, together with the log that they write to."""
 
     def __init__(self) -> None:
-        config = Config()
-        for proposal in _OFF:
-            # Not through wasmtime's properties: half of these have none.
-            getattr(_bindings, f"wasmtime_config_{proposal}_set")(config.ptr(), False)
-        config.cranelift_opt_level = "speed"
-        config.parallel_compilation = True
-        config.max_wasm_stack = STACK_BYTES
-        _bindings.wasmtime_config_async_stack_size_set(config.ptr(), FIBER_STACK_BYTES)
-        config.epoch_interruption = True
-        self._engine = Engine(config)
+        self._engine = Engine(engine_config())
         self._ticker = Ticker(self._engine)
         # A function type belongs to the first engine that saw it.
         self._nullary = FuncType([], [])
@@ -117,12 +76,25 @@ class GuestEngine:
 
         Raises `GuestLoadError`.
         """
+        return self._link(compile_module(self._engine, artefact), artefact.path, grants)
+
+    def prepare_compiled(
+        self, compiled: CompiledGuest, path: str, grants: frozenset[str] = frozenset()
+    ) -> tuple[InstancePre, CheckedGuest]:
+        """The same with code that was compiled before.
+
+        Raises `GuestLoadError`, also for code that this engine cannot run.
+        """
         try:
-            module = Module(self._engine, artefact.core)
+            module = Module.deserialize(self._engine, compiled.code)
         except WasmtimeError as error:
-            raise GuestLoadError(f"{artefact.path}: is not a valid module: {one_line(last_line(str(error)))}") from None
-        checked = check(surface_of(module), artefact.path, grants)
+            reason = one_line(last_line(str(error)))
+            raise GuestLoadError(f"{path}: was compiled for another engine: {reason}") from None
+        return self._link(module, path, grants)
+
+    def _link(self, module: Module, path: str, grants: frozenset[str]) -> tuple[InstancePre, CheckedGuest]:
+        checked = check(surface_of(module), path, grants)
         try:
             return self._linker.instantiate_pre(module), checked
         except WasmtimeError as error:
-            raise GuestLoadError(f"{artefact.path}: cannot be linked: {one_line(last_line(str(error)))}") from None
+            raise GuestLoadError(f"{path}: cannot be linked: {one_line(last_line(str(error)))}") from None

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from wasmtime import InstancePre
+
 from sentinel_host.abi.contract import CONFIGURE
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.sandbox.artefact import Artefact, read_artefact
 from sentinel_host.sandbox.cases import Case, parse_cases
+from sentinel_host.sandbox.check import CheckedGuest
+from sentinel_host.sandbox.compiled import CompiledGuest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.instance import Blueprint
@@ -101,18 +105,44 @@ def load_artefact(
     artefact: Artefact, name: str, engine: GuestEngine, limits: Limits = DEFAULT, grants: Grants = NONE
 ) -> LoadedGuest:
     """As `load_guest`, for a file that has been read already."""
-    module, checked = engine.prepare(artefact, grants.names)
+    prepared = engine.prepare(artefact, grants.names)
+    return _loaded(artefact, prepared, name, artefact.path, engine, limits, grants)
+
+
+def load_compiled(
+    compiled: CompiledGuest,
+    name: str,
+    path: str,
+    engine: GuestEngine,
+    limits: Limits = DEFAULT,
+    grants: Grants = NONE,
+) -> LoadedGuest:
+    """As `load_guest`, for a file that has been compiled already; ``path`` is where it was."""
+    prepared = engine.prepare_compiled(compiled, path, grants.names)
+    return _loaded(compiled, prepared, name, path, engine, limits, grants)
+
+
+def _loaded(
+    file: Artefact | CompiledGuest,
+    prepared: tuple[InstancePre, CheckedGuest],
+    name: str,
+    path: str,
+    engine: GuestEngine,
+    limits: Limits,
+    grants: Grants,
+) -> LoadedGuest:
+    module, checked = prepared
     return LoadedGuest(
         name=name,
-        path=artefact.path,
-        sha256=artefact.sha256,
-        size=artefact.size,
-        is_component=artefact.is_component,
+        path=path,
+        sha256=file.sha256,
+        size=file.size,
+        is_component=file.is_component,
         hooks=tuple(entry.hook.name for entry in checked.hooks),
         imports=checked.imports,
         abi_version=checked.version,
-        language=artefact.language,
-        sdk=artefact.sdk,
-        self_test=parse_cases(artefact.self_test, artefact.path),
+        language=file.language,
+        sdk=file.sdk,
+        self_test=parse_cases(file.self_test, path),
         _blueprint=Blueprint(name, engine, module, checked, limits, grants),
     )

@@ -133,6 +133,8 @@ class GuestMiddleware:
 
     def close(self) -> None:
         """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
+        if self._breaker.is_open:
+            self._pool.stats.quarantined -= 1
         self._pool.close()
         self._bodies.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Sequence
 
@@ -18,11 +17,9 @@ from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.serving import Serving, settle
 
-_log = logging.getLogger("sentinel.supervisor")
-
 
 def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, admin_hosts: Sequence[str]) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends the process at once.
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
 
     Raises `SentinelError` when it cannot start.
     """
@@ -43,7 +40,7 @@ def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, 
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end, number)
-        loop.add_signal_handler(signal.SIGHUP, _refuse_reload)
+        loop.add_signal_handler(signal.SIGHUP, alone.reload)
         await serve(
             serving.gateway,
             endpoints,
@@ -67,11 +64,18 @@ class _Alone:
         self._serving = serving
         self._listeners = listeners
         self._notifier = notifier
+        self._is_ready = False
 
     def ready(self) -> None:
         settle()
+        self._is_ready = True
         announce(self._listeners)
         self._notifier.ready("serving")
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        if self._is_ready:
+            self._serving.gateway.reload()
 
     async def snapshot(self) -> Snapshot:
         this = Snapshot(counters={"sentinel_worker_restarts": {("0",): 0}}, gauges={"sentinel_worker_up": {("0",): 1}})
@@ -79,7 +83,3 @@ class _Alone:
 
     async def faults(self) -> list[str]:
         return guest_faults(self._serving.gateway.generation.faults)
-
-
-def _refuse_reload() -> None:
-    _log.warning("SIGHUP: one worker cannot be replaced without a gap; server.workers = 2 or more can")

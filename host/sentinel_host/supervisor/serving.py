@@ -21,7 +21,7 @@ class Serving:
     """The application and the connections of one process.
 
     ``limit_table`` is the table of all workers, and ``connections`` makes what knows of those of the others; a process
-    that is alone needs neither. Raises `ConfigError`.
+    that is alone needs neither, but ``read_config``, which reads the configuration anew. Raises `ConfigError`.
     """
 
     def __init__(
@@ -30,8 +30,9 @@ class Serving:
         guest_log: Sink,
         limit_table: SharedTable | None = None,
         connections: Callable[[Limits], Connections] = Connections,
+        read_config: Callable[[], Config] | None = None,
     ) -> None:
-        self.gateway = create_app(config, guest_log, limit_table)
+        self.gateway = create_app(config, guest_log, limit_table, read_config=read_config)
         self.connections = connections(_limits(config))
         self.grace = config.server.grace
 

@@ -1,0 +1,36 @@
+"""What of a configuration can change while it is served."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from sentinel_host.config.model import Config
+
+# What was opened, made or promised at the start: sockets, shared memory, processes, connections to a store.
+_FIXED: Final = {
+    "server": ("bind", "admin", "tls", "workers", "grace", "limits", "limit_slots", "limit_store"),
+    "guests": ("directory", "verify_keys", "watch", "cache", "max_bytes"),
+}
+
+
+def fixed_changes(old: Config, new: Config) -> list[str]:
+    """The keys that differ and are read at the start only, such as ``server.bind``."""
+    return [
+        f"{section}.{key}"
+        for section, keys in _FIXED.items()
+        for key in keys
+        if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
+    ]
+
+
+def with_fixed(old: Config, new: Config) -> Config:
+    """``new``, but for those keys: they stay as they were."""
+    kept = {
+        section: msgspec.structs.replace(
+            getattr(new, section), **{key: getattr(getattr(old, section), key) for key in keys}
+        )
+        for section, keys in _FIXED.items()
+    }
+    return msgspec.structs.replace(new, **kept)

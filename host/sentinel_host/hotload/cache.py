@@ -1,0 +1,163 @@
+"""Compiled guests on disk, so that a start need not compile and neither need a file that was there before.
+
+Rule 1: what is in here is run as machine code. The directory and every entry belong to this user alone, or they are not
+        used; a folder that guests are put into is never one.
+Rule 2: an entry begins with the digest of the rest. What was read is checked, and what was checked is used: the file is
+        not looked at again.
+Rule 3: an entry that is not what it should be is as good as none. Nothing here stops a guest from being loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sentinel_host.sandbox import CompiledGuest, fingerprint
+
+_log = logging.getLogger("sentinel.hotload")
+
+_MAGIC: Final = b"sentinel guest 1\n"
+_DIGEST: Final = hashlib.sha256().digest_size
+_SUFFIX: Final = ".guest"
+# A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.
+MAX_BYTES: Final = 256 << 20
+
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+_decoder = msgspec.msgpack.Decoder(CompiledGuest)
+
+
+def default_directory() -> Path | None:
+    """``$XDG_CACHE_HOME/sentinel`` or ``~/.cache/sentinel``; ``None`` for a user without a home."""
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "sentinel"
+    with contextlib.suppress(RuntimeError):
+        return Path.home() / ".cache" / "sentinel"
+    return None
+
+
+class Cache:
+    """The cache in ``directory``, made by `open`; holds at most ``max_bytes``, of which what was used last stays."""
+
+    def __init__(self, directory: Path, descriptor: int, max_bytes: int = MAX_BYTES) -> None:
+        self.directory = directory
+        self._descriptor = descriptor
+        self._max_bytes = max_bytes
+        self._engine = fingerprint()
+
+    @classmethod
+    def open(cls, directory: Path | None, max_bytes: int = MAX_BYTES) -> Cache | None:
+        """``None``, and a line in the log, when the directory cannot be made or somebody else may write to it."""
+        if directory is None:
+            _log.warning("guests are compiled at every start: this user has no home for a cache")
+            return None
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(directory, _DIRECTORY)
+        except OSError as error:
+            _log.warning("guests are compiled at every start: cache %s: %s", directory, error.strerror)
+            return None
+        found = os.fstat(descriptor)
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077 or not os.access(directory, os.W_OK | os.X_OK):
+            os.close(descriptor)
+            _log.warning(
+                "guests are compiled at every start: cache %s is not a directory of this user alone (mode 0700)",
+                directory,
+            )
+            return None
+        return cls(directory, descriptor, max_bytes)
+
+    def close(self) -> None:
+        """Give back the directory's descriptor."""
+        os.close(self._descriptor)
+
+    def get(self, sha256: str) -> CompiledGuest | None:
+        """What the file with this digest was compiled to, by this engine on this kind of machine."""
+        entry = self._entry(sha256)
+        try:
+            data = self._read(entry)
+            start = len(_MAGIC) + _DIGEST
+            rest = memoryview(data)[start:]
+            if data[:start] != _MAGIC + hashlib.sha256(rest).digest():
+                raise ValueError("is corrupted")
+            compiled = _decoder.decode(rest)
+            if compiled.sha256 != sha256:
+                raise ValueError("is another guest's")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            # msgspec's errors are ValueErrors, too.
+            _log.warning("cache %s: %s %s; it is made anew", self.directory, entry, error)
+            self._remove(entry)
+            return None
+        return compiled
+
+    def put(self, compiled: CompiledGuest) -> None:
+        """Keep it; a cache that cannot be written to is said and done without."""
+        body = msgspec.msgpack.encode(compiled)
+        entry = self._entry(compiled.sha256)
+        temporary = f"{entry}.{secrets.token_hex(8)}"
+        try:
+            self._make_room(len(body))
+            descriptor = os.open(temporary, _CREATE, 0o600, dir_fd=self._descriptor)
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(_MAGIC)
+                    file.write(hashlib.sha256(body).digest())
+                    file.write(body)
+                os.rename(temporary, entry, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            except OSError:
+                self._remove(temporary)
+                raise
+        except OSError as error:
+            _log.warning("cache %s: %s was not kept: %s", self.directory, entry, error.strerror)
+
+    def drop(self, sha256: str) -> None:
+        """Forget what turned out to be of no use."""
+        self._remove(self._entry(sha256))
+
+    def _entry(self, sha256: str) -> str:
+        return f"{sha256}-{self._engine}{_SUFFIX}"
+
+    def _read(self, entry: str) -> bytes:
+        descriptor = os.open(entry, _READ, dir_fd=self._descriptor)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                raise ValueError("is not a file of this user alone")
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read()
+            # What was used last stays.
+            os.utime(descriptor)
+            return data
+        finally:
+            os.close(descriptor)
+
+    def _make_room(self, size: int) -> None:
+        entries = []
+        for name in os.listdir(self._descriptor):
+            # A temporary file is one that somebody died over, or writes just now.
+            if _SUFFIX in name:
+                with contextlib.suppress(OSError):
+                    found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+                    entries.append((found.st_mtime_ns, found.st_size, name))
+        excess = sum(size for _, size, _ in entries) + size - self._max_bytes
+        for _, freed, name in sorted(entries):
+            if excess <= 0:
+                return
+            self._remove(name)
+            excess -= freed
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._descriptor)

@@ -1,0 +1,148 @@
+"""Compiling in processes that can be thrown away.
+
+Rule 1: a child compiles one file and ends, so that no file has met another's compiler.
+Rule 2: one child is kept ready, because starting Python and loading the engine takes longer than compiling most guests.
+        The next is started after a compilation and not beside it.
+Rule 3: whatever the child does, or has done to it, the answer is a guest or a `GuestLoadError` that names the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Final
+
+import msgspec
+
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.child import Done, Job
+from sentinel_host.sandbox import CompiledGuest
+
+# Running time of all of the compiler's threads. The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
+_CPU_SECONDS: Final = 30
+# Of a machine that has other things to do.
+_WALL_SECONDS: Final = 120.0
+# A compilation that takes longer than people notice makes way for requests from then on.
+_POLITE_AFTER: Final = 0.25
+_NICENESS: Final = 15
+# How many may compile at once: a folder full of new files must not take every processor.
+_AT_ONCE: Final = 2
+# Seconds before a child is replaced: whoever saves once may well save again, and requests come first.
+_SPARE_AFTER: Final = 0.05
+
+_decoder = msgspec.msgpack.Decoder(Done)
+
+
+class Compiler:
+    """To be used from one event loop; `close` ends its children, and compilations that go on fail."""
+
+    def __init__(self, cpu_seconds: int = _CPU_SECONDS, wall_seconds: float = _WALL_SECONDS) -> None:
+        self._cpu_seconds = cpu_seconds
+        self._wall_seconds = wall_seconds
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._busy: set[subprocess.Popen[bytes]] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def prepare(self) -> None:
+        """Have a child ready from now on."""
+        self._timer = None
+        if self._spare is None and not self._is_closed:
+            with contextlib.suppress(OSError):
+                self._spare = _execute()
+
+    async def compile(self, data: bytes, path: str) -> CompiledGuest:
+        """Compile a file's bytes; ``path`` names them in errors.
+
+        Raises `GuestLoadError`.
+        """
+        async with self._slots:
+            if self._is_closed:
+                raise GuestLoadError(f"{path}: was not compiled: the gateway ends")
+            try:
+                child = self._take_spare() or _execute()
+            except OSError as error:
+                raise GuestLoadError(f"{path}: was not compiled: no process: {error.strerror}") from None
+            self._busy.add(child)
+            try:
+                return await asyncio.to_thread(self._run, child, data, path)
+            finally:
+                self._busy.discard(child)
+                if self._timer is None and not self._is_closed:
+                    self._timer = asyncio.get_running_loop().call_later(_SPARE_AFTER, self.prepare)
+
+    def close(self) -> None:
+        """End everything; nothing may be compiled any more."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for child in self._busy:
+            child.kill()
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.communicate()
+            self._spare = None
+
+    def _take_spare(self) -> subprocess.Popen[bytes] | None:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.poll() is not None:
+            spare.communicate()
+            return None
+        return spare
+
+    def _run(self, child: subprocess.Popen[bytes], data: bytes, path: str) -> CompiledGuest:
+        """In a thread, which waits and does nothing else."""
+        job = msgspec.msgpack.encode(Job(path, self._cpu_seconds, data))
+        polite = threading.Timer(_POLITE_AFTER, _make_polite, (child.pid,))
+        polite.start()
+        try:
+            output, words = child.communicate(job, self._wall_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s") from None
+        finally:
+            polite.cancel()
+        if child.returncode != 0:
+            raise GuestLoadError(f"{path}: compiling it failed: {self._ending(child.returncode, words)}")
+        try:
+            done = _decoder.decode(output)
+        except msgspec.MsgspecError as error:
+            raise GuestLoadError(f"{path}: compiling it failed: the process answered nonsense: {error}") from None
+        if done.guest is None:
+            raise GuestLoadError(done.reason)
+        return done.guest
+
+    def _ending(self, code: int, words: bytes) -> str:
+        if code == -signal.SIGXCPU:
+            return f"it took more than {self._cpu_seconds} s of running time"
+        last = words.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        how = f"the process was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"{how}{f' ({last})' if last else ''}"
+
+
+def _execute() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "sentinel_host.hotload.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # The modules that this process runs, from wherever it was told to take them, and nothing else.
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        # A terminal's Ctrl-C is for the gateway.
+        process_group=0,
+    )
+
+
+def _make_polite(pid: int) -> None:
+    """Let everything else run first: niceness belongs to threads, and new threads inherit it."""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, int(thread), _NICENESS)

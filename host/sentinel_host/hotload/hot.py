@@ -1,0 +1,173 @@
+"""One gateway's guests and configuration file, kept up to date while it serves.
+
+Rule 1: at most one load of a guest is under way; what changes meanwhile is loaded after it, once.
+Rule 2: guests do not wait for each other: one that takes a minute to compile holds nobody up.
+Rule 3: nothing that is found in the folder or in the file ends the watching.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from sentinel_host.config import Config
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.cache import Cache, default_directory
+from sentinel_host.hotload.compiler import Compiler
+from sentinel_host.hotload.folder import Folder, GuestMissing
+from sentinel_host.hotload.loader import Loader, Offer
+from sentinel_host.hotload.signature import verifier_of
+from sentinel_host.hotload.watch import GuestFiles, OneFile, Source, Watch
+
+_log = logging.getLogger("sentinel.hotload")
+
+
+class Target(Protocol):
+    """Who is to be kept up to date."""
+
+    def wants(self, name: str) -> bool:
+        """Whether any route names the guest."""
+
+    def serving(self, name: str) -> str | None:
+        """The digest of the version of a guest that is in service."""
+
+    async def load(self, offer: Offer) -> object:
+        """Put this version into service, or say in the log why not."""
+
+    def failed(self, name: str, reason: str) -> None:
+        """There is no new version, for this reason; what serves goes on."""
+
+    async def reconfigure(self) -> None:
+        """Read the configuration file again, and serve it, or say in the log why not."""
+
+
+class Hot:
+    """For ``config``, of which the folder, the cache and the file's name count; to be used from one event loop.
+
+    Without a ``target`` nothing is watched, and `obtain` is all that it does.
+    """
+
+    def __init__(self, config: Config, target: Target | None = None) -> None:
+        file = Path(config.file)
+        self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
+        self._cache = Cache.open(_cache_directory(config)) if config.route and _has_guests(config) else None
+        self._compiler = Compiler()
+        self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
+        self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
+        self._offers: dict[str, Offer] = {}
+        self._target = target
+        self._file = file
+        self._guests = GuestFiles(self._folder)
+        self._watch: Watch | None = None
+        self._tasks: dict[str | None, asyncio.Task[None]] = {}
+        self._again: set[str | None] = set()
+        # What changes before `start` is loaded then: whatever has been read by then may be old already.
+        self._early: set[str | None] | None = set()
+        self._is_file = file.exists()
+        if target is not None and config.guests.watch and self._is_file:
+            self._watch = Watch([self._guests, OneFile(file)], self._changed)
+            self._watch.start()
+
+    def start(self) -> None:
+        """Load what has changed since this was made, and what changes from now on, if that is configured."""
+        for offer in self._offers.values():
+            self._note_version(offer)
+        early, self._early = self._early or set(), None
+        for name in early:
+            self._begin(name)
+
+    async def obtain(self, names: Iterable[str]) -> tuple[dict[str, Offer], dict[str, str]]:
+        """What is in the folder under these names, and for the others why there is nothing."""
+        wanted = sorted(names)
+        if wanted:
+            self._compiler.prepare()
+        found = await asyncio.gather(*(self._loader.obtain(name) for name in wanted), return_exceptions=True)
+        offers: dict[str, Offer] = {}
+        faults: dict[str, str] = {}
+        for name, offer in zip(wanted, found, strict=True):
+            if isinstance(offer, Offer):
+                offers[name] = self._offers[name] = offer
+            elif isinstance(offer, GuestLoadError):
+                faults[name] = str(offer)
+            else:
+                raise offer
+        return offers, faults
+
+    def reload(self) -> None:
+        """Look at everything now: the configuration file, then every guest that it names."""
+        for name in (*([None] if self._is_file else []), *self._folder.names()):
+            self._begin(name)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._watch is not None:
+            self._watch.close()
+        self._compiler.close()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._cache is not None:
+            self._cache.close()
+
+    def _changed(self, source: Source, name: str) -> None:
+        self._begin(name if source is self._guests else None)
+
+    def _begin(self, name: str | None) -> None:
+        """Load a guest, or with ``None`` the configuration file."""
+        if self._early is not None:
+            self._early.add(name)
+            return
+        if self._target is None or (name is not None and not self._target.wants(name)):
+            return
+        if name in self._tasks:
+            self._again.add(name)
+            return
+        task = self._tasks[name] = asyncio.create_task(self._guarded(name, self._target))
+        task.add_done_callback(lambda _: self._done(name))
+
+    def _done(self, name: str | None) -> None:
+        del self._tasks[name]
+        if name in self._again:
+            self._again.discard(name)
+            self._begin(name)
+
+    async def _guarded(self, name: str | None, target: Target) -> None:
+        work: Coroutine[Any, Any, None] = target.reconfigure() if name is None else self._load(name, target)
+        try:
+            await work
+        except Exception:
+            # A fault of ours, for the log; the next change is looked at all the same.
+            _log.exception("loading %s", name or self._file)
+
+    async def _load(self, name: str, target: Target) -> None:
+        try:
+            offer = await self._loader.obtain(name)
+        except GuestMissing as error:
+            target.failed(name, f"{error}; the last good version stays")
+        except GuestLoadError as error:
+            target.failed(name, str(error))
+        else:
+            await target.load(offer)
+            self._note_version(offer)
+
+    def _note_version(self, offer: Offer) -> None:
+        """An older one is a downgrade once this one serves."""
+        if self._verifier is None or offer.version is None or self._target is None:
+            return
+        if self._target.serving(offer.name) == offer.guest.sha256:
+            self._verifier.versions.note(offer.name, offer.version)
+
+
+def _has_guests(config: Config) -> bool:
+    return any(route.chain for route in config.route)
+
+
+def _cache_directory(config: Config) -> Path | None:
+    if config.guests.cache is None:
+        return default_directory()
+    return Path(config.file).parent / config.guests.cache

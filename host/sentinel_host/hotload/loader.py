@@ -1,0 +1,75 @@
+"""From a guest's name to its compiled form: read, verify, hash, look into the cache, else compile."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Final
+
+import msgspec
+
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.cache import Cache
+from sentinel_host.hotload.compiler import Compiler
+from sentinel_host.hotload.folder import Folder, GuestUnsettled
+from sentinel_host.hotload.signature import Statement, Verifier
+from sentinel_host.hotload.watch import HELD_STILL
+from sentinel_host.sandbox import CompiledGuest
+
+# A file that never holds still is somebody's log, and no guest.
+_ATTEMPTS: Final = 5
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A version of a guest that may go into service.
+
+    ``path`` is where it was read; ``version`` and ``key`` are what it is signed with, where that is asked for.
+    """
+
+    name: str
+    path: str
+    guest: CompiledGuest
+    version: int | None = None
+    key: str = ""
+
+
+class Loader:
+    """Loads the guests of one folder; ``cache`` and ``verifier`` are ``None`` where there are none."""
+
+    def __init__(self, folder: Folder, cache: Cache | None, verifier: Verifier | None, compiler: Compiler) -> None:
+        self._folder = folder
+        self._cache = cache
+        self._verifier = verifier
+        self._compiler = compiler
+
+    async def obtain(self, name: str) -> Offer:
+        """What is in the folder under this name now.
+
+        Raises `GuestLoadError`, and `GuestMissing` when there is nothing.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                data, sha256, signed, kept = await asyncio.to_thread(self._read, name)
+                break
+            except GuestUnsettled as error:
+                unsettled = error
+                await asyncio.sleep(HELD_STILL)
+        else:
+            raise unsettled
+        path = self._folder.path_of(name)
+        if kept is None:
+            kept = await self._compiler.compile(data, path)
+            if kept.sha256 != sha256:
+                raise GuestLoadError(f"{path}: compiling it failed: the process answered for another file")
+            if self._cache is not None:
+                await asyncio.to_thread(self._cache.put, kept)
+        if signed is None:
+            return Offer(name, path, kept)
+        return Offer(name, path, kept, signed.version, signed.key_id)
+
+    def _read(self, name: str) -> tuple[bytes, str, Statement | None, CompiledGuest | None]:
+        """In a thread, as a file may be large and its disk slow; digests and signatures are C that lets Python run."""
+        data = self._folder.read(name)
+        signed = self._verifier.verify(data, name, self._folder.path_of(name)) if self._verifier is not None else None
+        sha256 = hashlib.sha256(data).hexdigest()
+        return data, sha256, signed, self._cache.get(sha256) if self._cache is not None else None

@@ -1,0 +1,68 @@
+"""A guest's file as the child that compiles leaves it: what the file says about itself, and machine code."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+from wasmtime import Engine, Module, WasmtimeError
+
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.native.failure import last_line
+from sentinel_host.sandbox.artefact import Artefact, parse_artefact
+from sentinel_host.sandbox.settings import engine_config
+from sentinel_host.sandbox.text import one_line
+
+_SMALL = '(module (memory 1) (func (export "f") (param i32) (result i32) (i32.load (local.get 0))))'
+
+
+class CompiledGuest(msgspec.Struct, frozen=True):
+    """``sha256`` and ``size`` are the whole file's, whose bytes are not kept.
+
+    ``code`` is trusted as a program is: whoever can choose it runs what he likes. It may come from `compile_guest`, and
+    from where nobody else can write.
+    """
+
+    sha256: str
+    size: int
+    is_component: bool
+    language: str | None
+    sdk: str | None
+    self_test: bytes
+    code: bytes
+
+
+@cache
+def _engine() -> Engine:
+    return Engine(engine_config())
+
+
+def warm_up() -> None:
+    """Have the compiler's code in memory and its threads started, which the first compilation would pay for."""
+    Module(_engine(), _SMALL)
+
+
+def compile_guest(data: bytes, path: str) -> CompiledGuest:
+    """Unwrap and compile a file's bytes; ``path`` names them in errors. Takes as long as it takes.
+
+    Raises `GuestLoadError`.
+    """
+    artefact = parse_artefact(data, path)
+    code = bytes(compile_module(_engine(), artefact).serialize())
+    return CompiledGuest(
+        sha256=artefact.sha256,
+        size=artefact.size,
+        is_component=artefact.is_component,
+        language=artefact.language,
+        sdk=artefact.sdk,
+        self_test=artefact.self_test,
+        code=code,
+    )
+
+
+def compile_module(engine: Engine, artefact: Artefact) -> Module:
+    """Raises `GuestLoadError`."""
+    try:
+        return Module(engine, artefact.core)
+    except WasmtimeError as error:
+        raise GuestLoadError(f"{artefact.path}: is not a valid module: {one_line(last_line(str(error)))}") from None
