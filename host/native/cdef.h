@@ -24,6 +24,24 @@ typedef struct {
   uint64_t memory_bytes;
 } snt_counters;
 
+typedef struct {
+  uint8_t *key;
+  uint32_t length, kind;
+  uint64_t hash;
+  uint64_t count;
+  double sum;
+  uint64_t buckets[17];
+} snt_series;
+
+typedef struct {
+  uint64_t full, invalid;
+  uint32_t used;
+  ...;
+} snt_metrics;
+
+extern const double SNT_METRIC_BOUNDS[16];
+enum { SNT_COUNTER, SNT_HISTOGRAM };
+
 static const size_t SNT_SIZEOF_FUNC;
 static const size_t SNT_SIZEOF_MEMORY;
 static const size_t SNT_SIZEOF_INSTANCE;
@@ -86,6 +104,10 @@ void snt_plan_free(snt_plan *plan);
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);
 uint64_t snt_plan_calls(const snt_plan *plan);
+void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
+
+snt_metrics *snt_metrics_new(void);
+const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);
 
 snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
 void snt_guest_free(snt_guest *guest);

@@ -7,6 +7,7 @@ export { Guest } from "./assembly/guest";
 export { HeaderEdits, Headers } from "./assembly/headers";
 export { Level, log } from "./assembly/log";
 export { random } from "./assembly/random";
+export { metrics } from "./assembly/metrics";
 export { Reader } from "./assembly/reader";
 export { HeldRequest, Request, RequestEdits } from "./assembly/request";
 export { Response } from "./assembly/response";

@@ -20,9 +20,14 @@ Calls = Callable[..., list[str]]
 
 
 @pytest.fixture
-def calls(calling_guest: Path) -> Calls:
+def engine() -> GuestEngine:
+    return GuestEngine()
+
+
+@pytest.fixture
+def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
     """Lets the guest call some functions, each a line of words; returns a line for each."""
-    guest = load_guest(calling_guest, "host-functions", GuestEngine(), grants=ALL)
+    guest = load_guest(calling_guest, "host-functions", engine, grants=ALL)
 
     def answers(*lines: str) -> list[str]:
         middleware = guest.middleware(encode_config({"calls": lines}))
@@ -49,3 +54,17 @@ def test_random(calls: Calls) -> None:
     lines = calls("random 0", "random 16", "random 16", "random 1000", "number", "number")
     assert [len(line) for line in lines[:4]] == [0, 32, 32, 2000]
     assert len(set(lines)) == 6
+
+
+def test_metrics(calls: Calls, engine: GuestEngine) -> None:
+    calls("add logins 2", "add logins 3 result=ok", "add logins 5 result=ok", "observe age 0.3 a=1 b= c=ü d=4")
+    assert engine.metrics() == {
+        "host-functions": [
+            ("logins", (), False, (2,)),
+            ("logins", ("result", "ok"), False, (8,)),
+            ("age", ("a", "1", "b", "", "c", "ü", "d", "4"), True, (*[0] * 8, 1, *[0] * 8, 0.3)),
+        ]
+    }
+    calls("add Logins 1", "add logins 1 a=1 b=2 c=3 d=4 e=5", "observe age NaN", "add logins_total 1", "add x 1 le=1")
+    counts = engine.snapshot()["host-functions"]
+    assert (counts["metrics_invalid"], counts["metrics_full"]) == (5, 0)

@@ -113,3 +113,50 @@ def test_a_loop_inside_of_a_host_function_is_ended(load: Load, engine: GuestEngi
 
 def test_start_functions_may_call_too(load: Load) -> None:
     assert load("granted/start_clock").middleware().on_request(b"x", "r") is None
+
+
+@both_loops
+def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngine, run: Run) -> None:
+    """What was counted first goes on; nothing is evicted by names that a client may choose."""
+    middleware = load("granted/metrics_flood", deadline=1.0).middleware()
+
+    async def main() -> None:
+        for _ in range(2):
+            assert await ask(middleware, b"x") is None
+
+    run(main())
+    series = engine.metrics()["metrics_flood"]
+    assert len(series) == 256
+    assert {entry.values for entry in series} == {(2.0,)}
+    counts = engine.snapshot()["metrics_flood"]
+    assert (counts["metrics_full"], counts["metrics_invalid"]) == (2 * (20_000 - 256), 0)
+
+
+@both_loops
+@pytest.mark.parametrize(
+    ("arguments", "traps"),
+    [
+        ((64, 4, 80, 1), False),
+        ((64, 4, 0xFFFFFFFF, 0), True),
+        ((64, 4, 80, 0xFFFFFFFF), False),
+        ((0xFFFFFFFF, 4, 80, 1), True),
+        ((64, 0xFFFFFFFF, 80, 1), True),
+        ((64, 4, 65536 - 15, 1), True),
+        ((64, 4, 96, 1), True),
+        ((64, 4, 112, 1), True),
+    ],
+)
+def test_metrics_from_outside_of_memory_trap(
+    load: Load, run: Run, arguments: tuple[int, int, int, int], traps: bool
+) -> None:
+    middleware = load("granted/metrics_raw").middleware()
+
+    async def main() -> None:
+        if not traps:
+            assert await ask(middleware, struct.pack("<4I", *arguments)) is None
+            return
+        with pytest.raises(GuestTrap) as caught:
+            await ask(middleware, struct.pack("<4I", *arguments))
+        assert caught.value.reason == "metrics.add: an argument lies outside of memory"
+
+    run(main())

@@ -13,6 +13,8 @@ static const struct {
     {"clock.monotonic", snt_clock_monotonic},
     {"random.bytes", snt_random_bytes},
     {"random.number", snt_random_number},
+    {"metrics.add", snt_import_metrics_add},
+    {"metrics.observe", snt_import_metrics_observe},
 };
 
 #define COUNT (sizeof IMPORTS / sizeof *IMPORTS)

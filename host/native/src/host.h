@@ -50,5 +50,7 @@ wasm_trap_t *snt_clock_wall(void *env, wasmtime_caller_t *caller, wasmtime_val_r
 wasm_trap_t *snt_clock_monotonic(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_random_bytes(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_random_number(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+wasm_trap_t *snt_import_metrics_add(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+wasm_trap_t *snt_import_metrics_observe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 
 #endif

@@ -54,4 +54,6 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
   return true;
 }
 
+void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics) { plan->metrics = metrics; }
+
 uint64_t snt_plan_calls(const snt_plan *plan) { return plan->calls; }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engine.h"
+#include "metrics.h"
 #include "ticker.h"
 
 #define SNT_HOOKS 8
@@ -56,6 +57,7 @@ typedef struct {
   const wasmtime_instance_pre_t *pre;
   const wasm_functype_t *nullary; /* () -> (), of this engine */
   snt_counters *counters;
+  snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
   snt_limits limits;
   uint64_t id;    /* names the guest in log lines */
   uint64_t calls; /* of hooks */
@@ -78,6 +80,9 @@ void snt_plan_free(snt_plan *plan);
  * are possible and there is memory. */
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);
+
+/* Let instances count there, which must live as long. */
+void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 
 /* How many calls of hooks its instances have begun. */
 uint64_t snt_plan_calls(const snt_plan *plan);

@@ -62,6 +62,8 @@ IMPORTS = (
     Import("clock", "monotonic", (), ("i64",)),
     Import("random", "bytes", ("i32",) * 2),
     Import("random", "number", (), ("i64",)),
+    Import("metrics", "add", ("i32", "i32", "i32", "i32", "i64")),
+    Import("metrics", "observe", ("i32", "i32", "i32", "i32", "f64")),
 )
 GRANTS = frozenset(entry.grant for entry in IMPORTS if entry.grant is not None)
 """Every name that ``grants`` may hold in a guest's configuration."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot
+from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
 from sentinel_host.gateway import Gateway
 from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, Histogram
 from sentinel_host.messages import Outcome
+from sentinel_host.native.metrics import BOUNDS
+from sentinel_host.sandbox import Series
 
 
 class ConnectionCounts(Protocol):
@@ -28,6 +30,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
     routes = stats.routes.items()
     guests = gateway.guest_counts()
     states = gateway.guest_states()
+    own = gateway.guest_metrics()
     opened: Numbers = {}
     idle: Numbers = {}
     waiting: Numbers = {}
@@ -59,6 +62,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             **_guest_counters(guests),
             "sentinel_guest_swaps": {(state.name,): state.swaps for state in states},
             "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
+            GUESTS_OWN: _own_counters(own),
             "sentinel_limit_checks": {
                 (route, limit, verdict): count for (route, limit, verdict), count in stats.limits.items()
             },
@@ -87,6 +91,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             "sentinel_response_size_bytes": _distribution(
                 SIZE_BUCKETS, {name: route.response_size for name, route in routes}
             ),
+            GUESTS_OWN: _own_histograms(own),
         },
     )
 
@@ -98,12 +103,38 @@ def _guest_counters(guests: dict[str, dict[str, int]]) -> dict[str, Numbers]:
         for name in (*plain, "log_lines_cut")
     }
     counters["sentinel_guest_cpu_seconds"] = {(guest,): counts["cpu_ns"] / 1e9 for guest, counts in guests.items()}
+    counters["sentinel_guest_metrics_dropped"] = {
+        (guest, reason): counts[f"metrics_{reason}"]
+        for guest, counts in guests.items()
+        for reason in ("full", "invalid")
+    }
     counters["sentinel_guest_refused"] = {
         (guest, reason): counts[f"refused_{reason}"]
         for guest, counts in guests.items()
         for reason in ("quarantined", "busy")
     }
     return counters
+
+
+def _own_counters(guests: dict[str, list[Series]]) -> Numbers:
+    return {
+        (guest, series.name, *series.labels): series.values[0]
+        for guest, found in guests.items()
+        for series in found
+        if not series.is_histogram
+    }
+
+
+def _own_histograms(guests: dict[str, list[Series]]) -> Distribution:
+    return Distribution(
+        BOUNDS,
+        {
+            (guest, series.name, *series.labels): list(series.values)
+            for guest, found in guests.items()
+            for series in found
+            if series.is_histogram
+        },
+    )
 
 
 def _distribution(bounds: tuple[float, ...], histograms: dict[str, Histogram]) -> Distribution:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot
+from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ COUNTERS: Final = {
     "sentinel_guest_swaps": Family("Versions that took over from another, or came first after the start.", _GUEST),
     "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and losses of the file.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
+    "sentinel_guest_metrics_dropped": Family("What guests counted and the gateway did not, by why.", _REFUSED),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
     "sentinel_limit_checks": Family(
         "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")
@@ -93,6 +94,31 @@ class _SnapshotCollector(Collector):
         for name, family in HISTOGRAMS.items():
             histogram = HistogramMetricFamily(name, family.help, labels=family.labels)
             yield _histogram(histogram, self._snapshot.histograms.get(name, Distribution()))
+        yield from _guests_own(self._snapshot)
+
+
+def _guests_own(snapshot: Snapshot) -> Iterator[Metric]:
+    """What guests count by themselves: one family for each name, whichever guests use it."""
+    counters: dict[str, CounterMetricFamily] = {}
+    for (guest, name, *labels), value in snapshot.counters.get(GUESTS_OWN, {}).items():
+        counter = counters.setdefault(name, CounterMetricFamily(f"guest_{name}", "Counted by guests."))
+        counter.add_sample(f"guest_{name}_total", _own_labels(guest, labels), value)
+    histograms: dict[str, Metric] = {}
+    observed = snapshot.histograms.get(GUESTS_OWN, Distribution())
+    bounds = [*map(str, observed.bounds), "+Inf"]
+    for (guest, name, *labels), (*counts, total) in observed.values.items():
+        histogram = histograms.setdefault(name, Metric(f"guest_{name}", "Observed by guests.", "histogram"))
+        named = _own_labels(guest, labels)
+        for bound, count in zip(bounds, accumulate(counts), strict=True):
+            histogram.add_sample(f"guest_{name}_bucket", named | {"le": bound}, count)
+        histogram.add_sample(f"guest_{name}_count", named, sum(counts))
+        histogram.add_sample(f"guest_{name}_sum", named, total)
+    yield from counters.values()
+    yield from histograms.values()
+
+
+def _own_labels(guest: str, labels: list[str]) -> dict[str, str]:
+    return {"guest": guest, **dict(zip(labels[::2], labels[1::2], strict=True))}
 
 
 def _numbers(metric: CounterMetricFamily | GaugeMetricFamily, numbers: Numbers) -> Metric:

@@ -11,6 +11,11 @@ import msgspec
 Numbers: TypeAlias = dict[tuple[str, ...], float]
 
 
+GUESTS_OWN = "guest"
+"""The family that stands for all that guests count by themselves: its labels are the guest, the metric's name, and
+names and values of its labels in turn."""
+
+
 class Distribution(msgspec.Struct):
     """A histogram: the buckets' upper ``bounds``, and by label values the count per bucket, the last beyond all
     bounds, followed by the sum of what was observed."""

@@ -20,7 +20,7 @@ from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.hot import Hot
 from sentinel_host.limiter import SharedTable
-from sentinel_host.sandbox import Sink
+from sentinel_host.sandbox import Series, Sink
 
 
 class Supply(Protocol):
@@ -105,6 +105,10 @@ class Gateway(Quart):
         store, counters = config.server.limit_store, self._builder.counters
         if self._sharing is None and store is not None and counters is not None:
             self._sharing = asyncio.create_task(share(counters, store))
+
+    def guest_metrics(self) -> dict[str, list[Series]]:
+        """What each guest counted by itself in this process, by name."""
+        return self._builder.engine.metrics()
 
     async def _start(self) -> None:
         self._log_pump.start()

@@ -17,7 +17,23 @@ class CountersHandle:
     instances: int
     memory_bytes: int
 
+class MetricsHandle:
+    full: int
+    invalid: int
+    used: int
+
+class Series:
+    key: Any
+    length: int
+    kind: int
+    count: int
+    sum: float
+    buckets: list[int]
+
 class _Lib:
+    SNT_METRIC_BOUNDS: list[float]
+    SNT_COUNTER: int
+    SNT_HISTOGRAM: int
     SNT_SIZEOF_FUNC: int
     SNT_SIZEOF_MEMORY: int
     SNT_SIZEOF_INSTANCE: int
@@ -88,6 +104,9 @@ class _Lib:
         self, plan: Plan, index: int, lists: int, takes_flag: bool, returns: int, name: bytes, post: Any, /
     ) -> bool: ...
     def snt_plan_calls(self, plan: Plan, /) -> int: ...
+    def snt_plan_metrics(self, plan: Plan, metrics: MetricsHandle, /) -> None: ...
+    def snt_metrics_new(self) -> MetricsHandle: ...
+    def snt_metrics_at(self, metrics: MetricsHandle, place: int, /) -> Series: ...
     def snt_guest_new(self, plan: Plan, calls: int, /) -> Guest: ...
     def snt_guest_free(self, guest: Guest, /) -> None: ...
     def snt_guest_start(self, guest: Guest, config: bytes, length: int, /) -> int: ...

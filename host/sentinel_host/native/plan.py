@@ -13,6 +13,7 @@ from wasmtime import Engine, FuncType, InstancePre
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.library import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
+from sentinel_host.native.metrics import Metrics
 
 if TYPE_CHECKING:
     from sentinel_host.native._native import CountersHandle
@@ -146,6 +147,7 @@ class Plan:
         counters: Counters,
         log: LogBuffer,
         guest: int,
+        metrics: Metrics | None = None,
     ) -> None:
         handle = lib.snt_plan_new(
             ENGINE_TABLE,
@@ -161,6 +163,8 @@ class Plan:
             raise MemoryError
         self.handle = ffi.gc(handle, lib.snt_plan_free)
         self.log = log
+        if metrics is not None:
+            lib.snt_plan_metrics(handle, metrics.handle)
         # The C borrows them.
         self._kept = (engine, module, nullary)
         for slot, export in exports.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sentinel_host.native.metrics import Series
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest, warm_up
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants
@@ -20,6 +21,7 @@ __all__ = [
     "GuestMiddleware",
     "Limits",
     "LoadedGuest",
+    "Series",
     "Sink",
     "compile_guest",
     "fingerprint",

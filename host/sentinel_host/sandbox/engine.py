@@ -10,10 +10,12 @@ from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.native.failure import last_line
 from sentinel_host.native.imports import define, host_functions
+from sentinel_host.native.metrics import Series
 from sentinel_host.native.plan import CallLimits, Export, Plan, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
+from sentinel_host.sandbox.grants import Grants
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.runqueue import RunQueue
 from sentinel_host.sandbox.settings import engine_config
@@ -55,9 +57,15 @@ class GuestEngine:
         """Every guest's counts by name; see `GuestStats.snapshot`."""
         return {name: stats.snapshot() for name, stats in self._stats.items()}
 
-    def new_plan(self, name: str, module: InstancePre, exports: Mapping[int, Export], limits: CallLimits) -> Plan:
+    def metrics(self) -> dict[str, list[Series]]:
+        """What guests counted by themselves, by name."""
+        return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
+
+    def new_plan(
+        self, name: str, module: InstancePre, exports: Mapping[int, Export], limits: CallLimits, grants: Grants
+    ) -> Plan:
         """What instances of a prepared guest are made by; ``exports`` go by slot."""
-        counters = self.stats_of(name).counters
+        stats = self.stats_of(name)
         log = self.log
         return Plan(
             self._engine,
@@ -66,9 +74,10 @@ class GuestEngine:
             self._nullary,
             exports,
             limits,
-            counters,
+            stats.counters,
             log.buffer,
             log.id_of(name),
+            stats.own_metrics() if "metrics" in grants.names else None,
         )
 
     def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:

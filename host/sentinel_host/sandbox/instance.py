@@ -66,6 +66,7 @@ class Blueprint:
                 high_water=int(limits.memory * limits.high_water_share),
                 high_calls=limits.high_water_calls,
             ),
+            self.grants,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sentinel_host.native.metrics import Metrics
 from sentinel_host.native.plan import Counters
 
 
@@ -9,13 +10,15 @@ class GuestStats:
     """Counts of one guest over all its versions, configurations and instances.
 
     ``counters`` are kept in C during calls; the others change only when something goes wrong. ``waiting`` is how many
-    calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine.
+    calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine; ``metrics`` is what
+    it counts by itself, once it was granted that.
     """
 
     __slots__ = (
         "busy",
         "counters",
         "deadlines",
+        "metrics",
         "protocol_errors",
         "quarantined",
         "quarantines",
@@ -27,6 +30,7 @@ class GuestStats:
 
     def __init__(self) -> None:
         self.counters = Counters()
+        self.metrics: Metrics | None = None
         self.traps = 0
         self.deadlines = 0
         self.protocol_errors = 0
@@ -36,6 +40,12 @@ class GuestStats:
         self.busy = 0
         self.retired = 0
         self.waiting = 0
+
+    def own_metrics(self) -> Metrics:
+        """``metrics``, from now on."""
+        if self.metrics is None:
+            self.metrics = Metrics()
+        return self.metrics
 
     def snapshot(self) -> dict[str, int]:
         """Counts that only grow, then the gauges ``quarantined``, ``waiting``, ``instances`` and ``memory_bytes``."""
@@ -53,6 +63,8 @@ class GuestStats:
             "instances_started": counters.started,
             "instances_retired": self.retired,
             "log_lines_cut": counters.lines_cut,
+            "metrics_full": self.metrics.full if self.metrics else 0,
+            "metrics_invalid": self.metrics.invalid if self.metrics else 0,
             "quarantined": self.quarantined,
             "waiting": self.waiting,
             "instances": counters.instances,

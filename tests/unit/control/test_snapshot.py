@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from sentinel_host.control import Distribution, Snapshot, merge
 from sentinel_host.control.metrics import COUNTERS, GAUGES, HISTOGRAMS, render
+from sentinel_host.control.snapshot import GUESTS_OWN
 
 
 def lines(snapshot: Snapshot) -> list[str]:
@@ -53,6 +54,23 @@ def test_rendering() -> None:
         'sentinel_request_size_bytes_bucket{le="+Inf",route="a"} 6.0',
         'sentinel_request_size_bytes_count{route="a"} 6.0',
         'sentinel_request_size_bytes_sum{route="a"} 9000.0',
+    ]
+
+
+def test_what_guests_count_by_themselves_has_names_and_labels_of_their_own() -> None:
+    worker = Snapshot(
+        counters={GUESTS_OWN: {("auth", "logins", "result", 'o"k'): 3, ("auth", "logins"): 1, ("other", "logins"): 2}},
+        histograms={GUESTS_OWN: Distribution((1.0, 2.5), {("auth", "age", "kind", "x"): [1, 0, 1, 9.5]})},
+    )
+    assert lines(merge([worker, worker])) == [
+        'guest_logins_total{guest="auth",result="o\\"k"} 6.0',
+        'guest_logins_total{guest="auth"} 2.0',
+        'guest_logins_total{guest="other"} 4.0',
+        'guest_age_bucket{guest="auth",kind="x",le="1.0"} 2.0',
+        'guest_age_bucket{guest="auth",kind="x",le="2.5"} 2.0',
+        'guest_age_bucket{guest="auth",kind="x",le="+Inf"} 4.0',
+        'guest_age_count{guest="auth",kind="x"} 4.0',
+        'guest_age_sum{guest="auth",kind="x"} 19.0',
     ]
 
 

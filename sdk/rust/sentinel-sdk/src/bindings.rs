@@ -7,6 +7,7 @@ pub mod lifecycle {
     wit_bindgen::generate!({
         path: "wit",
         world: "lifecycle-guest",
+        ownership: Borrowing { duplicate_if_necessary: true },
         pub_export_macro: true,
         export_macro_name: "export_lifecycle",
         default_bindings_module: "::sentinel_sdk::__private::lifecycle",
@@ -22,6 +23,7 @@ macro_rules! world {
                 with: {
                     "sentinel:gateway/log@0.1.0": crate::bindings::lifecycle::sentinel::gateway::log,
                     "sentinel:gateway/clock@0.1.0": crate::bindings::lifecycle::sentinel::gateway::clock,
+                    "sentinel:gateway/metrics@0.1.0": crate::bindings::lifecycle::sentinel::gateway::metrics,
                     "sentinel:gateway/random@0.1.0": crate::bindings::lifecycle::sentinel::gateway::random,
                 },
                 pub_export_macro: true,

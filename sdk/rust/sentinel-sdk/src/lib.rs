@@ -10,6 +10,7 @@ mod edits;
 mod guest;
 mod headers;
 pub mod log;
+pub mod metrics;
 pub mod random;
 mod request;
 mod response;

@@ -1,7 +1,7 @@
 // A guest that calls the functions of the host that its configuration names, and answers with a line for each. The Rust guest
 // `host-functions` beside it does the same.
 
-import { clock, Config, Guest, random, Request, Response } from "@sentinel-gateway/assemblyscript";
+import { clock, Config, Guest, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
 
 export class HostFunctions extends Guest {
   private calls: string[] = [];
@@ -23,7 +23,22 @@ function call(words: string[]): string {
   if (name == "clock") return clock.wall().toString() + " " + clock.monotonic().toString();
   if (name == "random") return hex(random.bytes(I32.parseInt(words[1])));
   if (name == "number") return random.number().toString();
+  if (name == "add") {
+    metrics.add(words[1], pairs(words), <u64>I64.parseInt(words[2]));
+    return "";
+  }
+  if (name == "observe") {
+    metrics.observe(words[1], pairs(words), F64.parseFloat(words[2]));
+    return "";
+  }
   throw new Error("no function " + name);
+}
+
+/** Labels, each written `name=value`. */
+function pairs(words: string[]): string[][] {
+  const labels: string[][] = [];
+  for (let i = 3; i < words.length; ++i) labels.push(words[i].split("="));
+  return labels;
 }
 
 function hex(bytes: Uint8Array): string {

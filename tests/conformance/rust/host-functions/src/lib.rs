@@ -2,7 +2,7 @@
 //! with a line for each.
 
 use sentinel_sdk::prelude::*;
-use sentinel_sdk::{clock, random};
+use sentinel_sdk::{clock, metrics, random};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +29,21 @@ fn call(words: &[&str]) -> String {
         ["clock"] => format!("{} {}", clock::wall().as_nanos(), clock::monotonic().as_nanos()),
         ["random", length] => hex(&random::bytes(length.parse().expect("a number"))),
         ["number"] => random::number().to_string(),
+        ["add", name, value, ref labels @ ..] => {
+            metrics::add(name, &pairs(labels), value.parse().expect("a number"));
+            String::new()
+        }
+        ["observe", name, value, ref labels @ ..] => {
+            metrics::observe(name, &pairs(labels), value.parse().expect("a number"));
+            String::new()
+        }
         _ => panic!("no function {words:?}"),
     }
+}
+
+/// Labels, each written `name=value`.
+fn pairs<'a>(words: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    words.iter().map(|word| word.split_once('=').expect("name=value")).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
