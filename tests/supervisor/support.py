@@ -39,7 +39,10 @@ os.execv(sys.executable, [sys.executable, *arguments])
 
 
 def config(upstream: str, *, workers: int = 2, grace: str = "5s", more: str = "", routes: str = "") -> str:
-    """A configuration whose one route goes to ``upstream``; ``more`` is keys of ``[server]``."""
+    """A configuration whose one route goes to ``upstream``; ``more`` is keys of ``[server]``.
+
+    It is not watched, so that SIGHUP alone makes a difference.
+    """
     return f"""
 [server]
 bind = ["127.0.0.1:0"]
@@ -47,6 +50,9 @@ admin = "127.0.0.1:0"
 workers = {workers}
 grace = "{grace}"
 {more}
+
+[guests]
+watch = false
 
 [[upstream]]
 name = "origin"

@@ -144,7 +144,7 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
 
 
 def test_one_worker_alone_reloads_in_place(upstream: Upstream, start: Start, tmp_path: Path) -> None:
-    text = config(upstream.url, workers=1) + "[guests]\nwatch = false\n"
+    text = config(upstream.url, workers=1)
     gateway = start(text)
     write_config(tmp_path, text.replace('path = "/"', 'path = "/elsewhere"'))
     assert fetch(gateway.public).body == b"hello"

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from sentinel_host.config import Config, load_config
-from sentinel_host.gateway.build import Builder, named_guests
+from sentinel_host.gateway.build import Builder
 from sentinel_host.hotload.hot import Hot
 
 
@@ -21,7 +21,7 @@ def check(options: argparse.Namespace) -> int:
     faults = asyncio.run(_faults(config, builder))
     for line in builder.engine.log.drain()[0]:
         print(f"{line.guest}: {line.level}: {line.message}")
-    for name in named_guests(config):
+    for name in config.named_guests():
         if name in faults:
             print(f"sentinel: guest {name}: {faults[name]}", file=sys.stderr)
         else:
@@ -34,7 +34,7 @@ def check(options: argparse.Namespace) -> int:
 async def _faults(config: Config, builder: Builder) -> dict[str, str]:
     files = Hot(config)
     try:
-        generation = await builder.build(config, *await files.obtain(named_guests(config)))
+        generation = await builder.build(config, *await files.obtain(config.named_guests()))
         await builder.free(generation)
         return generation.faults
     finally:

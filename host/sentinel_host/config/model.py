@@ -198,3 +198,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guest: dict[str, GuestConfig] = {}
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []
+
+    def named_guests(self) -> list[str]:
+        """The names of all guests that routes use, sorted."""
+        return sorted({entry.guest for route in self.route for entry in route.entries()})

@@ -11,6 +11,7 @@ from quart import Blueprint, Quart, Response, request
 
 from sentinel_host.control.metrics import render
 from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.hotload.state import GuestState
 
 
 class Overview(Protocol):
@@ -21,6 +22,9 @@ class Overview(Protocol):
 
     async def faults(self) -> list[str]:
         """Why the gateway is not ready, one line each; none when it is."""
+
+    async def guests(self) -> dict[int, list[GuestState]]:
+        """The guests of each worker, by the worker's number."""
 
 
 def install_admin(app: Quart, overview: Overview, hosts: Iterable[str]) -> None:

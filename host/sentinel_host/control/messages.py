@@ -11,6 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.state import GuestState
 
 
 class ConfigSource(msgspec.Struct, frozen=True):
@@ -34,6 +36,16 @@ class ListenerFd(msgspec.Struct, frozen=True):
     tls: tuple[str, str] | None = None
 
 
+class Guests(msgspec.Struct, frozen=True):
+    """Every guest that a configuration names: what is offered, and for the others why there is nothing.
+
+    Offers come without code, which a worker asks for that does not have it.
+    """
+
+    offers: list[Offer]
+    faults: dict[str, str]
+
+
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """To worker number ``worker`` of ``workers``, first of all: serve this.
 
@@ -45,12 +57,14 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     source: ConfigSource
     listeners: list[ListenerFd]
     shared: dict[str, int]
+    guests: Guests
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """From a worker: every listener accepts. ``faults`` is guests that are not in service, with the reason."""
 
     faults: dict[str, str]
+    guests: list[GuestState]
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -72,6 +86,48 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
 
     snapshot: Snapshot
     faults: dict[str, str]
+    guests: list[GuestState]
+
+
+class CodeRequest(msgspec.Struct, frozen=True, tag="code-request"):
+    """From a worker that was offered the guest with this digest: its code from there on; the answer is `Code`."""
+
+    sha256: str
+    offset: int
+
+
+class Code(msgspec.Struct, frozen=True, tag="code"):
+    """A piece of a guest's code; an empty one is the end."""
+
+    data: bytes
+
+
+class Load(msgspec.Struct, frozen=True, tag="load"):
+    """To a worker: put this version of a guest into service; it answers `Taken`."""
+
+    offer: Offer
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load-failed"):
+    """To a worker: there is no new version of a guest, for this reason."""
+
+    name: str
+    reason: str
+
+
+class Reconfigure(msgspec.Struct, frozen=True, tag="reconfigure"):
+    """To a worker: serve this configuration instead; it answers `Taken`."""
+
+    source: ConfigSource
+    guests: Guests
+
+
+class Taken(msgspec.Struct, frozen=True, tag="taken"):
+    """From a worker: what it was told to serve it does, or the old goes on for this reason; and its guests now."""
+
+    reason: str
+    faults: dict[str, str]
+    guests: list[GuestState]
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -80,7 +136,21 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Message: TypeAlias = Start | Ready | Failed | Drain | StatsRequest | Stats | Refused
+Message: TypeAlias = (
+    Start
+    | Ready
+    | Failed
+    | Drain
+    | StatsRequest
+    | Stats
+    | CodeRequest
+    | Code
+    | Load
+    | LoadFailed
+    | Reconfigure
+    | Taken
+    | Refused
+)
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

@@ -10,15 +10,16 @@ from typing import Protocol
 from quart import Quart
 
 from sentinel_host.config import Config, load_config
-from sentinel_host.gateway.build import Builder, named_guests
+from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.limits import Counters, share
-from sentinel_host.gateway.live import GuestState, Live, Obtain
+from sentinel_host.gateway.live import Live, Obtain
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.hot import Hot
+from sentinel_host.hotload.state import GuestState
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Series, Sink
 
@@ -116,7 +117,7 @@ class Gateway(Quart):
         self._prepare(live.config)
         self._supply = self._make_supply(live)
         live.obtain = self._supply.obtain
-        await live.start(*await self._supply.obtain(named_guests(live.config)))
+        await live.start(*await self._supply.obtain(live.config.named_guests()))
         self._supply.start()
 
     async def _stop(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -195,16 +194,6 @@ class Builder:
             return None
         style = Style(server.limit_headers)
         return RouteLimits(route_name(route), limits, self.counters, style, server.ipv6_prefix)
-
-
-def named_guests(config: Config) -> list[str]:
-    """The names of all guests that routes use, sorted."""
-    return sorted({entry.guest for route in config.route for entry in route.entries()})
-
-
-def guest_path(config: Config, name: str) -> Path:
-    """Where a guest's artefact is expected: in the guests' folder, which is relative to the configuration file's."""
-    return Path(config.file).parent / config.guests.directory / f"{name}.wasm"
 
 
 def route_name(route: RouteConfig) -> str:

@@ -13,13 +13,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
-import msgspec
-
 from sentinel_host.config import Config, fixed_changes, with_fixed
 from sentinel_host.errors import ConfigError, SentinelError
-from sentinel_host.gateway.build import Builder, named_guests
+from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.state import GuestState
 from sentinel_host.sandbox import LoadedGuest
 
 _log = logging.getLogger("sentinel.gateway")
@@ -31,34 +30,11 @@ Obtain = Callable[[Iterable[str]], Awaitable[tuple[dict[str, Offer], dict[str, s
 """Finds guests by name: offers, and for the others why there is none."""
 
 
-class GuestState(msgspec.Struct):
-    """One guest in one process, for people and programs that ask.
-
-    ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has been doing so
-    ``since`` then, in seconds of the Unix epoch. ``error`` is why the last attempt to load another failed, empty when
-    it did not.
-    """
-
-    name: str
-    state: str = "missing"
-    path: str = ""
-    sha256: str = ""
-    size: int = 0
-    language: str | None = None
-    sdk: str | None = None
-    abi_version: str = ""
-    hooks: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
-    since: float = 0.0
-    error: str = ""
-    swaps: int = 0
-    failed_loads: int = 0
-
-
 class Live:
-    """The life of one gateway's generations; ``publish`` is where they go, and ``prepare`` makes what they need.
+    """The life of one gateway's generations; ``offers`` are the guests in service, as they came.
 
-    ``read`` reads the configuration anew; without it, that is somebody else's work.
+    ``publish`` is where generations go, and ``prepare`` makes what a configuration needs. ``read`` reads the
+    configuration anew; a worker that has a supervisor has none, and leaves it to him to say what happened.
     """
 
     def __init__(
@@ -71,12 +47,12 @@ class Live:
     ) -> None:
         self.config = config
         self.states: dict[str, GuestState] = {}
+        self.offers: dict[str, Offer] = {}
         self._builder = builder
         self._publish = publish
         self._read = read
         self._prepare = prepare
         self._lock = asyncio.Lock()
-        self._offers: dict[str, Offer] = {}
         self._generation: Generation
         self._replaced: set[Generation] = set()
         self._frees: set[asyncio.Task[None]] = set()
@@ -95,7 +71,7 @@ class Live:
         for name, reason in generation.faults.items():
             self._note_failure(name, reason)
             _log.error("guest %s is not in service: %s", name, reason)
-        self._offers = dict(offers)
+        self.offers = dict(offers)
         self._take_over(generation)
 
     async def stop(self) -> None:
@@ -106,7 +82,7 @@ class Live:
 
     def wants(self, name: str) -> bool:
         """Whether any route names the guest, of the configuration that serves or of one that waits."""
-        return name in named_guests(self.config) or name in self._waiting_for
+        return name in self.config.named_guests() or name in self._waiting_for
 
     def serving(self, name: str) -> str | None:
         """The digest of the version of a guest that is in service."""
@@ -116,30 +92,33 @@ class Live:
     async def load(self, offer: Offer) -> str | None:
         """Put a version of a guest into service; returns the reason if it is not."""
         async with self._lock:
-            reason = await self._swap(offer) if offer.name in named_guests(self.config) else None
+            reason = await self._swap(offer) if offer.name in self.config.named_guests() else None
         if self._read is not None and offer.name in self._waiting_for:
             await self.reconfigure()
         return reason
 
     def failed(self, name: str, reason: str) -> None:
         """There is no new version of a guest, for this reason; what serves goes on."""
-        if name not in named_guests(self.config):
+        if name not in self.config.named_guests():
             return
         self._note_failure(name, reason)
         current = self._generation.guests.get(name)
         if current is None:
             self._generation.faults[name] = reason
-            _log.error("guest %s is not in service: %s", name, reason)
+            self._tell(logging.ERROR, "guest %s is not in service: %s", name, reason)
         else:
-            _log.error("guest %s was not replaced, and %s serves on: %s", name, current.sha256[:_SHORT], reason)
+            serves = current.sha256[:_SHORT]
+            self._tell(logging.ERROR, "guest %s was not replaced, and %s serves on: %s", name, serves, reason)
 
     async def reconfigure(self) -> None:
         """Read the configuration file again and serve it; the log says what came of it."""
         assert self._read is not None
         try:
             config = self._read()
-            known = {name: offer for name, offer in self._offers.items() if name not in self._generation.faults}
-            offers, faults = await self.obtain(name for name in named_guests(config) if name not in known)
+            for key in fixed_changes(self.config, config):
+                _log.warning("%s: %s has changed, which takes effect with a restart", config.file, key)
+            known = {name: offer for name, offer in self.offers.items() if name not in self._generation.faults}
+            offers, faults = await self.obtain(name for name in config.named_guests() if name not in known)
             await self.configure(config, known | offers, faults)
         except SentinelError as error:
             _log.error("the configuration was not reloaded, and the old one serves on: %s", error)
@@ -151,12 +130,10 @@ class Live:
         that is not missing now, or refuses its configuration.
         """
         async with self._lock:
-            for key in fixed_changes(self.config, config):
-                _log.warning("%s: %s has changed, which takes effect with a restart", config.file, key)
             config = with_fixed(self.config, config)
-            if config == self.config:
+            if config == self.config and _digests(offers) == _digests(self.offers):
                 self._waiting_for = ()
-                _log.info("%s says what it said before", config.file)
+                self._tell(logging.INFO, "%s says what it said before", config.file)
                 return
             self._prepare(config)
             generation = await self._builder.build(config, offers, faults)
@@ -167,9 +144,9 @@ class Live:
                 raise ConfigError("; ".join(f"guest {name}: {reason}" for name, reason in worse.items()))
             self._waiting_for = ()
             self.config = config
-            self._offers = dict(offers)
+            self.offers = dict(offers)
             self._take_over(generation)
-            _log.info("%s was reloaded, and serves", config.file)
+            self._tell(logging.INFO, "%s was reloaded, and serves", config.file)
 
     async def _swap(self, offer: Offer) -> str | None:
         name = offer.name
@@ -178,15 +155,15 @@ class Live:
             self._state(name).error = ""
             return None
         faults = {other: reason for other, reason in self._generation.faults.items() if other != name}
-        generation = await self._builder.build(self.config, self._offers | {name: offer}, faults)
+        generation = await self._builder.build(self.config, self.offers | {name: offer}, faults)
         if reason := generation.faults.get(name):
             await self._builder.free(generation)
             self.failed(name, reason)
             return reason
-        self._offers[name] = offer
+        self.offers[name] = offer
         self._take_over(generation)
         before = f"in place of {current.sha256[:_SHORT]}" if current is not None else "for the first time"
-        _log.info("guest %s: %s serves, %s", name, offer.guest.sha256[:_SHORT], before)
+        self._tell(logging.INFO, "guest %s: %s serves, %s", name, offer.guest.sha256[:_SHORT], before)
         return None
 
     def _take_over(self, generation: Generation) -> None:
@@ -203,6 +180,10 @@ class Live:
         if before is not None:
             self._replaced.add(before)
             before.retire(lambda: self._free(before))
+
+    def _tell(self, level: int, message: str, *arguments: str) -> None:
+        """Into the log, unless somebody else tells for all workers."""
+        _log.log(level if self._read is not None else logging.DEBUG, message, *arguments)
 
     def _free(self, generation: Generation) -> None:
         self._replaced.discard(generation)
@@ -228,3 +209,7 @@ class Live:
         state.path, state.sha256, state.size = guest.path, guest.sha256, guest.size
         state.language, state.sdk, state.abi_version = guest.language, guest.sdk, guest.abi_version
         state.hooks, state.imports = guest.hooks, guest.imports
+
+
+def _digests(offers: Mapping[str, Offer]) -> dict[str, str]:
+    return {name: offer.guest.sha256 for name, offer in offers.items()}

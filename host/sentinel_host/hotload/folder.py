@@ -43,10 +43,6 @@ class FileState(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-class GuestMissing(GuestLoadError):
-    """There is no file of that name."""
-
-
 class GuestUnsettled(GuestLoadError):
     """The file changed while it was read."""
 
@@ -82,7 +78,7 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A guest's file, whole.
 
-        Raises `GuestLoadError`: `GuestMissing`, `GuestUnsettled`, or what it is instead of a guest's file.
+        Raises `GuestLoadError`, and `GuestUnsettled` for one that is being written.
         """
         where = self.path_of(name)
         try:
@@ -93,7 +89,7 @@ class Folder:
                     data = file.read(self._max_bytes + 1)
                 after = os.fstat(descriptor)
         except FileNotFoundError:
-            raise GuestMissing(f"{where}: no such file") from None
+            raise GuestLoadError(f"{where}: no such file") from None
         except OSError as error:
             raise GuestLoadError(f"{where}: cannot be read: {error.strerror}") from None
         if FileState.of(before) != FileState.of(after) or len(data) != after.st_size:

@@ -17,7 +17,7 @@ from sentinel_host.config import Config
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.cache import Cache, default_directory
 from sentinel_host.hotload.compiler import Compiler
-from sentinel_host.hotload.folder import Folder, GuestMissing
+from sentinel_host.hotload.folder import Folder
 from sentinel_host.hotload.loader import Loader, Offer
 from sentinel_host.hotload.signature import verifier_of
 from sentinel_host.hotload.watch import GuestFiles, OneFile, Source, Watch
@@ -147,8 +147,6 @@ class Hot:
     async def _load(self, name: str, target: Target) -> None:
         try:
             offer = await self._loader.obtain(name)
-        except GuestMissing as error:
-            target.failed(name, f"{error}; the last good version stays")
         except GuestLoadError as error:
             target.failed(name, str(error))
         else:

@@ -45,7 +45,7 @@ class Loader:
     async def obtain(self, name: str) -> Offer:
         """What is in the folder under this name now.
 
-        Raises `GuestLoadError`, and `GuestMissing` when there is nothing.
+        Raises `GuestLoadError`.
         """
         for _ in range(_ATTEMPTS):
             try:

@@ -11,6 +11,7 @@ from hypercorn.utils import LifespanFailureError
 from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.state import GuestState
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.listeners import Listening
@@ -83,3 +84,6 @@ class _Alone:
 
     async def faults(self) -> list[str]:
         return guest_faults(self._serving.gateway.generation.faults)
+
+    async def guests(self) -> dict[int, list[GuestState]]:
+        return {0: self._serving.gateway.guest_states()}

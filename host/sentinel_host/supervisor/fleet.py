@@ -16,21 +16,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sentinel_host.control import (
-    ConfigSource,
     ControlError,
-    ListenerFd,
+    Load,
     Numbers,
+    Reconfigure,
     Snapshot,
-    Start,
     guest_faults,
     merge,
 )
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.state import GuestState
 from sentinel_host.supervisor.backoff import Backoff
+from sentinel_host.supervisor.plan import Plan
 from sentinel_host.supervisor.process import State, WorkerProcess
 
 _log = logging.getLogger("sentinel.supervisor")
@@ -39,29 +39,12 @@ _log = logging.getLogger("sentinel.supervisor")
 _START_TIME: Final = 60.0
 # What a worker may take beyond the grace period; with it the gateway is gone within grace + 1 s.
 _BEYOND_GRACE: Final = 0.85
+# A guest may take a second to start, once for each of its configurations, and a self-test as long again.
+_TAKING_TIME: Final = 30.0
 # How long the admin side waits for a worker that does not answer.
 _ANSWER_TIME: Final = 1.0
 # How much of a worker's counts dies with it, at most.
 _REFRESH_INTERVAL: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to serve, with how many workers, and how long one may take to drain. ``shared`` is as in `Start`."""
-
-    source: ConfigSource
-    listeners: list[ListenerFd]
-    shared: dict[str, int]
-    workers: int
-    grace: float
-
-    def start(self, number: int) -> Start:
-        """For the worker of that number."""
-        return Start(number, self.workers, self.source, self.listeners, self.shared)
-
-    def fds(self) -> list[int]:
-        """What workers inherit."""
-        return [*(listener.fd for listener in self.listeners), *self.shared.values()]
 
 
 class Place:
@@ -123,6 +106,48 @@ class Fleet:
         self._shrink(plan.workers)
         self._spawn_task(self._provide_spare(plan))
 
+    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> str | None:
+        """Have every worker serve something else; returns why the first refused it, and then no other was asked.
+
+        One that does not answer, or refuses what another took, is told again when its plan says so (`catch_up`).
+        """
+        waiting = [place.worker for place in self._places if place.worker.state is State.READY]
+        while waiting:
+            try:
+                if reason := await waiting.pop(0).take(message, codes, _TAKING_TIME):
+                    return reason
+                break
+            except ControlError:
+                continue
+        await asyncio.gather(*(worker.take(message, codes, _TAKING_TIME) for worker in waiting), return_exceptions=True)
+        return None
+
+    def say_failed(self, name: str, reason: str) -> None:
+        """A guest has no new version, for this reason."""
+        for place in self._places:
+            place.worker.say_failed(name, reason)
+
+    async def catch_up(self) -> None:
+        """Have every worker serve what its plan says by now: some were being started while it changed."""
+        ready = [place for place in self._places if place.worker.state is State.READY]
+        await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in ready))
+
+    async def _catch_up(self, number: int, worker: WorkerProcess, plan: Plan) -> None:
+        if worker.serves == (plan.source, plan.guests.digests()):
+            return
+        message = Reconfigure(plan.source, plan.guests.message())
+        try:
+            reason = await worker.take(message, plan.guests.codes(), _TAKING_TIME)
+        except ControlError as error:
+            reason = str(error)
+        if reason:
+            _log.error("worker %d serves something else than it should: %s", number, reason)
+
+    async def guests(self) -> dict[int, list[GuestState]]:
+        """The guests of each worker."""
+        await self._refresh()
+        return {place.number: place.worker.guests for place in self._places}
+
     async def drain(self) -> None:
         """Let every worker finish what it does within the grace period; returns when all are gone."""
         self._draining = True
@@ -175,12 +200,13 @@ class Fleet:
         worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
-        worker.begin(plan.start(number))
+        worker.begin(plan.start(number), plan.guests.codes())
         return worker
 
     def _on_settled(self, number: int, worker: WorkerProcess) -> None:
         if worker.state is State.READY:
             _log.info("worker %d (pid %d) is ready", number, worker.pid)
+            self._spawn_task(self._catch_up(number, worker, self._plans[worker]))
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
 

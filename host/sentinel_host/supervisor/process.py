@@ -14,17 +14,26 @@ from collections.abc import Iterable
 
 from sentinel_host.control import (
     Channel,
+    Code,
+    CodeRequest,
+    ConfigSource,
     Drain,
     Failed,
+    Load,
+    LoadFailed,
     Message,
     Ready,
+    Reconfigure,
     Refused,
     Reply,
     Snapshot,
     Start,
     Stats,
     StatsRequest,
+    Taken,
 )
+from sentinel_host.hotload.state import GuestState
+from sentinel_host.supervisor.supply import PIECE
 
 
 class State(enum.Enum):
@@ -41,18 +50,22 @@ class WorkerProcess:
     """A worker from its execution to its end.
 
     ``settled`` is done once it is ready, or has ended without having been; ``gone`` once the process has ended and its
-    last words are read. ``failure`` is why it could not start, in its own words; ``faults`` is guests that are not in
-    service; ``snapshot`` is what it counted when it last said.
+    last words are read. ``serves`` is the configuration and the guests' digests that it was told. ``failure`` is why it
+    could not start, in its own words; ``faults`` is guests that are not in service, and ``guests`` all of them;
+    ``snapshot`` is what it counted when it last said.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
         self.state = State.WAITING
         self.faults: dict[str, str] = {}
+        self.guests: list[GuestState] = []
+        self.serves: tuple[ConfigSource | None, dict[str, str]] = (None, {})
         self.failure: str | None = None
         self.snapshot = Snapshot()
         self.settled: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
+        self._codes: dict[str, bytes] = {}
         self._process = process
         self._ready_at: float | None = None
         self._channel: Channel
@@ -94,10 +107,41 @@ class WorkerProcess:
         """Whether a signal ended it, and not itself."""
         return (self._process.returncode or 0) < 0
 
-    def begin(self, start: Start) -> None:
-        """Serve; the descriptors in ``start`` are among those that it inherited."""
+    def begin(self, start: Start, codes: dict[str, bytes]) -> None:
+        """Serve; the descriptors in ``start`` are among those that it inherited. ``codes`` of guests go by digest."""
         self.state = State.STARTING
+        self.serves = (start.source, {offer.name: offer.guest.sha256 for offer in start.guests.offers})
+        self._codes = codes
         self._channel.send(start)
+
+    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> str:
+        """Put something else into service; returns why not, or nothing. ``codes`` as in `begin`, for what is new.
+
+        Raises `ControlError` when there is no answer.
+        """
+        self._codes |= codes
+        try:
+            answer = await self._channel.ask(message, within)
+        finally:
+            for sha256 in codes:
+                self._codes.pop(sha256, None)
+        assert isinstance(answer, Taken)
+        self.faults, self.guests = answer.faults, answer.guests
+        if not answer.reason:
+            self._note(message)
+        return answer.reason
+
+    def _note(self, message: Load | Reconfigure) -> None:
+        if isinstance(message, Load):
+            offer = message.offer
+            self.serves = (self.serves[0], self.serves[1] | {offer.name: offer.guest.sha256})
+        else:
+            self.serves = (message.source, {offer.name: offer.guest.sha256 for offer in message.guests.offers})
+
+    def say_failed(self, name: str, reason: str) -> None:
+        """A guest has no new version, for this reason."""
+        if self.state is State.READY:
+            self._channel.send(LoadFailed(name, reason))
 
     def drain(self) -> None:
         """Accept nothing more, and end with the last request, or the grace period; one that serves nothing ends now."""
@@ -127,22 +171,25 @@ class WorkerProcess:
 
     def _receive(self, message: Message, reply: Reply) -> None:
         match message:
-            case Ready(faults):
-                self.faults = faults
+            case Ready(faults, guests):
+                self.faults, self.guests = faults, guests
                 if self.state is State.STARTING:
                     self.state = State.READY
+                    self._codes = {}
                     self._ready_at = asyncio.get_running_loop().time()
                     self.settled.set_result(None)
             case Failed(reason):
                 self.failure = reason
             case Stats():
                 self._learn(message)
+            case CodeRequest(sha256, offset):
+                reply(Code(self._codes.get(sha256, b"")[offset : offset + PIECE]))
             case _:
                 reply(Refused(f"a worker has no use for {type(message).__name__} from its supervisor"))
 
     def _learn(self, message: Message) -> None:
         if isinstance(message, Stats):
-            self.snapshot, self.faults = message.snapshot, message.faults
+            self.snapshot, self.faults, self.guests = message.snapshot, message.faults, message.guests
 
     async def _until_gone(self) -> None:
         await _ended(self._process)

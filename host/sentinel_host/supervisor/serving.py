@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from sentinel_host.config import Config
-from sentinel_host.gateway import create_app
+from sentinel_host.gateway import Live, Supply, create_app
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
@@ -21,7 +21,8 @@ class Serving:
     """The application and the connections of one process.
 
     ``limit_table`` is the table of all workers, and ``connections`` makes what knows of those of the others; a process
-    that is alone needs neither, but ``read_config``, which reads the configuration anew. Raises `ConfigError`.
+    that is alone needs neither, but ``read_config``, which reads the configuration anew; workers get their guests from
+    a ``supply``. Raises `ConfigError`.
     """
 
     def __init__(
@@ -31,8 +32,9 @@ class Serving:
         limit_table: SharedTable | None = None,
         connections: Callable[[Limits], Connections] = Connections,
         read_config: Callable[[], Config] | None = None,
+        supply: Callable[[Live], Supply] | None = None,
     ) -> None:
-        self.gateway = create_app(config, guest_log, limit_table, read_config=read_config)
+        self.gateway = create_app(config, guest_log, limit_table, read_config=read_config, supply=supply)
         self.connections = connections(_limits(config))
         self.grace = config.server.grace
 

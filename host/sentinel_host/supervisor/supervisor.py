@@ -16,10 +16,12 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
-from sentinel_host.supervisor.fleet import Fleet, Plan
+from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.listeners import Listeners, Listening
 from sentinel_host.supervisor.notify import Notifier
+from sentinel_host.supervisor.plan import GuestSet, Plan
 from sentinel_host.supervisor.source import parse_source, read_source
+from sentinel_host.supervisor.swaps import Swaps
 
 _log = logging.getLogger("sentinel.supervisor")
 
@@ -46,6 +48,7 @@ class Supervisor:
         self._public = listeners.open_public(config)
         self._admin = listeners.open_admin(config)
         self._fleet: Fleet
+        self._swaps: Swaps | None = None
         self._stop: asyncio.Event
         self._reload: asyncio.Event
 
@@ -78,13 +81,18 @@ class Supervisor:
             self._notifier.stopping()
             # Workers that have these too take what still waits in their queues; then connections are refused.
             self._listeners.keep([])
+            if self._swaps is not None:
+                await self._swaps.close()
             await self._fleet.drain()
             stopped.set()
             await admin
             self._notifier.close()
 
     async def _live(self) -> None:
-        await self._fleet.start(self._plan(self._source, self._config, self._public))
+        self._swaps = swaps = Swaps(self._fleet, self._source, self._config)
+        plan = self._plan(self._source, self._config, self._public, await swaps.find())
+        await self._fleet.start(plan)
+        swaps.start(plan)
         announce([*self._public, *([self._admin] if self._admin is not None else [])])
         self._notifier.ready(self._status())
         while True:
@@ -104,14 +112,21 @@ class Supervisor:
         config = parse_source(source)
         if config.server.admin != self._config.server.admin:
             _log.warning("server.admin is read at the start only")
+        before, swaps = self._swaps, Swaps(self._fleet, source, config)
+        assert before is not None
         try:
-            public = self._listeners.open_public(config)
-            await self._fleet.roll(self._plan(source, config, public))
+            async with before.lock:
+                public = self._listeners.open_public(config)
+                plan = self._plan(source, config, public, await swaps.find())
+                await self._fleet.roll(plan)
+                await before.close()
         except BaseException:
             self._listeners.keep(self._public)
+            await swaps.close()
             raise
         self._listeners.keep(public)
-        self._source, self._config, self._public = source, config, public
+        self._source, self._config, self._public, self._swaps = source, config, public, swaps
+        swaps.start(plan)
 
     async def _serve_admin(self, hosts: Sequence[str], stopped: asyncio.Event) -> None:
         if self._admin is None:
@@ -121,7 +136,7 @@ class Supervisor:
         install_admin(app, self._fleet, hosts)
         await serve(app, [self._admin.endpoint()], Connections(Limits()), shutdown=stopped.wait, grace=_ADMIN_GRACE)
 
-    def _plan(self, source: ConfigSource, config: Config, public: list[Listening]) -> Plan:
+    def _plan(self, source: ConfigSource, config: Config, public: list[Listening], guests: GuestSet) -> Plan:
         fds = [
             ListenerFd(
                 listening.name,
@@ -130,7 +145,7 @@ class Supervisor:
             )
             for listening in public
         ]
-        return Plan(source, fds, self._shared, config.server.workers, config.server.grace)
+        return Plan(source, guests, fds, self._shared, config.server.workers, config.server.grace)
 
     def _status(self) -> str:
         return f"serving with {self._fleet.workers} workers"

@@ -18,13 +18,17 @@ from sentinel_host.control import (
     Failed,
     Frame,
     FrameDecoder,
+    Load,
+    LoadFailed,
     Message,
     Ready,
+    Reconfigure,
     Refused,
     Reply,
     Start,
     Stats,
     StatsRequest,
+    Taken,
     encode,
 )
 from sentinel_host.control.collect import collect
@@ -37,6 +41,7 @@ from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.output import LOCK, WholePieces
 from sentinel_host.supervisor.serving import LIMITS, Serving, settle
 from sentinel_host.supervisor.source import parse_source
+from sentinel_host.supervisor.supply import OfferedGuests
 
 
 def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> int:
@@ -54,32 +59,40 @@ def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> in
         return 0
     sys.stdout = WholePieces(sys.stdout.fileno(), start.shared[LOCK])
     configure_log()
+    return run(_serve(start, sock, guest_log))
+
+
+async def _serve(start: Start, sock: socket.socket, guest_log: Sink) -> int:
+    guests = OfferedGuests(start.guests)
     try:
-        config = parse_source(start.source)
         serving = Serving(
-            config,
+            parse_source(start.source),
             guest_log,
             SharedTable.attach(start.shared[LIMITS]),
             lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
+            supply=lambda live: guests,
         )
         endpoints = _endpoints(start)
     except SentinelError as error:
         sock.sendall(encode(Frame(0, False, Failed(str(error)))))
         return 1
-    return run(_Worker(serving, endpoints).serve(sock))
+    return await _Worker(serving, endpoints, guests).serve(sock)
 
 
 class _Worker:
-    def __init__(self, serving: Serving, endpoints: list[Endpoint]) -> None:
+    def __init__(self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests) -> None:
         self._serving = serving
         self._endpoints = endpoints
+        self._guests = guests
         self._stop = asyncio.Event()
         self._serves = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._channel: Channel
 
     async def serve(self, sock: socket.socket) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         self._channel = await Channel.connect(sock, self._receive)
+        self._guests.connect(self._serving.gateway.live, self._channel)
         self._channel.closed.add_done_callback(lambda _: self._stop.set())
         serving = self._serving
         code = 0
@@ -102,19 +115,41 @@ class _Worker:
     def _ready(self) -> None:
         settle()
         self._serves = True
-        self._channel.send(Ready(self._serving.gateway.generation.faults))
+        gateway = self._serving.gateway
+        self._channel.send(Ready(gateway.generation.faults, gateway.guest_states()))
 
     def _receive(self, message: Message, reply: Reply) -> None:
         if isinstance(message, Drain):
             self._stop.set()
         elif isinstance(message, StatsRequest) and self._serves:
             reply(self._stats())
+        elif isinstance(message, LoadFailed) and self._serves:
+            self._serving.gateway.live.failed(message.name, message.reason)
+        elif isinstance(message, Load | Reconfigure) and self._serves:
+            task = asyncio.create_task(self._take(message, reply))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         else:
             reply(Refused(f"a worker does not take {type(message).__name__} now"))
 
+    async def _take(self, message: Load | Reconfigure, reply: Reply) -> None:
+        gateway = self._serving.gateway
+        reason: str | None
+        try:
+            if isinstance(message, Load):
+                offer = await self._guests.complete(message.offer)
+                reason = await gateway.live.load(offer)
+            else:
+                offers, faults = await self._guests.take(message.guests)
+                await gateway.live.configure(parse_source(message.source), offers, faults)
+                reason = None
+        except SentinelError as error:
+            reason = str(error)
+        reply(Taken(reason or "", gateway.generation.faults, gateway.guest_states()))
+
     def _stats(self) -> Stats:
         gateway = self._serving.gateway
-        return Stats(collect(gateway, self._serving.connections), gateway.generation.faults)
+        return Stats(collect(gateway, self._serving.connections), gateway.generation.faults, gateway.guest_states())
 
 
 def _await_start(sock: socket.socket) -> Start | None:

@@ -43,8 +43,8 @@ def test_answers_find_their_questions_in_any_order() -> None:
         asked = [asyncio.ensure_future(ours.ask(StatsRequest(), 10)) for _ in range(3)]
         await until(lambda: len(received) == 3)
         for number in (2, 0, 1):
-            received[number][1](Ready({"number": str(number)}))
-        assert await asyncio.gather(*asked) == [Ready({"number": str(number)}) for number in range(3)]
+            received[number][1](Ready({"number": str(number)}, []))
+        assert await asyncio.gather(*asked) == [Ready({"number": str(number)}, []) for number in range(3)]
 
     talk(conversation)
 
@@ -53,7 +53,7 @@ def test_a_one_way_message_has_no_answer() -> None:
     async def conversation(ours: Channel, theirs: Channel, received: list[tuple[Message, Reply]]) -> None:
         ours.send(Drain())
         await until(lambda: len(received) == 1)
-        received[0][1](Ready({}))
+        received[0][1](Ready({}, []))
         with pytest.raises(ControlError, match="nothing is asked here"):
             await theirs.ask(StatsRequest(), 10)
 
@@ -66,7 +66,7 @@ def test_no_answer_in_time() -> None:
             await ours.ask(StatsRequest(), 0.01)
         # It comes late, and is for nobody.
         await until(lambda: len(received) == 1)
-        received[0][1](Ready({}))
+        received[0][1](Ready({}, []))
 
     talk(conversation)
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from sentinel_host.control import (
+    Code,
+    CodeRequest,
     ConfigSource,
     ControlError,
     Distribution,
@@ -10,32 +12,47 @@ from sentinel_host.control import (
     Failed,
     Frame,
     FrameDecoder,
+    Guests,
     ListenerFd,
+    Load,
+    LoadFailed,
     Ready,
+    Reconfigure,
     Refused,
     Snapshot,
     Start,
     Stats,
     StatsRequest,
+    Taken,
     encode,
 )
 from sentinel_host.control.codec import FRAME_LIMIT
+from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.state import GuestState
+from sentinel_host.sandbox import CompiledGuest
 
 SNAPSHOT = Snapshot(
     counters={"requests": {("a", "200"): 3.0, ("a", "404"): 1.0}, "accepted": {(): 7.0}},
     gauges={"open": {(): 2.0}},
     histograms={"duration": Distribution((0.1, 1.0), {("a",): [1.0, 2.0, 0.0, 1.25]})},
 )
+OFFER = Offer("auth", "guests/auth.wasm", CompiledGuest("ab", 7, True, "Rust 1.90", None, b"", b""), 3, "key")
+GUESTS = Guests([OFFER], {"log": "missing"})
+SOURCE = ConfigSource("gw.toml", text="x")
 FRAMES = [
-    Frame(
-        0, False, Start(1, 2, ConfigSource("gw.toml", text="x"), [ListenerFd("public", 5, ("c", "k"))], {"limits": 9})
-    ),
-    Frame(0, False, Ready({"auth": "missing"})),
+    Frame(0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, ("c", "k"))], {"limits": 9}, GUESTS)),
+    Frame(0, False, Ready({"auth": "missing"}, [GuestState("auth", error="missing")])),
     Frame(0, False, Failed("no")),
     Frame(0, False, Drain()),
     Frame(7, False, StatsRequest()),
-    Frame(7, True, Stats(SNAPSHOT, {})),
+    Frame(7, True, Stats(SNAPSHOT, {}, [])),
     Frame(8, True, Refused("not now")),
+    Frame(9, False, CodeRequest("ab", 5)),
+    Frame(9, True, Code(b"\0\xff")),
+    Frame(10, False, Load(OFFER)),
+    Frame(0, False, LoadFailed("auth", "is not WebAssembly")),
+    Frame(11, False, Reconfigure(SOURCE, GUESTS)),
+    Frame(11, True, Taken("", {}, [GuestState("auth", "serving", hooks=("on-request",))])),
 ]
 
 

@@ -1,0 +1,29 @@
+"""What can be said about a guest in one process."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class GuestState(msgspec.Struct):
+    """One guest in one process, for people and programs that ask.
+
+    ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has been doing so
+    ``since`` then, in seconds of the Unix epoch. ``error`` is why the last attempt to load another failed, empty when
+    it did not.
+    """
+
+    name: str
+    state: str = "missing"
+    path: str = ""
+    sha256: str = ""
+    size: int = 0
+    language: str | None = None
+    sdk: str | None = None
+    abi_version: str = ""
+    hooks: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    since: float = 0.0
+    error: str = ""
+    swaps: int = 0
+    failed_loads: int = 0
