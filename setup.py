@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from setuptools import setup
 
-setup(cffi_modules=["host/native/build_ffi.py:ffibuilder", "host/native/limiter/build_ffi.py:ffibuilder"])
+setup(
+    cffi_modules=[
+        "host/native/build_ffi.py:ffibuilder",
+        "host/native/kv/build_ffi.py:ffibuilder",
+        "host/native/limiter/build_ffi.py:ffibuilder",
+    ]
+)

@@ -5,52 +5,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import runpy
 from pathlib import Path
+from typing import Any
 
-from cffi import FFI
-
-HERE = Path(__file__).resolve().parent
-
-# cffi's generated code has unused parameters and short initializers of its own: only there is -Wextra milder.
-FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+MODULE = "sentinel_host.native._native"
+building = runpy.run_path(str(Path(__file__).resolve().parent / "building.py"))
 
 
-def make_builder(folder: str) -> FFI:
-    """The builder for sources in ``folder``, absolute or relative to where the compiler will run."""
-    builder = FFI()
-    builder.cdef((HERE / "cdef.h").read_text())
-    builder.set_source(
-        "sentinel_host.native._native",
-        (HERE / "prelude.h").read_text(),
-        sources=[f"{folder}/src/{source.name}" for source in sorted((HERE / "src").glob("*.c"))],
-        depends=[f"{folder}/src/{header.name}" for header in sorted((HERE / "src").glob("*.h"))],
-        include_dirs=[f"{folder}/src"],
-        extra_compile_args=FLAGS,
-        extra_link_args=["-pthread"],
-    )
-    return builder
+def make_builder(root: str) -> Any:
+    """The builder for sources in ``root``, absolute or relative to where the compiler will run."""
+    return building["make_builder"](root, MODULE, "", ["src/*.c", "kv/src/kv.c", "limiter/src/siphash.c"])
 
 
 # setuptools wants paths relative to setup.py, two folders up.
 ffibuilder = make_builder("host/native")
 
-
-def build_in_place() -> Path:
-    """Compile into ``host/sentinel_host/native``; returns the shared object."""
-    package = HERE.parent / "sentinel_host" / "native"
-    with tempfile.TemporaryDirectory() as scratch:
-        built = Path(make_builder(str(HERE)).compile(tmpdir=scratch))
-        # A running process may have the old file mapped: replace the name, never the content. The name is the one that
-        # an installation gives it, so that neither build can hide the other.
-        target = package / "_native.abi3.so"
-        partial = package / f".{target.name}.{os.getpid()}"
-        partial.write_bytes(built.read_bytes())
-        partial.chmod(0o755)
-        partial.replace(target)
-    return target
-
-
 if __name__ == "__main__":
-    print(build_in_place())
+    print(building["build_in_place"](make_builder, MODULE))

@@ -22,6 +22,7 @@ typedef struct {
   uint64_t started;
   uint64_t instances;
   uint64_t memory_bytes;
+  uint64_t kv_calls, kv_full, kv_unavailable;
 } snt_counters;
 
 typedef struct {
@@ -105,6 +106,7 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
                    const char *post);
 uint64_t snt_plan_calls(const snt_plan *plan);
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
+void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
 
 snt_metrics *snt_metrics_new(void);
 const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);

@@ -68,3 +68,35 @@ def test_metrics(calls: Calls, engine: GuestEngine) -> None:
     calls("add Logins 1", "add logins 1 a=1 b=2 c=3 d=4 e=5", "observe age NaN", "add logins_total 1", "add x 1 le=1")
     counts = engine.snapshot()["host-functions"]
     assert (counts["metrics_invalid"], counts["metrics_full"]) == (5, 0)
+
+
+def test_keys(calls: Calls, engine: GuestEngine) -> None:
+    assert calls(
+        "get a", "set a 12345678 0", "get a", "count a 1 0", "delete a", "delete a",
+        "count n 5 60000", "count n -7 1", "get n", "set e  0", "get e", "count e 1 0",
+        f"get {'k' * 1025}", f"set {'k' * 1025} x 0", "fill large 65537", "fill large 65536", "get large",
+        f"set {'k' * 1024} x 0", "delete large",
+    ) == [
+        "absent", "done", "8 bytes 3132333435363738", "4050765991979987506", "true", "false",
+        "5", "-2", "8 bytes feffffffffffffff", "done", "0 bytes ", "NotANumber",
+        "TooLarge", "TooLarge", "TooLarge", "done", "65536 bytes 7878787878787878",
+        "done", "true",
+    ]  # fmt: skip
+    assert calls("get n")[0] == "8 bytes feffffffffffffff"
+    assert engine.snapshot()["host-functions"]["kv_calls"] == 20
+
+
+def test_keys_run_out(calls: Calls) -> None:
+    assert calls("set a x 1", "count n 1 1") == ["done", "1"]
+    time.sleep(0.002)
+    assert calls("get a", "count n 1 0", "delete a") == ["absent", "1", "false"]
+
+
+def test_a_quota_that_is_used_up(calls: Calls, engine: GuestEngine) -> None:
+    fills = [f"fill {number} 65536" for number in range(17)]
+    assert calls(*fills, "count n 1 0", "get 15", "delete 3", "fill 15 65536", "count n 1 0") == [
+        *["done"] * 15,
+        *["Full"] * 2,
+        *["1", "absent", "true", "done", "2"],
+    ]
+    assert engine.snapshot()["host-functions"]["kv_full"] == 2

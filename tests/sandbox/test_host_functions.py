@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 
 import pytest
 
 from sentinel_host.errors import GuestLoadError, GuestTimeout, GuestTrap
-from sentinel_host.sandbox import Grants, GuestEngine
+from sentinel_host.kv import SharedStore
+from sentinel_host.sandbox import Grants, GuestEngine, load_artefact
+from sentinel_host.sandbox.artefact import parse_artefact
+from sentinel_host.sandbox.grants import ALL
+from tests.wat import index
 
 from .conftest import Load
 from .support import Run, ask, both_loops
@@ -160,3 +165,87 @@ def test_metrics_from_outside_of_memory_trap(
         assert caught.value.reason == "metrics.add: an argument lies outside of memory"
 
     run(main())
+
+
+GET, SET, DELETE, ADD = range(4)
+KEY = (128, 10)
+AREA = 64
+
+
+@both_loops
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (GET, 0xFFFFFFFF, 1, 0, 0, AREA),
+        (GET, 128, 0xFFFFFFFF, 0, 0, AREA),
+        (SET, *KEY, 0x3FFFF, 2, AREA),
+        (SET, *KEY, 128, 0xFFFFFFFF, AREA),
+        (DELETE, 0x40000, 1, 0, 0, AREA),
+        (ADD, 0x3FFFF, 2, 0, 0, AREA),
+    ],
+)
+def test_keys_and_values_outside_of_memory_trap(load: Load, run: Run, arguments: tuple[int, ...]) -> None:
+    middleware = load("granted/kv_raw").middleware()
+
+    async def main() -> None:
+        with pytest.raises(GuestTrap, match="an argument lies outside of memory"):
+            await ask(middleware, struct.pack("<6I", *arguments))
+
+    run(main())
+
+
+@both_loops
+@pytest.mark.parametrize(
+    ("which", "area"),
+    [(GET, 66), (GET, 0x3FFF4), (SET, 0x3FFFF), (DELETE, 0xFFFFFFFF), (ADD, 68), (ADD, 0x3FFF8)],
+)
+def test_areas_of_the_store_are_checked(load: Load, run: Run, which: int, area: int) -> None:
+    middleware = load("granted/kv_raw").middleware()
+
+    async def main() -> None:
+        with pytest.raises(GuestTrap, match="the return area is misaligned or lies outside of memory"):
+            await ask(middleware, struct.pack("<6I", which, *KEY, 128, 10, area))
+
+    run(main())
+
+
+@both_loops
+def test_huge_keys_and_a_full_quota_are_errors_and_not_traps(load: Load, engine: GuestEngine, run: Run) -> None:
+    middleware = load("granted/kv_raw", Grants(ALL.names, kv=256)).middleware()
+
+    async def answer(*arguments: int) -> bytes:
+        context: bytes = (await ask(middleware, struct.pack("<6I", *arguments, AREA))).context
+        return context
+
+    async def main() -> None:
+        assert (await answer(SET, 128, 1025, 128, 1))[:2] == b"\1\1"
+        assert (await answer(GET, 128, 0x20000, 0, 0))[:5:4] == b"\1\1"
+        assert (await answer(SET, *KEY, 128, 88))[0] == 0
+        assert (await answer(SET, 128, 9, 128, 89))[:2] == b"\1\0"
+        assert (await answer(SET, 128, 9, 128, 88))[0] == 0
+        assert (await answer(ADD, 128, 8, 0, 0))[:9:8] == b"\1\0"
+        assert (await answer(ADD, *KEY, 0, 0))[:9:8] == b"\1\2"
+        assert (await answer(DELETE, *KEY, 0, 0))[:2] == b"\0\1"
+        assert (await answer(GET, *KEY, 0, 0))[:5:4] == b"\0\0"
+
+    run(main())
+    assert engine.snapshot()["kv_raw"]["kv_full"] == 2
+
+
+@both_loops
+def test_guests_share_keys_with_themselves_only(load: Load, engine: GuestEngine, run: Run) -> None:
+    """All uses of a guest see the same keys, in every process that has the store; no other guest does."""
+    load("granted/kv_raw").middleware()
+    assert engine.kv is not None
+    elsewhere = GuestEngine(SharedStore.attach(os.dup(engine.kv.fd)))
+    artefact = parse_artefact(index.wasm("granted/kv_raw"), "kv_raw.wasm")
+    sums = []
+
+    async def main() -> None:
+        for where, name in ((engine, "kv_raw"), (elsewhere, "kv_raw"), (engine, "kv_raw"), (elsewhere, "other")):
+            middleware = load_artefact(artefact, name, where, grants=ALL).middleware()
+            answer = await ask(middleware, struct.pack("<6I", ADD, *KEY, 0, 0, AREA))
+            sums.append(struct.unpack_from("<q", answer.context, 8)[0])
+
+    run(main())
+    assert sums == [5, 10, 15, 5]

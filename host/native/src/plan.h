@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../kv/src/kv.h"
 #include "engine.h"
 #include "metrics.h"
 #include "ticker.h"
@@ -41,6 +42,7 @@ typedef struct {
   uint64_t started;      /* instances, ever */
   uint64_t instances;    /* alive now */
   uint64_t memory_bytes; /* theirs, as of their last calls */
+  uint64_t kv_calls, kv_full, kv_unavailable;
 } snt_counters;
 
 typedef struct {
@@ -48,6 +50,13 @@ typedef struct {
   uint8_t lists, returns;
   char *name, *post;
 } snt_shape;
+
+/* A guest's own part of the store that all workers share: at most `quota` bytes. `store` is NULL without that grant. */
+typedef struct {
+  snt_kv *store;
+  uint32_t space;
+  uint64_t quota;
+} snt_kv_grant;
 
 typedef struct {
   atomic_uint references;
@@ -58,6 +67,7 @@ typedef struct {
   const wasm_functype_t *nullary; /* () -> (), of this engine */
   snt_counters *counters;
   snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
+  snt_kv_grant kv;
   snt_limits limits;
   uint64_t id;    /* names the guest in log lines */
   uint64_t calls; /* of hooks */
@@ -83,6 +93,9 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
 
 /* Let instances count there, which must live as long. */
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
+
+/* Let instances use that space of the store at the address `store`, which must live as long. */
+void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
 
 /* How many calls of hooks its instances have begun. */
 uint64_t snt_plan_calls(const snt_plan *plan);

@@ -64,6 +64,10 @@ IMPORTS = (
     Import("random", "number", (), ("i64",)),
     Import("metrics", "add", ("i32", "i32", "i32", "i32", "i64")),
     Import("metrics", "observe", ("i32", "i32", "i32", "i32", "f64")),
+    Import("kv", "get", ("i32",) * 3),
+    Import("kv", "set", ("i32", "i32", "i32", "i32", "i64", "i32")),
+    Import("kv", "delete", ("i32",) * 3),
+    Import("kv", "add", ("i32", "i32", "i64", "i64", "i32")),
 )
 GRANTS = frozenset(entry.grant for entry in IMPORTS if entry.grant is not None)
 """Every name that ``grants`` may hold in a guest's configuration."""

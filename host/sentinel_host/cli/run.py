@@ -9,6 +9,7 @@ import sys
 from sentinel_host.cli.logs import log_json_lines, write_guest_lines
 from sentinel_host.config import Config
 from sentinel_host.control import ConfigSource
+from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.alone import run_alone
@@ -16,7 +17,7 @@ from sentinel_host.supervisor.fairness import COUNTS, create_counts
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, WholePieces
-from sentinel_host.supervisor.serving import LIMITS, Serving
+from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.supervisor import Supervisor
 from sentinel_host.supervisor.worker import work
@@ -58,9 +59,11 @@ def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notif
     lock = os.memfd_create(LOCK)
     sys.stdout = WholePieces(sys.stdout.fileno(), lock)
     log_json_lines()
-    # Made whether or not there are limits yet: a later configuration may have some, and must find the counters there.
+    # Made whether or not there are limits yet, or guests with keys: a later configuration may have some, and must find
+    # the memory there.
     table = SharedTable.create(config.server.limit_slots)
-    shared = {LOCK: lock, LIMITS: table.fd, COUNTS: create_counts()}
+    store = SharedStore.create(config.server.kv_memory)
+    shared = {LOCK: lock, LIMITS: table.fd, KEYS: store.fd, COUNTS: create_counts()}
     Supervisor(source, config, listeners, notifier, shared).run(_admin_hosts(config))
 
 

@@ -72,6 +72,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit_store: str | None = None
     limit_headers: Literal["draft", "legacy", "none"] = "draft"
     limit_slots: int = 262_144
+    kv_memory: Bytes = Bytes(8 << 20)
     ipv6_prefix: int = 64
     limits: LimitsConfig = LimitsConfig()
 
@@ -96,7 +97,10 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import."""
+    """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import.
+
+    ``kv`` is how many bytes its keys may take, with that grant.
+    """
 
     config: dict[str, Any] = {}
     on_failure: Literal["closed", "open"] = "closed"
@@ -106,6 +110,7 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instances: int = 8
     upstreams: list[str] = []
     grants: list[str] = []
+    kv: Bytes = Bytes(1 << 20)
 
 
 class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

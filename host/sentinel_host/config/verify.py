@@ -76,6 +76,8 @@ def _verify_server(config: Config) -> None:
         raise _fail(config, "server.limit_store", "expected redis://, rediss:// or unix://")
     if not 1 <= server.limit_slots <= 1 << 28:
         raise _fail(config, "server.limit_slots", f"expected 1 to {1 << 28}")
+    if not 1 << 12 <= server.kv_memory <= 1 << 36:
+        raise _fail(config, "server.kv_memory", 'expected "4KiB" to "64GiB"')
     if not 1 <= server.ipv6_prefix <= 128:
         raise _fail(config, "server.ipv6_prefix", "expected 1 to 128")
     for index, name in enumerate(server.identity_headers):
@@ -128,12 +130,18 @@ def _verify_guests(config: Config) -> None:
         for index, grant in enumerate(guest.grants):
             if grant not in GRANTS:
                 raise _fail(config, f"guest.{name}.grants[{index}]", _unknown("grant", grant, GRANTS))
+        if not 128 <= guest.kv <= 1 << 36:
+            raise _fail(config, f"guest.{name}.kv", 'expected 128 bytes to "64GiB"')
         if guest.memory < 1 << 16:
             raise _fail(config, f"guest.{name}.memory", "expected at least one page, 64KiB")
         if not 0.001 <= guest.deadline <= 10:
             raise _fail(config, f"guest.{name}.deadline", 'expected "1ms" to "10s"')
         if not 1 <= guest.instances <= 1000:
             raise _fail(config, f"guest.{name}.instances", "expected 1 to 1000")
+
+    granted = sum(guest.kv for guest in config.guest.values() if "kv" in guest.grants)
+    if granted > config.server.kv_memory:
+        raise _fail(config, "server.kv_memory", f"the guests' quotas come to {granted} bytes")
 
 
 def _verify_routes(config: Config) -> None:

@@ -108,6 +108,12 @@ def _guest_counters(guests: dict[str, dict[str, int]]) -> dict[str, Numbers]:
         for guest, counts in guests.items()
         for reason in ("full", "invalid")
     }
+    counters["sentinel_guest_kv_calls"] = {(guest,): counts["kv_calls"] for guest, counts in guests.items()}
+    counters["sentinel_guest_kv_refused"] = {
+        (guest, reason): counts[f"kv_{reason}"]
+        for guest, counts in guests.items()
+        for reason in ("full", "unavailable")
+    }
     counters["sentinel_guest_refused"] = {
         (guest, reason): counts[f"refused_{reason}"]
         for guest, counts in guests.items()

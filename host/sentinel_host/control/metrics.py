@@ -46,6 +46,8 @@ COUNTERS: Final = {
     "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and losses of the file.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
     "sentinel_guest_metrics_dropped": Family("What guests counted and the gateway did not, by why.", _REFUSED),
+    "sentinel_guest_kv_calls": Family("Calls of the store of guests' keys.", _GUEST),
+    "sentinel_guest_kv_refused": Family("Those that found the quota used up, or the store held up.", _REFUSED),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
     "sentinel_limit_checks": Family(
         "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")

@@ -20,6 +20,7 @@ from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.hot import Hot
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Series, Sink
 
@@ -59,6 +60,7 @@ class Gateway(Quart):
         guest_log: Sink | None = None,
         limit_table: SharedTable | None = None,
         *,
+        kv_store: SharedStore | None = None,
         read_config: Callable[[], Config] | None = None,
         supply: Callable[[Live], Supply] | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class Gateway(Quart):
         self.stats = Stats()
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
-        self._builder = Builder()
+        self._builder = Builder(kv=kv_store)
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self.live = Live(
             config,
@@ -96,7 +98,13 @@ class Gateway(Quart):
         self.generation = generation
 
     def _prepare(self, config: Config) -> None:
-        """Have a table before the first limit; one that has been made stays, whatever is configured later."""
+        """Have a table before the first limit, and a store before the first key.
+
+        One that has been made stays, whatever is configured later.
+        """
+        engine = self._builder.engine
+        if engine.kv is None and any("kv" in guest.grants for guest in config.guest.values()):
+            engine.kv = SharedStore.create(config.server.kv_memory)
         if self._builder.counters is None:
             table = self._limit_table
             if table is None and any(route.all_limits() for route in config.route):
@@ -134,15 +142,17 @@ def create_app(
     guest_log: Sink | None = None,
     limit_table: SharedTable | None = None,
     *,
+    kv_store: SharedStore | None = None,
     read_config: Callable[[], Config] | None = None,
     supply: Callable[[Live], Supply] | None = None,
 ) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
     ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
-    limits and is shared by the workers that are given the same; by default this application has one of its own.
+    limits and ``kv_store`` the guests' keys; each is shared by the workers that are given the same, and by default this
+    application has one of its own.
     ``read_config`` reads the configuration anew when its file has changed; ``supply`` makes where guests come from, by
     default the folder that the configuration names, which is watched. Raises `ConfigError`.
     """
     loaded = config if isinstance(config, Config) else load_config(config)
-    return Gateway(loaded, guest_log, limit_table, read_config=read_config, supply=supply)
+    return Gateway(loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply)

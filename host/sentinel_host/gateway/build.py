@@ -27,6 +27,7 @@ from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.http.rules import Admission, TrustedPeers
+from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
@@ -66,12 +67,12 @@ class _Draft:
 class Builder:
     """Builds generations; owns the engine that their guests run in.
 
-    ``counters`` are the routes' limits', and needed where there are any.
+    ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys.
     """
 
-    def __init__(self, counters: Counters | None = None) -> None:
+    def __init__(self, counters: Counters | None = None, kv: SharedStore | None = None) -> None:
         self.counters = counters
-        self.engine = GuestEngine()
+        self.engine = GuestEngine(kv)
         self._units: dict[Key, _Unit] = {}
         self._routes: dict[tuple[str, tuple[Middleware, ...]], Route] = {}
 

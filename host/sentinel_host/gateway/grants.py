@@ -8,4 +8,4 @@ from sentinel_host.sandbox import Grants
 
 def grants_of(settings: GuestConfig) -> Grants:
     """The grants of one guest."""
-    return Grants(frozenset(settings.grants))
+    return Grants(frozenset(settings.grants), settings.kv)

@@ -1,15 +1,13 @@
 """The table of counters in memory that all workers share.
 
 Rule 1: the table is made before workers start, by the process that starts them, and lives as long as one process maps
-        it. Workers get its descriptor through ``pass_fds`` and attach to it; no other child inherits it.
-Rule 2: its size never changes, and is sealed: a mapping that loses its pages would kill its process.
-Rule 3: time is CLOCK_MONOTONIC, which all processes of a machine share. The wall clock is never read.
-Rule 4: no check waits or raises; a process that dies anywhere leaves the table as good as it was (src/limiter.h).
+        it.
+Rule 2: time is CLOCK_MONOTONIC, which all processes of a machine share. The wall clock is never read.
+Rule 3: no check waits or raises; a process that dies anywhere leaves the table as good as it was (src/limiter.h).
 """
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import secrets
@@ -18,13 +16,10 @@ import time
 from sentinel_host.errors import SentinelError
 from sentinel_host.limiter._table import ffi, lib
 from sentinel_host.limiter.limit import Limit
+from sentinel_host.shared_memory import create_sealed
 
 DEFAULT_SLOTS = 262_144
 """4 MiB. Up to two thirds of it, 175,000 keys live at a time, every key finds its slot."""
-
-# linux/fcntl.h; in Python's fcntl since 3.13 only.
-_F_ADD_SEALS = 1033
-_SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no shrinking, no growing
 
 _check = lib.snt_limit_check
 _check_now = lib.snt_limit_check_now
@@ -58,10 +53,8 @@ class SharedTable:
         size = lib.snt_table_size(slots) if slots > 0 else 0
         if size == 0:
             raise ValueError(f"slots must be from 1 to {1 << 28}, not {slots}")
-        fd = os.memfd_create("sentinel-limiter", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = create_sealed("sentinel-limiter", size)
         try:
-            os.posix_fallocate(fd, 0, size)
-            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
             return cls(fd, (secrets.randbits(64), secrets.randbits(64)), slots)
         except BaseException:
             os.close(fd)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wasmtime import Engine, FuncType, InstancePre
 
+from sentinel_host.kv import SharedStore
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.library import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
@@ -67,6 +68,15 @@ class CallLimits:
     high_calls: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreSpace:
+    """A guest's part of the store that all workers share, at most ``quota`` bytes."""
+
+    store: SharedStore
+    space: int
+    quota: int
+
+
 class Ticker:
     """Advances an engine's epoch while guests run; the engine must have epoch interruption on."""
 
@@ -116,6 +126,21 @@ class Counters:
         return self._counts.lines_cut
 
     @property
+    def kv_calls(self) -> int:
+        """Calls of the store."""
+        return self._counts.kv_calls
+
+    @property
+    def kv_full(self) -> int:
+        """Those that found the guest's quota used up."""
+        return self._counts.kv_full
+
+    @property
+    def kv_unavailable(self) -> int:
+        """Those that did not get at the store in time."""
+        return self._counts.kv_unavailable
+
+    @property
     def started(self) -> int:
         """Instances that were begun."""
         return self._counts.started
@@ -148,6 +173,7 @@ class Plan:
         log: LogBuffer,
         guest: int,
         metrics: Metrics | None = None,
+        kv: StoreSpace | None = None,
     ) -> None:
         handle = lib.snt_plan_new(
             ENGINE_TABLE,
@@ -165,8 +191,10 @@ class Plan:
         self.log = log
         if metrics is not None:
             lib.snt_plan_metrics(handle, metrics.handle)
+        if kv is not None:
+            lib.snt_plan_kv(handle, kv.store.address, kv.space, kv.quota)
         # The C borrows them.
-        self._kept = (engine, module, nullary)
+        self._kept = (engine, module, nullary, kv)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape

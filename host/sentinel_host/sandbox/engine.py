@@ -8,10 +8,12 @@ from wasmtime import Engine, FuncType, InstancePre, Linker, Module, WasmtimeErro
 
 from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.kv import SharedStore
+from sentinel_host.kv.store import DEFAULT_BYTES
 from sentinel_host.native.failure import last_line
 from sentinel_host.native.imports import define, host_functions
 from sentinel_host.native.metrics import Series
-from sentinel_host.native.plan import CallLimits, Export, Plan, Ticker
+from sentinel_host.native.plan import CallLimits, Export, Plan, StoreSpace, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
@@ -24,9 +26,12 @@ from sentinel_host.sandbox.text import one_line
 
 
 class GuestEngine:
-    """Compiles and links guests; one per worker, shared by all of them, together with the log that they write to."""
+    """Compiles and links guests; one per worker, shared by all of them, together with the log that they write to.
 
-    def __init__(self) -> None:
+    ``kv`` holds the keys of guests that are granted some; without one, one of this worker's own is made when needed.
+    """
+
+    def __init__(self, kv: SharedStore | None = None) -> None:
         self._engine = Engine(engine_config())
         self._ticker = Ticker(self._engine)
         # A function type belongs to the first engine that saw it.
@@ -35,6 +40,7 @@ class GuestEngine:
         self._stats: dict[str, GuestStats] = {}
         self.log = GuestLog()
         self.queue = RunQueue()
+        self.kv = kv
         functions = host_functions() | {"log.write": self.log.buffer.write_import}
         self._types = [
             define(
@@ -61,6 +67,11 @@ class GuestEngine:
         """What guests counted by themselves, by name."""
         return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
 
+    def _space_of(self, name: str, quota: int) -> StoreSpace:
+        if self.kv is None:
+            self.kv = SharedStore.create(max(quota, DEFAULT_BYTES))
+        return StoreSpace(self.kv, self.kv.space(name), quota)
+
     def new_plan(
         self, name: str, module: InstancePre, exports: Mapping[int, Export], limits: CallLimits, grants: Grants
     ) -> Plan:
@@ -78,6 +89,7 @@ class GuestEngine:
             log.buffer,
             log.id_of(name),
             stats.own_metrics() if "metrics" in grants.names else None,
+            self._space_of(name, grants.kv) if "kv" in grants.names else None,
         )
 
     def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:

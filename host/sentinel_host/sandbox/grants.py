@@ -9,9 +9,10 @@ from sentinel_host.abi.contract import GRANTS
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """``names`` are interfaces that the guest may import."""
+    """``names`` are interfaces that the guest may import; ``kv`` is how many bytes its keys may take."""
 
     names: frozenset[str] = frozenset()
+    kv: int = 1 << 20
 
 
 NONE = Grants()

@@ -10,19 +10,23 @@ import msgspec
 from sentinel_host.config import Config
 from sentinel_host.gateway import Live, Supply, create_app
 from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
 
+KEYS = "keys"
+"""The name, among the shared memory that workers are given, of the store of guests' keys."""
+
 LIMITS = "limits"
-"""The name, among the shared memory that workers are given, of the table that counts requests."""
+"""That of the table that counts requests."""
 
 
 class Serving:
     """The application and the connections of one process.
 
-    ``limit_table`` is the table of all workers, and ``connections`` makes what knows of those of the others; a process
-    that is alone needs neither, but ``read_config``, which reads the configuration anew; workers get their guests from
-    a ``supply``. Raises `ConfigError`.
+    ``limit_table`` and ``kv_store`` are those of all workers, and ``connections`` makes what knows of the others'; a
+    process that is alone needs none of these, but ``read_config``, which reads the configuration anew; workers get
+    their guests from a ``supply``. Raises `ConfigError`.
     """
 
     def __init__(
@@ -33,8 +37,11 @@ class Serving:
         connections: Callable[[Limits], Connections] = Connections,
         read_config: Callable[[], Config] | None = None,
         supply: Callable[[Live], Supply] | None = None,
+        kv_store: SharedStore | None = None,
     ) -> None:
-        self.gateway = create_app(config, guest_log, limit_table, read_config=read_config, supply=supply)
+        self.gateway = create_app(
+            config, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply
+        )
         self.connections = connections(_limits(config))
         self.grace = config.server.grace
 

@@ -33,13 +33,14 @@ from sentinel_host.control import (
 )
 from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
+from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Sink
 from sentinel_host.server import Endpoint, run, serve
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.output import LOCK, WholePieces
-from sentinel_host.supervisor.serving import LIMITS, Serving, settle
+from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, settle
 from sentinel_host.supervisor.source import parse_source
 from sentinel_host.supervisor.supply import OfferedGuests
 
@@ -71,6 +72,7 @@ async def _serve(start: Start, sock: socket.socket, guest_log: Sink) -> int:
             SharedTable.attach(start.shared[LIMITS]),
             lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
             supply=lambda live: guests,
+            kv_store=SharedStore.attach(start.shared[KEYS]),
         )
         endpoints = _endpoints(start)
     except SentinelError as error:

@@ -9,6 +9,7 @@ mod de;
 mod edits;
 mod guest;
 mod headers;
+pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod random;

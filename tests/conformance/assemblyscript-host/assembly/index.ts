@@ -1,7 +1,7 @@
 // A guest that calls the functions of the host that its configuration names, and answers with a line for each. The Rust guest
 // `host-functions` beside it does the same.
 
-import { clock, Config, Guest, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
+import { clock, Config, Guest, kv, KvError, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
 
 export class HostFunctions extends Guest {
   private calls: string[] = [];
@@ -31,7 +31,29 @@ function call(words: string[]): string {
     metrics.observe(words[1], pairs(words), F64.parseFloat(words[2]));
     return "";
   }
+  if (name == "get") {
+    const value = kv.get(words[1]);
+    if (value === null) return told("absent");
+    return value.length.toString() + " bytes " + hex(value.subarray(0, 8));
+  }
+  if (name == "set") {
+    kv.setString(words[1], words[2], <u64>I64.parseInt(words[3]));
+    return told("done");
+  }
+  if (name == "fill") {
+    kv.set(words[1], new Uint8Array(I32.parseInt(words[2])).fill(0x78), 0);
+    return told("done");
+  }
+  if (name == "delete") return told(kv.remove(words[1]).toString());
+  if (name == "count") return told(kv.add(words[1], I64.parseInt(words[2]), <u64>I64.parseInt(words[3])).toString());
   throw new Error("no function " + name);
+}
+
+const ERRORS: StaticArray<string> = ["", "Full", "TooLarge", "NotANumber", "Unavailable"];
+
+/** What went well, or the error. */
+function told(result: string): string {
+  return kv.error() == KvError.none ? result : ERRORS[kv.error()];
 }
 
 /** Labels, each written `name=value`. */

@@ -2,7 +2,8 @@
 //! with a line for each.
 
 use sentinel_sdk::prelude::*;
-use sentinel_sdk::{clock, metrics, random};
+use sentinel_sdk::{clock, kv, metrics, random};
+use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,8 +38,27 @@ fn call(words: &[&str]) -> String {
             metrics::observe(name, &pairs(labels), value.parse().expect("a number"));
             String::new()
         }
+        ["get", key] => match kv::get(key) {
+            Ok(None) => "absent".into(),
+            Ok(Some(value)) => format!("{} bytes {}", value.len(), hex(&value[..value.len().min(8)])),
+            Err(error) => format!("{error:?}"),
+        },
+        ["set", key, value, ttl] => told(kv::set(key, value, time(ttl))),
+        ["fill", key, length] => told(kv::set(key, vec![b'x'; length.parse().expect("a number")], None)),
+        ["delete", key] => kv::delete(key).map_or_else(|error| format!("{error:?}"), |found| found.to_string()),
+        ["count", key, delta, ttl] => kv::add(key, delta.parse().expect("a number"), time(ttl))
+            .map_or_else(|error| format!("{error:?}"), |sum| sum.to_string()),
         _ => panic!("no function {words:?}"),
     }
+}
+
+fn told(result: Result<(), kv::Error>) -> String {
+    result.map_or_else(|error| format!("{error:?}"), |()| "done".into())
+}
+
+/// Milliseconds, 0 for ever.
+fn time(word: &str) -> Option<Duration> {
+    Some(Duration::from_millis(word.parse().expect("a number"))).filter(|ttl| !ttl.is_zero())
 }
 
 /// Labels, each written `name=value`.

@@ -1,0 +1,3 @@
+/* Put before the C that cffi generates. */
+
+#include "kv.h"

@@ -1,0 +1,95 @@
+"""The store in memory that all workers share; ``host/native/kv/src/kv.h`` has its rules.
+
+It is made before workers start, by the process that starts them, and lives as long as one process maps it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+
+from sentinel_host.errors import GuestLoadError, SentinelError
+from sentinel_host.kv._store import ffi, lib
+from sentinel_host.shared_memory import create_sealed
+
+DEFAULT_BYTES = 8 << 20
+"""Eight guests with the default quota."""
+
+
+class SharedStore:
+    """Keys and values of every guest, shared between processes."""
+
+    __slots__ = ("_memory", "_pointer", "_store", "address", "fd")
+
+    def __init__(self, fd: int, size: int | None) -> None:
+        """Use `create` or `attach`."""
+        self.fd = fd
+        mapped = os.fstat(fd).st_size
+        self._memory = mmap.mmap(fd, mapped)
+        self._pointer = ffi.from_buffer(self._memory)
+        if size is not None:
+            self._store = lib.snt_kv_make(self._pointer, size, [secrets.randbits(64), secrets.randbits(64)])
+        else:
+            self._store = lib.snt_kv_open(self._pointer, mapped)
+        if self._store == ffi.NULL:
+            self._unmap()
+            raise SentinelError("the shared memory is not a store of this version")
+        self.address = int(ffi.cast("uintptr_t", self._store))
+
+    @classmethod
+    def create(cls, size: int = DEFAULT_BYTES) -> SharedStore:
+        """Make a store for ``size`` bytes of entries, all allocated now.
+
+        Raises `ValueError` for a bad size, and `OSError` when there is no memory for it.
+        """
+        mapped = lib.snt_kv_size(size) if size > 0 else 0
+        if mapped == 0:
+            raise ValueError(f"a store cannot have {size} bytes")
+        fd = create_sealed("sentinel-kv", mapped)
+        try:
+            return cls(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def attach(cls, fd: int) -> SharedStore:
+        """Map a store that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
+        return cls(fd, None)
+
+    def space(self, name: str) -> int:
+        """The number of a guest's own space, which is made if need be.
+
+        Raises `GuestLoadError` when there are too many, or the store is held up by a process that was stopped.
+        """
+        number = lib.snt_kv_space(self._store, name.encode())
+        if number == lib.SNT_KV_FULL:
+            raise GuestLoadError(f"guest {name}: kv: {lib.SNT_KV_SPACES} guests have keys already")
+        if number < 0:
+            raise GuestLoadError(f"guest {name}: kv: its name is too long, or the store is held up")
+        return number
+
+    def used(self, space: int) -> int:
+        """Bytes that a guest's entries take, those that have run out and were not yet met included."""
+        return lib.snt_kv_used(self._store, space)
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that all entries may take."""
+        return lib.snt_kv_capacity(self._store)
+
+    @property
+    def recoveries(self) -> int:
+        """How often a process died while it changed something, and was cleaned up after."""
+        return lib.snt_kv_recoveries(self._store)
+
+    def close(self) -> None:
+        """Unmap the store and close its descriptor; no guest that uses it may be called any more."""
+        self._store = ffi.NULL
+        self._unmap()
+        os.close(self.fd)
+
+    def _unmap(self) -> None:
+        ffi.release(self._pointer)
+        self._memory.close()
