@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -24,6 +25,8 @@ upstream = "probed"
 """
 # What a process that has just started may still take for itself: caches of names, pools, the first use of a module.
 _SETTLING = 4 << 20
+# Seconds after which a probe that was held up itself takes a new connection: some gateways close idle ones after one.
+_HELD_UP = 0.5
 # Kept connections to upstreams.
 _KEPT = 16
 
@@ -70,8 +73,12 @@ def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
 
     def probe() -> None:
         nonlocal served
-        connection = http.client.HTTPConnection(*gateway.public, timeout=5)
+        connection = http.client.HTTPConnection(*gateway.public, timeout=PATIENCE)
+        asked = 0.0
         while not stop.wait(0.01):
+            if time.monotonic() - asked > _HELD_UP:
+                connection.close()
+            asked = time.monotonic()
             try:
                 connection.request("GET", "/probe")
                 response = connection.getresponse()
@@ -102,7 +109,7 @@ def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
 
 def descriptors_settle(gateway: GatewayProcess, most: int) -> None:
     """Wait until no more descriptors are open than that."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (count := gateway.descriptors()) > most:
         assert time.monotonic() < end, f"{count} descriptors stay open"
         time.sleep(0.05)

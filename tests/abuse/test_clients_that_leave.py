@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.support.clients import Wire
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received, Upstream
 
@@ -73,7 +74,7 @@ def test_clients_that_go_away_cancel_the_upstream(
         for client in clients:
             client.send(REQUESTS[doing])
         with changed:
-            assert changed.wait_for(lambda: active == 25, 10)
+            assert changed.wait_for(lambda: active == 25, PATIENCE)
         if doing == "downloading":
             for client in clients:
                 client.head()
@@ -83,8 +84,8 @@ def test_clients_that_go_away_cancel_the_upstream(
             else:
                 client.close()
         with changed:
-            assert changed.wait_for(lambda: active == 0, 1)
-    end = time.monotonic() + 2
+            assert changed.wait_for(lambda: active == 0, PATIENCE)
+    end = time.monotonic() + PATIENCE
     # One may be the probe's.
     while gateway.metric("sentinel_requests_active") > 1 or gateway.descriptors() > descriptors + 2:
         assert time.monotonic() < end
@@ -107,7 +108,7 @@ def test_hints_for_a_client_that_has_left(gateway: GatewayProcess, origin: Upstr
             client.get()
             client.reset()
     for _ in range(len(origin.requests)):
-        assert done.acquire(timeout=5)
+        assert done.acquire(timeout=PATIENCE)
 
 
 def test_an_endless_upload_to_a_slow_reader_takes_no_memory(gateway: GatewayProcess, origin: Upstream) -> None:
@@ -124,11 +125,10 @@ def test_an_endless_upload_to_a_slow_reader_takes_no_memory(gateway: GatewayProc
     before = highest = gateway.memory()
     block = b"%x\r\n%b\r\n" % (MIB, bytes(MIB))
     sent = 0
-    end = time.monotonic() + 5
     with Wire(gateway.public, timeout=0.2) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         data = memoryview(block)
-        while time.monotonic() < end:
+        while taken < 3 * MIB:
             try:
                 count = client.socket.send(data)
             except TimeoutError:
@@ -137,5 +137,4 @@ def test_an_endless_upload_to_a_slow_reader_takes_no_memory(gateway: GatewayProc
             data = data[count:] or memoryview(block)
             highest = max(highest, gateway.memory())
         client.reset()
-    assert taken > MIB
     assert highest - before <= 10 * MIB

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.clocks import LATE, PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received, Upstream
 
@@ -37,7 +38,7 @@ READERS = 50
 # For each reader: the lane's and the upstream connection's buffer, and a read of the event loop's of 256 KiB.
 IN_FLIGHT = READERS * (640 << 10)
 # Deadlines are looked at every tenth of the shortest; a refused connection lingers for two seconds at most.
-LATEST = 1.1 + 2.0 + 1.5
+LATEST = 1.1 + 2.0 + LATE
 
 
 def test_heads_that_come_slowly(gateway: GatewayProcess, origin: Upstream) -> None:
@@ -103,7 +104,7 @@ def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[tuple[float
         opened[client] = time.monotonic()
         answers[client] = b""
     next_drop = 0.0
-    while opened and time.monotonic() - start < 20:
+    while opened and time.monotonic() - start < PATIENCE:
         if time.monotonic() >= next_drop:
             next_drop = time.monotonic() + 0.2
             for client in opened:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 
 from tests.support.clients import Wire
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that another thread brings about."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"no {what}"
         time.sleep(0.005)

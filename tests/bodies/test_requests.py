@@ -35,8 +35,10 @@ GUESTS = {
     "open-later": on_request(STREAM, NIL, TRAP),
     "open-changed": on_request(STREAM, replace(b""), TRAP),
     "no-hook": on_request(STREAM, chunk_hook=False),
+    "single": on_request(STREAM, NIL),
     "marks": answering_heads(response=edit_response(("append", "x-passed", b"yes"))),
 }
+KEYS = {"single": ["bodies = 1"]}
 ROUTES = {f"/{name}": [name] for name in GUESTS} | {
     "/both": ["first", "watch"],
     "/stream-hold": ["first", "hold"],
@@ -229,3 +231,12 @@ def test_slow_bodies_do_not_hold_up_heads(gateway: GatewayProcess, origin: Upstr
         assert wire.answer().status == 200
         wire.close()
     assert fetch(gateway.public, "/watch", method="POST", body=b"abc").status == 200
+
+
+def test_more_bodies_than_a_guest_may_work_on_are_503(gateway: GatewayProcess, origin: Upstream) -> None:
+    with begin(gateway, "/single", b"abc", 6) as wire:
+        gateway.wait(lambda: bool(seen(gateway, "single")), "first piece")
+        refused = fetch(gateway.public, "/single", method="POST", body=b"abcdef")
+        assert (refused.status, refused.header("retry-after")) == (503, "1")
+        wire.send(b"def")
+        assert wire.answer().status == 200

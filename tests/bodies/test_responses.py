@@ -13,6 +13,7 @@ import pytest
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_response, replace, respond
 from tests.bodies.support import seen, wait_until
 from tests.support.clients import Wire, fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.guests import answering as answering_heads
 from tests.support.guests import edit_response
@@ -62,7 +63,7 @@ def in_two_steps(first: bytes, second: bytes) -> tuple[threading.Event, Handler]
     async def handler(received: Received, reader: StreamReader, writer: StreamWriter) -> None:
         writer.write(first)
         await writer.drain()
-        await asyncio.to_thread(go_on.wait, 10)
+        await asyncio.to_thread(go_on.wait, PATIENCE)
         writer.write(second)
 
     return go_on, handler
@@ -253,7 +254,8 @@ def test_a_failure_after_the_first_piece_breaks_the_response_off(
 
 
 def test_slow_readers_hold_the_upstream_back(gateway: GatewayProcess, origin: Upstream) -> None:
-    size = 64 << 20
+    # Far more than the kernel's buffers, which may take dozens of MiB as it thinks fit.
+    size = 512 << 20
     before = gateway.memory()
     written = 0
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 
 PAGE = (
@@ -93,7 +94,7 @@ def behind_gateway(folder: Path, command: list[str], port: int) -> Iterator[Gate
     """The gateway in front of a server that a command starts."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as peer:
         try:
-            end = time.monotonic() + 15
+            end = time.monotonic() + PATIENCE
             while True:
                 with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
                     break

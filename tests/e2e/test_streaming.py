@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import only_sentinel
 from tests.support.clients import Wire
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received, Upstream, answering
 
@@ -43,7 +44,7 @@ class Gate:
 
     def wait(self) -> None:
         """Wait until the upstream was there."""
-        assert self.reached.wait(10)
+        assert self.reached.wait(PATIENCE)
 
     def open(self) -> None:
         self._opened.set()
@@ -51,7 +52,7 @@ class Gate:
     async def passed(self) -> None:
         """The upstream's side: say that it is here, and wait to be let through."""
         self.reached.set()
-        assert await asyncio.to_thread(self._opened.wait, 10)
+        assert await asyncio.to_thread(self._opened.wait, PATIENCE)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -139,10 +140,11 @@ def test_a_client_that_does_not_read_holds_the_upstream_back(shared_gateway: Gat
         while seen != written:
             seen = written
             gone.wait(0.3)
-        assert written < 32
+        # The kernel's buffers may take dozens, as it thinks fit.
+        assert written < 200
         assert shared_gateway.memory() - before < 16 * MIB
         client.reset()
-    assert gone.wait(5)
+    assert gone.wait(PATIENCE)
 
 
 def test_request_and_response_stream_at_the_same_time(shared_gateway: GatewayProcess, origin: Upstream) -> None:
@@ -178,7 +180,7 @@ def test_an_early_answer_stops_the_upload(shared_gateway: GatewayProcess, origin
         assert (answer.status, answer.body) == (413, b"no\n")
     with Wire(shared_gateway.public) as client:
         client.send(upload)
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE
         with pytest.raises(ConnectionError):
             send_until(client, end)
 
@@ -249,9 +251,9 @@ def test_a_client_that_goes_away_cancels_the_upstream(
             client.get()
         if when == "in the response":
             client.head()
-        assert reached.wait(5)
+        assert reached.wait(PATIENCE)
         client.reset()
-    assert ended.wait(1)
+    assert ended.wait(PATIENCE)
 
 
 @pytest.mark.parametrize(

@@ -129,12 +129,12 @@ def test_the_admin_listener_serves_operators(administered: GatewayProcess, upstr
     ready = fetch(administered.admin, "/readyz")
     assert ready.status == 503
     assert b"missing" in ready.body
-    assert administered.metric('sentinel_requests_total{route="/",status="200"}') == 3
-    assert administered.metric('sentinel_requests_total{route="br\\"oken\\n",status="503"}') == 1
-    assert administered.metric('sentinel_requests_refused_total{status="400"}') == 1
-    assert administered.metric('sentinel_request_duration_seconds_count{route="/"}') == 3
-    assert administered.metric('sentinel_guest_missing{guest="missing"}') == 1
-    assert administered.metric("sentinel_requests_active") == 0
+    administered.wait_for_metric('sentinel_requests_total{route="/",status="200"}', 3)
+    administered.wait_for_metric('sentinel_requests_total{route="br\\"oken\\n",status="503"}', 1)
+    administered.wait_for_metric('sentinel_requests_refused_total{status="400"}', 1)
+    administered.wait_for_metric('sentinel_request_duration_seconds_count{route="/"}', 3)
+    administered.wait_for_metric('sentinel_guest_missing{guest="missing"}', 1)
+    administered.wait_for_metric("sentinel_requests_active", 0)
     assert len(upstream.requests) == 3
 
 

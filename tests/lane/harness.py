@@ -14,11 +14,9 @@ from typing import Any
 
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import Endpoint, bind, run, serve
+from tests.support.clocks import PATIENCE
 
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
-
-# Longer than anything here takes on a busy machine: a test that reaches it fails.
-PATIENCE = 30.0
 
 
 class Lane:

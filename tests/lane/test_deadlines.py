@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -11,18 +12,8 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.lane import Limits
-from tests.lane.harness import (
-    PATIENCE,
-    Lane,
-    echo,
-    eventually,
-    http_app,
-    lane,
-    read_to_end,
-    read_until,
-    response,
-    status_of,
-)
+from tests.lane.harness import Lane, echo, eventually, http_app, lane, read_to_end, read_until, response, status_of
+from tests.support.clocks import LATE, PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -41,7 +32,8 @@ def closed_after(worker: Lane, first: bytes, drip: bytes = b"", every: float = 0
                 break
             except TimeoutError:
                 if drip:
-                    sock.sendall(drip)
+                    with contextlib.suppress(ConnectionError):
+                        sock.sendall(drip)
         seconds = time.monotonic() - begun
         sock.settimeout(PATIENCE)
         return seconds, reply + read_to_end(sock)
@@ -52,7 +44,7 @@ def test_slow_head(drip: bytes) -> None:
     with lane(echo, Limits(head_time=0.5, linger=0.1)) as worker:
         seconds, reply = closed_after(worker, GET, drip)
         assert status_of(reply) == 408
-        assert 0.4 < seconds < 2
+        assert 0.4 < seconds < 2 + LATE
         assert worker.connections.limits_hit["head_time"] == 1
 
 
@@ -60,7 +52,7 @@ def test_nothing_at_all_is_closed_silently() -> None:
     with lane(echo, Limits(head_time=0.3)) as worker:
         seconds, reply = closed_after(worker, b"")
         assert reply == b""
-        assert 0.2 < seconds < 2
+        assert 0.2 < seconds < 2 + LATE
 
 
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
@@ -69,15 +61,15 @@ def test_slow_body(drip: bytes) -> None:
     with lane(echo, Limits(body_idle=0.5, linger=0.1)) as worker:
         seconds, reply = closed_after(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
         assert status_of(reply) == 408
-        assert 0.4 < seconds < 2
+        assert 0.4 < seconds < 2 + LATE
         assert worker.connections.limits_hit["body_idle"] == 1
 
 
 def test_body_that_progresses_may_take_long() -> None:
-    with lane(echo, Limits(body_idle=0.3, body_progress=10)) as worker, worker.connect() as sock:
+    with lane(echo, Limits(body_idle=1.0, body_progress=10)) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 100\r\n\r\n")
         for _ in range(10):
-            time.sleep(0.1)
+            time.sleep(0.15)
             sock.sendall(b"x" * 10)
         assert response(sock)[0] == 200
 
@@ -87,7 +79,7 @@ def test_whole_body_time() -> None:
         drip = b"400\r\n" + b"x" * 1024 + b"\r\n"
         seconds, reply = closed_after(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n", drip)
         assert status_of(reply) == 408
-        assert 0.4 < seconds < 2
+        assert 0.4 < seconds < 2 + LATE
         assert worker.connections.limits_hit["body_time"] == 1
 
 
@@ -135,7 +127,7 @@ def test_slow_reader() -> None:
         sock.sendall(GET + b"\r\n")
         begun = time.monotonic()
         assert ended.wait(PATIENCE)
-        assert 0.3 < time.monotonic() - begun < 3
+        assert 0.3 < time.monotonic() - begun < 2 + LATE
         assert worker.connections.limits_hit == {"write_stalled": 1}
         eventually(lambda: worker.connections.open == 0)
 
@@ -161,7 +153,7 @@ def test_idle_connection() -> None:
         assert response(sock)[0] == 200
         begun = time.monotonic()
         assert read_to_end(sock) == b""
-        assert 0.3 < time.monotonic() - begun < 2
+        assert 0.3 < time.monotonic() - begun < 2 + LATE
         assert worker.connections.limits_hit == {"keep_alive_idle": 1}
 
 
@@ -208,7 +200,7 @@ def test_half_closed_client_may_read_slowly() -> None:
 
 
 def test_crowd_of_slow_clients_leaves_others_alone() -> None:
-    limits = Limits(head_time=1.0, body_idle=1.0, linger=0.1)
+    limits = Limits(head_time=2.0, body_idle=2.0, linger=0.1)
     with lane(echo, limits) as worker:
         slow = []
         for n in range(300):
@@ -223,9 +215,9 @@ def test_crowd_of_slow_clients_leaves_others_alone() -> None:
                 assert response(probe)[0] == 200
                 times.append(time.monotonic() - begun)
                 time.sleep(0.005)
-                assert len(times) < 2000
+                assert sum(times) < PATIENCE
         assert all(status_of(read_to_end(sock)) == 408 for sock in slow)
         for sock in slow:
             sock.close()
         assert worker.connections.limits_hit == {"head_time": 150, "body_idle": 150}
-        assert sorted(times)[len(times) * 9 // 10] < 0.1
+        assert sorted(times)[len(times) // 2] < 0.5

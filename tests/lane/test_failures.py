@@ -13,7 +13,6 @@ import pytest
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from tests.lane.harness import (
-    PATIENCE,
     answer,
     eventually,
     http_app,
@@ -24,6 +23,7 @@ from tests.lane.harness import (
     response,
     status_of,
 )
+from tests.support.clocks import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED_POST = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

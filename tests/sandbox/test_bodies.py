@@ -12,6 +12,7 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, Gues
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, on_response, replace
+from tests.support.clocks import PATIENCE
 
 from .support import Run, ask, both_loops, settled
 
@@ -20,7 +21,9 @@ SLOWLY = on_request(STREAM, (SLOW, replace(b"1")), (SLOW, replace(b"2")))
 
 
 def middleware_of(guest: bytes, engine: GuestEngine, **limits: Any) -> GuestMiddleware:
-    return load_artefact(parse_artefact(guest, "body.wasm"), "body", engine, Limits(**limits)).middleware()
+    # A deadline is no matter here unless a test says so, and guests that take their time reach it on a busy machine.
+    of_test = Limits(**{"deadline": PATIENCE} | limits)
+    return load_artefact(parse_artefact(guest, "body.wasm"), "body", engine, of_test).middleware()
 
 
 @both_loops
@@ -115,10 +118,14 @@ def test_failures_with_chunks_count_towards_quarantine(engine: GuestEngine) -> N
 def test_a_mode_without_its_hook_is_refused(engine: GuestEngine) -> None:
     requests = middleware_of(on_request(STREAM, chunk_hook=False), engine)
     with pytest.raises(GuestProtocolError, match="asks for the body, and exports no on-request-chunk"):
-        requests.on_request(b"x", "r")
+        asyncio.run(ask(requests, b"x"))
     responses = middleware_of(on_response(STREAM, chunk_hook=False), engine)
+
+    async def respond() -> None:
+        await settled(responses.on_response(b"x", b"", "r"))
+
     with pytest.raises(GuestProtocolError, match="asks for the body, and exports no on-response-chunk"):
-        responses.on_response(b"x", b"", "r")
+        asyncio.run(respond())
 
 
 def test_no_more_is_collected_than_the_guest_has_memory_for(engine: GuestEngine) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sentinel_host.errors import GuestBusy, GuestError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
 from sentinel_host.sandbox import pool as pools
+from tests.support.clocks import PATIENCE
 
 from .conftest import Load
 from .support import Run, ask, both_loops
@@ -47,7 +48,7 @@ def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
     load: Load, engine: GuestEngine
 ) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=3).middleware()
+        middleware = load("good/busy", instances=3, deadline=PATIENCE).middleware()
         assert await asyncio.gather(*(count(middleware, LONG) for _ in range(3))) == [1, 1, 1]
         assert counts(engine)["instances"] == 3
         # The last one used is used next: the others' memory can rest.
@@ -60,7 +61,7 @@ def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
 
 def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=1, wait=5.0).middleware()
+        middleware = load("good/busy", instances=1, wait=PATIENCE, deadline=PATIENCE).middleware()
         assert await asyncio.gather(*(count(middleware, LONG) for _ in range(4))) == [1, 2, 3, 4]
         assert counts(engine)["refused_busy"] == 0
 
@@ -70,7 +71,7 @@ def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngin
 
 def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("hostile/loop", instances=1, waiting=2, wait=0.02, deadline=0.2).middleware()
+        middleware = load("hostile/loop", instances=1, waiting=2, wait=0.02, deadline=PATIENCE).middleware()
         loop = asyncio.ensure_future(ask(middleware, b"x"))
         await asyncio.sleep(0)
         waiting = [asyncio.ensure_future(ask(middleware, b"y")) for _ in range(2)]
@@ -91,7 +92,7 @@ def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) 
 
 def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=1, wait=5.0).middleware()
+        middleware = load("good/busy", instances=1, wait=PATIENCE, deadline=PATIENCE).middleware()
         first = asyncio.ensure_future(count(middleware, LONG))
         await asyncio.sleep(0)
         gone, stays = (asyncio.ensure_future(count(middleware)) for _ in range(2))
@@ -115,7 +116,7 @@ def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> 
 
 def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("hostile/loop", instances=1, wait=5.0).middleware()
+        middleware = load("hostile/loop", instances=1, wait=PATIENCE).middleware()
         calls = [ask(middleware, record) for record in (b"x", b"y", b"x", b"y")]
         ended: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error).__name__ for error in ended] == ["GuestTimeout", "NoneType", "GuestTimeout", "NoneType"]
@@ -126,7 +127,7 @@ def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: Gues
 
 def test_a_fresh_instance_in_every_call(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", isolation="request", instances=2).middleware()
+        middleware = load("good/busy", isolation="request", instances=2, deadline=PATIENCE).middleware()
         assert counts(engine)["instances"] == 0
         assert [await count(middleware) for _ in range(5)] == [1] * 5
         assert await asyncio.gather(*(count(middleware, LONG) for _ in range(2))) == [1, 1]
@@ -164,13 +165,13 @@ def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: Guest
 
 def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "_TRIM_AFTER", 0.05)
-    middleware = load("good/busy", instances=4).middleware()
+    middleware = load("good/busy", instances=4, deadline=PATIENCE).middleware()
 
     async def main() -> None:
         await asyncio.gather(*(count(middleware, LONG) for _ in range(4)))
         assert counts(engine)["instances"] == 4
         assert await count(middleware) == 2
-        end = asyncio.get_running_loop().time() + 5
+        end = asyncio.get_running_loop().time() + PATIENCE
         while counts(engine)["instances"] > 1:
             assert asyncio.get_running_loop().time() < end
             await asyncio.sleep(0.01)
@@ -179,7 +180,7 @@ def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine, monk
     for _ in range(2):
         asyncio.run(main())
         middleware.close()
-        middleware = load("good/busy", instances=4).middleware()
+        middleware = load("good/busy", instances=4, deadline=PATIENCE).middleware()
 
 
 @both_loops

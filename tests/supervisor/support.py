@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import CACHED, GatewayProcess
 from tests.support.upstreams import Received
 
@@ -97,7 +98,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> float:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
     """Look until something is true; returns how long that took."""
     begun = time.monotonic()
     while not condition():
@@ -132,7 +133,7 @@ def launched(
     try:
         yield gateway
     finally:
-        gateway.stop(30)
+        gateway.stop(2 * PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -180,11 +181,11 @@ class Load:
     def wait_for(self, more: int) -> None:
         """Wait until so many more requests have been answered."""
         goal = self.answered + more
-        wait_until(lambda: self.answered >= goal, f"{more} more answers", 60)
+        wait_until(lambda: self.answered >= goal, f"{more} more answers", 2 * PATIENCE)
 
     def _run(self, keep: bool) -> None:
         answered = 0.0
-        connection = http.client.HTTPConnection(*self._address, timeout=30)
+        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
         while not self._stop.is_set():
             begun = time.monotonic()
             reused = connection.sock is not None
@@ -240,6 +241,6 @@ class Pieces:
 
     def send(self, piece: bytes) -> None:
         """Send one chunk; an empty one is the last."""
-        assert self._begun.wait(30)
+        assert self._begun.wait(PATIENCE)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)

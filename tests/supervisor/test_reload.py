@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, Pieces, config, exists, refuses, starts, wait_until, workers
 from tests.support.clients import Wire, fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, write_config
 from tests.support.guests import answering, respond
 from tests.support.upstreams import Upstream
@@ -23,7 +24,7 @@ def reload(gateway: GatewayProcess, *, refused: bool = False) -> str:
     text = _REFUSED if refused else _DONE
     before = sum(text in line for line in gateway.log)
     gateway.process.send_signal(signal.SIGHUP)
-    gateway.wait(lambda: sum(text in line for line in gateway.log) > before, text, 30)
+    gateway.wait(lambda: sum(text in line for line in gateway.log) > before, text, 2 * PATIENCE)
     return [line for line in gateway.log if text in line][-1]
 
 
@@ -43,7 +44,7 @@ def test_rolling_restarts_under_load_fail_no_request(upstream: Upstream, start: 
 
 
 def test_a_response_in_flight_outlives_its_workers_replacement(upstream: Upstream, start: Start) -> None:
-    gateway = start(config(upstream.url, grace="20s"))
+    gateway = start(config(upstream.url, grace="60s"))
     pieces = Pieces()
     upstream.handler = pieces
     with Wire(gateway.public) as wire:
@@ -76,7 +77,7 @@ def test_the_number_of_workers_and_the_addresses_may_change(upstream: Upstream, 
     reload(gateway)
     assert sorted(workers(gateway)) == [0, 1, 2]
     assert fetch(before).body == b"hello"
-    assert gateway.metric('sentinel_worker_up{worker="2"}') == 1
+    gateway.wait_for_metric('sentinel_worker_up{worker="2"}', 1)
     write_config(tmp_path, config(upstream.url, workers=1).replace('["127.0.0.1:0"]', '["127.0.0.2:0"]'))
     reload(gateway)
     wait_until(lambda: refuses(before), "the old address to be closed")
@@ -98,7 +99,7 @@ def test_a_broken_configuration_changes_nothing_and_says_why(upstream: Upstream,
     assert "203.0.113.1" in reload(gateway, refused=True)
     assert workers(gateway) == before
     assert {fetch(gateway.public).body for _ in range(10)} == {b"hello"}
-    assert fetch(gateway.admin, "/readyz").status == 200
+    wait_until(lambda: fetch(gateway.admin, "/readyz").status == 200, "readiness")
 
 
 def test_a_reload_that_would_take_a_guest_out_of_service_is_refused(
@@ -132,7 +133,7 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
     wait_until(lambda: starts(gateway) == ready + 1, "the first new worker")
     first = workers(gateway)[0]
     pipe.write_bytes(b"none")
-    assert "pipe" in gateway.wait_for_log(_REFUSED, 30)
+    assert "pipe" in gateway.wait_for_log(_REFUSED)
     after = workers(gateway)
     assert after[1] == before[1]
     assert after[0] != before[0]
@@ -140,7 +141,7 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
     wait_until(lambda: not exists(first), "its end")
     # Without TLS, as before.
     assert {fetch(gateway.public).body for _ in range(20)} == {b"hello"}
-    assert fetch(gateway.admin, "/readyz").status == 200
+    wait_until(lambda: fetch(gateway.admin, "/readyz").status == 200, "readiness")
 
 
 def test_one_worker_alone_reloads_in_place(upstream: Upstream, start: Start, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_twenty_kills_under_load_lose_only_what_was_in_flight(upstream: Upstream
     assert len(load.lost) <= 2 * len(kills)
     # A fraction of a second each where nothing else runs.
     assert statistics.median(delays) < 3.0, delays
-    assert fetch(gateway.admin, "/readyz").status == 200
+    wait_until(lambda: fetch(gateway.admin, "/readyz").status == 200, "readiness")
     total = sum(gateway.metric(f'sentinel_worker_restarts_total{{worker="{number}"}}') for number in range(count))
     assert total == 20
 

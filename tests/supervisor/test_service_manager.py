@@ -13,6 +13,7 @@ import pytest
 
 from tests.supervisor.support import config, launched
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import write_config
 from tests.support.upstreams import Upstream
 
@@ -24,7 +25,7 @@ class Manager:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + path[1:] if path.startswith("@") else path)
-        self._socket.settimeout(30)
+        self._socket.settimeout(2 * PATIENCE)
 
     def next(self) -> dict[str, str]:
         """The next datagram's assignments."""
@@ -95,10 +96,8 @@ def test_the_watchdog_is_fed_if_it_is_asked_for(upstream: Upstream, tmp_path: Pa
     with launched(file, environment={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"}):
         manager.wait_for("READY")
         manager.wait_for("WATCHDOG")
-        begun = time.monotonic()
         manager.wait_for("WATCHDOG")
         manager.wait_for("WATCHDOG")
-        assert 0.3 < time.monotonic() - begun < 4
     manager.close()
 
 
@@ -110,7 +109,7 @@ def test_sockets_that_were_opened_before_take_the_place_of_addresses(
     with ExitStack() as stack:
         public, admin = (stack.enter_context(listening_socket()) for _ in range(2))
         # It waits in the queue of a socket that nobody serves yet.
-        early = stack.enter_context(socket.create_connection(public.getsockname(), 20))
+        early = stack.enter_context(socket.create_connection(public.getsockname(), PATIENCE))
         early.sendall(b"GET / HTTP/1.1\r\nHost: early\r\nConnection: close\r\n\r\n")
         environment = {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "admin:public"}
         gateway = stack.enter_context(launched(file, environment=environment, sockets=[admin, public]))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from tests.support.clocks import PATIENCE
+
 
 @dataclass
 class Answer:
@@ -40,7 +42,7 @@ def fetch(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     body: Any = None,
-    timeout: float = 30,
+    timeout: float = PATIENCE,
 ) -> Answer:
     """One request over http.client, on a connection of its own."""
     connection = http.client.HTTPConnection(*address, timeout=timeout)
@@ -53,7 +55,7 @@ def fetch(
         connection.close()
 
 
-def exchange(address: tuple[str, int], data: bytes, *, timeout: float = 30, half_close: bool = False) -> bytes:
+def exchange(address: tuple[str, int], data: bytes, *, timeout: float = PATIENCE, half_close: bool = False) -> bytes:
     """Send bytes as they are and return everything that comes back until the other side closes."""
     with socket.create_connection(address, timeout=timeout) as connection:
         connection.sendall(data)
@@ -71,7 +73,9 @@ def exchange(address: tuple[str, int], data: bytes, *, timeout: float = 30, half
 class Wire:
     """A connection on which a test says every byte, and reads responses one part at a time."""
 
-    def __init__(self, address: tuple[str, int], *, timeout: float = 30, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], *, timeout: float = PATIENCE, receive_buffer: int | None = None
+    ) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "guests"
@@ -58,13 +59,13 @@ class GatewayProcess:
         """The public side's URL without a path."""
         return f"http://{self.public[0]}:{self.public[1]}"
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until something that the log shows is true."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition() or self._ended, seconds) or not condition():
                 raise AssertionError(f"no {what}; the log says:\n{''.join(self.log)}")
 
-    def wait_for_log(self, text: str, seconds: float = 30) -> str:
+    def wait_for_log(self, text: str, seconds: float = PATIENCE) -> str:
         """The first line that holds the text, once it is there."""
         self.wait(lambda: any(text in line for line in self.log), f"line with {text!r}", seconds)
         return next(line for line in self.log if text in line)
@@ -82,7 +83,7 @@ class GatewayProcess:
             0,
         )
 
-    def wait_for_metric(self, line: str, expected: float, seconds: float = 30) -> None:
+    def wait_for_metric(self, line: str, expected: float, seconds: float = PATIENCE) -> None:
         """Wait until a figure of ``/metrics`` is what is expected."""
         end = time.monotonic() + seconds
         while (value := self.metric(line)) != expected:
@@ -98,7 +99,7 @@ class GatewayProcess:
         """Open file descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = PATIENCE) -> int:
         """SIGTERM, and wait; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -186,10 +187,10 @@ def _running(
     )
     gateway = GatewayProcess(process, folder)
     try:
-        gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", 60)
+        gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", 2 * PATIENCE)
         yield gateway
     finally:
-        gateway.stop(60)
+        gateway.stop(2 * PATIENCE)
     faults = [line for line in gateway.log if any(sign in line for sign in _FAULTS) and not tolerated(line)]
     assert not faults, f"the gateway logged faults of its own:\n{''.join(faults)}"
 

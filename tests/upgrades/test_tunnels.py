@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from tests.lane.harness import PATIENCE
 from tests.support.clients import Wire, fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Handler, Received, Upstream, answering
 from tests.upgrades.conftest import only_sentinel
@@ -198,7 +198,7 @@ def test_a_side_that_does_not_read_stops_the_other(gateway: GatewayProcess, orig
     with Wire(gateway.public, receive_buffer=65536) as wire:
         wire.get("/", *UPGRADE)
         assert wire.head().status == 101
-        assert full.wait(20)
+        assert full.wait(PATIENCE)
         assert sent < 64 << 20
         assert gateway.memory() - before < 10 << 20
 

@@ -23,8 +23,8 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from tests.http2.peer import Peer, data
-from tests.lane.harness import PATIENCE
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, answering
 from tests.upgrades.conftest import CONFIG, GUESTS, SERVERS

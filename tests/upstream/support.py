@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
+from tests.support.clocks import PATIENCE
 
 
 class Peer:
@@ -151,6 +152,6 @@ async def drain(response: UpstreamResponse) -> bytes:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for what can be observed from here."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 (counters of the client have no event to wait for)
             await asyncio.sleep(0.001)

@@ -47,6 +47,8 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int | None = None
     connections_per_client: int | None = None
     streams_per_connection: int | None = None
+    idle_frames: int | None = None
+    idle_frames_per_second: int | None = None
     tunnel_idle: Seconds | None = None
 
 
@@ -108,6 +110,7 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: Bytes = Bytes(16 << 20)
     isolation: Literal["shared", "request"] = "shared"
     instances: int = 8
+    bodies: int = 64
     upstreams: list[str] = []
     grants: list[str] = []
     kv: Bytes = Bytes(1 << 20)

@@ -17,6 +17,18 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]").fullmatch
 
+# Limits of which none at all would let nobody in.
+_POSITIVE = (
+    "head_bytes",
+    "header_count",
+    "requests_per_connection",
+    "pipelined_requests",
+    "connections",
+    "connections_per_client",
+    "streams_per_connection",
+    "idle_frames",
+    "idle_frames_per_second",
+)
 # Beyond the processors of any machine: somebody meant something else.
 _MOST_WORKERS = 1024
 
@@ -72,6 +84,10 @@ def _verify_server(config: Config) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise _fail(config, f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network") from None
+    for name in _POSITIVE:
+        amount = getattr(server.limits, name)
+        if amount is not None and amount < 1:
+            raise _fail(config, f"server.limits.{name}", f"expected at least 1, got {amount}")
     if server.limit_store is not None and not server.limit_store.startswith(("redis://", "rediss://", "unix://")):
         raise _fail(config, "server.limit_store", "expected redis://, rediss:// or unix://")
     if not 1 <= server.limit_slots <= 1 << 28:
@@ -138,6 +154,8 @@ def _verify_guests(config: Config) -> None:
             raise _fail(config, f"guest.{name}.deadline", 'expected "1ms" to "10s"')
         if not 1 <= guest.instances <= 1000:
             raise _fail(config, f"guest.{name}.instances", "expected 1 to 1000")
+        if not 1 <= guest.bodies <= 10_000:
+            raise _fail(config, f"guest.{name}.bodies", "expected 1 to 10000")
 
     granted = sum(guest.kv for guest in config.guest.values() if "kv" in guest.grants)
     if granted > config.server.kv_memory:

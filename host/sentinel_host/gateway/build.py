@@ -165,6 +165,7 @@ class Builder:
             deadline=settings.deadline,
             isolation=settings.isolation,
             instances=settings.instances,
+            bodies=settings.bodies,
             answers=answers,
         )
         return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings))

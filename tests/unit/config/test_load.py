@@ -77,6 +77,8 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ('[server]\nidentity_headers = ["X-User"]', "gw.toml: server.identity_headers[0]: 'X-User' is not"),
         ('[server.limits]\nhead_bytes = "5x"', "gw.toml: server.limits.head_bytes: expected a size"),
         ("[server.limits]\nhead_time = 5", "gw.toml: server.limits.head_time: expected a duration"),
+        ("[server.limits]\nidle_frames = 0", "gw.toml: server.limits.idle_frames: expected at least 1, got 0"),
+        ("[guest.a]\nbodies = 0", "gw.toml: guest.a.bodies: expected 1 to 10000"),
         ("[guest.a]\nmemory = 5", "gw.toml: guest.a.memory: expected a size"),
         ('[guest.a]\nmemory = "1KiB"', "gw.toml: guest.a.memory: expected at least one page"),
         ('[guest.a]\non_failure = "shut"', "gw.toml: guest.a.on_failure: invalid enum value 'shut'"),

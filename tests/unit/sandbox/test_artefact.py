@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -15,6 +16,8 @@ from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.sandbox import GuestEngine, load_artefact, load_guest
 from sentinel_host.sandbox.artefact import MAX_BYTES, parse_artefact, read_artefact
 from tests.wat import index
+
+from .conftest import SyncGuest
 
 COMPONENT = b"\0asm\x0d\0\x01\0"
 
@@ -133,12 +136,12 @@ def test_reads_regular_files_only(tmp_path: Path) -> None:
         read_artefact(huge)
 
 
-def test_loads_from_a_file(tmp_path: Path, engine: GuestEngine) -> None:
+def test_loads_from_a_file(tmp_path: Path, engine: GuestEngine, runner: asyncio.Runner) -> None:
     path = tmp_path / "echo.wasm"
     path.write_bytes(component(index.wasm("good/echo")))
     guest = load_guest(path, "echo", engine)
     assert (guest.name, guest.path, guest.is_component) == ("echo", str(path), True)
-    assert guest.middleware().on_request(b"\xc0", "r") is None
+    assert SyncGuest(guest, runner).middleware().on_request(b"\xc0", "r") is None
 
 
 @pytest.mark.parametrize("name", ["good/echo", "good/log", "hostile/pointers"])
@@ -155,7 +158,7 @@ def test_no_prefix_crashes(name: str, engine: GuestEngine) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_500_mutations_never_crash(wrapped: bool, engine: GuestEngine) -> None:
+def test_500_mutations_never_crash(wrapped: bool, engine: GuestEngine, runner: asyncio.Runner) -> None:
     """What a flipped bit leaves valid is run, too: it may trap or answer nonsense, nothing else."""
     chance = random.Random(20)
     original = index.wasm("good/echo")
@@ -183,7 +186,7 @@ def test_500_mutations_never_crash(wrapped: bool, engine: GuestEngine) -> None:
             continue
         if "on-complete" in guest.hooks and not _loops(bytes(data), original):
             with contextlib.suppress(GuestError, GuestLoadError):
-                guest.middleware().on_complete(b"summary", b"", "r")
+                SyncGuest(guest, runner).middleware().on_complete(b"summary", b"", "r")
             ran += 1
     assert len(messages) > 300
     assert all(message.startswith("x.wasm: ") and message.isprintable() for message in messages)
