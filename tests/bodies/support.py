@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
+from tests.support.upstreams import Handler, Received
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -40,3 +44,16 @@ def seen(gateway: GatewayProcess, guest: str) -> list[tuple[str, str]]:
     """The chunks that a guest has logged, as ``(level, chunk)``: ``info`` for the last, no other."""
     # What the host says of a guest names its logger.
     return [(line["level"], line["message"]) for line in gateway.guest_lines(guest) if "logger" not in line]
+
+
+def in_two_steps(first: bytes, second: bytes) -> tuple[threading.Event, Handler]:
+    """An upstream's handler, and what to set for it to write the second piece."""
+    go_on = threading.Event()
+
+    async def handler(received: Received, reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(first)
+        await writer.drain()
+        await asyncio.to_thread(go_on.wait, PATIENCE)
+        writer.write(second)
+
+    return go_on, handler

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
@@ -11,14 +9,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_response, replace, respond
-from tests.bodies.support import seen, wait_until
+from tests.bodies.support import in_two_steps, seen, wait_until
 from tests.support.clients import Wire, fetch
-from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.guests import answering as answering_heads
 from tests.support.guests import edit_response
 from tests.support.guests import respond as respond_to_head
-from tests.support.upstreams import Handler, Received, Upstream
+from tests.support.upstreams import Received, Upstream
 from tests.support.upstreams import answering as saying
 
 _SET = [0, ["x-held", b"yes"]]
@@ -54,19 +51,6 @@ ROUTES = {f"/{name}": [name] for name in GUESTS} | {
     "/hold-edits": ["hold", "edits"],
 }
 _CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-def in_two_steps(first: bytes, second: bytes) -> tuple[threading.Event, Handler]:
-    """An upstream's handler, and what to set for it to write the second piece."""
-    go_on = threading.Event()
-
-    async def handler(received: Received, reader: StreamReader, writer: StreamWriter) -> None:
-        writer.write(first)
-        await writer.drain()
-        await asyncio.to_thread(go_on.wait, PATIENCE)
-        writer.write(second)
-
-    return go_on, handler
 
 
 def test_a_stream_passes_and_its_end_is_told_once(gateway: GatewayProcess, origin: Upstream) -> None:
