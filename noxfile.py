@@ -42,6 +42,9 @@ TEST_PEERS = {
     "wrk": "wrk",
 }
 
+# The browser of a test that is left out where it is missing and nobody is root: command and package of Debian.
+BROWSER = "chromium-headless-shell"
+
 # What a benchmark measures against, by its name: commands and the packages of Debian that bring them.
 BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
@@ -133,6 +136,8 @@ def tests(session: nox.Session) -> None:
     """Every Python test, against freshly built guests (arguments go to pytest)."""
     for command, package in TEST_PEERS.items():
         debian.provide(package, commands=(command,))
+    if debian.can_install():
+        debian.provide(BROWSER, commands=(BROWSER,))
     install_editable(session)
     install(session, group("test"))
     build_guests(session)
