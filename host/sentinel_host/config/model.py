@@ -87,7 +87,7 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     With ``watch`` the folder and the configuration file are watched, and what changes is served without a restart.
     ``cache`` is a directory for compiled guests, by default ``sentinel`` in the user's cache directory; a guest's file
-    of more than ``max_bytes`` is refused.
+    of more than ``max_bytes`` is refused, and one that takes more than ``compile_time`` of running time to compile.
     """
 
     directory: str = "guests"
@@ -96,6 +96,8 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: str | None = None
     # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
     max_bytes: Bytes = Bytes(64 << 20)
+    # The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
+    compile_time: Seconds = Seconds(30)
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

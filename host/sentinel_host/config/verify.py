@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ _POSITIVE = (
     "idle_frames",
     "idle_frames_per_second",
 )
+# What one file may be read into memory, whatever is configured.
+_LARGEST_GUEST = 64 << 20
 # Beyond the processors of any machine: somebody meant something else.
 _MOST_WORKERS = 1024
 
@@ -136,6 +139,12 @@ def _target_fault(target: str) -> str | None:
 
 
 def _verify_guests(config: Config) -> None:
+    if not 1 <= config.guests.max_bytes <= _LARGEST_GUEST:
+        raise _fail(config, "guests.max_bytes", f"expected at most {_LARGEST_GUEST >> 20}MiB")
+    if not 1 <= config.guests.compile_time <= 3600:
+        raise _fail(config, "guests.compile_time", 'expected "1s" to "1h"')
+    if config.guests.cache is not None and _is_within(config.guests.cache, config.guests.directory):
+        raise _fail(config, "guests.cache", "what is in the guests' directory is never run as it stands")
     upstreams = {upstream.name for upstream in config.upstream}
     for name, guest in config.guest.items():
         if not _NAME(name):
@@ -248,6 +257,12 @@ def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
                 )
         if not limit.parts():
             raise _fail(config, f"{where}.key", "at least one part is needed")
+
+
+def _is_within(path: str, directory: str) -> bool:
+    """Whether one path is the other or below it; relative ones are so to the same directory."""
+    inner, outer = os.path.abspath(path), os.path.abspath(directory)
+    return os.path.commonpath((inner, outer)) == outer
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

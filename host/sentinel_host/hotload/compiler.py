@@ -22,9 +22,8 @@ import msgspec
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.child import Done, Job
 from sentinel_host.sandbox import CompiledGuest
+from sentinel_host.sandbox.text import one_line
 
-# Running time of all of the compiler's threads. The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
-_CPU_SECONDS: Final = 30
 # Of a machine that has other things to do.
 _WALL_SECONDS: Final = 120.0
 # A compilation that takes longer than people notice makes way for requests from then on.
@@ -39,9 +38,12 @@ _decoder = msgspec.msgpack.Decoder(Done)
 
 
 class Compiler:
-    """To be used from one event loop; `close` ends its children, and compilations that go on fail."""
+    """To be used from one event loop; `close` ends its children, and compilations that go on fail.
 
-    def __init__(self, cpu_seconds: int = _CPU_SECONDS, wall_seconds: float = _WALL_SECONDS) -> None:
+    A compilation may take ``cpu_seconds`` of running time, of all the compiler's threads together.
+    """
+
+    def __init__(self, cpu_seconds: int, wall_seconds: float = _WALL_SECONDS) -> None:
         self._cpu_seconds = cpu_seconds
         self._wall_seconds = wall_seconds
         self._spare: subprocess.Popen[bytes] | None = None
@@ -122,9 +124,9 @@ class Compiler:
     def _ending(self, code: int, words: bytes) -> str:
         if code == -signal.SIGXCPU:
             return f"it took more than {self._cpu_seconds} s of running time"
-        last = words.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        said = one_line(" ".join(words.decode(errors="replace").split("\n")[:3]).strip())
         how = f"the process was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return f"{how}{f' ({last})' if last else ''}"
+        return f"{how}{f' ({said})' if said else ''}"
 
 
 def _execute() -> subprocess.Popen[bytes]:
@@ -134,7 +136,7 @@ def _execute() -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # The modules that this process runs, from wherever it was told to take them, and nothing else.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RUST_BACKTRACE": "0"},
         # A terminal's Ctrl-C is for the gateway.
         process_group=0,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +55,7 @@ class Hot:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
         self._cache = Cache.open(_cache_directory(config)) if config.route and _has_guests(config) else None
-        self._compiler = Compiler()
+        self._compiler = Compiler(math.ceil(config.guests.compile_time))
         self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
         self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
         self._offers: dict[str, Offer] = {}
