@@ -177,14 +177,16 @@ def test_quarantine_by_several_clients_also_of_an_open_guest(gateway: GatewayPro
 
         assert {ask(1).status for _ in range(250)} == {200}
         assert upstream.requests[-1].values("x-edited") == ["1"]
-        assert ask(2).status == 200
+        # What the first client brings about counts for no more than what the others do.
         seen = len(upstream.requests)
-        refused = ask(3)
-        assert (refused.status, refused.header("retry-after")) == (200, None)
-        refused = ask(1)
+        passed = 0
+        while (refused := ask(2 + passed % 5)).status == 200:
+            passed += 1
+            assert refused.header("retry-after") is None
+        assert passed == 10
         assert refused.status == 503
         assert int(refused.header("retry-after") or 0) >= 1
-        assert len(upstream.requests) == seen + 1
+        assert len(upstream.requests) == seen + passed
     gateway.wait_for_log("guest traps-open is in quarantine for 1 s: it fails for several clients")
 
 

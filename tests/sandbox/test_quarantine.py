@@ -155,3 +155,14 @@ def test_old_failures_are_forgotten() -> None:
 def test_a_client_that_is_no_address_is_still_one() -> None:
     breaker = Breaker()
     assert not any(breaker.failed(call, "unix:" if call % 2 else "") for call in range(1000))
+
+
+def test_a_flood_of_one_client_beside_failures_by_chance_is_no_quarantine() -> None:
+    """One client sent nothing but what makes the guest fail, two others failed once each, and that was half of the last
+    200 calls, of several clients: the guest was switched off for everybody."""
+    breaker = Breaker()
+    for call in range(1, 2001):
+        if call % 100 == 0:
+            assert not breaker.failed(call, f"198.51.100.{call % 7}")
+        elif call % 4:
+            assert not breaker.failed(call, "192.0.2.66")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sentinel_host.cli.check import check
 from sentinel_host.cli.inspect import inspect
+from sentinel_host.cli.remote import act, guests
 from sentinel_host.cli.run import run, worker
 from sentinel_host.cli.sign import keygen, sign
 from sentinel_host.errors import SentinelError
@@ -49,6 +50,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("file", metavar="FILE.wasm", nargs="+")
     command.set_defaults(command=inspect)
 
+    command = commands.add_parser("guests", help="show the guests of a gateway that runs")
+    _add_remote(command)
+    command.add_argument("--json", action="store_true", help="everything, as JSON")
+    command.set_defaults(command=guests)
+
+    for action, told in (
+        ("rollback", "have the version of a guest before this one serve again, or end its canary"),
+        ("promote", "have a guest's canary, or the version that was taken back, serve every request"),
+    ):
+        command = commands.add_parser(action, help=told)
+        command.add_argument("name", metavar="NAME")
+        _add_remote(command)
+        command.set_defaults(command=act, action=action)
+
     command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
     command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help="default: %(default)s")
     command.set_defaults(command=keygen)
@@ -60,3 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--name", help="the guest's name, by default the file's without .wasm")
     command.set_defaults(command=sign)
     return parser
+
+
+def _add_remote(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", metavar="FILE", default="sentinel.toml", help="the gateway's; default: %(default)s"
+    )
+    command.add_argument("--admin", metavar="ADDRESS", help="the admin side, if not where the configuration says")

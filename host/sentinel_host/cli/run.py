@@ -8,7 +8,9 @@ import sys
 
 from sentinel_host.cli.logs import log_json_lines, write_guest_lines
 from sentinel_host.config import Config
-from sentinel_host.control import ConfigSource
+from sentinel_host.control import AdminAccess, ConfigSource
+from sentinel_host.control.token import admin_token
+from sentinel_host.hotload.cache import cache_directory
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.activation import activated_sockets
@@ -52,7 +54,7 @@ def _run_alone(source: ConfigSource, config: Config, listeners: Listeners, notif
         write_guest_lines,
         read_config=lambda: parse_source(read_source(source.file, source.upstream, source.bind)),
     )
-    run_alone(serving, [*public, *([admin] if admin is not None else [])], notifier, _admin_hosts(config))
+    run_alone(serving, [*public, *([admin] if admin is not None else [])], notifier, _admin_access(config))
 
 
 def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier) -> None:
@@ -64,8 +66,12 @@ def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notif
     table = SharedTable.create(config.server.limit_slots)
     store = SharedStore.create(config.server.kv_memory)
     shared = {LOCK: lock, LIMITS: table.fd, KEYS: store.fd, COUNTS: create_counts()}
-    Supervisor(source, config, listeners, notifier, shared).run(_admin_hosts(config))
+    Supervisor(source, config, listeners, notifier, shared).run(_admin_access(config))
 
 
-def _admin_hosts(config: Config) -> list[str]:
-    return [] if config.server.admin is None else [config.server.admin.rpartition(":")[0]]
+def _admin_access(config: Config) -> AdminAccess:
+    """Raises `ConfigError` for a token that is none."""
+    if config.server.admin is None:
+        return AdminAccess()
+    token = admin_token(config, os.environ, cache_directory(config), make=True)
+    return AdminAccess((config.server.admin.rpartition(":")[0],), token)

@@ -60,10 +60,15 @@ class PathsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[server]``."""
+    """``[server]``.
+
+    The admin side asks for ``admin_token``, or for what is in ``admin_token_file``; see `sentinel_host.control.token`.
+    """
 
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
     admin: str | None = None
+    admin_token: str | None = None
+    admin_token_file: str | None = None
     tls: TlsConfig | None = None
     workers: int = 1
     grace: Seconds = Seconds(30)
@@ -100,6 +105,22 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compile_time: Seconds = Seconds(30)
 
 
+class RevertConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a new version goes back: more than ``share`` of its first ``calls`` fail, within ``time``."""
+
+    # A guest that fails in one hook of three fails in a third of its calls.
+    share: float = 0.25
+    calls: int = 10_000
+    time: Seconds = Seconds(600)
+
+
+class CanaryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new version gets ``weight`` percent of the requests, until ``time`` has passed without a failure of it."""
+
+    weight: int = 5
+    time: Seconds = Seconds(600)
+
+
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import.
 
@@ -113,6 +134,8 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Literal["shared", "request"] = "shared"
     instances: int = 8
     bodies: int = 64
+    revert: bool | RevertConfig = True
+    canary: CanaryConfig | None = None
     upstreams: list[str] = []
     grants: list[str] = []
     kv: Bytes = Bytes(1 << 20)

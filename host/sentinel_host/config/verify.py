@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sentinel_host.abi.contract import GRANTS
-from sentinel_host.config.model import BindConfig, Config, RouteConfig
+from sentinel_host.config.model import BindConfig, Config, RevertConfig, RouteConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
 
@@ -80,6 +80,8 @@ def _verify_server(config: Config) -> None:
         if parsed in seen and parsed[1]:
             raise _fail(config, at, f"{address} is taken by {seen[parsed]}")
         seen[parsed] = at
+    if server.admin_token is not None and server.admin_token_file is not None:
+        raise _fail(config, "server.admin_token_file", "there is an admin_token already")
     if not 1 <= server.workers <= _MOST_WORKERS:
         raise _fail(config, "server.workers", f"expected 1 to {_MOST_WORKERS}, got {server.workers}")
     for index, proxy in enumerate(server.trusted_proxies):
@@ -161,6 +163,13 @@ def _verify_guests(config: Config) -> None:
             raise _fail(config, f"guest.{name}.memory", "expected at least one page, 64KiB")
         if not 0.001 <= guest.deadline <= 10:
             raise _fail(config, f"guest.{name}.deadline", 'expected "1ms" to "10s"')
+        if isinstance(guest.revert, RevertConfig):
+            if not 0 < guest.revert.share < 1:
+                raise _fail(config, f"guest.{name}.revert.share", "expected more than 0 and less than 1")
+            if guest.revert.calls < 1:
+                raise _fail(config, f"guest.{name}.revert.calls", "expected at least 1")
+        if guest.canary is not None and not 1 <= guest.canary.weight <= 99:
+            raise _fail(config, f"guest.{name}.canary.weight", "expected 1 to 99, percent of the requests")
         if not 1 <= guest.instances <= 1000:
             raise _fail(config, f"guest.{name}.instances", "expected 1 to 1000")
         if not 1 <= guest.bodies <= 10_000:

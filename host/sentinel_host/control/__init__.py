@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sentinel_host.control.admin import Overview, guest_faults, install_admin
+from sentinel_host.control.admin import AdminAccess, Overview, guest_faults, install_admin
 from sentinel_host.control.channel import Channel, Reply
 from sentinel_host.control.codec import ControlError, FrameDecoder, encode
 from sentinel_host.control.messages import (
@@ -14,6 +14,7 @@ from sentinel_host.control.messages import (
     ConfigSource,
     Drain,
     Failed,
+    Faltered,
     Frame,
     Guests,
     ListenerFd,
@@ -27,10 +28,12 @@ from sentinel_host.control.messages import (
     Stats,
     StatsRequest,
     Taken,
+    Tripped,
 )
 from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot, merge
 
 __all__ = [
+    "AdminAccess",
     "Channel",
     "Code",
     "CodeRequest",
@@ -39,6 +42,7 @@ __all__ = [
     "Distribution",
     "Drain",
     "Failed",
+    "Faltered",
     "Frame",
     "FrameDecoder",
     "Guests",
@@ -57,6 +61,7 @@ __all__ = [
     "Stats",
     "StatsRequest",
     "Taken",
+    "Tripped",
     "encode",
     "guest_faults",
     "install_admin",

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from quart import Blueprint, Quart, Response, request
 
+from sentinel_host.control.guests import view_guests
 from sentinel_host.control.metrics import render
 from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.control.token import is_authorised
+from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
+
+# What probes and scrapers ask for, which know no token.
+_OPEN: Final = ("/healthz", "/readyz", "/metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAccess:
+    """Who may ask: the names of the admin side, and the token that it asks for, ``None`` for none."""
+
+    hosts: tuple[str, ...] = ()
+    token: str | None = None
 
 
 class Overview(Protocol):
@@ -23,24 +39,41 @@ class Overview(Protocol):
     async def faults(self) -> list[str]:
         """Why the gateway is not ready, one line each; none when it is."""
 
+    @property
+    def releases(self) -> Releases:
+        """Who decides which versions serve."""
+
     async def guests(self) -> dict[int, list[GuestState]]:
-        """The guests of each worker, by the worker's number."""
+        """What each worker tells of the guests that routes name."""
 
 
-def install_admin(app: Quart, overview: Overview, hosts: Iterable[str]) -> None:
-    """Add ``/healthz``, ``/readyz`` and ``/metrics`` to an application; to be called before it serves.
+def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
+    """Add the admin routes to an application; to be called before it serves.
 
-    Whatever the admin listener is asked must name an IP address, localhost or one of ``hosts`` as its Host: a page in
-    a browser can point a name of its own at this listener (DNS rebinding), but not an address.
+    All but ``/healthz``, ``/readyz`` and ``/metrics`` need ``Authorization: Bearer TOKEN``; without a token they cannot
+    be had. Whatever the admin listener is asked must name an IP address, localhost or one of the hosts as its Host: a
+    page in a browser can point a name of its own at this listener (DNS rebinding), but not an address.
     """
     admin = Blueprint("admin", __name__)
-    allowed = frozenset(host.lower() for host in hosts) | {"localhost"}
+    allowed = frozenset(host.lower() for host in access.hosts) | {"localhost"}
+    token = access.token
 
     async def check_host() -> Response | None:
         host = _host(request.headers.get("host", ""))
         if host in allowed or _is_address(host):
             return None
         return Response("the Host of an admin request is an IP address or localhost\n", 421, mimetype="text/plain")
+
+    async def check_token() -> Response | None:
+        if request.path in _OPEN:
+            return None
+        if token is None:
+            return Response("this gateway has no admin token\n", 403, mimetype="text/plain")
+        if is_authorised(request.headers.get("authorization", ""), token):
+            return None
+        refused = Response("the admin token is missing or wrong\n", 401, mimetype="text/plain")
+        refused.headers["www-authenticate"] = 'Bearer realm="sentinel admin"'
+        return refused
 
     async def healthz() -> Response:
         """The process answers."""
@@ -57,15 +90,38 @@ def install_admin(app: Quart, overview: Overview, hosts: Iterable[str]) -> None:
         """Prometheus text format."""
         return Response(render(await overview.snapshot()), content_type=CONTENT_TYPE_LATEST)
 
+    async def guests() -> Response:
+        """The guests in service, as JSON."""
+        told = view_guests(await overview.guests(), await overview.snapshot(), overview.releases)
+        return _json({"guests": told})
+
+    async def act(name: str, action: str) -> Response:
+        """Roll a guest back, or promote it."""
+        if not overview.releases.wants(name):
+            return _json({"error": f"no route names a guest {name!r}"}, 404)
+        try:
+            releases = overview.releases
+            done = await (releases.rollback if action == "rollback" else releases.promote)(name)
+        except SentinelError as error:
+            return _json({"error": str(error)}, 409)
+        return _json({"done": done})
+
     for view in (healthz, readyz, metrics):
         admin.add_url_rule(f"/{view.__name__}", view_func=view)
+    admin.add_url_rule("/guests", view_func=guests)
+    admin.add_url_rule("/guests/<name>/<any(rollback, promote):action>", view_func=act, methods=["POST"])
     app.before_request(check_host)
+    app.before_request(check_token)
     app.register_blueprint(admin)
 
 
 def guest_faults(faults: dict[str, str]) -> list[str]:
     """What ``/readyz`` says about guests that are not in service."""
     return [f"guest {name} is not in service: {reason}" for name, reason in faults.items()]
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content) + b"\n", status, content_type="application/json")
 
 
 def _host(value: str) -> str:

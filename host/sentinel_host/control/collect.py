@@ -79,6 +79,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
                 for name in ("instances", "memory_bytes", "waiting", "quarantined")
             },
             "sentinel_guest_info": {(state.name, state.sha256): 1 for state in states if state.state == "serving"},
+            "sentinel_guest_canary": {(state.name,): 1 for state in states if state.canary},
             "sentinel_guest_missing": {(name,): 1 for name in generation.faults},
         },
         histograms={

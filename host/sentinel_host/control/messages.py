@@ -12,6 +12,7 @@ import msgspec
 
 from sentinel_host.control.snapshot import Snapshot
 from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.state import GuestState
 
 
@@ -39,11 +40,22 @@ class ListenerFd(msgspec.Struct, frozen=True):
 class Guests(msgspec.Struct, frozen=True):
     """Every guest that a configuration names: what is offered, and for the others why there is nothing.
 
-    Offers come without code, which a worker asks for that does not have it.
+    Of an offer that is to serve in another way than alone, ``placements`` says how. Offers come without code, which a
+    worker asks for that does not have it.
     """
 
     offers: list[Offer]
     faults: dict[str, str]
+    placements: list[Placement] = []
+
+    def all_placements(self) -> dict[str, Placement]:
+        """How each guest is to serve."""
+        plain = {offer.name: Placement(offer) for offer in self.offers}
+        return plain | {placement.serving.name: placement for placement in self.placements}
+
+    def digests(self) -> dict[str, str]:
+        """What tells this from others, by guest."""
+        return {name: placement.digest for name, placement in self.all_placements().items()}
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
@@ -103,9 +115,9 @@ class Code(msgspec.Struct, frozen=True, tag="code"):
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):
-    """To a worker: put this version of a guest into service; it answers `Taken`."""
+    """To a worker: have a guest serve so; it answers `Taken`."""
 
-    offer: Offer
+    placement: Placement
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load-failed"):
@@ -130,6 +142,21 @@ class Taken(msgspec.Struct, frozen=True, tag="taken"):
     guests: list[GuestState]
 
 
+class Faltered(msgspec.Struct, frozen=True, tag="faltered"):
+    """From a worker: a version on trial has failed at least once since the last time."""
+
+    name: str
+    sha256: str
+
+
+class Tripped(msgspec.Struct, frozen=True, tag="tripped"):
+    """From a worker: a version on trial fails too much."""
+
+    name: str
+    sha256: str
+    reason: str
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The answer to a request that the other side does not take."""
 
@@ -149,6 +176,8 @@ Message: TypeAlias = (
     | LoadFailed
     | Reconfigure
     | Taken
+    | Faltered
+    | Tripped
     | Refused
 )
 

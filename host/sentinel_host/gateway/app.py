@@ -19,6 +19,7 @@ from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.hot import Hot
+from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
@@ -77,7 +78,9 @@ class Gateway(Quart):
             read_config or (lambda: load_config(config.file)) if supply is None else None,
             self._prepare,
         )
-        self._make_supply = supply or (lambda live: Hot(config, live))
+        # Without somebody else who decides, this process does.
+        self.releases = Releases() if supply is None else None
+        self._make_supply = supply or self._own_supply
         self._supply: Supply
         self.before_serving(self._start)
         self.after_serving(self._stop)
@@ -93,6 +96,13 @@ class Gateway(Quart):
     def reload(self) -> None:
         """Look for another configuration and other guests now."""
         self._supply.reload()
+
+    def _own_supply(self, live: Live) -> Supply:
+        assert self.releases is not None
+        live.watcher, self.releases.crew = self.releases, live
+        hot = Hot(live.config, self.releases)
+        self.releases.versions = hot.versions
+        return hot
 
     def _publish(self, generation: Generation) -> None:
         self.generation = generation
@@ -126,10 +136,14 @@ class Gateway(Quart):
         self._supply = self._make_supply(live)
         live.obtain = self._supply.obtain
         await live.start(*await self._supply.obtain(live.config.named_guests()))
+        if self.releases is not None:
+            self.releases.note_versions()
         self._supply.start()
 
     async def _stop(self) -> None:
         await self._supply.close()
+        if self.releases is not None:
+            await self.releases.close()
         await self.live.stop()
         if self._sharing is not None:
             self._sharing.cancel()

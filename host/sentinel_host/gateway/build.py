@@ -19,6 +19,7 @@ from sentinel_host.abi.codec import AnswerLimits, encode_config
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.canary import Split
 from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import grants_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
@@ -51,6 +52,17 @@ class _Unit:
             self.part.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that gets ``weight`` percent of the requests beside the one that serves."""
+
+    offer: Offer
+    weight: int
+
+
+_NO_CANDIDATES: Mapping[str, Candidate] = {}
+
+
 @dataclass(slots=True)
 class _Draft:
     """A generation in the making."""
@@ -59,8 +71,11 @@ class _Draft:
     answers: AnswerLimits
     offers: Mapping[str, Offer]
     faults: dict[str, str]
+    candidates: Mapping[str, Candidate]
+    refused: dict[str, str] = field(default_factory=dict)
     units: dict[Key, _Unit] = field(default_factory=dict)
     guests: dict[str, LoadedGuest] = field(default_factory=dict)
+    tried: dict[str, LoadedGuest] = field(default_factory=dict)
     placed: dict[Key, Middleware] = field(default_factory=dict)
 
 
@@ -76,13 +91,20 @@ class Builder:
         self._units: dict[Key, _Unit] = {}
         self._routes: dict[tuple[str, tuple[Middleware, ...]], Route] = {}
 
-    async def build(self, config: Config, offers: Mapping[str, Offer], faults: Mapping[str, str]) -> Generation:
+    async def build(
+        self,
+        config: Config,
+        offers: Mapping[str, Offer],
+        faults: Mapping[str, str],
+        candidates: Mapping[str, Candidate] = _NO_CANDIDATES,
+    ) -> Generation:
         """Put everything together; one of ``offers`` and ``faults`` has each guest that a route names.
 
-        A guest that does not start is among the generation's faults, and its routes answer 503. Raises `ConfigError`.
+        A guest that does not start is among the generation's faults, and its routes answer 503; a candidate that does
+        not is left out. Raises `ConfigError`.
         """
         paths = path_rule(config.server)
-        draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults))
+        draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults), candidates)
         try:
             chains = [[await self._place(entry, draft) for entry in route.entries()] for route in config.route]
             upstreams = {upstream.name: self._upstream(upstream, draft) for upstream in config.upstream}
@@ -92,8 +114,16 @@ class Builder:
         known, self._routes = self._routes, {}
         routes = [self._route(config, index, tuple(chain), known) for index, chain in enumerate(chains)]
         guests = {name: guest for name, guest in draft.guests.items() if name not in draft.faults}
+        tried = {name: guest for name, guest in draft.tried.items() if name in guests and name not in draft.refused}
         return Generation(
-            _admission(config, paths), RouteTable(routes), upstreams, guests, draft.faults, frozenset(draft.units)
+            _admission(config, paths),
+            RouteTable(routes),
+            upstreams,
+            guests,
+            tried,
+            draft.faults,
+            draft.refused,
+            frozenset(draft.units),
         )
 
     async def free(self, generation: Generation) -> None:
@@ -127,19 +157,37 @@ class Builder:
         key = (name, config)
         if key not in draft.placed:
             try:
-                draft.placed[key] = await self._use(name, settings, config, draft)
+                offer = draft.offers.get(name)
+                if offer is None:
+                    raise GuestLoadError(draft.faults[name])
+                used, draft.guests[name] = await self._use(offer, settings, config, draft)
+                draft.placed[key] = await self._beside(used, settings, config, draft)
             except GuestLoadError as error:
                 draft.faults[name] = str(error)
                 draft.placed[key] = MissingGuest(name, settings.on_failure, str(error))
         return draft.placed[key]
 
-    async def _use(self, name: str, settings: GuestConfig, config: bytes, draft: _Draft) -> GuestMiddleware:
+    async def _beside(
+        self, current: GuestMiddleware, settings: GuestConfig, config: bytes, draft: _Draft
+    ) -> Middleware:
+        """A guest together with the candidate for its place, if there is one."""
+        candidate = draft.candidates.get(current.name)
+        if candidate is None:
+            return current
+        try:
+            used, draft.tried[current.name] = await self._use(candidate.offer, settings, config, draft)
+        except GuestLoadError as error:
+            draft.refused[current.name] = str(error)
+            return current
+        return Split(current, used, candidate.weight)
+
+    async def _use(
+        self, offer: Offer, settings: GuestConfig, config: bytes, draft: _Draft
+    ) -> tuple[GuestMiddleware, LoadedGuest]:
         """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
-        offer = draft.offers.get(name)
-        if offer is None:
-            raise GuestLoadError(draft.faults[name])
-        # What a guest's answers are held to is part of it.
-        told = repr(msgspec.structs.replace(settings, config={}))
+        name = offer.name
+        # What a guest's answers are held to is part of it; how new versions come into service is not.
+        told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
         version = (name, offer.guest.sha256, told, repr(draft.answers))
         key = (*version, config)
         unit = self._units.get(key)
@@ -152,8 +200,7 @@ class Builder:
         self._hold(key, unit, draft)
         assert isinstance(unit.part, GuestMiddleware)
         assert unit.guest is not None
-        draft.guests[name] = unit.guest
-        return unit.part
+        return unit.part, unit.guest
 
     def _known(self, version: Key) -> LoadedGuest | None:
         """The guest of another use of this version."""

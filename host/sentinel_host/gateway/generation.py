@@ -17,11 +17,23 @@ Key = tuple[str | bytes, ...]
 class Generation:
     """What requests are served by, and how many of them are ``active``.
 
-    ``guests`` are in service; ``faults`` names those that are not, with the reason. ``on_idle`` is set once another
-    generation has taken over: it is called when the last request has ended, by the one that ends.
+    ``guests`` are in service, ``candidates`` beside some of them; ``faults`` names those that are not, with the reason,
+    and ``refused`` candidates that could not start. ``on_idle`` is set once another generation has taken over: it is
+    called when the last request has ended, by the one that ends.
     """
 
-    __slots__ = ("active", "admission", "faults", "guests", "on_idle", "routes", "units", "upstreams")
+    __slots__ = (
+        "active",
+        "admission",
+        "candidates",
+        "faults",
+        "guests",
+        "on_idle",
+        "refused",
+        "routes",
+        "units",
+        "upstreams",
+    )
 
     def __init__(
         self,
@@ -29,13 +41,17 @@ class Generation:
         routes: RouteTable,
         upstreams: dict[str, Upstream],
         guests: dict[str, LoadedGuest],
+        candidates: dict[str, LoadedGuest],
         faults: dict[str, str],
+        refused: dict[str, str],
         units: frozenset[Key],
     ) -> None:
         self.active = 0
         self.admission = admission
+        self.candidates = candidates
         self.faults = faults
         self.guests = guests
+        self.refused = refused
         self.on_idle: Callable[[], None] | None = None
         self.routes = routes
         self.upstreams = upstreams

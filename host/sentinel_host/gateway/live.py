@@ -12,14 +12,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Protocol
 
-from sentinel_host.config import Config, fixed_changes, with_fixed
+from sentinel_host.config import Config, GuestConfig, RevertConfig, fixed_changes, with_fixed
 from sentinel_host.errors import ConfigError, SentinelError
-from sentinel_host.gateway.build import Builder
+from sentinel_host.gateway.build import Builder, Candidate
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.state import GuestState
-from sentinel_host.sandbox import LoadedGuest
+from sentinel_host.sandbox import LoadedGuest, Terms, Trial
 
 _log = logging.getLogger("sentinel.gateway")
 
@@ -30,11 +32,22 @@ Obtain = Callable[[Iterable[str]], Awaitable[tuple[dict[str, Offer], dict[str, s
 """Finds guests by name: offers, and for the others why there is none."""
 
 
+class Watcher(Protocol):
+    """Who is told how a version on trial does."""
+
+    def faltered(self, name: str, sha256: str) -> None:
+        """It has failed at least once since the last time."""
+
+    def tripped(self, name: str, sha256: str, reason: str) -> None:
+        """It fails too much."""
+
+
 class Live:
     """The life of one gateway's generations; ``offers`` are the guests in service, as they came.
 
     ``publish`` is where generations go, and ``prepare`` makes what a configuration needs. ``read`` reads the
-    configuration anew; a worker that has a supervisor has none, and leaves it to him to say what happened.
+    configuration anew; a worker that has a supervisor has none, and leaves it to him to say what happened. ``watcher``
+    is told of versions that are on trial, and is to be set before the first `place`.
     """
 
     def __init__(
@@ -53,12 +66,16 @@ class Live:
         self._read = read
         self._prepare = prepare
         self._lock = asyncio.Lock()
+        self._candidates: dict[str, Candidate] = {}
+        # The digests of the versions that are on trial.
+        self._on_trial: dict[str, str] = {}
         self._generation: Generation
         self._replaced: set[Generation] = set()
         self._frees: set[asyncio.Task[None]] = set()
         # The guests that a configuration waits for, and those that it names.
         self._waiting_for: Collection[str] = ()
         self.obtain: Obtain
+        self.watcher: Watcher
 
     @property
     def active(self) -> int:
@@ -84,16 +101,25 @@ class Live:
         """Whether any route names the guest, of the configuration that serves or of one that waits."""
         return name in self.config.named_guests() or name in self._waiting_for
 
-    def serving(self, name: str) -> str | None:
-        """The digest of the version of a guest that is in service."""
-        guest = self._generation.guests.get(name)
-        return guest.sha256 if guest is not None else None
+    def serving(self) -> dict[str, Offer]:
+        """The versions in service, by the names of the guests."""
+        return {name: offer for name, offer in self.offers.items() if name in self._generation.guests}
 
-    async def load(self, offer: Offer) -> str | None:
-        """Put a version of a guest into service; returns the reason if it is not."""
+    def known(self, name: str) -> list[Offer]:
+        """The versions of a guest whose code is here."""
+        offers = [self.offers[name]] if name in self.offers else []
+        return [*offers, self._candidates[name].offer] if name in self._candidates else offers
+
+    def settings(self, name: str) -> GuestConfig:
+        """What is configured for a guest now."""
+        return self.config.guest.get(name, GuestConfig())
+
+    async def place(self, placement: Placement) -> str | None:
+        """Put a version of a guest into service, with a candidate or without; returns the reason if it is not."""
+        name = placement.serving.name
         async with self._lock:
-            reason = await self._swap(offer) if offer.name in self.config.named_guests() else None
-        if self._read is not None and offer.name in self._waiting_for:
+            reason = await self._place(name, placement) if name in self.config.named_guests() else None
+        if self._read is not None and name in self._waiting_for:
             await self.reconfigure()
         return reason
 
@@ -136,7 +162,8 @@ class Live:
                 self._tell(logging.INFO, "%s says what it said before", config.file)
                 return
             self._prepare(config)
-            generation = await self._builder.build(config, offers, faults)
+            candidates = {name: each for name, each in self._candidates.items() if name in offers}
+            generation = await self._builder.build(config, offers, faults, candidates)
             worse = {name: why for name, why in generation.faults.items() if name not in self._generation.faults}
             if worse:
                 await self._builder.free(generation)
@@ -144,27 +171,62 @@ class Live:
                 raise ConfigError("; ".join(f"guest {name}: {reason}" for name, reason in worse.items()))
             self._waiting_for = ()
             self.config = config
-            self.offers = dict(offers)
+            self.offers, self._candidates = dict(offers), candidates
             self._take_over(generation)
+            for name, reason in generation.refused.items():
+                self.watcher.tripped(name, self._candidates.pop(name).offer.guest.sha256, reason)
             self._tell(logging.INFO, "%s was reloaded, and serves", config.file)
 
-    async def _swap(self, offer: Offer) -> str | None:
-        name = offer.name
-        current = self._generation.guests.get(name)
-        if current is not None and current.sha256 == offer.guest.sha256:
-            self._state(name).error = ""
+    async def _place(self, name: str, placement: Placement) -> str | None:
+        current, tried = self._generation.guests.get(name), self._generation.candidates.get(name)
+        serving, candidate = placement.serving, placement.candidate
+        was_on_trial, self._on_trial[name] = self._on_trial.get(name, ""), placement.on_trial
+        if _runs(current, serving) and _runs(tried, candidate):
+            if placement.on_trial == was_on_trial:
+                # The same file again, and no other that could not be loaded.
+                self._state(name).error = ""
+            self._begin_trials()
             return None
         faults = {other: reason for other, reason in self._generation.faults.items() if other != name}
-        generation = await self._builder.build(self.config, self.offers | {name: offer}, faults)
-        if reason := generation.faults.get(name):
+        candidates = {other: each for other, each in self._candidates.items() if other != name}
+        if candidate is not None:
+            candidates[name] = Candidate(candidate, placement.weight)
+        generation = await self._builder.build(self.config, self.offers | {name: serving}, faults, candidates)
+        if reason := generation.faults.get(name) or generation.refused.get(name):
             await self._builder.free(generation)
             self.failed(name, reason)
             return reason
-        self.offers[name] = offer
+        self.offers[name] = serving
+        self._candidates = candidates
+        if not _runs(current, serving):
+            # A canary's trial says nothing of all requests: another one begins.
+            generation.guests[name].health.trial = None
         self._take_over(generation)
-        before = f"in place of {current.sha256[:_SHORT]}" if current is not None else "for the first time"
-        self._tell(logging.INFO, "guest %s: %s serves, %s", name, offer.guest.sha256[:_SHORT], before)
+        if candidate is not None or not _runs(current, serving):
+            self._tell(logging.INFO, "%s", placement.told(current.sha256 if current is not None else None))
         return None
+
+    def _begin_trials(self) -> None:
+        """Watch the versions that are to be watched, and no others."""
+        generation = self._generation
+        for guest in (*generation.guests.values(), *generation.candidates.values()):
+            if self._on_trial.get(guest.name) != guest.sha256:
+                guest.health.trial = None
+            elif guest.health.trial is None:
+                guest.health.trial = self._trial(guest)
+
+    def _trial(self, guest: LoadedGuest) -> Trial:
+        name, sha256, health = guest.name, guest.sha256, guest.health
+        revert = self.settings(name).revert
+        terms = revert if isinstance(revert, RevertConfig) else RevertConfig()
+        before = health.calls
+        return Trial(
+            # More than all calls can never fail.
+            Terms(terms.share if revert else 1.0, terms.calls, terms.time),
+            lambda: health.calls - before,
+            lambda: self.watcher.faltered(name, sha256),
+            lambda reason: self.watcher.tripped(name, sha256, reason),
+        )
 
     def _take_over(self, generation: Generation) -> None:
         before = getattr(self, "_generation", None)
@@ -177,6 +239,7 @@ class Live:
             self._note_service(guest, is_first=before is None)
         for name in generation.faults:
             self._state(name).state = "missing"
+        self._begin_trials()
         if before is not None:
             self._replaced.add(before)
             before.retire(lambda: self._free(before))
@@ -201,6 +264,10 @@ class Live:
 
     def _note_service(self, guest: LoadedGuest, *, is_first: bool) -> None:
         state = self._state(guest.name)
+        tried = self._generation.candidates.get(guest.name)
+        state.canary = tried.sha256 if tried is not None else ""
+        state.canary_weight = self._candidates[guest.name].weight if tried is not None else 0
+        state.grants = tuple(self.settings(guest.name).grants)
         if state.state == "serving" and state.sha256 == guest.sha256:
             return
         if not is_first:
@@ -209,7 +276,15 @@ class Live:
         state.path, state.sha256, state.size = guest.path, guest.sha256, guest.size
         state.language, state.sdk, state.abi_version = guest.language, guest.sdk, guest.abi_version
         state.hooks, state.imports = guest.hooks, guest.imports
+        state.version = self.offers[guest.name].version
 
 
 def _digests(offers: Mapping[str, Offer]) -> dict[str, str]:
     return {name: offer.guest.sha256 for name, offer in offers.items()}
+
+
+def _runs(guest: LoadedGuest | None, offer: Offer | None) -> bool:
+    """Whether the guest is that version, or there is neither."""
+    if guest is None or offer is None:
+        return guest is None and offer is None
+    return guest.sha256 == offer.guest.sha256

@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from sentinel_host.config import Config
 from sentinel_host.sandbox import CompiledGuest, fingerprint
 
 _log = logging.getLogger("sentinel.hotload")
@@ -44,6 +45,13 @@ def default_directory() -> Path | None:
     with contextlib.suppress(RuntimeError):
         return Path.home() / ".cache" / "sentinel"
     return None
+
+
+def cache_directory(config: Config) -> Path | None:
+    """The directory that a configuration asks for; by default the user's, ``None`` for a user without a home."""
+    if config.guests.cache is None:
+        return default_directory()
+    return Path(config.file).parent / config.guests.cache
 
 
 class Cache:

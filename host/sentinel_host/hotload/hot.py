@@ -16,11 +16,12 @@ from typing import Any, Protocol
 
 from sentinel_host.config import Config
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.hotload.cache import Cache, default_directory
+from sentinel_host.hotload.cache import Cache, cache_directory
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.hotload.folder import Folder
 from sentinel_host.hotload.loader import Loader, Offer
 from sentinel_host.hotload.signature import verifier_of
+from sentinel_host.hotload.versions import Versions
 from sentinel_host.hotload.watch import GuestFiles, OneFile, Source, Watch
 
 _log = logging.getLogger("sentinel.hotload")
@@ -31,9 +32,6 @@ class Target(Protocol):
 
     def wants(self, name: str) -> bool:
         """Whether any route names the guest."""
-
-    def serving(self, name: str) -> str | None:
-        """The digest of the version of a guest that is in service."""
 
     async def load(self, offer: Offer) -> object:
         """Put this version into service, or say in the log why not."""
@@ -54,11 +52,10 @@ class Hot:
     def __init__(self, config: Config, target: Target | None = None) -> None:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
-        self._cache = Cache.open(_cache_directory(config)) if config.route and _has_guests(config) else None
+        self._cache = Cache.open(cache_directory(config)) if config.route and _has_guests(config) else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
         self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
         self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
-        self._offers: dict[str, Offer] = {}
         self._target = target
         self._file = file
         self._guests = GuestFiles(self._folder)
@@ -72,10 +69,13 @@ class Hot:
             self._watch = Watch([self._guests, OneFile(file)], self._changed)
             self._watch.start()
 
+    @property
+    def versions(self) -> Versions | None:
+        """What is known of signed versions, where signatures are asked for."""
+        return self._verifier.versions if self._verifier is not None else None
+
     def start(self) -> None:
         """Load what has changed since this was made, and what changes from now on, if that is configured."""
-        for offer in self._offers.values():
-            self._note_version(offer)
         early, self._early = self._early or set(), None
         for name in early:
             self._begin(name)
@@ -90,7 +90,7 @@ class Hot:
         faults: dict[str, str] = {}
         for name, offer in zip(wanted, found, strict=True):
             if isinstance(offer, Offer):
-                offers[name] = self._offers[name] = offer
+                offers[name] = offer
             elif isinstance(offer, GuestLoadError):
                 faults[name] = str(offer)
             else:
@@ -152,21 +152,7 @@ class Hot:
             target.failed(name, str(error))
         else:
             await target.load(offer)
-            self._note_version(offer)
-
-    def _note_version(self, offer: Offer) -> None:
-        """An older one is a downgrade once this one serves."""
-        if self._verifier is None or offer.version is None or self._target is None:
-            return
-        if self._target.serving(offer.name) == offer.guest.sha256:
-            self._verifier.versions.note(offer.name, offer.version)
 
 
 def _has_guests(config: Config) -> bool:
     return any(route.chain for route in config.route)
-
-
-def _cache_directory(config: Config) -> Path | None:
-    if config.guests.cache is None:
-        return default_directory()
-    return Path(config.file).parent / config.guests.cache

@@ -1,4 +1,4 @@
-"""What can be said about a guest in one process."""
+"""What one process tells of its guests."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ class GuestState(msgspec.Struct):
     """One guest in one process, for people and programs that ask.
 
     ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has been doing so
-    ``since`` then, in seconds of the Unix epoch. ``error`` is why the last attempt to load another failed, empty when
-    it did not.
+    ``since`` then, in seconds of the Unix epoch; ``version`` is what it is signed as. ``error`` is why the last attempt
+    to load another failed, empty when it did not. ``canary`` is the digest of a version that gets ``canary_weight``
+    percent of the requests.
     """
 
     name: str
     state: str = "missing"
     path: str = ""
     sha256: str = ""
+    version: int | None = None
     size: int = 0
     language: str | None = None
     sdk: str | None = None
     abi_version: str = ""
     hooks: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
     since: float = 0.0
     error: str = ""
     swaps: int = 0
     failed_loads: int = 0
+    canary: str = ""
+    canary_weight: int = 0

@@ -11,6 +11,7 @@ from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled
 from sentinel_host.sandbox.logs import GuestLine, GuestLog, Sink
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.settings import fingerprint
+from sentinel_host.sandbox.trial import Terms, Trial
 
 __all__ = [
     "CompiledGuest",
@@ -23,6 +24,8 @@ __all__ = [
     "LoadedGuest",
     "Series",
     "Sink",
+    "Terms",
+    "Trial",
     "compile_guest",
     "fingerprint",
     "load_artefact",

@@ -1,6 +1,7 @@
 """When a guest fails so much that it is no longer called: quarantine, back-off, and probes.
 
-Rule 1: no single client can switch a guest off. It takes a share of many calls, and failures of several clients.
+Rule 1: no single client can switch a guest off. It takes a share of many calls, and failures of several clients: of
+        the client with the most of them, no more are counted than of all others together.
 Rule 2: in quarantine nothing is called but one probe at a time, after a back-off that doubles with every failure.
 Rule 3: a good call costs nothing here; only failures are written down.
 """
@@ -8,13 +9,15 @@ Rule 3: a good call costs nothing here; only failures are written down.
 from __future__ import annotations
 
 import ipaddress
-from collections import deque
+from collections import Counter, deque
 from time import monotonic
 
 # DESIGN.md section 9.3: half of the last 200 calls, from several clients.
 WINDOW = 200
 FAILURES = 100
 CLIENTS = 3
+# With fewer that count a share says nothing.
+LEAST = 20
 # Seconds. Envoy's outlier detection ejects for 30 s, times how often it did; a broken guest is often replaced at once.
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
@@ -37,10 +40,15 @@ class Breaker:
         if self.is_open:
             return False
         failures = self._failures
-        failures.append((calls, _network(client)))
+        failures.append((calls, network_of(client)))
         while failures[0][0] <= calls - WINDOW:
             failures.popleft()
-        if len(failures) < FAILURES or len({client for _, client in failures}) < CLIENTS:
+        if len(failures) < FAILURES:
+            return False
+        by_client = Counter(client for _, client in failures)
+        excess = excess_of(max(by_client.values()), len(failures))
+        counted = len(failures) - excess
+        if len(by_client) < CLIENTS or counted < LEAST or 2 * counted < WINDOW - excess:
             return False
         failures.clear()
         # Tripping soon after a recovery goes on with the longer back-off.
@@ -79,7 +87,12 @@ class Breaker:
         return max(1, round(self._retry_at - monotonic()))
 
 
-def _network(client: str) -> str:
+def excess_of(top: int, total: int) -> int:
+    """How many failures of the client with the most of them do not count, when it has ``top`` of ``total``."""
+    return max(0, 2 * top - total)
+
+
+def network_of(client: str) -> str:
     """Who counts as one client: an address, and of IPv6 the network that one customer gets (RFC 6177)."""
     if ":" not in client:
         return client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from wasmtime import InstancePre
@@ -17,6 +17,7 @@ from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
 from sentinel_host.sandbox.text import one_line
+from sentinel_host.sandbox.trial import Health
 
 SLOTS = {hook: index for index, hook in enumerate(HOOKS)}
 """A hook's number on the native side."""
@@ -40,6 +41,7 @@ class Blueprint:
     checked: CheckedGuest
     limits: Limits
     grants: Grants = NONE
+    health: Health = field(default_factory=Health, compare=False)
 
     def new_plan(self) -> Plan:
         """The native side of it, for one configuration."""

@@ -19,6 +19,7 @@ from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.selftest import run_self_test, run_self_test_now
+from sentinel_host.sandbox.trial import Health
 
 # MessagePack of a map without entries: no configuration was written.
 NO_CONFIG = b"\x80"
@@ -44,6 +45,11 @@ class LoadedGuest:
     sdk: str | None
     self_test: tuple[Case, ...]
     _blueprint: Blueprint = field(repr=False)
+
+    @property
+    def health(self) -> Health:
+        """How this version does."""
+        return self._blueprint.health
 
     def middleware(
         self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()

@@ -60,6 +60,7 @@ class GuestMiddleware:
     __slots__ = (
         "_bodies",
         "_breaker",
+        "_health",
         "_idle",
         "_pool",
         "_request_edits",
@@ -93,9 +94,11 @@ class GuestMiddleware:
         self._request_edits: dict[bytes, RequestEdits] = {}
         self._response_edits: dict[bytes, ResponseEdits] = {}
         self._breaker = Breaker()
+        self._health = blueprint.health
         self._pool = Pool(blueprint, config)
         self._bodies = Pool(blueprint, config, maximum=blueprint.limits.bodies, plan=self._pool.plan)
         self._idle = self._pool.idle
+        self._health.plans.add(self._pool.plan)
 
     def start_now(self) -> None:
         """Make the first instance, while nothing else happens; raises `GuestError`."""
@@ -135,6 +138,7 @@ class GuestMiddleware:
         """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
         if self._breaker.is_open:
             self._pool.stats.quarantined -= 1
+        self._health.plans.discard(self._pool.plan)
         self._pool.close()
         self._bodies.close()
 
@@ -153,6 +157,8 @@ class GuestMiddleware:
     def note_failure(self, client: str) -> None:
         """Write down that a call failed; too many put the guest into quarantine."""
         breaker, pool = self._breaker, self._pool
+        if self._health.trial is not None:
+            self._health.trial.failed(client)
         if breaker.failed(pool.plan.calls, client):
             pool.stats.quarantines += 1
             pool.stats.quarantined += 1

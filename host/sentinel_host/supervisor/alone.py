@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
 
 from hypercorn.utils import LifespanFailureError
 
-from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
+from sentinel_host.control import AdminAccess, Snapshot, guest_faults, install_admin, merge
 from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
@@ -19,14 +19,14 @@ from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.serving import Serving, settle
 
 
-def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, admin_hosts: Sequence[str]) -> None:
+def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, access: AdminAccess) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
 
     Raises `SentinelError` when it cannot start.
     """
     endpoints = [listening.endpoint() for listening in listeners]
     alone = _Alone(serving, listeners, notifier)
-    install_admin(serving.gateway, alone, admin_hosts)
+    install_admin(serving.gateway, alone, access)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -79,11 +79,24 @@ class _Alone:
             self._serving.gateway.reload()
 
     async def snapshot(self) -> Snapshot:
-        this = Snapshot(counters={"sentinel_worker_restarts": {("0",): 0}}, gauges={"sentinel_worker_up": {("0",): 1}})
+        this = Snapshot(
+            counters={
+                "sentinel_worker_restarts": {("0",): 0},
+                **self.releases.counters(),
+            },
+            gauges={"sentinel_worker_up": {("0",): 1}},
+        )
         return merge([collect(self._serving.gateway, self._serving.connections), this])
 
-    async def faults(self) -> list[str]:
-        return guest_faults(self._serving.gateway.generation.faults)
+    @property
+    def releases(self) -> Releases:
+        """Part of `Overview`."""
+        releases = self._serving.gateway.releases
+        assert releases is not None
+        return releases
 
     async def guests(self) -> dict[int, list[GuestState]]:
         return {0: self._serving.gateway.guest_states()}
+
+    async def faults(self) -> list[str]:
+        return guest_faults(self._serving.gateway.generation.faults)

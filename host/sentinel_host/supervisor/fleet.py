@@ -28,6 +28,7 @@ from sentinel_host.control import (
     merge,
 )
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.supervisor.backoff import Backoff
 from sentinel_host.supervisor.plan import Plan
@@ -63,9 +64,10 @@ class RollFailed(SentinelError):
 
 
 class Fleet:
-    """All workers of a gateway; the `Overview` of it, too."""
+    """All workers of a gateway; the `Overview` of it, too. ``releases`` decides which versions they serve."""
 
-    def __init__(self) -> None:
+    def __init__(self, releases: Releases) -> None:
+        self.releases = releases
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, Plan] = {}
         self._spare: tuple[Plan, WorkerProcess] | None = None
@@ -133,9 +135,9 @@ class Fleet:
         await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in ready))
 
     async def _catch_up(self, number: int, worker: WorkerProcess, plan: Plan) -> None:
-        if worker.serves == (plan.source, plan.guests.digests()):
-            return
         message = Reconfigure(plan.source, plan.guests.message())
+        if worker.serves == (plan.source, message.guests.digests()):
+            return
         try:
             reason = await worker.take(message, plan.guests.codes(), _TAKING_TIME)
         except ControlError as error:
@@ -175,7 +177,10 @@ class Fleet:
         await self._refresh()
         up: Numbers = {(str(place.number),): place.worker.state is State.READY for place in self._places}
         restarts: Numbers = {(str(place.number),): place.restarts for place in self._places}
-        own = Snapshot(counters={"sentinel_worker_restarts": restarts}, gauges={"sentinel_worker_up": up})
+        own = Snapshot(
+            counters={"sentinel_worker_restarts": restarts, **self.releases.counters()},
+            gauges={"sentinel_worker_up": up},
+        )
         return merge([self._retired, *(worker.snapshot for worker in self._plans), own])
 
     async def faults(self) -> list[str]:
@@ -195,7 +200,7 @@ class Fleet:
 
     async def _begin(self, number: int, plan: Plan) -> WorkerProcess:
         """Start a worker; the caller gives it its place, or sees to its end."""
-        worker = self._take_spare(plan) or await WorkerProcess.spawn(plan.fds())
+        worker = self._take_spare(plan) or await WorkerProcess.spawn(plan.fds(), self.releases)
         self._plans[worker] = plan
         worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
@@ -304,7 +309,7 @@ class Fleet:
         if self._spare is not None and self._spare[0] is plan and self._spare[1].state is State.WAITING:
             return
         with contextlib.suppress(OSError):
-            spare = await WorkerProcess.spawn(plan.fds())
+            spare = await WorkerProcess.spawn(plan.fds(), self.releases)
             if self._spare is not None:
                 self._spare[1].kill()
             self._spare = (plan, spare)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sentinel_host.control import ConfigSource, Guests, ListenerFd, Start
 from sentinel_host.hotload.loader import Offer
-from sentinel_host.supervisor.supply import without_code
+from sentinel_host.hotload.placement import Placement
+from sentinel_host.supervisor.supply import placement_without_code, without_code
 
 
 @dataclass(slots=True)
 class GuestSet:
-    """What workers are offered, and why nothing for the other guests of the configuration."""
+    """What workers are offered, and why nothing for the other guests of the configuration.
+
+    ``placements`` has those of the guests that serve in another way than alone.
+    """
 
     offers: dict[str, Offer]
     faults: dict[str, str]
+    placements: dict[str, Placement] = field(default_factory=dict)
 
     def message(self) -> Guests:
         """As it is sent."""
-        return Guests([without_code(offer) for offer in self.offers.values()], self.faults)
+        return Guests(
+            [without_code(offer) for offer in self.offers.values()],
+            self.faults,
+            [placement_without_code(placement) for placement in self.placements.values()],
+        )
 
     def codes(self) -> dict[str, bytes]:
         """What workers may ask for."""
-        return {offer.guest.sha256: offer.guest.code for offer in self.offers.values()}
-
-    def digests(self) -> dict[str, str]:
-        """Which version of each guest it is."""
-        return {name: offer.guest.sha256 for name, offer in self.offers.items()}
+        placed = (offer for placement in self.placements.values() for offer in placement.offers())
+        return {offer.guest.sha256: offer.guest.code for offer in (*self.offers.values(), *placed)}
 
 
 @dataclass(eq=False, slots=True)

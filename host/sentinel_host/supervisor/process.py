@@ -19,6 +19,7 @@ from sentinel_host.control import (
     ConfigSource,
     Drain,
     Failed,
+    Faltered,
     Load,
     LoadFailed,
     Message,
@@ -31,7 +32,9 @@ from sentinel_host.control import (
     Stats,
     StatsRequest,
     Taken,
+    Tripped,
 )
+from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.supervisor.supply import PIECE
 
@@ -55,7 +58,7 @@ class WorkerProcess:
     ``snapshot`` is what it counted when it last said.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], releases: Releases) -> None:
         loop = asyncio.get_running_loop()
         self.state = State.WAITING
         self.faults: dict[str, str] = {}
@@ -67,16 +70,20 @@ class WorkerProcess:
         self.gone: asyncio.Future[None] = loop.create_future()
         self._codes: dict[str, bytes] = {}
         self._process = process
+        self._releases = releases
         self._ready_at: float | None = None
         self._channel: Channel
         self._watch: asyncio.Task[None]
 
     @classmethod
-    async def spawn(cls, fds: Iterable[int]) -> WorkerProcess:
-        """Execute a worker that inherits ``fds`` and waits to be told what to serve (`begin`)."""
+    async def spawn(cls, fds: Iterable[int], releases: Releases) -> WorkerProcess:
+        """Execute a worker that inherits ``fds`` and waits to be told what to serve (`begin`).
+
+        What it tells of versions on trial goes to ``releases``.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            worker = cls(_execute(theirs.fileno(), fds))
+            worker = cls(_execute(theirs.fileno(), fds), releases)
         try:
             worker._channel = await Channel.connect(ours, worker._receive)
         except BaseException:
@@ -110,7 +117,7 @@ class WorkerProcess:
     def begin(self, start: Start, codes: dict[str, bytes]) -> None:
         """Serve; the descriptors in ``start`` are among those that it inherited. ``codes`` of guests go by digest."""
         self.state = State.STARTING
-        self.serves = (start.source, {offer.name: offer.guest.sha256 for offer in start.guests.offers})
+        self.serves = (start.source, start.guests.digests())
         self._codes = codes
         self._channel.send(start)
 
@@ -133,10 +140,10 @@ class WorkerProcess:
 
     def _note(self, message: Load | Reconfigure) -> None:
         if isinstance(message, Load):
-            offer = message.offer
-            self.serves = (self.serves[0], self.serves[1] | {offer.name: offer.guest.sha256})
+            placement = message.placement
+            self.serves = (self.serves[0], self.serves[1] | {placement.serving.name: placement.digest})
         else:
-            self.serves = (message.source, {offer.name: offer.guest.sha256 for offer in message.guests.offers})
+            self.serves = (message.source, message.guests.digests())
 
     def say_failed(self, name: str, reason: str) -> None:
         """A guest has no new version, for this reason."""
@@ -182,6 +189,10 @@ class WorkerProcess:
                 self.failure = reason
             case Stats():
                 self._learn(message)
+            case Faltered(name, sha256):
+                self._releases.faltered(name, sha256)
+            case Tripped(name, sha256, reason):
+                self._releases.tripped(name, sha256, reason)
             case CodeRequest(sha256, offset):
                 reply(Code(self._codes.get(sha256, b"")[offset : offset + PIECE]))
             case _:

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
 
 from quart import Quart
 
 from sentinel_host.config import Config
-from sentinel_host.control import ConfigSource, ListenerFd, install_admin
+from sentinel_host.control import AdminAccess, ConfigSource, ListenerFd, install_admin
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.release import Releases
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
@@ -48,26 +48,28 @@ class Supervisor:
         self._public = listeners.open_public(config)
         self._admin = listeners.open_admin(config)
         self._fleet: Fleet
+        self._releases: Releases
         self._swaps: Swaps | None = None
         self._stop: asyncio.Event
         self._reload: asyncio.Event
 
-    def run(self, admin_hosts: Sequence[str]) -> None:
+    def run(self, access: AdminAccess) -> None:
         """Until SIGTERM or SIGINT, and the workers' end; a second one ends everything at once. SIGHUP reloads.
 
         Raises `SentinelError` when the workers cannot start.
         """
-        run(self._run(admin_hosts))
+        run(self._run(access))
 
-    async def _run(self, admin_hosts: Sequence[str]) -> None:
+    async def _run(self, access: AdminAccess) -> None:
         loop = asyncio.get_running_loop()
-        self._fleet = Fleet()
+        self._releases = Releases()
+        self._fleet = Fleet(self._releases)
         self._stop, self._reload = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_end, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stopped = asyncio.Event()
-        admin = loop.create_task(self._serve_admin(admin_hosts, stopped))
+        admin = loop.create_task(self._serve_admin(access, stopped))
         life = loop.create_task(self._live())
         stop = loop.create_task(self._stop.wait())
         try:
@@ -81,6 +83,7 @@ class Supervisor:
             self._notifier.stopping()
             # Workers that have these too take what still waits in their queues; then connections are refused.
             self._listeners.keep([])
+            await self._releases.close()
             if self._swaps is not None:
                 await self._swaps.close()
             await self._fleet.drain()
@@ -92,7 +95,7 @@ class Supervisor:
         self._swaps = swaps = Swaps(self._fleet, self._source, self._config)
         plan = self._plan(self._source, self._config, self._public, await swaps.find())
         await self._fleet.start(plan)
-        swaps.start(plan)
+        self._take_over(swaps, plan)
         announce([*self._public, *([self._admin] if self._admin is not None else [])])
         self._notifier.ready(self._status())
         while True:
@@ -115,25 +118,43 @@ class Supervisor:
         before, swaps = self._swaps, Swaps(self._fleet, source, config)
         assert before is not None
         try:
-            async with before.lock:
+            async with self._releases.lock, before.lock:
                 public = self._listeners.open_public(config)
-                plan = self._plan(source, config, public, await swaps.find())
+                plan = self._plan(source, config, public, self._settled(before, await swaps.find()))
                 await self._fleet.roll(plan)
                 await before.close()
+                served = before.serving()
+                self._take_over(swaps, plan)
+                self._releases.replaced(served)
         except BaseException:
             self._listeners.keep(self._public)
             await swaps.close()
             raise
         self._listeners.keep(public)
         self._source, self._config, self._public, self._swaps = source, config, public, swaps
-        swaps.start(plan)
 
-    async def _serve_admin(self, hosts: Sequence[str], stopped: asyncio.Event) -> None:
+    def _take_over(self, swaps: Swaps, plan: Plan) -> None:
+        """The workers serve ``plan``, which ``swaps`` keeps up to date from now on."""
+        self._releases.crew, self._releases.versions = swaps, swaps.versions
+        swaps.start(plan)
+        self._releases.note_versions()
+
+    def _settled(self, before: Swaps, found: GuestSet) -> GuestSet:
+        """What new workers are to serve: what was taken back is still in the folder, and canaries go on."""
+        offers = self._releases.settle(found.offers)
+        going_on = {
+            name: placement
+            for name, placement in before.placements.items()
+            if name in offers and offers[name] is placement.serving
+        }
+        return GuestSet(offers, found.faults, going_on)
+
+    async def _serve_admin(self, access: AdminAccess, stopped: asyncio.Event) -> None:
         if self._admin is None:
             await stopped.wait()
             return
         app = Quart("sentinel_host", static_folder=None)
-        install_admin(app, self._fleet, hosts)
+        install_admin(app, self._fleet, access)
         await serve(app, [self._admin.endpoint()], Connections(Limits()), shutdown=stopped.wait, grace=_ADMIN_GRACE)
 
     def _plan(self, source: ConfigSource, config: Config, public: list[Listening], guests: GuestSet) -> Plan:

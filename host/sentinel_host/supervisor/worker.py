@@ -139,11 +139,11 @@ class _Worker:
         reason: str | None
         try:
             if isinstance(message, Load):
-                offer = await self._guests.complete(message.offer)
-                reason = await gateway.live.load(offer)
+                reason = await self._guests.place(message.placement)
             else:
                 offers, faults = await self._guests.take(message.guests)
                 await gateway.live.configure(parse_source(message.source), offers, faults)
+                await self._guests.place_all(message.guests)
                 reason = None
         except SentinelError as error:
             reason = str(error)

@@ -10,6 +10,7 @@ from sentinel_host.control import (
     Distribution,
     Drain,
     Failed,
+    Faltered,
     Frame,
     FrameDecoder,
     Guests,
@@ -24,10 +25,12 @@ from sentinel_host.control import (
     Stats,
     StatsRequest,
     Taken,
+    Tripped,
     encode,
 )
 from sentinel_host.control.codec import FRAME_LIMIT
 from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.sandbox import CompiledGuest
 
@@ -37,7 +40,8 @@ SNAPSHOT = Snapshot(
     histograms={"duration": Distribution((0.1, 1.0), {("a",): [1.0, 2.0, 0.0, 1.25]})},
 )
 OFFER = Offer("auth", "guests/auth.wasm", CompiledGuest("ab", 7, True, "Rust 1.90", None, b"", b""), 3, "key")
-GUESTS = Guests([OFFER], {"log": "missing"})
+TRIED = Placement(OFFER, OFFER, 5, "ab")
+GUESTS = Guests([OFFER], {"log": "missing"}, [TRIED])
 SOURCE = ConfigSource("gw.toml", text="x")
 FRAMES = [
     Frame(0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, ("c", "k"))], {"limits": 9}, GUESTS)),
@@ -49,9 +53,12 @@ FRAMES = [
     Frame(8, True, Refused("not now")),
     Frame(9, False, CodeRequest("ab", 5)),
     Frame(9, True, Code(b"\0\xff")),
-    Frame(10, False, Load(OFFER)),
+    Frame(10, False, Load(Placement(OFFER))),
+    Frame(10, False, Load(TRIED)),
     Frame(0, False, LoadFailed("auth", "is not WebAssembly")),
     Frame(11, False, Reconfigure(SOURCE, GUESTS)),
+    Frame(0, False, Faltered("auth", "ab")),
+    Frame(0, False, Tripped("auth", "ab", "20 of 20 calls failed")),
     Frame(11, True, Taken("", {}, [GuestState("auth", "serving", hooks=("on-request",))])),
 ]
 

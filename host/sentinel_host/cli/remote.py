@@ -1,0 +1,115 @@
+"""``sentinel guests``, ``sentinel rollback`` and ``sentinel promote``: asked of a gateway that runs."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+from typing import Any, Final
+
+import msgspec
+
+from sentinel_host.config import Config, load_config
+from sentinel_host.config.verify import split_address
+from sentinel_host.control.guests import GuestView
+from sentinel_host.control.token import admin_token
+from sentinel_host.errors import ConfigError, SentinelError
+from sentinel_host.hotload.cache import cache_directory
+
+# A rollback waits for every worker to have its instances.
+_TIMEOUT: Final = 30
+_HASH: Final = 12
+
+
+def guests(options: argparse.Namespace) -> int:
+    """Print a table of the guests, or with ``--json`` what the admin side answers."""
+    answer = _ask(options, "GET", "/guests")
+    if options.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        print("\n".join(_table(msgspec.convert(answer["guests"], list[GuestView]))))
+    return 0
+
+
+def act(options: argparse.Namespace) -> int:
+    """Roll a guest back, or promote it; ``options.action`` says which."""
+    print(_ask(options, "POST", f"/guests/{options.name}/{options.action}")["done"])
+    return 0
+
+
+def _ask(options: argparse.Namespace, method: str, path: str) -> Any:
+    """Raises `SentinelError` when there is no gateway, or it does not do what it is asked."""
+    config = load_config(options.config)
+    host, port = _address(config, options.admin)
+    token = admin_token(config, os.environ, cache_directory(config), make=False)
+    if token is None:
+        raise ConfigError(f"{config.file}: there is no admin token: has this user started the gateway on this machine?")
+    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    try:
+        connection.request(method, path, headers={"authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise SentinelError(f"no answer from the admin side at {host}:{port}: {error}") from None
+    finally:
+        connection.close()
+    if response.headers.get_content_type() != "application/json":
+        raise SentinelError(f"{host}:{port} answered {response.status}: {body[:200].decode(errors='replace').strip()}")
+    answer = json.loads(body)
+    if response.status != 200:
+        raise SentinelError(answer["error"])
+    return answer
+
+
+def _address(config: Config, override: str | None) -> tuple[str, int]:
+    address = override or config.server.admin
+    if address is None:
+        raise ConfigError(f"{config.file}: server.admin: there is none, so that nobody can be asked")
+    try:
+        host, port = split_address(address)
+    except ValueError as error:
+        raise ConfigError(f"--admin: {error}") from None
+    # Where it listens on every address, it does on this one.
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+def _table(found: list[GuestView]) -> list[str]:
+    header = ("NAME", "STATE", "VERSION", "HASH", "LANGUAGE", "HOOKS", "GRANTS", "SINCE", "CALLS", "FAILURES")
+    rows = [header, *(_row(guest) for guest in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = []
+    for row, guest in zip(rows, [None, *found], strict=True):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines += [f"    {remark}" for remark in _remarks(guest)] if guest is not None else []
+    return lines
+
+
+def _row(guest: GuestView) -> tuple[str, ...]:
+    return (
+        guest.name,
+        guest.state,
+        "-" if guest.version is None else str(guest.version),
+        guest.sha256[:_HASH] or "-",
+        guest.language or "-",
+        ",".join(guest.hooks) or "-",
+        ",".join(guest.grants) or "-",
+        guest.since or "-",
+        str(guest.calls),
+        str(guest.failures),
+    )
+
+
+def _remarks(guest: GuestView) -> list[str]:
+    remarks = []
+    if guest.canary is not None:
+        remarks.append(f"canary {guest.canary.sha256[:_HASH]} gets {guest.canary.weight} % since {guest.canary.since}")
+    if guest.previous is not None:
+        remarks.append(f"before: {guest.previous[:_HASH]}")
+    if guest.taken_back is not None:
+        remarks.append(f"taken back: {guest.taken_back[:_HASH]}, until its file changes")
+    if guest.last_error:
+        remarks.append(f"last error: {guest.last_error}")
+    if len({(worker.sha256, worker.canary) for worker in guest.workers}) > 1:
+        remarks += [f"worker {worker.worker}: {worker.state} {worker.sha256[:_HASH]}" for worker in guest.workers]
+    return remarks

@@ -1,0 +1,111 @@
+"""What operators are told about guests. Configuration is not part of it: it may hold secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.state import GuestState
+
+_FAILURES: Final = ("sentinel_guest_traps", "sentinel_guest_deadlines", "sentinel_guest_protocol_errors")
+
+
+class CanaryView(msgspec.Struct, frozen=True):
+    """A version that gets ``weight`` percent of the requests, since then (RFC 3339)."""
+
+    sha256: str
+    version: int | None
+    weight: int
+    since: str
+
+
+class WorkerView(msgspec.Struct, frozen=True):
+    """What one worker runs; ``state`` and the digests as in `GuestView`."""
+
+    worker: int
+    state: str
+    sha256: str
+    canary: str | None = None
+
+
+class GuestView(msgspec.Struct, frozen=True):
+    """A guest as the whole gateway runs it.
+
+    ``state`` is ``serving``, ``missing`` (its routes answer 503), ``quarantined``, or ``differs`` when workers do not
+    run the same. ``version`` is what its file is signed as. ``calls`` and ``failures`` are of all its versions.
+    ``previous`` is what a rollback would bring back, ``taken_back`` a version that is not served any more though it is
+    the one in the folder.
+    """
+
+    name: str
+    state: str
+    version: int | None
+    sha256: str
+    size: int
+    language: str | None
+    sdk: str | None
+    hooks: list[str]
+    grants: list[str]
+    since: str | None
+    calls: int
+    failures: int
+    last_error: str
+    previous: str | None
+    taken_back: str | None
+    canary: CanaryView | None
+    workers: list[WorkerView]
+
+
+def view_guests(workers: Mapping[int, list[GuestState]], snapshot: Snapshot, releases: Releases) -> list[GuestView]:
+    """What the workers tell, by guest; ``snapshot`` is the sum of their counts."""
+    found: dict[str, dict[int, GuestState]] = {}
+    for worker, states in sorted(workers.items()):
+        for state in states:
+            found.setdefault(state.name, {})[worker] = state
+    return [_view(name, states, snapshot, releases) for name, states in sorted(found.items())]
+
+
+def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, releases: Releases) -> GuestView:
+    told, release = next(iter(states.values())), releases.view(name)
+    counters, key = snapshot.counters, (name,)
+    previous, taken_back, candidate = release.previous, release.taken_back, release.candidate
+    canary = None
+    if candidate is not None:
+        canary = CanaryView(candidate.guest.sha256, candidate.version, told.canary_weight, _time(release.since))
+    return GuestView(
+        name=name,
+        state=_state(states, quarantined=bool(snapshot.gauges.get("sentinel_guest_quarantined", {}).get(key))),
+        version=told.version,
+        sha256=told.sha256,
+        size=told.size,
+        language=told.language,
+        sdk=told.sdk,
+        hooks=list(told.hooks),
+        grants=list(told.grants),
+        since=_time(told.since) if told.since else None,
+        calls=int(counters.get("sentinel_guest_calls", {}).get(key, 0)),
+        failures=int(sum(counters.get(family, {}).get(key, 0) for family in _FAILURES)),
+        last_error=next((state.error for state in states.values() if state.error), ""),
+        previous=previous.guest.sha256 if previous is not None else None,
+        taken_back=taken_back.guest.sha256 if taken_back is not None else None,
+        canary=canary,
+        workers=[
+            WorkerView(worker, state.state, state.sha256, state.canary or None) for worker, state in states.items()
+        ],
+    )
+
+
+def _state(states: Mapping[int, GuestState], *, quarantined: bool) -> str:
+    if len({(state.state, state.sha256, state.canary) for state in states.values()}) > 1:
+        return "differs"
+    state = next(iter(states.values())).state
+    return "quarantined" if quarantined and state == "serving" else state
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

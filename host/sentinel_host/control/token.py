@@ -1,0 +1,97 @@
+"""The secret that the admin side asks for, and where it comes from.
+
+In this order: ``[server] admin_token``, the file that ``admin_token_file`` names, the environment, and otherwise a file
+that is made once, which only its owner can read: so that the command finds it on the same machine and nobody else does.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from sentinel_host.config import Config
+from sentinel_host.errors import ConfigError
+
+_log = logging.getLogger("sentinel.control")
+
+ENVIRONMENT: Final = "SENTINEL_ADMIN_TOKEN"
+_FILE: Final = "admin-token"
+# Nobody guesses 16 characters over a network, and what stands in a header cannot be anything.
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{16,512}").fullmatch
+
+
+def admin_token(config: Config, environment: Mapping[str, str], directory: Path | None, *, make: bool) -> str | None:
+    """The token; ``None`` when none is configured and none could be made.
+
+    With ``make`` a missing file in ``directory`` is made. Raises `ConfigError` for a token that is too short, and for a
+    file that cannot be read or is not its owner's alone.
+    """
+    server = config.server
+    if server.admin_token is not None:
+        return _checked(server.admin_token, f"{config.file}: server.admin_token")
+    if server.admin_token_file is not None:
+        file = Path(config.file).parent / server.admin_token_file
+        return _checked(_read(file), str(file))
+    if ENVIRONMENT in environment:
+        return _checked(environment[ENVIRONMENT], ENVIRONMENT)
+    if directory is None:
+        return None
+    file = directory / _FILE
+    if make:
+        _make(file)
+    if not file.exists():
+        return None
+    if file.stat().st_uid != os.geteuid() or file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{file}: is not a file of this user alone (mode 0600)")
+    return _checked(_read(file), str(file))
+
+
+def is_authorised(field: str, token: str) -> bool:
+    """Whether an Authorization field holds the token; takes as long whatever it holds (RFC 6750 section 2.1)."""
+    scheme, _, given = field.partition(" ")
+    matches = hmac.compare_digest(given.strip().encode(errors="replace"), token.encode())
+    return scheme.lower() == "bearer" and matches
+
+
+def _checked(token: str, source: str) -> str:
+    token = token.strip()
+    if not _TOKEN(token):
+        raise ConfigError(f"{source}: expected 16 to 512 visible ASCII characters")
+    return token
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        return ""
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all: another process may look for it at the same time."""
+    fresh = file.with_name(f"{_FILE}.{secrets.token_hex(8)}")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if file.exists():
+            return
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="ascii") as out:
+            out.write(secrets.token_urlsafe(32))
+        try:
+            # The first who made one made it for all.
+            os.link(fresh, file)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    except OSError as error:
+        _log.warning("there is no admin token: %s: %s; a server.admin_token would do", file, error.strerror)

@@ -1,0 +1,289 @@
+"""Which version of each guest serves: what becomes of a new one, and how to get back to the one before.
+
+Rule 1: this is where it is decided, once for all workers. Who executes (`Crew`) is told what is to be, not what to do.
+Rule 2: decisions are made one after the other; one that cannot be executed changes nothing here.
+Rule 3: a version that was taken back is not tried again until its file changes, or somebody says so (`promote`).
+Rule 4: a signed version counts, against downgrades, once it serves every request, and no more once it is taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from sentinel_host.config import GuestConfig, RevertConfig
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.placement import Placement, digest_of, short
+from sentinel_host.hotload.versions import Versions
+
+_log = logging.getLogger("sentinel.hotload")
+
+
+class Crew(Protocol):
+    """Who executes: a process that serves, or a supervisor that tells its workers."""
+
+    def wants(self, name: str) -> bool:
+        """Whether any route names the guest."""
+
+    def serving(self) -> Mapping[str, Offer]:
+        """The versions in service, by the names of the guests."""
+
+    def settings(self, name: str) -> GuestConfig:
+        """What is configured for the guest now."""
+
+    async def place(self, placement: Placement) -> str | None:
+        """Have a guest serve so; returns the reason, which has been logged, if it does not: then nothing changed."""
+
+    def failed(self, name: str, reason: str) -> None:
+        """There is no new version of a guest, for this reason; what serves goes on."""
+
+    async def reconfigure(self) -> None:
+        """Read the configuration file again, and serve it, or say in the log why not."""
+
+
+class ReleaseView(msgspec.Struct, frozen=True):
+    """What is known of one guest beyond what serves: offers, and since when the canary has been one (Unix time)."""
+
+    previous: Offer | None = None
+    candidate: Offer | None = None
+    since: float = 0.0
+    taken_back: Offer | None = None
+
+
+class _Release:
+    """The state of one guest. At most one of ``candidate`` and ``taken_back`` is there: both are the newest version."""
+
+    __slots__ = ("candidate", "previous", "quiet_since", "since", "taken_back", "timer")
+
+    def __init__(self) -> None:
+        self.candidate: Offer | None = None
+        # By the monotonic clock, of a canary: it has not failed since then.
+        self.quiet_since = 0.0
+        self.previous: Offer | None = None
+        self.since = 0.0
+        self.taken_back: Offer | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Releases:
+    """The releases of one gateway; to be used from one event loop."""
+
+    def __init__(self) -> None:
+        # Who executes may be exchanged by who holds the lock; ``versions`` goes with him, and is there where signatures
+        # are asked for.
+        self.crew: Crew
+        self.lock = asyncio.Lock()
+        self.versions: Versions | None = None
+        self._releases: dict[str, _Release] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._taken_back: dict[str, int] = {}
+
+    def view(self, name: str) -> ReleaseView:
+        """For people and programs that ask."""
+        release = self._releases.get(name)
+        if release is None:
+            return ReleaseView()
+        return ReleaseView(release.previous, release.candidate, release.since, release.taken_back)
+
+    def counters(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """What has been decided, by metric family and guest."""
+        return {"sentinel_guest_taken_back": {(name,): count for name, count in self._taken_back.items()}}
+
+    def wants(self, name: str) -> bool:
+        """Whether any route names the guest; no, as long as nobody serves."""
+        return hasattr(self, "crew") and self.crew.wants(name)
+
+    def failed(self, name: str, reason: str) -> None:
+        """There is no new version of a guest, for this reason; what serves goes on."""
+        self.crew.failed(name, reason)
+
+    async def reconfigure(self) -> None:
+        """Read the configuration file again, and serve it, or say in the log why not."""
+        await self.crew.reconfigure()
+        self.note_versions()
+
+    def settle(self, found: Mapping[str, Offer]) -> dict[str, Offer]:
+        """What is to serve of what was found in the folder, if everything that serves is replaced: no version that was
+        taken back, and none that is a canary."""
+        serving, settled = self.crew.serving(), dict(found)
+        for name, offer in found.items():
+            release = self._releases.get(name)
+            if release is not None and name in serving:
+                newest = release.candidate or release.taken_back
+                if _is_same(offer, newest):
+                    settled[name] = serving[name]
+        return settled
+
+    def replaced(self, before: Mapping[str, Offer]) -> None:
+        """Everything that serves was replaced; ``before`` is what served until then."""
+        for name, offer in self.crew.serving().items():
+            if name in before and not _is_same(offer, before[name]):
+                release = self._of(name)
+                self._cancel(release)
+                release.candidate, release.taken_back, release.previous = None, None, before[name]
+        self.note_versions()
+
+    def note_versions(self) -> None:
+        """What serves now has served: of those that are signed, older versions are downgrades from now on."""
+        if self.versions is not None:
+            for name, offer in self.crew.serving().items():
+                if offer.version is not None:
+                    self.versions.note(name, offer.version)
+
+    async def load(self, offer: Offer) -> None:
+        """A version has appeared: it serves, or becomes a candidate, unless it was taken back before."""
+        name = offer.name
+        async with self.lock:
+            release, current = self._of(name), self.crew.serving().get(name)
+            if _is_same(offer, release.taken_back):
+                _log.warning(
+                    "guest %s: %s was taken back, and is not tried again until its file changes", name, short(offer)
+                )
+                return
+            if _is_same(offer, release.candidate):
+                return
+            canary = self.crew.settings(name).canary
+            if current is None or canary is None or _is_same(offer, current):
+                await self._serve(name, offer, current)
+            elif await self.crew.place(Placement(current, offer, canary.weight, digest_of(offer))) is None:
+                self._cancel(release)
+                release.candidate, release.taken_back, release.since = offer, None, time.time()
+                release.quiet_since = time.monotonic()
+                self._after(canary.time, release, lambda: self._promote_in_time(name, offer))
+
+    def faltered(self, name: str, sha256: str) -> None:
+        """The version that is on trial has failed at least once since the last time."""
+        release = self._releases.get(name)
+        if release is not None and digest_of(release.candidate) == sha256:
+            release.quiet_since = time.monotonic()
+
+    def tripped(self, name: str, sha256: str, reason: str) -> None:
+        """The version that is on trial fails too much."""
+        self._begin(self._take_back(name, sha256, reason))
+
+    async def rollback(self, name: str) -> str:
+        """Have the version before serve again, or end a canary; says what serves.
+
+        Raises `GuestLoadError` when there is nothing to go back to, or it does not start any more.
+        """
+        async with self.lock:
+            release, current = self._of(name), self.crew.serving().get(name)
+            newest, back = release.candidate or current, current if release.candidate else release.previous
+            if newest is None or back is None:
+                raise GuestLoadError(f"guest {name}: there is no version to go back to")
+            await self._go_back(name, release, newest, back)
+            _log.info("guest %s: %s was rolled back, and %s serves", name, short(newest), short(back))
+            return f"guest {name}: {short(back)} serves, {short(newest)} was taken back"
+
+    async def promote(self, name: str) -> str:
+        """Have the canary, or a version that was taken back, serve every request; says what serves.
+
+        Raises `GuestLoadError` when there is neither, or it does not start any more.
+        """
+        async with self.lock:
+            release = self._of(name)
+            newest = release.candidate or release.taken_back
+            if newest is None:
+                raise GuestLoadError(f"guest {name}: there is no version to promote")
+            if reason := await self._serve(name, newest, self.crew.serving().get(name)):
+                raise GuestLoadError(reason)
+            return f"guest {name}: {short(newest)} serves"
+
+    async def close(self) -> None:
+        """Decide nothing more."""
+        for release in self._releases.values():
+            self._cancel(release)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _serve(self, name: str, offer: Offer, current: Offer | None) -> str | None:
+        """Have a version serve every request; returns the reason if it does not."""
+        release = self._of(name)
+        is_new = current is not None and not _is_same(offer, current)
+        reason = await self.crew.place(Placement(offer, on_trial=digest_of(offer) if is_new else ""))
+        if reason is None:
+            self._cancel(release)
+            release.candidate = release.taken_back = None
+            if is_new:
+                release.previous = current
+                self._after(self._trial_time(name), release, lambda: self._end_trial(name, offer))
+            self.note_versions()
+        return reason
+
+    async def _take_back(self, name: str, sha256: str, reason: str) -> None:
+        async with self.lock:
+            release, current = self._of(name), self.crew.serving().get(name)
+            newest, back = release.candidate or current, current if release.candidate else release.previous
+            if newest is None or back is None or digest_of(newest) != sha256:
+                return
+            try:
+                await self._go_back(name, release, newest, back)
+            except GuestLoadError as error:
+                _log.error("guest %s: %s fails, and cannot be taken back: %s", name, short(newest), error)
+            else:
+                old, now = short(newest), short(back)
+                _log.error("guest %s: %s was taken back, and %s serves: %s", name, old, now, reason)
+
+    async def _go_back(self, name: str, release: _Release, newest: Offer, back: Offer) -> None:
+        """Raises `GuestLoadError` when it does not start any more."""
+        if refusal := await self.crew.place(Placement(back)):
+            raise GuestLoadError(refusal)
+        self._cancel(release)
+        release.candidate, release.taken_back = None, newest
+        if release.previous is back:
+            release.previous = None
+        self._taken_back[name] = self._taken_back.get(name, 0) + 1
+        if self.versions is not None and back.version is not None:
+            self.versions.allow(name, back.version)
+
+    async def _promote_in_time(self, name: str, offer: Offer) -> None:
+        """Promote a canary that has not failed for long enough; otherwise look again."""
+        async with self.lock:
+            release, canary = self._of(name), self.crew.settings(name).canary
+            if release.candidate is not offer:
+                return
+            lasts = canary.time if canary is not None else 0.0
+            left = release.quiet_since + lasts - time.monotonic()
+            if left > 0:
+                self._after(left, release, lambda: self._promote_in_time(name, offer))
+            elif await self._serve(name, offer, self.crew.serving().get(name)) is None:
+                _log.info("guest %s: %s was promoted, after %g s without a failure", name, short(offer), lasts)
+
+    async def _end_trial(self, name: str, offer: Offer) -> None:
+        async with self.lock:
+            if self._of(name).candidate is None and self.crew.serving().get(name) is offer:
+                await self.crew.place(Placement(offer))
+
+    def _trial_time(self, name: str) -> float:
+        revert = self.crew.settings(name).revert
+        return revert.time if isinstance(revert, RevertConfig) else RevertConfig().time
+
+    def _after(self, seconds: float, release: _Release, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """The next step of a release, if nothing comes before it."""
+        self._cancel(release)
+        release.timer = asyncio.get_running_loop().call_later(seconds, lambda: self._begin(work()))
+
+    def _cancel(self, release: _Release) -> None:
+        if release.timer is not None:
+            release.timer.cancel()
+            release.timer = None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _of(self, name: str) -> _Release:
+        return self._releases.setdefault(name, _Release())
+
+
+def _is_same(offer: Offer, other: Offer | None) -> bool:
+    return other is not None and offer.guest.sha256 == other.guest.sha256

@@ -1,0 +1,93 @@
+"""Whether a new version of a guest fails so much that the one before should come back.
+
+Rule 1: no single client decides, however often it fails. Of the client with the most failures no more are counted than
+        of all others together; its further calls are left out of the sum as well.
+Rule 2: it takes a share of the calls, not a number of failures, and failures of several clients.
+Rule 3: a good call costs nothing here; only failures are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+from sentinel_host.native.plan import Plan
+from sentinel_host.sandbox.breaker import CLIENTS, LEAST, excess_of, network_of
+
+# Seconds between two times that somebody is told of failures.
+_TELL_AGAIN_AFTER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """It fails with more than this ``share`` of its first ``calls``, within ``time`` seconds."""
+
+    share: float
+    calls: int
+    time: float
+
+
+class Trial:
+    """The trial of one version in one process.
+
+    ``counted`` tells its calls so far; ``falter`` is told of failures, once a second at most; ``fail`` is told the
+    reason when it has failed, which it does once.
+    """
+
+    __slots__ = ("_begun", "_counted", "_fail", "_failures", "_falter", "_is_over", "_terms", "_told", "_top", "_total")
+
+    def __init__(
+        self,
+        terms: Terms,
+        counted: Callable[[], int],
+        falter: Callable[[], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._begun = monotonic()
+        self._counted = counted
+        self._fail = fail
+        self._failures: dict[str, int] = {}
+        self._falter = falter
+        self._is_over = False
+        self._terms = terms
+        self._told = 0.0
+        self._top = 0
+        self._total = 0
+
+    def failed(self, client: str) -> None:
+        """A call failed for this client."""
+        now = monotonic()
+        if now - self._told >= _TELL_AGAIN_AFTER:
+            self._told = now
+            self._falter()
+        if self._is_over:
+            return
+        # What counts calls may have lost a use of the guest meanwhile, but not this call.
+        calls, terms = max(self._counted(), self._total + 1), self._terms
+        if calls > terms.calls or now - self._begun > terms.time:
+            self._is_over = True
+            self._failures.clear()
+            return
+        network = network_of(client)
+        count = self._failures[network] = self._failures.get(network, 0) + 1
+        self._total += 1
+        self._top = max(self._top, count)
+        excess = excess_of(self._top, self._total)
+        failures = self._total - excess
+        if len(self._failures) >= CLIENTS and failures >= LEAST and failures > terms.share * (calls - excess):
+            self._is_over = True
+            self._fail(f"{self._total} of {calls} calls failed, for {len(self._failures)} clients")
+
+
+@dataclass(eq=False, slots=True)
+class Health:
+    """How one version of a guest does in one process, over all its uses; ``trial`` is there while it is on trial."""
+
+    plans: set[Plan] = field(default_factory=set)
+    trial: Trial | None = None
+
+    @property
+    def calls(self) -> int:
+        """Of all uses that are there."""
+        return sum(plan.calls for plan in self.plans)

@@ -1,0 +1,279 @@
+"""What becomes of a new version: it serves, is a canary, is taken back, and is not tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from sentinel_host.config import CanaryConfig, GuestConfig, RevertConfig, Seconds
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.placement import Placement
+from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.versions import Versions
+from sentinel_host.sandbox import CompiledGuest
+
+
+def offer(number: int) -> Offer:
+    """Version ``number`` of the guest, signed as that."""
+    compiled = CompiledGuest(
+        sha256=f"{number:064x}", size=1, is_component=False, language=None, sdk=None, self_test=b"", code=b""
+    )
+    return Offer("g", "g.wasm", compiled, number, "key")
+
+
+class Crew:
+    """Does what it is told, unless it is told to refuse."""
+
+    def __init__(self, serving: Offer | None = None, **settings: Any) -> None:
+        self.placements: list[Placement] = []
+        self.refuses: str | None = None
+        self._serving = {"g": serving} if serving is not None else {}
+        self._settings = GuestConfig(**settings)
+
+    def wants(self, name: str) -> bool:
+        return name == "g"
+
+    def serving(self) -> dict[str, Offer]:
+        return self._serving
+
+    def settings(self, name: str) -> GuestConfig:
+        return self._settings
+
+    async def place(self, placement: Placement) -> str | None:
+        if self.refuses is not None:
+            return self.refuses
+        self.placements.append(placement)
+        self._serving = {"g": placement.serving}
+        return None
+
+    def failed(self, name: str, reason: str) -> None:
+        raise AssertionError(reason)
+
+    async def reconfigure(self) -> None:
+        pass
+
+    @property
+    def now(self) -> tuple[int | None, int | None]:
+        """The versions that serve, and that are a canary."""
+        last = self.placements[-1]
+        return last.serving.version, last.candidate.version if last.candidate is not None else None
+
+
+def begin(crew: Crew) -> Releases:
+    releases = Releases()
+    releases.crew = crew
+    return releases
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scenario)
+
+
+async def until_idle() -> None:
+    """Everything that was begun has been done: nothing here waits for anything but its turn."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def canary(seconds: float = 600) -> CanaryConfig:
+    return CanaryConfig(weight=5, time=Seconds(seconds))
+
+
+def test_a_first_version_serves_and_is_not_on_trial() -> None:
+    async def scenario() -> None:
+        crew = Crew()
+        releases = begin(crew)
+        await releases.load(offer(1))
+        assert crew.placements == [Placement(offer(1))]
+        with pytest.raises(GuestLoadError, match="no version to go back to"):
+            await releases.rollback("g")
+        with pytest.raises(GuestLoadError, match="no version to promote"):
+            await releases.promote("g")
+
+    run(scenario())
+
+
+def test_a_version_that_fails_is_taken_back_and_not_tried_again_until_its_file_changes() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        assert crew.placements[-1] == Placement(offer(2), on_trial=offer(2).guest.sha256)
+        # Of a version that does not serve any more.
+        releases.tripped("g", offer(1).guest.sha256, "late")
+        await until_idle()
+        assert crew.now == (2, None)
+        releases.tripped("g", offer(2).guest.sha256, "it fails")
+        releases.tripped("g", offer(2).guest.sha256, "another worker says so, too")
+        await until_idle()
+        assert crew.now == (1, None)
+        assert releases.view("g").taken_back == offer(2)
+        await releases.load(offer(2))
+        assert crew.now == (1, None)
+        await releases.load(offer(3))
+        assert crew.now == (3, None)
+        assert releases.view("g").taken_back is None
+
+    run(scenario())
+
+
+def test_a_trial_ends() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), revert=RevertConfig(time=Seconds(0.01)))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 20
+        while crew.placements[-1] != Placement(offer(2)):
+            assert loop.time() < until
+            await asyncio.sleep(0.01)
+        assert await releases.rollback("g")
+
+    run(scenario())
+
+
+def test_everything_is_replaced_by_what_is_in_the_folder_but_for_what_was_taken_back() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        await releases.rollback("g")
+        assert releases.settle({"g": offer(2), "other": offer(7)}) == {"g": offer(1), "other": offer(7)}
+        before = crew.serving()
+        found = releases.settle({"g": offer(3)})
+        assert found == {"g": offer(3)}
+        releases.crew = crew = Crew(offer(3))
+        releases.replaced(before)
+        assert releases.view("g").previous == offer(1)
+        assert releases.view("g").taken_back is None
+        await releases.close()
+
+    run(scenario())
+
+
+def test_a_rollback_can_be_undone_by_promotion() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        assert "serves" in await releases.rollback("g")
+        assert crew.now == (1, None)
+        with pytest.raises(GuestLoadError, match="no version to go back to"):
+            await releases.rollback("g")
+        await releases.promote("g")
+        assert crew.now == (2, None)
+        assert releases.view("g").previous == offer(1)
+
+    run(scenario())
+
+
+def test_what_cannot_be_done_changes_nothing() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        before = releases.view("g")
+        crew.refuses = "does not start"
+        with pytest.raises(GuestLoadError, match="does not start"):
+            await releases.rollback("g")
+        releases.tripped("g", offer(2).guest.sha256, "it fails")
+        await until_idle()
+        await releases.load(offer(3))
+        assert releases.view("g") == before
+        crew.refuses = None
+        await releases.rollback("g")
+        assert crew.now == (1, None)
+
+    run(scenario())
+
+
+def test_a_canary_is_promoted_by_hand() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), canary=canary())
+        releases = begin(crew)
+        await releases.load(offer(2))
+        assert crew.placements[-1] == Placement(offer(1), offer(2), 5, offer(2).guest.sha256)
+        await releases.load(offer(2))
+        assert len(crew.placements) == 1
+        await releases.promote("g")
+        assert crew.now == (2, None)
+        assert releases.view("g").previous == offer(1)
+        await releases.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["it fails", "by hand", "its file goes back"])
+def test_a_canary_ends_and_what_served_serves_on(how: str) -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), canary=canary())
+        releases = begin(crew)
+        await releases.load(offer(2))
+        if how == "it fails":
+            releases.tripped("g", offer(2).guest.sha256, "it fails")
+            await until_idle()
+        elif how == "by hand":
+            await releases.rollback("g")
+        else:
+            await releases.load(offer(1))
+        assert crew.now == (1, None)
+        view = releases.view("g")
+        assert view.candidate is None
+        assert view.taken_back == (None if how == "its file goes back" else offer(2))
+        await releases.close()
+
+    run(scenario())
+
+
+def test_a_newer_canary_takes_the_place_of_an_older() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), canary=canary())
+        releases = begin(crew)
+        await releases.load(offer(2))
+        await releases.load(offer(3))
+        assert crew.now == (1, 3)
+        await releases.close()
+
+    run(scenario())
+
+
+def test_a_canary_without_failures_is_promoted_in_time_and_one_with_failures_later() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), canary=canary(0.2))
+        releases = begin(crew)
+        await releases.load(offer(2))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await asyncio.sleep(0.1)
+        releases.faltered("g", offer(2).guest.sha256)
+        releases.faltered("g", offer(1).guest.sha256)
+        while crew.now != (2, None):
+            assert loop.time() < begun + 20
+            await asyncio.sleep(0.01)
+        # A machine that is slow makes it later, and nothing makes it earlier.
+        assert loop.time() - begun >= 0.29
+        await releases.close()
+
+    run(scenario())
+
+
+def test_versions_count_once_they_serve_everything_and_not_after_a_rollback() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1), canary=canary())
+        releases = begin(crew)
+        releases.versions = versions = Versions()
+        releases.note_versions()
+        assert versions.highest("g") == 1
+        await releases.load(offer(2))
+        assert versions.highest("g") == 1
+        await releases.promote("g")
+        assert versions.highest("g") == 2
+        await releases.rollback("g")
+        assert versions.highest("g") == 1
+        await releases.close()
+
+    run(scenario())
