@@ -48,6 +48,7 @@ static const size_t SNT_SIZEOF_MEMORY;
 static const size_t SNT_SIZEOF_INSTANCE;
 static const size_t SNT_SIZEOF_VAL_RAW;
 static const size_t SNT_SIZEOF_EXTERN;
+static const size_t SNT_SIZEOF_CONTINUATION;
 static const size_t SNT_OFFSET_EXTERN_OF;
 static const size_t SNT_SIZEOF_LOG_LINE;
 
@@ -78,6 +79,7 @@ enum {
   SNT_DISCARDED,
   SNT_NO_MEMORY,
   SNT_SUSPENDED,
+  SNT_WAITING,
   ...
 };
 
@@ -93,6 +95,7 @@ uintptr_t snt_log_write_address(void);
 
 const char *snt_import_name(size_t index);
 uintptr_t snt_import_address(size_t index);
+uintptr_t snt_http_wait_address(void);
 
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
 void snt_ticker_free(snt_ticker *ticker);
@@ -106,6 +109,7 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
                    const char *post);
 uint64_t snt_plan_calls(const snt_plan *plan);
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
+void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
 
 snt_metrics *snt_metrics_new(void);
@@ -115,6 +119,9 @@ snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
 void snt_guest_free(snt_guest *guest);
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 int64_t snt_resume(snt_guest *guest);
+const uint8_t *snt_guest_wanted(const snt_guest *guest);
+size_t snt_guest_wanted_length(const snt_guest *guest);
+bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, size_t length);
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag);
 const uint8_t *snt_guest_output(const snt_guest *guest);

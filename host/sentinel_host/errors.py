@@ -80,6 +80,10 @@ class UpstreamError(SentinelError):
     status = 502
 
 
+class UpstreamDenied(UpstreamError):
+    """The address that an upstream's name has is not one that may be connected to."""
+
+
 class UpstreamTimeout(UpstreamError):
     """An upstream did not accept a connection or answer in time."""
 

@@ -169,3 +169,25 @@ class Summary:
     origin: Origin = Origin.GATEWAY
     upstream: str | None = None
     upstream_duration: int | None = None
+
+
+@dataclass(slots=True)
+class OutboundRequest:
+    """What a guest asks an HTTP service; ``timeout`` is milliseconds."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes = b""
+    timeout: int | None = None
+
+
+class HttpError(enum.IntEnum):
+    """Why that came to nothing."""
+
+    DENIED = 0
+    INVALID = 1
+    TOO_MANY = 2
+    TIMEOUT = 3
+    UNREACHABLE = 4
+    TOO_LARGE = 5

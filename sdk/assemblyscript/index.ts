@@ -5,6 +5,7 @@ export { headerNameProblem, headerValueProblem } from "./assembly/checks";
 export { Config, HeaderField, Kind, Value } from "./assembly/config";
 export { Guest } from "./assembly/guest";
 export { HeaderEdits, Headers } from "./assembly/headers";
+export { http, HttpError, HttpRequest, HttpResponse } from "./assembly/http-client";
 export { kv, KvError } from "./assembly/kv";
 export { Level, log } from "./assembly/log";
 export { random } from "./assembly/random";

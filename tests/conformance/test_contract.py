@@ -124,6 +124,7 @@ def cases(wit: dict[str, Any], name: str) -> list[str]:
         ("response-head", messages.ResponseHead),
         ("response-edits", messages.ResponseEdits),
         ("summary", messages.Summary),
+        ("outbound-request", messages.OutboundRequest),
     ],
 )
 def test_records(wit: dict[str, Any], record: str, type_: type) -> None:

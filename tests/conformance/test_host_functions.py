@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.abi.codec import encode_config, encode_request_head
-from sentinel_host.messages import RequestHead, Response
-from sentinel_host.sandbox import GuestEngine, load_guest
+from sentinel_host.abi.codec import decode_outbound_request, encode_config, encode_request_head, encode_response
+from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS
+from sentinel_host.messages import OutboundRequest, RequestHead, Response
+from sentinel_host.native.plan import Fetch
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, load_guest
 from sentinel_host.sandbox.grants import ALL
 
 HEAD = encode_request_head(RequestHead("GET", "/", None, [], "http", "h", "192.0.2.1", "r", "/", "1.1"))
@@ -29,8 +31,12 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
     """Lets the guest call some functions, each a line of words; returns a line for each."""
     guest = load_guest(calling_guest, "host-functions", engine, grants=ALL)
 
-    def answers(*lines: str) -> list[str]:
-        middleware = guest.middleware(encode_config({"calls": lines}))
+    def answers(*lines: str, fetch: Fetch | None = None) -> list[str]:
+        used = guest
+        if fetch is not None:
+            grants = Grants(GRANTS, http=HttpGrant(fetch, calls=3, request_bytes=100))
+            used = load_guest(calling_guest, "host-functions", engine, grants=grants)
+        middleware = used.middleware(encode_config({"calls": lines}))
 
         async def main() -> Response:
             answer = middleware.on_request(HEAD, "r")
@@ -100,3 +106,41 @@ def test_a_quota_that_is_used_up(calls: Calls, engine: GuestEngine) -> None:
         *["1", "absent", "true", "done", "2"],
     ]
     assert engine.snapshot()["host-functions"]["kv_full"] == 2
+
+
+def test_http(calls: Calls, engine: GuestEngine) -> None:
+    seen: list[tuple[OutboundRequest, str]] = []
+
+    async def fetch(request: bytes, label: str) -> tuple[int, bytes]:
+        await asyncio.sleep(0.001)
+        seen.append((decode_outbound_request(request), label))
+        body = b"x" * 3000 if len(seen) == 2 else b""
+        return -1, encode_response(200 + len(seen), [(b"x-answer", b"a")] * len(seen), body)
+
+    lines = calls(
+        "http POST http://a/b?c body 0", "http GET http://a  250", "http GET x y 0", "http GET x y 0", fetch=fetch
+    )
+    assert lines == ["201 a ", f"202 a {'x' * 3000}", "203 a ", "TooMany"]
+    assert seen == [
+        (OutboundRequest("POST", "http://a/b?c", [(b"x-test", b"yes")], b"body", None), "r"),
+        (OutboundRequest("GET", "http://a", [(b"x-test", b"yes")], b"", 250), "r"),
+        (OutboundRequest("GET", "x", [(b"x-test", b"yes")], b"y", None), "r"),
+    ]
+    assert calls(f"http GET http://a/{'a' * 100} b 0", fetch=fetch) == ["TooLarge"]
+    assert engine.snapshot()["host-functions"]["http_answered"] == 3
+
+
+def test_http_errors(calls: Calls, engine: GuestEngine) -> None:
+    errors = iter(range(len(HTTP_ERRORS)))
+
+    async def fetch(request: bytes, label: str) -> tuple[int, bytes]:
+        return next(errors), b""
+
+    ask = "http GET http://a b 0"
+    lines = calls(ask, ask, ask, fetch=fetch) + calls(ask, ask, ask, fetch=fetch)
+    assert lines == [name.title().replace("-", "") for name in HTTP_ERRORS]
+    assert [engine.snapshot()["host-functions"][f"http_{name}"] for name in HTTP_ERRORS] == [1] * len(HTTP_ERRORS)
+
+
+def test_http_without_targets(calls: Calls) -> None:
+    assert calls("http GET http://a b 0") == ["Denied"]

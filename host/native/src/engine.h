@@ -26,6 +26,7 @@ typedef struct wasmtime_store wasmtime_store_t;
 typedef struct wasmtime_instance_pre wasmtime_instance_pre_t;
 typedef struct wasmtime_call_future wasmtime_call_future_t;
 typedef struct wasmtime_val wasmtime_val_t;
+typedef struct wasmtime_linker wasmtime_linker_t;
 
 typedef struct {
   uint64_t store_id;
@@ -63,6 +64,13 @@ typedef struct {
 
 enum { WASMTIME_EXTERN_FUNC = 0, WASMTIME_EXTERN_MEMORY = 3 };
 
+/* What goes on with an asynchronous host function: asked whenever the fiber is resumed. */
+typedef struct {
+  bool (*callback)(void *);
+  void *env;
+  void (*finalizer)(void *);
+} wasmtime_async_continuation_t;
+
 /* What an epoch callback may answer beside an error. */
 enum { WASMTIME_UPDATE_DEADLINE_YIELD = 1 };
 
@@ -97,6 +105,9 @@ typedef wasmtime_error_t *(*snt_epoch_callback)(wasmtime_context_t *, void *, ui
      wasmtime_func_t *))                                                                                           \
   F(bool, wasmtime_instance_export_get,                                                                            \
     (wasmtime_context_t *, const wasmtime_instance_t *, const char *, size_t, wasmtime_extern_t *))                \
+  F(bool, wasmtime_linker_get,                                                                                     \
+    (const wasmtime_linker_t *, wasmtime_context_t *, const char *, size_t, const char *, size_t,                  \
+     wasmtime_extern_t *))                                                                                         \
   F(wasmtime_call_future_t *, wasmtime_instance_pre_instantiate_async,                                             \
     (const wasmtime_instance_pre_t *, wasmtime_context_t *, wasmtime_instance_t *, wasm_trap_t **,                 \
      wasmtime_error_t **))                                                                                         \

@@ -9,6 +9,8 @@
  *         the hook and its post-return as nested calls; at a tick of the epoch the fiber is left wherever it is, and a
  *         later `snt_resume` goes on there. What a call needs is therefore kept in the snt_guest, and the lists that were
  *         passed in must stay where they are until the call has ended.
+ *         A call that waits for an answer from outside is left in the same way, and not resumed before it is there: its
+ *         running time stands still.
  * Rule 5: a call that is not resumed any more ends with its instance: freeing it unwinds the fiber.
  * Rule 6: one thread at a time.
  */
@@ -48,7 +50,8 @@ enum {
   SNT_BUSY = -14,                    /* a call of this instance is under way */
   SNT_DISCARDED = -15,               /* an earlier call failed */
   SNT_NO_MEMORY = -16,               /* the host has none left for the output */
-  SNT_SUSPENDED = -17                /* not a failure: to be resumed */
+  SNT_SUSPENDED = -17,               /* not a failure: to be resumed */
+  SNT_WAITING = -18                  /* the same, once what it waits for was delivered */
 };
 
 /* Set in a result that is not negative: the log kept a line that the guest wrote during the call. */
@@ -69,6 +72,14 @@ typedef struct {
   const uint8_t *bytes;
   size_t length;
 } snt_list;
+
+/* What a call waits for that asked for something outside: from when it asks until the answer is in its memory. */
+typedef struct {
+  bool waits, done;
+  uint8_t *request, *answer;
+  size_t length, answer_length;
+  int32_t error; /* of `http-client.error`; negative: none */
+} snt_exchange;
 
 typedef struct {
   snt_plan *plan;
@@ -97,7 +108,10 @@ typedef struct {
   /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the thread's. */
   uint64_t began_ns, cpu_base_ns, used_ns, budget_ns;
   bool ticked, timed_out;
-  uint32_t lines;
+  uint32_t lines, fetches;
+  snt_exchange exchange;
+  bool has_waiter;
+  wasmtime_func_t waiter;
   uint64_t served, above_high_water, memory_size;
 } snt_guest;
 
@@ -120,6 +134,14 @@ int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t 
 
 /* Go on with a suspended call or start, for some ticks. Returns as the function that began it. */
 int64_t snt_resume(snt_guest *guest);
+
+/* What a call that answered SNT_WAITING wants: a request, and its length. */
+const uint8_t *snt_guest_wanted(const snt_guest *guest);
+size_t snt_guest_wanted_length(const snt_guest *guest);
+
+/* Give it the answer, which is copied, or for want of one an error that is not negative. Returns whether it waited for that,
+ * and there was memory. */
+bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, size_t length);
 
 /* The output of the last call, its length, and how much fits before the address moves. */
 const uint8_t *snt_guest_output(const snt_guest *guest);

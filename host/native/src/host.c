@@ -19,6 +19,7 @@ static const struct {
     {"kv.set", snt_import_kv_set},
     {"kv.delete", snt_import_kv_delete},
     {"kv.add", snt_import_kv_add},
+    {"http-client.send", snt_import_http_send},
 };
 
 #define COUNT (sizeof IMPORTS / sizeof *IMPORTS)
@@ -59,15 +60,15 @@ uint8_t *snt_host_area(const snt_host_call *call, uint32_t start, uint32_t size,
   return start % align == 0 ? snt_host_bytes(call, start, size) : NULL;
 }
 
-/* The failure of a call that was nested in a guest's own: what the outer call sees must be a trap, or it would look fine. */
-static wasm_trap_t *as_trap(const snt_host_call *call, wasm_trap_t *trap, wasmtime_error_t *error) {
+/* An error that was only dropped would make the outer call look fine. */
+wasm_trap_t *snt_host_nested(const snt_host_call *call, wasm_trap_t *trap, wasmtime_error_t *error) {
   if (error != NULL) {
     if (trap != NULL) call->engine->wasm_trap_delete(trap);
     call->engine->wasmtime_error_delete(error);
     if (call->guest != NULL && call->guest->timed_out) {
       return call->engine->wasmtime_trap_new("deadline exceeded", strlen("deadline exceeded"));
     }
-    return snt_refuse(call->engine, call->what, "cabi_realloc was broken off");
+    return snt_refuse(call->engine, call->what, "the call was broken off");
   }
   return trap;
 }
@@ -86,7 +87,7 @@ wasm_trap_t *snt_host_allocate(const snt_host_call *call, uint32_t length, uint3
   wasmtime_val_raw_t values[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)length}};
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error = call->engine->wasmtime_func_call_unchecked(call->context, function, values, 4, &trap);
-  if (error != NULL || trap != NULL) return as_trap(call, trap, error);
+  if (error != NULL || trap != NULL) return snt_host_nested(call, trap, error);
   *start = (uint32_t)values[0].i32;
   if (snt_host_bytes(call, *start, length) != NULL) return NULL;
   return snt_refuse(call->engine, call->what, "cabi_realloc returned memory out of bounds");

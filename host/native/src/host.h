@@ -37,6 +37,9 @@ uint8_t *snt_host_area(const snt_host_call *call, uint32_t start, uint32_t size,
 /* Memory of the guest's own for `length` bytes, from its cabi_realloc. Returns NULL, or the trap to return. */
 wasm_trap_t *snt_host_allocate(const snt_host_call *call, uint32_t length, uint32_t *start);
 
+/* For a nested call that ended in a trap or an error, one of them NULL: what the outer function must return. */
+wasm_trap_t *snt_host_nested(const snt_host_call *call, wasm_trap_t *trap, wasmtime_error_t *error);
+
 /* The traps that most functions may end in. */
 wasm_trap_t *snt_host_outside(const snt_host_call *call);
 wasm_trap_t *snt_host_no_area(const snt_host_call *call);
@@ -56,5 +59,11 @@ wasm_trap_t *snt_import_kv_get(void *env, wasmtime_caller_t *caller, wasmtime_va
 wasm_trap_t *snt_import_kv_set(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_kv_delete(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_kv_add(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+wasm_trap_t *snt_import_http_send(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+
+/* The asynchronous host function `wait` of snt_http_grant.linker; `env` is the snt_engine. */
+void snt_http_wait(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args, size_t arg_count,
+                   wasmtime_val_t *results, size_t result_count, wasm_trap_t **trap,
+                   wasmtime_async_continuation_t *continuation);
 
 #endif

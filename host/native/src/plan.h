@@ -58,6 +58,13 @@ typedef struct {
   uint64_t quota;
 } snt_kv_grant;
 
+/* `linker` has the asynchronous function `wait`, and is NULL without that grant; `calls` may be made in one hook, with
+ * requests of at most `request` bytes. */
+typedef struct {
+  const wasmtime_linker_t *linker;
+  uint32_t calls, request;
+} snt_http_grant;
+
 typedef struct {
   atomic_uint references;
   const snt_engine *engine;
@@ -68,6 +75,7 @@ typedef struct {
   snt_counters *counters;
   snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
   snt_kv_grant kv;
+  snt_http_grant http;
   snt_limits limits;
   uint64_t id;    /* names the guest in log lines */
   uint64_t calls; /* of hooks */
@@ -96,6 +104,9 @@ void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 
 /* Let instances use that space of the store at the address `store`, which must live as long. */
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
+
+/* Let instances ask outside. */
+void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 
 /* How many calls of hooks its instances have begun. */
 uint64_t snt_plan_calls(const snt_plan *plan);

@@ -89,6 +89,8 @@ void snt_guest_free(snt_guest *guest) {
   guest->plan->counters->instances--;
   guest->plan->counters->memory_bytes -= guest->memory_size;
   snt_plan_free(guest->plan);
+  free(guest->exchange.request);
+  free(guest->exchange.answer);
   free(guest->output);
   free(guest);
 }
@@ -204,6 +206,10 @@ static int64_t go(snt_guest *guest) {
     bool done = engine->wasmtime_call_future_poll(guest->future);
     snt_ticker_leave(guest->plan->ticker);
     if (!done) {
+      if (guest->exchange.waits) {
+        charge(guest);
+        return SNT_WAITING;
+      }
       guest->plan->counters->suspensions++;
       return SNT_SUSPENDED;
     }
@@ -218,6 +224,7 @@ static void begin(snt_guest *guest, uint64_t budget) {
   guest->calls++;
   guest->length = 0;
   guest->lines = 0;
+  guest->fetches = 0;
   guest->wrote = false;
   guest->busy = true;
   guest->ticked = false;

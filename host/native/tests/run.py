@@ -12,7 +12,12 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [*sorted((HERE.parent / "src").glob("*.c")), HERE / "fake_engine.c"]
+SOURCES = [
+    *sorted((HERE.parent / "src").glob("*.c")),
+    HERE.parent / "kv" / "src" / "kv.c",
+    HERE.parent / "limiter" / "src" / "siphash.c",
+    HERE / "fake_engine.c",
+]
 FLAGS = [
     "-std=c11",
     "-O1",

@@ -28,6 +28,7 @@ from sentinel_host.messages import (
     Headers,
     HeldRequest,
     HeldResponse,
+    OutboundRequest,
     RequestAction,
     RequestBodyAction,
     RequestEdits,
@@ -209,6 +210,28 @@ def decode_response_body_action(data: bytes, limits: AnswerLimits = DEFAULT_LIMI
     return HeldResponse(_response_edits(fields[0], limits), _held_chunk(fields))
 
 
+def decode_outbound_request(data: bytes, limits: AnswerLimits = DEFAULT_LIMITS) -> OutboundRequest:
+    """What a guest asks an HTTP service. Its URL is only known to be text.
+
+    Raises `AbiError`.
+    """
+    fields = _record(_unpack(data), "outbound-request", 2)
+    method, url = _method(fields[0]), _text(fields[1], "url")
+    if method is None or url is None:
+        raise AbiError("outbound-request: method and url are required")
+    headers = _fields(fields[2], "outbound-request", limits) if len(fields) > 2 else []
+    body = _chunk(fields[3]) if len(fields) > 3 else b""
+    timeout = fields[4] if len(fields) > 4 else None
+    if timeout is not None and (type(timeout) is not int or not 0 <= timeout < 1 << 32):
+        raise AbiError("timeout: expected a u32 or nil")
+    return OutboundRequest(method, url, headers, body, timeout)
+
+
+def encode_response(status: int, headers: Headers, body: bytes) -> bytes:
+    """``response``, as an HTTP service answers a guest."""
+    return _pack((status, _encode_headers(headers), body))
+
+
 def _config_default(value: object) -> str:
     isoformat = getattr(value, "isoformat", None)
     if isoformat is None:
@@ -299,18 +322,23 @@ def _held_chunk(fields: list[Any]) -> bytes | None:
 
 def _response(value: Any, limits: AnswerLimits) -> Response:
     status, fields, body = _record(value, "response", 3)[:3]
-    if type(fields) is not list:
-        raise AbiError("response: headers: expected an array")
+    headers = _fields(fields, "response", limits)
+    if type(body) is not bytes:
+        raise AbiError("response: body: expected bin")
+    return Response(_status(status), headers, body)
+
+
+def _fields(value: Any, what: str, limits: AnswerLimits) -> Headers:
+    if type(value) is not list:
+        raise AbiError(f"{what}: headers: expected an array")
     headers: Headers = []
     size = 0
-    for entry in _bounded(fields, limits):
+    for entry in _bounded(value, limits):
         name, data = _header(entry)
         size += len(name) + len(data)
         headers.append((name, data))
     _check_size(size, limits)
-    if type(body) is not bytes:
-        raise AbiError("response: body: expected bin")
-    return Response(_status(status), headers, body)
+    return headers
 
 
 def _edits(value: Any, limits: AnswerLimits) -> list[HeaderEdit]:

@@ -68,8 +68,12 @@ IMPORTS = (
     Import("kv", "set", ("i32", "i32", "i32", "i32", "i64", "i32")),
     Import("kv", "delete", ("i32",) * 3),
     Import("kv", "add", ("i32", "i32", "i64", "i64", "i32")),
+    Import("http-client", "send", ("i32",) * 3),
 )
 GRANTS = frozenset(entry.grant for entry in IMPORTS if entry.grant is not None)
 """Every name that ``grants`` may hold in a guest's configuration."""
 
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
+
+HTTP_ERRORS = ("denied", "invalid", "too-many", "timeout", "unreachable", "too-large")
+"""The cases of ``http-client.error``."""

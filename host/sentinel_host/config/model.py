@@ -121,6 +121,25 @@ class CanaryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: Seconds = Seconds(600)
 
 
+class HttpClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[guest.NAME.http]``: which HTTP services a guest with the grant ``http-client`` may ask, and how much.
+
+    ``allow`` holds targets such as ``https://auth.example:8443``. Addresses of this machine alone, or of its link, are
+    denied whatever the name, unless they lie in one of ``networks``; the admin listener always is. ``timeout`` is for a
+    whole call, and ``calls`` are those of one hook; ``request`` and ``response`` bound their sizes, ``connections``
+    those to one target of one worker.
+    """
+
+    allow: list[str] = []
+    networks: list[str] = []
+    timeout: Seconds = Seconds(2)
+    calls: int = 4
+    request: Bytes = Bytes(64 << 10)
+    response: Bytes = Bytes(256 << 10)
+    connections: int = 16
+    ca: str | None = None
+
+
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import.
 
@@ -139,6 +158,7 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstreams: list[str] = []
     grants: list[str] = []
     kv: Bytes = Bytes(1 << 20)
+    http: HttpClientConfig = HttpClientConfig()
 
 
 class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

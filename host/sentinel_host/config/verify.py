@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sentinel_host.abi.contract import GRANTS
-from sentinel_host.config.model import BindConfig, Config, RevertConfig, RouteConfig
+from sentinel_host.config.model import BindConfig, Config, HttpClientConfig, RevertConfig, RouteConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
 
@@ -157,6 +157,7 @@ def _verify_guests(config: Config) -> None:
         for index, grant in enumerate(guest.grants):
             if grant not in GRANTS:
                 raise _fail(config, f"guest.{name}.grants[{index}]", _unknown("grant", grant, GRANTS))
+        _verify_http(config, f"guest.{name}.http", guest.http)
         if not 128 <= guest.kv <= 1 << 36:
             raise _fail(config, f"guest.{name}.kv", 'expected 128 bytes to "64GiB"')
         if guest.memory < 1 << 16:
@@ -178,6 +179,23 @@ def _verify_guests(config: Config) -> None:
     granted = sum(guest.kv for guest in config.guest.values() if "kv" in guest.grants)
     if granted > config.server.kv_memory:
         raise _fail(config, "server.kv_memory", f"the guests' quotas come to {granted} bytes")
+
+
+def _verify_http(config: Config, at: str, http: HttpClientConfig) -> None:
+    for index, target in enumerate(http.allow):
+        reason = _target_fault(target)
+        if reason:
+            raise _fail(config, f"{at}.allow[{index}]", f"{reason}, got {target!r}")
+    for index, network in enumerate(http.networks):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise _fail(config, f"{at}.networks[{index}]", f"{network!r} is no address or network") from None
+    if not 0.001 <= http.timeout <= 60:
+        raise _fail(config, f"{at}.timeout", 'expected "1ms" to "60s"')
+    for key, most in (("calls", 1000), ("connections", 10_000), ("request", 16 << 20), ("response", 16 << 20)):
+        if not 1 <= getattr(http, key) <= most:
+            raise _fail(config, f"{at}.{key}", f"expected 1 to {most}")
 
 
 def _verify_routes(config: Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
 from sentinel_host.gateway import Gateway
 from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, Histogram
@@ -108,6 +109,11 @@ def _guest_counters(guests: dict[str, dict[str, int]]) -> dict[str, Numbers]:
         (guest, reason): counts[f"metrics_{reason}"]
         for guest, counts in guests.items()
         for reason in ("full", "invalid")
+    }
+    counters["sentinel_guest_http_calls"] = {
+        (guest, outcome): counts[f"http_{outcome}"]
+        for guest, counts in guests.items()
+        for outcome in ("answered", *HTTP_ERRORS)
     }
     counters["sentinel_guest_kv_calls"] = {(guest,): counts["kv_calls"] for guest, counts in guests.items()}
     counters["sentinel_guest_kv_refused"] = {

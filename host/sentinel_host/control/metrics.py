@@ -47,6 +47,7 @@ COUNTERS: Final = {
     "sentinel_guest_taken_back": Family("Versions that were taken back, by themselves or by hand.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
     "sentinel_guest_metrics_dropped": Family("What guests counted and the gateway did not, by why.", _REFUSED),
+    "sentinel_guest_http_calls": Family("Requests of guests to HTTP services.", ("guest", "outcome")),
     "sentinel_guest_kv_calls": Family("Calls of the store of guests' keys.", _GUEST),
     "sentinel_guest_kv_refused": Family("Those that found the quota used up, or the store held up.", _REFUSED),
     "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),

@@ -17,13 +17,15 @@ import msgspec
 
 from sentinel_host.abi.codec import AnswerLimits, encode_config
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
+from sentinel_host.config.verify import split_address
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.canary import Split
 from sentinel_host.gateway.generation import Generation, Key
-from sentinel_host.gateway.grants import grants_of
+from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.missing import MissingGuest
+from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.loader import Offer
@@ -37,19 +39,22 @@ from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, LoadedGu
 
 @dataclass(slots=True)
 class _Unit:
-    """A part that generations share: an upstream, or a use of a guest's version. ``users`` counts the generations."""
+    """A part that generations share: an upstream, a guest's way outside, or a use of its version.
 
-    part: GuestMiddleware | Upstream
+    ``users`` counts the generations.
+    """
+
+    part: GuestMiddleware | Upstream | Outbound
     guest: LoadedGuest | None = None
     version: Key = ()
     users: int = 0
 
     async def close(self) -> None:
         """Nobody uses it any more."""
-        if isinstance(self.part, Upstream):
-            await self.part.close()
-        else:
+        if isinstance(self.part, GuestMiddleware):
             self.part.close()
+        else:
+            await self.part.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +193,11 @@ class Builder:
         name = offer.name
         # What a guest's answers are held to is part of it; how new versions come into service is not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
-        version = (name, offer.guest.sha256, told, repr(draft.answers))
+        version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)))
         key = (*version, config)
         unit = self._units.get(key)
         if unit is None:
-            guest = self._known(version) or self._load(offer, settings, draft.answers)
+            guest = self._known(version) or self._load(offer, settings, draft)
             made = await guest.start_middleware(
                 config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
             )
@@ -200,22 +205,35 @@ class Builder:
         self._hold(key, unit, draft)
         assert isinstance(unit.part, GuestMiddleware)
         assert unit.guest is not None
+        if HTTP_CLIENT in settings.grants:
+            self._outbound(name, settings, draft)
         return unit.part, unit.guest
 
     def _known(self, version: Key) -> LoadedGuest | None:
         """The guest of another use of this version."""
         return next((unit.guest for unit in self._units.values() if unit.version == version), None)
 
-    def _load(self, offer: Offer, settings: GuestConfig, answers: AnswerLimits) -> LoadedGuest:
+    def _load(self, offer: Offer, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
         limits = Limits(
             memory=settings.memory,
             deadline=settings.deadline,
             isolation=settings.isolation,
             instances=settings.instances,
             bodies=settings.bodies,
-            answers=answers,
+            answers=draft.answers,
         )
-        return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings))
+        http = self._outbound(offer.name, settings, draft).grant if HTTP_CLIENT in settings.grants else None
+        return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))
+
+    def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
+        admin = draft.config.server.admin
+        key = ("outbound", name, repr((settings.http, admin)))
+        unit = self._units.get(key) or _Unit(
+            Outbound(name, settings.http, split_address(admin) if admin is not None else None)
+        )
+        self._hold(key, unit, draft)
+        assert isinstance(unit.part, Outbound)
+        return unit.part
 
     def _upstream(self, config: UpstreamConfig, draft: _Draft) -> Upstream:
         key = ("upstream", repr(config))

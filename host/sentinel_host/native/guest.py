@@ -12,7 +12,9 @@ from sentinel_host.native.plan import Plan
 _WROTE = lib.SNT_WROTE
 _WORN = lib.SNT_WORN
 _LENGTH = _WROTE - 1
+# And SNT_WAITING, which is below it.
 _SUSPENDED = lib.SNT_SUSPENDED
+_WAITING = lib.SNT_WAITING
 _call = lib.snt_call
 _resume = lib.snt_resume
 
@@ -29,10 +31,11 @@ SUSPENDED: Final = Suspension.SUSPENDED
 class NativeGuest:
     """An instance's hooks by number, called through C, in a store of its own.
 
-    Owns the C side. ``first_call`` numbers its log lines. ``is_worn`` is set once the instance should be retired.
+    Owns the C side. ``first_call`` numbers its log lines. ``is_worn`` is set once the instance should be retired,
+    ``is_waiting`` while a suspended call waits for an answer from outside.
     """
 
-    __slots__ = ("_capacity", "_handle", "_label_", "_labels", "_lent", "_plan", "_view", "is_worn")
+    __slots__ = ("_capacity", "_handle", "_label_", "_labels", "_lent", "_plan", "_view", "is_waiting", "is_worn")
 
     def __init__(self, plan: Plan, first_call: int) -> None:
         handle = lib.snt_guest_new(plan.handle, first_call)
@@ -47,6 +50,7 @@ class NativeGuest:
         self._lent: tuple[bytes, bytes] | None = None
         self._label_ = ""
         self.is_worn = False
+        self.is_waiting = False
 
     def start(self, config: bytes) -> Suspension | None:
         """Make the instance: its start function, ``_initialize`` and ``configure`` with this configuration.
@@ -70,19 +74,35 @@ class NativeGuest:
         length = _call(self._handle, slot, first, len(first), second, len(second), flag)
         if not length:
             return None
-        if length == _SUSPENDED:
+        if length <= _SUSPENDED:
             self._lent = (first, second)
             self._label_ = label
+            self.is_waiting = length == _WAITING
             return SUSPENDED
         return self._result(length, label)
 
     def resume(self) -> bytes | Suspension | None:
         """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
         length = _resume(self._handle)
-        if length == _SUSPENDED:
+        if length <= _SUSPENDED:
+            self.is_waiting = length == _WAITING
             return SUSPENDED
         self._lent = None
         return self._result(length, self._label_)
+
+    async def ask(self) -> None:
+        """Get a call that waits what it waits for; `resume` goes on with it. Does nothing for one that does not wait.
+
+        Whoever cancels this must close the instance.
+        """
+        outside = self._plan.outside
+        if not self.is_waiting or outside is None:
+            return
+        request = ffi.buffer(lib.snt_guest_wanted(self._handle), lib.snt_guest_wanted_length(self._handle))[:]
+        error, answer = await outside.fetch(request, self._label_)
+        if not lib.snt_guest_deliver(self._handle, error, answer, len(answer)):
+            raise MemoryError
+        self.is_waiting = False
 
     @property
     def phase(self) -> Phase:
@@ -92,6 +112,7 @@ class NativeGuest:
     def settle(self, answer: bytes | Suspension | None) -> bytes | None:
         """Go on until the call or start that answered this has ended, while nothing else happens."""
         while answer is SUSPENDED:
+            assert not self.is_waiting, "a call that waits needs an event loop"
             answer = self.resume()
         return answer
 

@@ -61,3 +61,22 @@ def define(
     if error:
         raise WasmtimeError._from_ptr(error)
     return signature
+
+
+def define_wait(linker: Linker) -> FuncType:
+    """Put the function into ``linker`` by which calls wait for an answer from outside; the type is to be kept, too."""
+    signature = FuncType([], [])
+    error = _bindings.wasmtime_linker_define_async_func(
+        linker.ptr(),
+        ctypes.create_string_buffer(b""),
+        0,
+        ctypes.create_string_buffer(b"wait"),
+        4,
+        signature.ptr(),
+        ctypes.cast(lib.snt_http_wait_address(), _bindings.wasmtime_func_async_callback_t),
+        int(ffi.cast("uintptr_t", ENGINE_TABLE)),
+        ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+    )
+    if error:
+        raise WasmtimeError._from_ptr(error)
+    return signature

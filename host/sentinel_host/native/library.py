@@ -46,6 +46,7 @@ def _our_layout() -> dict[str, int]:
         "wasmtime_instance_t": lib.SNT_SIZEOF_INSTANCE,
         "wasmtime_val_raw_t": lib.SNT_SIZEOF_VAL_RAW,
         "wasmtime_extern_t": lib.SNT_SIZEOF_EXTERN,
+        "wasmtime_async_continuation_t": lib.SNT_SIZEOF_CONTINUATION,
         "wasmtime_extern_t.of": lib.SNT_OFFSET_EXTERN_OF,
     }
 
@@ -57,6 +58,7 @@ def _their_layout() -> dict[str, int]:
         "wasmtime_instance_t": ctypes.sizeof(_bindings.wasmtime_instance_t),
         "wasmtime_val_raw_t": ctypes.sizeof(_bindings.wasmtime_val_raw),
         "wasmtime_extern_t": ctypes.sizeof(_bindings.wasmtime_extern_t),
+        "wasmtime_async_continuation_t": ctypes.sizeof(_bindings.wasmtime_async_continuation_t),
         "wasmtime_extern_t.of": _bindings.wasmtime_extern_t.of.offset,
     }
 

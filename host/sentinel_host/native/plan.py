@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import enum
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from wasmtime import Engine, FuncType, InstancePre
+from wasmtime import Engine, FuncType, InstancePre, Linker
 
 from sentinel_host.kv import SharedStore
 from sentinel_host.native._native import ffi, lib
@@ -75,6 +75,24 @@ class StoreSpace:
     store: SharedStore
     space: int
     quota: int
+
+
+Fetch: TypeAlias = Callable[[bytes, str], Awaitable[tuple[int, bytes]]]
+"""Sends a request, as the guest wrote it, for the call with this label; answers with the case of ``http-client.error``,
+or -1 and the response's bytes. It raises nothing but what cancels it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """How calls get answers from outside: ``linker`` has `define_wait`'s function.
+
+    A hook may ask ``calls`` times, with requests of ``request_bytes`` at most.
+    """
+
+    linker: Linker
+    fetch: Fetch
+    calls: int
+    request_bytes: int
 
 
 class Ticker:
@@ -159,7 +177,7 @@ class Counters:
 class Plan:
     """What instances of one linked module are made by. ``exports`` go by slot; log lines carry ``guest``."""
 
-    __slots__ = ("_kept", "handle", "log")
+    __slots__ = ("_kept", "handle", "log", "outside")
 
     def __init__(
         self,
@@ -174,6 +192,7 @@ class Plan:
         guest: int,
         metrics: Metrics | None = None,
         kv: StoreSpace | None = None,
+        outside: Outside | None = None,
     ) -> None:
         handle = lib.snt_plan_new(
             ENGINE_TABLE,
@@ -193,8 +212,11 @@ class Plan:
             lib.snt_plan_metrics(handle, metrics.handle)
         if kv is not None:
             lib.snt_plan_kv(handle, kv.store.address, kv.space, kv.quota)
+        self.outside = outside
+        if outside is not None:
+            lib.snt_plan_http(handle, address(outside.linker), outside.calls, outside.request_bytes)
         # The C borrows them.
-        self._kept = (engine, module, nullary, kv)
+        self._kept = (engine, module, nullary, kv, outside)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape
@@ -207,7 +229,7 @@ class Plan:
         return lib.snt_plan_calls(self.handle)
 
 
-def address(owner: Engine | InstancePre | FuncType) -> int:
+def address(owner: Engine | InstancePre | FuncType | Linker) -> int:
     """Where the engine's object is that a wrapper owns."""
     found = ctypes.cast(owner.ptr(), ctypes.c_void_p).value
     assert found is not None

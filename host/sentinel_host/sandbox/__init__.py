@@ -5,7 +5,7 @@ from __future__ import annotations
 from sentinel_host.native.metrics import Series
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest, warm_up
 from sentinel_host.sandbox.engine import GuestEngine
-from sentinel_host.sandbox.grants import Grants
+from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
 from sentinel_host.sandbox.logs import GuestLine, GuestLog, Sink
@@ -20,6 +20,7 @@ __all__ = [
     "GuestLine",
     "GuestLog",
     "GuestMiddleware",
+    "HttpGrant",
     "Limits",
     "LoadedGuest",
     "Series",

@@ -11,13 +11,13 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.kv import SharedStore
 from sentinel_host.kv.store import DEFAULT_BYTES
 from sentinel_host.native.failure import last_line
-from sentinel_host.native.imports import define, host_functions
+from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.metrics import Series
-from sentinel_host.native.plan import CallLimits, Export, Plan, StoreSpace, Ticker
+from sentinel_host.native.plan import CallLimits, Export, Outside, Plan, StoreSpace, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
-from sentinel_host.sandbox.grants import Grants
+from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.runqueue import RunQueue
 from sentinel_host.sandbox.settings import engine_config
@@ -37,6 +37,9 @@ class GuestEngine:
         # A function type belongs to the first engine that saw it.
         self._nullary = FuncType([], [])
         self._linker = Linker(self._engine)
+        # Apart from what guests can import. A store that it was linked to is for asynchronous calls only, as all are.
+        self._waits = Linker(self._engine)
+        self._wait_type = define_wait(self._waits)
         self._stats: dict[str, GuestStats] = {}
         self.log = GuestLog()
         self.queue = RunQueue()
@@ -67,6 +70,16 @@ class GuestEngine:
         """What guests counted by themselves, by name."""
         return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
 
+    def _outside(self, stats: GuestStats, grant: HttpGrant) -> Outside:
+        fetch, counts = grant.fetch, stats.fetches
+
+        async def counted(request: bytes, label: str) -> tuple[int, bytes]:
+            answer = await fetch(request, label)
+            counts[answer[0] + 1] += 1
+            return answer
+
+        return Outside(self._waits, counted, grant.calls, grant.request_bytes)
+
     def _space_of(self, name: str, quota: int) -> StoreSpace:
         if self.kv is None:
             self.kv = SharedStore.create(max(quota, DEFAULT_BYTES))
@@ -90,6 +103,7 @@ class GuestEngine:
             log.id_of(name),
             stats.own_metrics() if "metrics" in grants.names else None,
             self._space_of(name, grants.kv) if "kv" in grants.names else None,
+            self._outside(stats, grants.http) if "http-client" in grants.names and grants.http is not None else None,
         )
 
     def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:

@@ -6,6 +6,8 @@ Rule 2: suspended calls together get at most half of the loop's time: after one 
 Rule 3: a call that has not ended by its bound on the wall clock is given up, however little it was allowed to run. The
         bound grows with how many it had to share its turns with, so that rule 2 alone fails nobody: of n calls, each
         gets the running time of its deadline within 2n deadlines.
+Rule 4: a call that waits for an answer from outside is not in the queue, and its clock stands still. Once the answer is
+        there it goes on as soon as rules 1 and 2 allow it, without a timer if that is soon.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from collections import deque
 from time import perf_counter
 
 from sentinel_host.native.failure import CallFailed
-from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
 from sentinel_host.sandbox.limits import WALL_FACTOR
 
 # Seconds. uvloop's timers count whole milliseconds, and it takes less than half of one for none at all.
 _SHORTEST_WAIT = 0.001
 # A call is suspended for the first time after it ran for one to two ticks.
 _FIRST_RUN = 0.002
+
+# Turns of the loop in which a call whose answer is there looks whether its time has come: what others run for after an
+# answer is well under a millisecond, and a timer is not.
+_ITERATIONS = 16
 
 
 class WallClockBound(Exception):
@@ -34,7 +40,7 @@ class Suspended:
     __slots__ = ("begun", "crowd", "deadline", "future", "instance")
 
     def __init__(
-        self, instance: NativeGuest, future: asyncio.Future[bytes | None], begun: float, deadline: float
+        self, instance: NativeGuest, future: asyncio.Future[bytes | Suspension | None], begun: float, deadline: float
     ) -> None:
         self.instance = instance
         self.future = future
@@ -76,15 +82,46 @@ class RunQueue:
             self._calls.clear()
             self._timer = None
             self._loop = loop
-        self._calls.append(call)
-        self._free_at = max(self._free_at, now + _FIRST_RUN)
-        if self._timer is None:
-            self._timer = self._wait(loop, now)
+        if not instance.is_waiting:
+            self._free_at = max(self._free_at, now + _FIRST_RUN)
+            self._queue(call, loop, now)
         try:
-            return await call.future
+            while True:
+                if instance.is_waiting:
+                    await self._answered(call, loop)
+                answer = await call.future
+                if answer is not SUSPENDED:
+                    return answer
         finally:
             if call in self._calls:
                 self._calls.remove(call)
+
+    async def _answered(self, call: Suspended, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait with a call for what it waits for, and let it go on."""
+        begun = perf_counter()
+        await call.instance.ask()
+        now = perf_counter()
+        call.begun += now - begun
+        call.future = loop.create_future()
+        for _ in range(_ITERATIONS):
+            if now >= self._free_at:
+                break
+            await asyncio.sleep(0)
+            now = perf_counter()
+        else:
+            self._queue(call, loop, now)
+            return
+        self._resume(call, now)
+        after = perf_counter()
+        self._free_at = after + (after - now)
+        if self._calls and self._timer is None:
+            self._timer = self._wait(loop, after)
+
+    def _queue(self, call: Suspended, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        self._calls.append(call)
+        call.crowd = max(call.crowd, len(self._calls))
+        if self._timer is None:
+            self._timer = self._wait(loop, now)
 
     def _wait(self, loop: asyncio.AbstractEventLoop, now: float) -> asyncio.TimerHandle:
         return loop.call_later(max(self._free_at - now, _SHORTEST_WAIT), self._step, loop)
@@ -115,7 +152,7 @@ class RunQueue:
         except CallFailed as failed:
             call.future.set_exception(failed)
             return
-        if answer is SUSPENDED:
+        if answer is SUSPENDED and not call.instance.is_waiting:
             self._calls.append(call)
         else:
             call.future.set_result(answer)

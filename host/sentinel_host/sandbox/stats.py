@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.native.metrics import Metrics
 from sentinel_host.native.plan import Counters
 
@@ -11,13 +12,14 @@ class GuestStats:
 
     ``counters`` are kept in C during calls; the others change only when something goes wrong. ``waiting`` is how many
     calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine; ``metrics`` is what
-    it counts by itself, once it was granted that.
+    it counts by itself, once it was granted that; ``fetches`` its requests to HTTP services, answered, and by error.
     """
 
     __slots__ = (
         "busy",
         "counters",
         "deadlines",
+        "fetches",
         "metrics",
         "protocol_errors",
         "quarantined",
@@ -30,6 +32,7 @@ class GuestStats:
 
     def __init__(self) -> None:
         self.counters = Counters()
+        self.fetches = [0] * (len(HTTP_ERRORS) + 1)
         self.metrics: Metrics | None = None
         self.traps = 0
         self.deadlines = 0
@@ -63,6 +66,8 @@ class GuestStats:
             "instances_started": counters.started,
             "instances_retired": self.retired,
             "log_lines_cut": counters.lines_cut,
+            "http_answered": self.fetches[0],
+            **{f"http_{error}": count for error, count in zip(HTTP_ERRORS, self.fetches[1:], strict=True)},
             "kv_calls": counters.kv_calls,
             "kv_full": counters.kv_full,
             "kv_unavailable": counters.kv_unavailable,

@@ -1,4 +1,5 @@
 import { takeList } from "./lists";
+import { decode } from "./utf8";
 
 // @ts-ignore: decorator
 @external("sentinel:gateway/kv@0.1.0", "get")
@@ -60,7 +61,7 @@ export namespace kv {
   /** The same as text; bytes that are not UTF-8 become U+FFFD. */
   export function getString(key: string): string | null {
     const value = get(key);
-    return value === null ? null : String.UTF8.decodeUnsafe(value.dataStart, value.length);
+    return value === null ? null : decode(value.dataStart, value.length);
   }
 
   /** Puts a value at a key, in place of what is there. Returns whether it did: the other case is for `error()`. */

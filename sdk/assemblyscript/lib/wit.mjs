@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { HOOKS } from "./hooks.mjs";
 
 /** The interfaces that a guest may import. */
-export const IMPORTS = ["log", "clock", "random", "metrics", "kv"];
+export const IMPORTS = ["log", "clock", "random", "metrics", "kv", "http-client"];
 
 /** Where the contract is: in the repository, or in the package when that was packed. */
 export function witDirectory() {

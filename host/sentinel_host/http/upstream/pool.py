@@ -15,8 +15,9 @@ import os
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 
-from sentinel_host.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
+from sentinel_host.errors import UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.upstream.connection import Connection
 from sentinel_host.http.upstream.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.upstream.resolve import Resolver
@@ -33,6 +34,8 @@ _SWEEP_SHARE = 20
 class UpstreamPool:
     """A keep-alive pool for one target, to be used from one event loop.
 
+    ``allows`` is asked for every address that the target's name has, before it is connected to.
+
     For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``, ``reuses`` and
     ``failures`` (requests that ended in an UpstreamError) count up.
     """
@@ -46,6 +49,7 @@ class UpstreamPool:
         ssl_context: ssl.SSLContext | None = None,
         max_head_bytes: int = 65536,
         dns_ttl: float = 30.0,
+        allows: Callable[[str], bool] | None = None,
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -58,6 +62,7 @@ class UpstreamPool:
         self.failures = 0
         self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
         self._resolver = Resolver(target, dns_ttl)
+        self._allows = allows
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
@@ -241,6 +246,10 @@ class UpstreamPool:
     async def _connect_somewhere(self) -> Connection:
         loop = asyncio.get_running_loop()
         addresses = await self._resolver.addresses()
+        if self._allows is not None:
+            addresses = list(filter(self._allows, addresses))
+            if not addresses:
+                raise UpstreamDenied(f"upstream {self.target}: none of its addresses may be connected to")
         deadline = loop.time() + self.timeouts.connect
         error: OSError = OSError("no address")
         for number, address in enumerate(addresses):

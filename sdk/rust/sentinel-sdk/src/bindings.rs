@@ -23,6 +23,7 @@ macro_rules! world {
                 with: {
                     "sentinel:gateway/log@0.1.0": crate::bindings::lifecycle::sentinel::gateway::log,
                     "sentinel:gateway/clock@0.1.0": crate::bindings::lifecycle::sentinel::gateway::clock,
+                    "sentinel:gateway/http-client@0.1.0": crate::bindings::lifecycle::sentinel::gateway::http_client,
                     "sentinel:gateway/kv@0.1.0": crate::bindings::lifecycle::sentinel::gateway::kv,
                     "sentinel:gateway/metrics@0.1.0": crate::bindings::lifecycle::sentinel::gateway::metrics,
                     "sentinel:gateway/random@0.1.0": crate::bindings::lifecycle::sentinel::gateway::random,

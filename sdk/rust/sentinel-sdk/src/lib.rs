@@ -9,6 +9,7 @@ mod de;
 mod edits;
 mod guest;
 mod headers;
+pub mod http;
 pub mod kv;
 pub mod log;
 pub mod metrics;

@@ -17,7 +17,10 @@
 //! assert!(process(Request::decode(&head)).unwrap().edits().is_empty());
 //! ```
 
+use std::cell::RefCell;
+
 use crate::edits::put_header;
+use crate::http;
 use crate::wire::{put_array, put_option_str, put_str, put_unsigned};
 
 /// The payload of `on-request`, for [`Request::decode`](crate::Request::decode): a plain HTTP/1.1 request from 127.0.0.1 to
@@ -55,4 +58,20 @@ fn put_headers(out: &mut Vec<u8>, headers: &[(&str, &str)]) {
     for (name, value) in headers {
         put_header(out, name, value.as_bytes());
     }
+}
+
+type Service = Box<dyn Fn(&http::Request) -> Result<http::Response, http::Error>>;
+
+thread_local! {
+    static SERVICE: RefCell<Option<Service>> = const { RefCell::new(None) };
+}
+
+/// Let this answer what guests send on this thread; without it every target is unreachable.
+pub fn http_service(service: impl Fn(&http::Request) -> Result<http::Response, http::Error> + 'static) {
+    SERVICE.set(Some(Box::new(service)));
+}
+
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+pub(crate) fn answer(request: &http::Request) -> Result<http::Response, http::Error> {
+    SERVICE.with_borrow(|service| service.as_ref().map_or(Err(http::Error::Unreachable), |answer| answer(request)))
 }

@@ -1,7 +1,7 @@
 // A guest that calls the functions of the host that its configuration names, and answers with a line for each. The Rust guest
 // `host-functions` beside it does the same.
 
-import { clock, Config, Guest, kv, KvError, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
+import { clock, Config, Guest, http, HttpRequest, kv, KvError, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
 
 export class HostFunctions extends Guest {
   private calls: string[] = [];
@@ -46,9 +46,21 @@ function call(words: string[]): string {
   }
   if (name == "delete") return told(kv.remove(words[1]).toString());
   if (name == "count") return told(kv.add(words[1], I64.parseInt(words[2]), <u64>I64.parseInt(words[3])).toString());
+  if (name == "http") {
+    const request = new HttpRequest(words[1], words[2]).header("X-Test", "yes").body(words[3]);
+    const timeout = <u32>I32.parseInt(words[4]);
+    if (timeout) request.timeout(timeout);
+    const answer = request.send();
+    if (answer === null) return HTTP_ERRORS[http.error()];
+    const header = answer.header("X-Answer");
+    return answer.status.toString() + " " + (header === null ? "none" : header) + " " + answer.text;
+  }
   throw new Error("no function " + name);
 }
 
+const HTTP_ERRORS: StaticArray<string> = [
+  "", "Denied", "Invalid", "TooMany", "Timeout", "Unreachable", "TooLarge",
+];
 const ERRORS: StaticArray<string> = ["", "Full", "TooLarge", "NotANumber", "Unavailable"];
 
 /** What went well, or the error. */

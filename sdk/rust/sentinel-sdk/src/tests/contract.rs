@@ -108,6 +108,7 @@ fn edits_are_written_in_the_order_of_the_contract() {
     assert_eq!(names("response-edits"), ["headers", "status", "body"]);
     assert_eq!(names("response"), ["status", "headers", "body"]);
     assert_eq!(names("answer"), ["response", "context"]);
+    assert_eq!(names("outbound-request"), ["method", "url", "headers", "body", "timeout"]);
     assert_eq!(names("held-request"), ["edits", "chunk"]);
     assert_eq!(names("held-response"), ["edits", "chunk"]);
 }

@@ -2,7 +2,7 @@
 //! with a line for each.
 
 use sentinel_sdk::prelude::*;
-use sentinel_sdk::{clock, kv, metrics, random};
+use sentinel_sdk::{clock, http, kv, metrics, random};
 use std::time::Duration;
 
 #[derive(Deserialize)]
@@ -48,6 +48,19 @@ fn call(words: &[&str]) -> String {
         ["delete", key] => kv::delete(key).map_or_else(|error| format!("{error:?}"), |found| found.to_string()),
         ["count", key, delta, ttl] => kv::add(key, delta.parse().expect("a number"), time(ttl))
             .map_or_else(|error| format!("{error:?}"), |sum| sum.to_string()),
+        ["http", method, url, body, timeout] => {
+            let mut request = http::Request::new(method, url).header("X-Test", "yes").body(body);
+            if let Some(timeout) = time(timeout) {
+                request = request.timeout(timeout);
+            }
+            match request.send() {
+                Ok(answer) => {
+                    let header = String::from_utf8_lossy(answer.header("X-Answer").unwrap_or(b"none"));
+                    format!("{} {header} {}", answer.status(), String::from_utf8_lossy(answer.body()))
+                }
+                Err(error) => format!("{error:?}"),
+            }
+        }
         _ => panic!("no function {words:?}"),
     }
 }

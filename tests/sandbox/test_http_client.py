@@ -1,0 +1,209 @@
+"""Calls that wait for an answer from outside: suspended, cancelled, several at once, and hostile ones."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from time import perf_counter, thread_time
+
+import pytest
+
+from sentinel_host.abi.contract import GRANTS
+from sentinel_host.errors import GuestTimeout, GuestTrap
+from sentinel_host.native.plan import Fetch
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
+
+from .conftest import Load
+from .support import Run, ask, both_loops
+
+MS = 1_000_000
+AREA = 64
+GOOD = struct.pack("<III", 128, 19, AREA)
+
+
+def granting(fetch: Fetch, **options: int) -> Grants:
+    return Grants(GRANTS, http=HttpGrant(fetch, **options))
+
+
+class Service:
+    """Answers once ``go`` is set; ``begun`` and ``cancelled`` count what came to it."""
+
+    def __init__(self, answer: bytes = b"four") -> None:
+        self.answer = answer
+        self.begun = self.cancelled = 0
+        self._arrived = asyncio.Condition()
+        self.go = asyncio.Event()
+        self.labels: list[str] = []
+
+    async def __call__(self, request: bytes, label: str) -> tuple[int, bytes]:
+        self.labels.append(label)
+        async with self._arrived:
+            self.begun += 1
+            self._arrived.notify_all()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return -1, self.answer
+
+    async def has_begun(self, count: int = 1) -> None:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.begun >= count)
+
+
+@both_loops
+def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        middleware = load("granted/http_raw", granting(service), deadline=0.02).middleware()
+        call = asyncio.ensure_future(ask(middleware, GOOD))
+        await service.has_begun()
+        # Three times what its deadline allows by the wall clock.
+        await asyncio.sleep(0.1)
+        assert not call.done()
+        service.go.set()
+        context = (await call).context
+        assert context[0] == 0
+        assert context[8:] == struct.pack("<I", 4) + b"four"
+        assert service.labels == ["r"]
+        # The same instance serves on.
+        assert (await ask(middleware, GOOD)).context == context
+        counts = engine.snapshot()["http_raw"]
+        assert counts["cpu_ns"] < 20 * MS
+        assert (counts["deadlines"], counts["instances"], counts["http_answered"]) == (0, 1, 2)
+
+    run(main())
+
+
+@both_loops
+def test_several_wait_at_once_and_cost_nothing_meanwhile(load: Load, engine: GuestEngine, run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        middleware = load("granted/http_raw", granting(service), instances=20).middleware()
+        calls = [asyncio.ensure_future(ask(middleware, GOOD)) for _ in range(20)]
+        await service.has_begun(20)
+        spent = thread_time()
+        await asyncio.sleep(0.1)
+        assert thread_time() - spent < 0.05, "waiting calls are polled"
+        service.go.set()
+        assert {answer.context[12:] for answer in await asyncio.gather(*calls)} == {b"four"}
+        assert len(engine.queue) == 0
+        assert engine.snapshot()["http_raw"]["instances"] == 20
+
+    run(main())
+
+
+@both_loops
+def test_a_call_that_is_cancelled_takes_its_instance_with_it(load: Load, engine: GuestEngine, run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        middleware = load("granted/http_raw", granting(service), instances=1).middleware()
+        for turn in range(1, 4):
+            call = asyncio.ensure_future(ask(middleware, GOOD))
+            await service.has_begun(turn)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert service.cancelled == turn
+        service.go.set()
+        assert (await ask(middleware, GOOD)).context[0] == 0
+        counts = engine.snapshot()["http_raw"]
+        assert (counts["instances_started"], counts["instances"]) == (4, 1)
+
+    run(main())
+
+
+@both_loops
+def test_the_deadline_goes_on_after_the_answer(load: Load, engine: GuestEngine, run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        service.go.set()
+        middleware = load("granted/http_loops_after", granting(service)).middleware()
+        begun = perf_counter()
+        with pytest.raises(GuestTimeout):
+            await ask(middleware, b"x")
+        assert perf_counter() - begun < 5
+
+    run(main())
+    counts = engine.snapshot()["http_loops_after"]
+    assert (counts["deadlines"], counts["instances"]) == (1, 0)
+
+
+@both_loops
+def test_answers_of_every_size(load: Load, run: Run) -> None:
+    async def main() -> None:
+        for size in (0, 1, 1024, 65536):
+            service = Service(b"a" * size)
+            service.go.set()
+            middleware = load("granted/http_raw", granting(service)).middleware()
+            context = (await ask(middleware, GOOD)).context
+            assert struct.unpack_from("<I", context, 8) == (size,)
+
+    run(main())
+
+
+@both_loops
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((0xFFFFFFFF, 1, AREA), "an argument lies outside of memory"),
+        ((128, 0xFFFFFFFF, AREA), "an argument lies outside of memory"),
+        ((128, 19, 66), "the return area is misaligned or lies outside of memory"),
+        ((128, 19, 0x1FFF8), "the return area is misaligned or lies outside of memory"),
+    ],
+)
+def test_wrong_arguments_trap(
+    load: Load, engine: GuestEngine, run: Run, arguments: tuple[int, ...], reason: str
+) -> None:
+    async def main() -> None:
+        service = Service()
+        service.go.set()
+        middleware = load("granted/http_raw", granting(service)).middleware()
+        with pytest.raises(GuestTrap) as caught:
+            await ask(middleware, struct.pack("<III", *arguments))
+        assert caught.value.reason == f"http-client.send: {reason}"
+
+    run(main())
+    assert engine.snapshot()["http_raw"]["instances"] == 0
+
+
+@both_loops
+def test_a_call_inside_of_a_call(load: Load, run: Run) -> None:
+    """Nobody writes such a guest in good faith; nothing of the one call may get into the other."""
+
+    async def main() -> None:
+        service = Service()
+        service.go.set()
+        middleware = load("granted/http_inside_realloc", granting(service)).middleware()
+        assert await ask(middleware, b"\0") is None
+        assert service.begun == 3
+        with pytest.raises(GuestTrap, match="unreachable"):
+            await ask(middleware, b"\1")
+
+    run(main())
+
+
+@both_loops
+def test_only_a_serving_guest_may_ask(load: Load, run: Run) -> None:
+    async def main() -> None:
+        service = Service()
+        middleware = load("granted/http_at_start", granting(service)).middleware()
+        assert await ask(middleware, b"x") is None
+        assert service.begun == 0
+
+    run(main())
+
+
+def test_every_error_reaches_the_guest(load: Load) -> None:
+    async def main() -> None:
+        for error in range(6):
+
+            async def refuse(request: bytes, label: str, error: int = error) -> tuple[int, bytes]:
+                return error, b""
+
+            middleware = load("granted/http_raw", granting(refuse)).middleware()
+            context = (await ask(middleware, GOOD)).context
+            assert (context[0], context[4]) == (1, error)
+
+    asyncio.run(main())

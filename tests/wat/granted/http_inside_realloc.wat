@@ -1,0 +1,20 @@
+;; Its cabi_realloc sends a request itself when the answer to the first one is to be written, and traps in the end if the
+;; record's byte is not 0.
+(module $http_inside_realloc
+  (import "sentinel:gateway/http-client@0.1.0" "send" (func $send (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (global $depth (mut i32) (i32.const 0))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (if (i32.eqz (global.get $depth)) (then (return (i32.const 4096))))
+    (global.set $depth (i32.add (global.get $depth) (i32.const 1)))
+    (if (i32.lt_u (global.get $depth) (i32.const 4))
+      (then (call $send (i32.const 128) (i32.const 1) (i32.const 96))))
+    (if (i32.eq (global.get $depth) (i32.const 4)) (then (if (i32.load8_u (i32.const 4096)) (then unreachable))))
+    (i32.const 8192))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32)
+    (global.set $depth (i32.const 1))
+    (call $send (i32.const 128) (i32.const 1) (i32.const 64))
+    (global.set $depth (i32.const 0))
+    (i32.store (i32.const 16) (i32.const 1))
+    (i32.store (i32.const 20) (i32.const 0))
+    (i32.const 16)))
