@@ -54,6 +54,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "bodies": {},
+    "swap": {"nginx": "nginx", "wrk": "wrk"},
     "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -190,7 +191,7 @@ def sentinel(
         artefact = ROOT / "build" / "guests" / language / f"{guest}.wasm"
         if not artefact.is_file():
             raise BenchError(f"{artefact} is not there: `nox -s guests` builds it")
-        (home / "guests" / artefact.name).symlink_to(artefact)
+        shutil.copy(artefact, home / "guests")
     port = free_port()
     config = home / "sentinel.toml"
     config.write_text(

@@ -135,12 +135,15 @@ def server(
     command: Sequence[str],
     port: int,
     folder: Path,
-    core: int,
+    core: int | str,
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run a server pinned to a core; ``folder`` takes ``NAME.out`` and ``NAME.err``."""
+    """Run a server pinned to a core, or to several as taskset writes them.
+
+    ``folder`` takes ``NAME.out`` and ``NAME.err``.
+    """
     output = folder / f"{name}.out"
     with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
         process = subprocess.Popen(

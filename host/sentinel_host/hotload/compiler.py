@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from typing import Final
 
 import msgspec
@@ -26,9 +25,6 @@ from sentinel_host.sandbox.text import one_line
 
 # Of a machine that has other things to do.
 _WALL_SECONDS: Final = 120.0
-# A compilation that takes longer than people notice makes way for requests from then on.
-_POLITE_AFTER: Final = 0.25
-_NICENESS: Final = 15
 # How many may compile at once: a folder full of new files must not take every processor.
 _AT_ONCE: Final = 2
 # Seconds before a child is replaced: whoever saves once may well save again, and requests come first.
@@ -50,14 +46,14 @@ class Compiler:
         self._busy: set[subprocess.Popen[bytes]] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
+        self._keeps_spare = False
         self._is_closed = False
 
     def prepare(self) -> None:
         """Have a child ready from now on."""
-        self._timer = None
-        if self._spare is None and not self._is_closed:
-            with contextlib.suppress(OSError):
-                self._spare = _execute()
+        self._keeps_spare = True
+        if self._timer is None and not self._is_closed:
+            self._timer = asyncio.get_running_loop().call_later(_SPARE_AFTER, self._start_spare)
 
     async def compile(self, data: bytes, path: str) -> CompiledGuest:
         """Compile a file's bytes; ``path`` names them in errors.
@@ -76,8 +72,8 @@ class Compiler:
                 return await asyncio.to_thread(self._run, child, data, path)
             finally:
                 self._busy.discard(child)
-                if self._timer is None and not self._is_closed:
-                    self._timer = asyncio.get_running_loop().call_later(_SPARE_AFTER, self.prepare)
+                if self._keeps_spare:
+                    self.prepare()
 
     def close(self) -> None:
         """End everything; nothing may be compiled any more."""
@@ -91,6 +87,12 @@ class Compiler:
             self._spare.communicate()
             self._spare = None
 
+    def _start_spare(self) -> None:
+        self._timer = None
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = _execute()
+
     def _take_spare(self) -> subprocess.Popen[bytes] | None:
         spare, self._spare = self._spare, None
         if spare is not None and spare.poll() is not None:
@@ -101,16 +103,12 @@ class Compiler:
     def _run(self, child: subprocess.Popen[bytes], data: bytes, path: str) -> CompiledGuest:
         """In a thread, which waits and does nothing else."""
         job = msgspec.msgpack.encode(Job(path, self._cpu_seconds, data))
-        polite = threading.Timer(_POLITE_AFTER, _make_polite, (child.pid,))
-        polite.start()
         try:
             output, words = child.communicate(job, self._wall_seconds)
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()
             raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s") from None
-        finally:
-            polite.cancel()
         if child.returncode != 0:
             raise GuestLoadError(f"{path}: compiling it failed: {self._ending(child.returncode, words)}")
         try:
@@ -140,11 +138,3 @@ def _execute() -> subprocess.Popen[bytes]:
         # A terminal's Ctrl-C is for the gateway.
         process_group=0,
     )
-
-
-def _make_polite(pid: int) -> None:
-    """Let everything else run first: niceness belongs to threads, and new threads inherit it."""
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, int(thread), _NICENESS)

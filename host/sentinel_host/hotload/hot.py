@@ -52,7 +52,8 @@ class Hot:
     def __init__(self, config: Config, target: Target | None = None) -> None:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
-        self._cache = Cache.open(cache_directory(config)) if config.route and _has_guests(config) else None
+        self._has_guests = bool(config.named_guests())
+        self._cache = Cache.open(cache_directory(config)) if self._has_guests else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
         self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
         self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
@@ -76,6 +77,8 @@ class Hot:
 
     def start(self) -> None:
         """Load what has changed since this was made, and what changes from now on, if that is configured."""
+        if self._watch is not None and self._has_guests:
+            self._compiler.prepare()
         early, self._early = self._early or set(), None
         for name in early:
             self._begin(name)
@@ -83,8 +86,6 @@ class Hot:
     async def obtain(self, names: Iterable[str]) -> tuple[dict[str, Offer], dict[str, str]]:
         """What is in the folder under these names, and for the others why there is nothing."""
         wanted = sorted(names)
-        if wanted:
-            self._compiler.prepare()
         found = await asyncio.gather(*(self._loader.obtain(name) for name in wanted), return_exceptions=True)
         offers: dict[str, Offer] = {}
         faults: dict[str, str] = {}
@@ -152,7 +153,3 @@ class Hot:
             target.failed(name, str(error))
         else:
             await target.load(offer)
-
-
-def _has_guests(config: Config) -> bool:
-    return any(route.chain for route in config.route)
