@@ -49,9 +49,13 @@ class Compiler:
         self._keeps_spare = False
         self._is_closed = False
 
-    def prepare(self) -> None:
-        """Have a child ready from now on."""
+    def keep_ready(self, *, now: bool = True) -> None:
+        """Have a child ready from now on, or from the first compilation on."""
         self._keeps_spare = True
+        if now:
+            self._prepare()
+
+    def _prepare(self) -> None:
         if self._timer is None and not self._is_closed:
             self._timer = asyncio.get_running_loop().call_later(_SPARE_AFTER, self._start_spare)
 
@@ -73,7 +77,7 @@ class Compiler:
             finally:
                 self._busy.discard(child)
                 if self._keeps_spare:
-                    self.prepare()
+                    self._prepare()
 
     def close(self) -> None:
         """End everything; nothing may be compiled any more."""

@@ -52,11 +52,13 @@ class Hot:
     def __init__(self, config: Config, target: Target | None = None) -> None:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
-        self._has_guests = bool(config.named_guests())
-        self._cache = Cache.open(cache_directory(config)) if self._has_guests else None
+        self._is_file = file.exists()
+        # A configuration that has no guests yet may be given some.
+        self._cache = Cache.open(cache_directory(config)) if self._is_file else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
         self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
         self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
+        self._has_guests = bool(config.named_guests())
         self._target = target
         self._file = file
         self._guests = GuestFiles(self._folder)
@@ -65,7 +67,6 @@ class Hot:
         self._again: set[str | None] = set()
         # What changes before `start` is loaded then: whatever has been read by then may be old already.
         self._early: set[str | None] | None = set()
-        self._is_file = file.exists()
         if target is not None and config.guests.watch and self._is_file:
             self._watch = Watch([self._guests, OneFile(file)], self._changed)
             self._watch.start()
@@ -77,8 +78,8 @@ class Hot:
 
     def start(self) -> None:
         """Load what has changed since this was made, and what changes from now on, if that is configured."""
-        if self._watch is not None and self._has_guests:
-            self._compiler.prepare()
+        if self._watch is not None:
+            self._compiler.keep_ready(now=self._has_guests)
         early, self._early = self._early or set(), None
         for name in early:
             self._begin(name)

@@ -80,7 +80,7 @@ def test_each_compilation_has_a_child_of_its_own_and_the_next_is_ready() -> None
     async def main() -> None:
         before = children()
         async with compiler() as made:
-            made.prepare()
+            made.keep_ready()
             await until(lambda: len(children() - before) == 1)
             first = children() - before
             await made.compile(GOOD, "nil.wasm")
@@ -108,7 +108,7 @@ def test_a_child_that_is_killed_is_a_reason() -> None:
     async def main() -> None:
         before = children()
         async with compiler() as made:
-            made.prepare()
+            made.keep_ready()
             await until(lambda: len(children() - before) == 1)
             (pid,) = children() - before
             task = asyncio.create_task(made.compile(costly(), "slow.wasm"))
@@ -125,7 +125,7 @@ def test_a_ready_child_that_died_is_replaced() -> None:
     async def main() -> None:
         before = children()
         async with compiler() as made:
-            made.prepare()
+            made.keep_ready()
             await until(lambda: len(children() - before) == 1)
             (pid,) = children() - before
             os.kill(pid, signal.SIGKILL)
