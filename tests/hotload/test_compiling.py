@@ -70,7 +70,7 @@ def test_a_start_with_what_is_in_the_cache_compiles_nothing(upstream: Upstream, 
     text = config(upstream, guests='cache = "cache"')
     with running(tmp_path, text, {"g": versioned(1)}) as gateway:
         assert serving(gateway) == {"1"}
-    (entry,) = cache.iterdir()
+    (entry,) = cache.glob("*.guest")
     assert cache.stat().st_mode & 0o777 == 0o700
     made = entry.stat().st_ino
     with running(tmp_path, text, {}) as gateway:
@@ -83,7 +83,7 @@ def test_a_cache_that_was_tampered_with_is_not_run(upstream: Upstream, tmp_path:
     text = config(upstream, guests='cache = "cache"')
     with running(tmp_path, text, {"g": versioned(1)}):
         pass
-    (entry,) = (tmp_path / "cache").iterdir()
+    (entry,) = (tmp_path / "cache").glob("*.guest")
     data = bytearray(entry.read_bytes())
     data[len(data) // 2] ^= 1
     entry.write_bytes(data)
@@ -103,13 +103,13 @@ def test_without_a_cache_guests_are_compiled_and_it_is_said(upstream: Upstream, 
         put(gateway, versioned(2))
         wait_for_version(gateway, versioned(2), workers)
         assert serving(gateway) == {"2"}
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache").glob("*.guest")) == []
 
 
 def test_a_guest_is_never_loaded_compiled_from_the_folder(upstream: Upstream, tmp_path: Path) -> None:
     text = config(upstream, guests='cache = "cache"')
     with running(tmp_path, text, {"g": versioned(1)}) as gateway:
-        (entry,) = (tmp_path / "cache").iterdir()
+        (entry,) = (tmp_path / "cache").glob("*.guest")
         put(gateway, entry.read_bytes())
         assert "is not WebAssembly" in gateway.wait_for_log("was not replaced")
         assert fetch(gateway.public).status == 200
