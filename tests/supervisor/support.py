@@ -22,8 +22,8 @@ from tests.support.clocks import PATIENCE
 from tests.support.gateways import CACHED, GatewayProcess
 from tests.support.upstreams import Received
 
-# Below the half of a second for which a gateway that ends keeps idle connections.
-_HELD_UP = 0.25
+# Below the quarter of a second in which a gateway that ends takes a connection's next request to be on its way.
+_HELD_UP = 0.2
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Puts inherited sockets where a service manager would, and becomes the gateway.
 _LAUNCHER = """
@@ -184,12 +184,13 @@ class Load:
         wait_until(lambda: self.answered >= goal, f"{more} more answers", 2 * PATIENCE)
 
     def _run(self, keep: bool) -> None:
-        answered = 0.0
+        answered = asked_now = 0.0
         connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
         while not self._stop.is_set():
             begun = time.monotonic()
             reused = connection.sock is not None
             since = answered if reused else begun
+            asked, asked_now = asked_now, begun
             try:
                 connection.request("GET", "/")
                 response = connection.getresponse()
@@ -204,7 +205,8 @@ class Load:
                 connection.close()
                 time.sleep(0.01)
             except (OSError, http.client.HTTPException) as error:
-                held_up = begun - since > _HELD_UP
+                # From the request before: its answer may have lain there for a while.
+                held_up = begun - asked > _HELD_UP
                 if reused and (self._asks_again or held_up) and isinstance(error, ConnectionError):
                     connection.close()
                     continue

@@ -23,7 +23,8 @@ class Pair:
         self.tables = [SharedTable.create(64) for _ in range(2)]
         self.reports: list[list[str | None]] = [[], []]
         self.stores = [
-            LimitStore(url, table, reports.append) for table, reports in zip(self.tables, self.reports, strict=True)
+            LimitStore(url, table, reports.append, timeout=PATIENCE)
+            for table, reports in zip(self.tables, self.reports, strict=True)
         ]
 
     def request(self, which: int, limit: Limit = LIMIT, key: bytes = KEY) -> Verdict:
