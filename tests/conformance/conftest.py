@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import functools
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import msgpack
 import pytest
@@ -18,9 +22,11 @@ from guestbuild.node import install
 from guestbuild.places import BUILD
 from guestbuild.processes import run
 from guestbuild.rust_guests import build_rust
-from sentinel_host.abi.contract import HOOKS, LOG_LEVELS, PACKAGE, VERSION, Hook
+from sentinel_host.abi.codec import decode_outbound_request, encode_response
+from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, PACKAGE, VERSION, Hook
 from sentinel_host.errors import GuestError
-from sentinel_host.sandbox import GuestEngine, Limits
+from sentinel_host.native.guest import SUSPENDED
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits
 from sentinel_host.sandbox.artefact import read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
 
@@ -38,17 +44,28 @@ class Refused(Exception):
 class Native:
     """A guest behind the gateway's own call path."""
 
-    def __init__(self, blueprint: Blueprint, config: Any) -> None:
+    def __init__(self, blueprint: Blueprint, config: Any, services: Services) -> None:
         self._log = blueprint.engine.log
         self._log.drain()
+
+        async def fetch(request: bytes, label: str) -> tuple[int, bytes]:
+            answer = _service(services, request)
+            return (UNREACHABLE, b"") if answer is None else (-1, answer)
+
+        grants = Grants(GRANTS, http=HttpGrant(fetch))
         try:
-            self._instance = start(blueprint, msgpack.packb(config))
+            self._instance = start(dataclasses.replace(blueprint, grants=grants), msgpack.packb(config))
         except GuestError as error:
             raise Refused(error.reason) from None
 
     def call(self, hook: Hook, record: bytes, context: bytes = b"", last: bool = True) -> bytes:
         """The answer's bytes; ``nil`` for a hook that returns nothing."""
-        return self._instance.settle(self._instance.call(SLOTS[hook], record, context, last, "r")) or NIL
+        answer = self._instance.call(SLOTS[hook], record, context, last, "r")
+        while answer is SUSPENDED:
+            if self._instance.is_waiting:
+                asyncio.run(self._instance.ask())
+            answer = self._instance.resume()
+        return answer or NIL
 
     def lines(self) -> list[list[str]]:
         """What was logged since the last time, as ``[level, message]``."""
@@ -58,12 +75,17 @@ class Native:
 class Component:
     """The same file behind wasmtime-py's component API: no code of the gateway has a part in the call."""
 
-    def __init__(self, compiled: component.Component, engine: wasmtime.Engine, config: Any) -> None:
+    def __init__(self, compiled: component.Component, engine: wasmtime.Engine, config: Any, services: Services) -> None:
         self._lines: list[list[str]] = []
+        self._keys: dict[bytes, bytes] = {}
+        self._services = services
         self._store = wasmtime.Store(engine)
         linker = component.Linker(engine)
-        with linker.root() as root, root.add_instance(f"{PACKAGE}/log@{ABI}") as log:
-            log.add_func("write", self._write)
+        with linker.root() as root:
+            for interface, functions in self._host().items():
+                with root.add_instance(f"{PACKAGE}/{interface}@{ABI}") as instance:
+                    for name, function in functions.items():
+                        instance.add_func(name, function)
         self._instance = linker.instantiate(self._store, compiled)
         try:
             configure = self._function(BY_NAME["configure"])
@@ -91,8 +113,35 @@ class Component:
         lines, self._lines = self._lines, []
         return lines
 
+    def _host(self) -> dict[str, dict[str, Callable[..., Any]]]:
+        """What the example guests import, in plain Python."""
+        return {
+            "log": {"write": self._write},
+            "clock": {"wall": lambda store: time.time_ns()},
+            "metrics": {"add": lambda store, name, labels, value: None},
+            "kv": {"get": self._get, "set": self._set, "add": self._add},
+            "http-client": {"send": self._send},
+        }
+
     def _write(self, store: Any, level: str, message: str) -> None:
         self._lines.append([level, message])
+
+    def _get(self, store: Any, key: bytes) -> Any:
+        return self._keys.get(bytes(key))
+
+    def _set(self, store: Any, key: bytes, value: bytes, ttl: int) -> Any:
+        self._keys[bytes(key)] = bytes(value)
+
+    def _add(self, store: Any, key: bytes, delta: int, ttl: int) -> Any:
+        if len(key) > 1024:
+            return "too-large"
+        total = int.from_bytes(self._keys.get(bytes(key), b""), "little", signed=True) + delta
+        self._keys[bytes(key)] = total.to_bytes(8, "little", signed=True)
+        return total
+
+    def _send(self, store: Any, request: bytes) -> Any:
+        answer = _service(self._services, bytes(request))
+        return "unreachable" if answer is None else answer
 
     def _function(self, hook: Hook) -> Any:
         interface = self._instance.get_export_index(self._store, f"{PACKAGE}/{hook.interface}@{ABI}")
@@ -102,7 +151,22 @@ class Component:
         return self._instance.get_func(self._store, index)
 
 
-Start = Callable[[Path, Any], Any]
+Services = Mapping[str, Mapping[str, tuple[int, str]]]
+"""What HTTP services answer, by URL and body: status and body."""
+
+UNREACHABLE = HTTP_ERRORS.index("unreachable")
+
+
+def _service(services: Services, data: bytes) -> bytes | None:
+    request = decode_outbound_request(data)
+    answer = services.get(request.url, {}).get(request.body.decode())
+    return None if answer is None else encode_response(answer[0], [], answer[1].encode())
+
+
+class Start(Protocol):
+    """Starts the guest in a file with a configuration; the services are those that it may ask."""
+
+    def __call__(self, path: Path, config: Any, services: Services = MappingProxyType({})) -> Any: ...
 
 
 @pytest.fixture(scope="session")
@@ -112,9 +176,11 @@ def native() -> Start:
 
     @functools.cache
     def compiled(path: Path) -> Blueprint:
-        return Blueprint("guest", engine, *engine.prepare(read_artefact(path)), Limits())
+        # Each guest has keys of its own.
+        name = f"{path.parent.name}-{path.stem}"
+        return Blueprint(name, engine, *engine.prepare(read_artefact(path), GRANTS), Limits())
 
-    return lambda path, config: Native(compiled(path), config)
+    return lambda path, config, services=MappingProxyType({}): Native(compiled(path), config, services)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +192,7 @@ def as_component() -> Start:
     def compiled(path: Path) -> component.Component:
         return component.Component.from_file(engine, str(path))
 
-    return lambda path, config: Component(compiled(path), engine, config)
+    return lambda path, config, services=MappingProxyType({}): Component(compiled(path), engine, config, services)
 
 
 LANGUAGES = ["rust", "assemblyscript"]

@@ -100,10 +100,12 @@ def test_case(file: Path, case: dict[str, Any], head: dict[str, Any], native: St
             assert expect["error_contains"] in str(refused.value)
             assert "error_omits" not in expect or expect["error_omits"] not in str(refused.value)
             continue
-        guest = begin(file, config)
+        guest = begin(file, config, case.get("services", {}))
         if case["hook"] != "configure":
-            guest.lines()
             hook, context = BY_NAME[case["hook"]], case.get("context", "").encode()
+            for _ in range(case.get("before", 0)):
+                guest.call(hook, record(case["hook"], head), context)
+            guest.lines()
             if expect["action"] == "chunks":
                 answers = [guest.call(hook, chunk, context, last) for chunk, last in pieces(case)]
                 assert answers == [expected_piece(answer) for answer in expect["answers"]]

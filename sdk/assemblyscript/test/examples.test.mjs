@@ -73,7 +73,7 @@ function expectedChunk(answer) {
   return pack([1, [answer.status, (answer.headers ?? []).map(field), Buffer.from(answer.body ?? "")]]);
 }
 
-for (const name of ["api-key-auth", "header-injection", "json-validator", "path-rewrite", "redactor"]) {
+for (const name of ["api-key-auth", "daily-quota", "header-injection", "json-validator", "path-rewrite", "redactor"]) {
   describe(name, () => {
     const table = JSON.parse(readFileSync(`${EXAMPLES}/cases/${name}.json`, "utf8"));
     let module;
@@ -102,6 +102,7 @@ for (const name of ["api-key-auth", "header-injection", "json-validator", "path-
         }
         const lists = [record(hook, { ...table.defaults[hook], ...head })];
         if (hook === "on-response") lists.push(Buffer.from(context));
+        for (let i = 0; i < (entry.before ?? 0); ++i) guest.call(METHODS[hook], ...lists);
         assert.equal(guest.call(METHODS[hook], ...lists).toString("hex"), expected(hook, expect).toString("hex"));
         assert.deepEqual(guest.lines, expect.log ?? []);
       });

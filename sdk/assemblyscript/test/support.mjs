@@ -34,12 +34,26 @@ export function compileText(text) {
 export class Instance {
   constructor(module) {
     this.lines = [];
+    this.keys = new Map();
     const write = (level, start, length) => void this.lines.push([LEVELS[level], this.bytes(start, length).toString()]);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(module), {
       "sentinel:gateway/log@0.1.0": { write },
+      "sentinel:gateway/kv@0.1.0": { add: (...args) => this.add(...args) },
+      "sentinel:gateway/metrics@0.1.0": { add: () => undefined },
     });
     this.exports = instance.exports;
     this.exports._initialize();
+  }
+
+  /** `kv.add` for keys that last. */
+  add(start, length, delta, ttl, area) {
+    const view = new DataView(this.exports.memory.buffer);
+    const key = this.bytes(start, length).toString("hex");
+    view.setUint8(area, length > 1024 ? 1 : 0);
+    if (length > 1024) return view.setUint8(area + 8, 1);
+    const sum = (this.keys.get(key) ?? 0n) + delta;
+    this.keys.set(key, sum);
+    return view.setBigInt64(area + 8, sum, true);
   }
 
   /** A copy of guest memory. */
