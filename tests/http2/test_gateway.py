@@ -45,6 +45,11 @@ path = "/impatient"
 upstream = "impatient"
 
 [[route]]
+path = "/limited"
+upstream = "origin"
+limit = { requests = 2, window = "10m" }
+
+[[route]]
 path = "/nobody"
 upstream = "nobody"
 
@@ -102,6 +107,11 @@ def test_a_request_arrives_as_http1(peer: Peer, origin: Upstream) -> None:
     assert received.values("te") == received.values("x-principal") == []
     assert received.values("x-forwarded-host") == ["a.example"]
     assert received.values("via") == ["2 sentinel"]
+
+
+def test_a_limit_answers_429(peer: Peer, origin: Upstream) -> None:
+    """Its status is a member of an enumeration, which was taken for no status at all: 500."""
+    assert [peer.get(number, b"/limited").status for number in (1, 3, 5)] == [200, 200, 429]
 
 
 def test_bodies_without_a_length_go_on_chunked(peer: Peer, origin: Upstream) -> None:

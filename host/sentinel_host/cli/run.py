@@ -13,6 +13,7 @@ from sentinel_host.control.token import admin_token
 from sentinel_host.hotload.cache import cache_directory
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.server import QuicEndpoint, open_quic
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.alone import run_alone
 from sentinel_host.supervisor.fairness import COUNTS, create_counts
@@ -54,7 +55,13 @@ def _run_alone(source: ConfigSource, config: Config, listeners: Listeners, notif
         write_guest_lines,
         read_config=lambda: parse_source(read_source(source.file, source.upstream, source.bind)),
     )
-    run_alone(serving, [*public, *([admin] if admin is not None else [])], notifier, _admin_access(config))
+    listening = [*public, *([admin] if admin is not None else [])]
+    run_alone(serving, listening, notifier, _admin_access(config), _open_quic(config))
+
+
+def _open_quic(config: Config) -> QuicEndpoint | None:
+    address, tls = config.server.quic_bind, config.server.tls
+    return open_quic("public", address, tls.cert, tls.key) if address is not None and tls is not None else None
 
 
 def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier) -> None:

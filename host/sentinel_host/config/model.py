@@ -66,6 +66,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
+    quic_bind: str | None = None
     admin: str | None = None
     admin_token: str | None = None
     admin_token_file: str | None = None

@@ -71,6 +71,8 @@ def _verify_server(config: Config) -> None:
         raise _fail(config, "server.bind", "at least one address is needed")
     if server.admin is not None:
         addresses.append(("server.admin", server.admin))
+    if server.quic_bind is not None:
+        _verify_quic(config, server.quic_bind)
     seen: dict[tuple[str, int], str] = {}
     for at, address in addresses:
         try:
@@ -104,6 +106,17 @@ def _verify_server(config: Config) -> None:
     for index, name in enumerate(server.identity_headers):
         if not _FIELD_NAME(name):
             raise _fail(config, f"server.identity_headers[{index}]", f"{name!r} is not a lower-case header name")
+
+
+def _verify_quic(config: Config, address: str) -> None:
+    try:
+        split_address(address)
+    except ValueError as error:
+        raise _fail(config, "server.quic_bind", str(error)) from None
+    if config.server.tls is None:
+        raise _fail(config, "server.quic_bind", "HTTP/3 is always encrypted: server.tls is needed")
+    if config.server.workers != 1:
+        raise _fail(config, "server.quic_bind", "HTTP/3 is served by one worker: server.workers must be 1")
 
 
 def _verify_upstreams(config: Config) -> None:

@@ -18,6 +18,7 @@ from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
 from sentinel_host.server.http2 import Http2Connections
+from sentinel_host.server.quic import QuicEndpoint, advertising
 from sentinel_host.server.sockets import take_no_more
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ async def serve(
     shutdown: Callable[[], Awaitable[Any]],
     grace: float,
     ready: Callable[[], None] = lambda: None,
+    quic: QuicEndpoint | None = None,
 ) -> None:
     """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
 
@@ -71,7 +73,7 @@ async def serve(
     if lifespan_task.done():
         lifespan_task.result()
     try:
-        await _accept(app, endpoints, connections, state, shutdown, grace, ready)
+        await _accept(app, endpoints, connections, state, shutdown, grace, ready, quic)
     finally:
         await lifespan.wait_for_shutdown()
         lifespan_task.cancel()
@@ -88,14 +90,19 @@ async def _accept(
     shutdown: Callable[[], Awaitable[Any]],
     grace: float,
     ready: Callable[[], None],
+    quic: QuicEndpoint | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     connections.start(loop)
     servers: list[asyncio.AbstractServer] = []
+    datagrams: asyncio.DatagramTransport | None = None
     try:
+        if quic is not None:
+            datagrams = await _open_quic(quic, Listener(quic.name, app, state), connections)
         for endpoint in endpoints:
-            http2 = Http2Connections(endpoint.name, app, state, connections)
-            listener = Listener(endpoint.name, app, state, http2.hand_over)
+            served = app if quic is None or endpoint.tls is None else advertising(app, quic.port)
+            http2 = Http2Connections(endpoint.name, served, state, connections)
+            listener = Listener(endpoint.name, served, state, http2.hand_over)
             factory = _factory(listener, connections)
             server = await loop.create_server(
                 factory,
@@ -115,6 +122,18 @@ async def _accept(
         await _let_begin(endpoints, grace)
         await connections.drain(max(0.0, until - loop.time()))
         connections.stop()
+        if datagrams is not None:
+            datagrams.close()
+
+
+async def _open_quic(endpoint: QuicEndpoint, listener: Listener, connections: Connections) -> asyncio.DatagramTransport:
+    # An extra: what it needs is there, or the endpoint could not have been made.
+    from sentinel_host.server.http3 import Http3Socket
+
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Http3Socket(listener, connections, endpoint.certificate), sock=endpoint.socket
+    )
+    return transport
 
 
 async def _accept_the_last(endpoints: Sequence[Endpoint], grace: float) -> None:

@@ -26,19 +26,21 @@ _NO_NEW_CONNECTION: Final = (
 )
 
 
-def bind(address: str) -> socket.socket:
+def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
     """A bound, not yet listening socket for ``host:port`` or ``[v6]:port``; port 0 takes a free one (see `address_of`).
 
-    Raises `ConfigError` that names the address.
+    ``kind`` may be that of datagrams. Raises `ConfigError` that names the address.
     """
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ConfigError(f"{address}: expected host:port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, kind)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind is socket.SOCK_STREAM:
+            # Datagram sockets of several processes could share the address, and take each other's.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # A bind of [::] beside one of 0.0.0.0 must not collide, whatever the system's default is.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

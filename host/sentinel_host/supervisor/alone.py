@@ -12,20 +12,26 @@ from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
-from sentinel_host.server import run, serve
+from sentinel_host.server import QuicEndpoint, run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.serving import Serving, settle
 
 
-def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, access: AdminAccess) -> None:
+def run_alone(
+    serving: Serving,
+    listeners: list[Listening],
+    notifier: Notifier,
+    access: AdminAccess,
+    quic: QuicEndpoint | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
 
     Raises `SentinelError` when it cannot start.
     """
     endpoints = [listening.endpoint() for listening in listeners]
-    alone = _Alone(serving, listeners, notifier)
+    alone = _Alone(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
     install_admin(serving.gateway, alone, access)
 
     async def main() -> None:
@@ -49,6 +55,7 @@ def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, 
             shutdown=stop.wait,
             grace=serving.grace,
             ready=alone.ready,
+            quic=quic,
         )
         notifier.close()
 
@@ -61,7 +68,7 @@ def run_alone(serving: Serving, listeners: list[Listening], notifier: Notifier, 
 class _Alone:
     """The `Overview` of one process."""
 
-    def __init__(self, serving: Serving, listeners: list[Listening], notifier: Notifier) -> None:
+    def __init__(self, serving: Serving, listeners: list[Listening | QuicEndpoint], notifier: Notifier) -> None:
         self._serving = serving
         self._listeners = listeners
         self._notifier = notifier

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from sentinel_host.server import QuicEndpoint
 from sentinel_host.supervisor.listeners import Listening
 
 
-def announce(listeners: Iterable[Listening]) -> None:
+def announce(listeners: Iterable[Listening | QuicEndpoint]) -> None:
     """Say where: one line per listener, for people and for programs that asked for port 0."""
     for listening in listeners:
         print(f"sentinel: {listening}", file=sys.stderr, flush=True)

@@ -77,6 +77,12 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ('[server]\nidentity_headers = ["X-User"]', "gw.toml: server.identity_headers[0]: 'X-User' is not"),
         ('[server.limits]\nhead_bytes = "5x"', "gw.toml: server.limits.head_bytes: expected a size"),
         ("[server.limits]\nhead_time = 5", "gw.toml: server.limits.head_time: expected a duration"),
+        ('[server]\nquic_bind = "x"', "gw.toml: server.quic_bind: expected an address"),
+        ('[server]\nquic_bind = "127.0.0.1:1"', "gw.toml: server.quic_bind: HTTP/3 is always encrypted"),
+        (
+            '[server]\nquic_bind = "127.0.0.1:1"\nworkers = 2\ntls = { cert = "c", key = "k" }',
+            "gw.toml: server.quic_bind: HTTP/3 is served by one worker",
+        ),
         ("[server.limits]\nidle_frames = 0", "gw.toml: server.limits.idle_frames: expected at least 1, got 0"),
         ("[guest.a]\nbodies = 0", "gw.toml: guest.a.bodies: expected 1 to 10000"),
         ("[guest.a]\nmemory = 5", "gw.toml: guest.a.memory: expected a size"),

@@ -35,6 +35,9 @@ _RECENT: Final = 0.25
 class Http2Protocol(ReceivingSide):
     """Takes a connection over from the lane, or is a transport's first protocol."""
 
+    version = "2"
+    """What applications see; HTTP/3 brings its own frames to the same streams."""
+
     __slots__ = ("_going", "_idle_ends", "_listener", "_running", "_used", "app", "extensions", "read_deadline")
 
     def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
@@ -116,7 +119,7 @@ class Http2Protocol(ReceivingSide):
         scope = {
             "type": "http",
             "asgi": _ASGI,
-            "http_version": "2",
+            "http_version": self.version,
             "method": head.method,
             "scheme": self._scheme,
             "path": unquote(path) if "%" in path else path,

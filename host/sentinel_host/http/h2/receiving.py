@@ -119,7 +119,9 @@ class ReceivingSide(FramingSide):
             return
         if size != len(payload):
             stream.give_credit(size - len(payload))
-        ended = flags & wire.END_STREAM
+        self._body(number, stream, payload, bool(flags & wire.END_STREAM))
+
+    def _body(self, number: int, stream: Stream, payload: bytes, ended: bool) -> None:
         if payload:
             stream.received += len(payload)
             if stream.expected >= 0:

@@ -74,7 +74,7 @@ def encode_head(status: object, headers: Iterable[tuple[bytes, bytes]]) -> tuple
 
     Raises `ValueError` for what may not be written and for a malformed or repeated Content-Length.
     """
-    if type(status) is not int or not 200 <= status <= 999:
+    if not isinstance(status, int) or not 200 <= status <= 999:
         raise ValueError(f"not a final status: {status!r}")
     length = -1
     dated = False

@@ -1,0 +1,87 @@
+"""aioquic's connection, with windows that follow what applications take, and a look at what is still to be sent.
+
+Rule 1: aioquic doubles a stream's window as soon as half of it has arrived, read or not: a client could make us hold
+        whatever an application does not read. Here a stream may send one window beyond what was taken of it.
+Rule 2: Everything that is no public part of aioquic is touched in this file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aioquic.h3.connection import FrameType, H3Connection, encode_frame
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection, stream_is_unidirectional
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from aioquic.quic.stream import QuicStream
+
+
+class Quic(QuicConnection):
+    """``held`` tells how many bytes of a stream have arrived and were not taken."""
+
+    def __init__(self, configuration: QuicConfiguration, destination_id: bytes) -> None:
+        super().__init__(configuration=configuration, original_destination_connection_id=destination_id)
+        self.held: Callable[[int], int] = lambda stream: 0
+
+    def unsent(self, stream: int) -> int:
+        """Bytes of a stream that were written and that the peer has not acknowledged."""
+        known = self._streams.get(stream)
+        return 0 if known is None else len(known.sender._buffer)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether there is such a stream among those of requests."""
+        return any(
+            stream.sender._buffer or not (stream.sender.buffer_is_empty or stream.sender.is_finished)
+            for number, stream in self._streams.items()
+            if not stream_is_unidirectional(number)
+        )
+
+    def has_ended(self, stream: int) -> bool:
+        """Whether the peer has sent all of a stream."""
+        known = self._streams.get(stream)
+        return known is None or known.receiver.is_finished
+
+    def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
+        number = stream.stream_id
+        if number is not None and not stream_is_unidirectional(number):
+            window = self.configuration.max_stream_data
+            most = stream.receiver.starting_offset() - self.held(number) + window
+            if most >= stream.max_stream_data_local + window // 2:
+                stream.max_stream_data_local = most
+            stream = _Credit(stream)
+        super()._write_stream_limits(builder, space, stream)
+
+
+class _Credit(QuicStream):
+    """A stream of which nothing seems to have arrived: aioquic tells the peer of its window, and raises it no more."""
+
+    def __init__(self, stream: QuicStream) -> None:
+        super().__init__(stream_id=stream.stream_id)
+        self._stream = stream
+
+    @property
+    def max_stream_data_local(self) -> int:
+        return self._stream.max_stream_data_local
+
+    @max_stream_data_local.setter
+    def max_stream_data_local(self, value: int) -> None:
+        pass
+
+    @property
+    def max_stream_data_local_sent(self) -> int:
+        return self._stream.max_stream_data_local_sent
+
+    @max_stream_data_local_sent.setter
+    def max_stream_data_local_sent(self, value: int) -> None:
+        if hasattr(self, "_stream"):
+            self._stream.max_stream_data_local_sent = value
+
+
+def say_goaway(h3: H3Connection, quic: QuicConnection, following: int) -> None:
+    """RFC 9114 section 5.2: no request from stream ``following`` on is served. aioquic has no call for it."""
+    control = h3._local_control_stream_id
+    if control is not None:
+        # A variable-length integer of eight bytes (RFC 9000 section 16).
+        quic.send_stream_data(control, encode_frame(FrameType.GOAWAY, (following | 3 << 62).to_bytes(8, "big")))

@@ -1,0 +1,121 @@
+"""HTTP/3 for one worker: a UDP socket whose datagrams go to the connections that they name.
+
+Rule 1: At most `_MAX_HANDSHAKES` connections may be in their handshake, whose senders nobody has seen to receive
+        anything: who cannot get in comes over TCP.
+Rule 2: What aioquic does not expect ends one connection, never the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final, cast
+
+from aioquic._buffer import Buffer
+from aioquic.h3.connection import H3_ALPN
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation, pull_quic_header
+
+from sentinel_host.http.h3 import Http3Protocol, Path, Quic
+from sentinel_host.http.lane import Connections, Listener
+
+_log = logging.getLogger(__name__)
+
+_ID_LENGTH: Final = 8
+# RFC 9000 section 14.1: what is smaller begins no connection, so that nobody is made to send more than was received.
+_LEAST_FIRST: Final = 1200
+_MAX_HANDSHAKES: Final = 1000
+Address = tuple[Any, ...]
+
+
+class Http3Socket(asyncio.DatagramProtocol):
+    """Finds the connection of each datagram by the id that it names, and begins new ones."""
+
+    def __init__(self, listener: Listener, connections: Connections, certificate: tuple[str, str]) -> None:
+        limits = connections.limits
+        self._listener = listener
+        self._extensions = listener.extensions()
+        self._connections = connections
+        self._by_id: dict[bytes, Http3Protocol] = {}
+        self._handshakes = 0
+        self._transport: asyncio.DatagramTransport
+        self._own: Address = ()
+        self._configuration = QuicConfiguration(
+            is_client=False,
+            alpn_protocols=H3_ALPN,
+            connection_id_length=_ID_LENGTH,
+            # Deadlines end connections; this is for peers that are gone without a word.
+            idle_timeout=max(limits.keep_alive_idle, limits.body_idle, limits.write_stalled) + 1,
+            max_stream_data=max(limits.body_buffer, 2 * limits.head_bytes),
+        )
+        self._configuration.load_cert_chain(*certificate)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is there."""
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._own = transport.get_extra_info("sockname")
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """One datagram."""
+        try:
+            header = pull_quic_header(Buffer(data=data), host_cid_length=_ID_LENGTH)
+        except ValueError:
+            return
+        versions = self._configuration.supported_versions
+        known = self._by_id.get(header.destination_cid)
+        if known is None:
+            if header.version is None or len(data) < _LEAST_FIRST:
+                return
+            if header.version not in versions:
+                if header.packet_type is not QuicPacketType.VERSION_NEGOTIATION:
+                    answer = encode_quic_version_negotiation(header.destination_cid, header.source_cid, versions)
+                    self._transport.sendto(answer, addr)
+                return
+            if header.packet_type is not QuicPacketType.INITIAL or self._connections.closing:
+                return
+            if self._handshakes >= _MAX_HANDSHAKES:
+                self._connections.hit("connections")
+                return
+            known = self._begin(header.destination_cid, addr)
+        try:
+            known.receive(data, addr)
+        except Exception:
+            _log.exception("a connection of HTTP/3 failed")
+            known.abort()
+
+    def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
+        quic = Quic(self._configuration, destination_id)
+        ids = {destination_id, quic.host_cid}
+        in_handshake = True
+
+        def knows(connection_id: bytes, alive: bool) -> None:
+            if alive:
+                ids.add(connection_id)
+                self._by_id[connection_id] = protocol
+            else:
+                ids.discard(connection_id)
+                self._by_id.pop(connection_id, None)
+
+        def shaken() -> None:
+            nonlocal in_handshake
+            if in_handshake:
+                in_handshake = False
+                self._handshakes -= 1
+
+        def forget() -> None:
+            shaken()
+            for connection_id in ids:
+                self._by_id.pop(connection_id, None)
+
+        self._handshakes += 1
+        protocol = Http3Protocol(
+            self._listener,
+            self._extensions,
+            self._connections,
+            quic,
+            (address, self._own),
+            Path(self._transport.sendto, knows, shaken, forget),
+        )
+        for connection_id in ids:
+            self._by_id[connection_id] = protocol
+        return protocol
