@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.cli import main
+from tests.hotload.releases import ask, command, config, put, told, version, wait_for_answer
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
 from tests.support.upstreams import running_upstream
@@ -58,9 +59,9 @@ def test_a_signed_guest_serves_and_tells_who_signed_it(folder: Path, capsys: pyt
     assert told[0].startswith("as api-key-auth, version 7, by key ")
     assert told[1] == "no"
     with running_upstream() as upstream:
-        config = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
-        assert main(["check", "--config", str(config)]) == 0
-        with sentinel_run(config) as gateway:
+        file = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        assert main(["check", "--config", str(file)]) == 0
+        with sentinel_run(file) as gateway:
             assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).body == b"hello"
             assert fetch(gateway.public).status == 401
 
@@ -77,8 +78,8 @@ def test_what_is_not_signed_for_its_place_answers_503(folder: Path, arguments: t
     if arguments:
         sign("api-key-auth.wasm", *arguments)
     with running_upstream() as upstream:
-        config = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
-        with sentinel_run(config) as gateway:
+        file = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        with sentinel_run(file) as gateway:
             assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).status == 503
             fault = fetch(gateway.admin, "/readyz").body.decode()
             assert "api-key-auth.wasm" in fault
@@ -87,16 +88,14 @@ def test_what_is_not_signed_for_its_place_answers_503(folder: Path, arguments: t
 
 
 def test_openssl_can_make_the_keys(folder: Path) -> None:
-    for command in (
+    for openssl in (
         ["openssl", "genpkey", "-algorithm", "ed25519", "-out", "made.key"],
         ["openssl", "pkey", "-in", "made.key", "-pubout", "-out", "release.pub"],
     ):
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(openssl, check=True, capture_output=True)
     sign("api-key-auth.wasm", "--key", "made.key", "--version", "1")
-    config = write_config(
-        folder, CONFIG.format(url="http://127.0.0.1:9"), {"api-key-auth": folder / "api-key-auth.wasm"}
-    )
-    assert main(["check", "--config", str(config)]) == 0
+    file = write_config(folder, CONFIG.format(url="http://127.0.0.1:9"), {"api-key-auth": folder / "api-key-auth.wasm"})
+    assert main(["check", "--config", str(file)]) == 0
 
 
 def test_the_command_refuses_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,3 +120,50 @@ def test_a_gateway_without_keys_does_without_the_library() -> None:
     """cryptography takes 30 ms and 8 MiB in each worker."""
     code = "import sys, sentinel_host.cli, sentinel_host.gateway; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def signed_version(folder: Path, name: str, number: int | None, *, as_name: str = "versioned") -> bytes:
+    """A version of the guest, signed with the release key as that number."""
+    file = folder / "versioned.wasm"
+    file.write_bytes(version(name))
+    if number is not None:
+        sign(str(file), "--key", "release.key", "--version", str(number), "--name", as_name)
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_while_it_serves_only_signed_versions_come_and_none_goes_down(folder: Path, workers: int) -> None:
+    """Over a restart as well; what is rolled back on purpose may be started with again."""
+    text = config(workers=workers) + '[guests]\nverify_keys = ["release.pub"]\ncache = "state"\n'
+    file = write_config(folder, text, {"versioned": signed_version(folder, "three", 3)})
+    with sentinel_run(file) as gateway:
+        wait_for_answer(gateway, "three")
+        put(gateway, signed_version(folder, "five", 5))
+        wait_for_answer(gateway, "five", 6)
+        assert told(gateway)["version"] == 5
+        whole = signed_version(folder, "nine", 9)
+        forged = whole[:-1] + bytes([whole[-1] ^ 1])
+        for data, reason in (
+            (signed_version(folder, "four", 4), "is version 4, and version 5 has served: a downgrade"),
+            (signed_version(folder, "bare", None), "is not signed"),
+            (signed_version(folder, "nine", 9, as_name="other"), "is signed as 'other'"),
+            (forged, "changed after it was signed"),
+        ):
+            put(gateway, data)
+            line = gateway.wait_for_log(reason, 40)
+            assert "versioned.wasm" in line
+            assert {ask(gateway)[1] for _ in range(4)} == {b"five"}
+        put(gateway, signed_version(folder, "five", 5))
+    write_config(folder, text, {"versioned": signed_version(folder, "four", 4)})
+    with sentinel_run(file) as gateway:
+        assert ask(gateway)[0] == 503
+        assert "a downgrade" in gateway.wait_for_log("is not in service")
+        put(gateway, signed_version(folder, "six", 6))
+        wait_for_answer(gateway, "six")
+        put(gateway, signed_version(folder, "seven", 7))
+        wait_for_answer(gateway, "seven", 6)
+        assert command(gateway, "rollback", "versioned") == 0
+        wait_for_answer(gateway, "six", 6)
+    write_config(folder, text, {"versioned": signed_version(folder, "six", 6)})
+    with sentinel_run(file) as gateway:
+        wait_for_answer(gateway, "six")
