@@ -217,6 +217,6 @@ def _build(language: str, name: str, sources: Path) -> Path:
         return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
     install(SDK)
     path = out / f"{name}.wasm"
-    command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path))
+    command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path), "--source-map")
     run(command, f"building the guest {name} in AssemblyScript")
     return path

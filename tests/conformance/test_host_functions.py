@@ -11,11 +11,14 @@ import pytest
 
 from sentinel_host.abi.codec import decode_outbound_request, encode_config, encode_request_head, encode_response
 from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS
+from sentinel_host.errors import GuestTrap
 from sentinel_host.messages import OutboundRequest, RequestHead, Response
 from sentinel_host.native.plan import Fetch
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, load_guest
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, compile_guest, load_compiled, load_guest
 from sentinel_host.sandbox.grants import ALL
 
+HERE = Path(__file__).parent
+SOURCES = (HERE / "rust/host-functions/src/lib.rs", HERE / "assemblyscript-host/assembly/index.ts")
 HEAD = encode_request_head(RequestHead("GET", "/", None, [], "http", "h", "192.0.2.1", "r", "/", "1.1"))
 
 Calls = Callable[..., list[str]]
@@ -144,3 +147,15 @@ def test_http_errors(calls: Calls, engine: GuestEngine) -> None:
 
 def test_http_without_targets(calls: Calls) -> None:
     assert calls("http GET http://a b 0") == ["Denied"]
+
+
+def test_the_backtrace_of_a_trap_names_lines(calling_guest: Path, engine: GuestEngine) -> None:
+    """By DWARF or a source map, read where the guest is compiled; the worker only looks an offset up."""
+    compiled = compile_guest(calling_guest.read_bytes(), "host-functions.wasm")
+    guest = load_compiled(compiled, "host-functions", "host-functions.wasm", engine, grants=ALL)
+    source = next(path for path in SOURCES if path.suffix == (".rs" if calling_guest.parent.name == "rust" else ".ts"))
+    wanted = 1 + next(at for at, line in enumerate(source.read_text().splitlines()) if "tests look for this" in line)
+    middleware = guest.middleware(encode_config({"calls": ["trap now"]}))
+    with pytest.raises(GuestTrap) as caught:
+        middleware.on_request(HEAD, "r")
+    assert any(f"/{source.name}:{wanted})" in frame for frame in caught.value.backtrace), caught.value.backtrace

@@ -207,3 +207,20 @@ def test_every_error_reaches_the_guest(load: Load) -> None:
             assert (context[0], context[4]) == (1, error)
 
     asyncio.run(main())
+
+
+@both_loops
+def test_lines_of_a_suspended_call_know_their_request(load: Load, engine: GuestEngine, run: Run) -> None:
+    """They had no request id when the log was drained before the call had ended: the label came with its end."""
+
+    async def main() -> None:
+        service = Service()
+        middleware = load("granted/http_logs", granting(service)).middleware()
+        call = asyncio.ensure_future(ask(middleware, b"x"))
+        await service.has_begun()
+        assert engine.log.drain()[0] == [("http_logs", "r", "info", "before")]
+        service.go.set()
+        await call
+        assert engine.log.drain()[0] == [("http_logs", "r", "info", "after")]
+
+    run(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import re
+from typing import NamedTuple
 
 from wasmtime import Frame, Trap, WasmtimeError, _bindings
 from wasmtime._trap import FrameList
@@ -53,11 +54,18 @@ _WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " i
 _NUMBER = re.compile(r"^\d+: ")
 
 
+class WasmFrame(NamedTuple):
+    """``name`` is ``module!function``, ``offset`` where the instruction stands in the core module's bytes."""
+
+    name: str
+    offset: int
+
+
 class CallFailed(Exception):
     """A call failed, and its instance may not be called again.
 
     ``reason`` is one line; ``trapped`` tells guest code that stopped from an answer that breaks the ABI, ``timed_out``
-    that it was stopped at its deadline; ``frames`` are the Wasm frames as ``module!function``, innermost first.
+    that it was stopped at its deadline; ``frames`` are the Wasm frames, innermost first.
     ``phase`` is the step of starting that failed, `Phase.SERVING` for a hook.
     """
 
@@ -65,7 +73,7 @@ class CallFailed(Exception):
         self,
         failure: Failure,
         reason: str,
-        frames: tuple[str, ...] = (),
+        frames: tuple[WasmFrame, ...] = (),
         *,
         phase: Phase,
         trapped: bool = False,
@@ -112,8 +120,9 @@ def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool)
     return CallFailed(failure, reason, frames, phase=phase, trapped=trapped, timed_out=timed_out)
 
 
-def _frame(frame: Frame) -> str:
-    return f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
+def _frame(frame: Frame) -> WasmFrame:
+    name = f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
+    return WasmFrame(name, frame.module_offset)
 
 
 def last_line(text: str) -> str:

@@ -77,16 +77,14 @@ class NativeGuest:
         if length <= _SUSPENDED:
             self._lent = (first, second)
             self._label_ = label
-            self.is_waiting = length == _WAITING
-            return SUSPENDED
+            return self._suspended(length)
         return self._result(length, label)
 
     def resume(self) -> bytes | Suspension | None:
         """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
         length = _resume(self._handle)
         if length <= _SUSPENDED:
-            self.is_waiting = length == _WAITING
-            return SUSPENDED
+            return self._suspended(length)
         self._lent = None
         return self._result(length, self._label_)
 
@@ -137,6 +135,13 @@ class NativeGuest:
         if length > self._capacity:
             self._view_output()
         return self._view[:length]
+
+    def _suspended(self, length: int) -> Suspension:
+        self.is_waiting = length == _WAITING
+        # The log may be drained before the call goes on.
+        if lib.snt_guest_wrote(self._handle):
+            self._label(self._label_)
+        return SUSPENDED
 
     def _label(self, label: str) -> None:
         # Only for lines that the buffer kept, so that the labels are as bounded as the lines.

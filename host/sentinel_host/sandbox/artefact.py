@@ -16,13 +16,15 @@ from sentinel_host.sandbox.text import one_line
 MAX_BYTES = 64 * 1024 * 1024
 
 SELF_TEST = "sentinel:self-test"
+SOURCE_MAP = "sentinel:source-map"
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the whole file's.
 
-    ``self_test`` is the content of its section of that name, empty without one; see `sentinel_host.sandbox.cases`.
+    ``self_test`` is the content of its section of that name, empty without one; see `sentinel_host.sandbox.cases`;
+    ``source_map`` the same, see `sentinel_host.sandbox.sourcemap`.
     """
 
     path: str
@@ -32,6 +34,7 @@ class Artefact:
     size: int
     producers: binary.Producers
     self_test: bytes = b""
+    source_map: bytes = b""
 
     @property
     def language(self) -> str | None:
@@ -90,16 +93,18 @@ def parse_artefact(data: bytes, path: str) -> Artefact:
             for field, pairs in binary.producers(core).items():
                 told.setdefault(field, pairs)
         # Compilers put it into the core module; whoever adds it later, into the file.
-        tests = [part for whole in ((data, core) if wrapped else (data,)) for part in _self_tests(whole)]
-        if len(tests) > 1:
-            raise binary.MalformedWasm(f"has {len(tests)} sections {SELF_TEST}")
+        whole = (data, core) if wrapped else (data,)
+        self_test, source_map = _only_section(whole, SELF_TEST), _only_section(whole, SOURCE_MAP)
     except binary.MalformedWasm as error:
         raise GuestLoadError(f"{path}: {one_line(str(error))}") from None
-    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told, *tests)
+    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told, self_test, source_map)
 
 
-def _self_tests(data: bytes) -> list[bytes]:
-    return [section.body for section in binary.custom_sections(data, SELF_TEST)]
+def _only_section(files: tuple[bytes, ...], name: str) -> bytes:
+    found = [section.body for data in files for section in binary.custom_sections(data, name)]
+    if len(found) > 1:
+        raise binary.MalformedWasm(f"has {len(found)} sections {name}")
+    return found[0] if found else b""
 
 
 def _main_module(component: bytes) -> bytes:

@@ -18,6 +18,7 @@ COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
 
 _CUSTOM = 0
 _EXPORT = 7
+_CODE = 10
 _COMPONENT_CORE_MODULE = 1
 
 _EXPORT_KINDS = ("func", "table", "memory", "global", "tag")
@@ -125,6 +126,11 @@ def exports(module: bytes) -> dict[str, str]:
                 raise MalformedWasm(f"export {name} has an unknown kind {kind}")
             found[name] = _EXPORT_KINDS[kind]
     return found
+
+
+def code_offset(module: bytes) -> int | None:
+    """Where the content of a core module's code section begins."""
+    return next((reader.at for number, reader in _sections(module) if number == _CODE), None)
 
 
 def custom_sections(data: bytes, name: str) -> list[CustomSection]:

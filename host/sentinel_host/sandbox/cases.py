@@ -1,6 +1,6 @@
 """The cases of a guest's self-test: what its author wrote as JSON, as records for hooks, and judged answers.
 
-wit/ABI.md section 6 is the format. No engine is needed here.
+wit/ABI.md section 7 is the format. No engine is needed here.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from wasmtime import Engine, Module, WasmtimeError
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.native.failure import last_line
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact
+from sentinel_host.sandbox.lines import pack_lines
 from sentinel_host.sandbox.settings import engine_config
 from sentinel_host.sandbox.text import one_line
 
@@ -30,6 +31,7 @@ class CompiledGuest(msgspec.Struct, frozen=True):
     sdk: str | None
     self_test: bytes
     code: bytes
+    lines: bytes = b""
 
 
 @cache
@@ -57,6 +59,7 @@ def compile_guest(data: bytes, path: str) -> CompiledGuest:
         sdk=artefact.sdk,
         self_test=artefact.self_test,
         code=code,
+        lines=pack_lines(artefact),
     )
 
 

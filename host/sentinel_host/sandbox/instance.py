@@ -9,13 +9,14 @@ from wasmtime import InstancePre
 
 from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
 from sentinel_host.errors import GuestError, GuestProtocolError, GuestTimeout, GuestTrap
-from sentinel_host.native.failure import CallFailed, Failure, Phase
+from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
+from sentinel_host.sandbox.lines import NO_LINES, LineTable
 from sentinel_host.sandbox.text import one_line
 from sentinel_host.sandbox.trial import Health
 
@@ -41,6 +42,7 @@ class Blueprint:
     checked: CheckedGuest
     limits: Limits
     grants: Grants = NONE
+    lines: LineTable = NO_LINES
     health: Health = field(default_factory=Health, compare=False)
 
     def new_plan(self) -> Plan:
@@ -89,7 +91,7 @@ def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> Nati
             answer = instance.resume()
     except CallFailed as failed:
         instance.close()
-        raise guest_error(blueprint.name, "start", failed, deadline) from None
+        raise guest_error(blueprint, "start", failed, deadline) from None
     except GuestTimeout:
         instance.close()
         raise
@@ -106,11 +108,12 @@ def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:
     return GuestTimeout(name, hook, f"did not end in time by the clock, with a deadline of {deadline * 1000:g} ms")
 
 
-def guest_error(name: str, hook: str, failed: CallFailed, deadline: float) -> GuestError:
+def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: float) -> GuestError:
     """The typed error for a failed call of ``hook``, or for a step of starting; ``deadline`` is seconds."""
     hook = _STEPS.get(failed.phase, hook)
     reason = one_line(failed.reason)
-    frames = tuple(map(one_line, failed.frames[:_FRAMES]))
+    name = blueprint.name
+    frames = tuple(_described(frame, blueprint.lines) for frame in failed.frames[:_FRAMES])
     if failed.timed_out:
         return GuestTimeout(name, hook, f"{reason}, {deadline * 1000:g} ms of running time", frames)
     if failed.trapped:
@@ -118,6 +121,11 @@ def guest_error(name: str, hook: str, failed: CallFailed, deadline: float) -> Gu
     if failed.failure is Failure.REFUSED:
         reason = f"refused its configuration: {reason}"
     return GuestProtocolError(name, hook, reason)
+
+
+def _described(frame: WasmFrame, lines: LineTable) -> str:
+    line = lines.find(frame.offset)
+    return one_line(frame.name if line is None else f"{frame.name} ({line})")
 
 
 def _shape(hook: Hook) -> Shape:

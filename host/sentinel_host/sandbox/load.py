@@ -17,6 +17,7 @@ from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.limits import DEFAULT, Limits
+from sentinel_host.sandbox.lines import LineTable, pack_lines
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.selftest import run_self_test, run_self_test_now
 from sentinel_host.sandbox.trial import Health
@@ -138,6 +139,7 @@ def _loaded(
     grants: Grants,
 ) -> LoadedGuest:
     module, checked = prepared
+    lines = LineTable(file.lines if isinstance(file, CompiledGuest) else pack_lines(file))
     return LoadedGuest(
         name=name,
         path=path,
@@ -150,5 +152,5 @@ def _loaded(
         language=file.language,
         sdk=file.sdk,
         self_test=parse_cases(file.self_test, path),
-        _blueprint=Blueprint(name, engine, module, checked, limits, grants),
+        _blueprint=Blueprint(name, engine, module, checked, limits, grants, lines),
     )

@@ -132,7 +132,7 @@ class Pool:
         """The typed error for a failed call, counted."""
         limits = self.limits
         deadline = limits.deadline if failed.phase is Phase.SERVING else limits.start_deadline
-        error = guest_error(self._blueprint.name, hook, failed, deadline)
+        error = guest_error(self._blueprint, hook, failed, deadline)
         if failed.timed_out:
             self.stats.deadlines += 1
         elif failed.trapped:

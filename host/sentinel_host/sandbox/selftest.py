@@ -89,7 +89,7 @@ async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, sett
         answer = instance.call(SLOTS[hook], case.payload(), case.context.encode(), True, _LABEL)
         return case.mismatch(await settle(instance, answer, deadline), limits.answers)
     except CallFailed as failed:
-        raise guest_error(blueprint.name, case.hook, failed, deadline) from None
+        raise guest_error(blueprint, case.hook, failed, deadline) from None
     except WallClockBound:
         raise overdue_error(blueprint.name, step or step_of(instance), deadline) from None
     finally:

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import asc from "assemblyscript/asc";
 
+import { codeOffset, customSection } from "./sections.mjs";
 import { selfTestSection } from "./self-test.mjs";
 import { GuestError, PACKAGE, sentinelTransform } from "./transform.mjs";
 import { guestWorld } from "./wit.mjs";
@@ -116,7 +117,7 @@ export async function componentize(module, hooks) {
 
 /**
  * Builds a guest. A file `self-test.json` in its folder becomes the self-test that the gateway runs when it loads the
- * guest.
+ * guest; a source map, where one is asked for, names lines in backtraces there.
  *
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
  * @param options - as for {@link compile}
@@ -128,5 +129,16 @@ export async function build(path, options = {}) {
   const selfTest = selfTestSection(findEntry(path));
   const { module, ...rest } = await compile(path, options);
   const component = await componentize(module, rest.hooks);
-  return { component: Buffer.concat([component, selfTest]), ...rest };
+  return { component: Buffer.concat([component, selfTest, sourceMapSection(module, rest.sourceMap)]), ...rest };
+}
+
+/**
+ * The section by which the gateway names lines of sources in the backtrace of a trap: a source map without the sources,
+ * and where the code began in the module that it was made for. Empty without a map.
+ */
+function sourceMapSection(module, sourceMap) {
+  if (!sourceMap) return Buffer.alloc(0);
+  const { version, sources, mappings } = JSON.parse(sourceMap);
+  const map = { version, sources, names: [], mappings, code: codeOffset(module) };
+  return customSection("sentinel:source-map", Buffer.from(JSON.stringify(map)));
 }

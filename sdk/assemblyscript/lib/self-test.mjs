@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
+import { customSection } from "./sections.mjs";
 import { GuestError } from "./transform.mjs";
 
 const SECTION = "sentinel:self-test";
@@ -21,12 +22,5 @@ export function selfTestSection(entry) {
   } catch (error) {
     throw new GuestError(`${file}: ${error.message}`);
   }
-  const body = Buffer.concat([leb128(SECTION.length), Buffer.from(SECTION), cases]);
-  return Buffer.concat([Buffer.of(0), leb128(body.length), body]);
-}
-
-function leb128(number) {
-  const bytes = [];
-  for (; number > 0x7f; number >>>= 7) bytes.push((number & 0x7f) | 0x80);
-  return Buffer.from([...bytes, number]);
+  return customSection(SECTION, cases);
 }

@@ -7,7 +7,7 @@
 /// self_test!("self-test.json");
 /// ```
 ///
-/// The file is JSON, an array of cases, as `wit/ABI.md` of the gateway's repository tells in section 6. `sentinel check` runs
+/// The file is JSON, an array of cases, as `wit/ABI.md` of the gateway's repository tells in section 7. `sentinel check` runs
 /// them too, `sentinel inspect` says how many there are. A crate has one self-test.
 #[macro_export]
 macro_rules! self_test {

@@ -27,6 +27,7 @@ impl Guest for HostFunctions {
 
 fn call(words: &[&str]) -> String {
     match *words {
+        ["trap", text] => trap(text),
         ["clock"] => format!("{} {}", clock::wall().as_nanos(), clock::monotonic().as_nanos()),
         ["random", length] => hex(&random::bytes(length.parse().expect("a number"))),
         ["number"] => random::number().to_string(),
@@ -63,6 +64,11 @@ fn call(words: &[&str]) -> String {
         }
         _ => panic!("no function {words:?}"),
     }
+}
+
+#[inline(never)]
+fn trap(text: &str) -> String {
+    panic!("{text}") // tests look for this line
 }
 
 fn told(result: Result<(), kv::Error>) -> String {
