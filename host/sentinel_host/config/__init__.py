@@ -5,6 +5,7 @@ from __future__ import annotations
 from sentinel_host.config.changes import fixed_changes, with_fixed
 from sentinel_host.config.load import load_config, parse_config, quick_config
 from sentinel_host.config.model import (
+    AnswersConfig,
     BindConfig,
     Bytes,
     CanaryConfig,
@@ -24,6 +25,7 @@ from sentinel_host.config.model import (
 )
 
 __all__ = [
+    "AnswersConfig",
     "BindConfig",
     "Bytes",
     "CanaryConfig",

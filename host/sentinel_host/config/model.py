@@ -141,6 +141,20 @@ class HttpClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca: str | None = None
 
 
+class AnswersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[guest.NAME.limits]``: what one answer of a guest may hold, and how much one call may log.
+
+    ``answer`` is bytes of one answer before it is decoded, a body in it included; ``headers`` how many edits or header
+    fields it has, ``header_bytes`` their names and values, ``context`` what it keeps for its later hooks.
+    """
+
+    answer: Bytes = Bytes(1 << 20)
+    headers: int = 128
+    header_bytes: Bytes = Bytes(64 << 10)
+    context: Bytes = Bytes(64 << 10)
+    log_lines: int = 64
+
+
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import.
 
@@ -160,6 +174,7 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grants: list[str] = []
     kv: Bytes = Bytes(1 << 20)
     http: HttpClientConfig = HttpClientConfig()
+    limits: AnswersConfig = AnswersConfig()
 
 
 class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

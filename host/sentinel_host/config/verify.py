@@ -35,6 +35,15 @@ _LARGEST_GUEST = 64 << 20
 # Beyond the processors of any machine: somebody meant something else.
 _MOST_WORKERS = 1024
 
+# An answer is decoded in one piece, of at most so many fields; its context travels with every request.
+_MOST_OF_ANSWERS = {
+    "answer": 64 << 20,
+    "headers": 1024,
+    "header_bytes": 1 << 20,
+    "context": 1 << 20,
+    "log_lines": 10_000,
+}
+
 
 def verify(config: Config) -> None:
     """Raises `ConfigError`, naming the file and the first key that is wrong."""
@@ -171,6 +180,9 @@ def _verify_guests(config: Config) -> None:
             if grant not in GRANTS:
                 raise _fail(config, f"guest.{name}.grants[{index}]", _unknown("grant", grant, GRANTS))
         _verify_http(config, f"guest.{name}.http", guest.http)
+        for key, most in _MOST_OF_ANSWERS.items():
+            if not 1 <= getattr(guest.limits, key) <= most:
+                raise _fail(config, f"guest.{name}.limits.{key}", f"expected 1 to {most}")
         if not 128 <= guest.kv <= 1 << 36:
             raise _fail(config, f"guest.{name}.kv", 'expected 128 bytes to "64GiB"')
         if guest.memory < 1 << 16:

@@ -22,7 +22,7 @@ from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.canary import Split
 from sentinel_host.gateway.generation import Generation, Key
-from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of
+from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.missing import MissingGuest
 from sentinel_host.gateway.outbound import Outbound
@@ -34,7 +34,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
-from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, LoadedGuest, load_compiled
+from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, load_compiled
 
 
 @dataclass(slots=True)
@@ -214,14 +214,7 @@ class Builder:
         return next((unit.guest for unit in self._units.values() if unit.version == version), None)
 
     def _load(self, offer: Offer, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
-        limits = Limits(
-            memory=settings.memory,
-            deadline=settings.deadline,
-            isolation=settings.isolation,
-            instances=settings.instances,
-            bodies=settings.bodies,
-            answers=draft.answers,
-        )
+        limits = limits_of(settings, draft.answers)
         http = self._outbound(offer.name, settings, draft).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))
 

@@ -1,9 +1,12 @@
-"""What the configuration grants a guest, as the sandbox takes it."""
+"""What the configuration grants a guest, and how much of it, as the sandbox takes it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sentinel_host.abi.codec import AnswerLimits
 from sentinel_host.config import GuestConfig
-from sentinel_host.sandbox import Grants, HttpGrant
+from sentinel_host.sandbox import Grants, HttpGrant, Limits
 
 HTTP_CLIENT = "http-client"
 
@@ -11,3 +14,18 @@ HTTP_CLIENT = "http-client"
 def grants_of(settings: GuestConfig, http: HttpGrant | None) -> Grants:
     """The grants of one guest; ``http`` is how it asks HTTP services, if it may."""
     return Grants(frozenset(settings.grants), settings.kv, http)
+
+
+def limits_of(settings: GuestConfig, answers: AnswerLimits) -> Limits:
+    """The limits of one guest; ``answers`` holds what all guests of a gateway are held to."""
+    told = settings.limits
+    return Limits(
+        memory=settings.memory,
+        deadline=settings.deadline,
+        isolation=settings.isolation,
+        instances=settings.instances,
+        bodies=settings.bodies,
+        result=told.answer,
+        lines=told.log_lines,
+        answers=replace(answers, edits=told.headers, header_bytes=told.header_bytes, context_bytes=told.context),
+    )
