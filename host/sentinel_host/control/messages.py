@@ -61,7 +61,8 @@ class Guests(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """To worker number ``worker`` of ``workers``, first of all: serve this.
 
-    ``shared`` holds the inherited descriptors of shared memory by name.
+    ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another guest than those in
+    ``tolerated`` says so and ends, and no client has met it; None tolerates all.
     """
 
     worker: int
@@ -70,6 +71,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     listeners: list[ListenerFd]
     shared: dict[str, int]
     guests: Guests
+    tolerated: list[str] | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):

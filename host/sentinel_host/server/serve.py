@@ -58,11 +58,13 @@ async def serve(
     grace: float,
     ready: Callable[[], None] = lambda: None,
     quic: QuicEndpoint | None = None,
+    may_accept: Callable[[], bool] = lambda: True,
 ) -> None:
     """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
 
     Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` or
     `LifespanTimeoutError` is raised and nothing is accepted; a failed shutdown is raised after everything ended.
+    ``may_accept`` is asked once the application has started: when it says no, nothing is accepted and that was all.
     ``ready`` is called once every socket accepts.
     """
     loop = asyncio.get_running_loop()
@@ -73,7 +75,8 @@ async def serve(
     if lifespan_task.done():
         lifespan_task.result()
     try:
-        await _accept(app, endpoints, connections, state, shutdown, grace, ready, quic)
+        if may_accept():
+            await _accept(app, endpoints, connections, state, shutdown, grace, ready, quic)
     finally:
         await lifespan.wait_for_shutdown()
         lifespan_task.cancel()

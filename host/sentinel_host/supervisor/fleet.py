@@ -198,14 +198,14 @@ class Fleet:
             guests |= place.worker.faults
         return lines + guest_faults(guests)
 
-    async def _begin(self, number: int, plan: Plan) -> WorkerProcess:
-        """Start a worker; the caller gives it its place, or sees to its end."""
+    async def _begin(self, number: int, plan: Plan, tolerated: list[str] | None = None) -> WorkerProcess:
+        """Start a worker, which may lack these guests (see `Start`); the caller gives it its place, or ends it."""
         worker = self._take_spare(plan) or await WorkerProcess.spawn(plan.fds(), self.releases)
         self._plans[worker] = plan
         worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
-        worker.begin(plan.start(number), plan.guests.codes())
+        worker.begin(plan.start(number, tolerated), plan.guests.codes())
         return worker
 
     def _on_settled(self, number: int, worker: WorkerProcess) -> None:
@@ -252,8 +252,9 @@ class Fleet:
 
     async def _replace(self, number: int, plan: Plan) -> None:
         place = self._places[number] if number < len(self._places) else None
+        known = list(place.worker.faults) if place is not None else None
         try:
-            fresh = await self._begin(number, plan)
+            fresh = await self._begin(number, plan, known)
         except OSError as error:
             raise RollFailed(f"no process could be started: {error}") from None
         try:
@@ -264,11 +265,6 @@ class Fleet:
         if fresh.state is not State.READY:
             await fresh.gone
             raise RollFailed(fresh.failure or fresh.ending)
-        known = place.worker.faults if place is not None else {}
-        missing = {name: reason for name, reason in fresh.faults.items() if name not in known}
-        if missing and place is not None:
-            self._retire(fresh)
-            raise RollFailed("; ".join(guest_faults(missing)))
         if place is None:
             self._places.append(Place(number, plan, fresh))
             return

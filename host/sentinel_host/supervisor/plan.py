@@ -49,9 +49,9 @@ class Plan:
     workers: int
     grace: float
 
-    def start(self, number: int) -> Start:
-        """For the worker of that number."""
-        return Start(number, self.workers, self.source, self.listeners, self.shared, self.guests.message())
+    def start(self, number: int, tolerated: list[str] | None) -> Start:
+        """For the worker of that number, which may lack these guests; None tolerates all."""
+        return Start(number, self.workers, self.source, self.listeners, self.shared, self.guests.message(), tolerated)
 
     def fds(self) -> list[int]:
         """What workers inherit."""

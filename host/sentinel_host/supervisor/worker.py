@@ -30,6 +30,7 @@ from sentinel_host.control import (
     StatsRequest,
     Taken,
     encode,
+    guest_faults,
 )
 from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
@@ -78,14 +79,17 @@ async def _serve(start: Start, sock: socket.socket, guest_log: Sink) -> int:
     except SentinelError as error:
         sock.sendall(encode(Frame(0, False, Failed(str(error)))))
         return 1
-    return await _Worker(serving, endpoints, guests).serve(sock)
+    return await _Worker(serving, endpoints, guests, start.tolerated).serve(sock)
 
 
 class _Worker:
-    def __init__(self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests) -> None:
+    def __init__(
+        self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests, tolerated: list[str] | None
+    ) -> None:
         self._serving = serving
         self._endpoints = endpoints
         self._guests = guests
+        self._tolerated = tolerated
         self._stop = asyncio.Event()
         self._serves = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,6 +110,7 @@ class _Worker:
                 shutdown=self._stop.wait,
                 grace=serving.grace,
                 ready=self._ready,
+                may_accept=self._may_accept,
             )
             self._channel.send(self._stats())
         except LifespanFailureError as error:
@@ -113,6 +118,14 @@ class _Worker:
             code = 1
         await self._channel.close()
         return code
+
+    def _may_accept(self) -> bool:
+        faults = self._serving.gateway.generation.faults
+        if self._tolerated is None or faults.keys() <= set(self._tolerated):
+            return True
+        missing = {name: reason for name, reason in faults.items() if name not in self._tolerated}
+        self._channel.send(Failed("; ".join(guest_faults(missing))))
+        return False
 
     def _ready(self) -> None:
         settle()
