@@ -1,8 +1,13 @@
-"""The process that compiles one guest, and ends: ``python -m sentinel_host.hotload.child``.
+"""The process that others are forked from, each to compile one guest: ``python -m sentinel_host.hotload.child``.
 
-It reads a `Job` from stdin until its end, and writes a `Done`. How long a compiler takes, and how much memory, depends
-on a file that anybody may have written; here that is bounded by the kernel, and costs nobody else. That is what it is
-for: it runs as the same user, and is no defence against a compiler that is taken over.
+Starting Python and loading the engine takes longer than compiling most guests, so that is done once. This process has
+one thread and compiles nothing. Over the stream socket that is its stdin it is sent sockets; for each it forks a child,
+which reads a `Job` from it until its end, and writes a `Done`. After the child's end `ENDED` follows, and its wait
+status in four bytes; what a child says that fails stands in place of the `Done`.
+
+How long a compiler takes, and how much memory, depends on a file that anybody may have written; here that is bounded by
+the kernel, and costs nobody else. That is what it is for: it runs as the same user, and is no defence against a
+compiler that is taken over.
 """
 
 from __future__ import annotations
@@ -10,23 +15,32 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
+import signal
+import socket
 import sys
 import threading
 import time
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.sandbox import CompiledGuest, compile_guest, warm_up
+from sentinel_host.sandbox import CompiledGuest, compile_guest
 
 # Bytes of address space. Compiling takes some hundred times the file, and Python with the engine 400 MiB of addresses,
 # of which it touches a tenth.
 ADDRESS_SPACE: Final = 3 << 30
-
 # A file that takes more running time than a guest of the usual size makes way for requests from then on.
 _POLITE_AFTER: Final = 0.5
 _NICENESS: Final = 10
+
+NUMBER: Final = 4
+"""Bytes of a process id, which a child sends first, and of a wait status."""
+
+
+ENDED: Final = b"\xffended"
+"""What goes before the wait status."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -45,23 +59,73 @@ class Done(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    """Compile what stdin holds; an empty stdin is the order to end."""
+    """Fork as told, until the other side is gone."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    warm_up()
-    data = sys.stdin.buffer.read()
-    if not data:
-        return
-    job = msgspec.msgpack.decode(data, type=Job)
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    jobs: dict[int, socket.socket] = {}
+    with socket.socket(fileno=os.dup(0)) as control:
+        while True:
+            readable, _, _ = select.select([control.fileno(), woken], [], [])
+            if woken in readable:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(woken, 4096)
+                _bury(jobs)
+            if control.fileno() in readable:
+                message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                if not message:
+                    break
+                for descriptor in descriptors:
+                    job = socket.socket(fileno=descriptor)
+                    pid = os.fork()
+                    if not pid:
+                        _work(job, [control, *jobs.values()], (woken, wake))
+                    jobs[pid] = job
+    for pid in jobs:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _bury(jobs: dict[int, socket.socket]) -> None:
+    """Tell how children ended."""
+    for pid in list(jobs):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            with jobs.pop(pid) as job, contextlib.suppress(OSError):
+                job.sendall(ENDED + status.to_bytes(NUMBER, "big"))
+
+
+def _work(job: socket.socket, others: list[socket.socket], pipe: tuple[int, int]) -> NoReturn:
+    """Be a child."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for other in others:
+            other.close()
+        for descriptor in pipe:
+            os.close(descriptor)
+        # A panic of the compiler says why on its way out.
+        os.dup2(job.fileno(), sys.stderr.fileno())
+        job.sendall(os.getpid().to_bytes(NUMBER, "big"))
+        with job.makefile("rb") as file:
+            data = file.read()
+        job.sendall(msgspec.msgpack.encode(_compile(msgspec.msgpack.decode(data, type=Job))))
+        code = 0
+    finally:
+        # Without what an interpreter does at its end: nothing is open that matters.
+        os._exit(code)
+
+
+def _compile(job: Job) -> Done:
     _limit(job.cpu_seconds)
     threading.Thread(target=_make_polite, args=(time.process_time() + _POLITE_AFTER,), daemon=True).start()
     try:
-        done = Done(compile_guest(job.data, job.path), "")
+        return Done(compile_guest(job.data, job.path), "")
     except GuestLoadError as error:
-        done = Done(None, str(error))
+        return Done(None, str(error))
     except MemoryError:
-        done = Done(None, f"{job.path}: compiling it takes more than {ADDRESS_SPACE >> 20} MiB")
-    sys.stdout.buffer.write(msgspec.msgpack.encode(done))
-    sys.stdout.buffer.flush()
+        return Done(None, f"{job.path}: compiling it takes more than {ADDRESS_SPACE >> 20} MiB")
 
 
 def _limit(cpu_seconds: int) -> None:
@@ -70,7 +134,7 @@ def _limit(cpu_seconds: int) -> None:
     # SIGXCPU at the first, which ends a process that does not handle it.
     _lower(resource.RLIMIT_CPU, total, total + 1)
     _lower(resource.RLIMIT_AS, ADDRESS_SPACE, ADDRESS_SPACE)
-    # Nothing is written but to the pipe.
+    # Nothing is written but to the socket.
     _lower(resource.RLIMIT_FSIZE, 0, 0)
 
 
@@ -92,5 +156,3 @@ def _lower(limit: int, soft: int, hard: int) -> None:
 
 if __name__ == "__main__":
     main()
-    # Without what an interpreter does at its end: nothing is open that matters.
-    os._exit(0)

@@ -1,8 +1,8 @@
 """Compiling in processes that can be thrown away.
 
 Rule 1: a child compiles one file and ends, so that no file has met another's compiler.
-Rule 2: one child is kept ready, because starting Python and loading the engine takes longer than compiling most guests.
-        The next is started after a compilation and not beside it.
+Rule 2: children are forked from a process that has loaded what they need (`sentinel_host.hotload.child`). It is started
+        with the first compilation, or where files are watched, ahead of it; one that died is replaced.
 Rule 3: whatever the child does, or has done to it, the answer is a guest or a `GuestLoadError` that names the file.
 """
 
@@ -12,14 +12,16 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from typing import Final
 
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.hotload.child import Done, Job
+from sentinel_host.hotload.child import ENDED, NUMBER, Done, Job
 from sentinel_host.sandbox import CompiledGuest
 from sentinel_host.sandbox.text import one_line
 
@@ -27,8 +29,6 @@ from sentinel_host.sandbox.text import one_line
 _WALL_SECONDS: Final = 120.0
 # How many may compile at once: a folder full of new files must not take every processor.
 _AT_ONCE: Final = 2
-# Seconds before a child is replaced: whoever saves once may well save again, and requests come first.
-_SPARE_AFTER: Final = 0.05
 
 _decoder = msgspec.msgpack.Decoder(Done)
 
@@ -42,22 +42,20 @@ class Compiler:
     def __init__(self, cpu_seconds: int, wall_seconds: float = _WALL_SECONDS) -> None:
         self._cpu_seconds = cpu_seconds
         self._wall_seconds = wall_seconds
-        self._spare: subprocess.Popen[bytes] | None = None
-        self._busy: set[subprocess.Popen[bytes]] = set()
+        self._nursery: _Nursery | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._timer: asyncio.TimerHandle | None = None
-        self._keeps_spare = False
         self._is_closed = False
 
-    def keep_ready(self, *, now: bool = True) -> None:
-        """Have a child ready from now on, or from the first compilation on."""
-        self._keeps_spare = True
-        if now:
-            self._prepare()
+    def keep_ready(self) -> None:
+        """Be as quick with the first compilation as with every other."""
+        with contextlib.suppress(OSError):
+            self._find_nursery()
 
-    def _prepare(self) -> None:
-        if self._timer is None and not self._is_closed:
-            self._timer = asyncio.get_running_loop().call_later(_SPARE_AFTER, self._start_spare)
+    def rest(self) -> None:
+        """Keep nothing ready; to be called while nothing compiles."""
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
     async def compile(self, data: bytes, path: str) -> CompiledGuest:
         """Compile a file's bytes; ``path`` names them in errors.
@@ -68,55 +66,37 @@ class Compiler:
             if self._is_closed:
                 raise GuestLoadError(f"{path}: was not compiled: the gateway ends")
             try:
-                child = self._take_spare() or _execute()
+                job = self._find_nursery().begin()
             except OSError as error:
                 raise GuestLoadError(f"{path}: was not compiled: no process: {error.strerror}") from None
-            self._busy.add(child)
-            try:
-                return await asyncio.to_thread(self._run, child, data, path)
-            finally:
-                self._busy.discard(child)
-                if self._keeps_spare:
-                    self._prepare()
+            return await asyncio.to_thread(self._run, job, data, path)
 
     def close(self) -> None:
         """End everything; nothing may be compiled any more."""
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        for child in self._busy:
-            child.kill()
-        if self._spare is not None:
-            self._spare.kill()
-            self._spare.communicate()
-            self._spare = None
+        self.rest()
 
-    def _start_spare(self) -> None:
-        self._timer = None
-        if self._spare is None:
-            with contextlib.suppress(OSError):
-                self._spare = _execute()
+    def _find_nursery(self) -> _Nursery:
+        if self._nursery is None or not self._nursery.is_alive():
+            self.rest()
+            self._nursery = _Nursery()
+        return self._nursery
 
-    def _take_spare(self) -> subprocess.Popen[bytes] | None:
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.poll() is not None:
-            spare.communicate()
-            return None
-        return spare
-
-    def _run(self, child: subprocess.Popen[bytes], data: bytes, path: str) -> CompiledGuest:
+    def _run(self, job: socket.socket, data: bytes, path: str) -> CompiledGuest:
         """In a thread, which waits and does nothing else."""
-        job = msgspec.msgpack.encode(Job(path, self._cpu_seconds, data))
+        message = msgspec.msgpack.encode(Job(path, self._cpu_seconds, data))
+        with job:
+            output = _exchange(job, message, self._wall_seconds)
+        if output is None:
+            raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s")
+        said, told, status = output[: -len(ENDED) - NUMBER], output[-len(ENDED) - NUMBER : -NUMBER], output[-NUMBER:]
+        if told != ENDED:
+            raise GuestLoadError(f"{path}: compiling it failed: the process that compiles was ended")
+        code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
+        if code != 0:
+            raise GuestLoadError(f"{path}: compiling it failed: {self._ending(code, said)}")
         try:
-            output, words = child.communicate(job, self._wall_seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
-            raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s") from None
-        if child.returncode != 0:
-            raise GuestLoadError(f"{path}: compiling it failed: {self._ending(child.returncode, words)}")
-        try:
-            done = _decoder.decode(output)
+            done = _decoder.decode(said)
         except msgspec.MsgspecError as error:
             raise GuestLoadError(f"{path}: compiling it failed: the process answered nonsense: {error}") from None
         if done.guest is None:
@@ -131,14 +111,70 @@ class Compiler:
         return f"{how}{f' ({said})' if said else ''}"
 
 
-def _execute() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "sentinel_host.hotload.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # The modules that this process runs, from wherever it was told to take them, and nothing else.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RUST_BACKTRACE": "0"},
-        # A terminal's Ctrl-C is for the gateway.
-        process_group=0,
-    )
+class _Nursery:
+    """The process that children are forked from."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "sentinel_host.hotload.child"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # The modules that this process runs, from wherever it was told to take them, and nothing else.
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RUST_BACKTRACE": "0"},
+                # A terminal's Ctrl-C is for the gateway; and its children end with it.
+                process_group=0,
+            )
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def begin(self) -> socket.socket:
+        """A child's socket. Raises `OSError`."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"\0"], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
+        return ours
+
+    def close(self) -> None:
+        """End it and its children."""
+        self._control.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _exchange(job: socket.socket, message: bytes, seconds: float) -> bytes | None:
+    """What comes back until the end; ``None`` when it took too long, and the child was killed."""
+    end = time.monotonic() + seconds
+    output = bytearray()
+    pid = 0
+    try:
+        job.settimeout(seconds)
+        pid = int.from_bytes(job.recv(NUMBER, socket.MSG_WAITALL), "big")
+        job.sendall(message)
+        job.shutdown(socket.SHUT_WR)
+        while True:
+            job.settimeout(max(0.001, end - time.monotonic()))
+            piece = job.recv(1 << 20)
+            if not piece:
+                return bytes(output)
+            output += piece
+    except TimeoutError:
+        if pid:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        return None
+    except OSError:
+        # It was ended before it had read all: what it said, and how it ended, is still to be read.
+        with contextlib.suppress(OSError):
+            job.settimeout(seconds)
+            while piece := job.recv(1 << 20):
+                output += piece
+        return bytes(output)

@@ -78,8 +78,10 @@ class Hot:
 
     def start(self) -> None:
         """Load what has changed since this was made, and what changes from now on, if that is configured."""
-        if self._watch is not None:
-            self._compiler.keep_ready(now=self._has_guests)
+        if self._watch is None:
+            self._compiler.rest()
+        elif self._has_guests:
+            self._compiler.keep_ready()
         early, self._early = self._early or set(), None
         for name in early:
             self._begin(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.native.metrics import Series
-from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest, warm_up
+from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.limits import Limits
@@ -32,5 +32,4 @@ __all__ = [
     "load_artefact",
     "load_compiled",
     "load_guest",
-    "warm_up",
 ]

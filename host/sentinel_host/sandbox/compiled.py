@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import msgspec
 from wasmtime import Engine, Module, WasmtimeError
 
@@ -13,8 +11,6 @@ from sentinel_host.sandbox.artefact import Artefact, parse_artefact
 from sentinel_host.sandbox.lines import pack_lines
 from sentinel_host.sandbox.settings import engine_config
 from sentinel_host.sandbox.text import one_line
-
-_SMALL = '(module (memory 1) (func (export "f") (param i32) (result i32) (i32.load (local.get 0))))'
 
 
 class CompiledGuest(msgspec.Struct, frozen=True):
@@ -34,23 +30,13 @@ class CompiledGuest(msgspec.Struct, frozen=True):
     lines: bytes = b""
 
 
-@cache
-def _engine() -> Engine:
-    return Engine(engine_config())
-
-
-def warm_up() -> None:
-    """Have the compiler's code in memory and its threads started, which the first compilation would pay for."""
-    Module(_engine(), _SMALL)
-
-
 def compile_guest(data: bytes, path: str) -> CompiledGuest:
     """Unwrap and compile a file's bytes; ``path`` names them in errors. Takes as long as it takes.
 
     Raises `GuestLoadError`.
     """
     artefact = parse_artefact(data, path)
-    code = bytes(compile_module(_engine(), artefact).serialize())
+    code = bytes(compile_module(Engine(engine_config()), artefact).serialize())
     return CompiledGuest(
         sha256=artefact.sha256,
         size=artefact.size,

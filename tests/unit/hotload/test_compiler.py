@@ -8,13 +8,13 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.sandbox import GuestEngine, load_compiled
+from tests.supervisor import support
 from tests.support.modules import costly
 from tests.wat import index
 
@@ -30,19 +30,9 @@ async def compiler(cpu_seconds: int = 60, wall_seconds: float = 120.0) -> AsyncI
         made.close()
 
 
-def children() -> set[int]:
-    """The processes that this one has started and not waited for."""
-    mine = str(os.getpid())
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[1] == mine and fields[0] != "Z":
-                found.add(int(entry.name))
-    return found
+def children(of: int | None = None) -> set[int]:
+    """The processes that one has started, and not waited for; by default this one."""
+    return set(support.children(os.getpid() if of is None else of))
 
 
 async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -76,15 +66,28 @@ def test_a_broken_file_is_refused_with_its_name() -> None:
     asyncio.run(main())
 
 
-def test_each_compilation_has_a_child_of_its_own_and_the_next_is_ready() -> None:
+def test_each_compilation_has_a_process_of_its_own() -> None:
     async def main() -> None:
         before = children()
         async with compiler() as made:
             made.keep_ready()
-            await until(lambda: len(children() - before) == 1)
-            first = children() - before
-            await made.compile(GOOD, "nil.wasm")
-            await until(lambda: len(children() - before) == 1 and not children() & first)
+            (nursery,) = children() - before
+            tasks = [asyncio.create_task(made.compile(costly(), "slow.wasm")) for _ in range(2)]
+            await until(lambda: len(children(nursery)) == 2)
+            # A third waits for its turn, and for nothing else.
+            quick = asyncio.create_task(made.compile(GOOD, "nil.wasm"))
+            for pid in children(nursery):
+                os.kill(pid, signal.SIGKILL)
+            assert (await quick).code
+            for task in tasks:
+                with pytest.raises(GuestLoadError, match="SIGKILL"):
+                    await task
+            await until(lambda: not children(nursery))
+            # What they were forked from is there for the next.
+            assert children() - before == {nursery}
+            made.rest()
+            await until(lambda: children() == before)
+            assert (await made.compile(GOOD, "nil.wasm")).code
         await until(lambda: children() == before)
 
     asyncio.run(main())
@@ -104,32 +107,20 @@ def test_a_module_that_takes_too_long_is_stopped() -> None:
     asyncio.run(main())
 
 
-def test_a_child_that_is_killed_is_a_reason() -> None:
+def test_a_nursery_that_is_killed_is_a_reason_and_is_replaced() -> None:
     async def main() -> None:
         before = children()
         async with compiler() as made:
             made.keep_ready()
-            await until(lambda: len(children() - before) == 1)
-            (pid,) = children() - before
+            (nursery,) = children() - before
             task = asyncio.create_task(made.compile(costly(), "slow.wasm"))
-            await asyncio.sleep(0)
-            os.kill(pid, signal.SIGKILL)
-            with pytest.raises(GuestLoadError, match=r"^slow\.wasm: compiling it failed: .*SIGKILL"):
+            await until(lambda: bool(children(nursery)))
+            orphans = children(nursery)
+            os.kill(nursery, signal.SIGKILL)
+            for pid in orphans:
+                os.kill(pid, signal.SIGKILL)
+            with pytest.raises(GuestLoadError, match=r"^slow\.wasm: compiling it failed: the process .* was ended"):
                 await task
-            assert (await made.compile(GOOD, "nil.wasm")).code
-
-    asyncio.run(main())
-
-
-def test_a_ready_child_that_died_is_replaced() -> None:
-    async def main() -> None:
-        before = children()
-        async with compiler() as made:
-            made.keep_ready()
-            await until(lambda: len(children() - before) == 1)
-            (pid,) = children() - before
-            os.kill(pid, signal.SIGKILL)
-            await until(lambda: pid not in children())
             assert (await made.compile(GOOD, "nil.wasm")).code
 
     asyncio.run(main())
