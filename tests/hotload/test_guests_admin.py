@@ -163,6 +163,19 @@ def test_a_token_is_made_for_the_owner_alone_and_found_by_the_command(
         assert "401" in capsys.readouterr().err
 
 
+@workers
+def test_another_token_needs_a_restart_and_is_not_shown(start: Start, count: int) -> None:
+    gateway = start(config(workers=count), version("one"))
+    file = gateway.folder / "sentinel.toml"
+    fresh = gateway.folder / "sentinel.new"
+    fresh.write_text(file.read_text().replace(TOKEN, "x" * 20))
+    fresh.rename(file)
+    line = gateway.wait_for_log("server.admin_token has changed, which takes effect with a restart", 40)
+    assert "xxx" not in line
+    assert admin(gateway, "/guests").status == 200
+    assert admin(gateway, "/guests", token="x" * 20).status == 401
+
+
 def test_a_token_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{TOKEN}\n")
     text = config().replace(f'admin_token = "{TOKEN}"', 'admin_token_file = "secret"')

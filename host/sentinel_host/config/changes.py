@@ -10,7 +10,19 @@ from sentinel_host.config.model import Config
 
 # What was opened, made or promised at the start: sockets, shared memory, processes, connections to a store.
 _FIXED: Final = {
-    "server": ("bind", "admin", "tls", "workers", "grace", "limits", "limit_slots", "kv_memory", "limit_store"),
+    "server": (
+        "bind",
+        "admin",
+        "admin_token",
+        "admin_token_file",
+        "tls",
+        "workers",
+        "grace",
+        "limits",
+        "limit_slots",
+        "kv_memory",
+        "limit_store",
+    ),
     "guests": ("directory", "verify_keys", "watch", "cache", "max_bytes", "compile_time"),
 }
 

@@ -29,7 +29,12 @@ _log = logging.getLogger("sentinel.supervisor")
 # Digits of a digest, as `sentinel_host.gateway.live` has it.
 _SHORT: Final = 12
 # What new workers cannot change either.
-_NEEDS_RESTART: Final = ("server.admin", "server.limit_slots")
+_NEEDS_RESTART: Final = (
+    "server.admin",
+    "server.admin_token",
+    "server.admin_token_file",
+    "server.limit_slots",
+)
 
 
 class Swaps:
