@@ -53,6 +53,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "limiter": {"nginx": "nginx", "wrk": "wrk"},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
+    "floods": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "bodies": {},
     "swap": {"nginx": "nginx", "wrk": "wrk"},
     "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
