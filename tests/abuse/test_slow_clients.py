@@ -88,8 +88,8 @@ def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> 
         for client in clients:
             client.close()
         memory.append(gateway.memory())
-    # The first round makes the allocator's arenas; from then on nothing may be added.
-    assert memory[-1] < memory[1] * 1.05, memory
+    # The first rounds make the allocator's arenas, and one may come later; three rounds would add three times as much.
+    assert memory[-1] < memory[1] + IN_FLIGHT, memory
 
 
 def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[tuple[float, bytes]]:
