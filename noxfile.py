@@ -135,12 +135,12 @@ def sdk(session: nox.Session) -> None:
 
 @session
 def tests(session: nox.Session) -> None:
-    """Every Python test, against freshly built guests (arguments go to pytest)."""
+    """Every Python test, on the package as users install it, against freshly built guests (arguments go to pytest)."""
     for command, package in TEST_PEERS.items():
         debian.provide(package, commands=(command,))
     if debian.can_install():
         debian.provide(BROWSER, commands=(BROWSER,))
-    install_editable(session)
+    install_package(session)
     install(session, group("test"))
     build_guests(session)
     session.run("pytest", *session.posargs)
@@ -163,7 +163,7 @@ def bench(session: nox.Session) -> None:
         session.error(f"usage: nox -s bench -- NAME [--quick] [--json FILE]; NAME is one of {', '.join(BENCH_PEERS)}")
     for command, package in BENCH_PEERS[name].items():
         debian.provide(package, commands=(command,))
-    install_editable(session)
+    install_package(session)
     install(session, group("bench"))
     build_guests(session)
     session.run("python", "-m", f"tests.bench.{name.replace('-', '_')}", *arguments)
@@ -201,13 +201,6 @@ def install_package(session: nox.Session) -> None:
         shutil.rmtree(copies)
     inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"])
     once(session, "package", inputs, lambda: session.install("."))
-
-
-def install_editable(session: nox.Session) -> None:
-    """Install the package from its sources, again whenever the compiled part changed."""
-    provide_compiler()
-    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native"])
-    once(session, "package", inputs, lambda: session.install("--editable", "."))
 
 
 def once(session: nox.Session, what: str, state: str, install: Callable[[], None]) -> None:

@@ -1,13 +1,99 @@
-"""The part of the packaging that pyproject.toml cannot say: the native modules are compiled by cffi."""
+"""The part of the packaging that pyproject.toml cannot say: what is compiled.
+
+Two modules are C, built by cffi. `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types
+that it has anyway. The same files run uncompiled too, and do so from a working tree: `pip install --editable` leaves
+them as they are, so that no edit is hidden behind an earlier build, and so does ``SENTINEL_COMPILE=0``. RATIONALE.md,
+"Compiled Python", has the figures.
+"""
 
 from __future__ import annotations
 
-from setuptools import setup
+import os
+import sys
 
-setup(
-    cffi_modules=[
-        "host/native/build_ffi.py:ffibuilder",
-        "host/native/kv/build_ffi.py:ffibuilder",
-        "host/native/limiter/build_ffi.py:ffibuilder",
-    ]
+from setuptools import Extension, setup
+
+PACKAGE = "host/sentinel_host/"
+HOT_PATH = (
+    "abi/codec",
+    "cli/logs",
+    "gateway/bodies",
+    "gateway/dataplane",
+    "gateway/exchange",
+    "gateway/generation",
+    "gateway/limits",
+    "gateway/routes",
+    "gateway/stats",
+    "http/h2/framing",
+    "http/h2/hpack",
+    "http/h2/protocol",
+    "http/h2/receiving",
+    "http/h2/request",
+    "http/h2/response",
+    "http/h2/sending",
+    "http/h2/stream",
+    "http/h2/upload",
+    "http/h2/wire",
+    "http/h3/protocol",
+    "http/lane/bodies",
+    "http/lane/connections",
+    "http/lane/ending",
+    "http/lane/exchange",
+    "http/lane/head",
+    "http/lane/llhttp",
+    "http/lane/protocol",
+    "http/lane/reading",
+    "http/lane/response",
+    "http/lane/writing",
+    "http/rules/admission",
+    "http/rules/fields",
+    "http/rules/forwarding",
+    "http/rules/responses",
+    "http/upstream/chunked",
+    "http/upstream/connection",
+    "http/upstream/head",
+    "http/upstream/pool",
+    "http/upstream/request",
+    "http/upstream/response",
+    "http/upstream/upload",
+    "limiter/fields",
+    "limiter/keys",
+    "limiter/table",
+    "messages",
+    "native/guest",
+    "native/log",
+    "paths",
+    "pipeline/chain",
+    "pipeline/edits",
+    "pipeline/failures",
+    "sandbox/breaker",
+    "sandbox/logs",
+    "sandbox/middleware",
+    "sandbox/pool",
+    "sandbox/stats",
+    "sandbox/text",
+    "supervisor/fairness",
 )
+
+
+def compiled() -> list[Extension]:
+    """The hot path as extensions; none where it is to stay as it is."""
+    if "editable_wheel" in sys.argv or "sdist" in sys.argv or os.environ.get("SENTINEL_COMPILE") == "0":
+        return []
+    from mypyc.build import mypycify
+
+    os.environ["MYPYPATH"] = "host"
+    # The libraries are not there while a wheel is built: `nox -s types` is where their types are checked.
+    options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", "--explicit-package-bases"]
+    return mypycify([*options, *(f"{PACKAGE}{module}.py" for module in HOT_PATH)], opt_level="2")
+
+
+if __name__ == "__main__":
+    setup(
+        cffi_modules=[
+            "host/native/build_ffi.py:ffibuilder",
+            "host/native/kv/build_ffi.py:ffibuilder",
+            "host/native/limiter/build_ffi.py:ffibuilder",
+        ],
+        ext_modules=compiled(),
+    )

@@ -2,12 +2,15 @@
 
 Header fields are ``list[tuple[bytes, bytes]]``, names in lower case, in the order of the wire, as in ASGI. The shapes
 mirror the records of ``wit/types.wit``; what a guest returned has been validated by the time it is one of these.
+
+What every request makes has its constructor written out: one that `dataclass` generates is not compiled.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -41,6 +44,11 @@ class Outcome(enum.IntEnum):
     GATEWAY_ABORTED = 3
 
 
+# A member of an enum takes two look-ups by its own name.
+_COMPLETED: Final = Outcome.COMPLETED
+_GATEWAY: Final = Origin.GATEWAY
+
+
 class BodyKind(enum.IntEnum):
     """The case of a ``body-mode``."""
 
@@ -57,7 +65,7 @@ class BodyMode:
     limit: int = 0
 
 
-SKIP = BodyMode(BodyKind.SKIP)
+SKIP: Final = BodyMode(BodyKind.SKIP)
 
 
 @dataclass(slots=True)
@@ -123,7 +131,7 @@ RequestBodyAction = bytes | Response | HeldRequest
 ResponseBodyAction = bytes | Response | HeldResponse
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class RequestHead:
     """``request-head``: the request as guests see it. The pipeline edits it in place, one guest after the other."""
 
@@ -138,8 +146,32 @@ class RequestHead:
     route: str
     http_version: str
 
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str | None,
+        headers: Headers,
+        scheme: str,
+        authority: str,
+        client: str,
+        request_id: str,
+        route: str,
+        http_version: str,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.scheme = scheme
+        self.authority = authority
+        self.client = client
+        self.request_id = request_id
+        self.route = route
+        self.http_version = http_version
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class ResponseHead:
     """``response-head``: the response as guests see it. The pipeline edits it in place, guest by guest, in reverse."""
 
@@ -147,8 +179,13 @@ class ResponseHead:
     headers: Headers
     origin: Origin
 
+    def __init__(self, status: int, headers: Headers, origin: Origin) -> None:
+        self.status = status
+        self.headers = headers
+        self.origin = origin
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class Summary:
     """``summary``: what happened to a request. Times are microseconds, sizes bytes of body."""
 
@@ -161,14 +198,52 @@ class Summary:
     client: str
     http_version: str
     started_at: int
-    duration: int = 0
-    status: int = 0
-    request_bytes: int = 0
-    response_bytes: int = 0
-    outcome: Outcome = Outcome.COMPLETED
-    origin: Origin = Origin.GATEWAY
-    upstream: str | None = None
-    upstream_duration: int | None = None
+    duration: int
+    status: int
+    request_bytes: int
+    response_bytes: int
+    outcome: Outcome
+    origin: Origin
+    upstream: str | None
+    upstream_duration: int | None
+
+    def __init__(
+        self,
+        request_id: str,
+        method: str,
+        path: str,
+        query: str | None,
+        route: str,
+        authority: str,
+        client: str,
+        http_version: str,
+        started_at: int,
+        duration: int = 0,
+        status: int = 0,
+        request_bytes: int = 0,
+        response_bytes: int = 0,
+        outcome: Outcome = _COMPLETED,
+        origin: Origin = _GATEWAY,
+        upstream: str | None = None,
+        upstream_duration: int | None = None,
+    ) -> None:
+        self.request_id = request_id
+        self.method = method
+        self.path = path
+        self.query = query
+        self.route = route
+        self.authority = authority
+        self.client = client
+        self.http_version = http_version
+        self.started_at = started_at
+        self.duration = duration
+        self.status = status
+        self.request_bytes = request_bytes
+        self.response_bytes = response_bytes
+        self.outcome = outcome
+        self.origin = origin
+        self.upstream = upstream
+        self.upstream_duration = upstream_duration
 
 
 @dataclass(slots=True)

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 # Printable ASCII that neither separates nor needs escaping anywhere. Wider than RFC 3986's pchar by "[]^{|}", which
 # browsers and curl send as they are; without the characters that some reader turns into a slash or ends a target at.
-_PLAIN = r"!$&'()*+,\-.0-9:;=@A-Z\[\]\^_a-z{|}~"
-_CANONICAL = re.compile(rf"/(?:(?!\.\.?(?:/|$))[{_PLAIN}]+(?:/|$))*", re.ASCII).fullmatch
-_CHARACTERS = re.compile(rf"/(?:[{_PLAIN}/]|%[0-9A-Fa-f]{{2}})*", re.ASCII).fullmatch
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_DOT_SEGMENT = re.compile(r"/\.\.?(?:/|$)").search
-_QUERY = re.compile(r"[!\"$-~]*", re.ASCII).fullmatch
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PLAIN: Final = r"!$&'()*+,\-.0-9:;=@A-Z\[\]\^_a-z{|}~"
+_CANONICAL: Final = re.compile(rf"/(?:(?!\.\.?(?:/|$))[{_PLAIN}]+(?:/|$))*", re.ASCII).fullmatch
+_CHARACTERS: Final = re.compile(rf"/(?:[{_PLAIN}/]|%[0-9A-Fa-f]{{2}})*", re.ASCII).fullmatch
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_DOT_SEGMENT: Final = re.compile(r"/\.\.?(?:/|$)").search
+_QUERY: Final = re.compile(r"[!\"$-~]*", re.ASCII).fullmatch
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class PathError(ValueError):
@@ -75,7 +76,7 @@ class PathRule:
         return f"%{code:02X}"
 
 
-STRICT = PathRule()
+STRICT: Final = PathRule()
 
 
 def is_query(query: str) -> bool:

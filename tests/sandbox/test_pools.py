@@ -11,7 +11,6 @@ import pytest
 
 from sentinel_host.errors import GuestBusy, GuestError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
-from sentinel_host.sandbox import pool as pools
 from tests.support.clocks import PATIENCE
 
 from .conftest import Load
@@ -163,9 +162,8 @@ def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: Guest
     assert counts(engine)["instances_retired"] == 1
 
 
-def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "_TRIM_AFTER", 0.05)
-    middleware = load("good/busy", instances=4, deadline=PATIENCE).middleware()
+def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> None:
+    middleware = load("good/busy", instances=4, deadline=PATIENCE, trim_after=0.05).middleware()
 
     async def main() -> None:
         await asyncio.gather(*(count(middleware, LONG) for _ in range(4)))

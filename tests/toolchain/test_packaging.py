@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from guestbuild.places import REPOSITORY
 
@@ -24,7 +28,8 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
     (archive,) = out.glob("sentinel_host-*.tar.gz")
     build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out)
-    run(*build, archive, cwd=tmp_path)
+    # What mypyc adds is looked at in the package that these tests run on: to compile it again takes a minute.
+    run("env", "SENTINEL_COMPILE=0", *build, archive, cwd=tmp_path)
 
     (wheel,) = out.glob("sentinel_host-*.whl")
     with zipfile.ZipFile(wheel) as content:
@@ -42,3 +47,13 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     host = source / "host"
     package = {str(path.relative_to(host)) for path in (host / "sentinel_host").rglob("*") if path.is_file()}
     assert names - compiled == package
+
+
+def test_the_hot_path_is_compiled() -> None:
+    """Uncompiled, every test passes and every request costs half as much again."""
+    listed = runpy.run_path(str(REPOSITORY / "setup.py"))
+    modules = [f"sentinel_host.{module.replace('/', '.')}" for module in listed["HOT_PATH"]]
+    origins = [str(find_spec(module).origin) for module in modules]
+    if str(REPOSITORY / "host") in origins[0]:
+        pytest.skip("a working tree is not compiled")
+    assert [origin for origin in origins if not origin.endswith(".so")] == []

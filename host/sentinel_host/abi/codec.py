@@ -12,11 +12,12 @@ Rule 3: counts and sizes are bounded by `AnswerLimits` before anything is built 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgpack
+import msgspec
 
 from sentinel_host.messages import (
     SKIP,
@@ -60,13 +61,13 @@ class AnswerLimits:
     paths: PathRule = STRICT
 
 
-DEFAULT_LIMITS = AnswerLimits()
+DEFAULT_LIMITS: Final = AnswerLimits()
 
-NIL = b"\xc0"
+NIL: Final = b"\xc0"
 
 # RFC 9110 section 7.6.1 and 6.6.1, and RFC 9112: fields that describe the connection or the framing, which the gateway
 # writes by itself. Host is here because the route and the upstream decide it.
-GATEWAY_OWNED = frozenset(
+GATEWAY_OWNED: Final = frozenset(
     (
         "connection",
         "content-length",
@@ -80,17 +81,18 @@ GATEWAY_OWNED = frozenset(
     )
 )
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 # A guest names the same few headers for ever, so that one look-up replaces validation and encoding. Bounded, because
 # the names are a guest's choice: beyond the bound they are validated each time.
-_KNOWN_NAMES_MAX = 1024
+_KNOWN_NAMES_MAX: Final = 1024
 _known_names: dict[str, bytes] = {}
 _decoded_names: dict[bytes, str] = {}
 
-_pack: Callable[[object], bytes] = msgpack.Packer(use_bin_type=True).pack
+# Several times as fast as the packer of msgpack, which stays for what it alone can do: decoding within limits.
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 def encode_config(config: dict[str, Any]) -> bytes:
@@ -120,7 +122,7 @@ def encode_request_head(head: RequestHead) -> bytes:
 
 def encode_response_head(head: ResponseHead) -> bytes:
     """``response-head`` for ``on-response``."""
-    return _pack((head.status, _encode_headers(head.headers), int(head.origin)))
+    return _pack((head.status, _encode_headers(head.headers), head.origin))
 
 
 def encode_summary(summary: Summary) -> bytes:
@@ -140,8 +142,8 @@ def encode_summary(summary: Summary) -> bytes:
             summary.status,
             summary.request_bytes,
             summary.response_bytes,
-            int(summary.outcome),
-            int(summary.origin),
+            summary.outcome,
+            summary.origin,
             summary.upstream,
             summary.upstream_duration,
         )

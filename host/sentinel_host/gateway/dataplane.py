@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from quart.asgi import ASGIHTTPConnection
 
@@ -13,7 +13,7 @@ from sentinel_host.gateway.exchange import Exchange, Scope, Send
 if TYPE_CHECKING:
     from sentinel_host.gateway.app import Gateway
 
-LISTENER = "sentinel.listener"
+LISTENER: Final = "sentinel.listener"
 """The scope extension by which our server says on which listener a request came in; no client can set it."""
 
 

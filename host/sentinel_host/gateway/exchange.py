@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter_ns, time_ns
-from typing import Any
+from typing import Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
 from sentinel_host.gateway import transforms, tunnel
@@ -34,20 +34,25 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-CANCELS = "sentinel.cancel_on_disconnect"
+CANCELS: Final = "sentinel.cancel_on_disconnect"
 """The scope extension of a server that cancels the application when the client goes away."""
 
-INFORMATIONAL = "http.response.informational"
+INFORMATIONAL: Final = "http.response.informational"
 """The scope extension of a server that can send 1xx responses."""
 
-TRAILERS = "http.response.trailers"
+TRAILERS: Final = "http.response.trailers"
 """The scope extension of a server that can send trailers."""
 
+# As plain numbers: a member of an enum takes two look-ups by its name.
+_CONTINUE: Final = 100
+_SWITCHING_PROTOCOLS: Final = 101
+_NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
 # RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
-_BODILESS = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED))
+_BODILESS: Final = frozenset((_NO_CONTENT, _NOT_MODIFIED))
 
-_forwarding = Forwarding()
-_log = logging.getLogger("sentinel.gateway")
+_forwarding: Final = Forwarding()
+_log: Final = logging.getLogger("sentinel.gateway")
 
 
 class Exchange:
@@ -223,7 +228,7 @@ class Exchange:
             response.abort()
             await self._send_whole(head, replaced)
             return
-        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        if response.status == _SWITCHING_PROTOCOLS:
             await self._tunnel(head, response)
             return
         self._frame(head, response)
@@ -297,7 +302,7 @@ class Exchange:
         await self._send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
     async def _tunnel(self, head: ResponseHead, response: UpstreamResponse) -> None:
-        if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        if head.status != _SWITCHING_PROTOCOLS:
             # A guest thinks otherwise of it: what it says is the answer, and nothing is changed to.
             response.abort()
             await self._send_whole(head, b"")
@@ -321,7 +326,7 @@ class Exchange:
         """Make Content-Length say what the client gets: guests may change the request's method and the status."""
         self._bodiless = self._bodiless or head.status in _BODILESS
         if self._bodiless:
-            if head.status == HTTPStatus.NO_CONTENT:
+            if head.status == _NO_CONTENT:
                 # RFC 9110 section 8.6: not even a length of zero.
                 head.headers = _without(head.headers, b"content-length")
         elif response.status in _BODILESS or self._admitted.head.method == "HEAD":
@@ -377,7 +382,7 @@ class Exchange:
 
     def _pass_informational(self, status: int, headers: Headers) -> None:
         """Called by the upstream client, between two turns of the loop; 100 is between us and the upstream."""
-        if status == HTTPStatus.CONTINUE:
+        if status == _CONTINUE:
             return
         message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
         # A task that is made now runs before the one that the final head wakes: the order is kept.

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sentinel_host.config import LimitConfig
 from sentinel_host.limiter import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     # Loading it loads the client library, which only gateways with a store need.
     from sentinel_host.limiter.store import LimitStore
 
-_log = logging.getLogger("sentinel.gateway")
+_log: Final = logging.getLogger("sentinel.gateway")
 
 Verdicts = defaultdict[tuple[str, str, str], int]
 """By route, limit and verdict: ``allowed``, ``refused`` or ``shadowed``."""

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from typing import Final
 
 from sentinel_host.messages import Summary
 
 # Seconds: the usual buckets of HTTP latencies, one finer decade below for a gateway that answers by itself.
-LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LATENCY_BUCKETS: Final[tuple[float, ...]] = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
 # Bytes: powers of 8 from a short answer to a large download.
-SIZE_BUCKETS = (64.0, 512.0, 4096.0, 32768.0, 262144.0, 2097152.0, 16777216.0, 134217728.0)
+SIZE_BUCKETS: Final[tuple[float, ...]] = (64.0, 512.0, 4096.0, 32768.0, 262144.0, 2097152.0, 16777216.0, 134217728.0)
 
 
 class Histogram:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import Final
 
 from sentinel_host.limiter.limit import Limit
 from sentinel_host.messages import Headers
@@ -22,7 +23,7 @@ class Style(enum.Enum):
     NONE = "none"
 
 
-_DRAFT = Style.DRAFT  # read for every answer, and a member of an Enum is slow to look up
+_DRAFT: Final = Style.DRAFT  # read for every answer, and a member of an Enum is slow to look up
 
 Checked = tuple[Limit, int]
 """A limit and the number that `SharedTable.check` returned."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sentinel_host.messages import RequestHead
 
 KeyFunction = Callable[[RequestHead], bytes]
 """Makes a request's key. Two requests share a counter exactly when their keys are equal."""
 
-DEFAULT_IPV6_PREFIX = 64
+DEFAULT_IPV6_PREFIX: Final = 64
 """One customer's network, at least: RFC 6177 and RFC 4291 section 2.5.4 give a site a /64 or more."""
 
-_MAPPED = bytes(10) + b"\xff\xff"
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 def address_key(address: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> bytes:

@@ -12,13 +12,14 @@ import mmap
 import os
 import secrets
 import time
+from typing import Final
 
 from sentinel_host.errors import SentinelError
 from sentinel_host.limiter._table import ffi, lib
 from sentinel_host.limiter.limit import Limit
 from sentinel_host.shared_memory import create_sealed
 
-DEFAULT_SLOTS = 262_144
+DEFAULT_SLOTS: Final = 262_144
 """4 MiB. Up to two thirds of it, 175,000 keys live at a time, every key finds its slot."""
 
 _check = lib.snt_limit_check

@@ -9,14 +9,14 @@ from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
 
-_WROTE = lib.SNT_WROTE
-_WORN = lib.SNT_WORN
-_LENGTH = _WROTE - 1
+_WROTE: Final = lib.SNT_WROTE
+_WORN: Final = lib.SNT_WORN
+_LENGTH: Final = _WROTE - 1
 # And SNT_WAITING, which is below it.
-_SUSPENDED = lib.SNT_SUSPENDED
-_WAITING = lib.SNT_WAITING
-_call = lib.snt_call
-_resume = lib.snt_resume
+_SUSPENDED: Final = lib.SNT_SUSPENDED
+_WAITING: Final = lib.SNT_WAITING
+_call: Final = lib.snt_call
+_resume: Final = lib.snt_resume
 
 
 class Suspension(enum.Enum):

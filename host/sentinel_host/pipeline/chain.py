@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sentinel_host.abi.codec import encode_request_head, encode_response_head, encode_summary
 from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
@@ -37,8 +37,8 @@ from sentinel_host.pipeline.middleware import Middleware
 _Asked = tuple[int, Middleware, BodyMode]
 
 # Tuples, because a union would be made anew at each test.
-_REQUEST_ACTIONS = (RequestEdits, Answer)
-_RESPONSE_ACTIONS = (ResponseEdits, Response)
+_REQUEST_ACTIONS: Final = (RequestEdits, Answer)
+_RESPONSE_ACTIONS: Final = (ResponseEdits, Response)
 
 
 class Chain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from sentinel_host.errors import GuestError, GuestUnavailable
 from sentinel_host.messages import Response
@@ -12,7 +13,7 @@ from sentinel_host.pipeline.middleware import Middleware
 Refusal = Callable[[GuestError], Response]
 """Makes the response for a guest that failed closed."""
 
-_log = logging.getLogger("sentinel.pipeline")
+_log: Final = logging.getLogger("sentinel.pipeline")
 
 
 def is_skipped(guest: Middleware, error: GuestError) -> bool:

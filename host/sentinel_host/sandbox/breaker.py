@@ -11,16 +11,17 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter, deque
 from time import monotonic
+from typing import Final
 
 # DESIGN.md section 9.3: half of the last 200 calls, from several clients.
-WINDOW = 200
-FAILURES = 100
-CLIENTS = 3
+WINDOW: Final = 200
+FAILURES: Final = 100
+CLIENTS: Final = 3
 # With fewer that count a share says nothing.
-LEAST = 20
+LEAST: Final = 20
 # Seconds. Envoy's outlier detection ejects for 30 s, times how often it did; a broken guest is often replaced at once.
-FIRST_BACKOFF = 1.0
-LONGEST_BACKOFF = 60.0
+FIRST_BACKOFF: Final = 1.0
+LONGEST_BACKOFF: Final = 60.0
 
 
 class Breaker:

@@ -43,6 +43,8 @@ class Limits:
     bodies: int = 64
     waiting: int = 64
     wait: float = 0.25
+    # Seconds. Long enough for the next burst of a busy minute; a new instance costs well under a millisecond.
+    trim_after: float = 30.0
     # Bounds what a leak of a few bytes a call can hold, at a cost of a start, some 50 µs, in so many calls.
     retire_calls: int = 100_000
     # Linear memory never shrinks. One large body is no reason for a new instance; 256 calls pay for one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
@@ -31,10 +31,10 @@ T = TypeVar("T")
 E = TypeVar("E", RequestEdits, ResponseEdits)
 
 # A few header edits are some tens of bytes; a guest that sets a principal has as many answers as principals.
-_REMEMBERED = 256
-_REMEMBERED_BYTES = 512
+_REMEMBERED: Final = 256
+_REMEMBERED_BYTES: Final = 512
 
-_log = logging.getLogger("sentinel.sandbox")
+_log: Final = logging.getLogger("sentinel.sandbox")
 
 
 class _Entry(Generic[T]):
@@ -313,6 +313,6 @@ def _remember(edits: dict[bytes, E], answer: bytes, action: E) -> None:
         edits[answer] = action
 
 
-_ON_REQUEST = _Entry(ON_REQUEST, GuestMiddleware._decode_request)
-_ON_RESPONSE = _Entry(ON_RESPONSE, GuestMiddleware._decode_response)
-_ON_COMPLETE = _Entry(ON_COMPLETE, GuestMiddleware._decode_nothing)
+_ON_REQUEST: Final = _Entry(ON_REQUEST, GuestMiddleware._decode_request)
+_ON_RESPONSE: Final = _Entry(ON_RESPONSE, GuestMiddleware._decode_response)
+_ON_COMPLETE: Final = _Entry(ON_COMPLETE, GuestMiddleware._decode_nothing)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from time import monotonic
+from typing import Final
 
 from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
 from sentinel_host.native.failure import CallFailed, Phase
@@ -21,12 +22,10 @@ from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start, step_of
 from sentinel_host.sandbox.runqueue import WallClockBound
 
-# Seconds. Long enough for the next burst of a busy minute; a new instance costs well under a millisecond.
-_TRIM_AFTER = 30.0
 # Seconds between two lines that say that a guest's instances are all busy.
-_SAY_AGAIN_AFTER = 1.0
+_SAY_AGAIN_AFTER: Final = 1.0
 
-_log = logging.getLogger("sentinel.sandbox")
+_log: Final = logging.getLogger("sentinel.sandbox")
 
 
 class Pool:
@@ -205,7 +204,7 @@ class Pool:
     def _trim_later(self) -> None:
         loop = asyncio.get_running_loop()
         if self._trimming is None or self._trimming[0] is not loop:
-            self._trimming = (loop, loop.call_later(_TRIM_AFTER, self._trim))
+            self._trimming = (loop, loop.call_later(self.limits.trim_after, self._trim))
 
     def _trim(self) -> None:
         self._trimming = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+# Printable ASCII.
+_PLAIN: Final = bytes(range(0x20, 0x7F))
 # Long enough for any name that a compiler makes; a hostile file may carry names of megabytes.
 _NAME_MAX = 300
 
 
 def readable(message: bytes) -> str:
     """A message's bytes as text: bytes that are not UTF-8 become U+FFFD, what is not printable becomes an escape."""
+    if not message.translate(None, _PLAIN):
+        return message.decode("ascii")
     return escape(message.decode(errors="replace"))
 
 

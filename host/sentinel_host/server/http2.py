@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 from sentinel_host.http.h2 import Http2Protocol
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
@@ -19,7 +20,7 @@ class Http2Connections:
     def hand_over(self, lane: LaneProtocol, data: bytes) -> None:
         """Serve ``lane``'s transport from now on; ``data`` is what was read of it."""
         protocol = Http2Protocol(self._listener, self._extensions, self._connections)
-        lane.transport.set_protocol(protocol)
+        lane.transport.set_protocol(cast(asyncio.BaseProtocol, protocol))
         protocol.connection_made(lane.transport)
         if data:
             protocol.data_received(data)

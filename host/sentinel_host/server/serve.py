@@ -165,9 +165,9 @@ async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
         await asyncio.sleep(0)
 
 
-def _factory(listener: Listener, connections: Connections) -> Callable[[], LaneProtocol]:
+def _factory(listener: Listener, connections: Connections) -> Callable[[], asyncio.Protocol]:
     extensions = listener.extensions()
-    return lambda: LaneProtocol(listener, extensions, connections)
+    return lambda: cast(asyncio.Protocol, LaneProtocol(listener, extensions, connections))
 
 
 def _lifespan_config() -> Config:

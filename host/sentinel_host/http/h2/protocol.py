@@ -21,11 +21,11 @@ from sentinel_host.http.h2.hpack import Fields
 from sentinel_host.http.h2.receiving import ReceivingSide
 from sentinel_host.http.h2.request import Malformed, RequestHead
 from sentinel_host.http.h2.response import date_field, encode_head, length_field
-from sentinel_host.http.h2.stream import DONE, Stream
+from sentinel_host.http.h2.stream import Stream
 from sentinel_host.http.h2.wire import END_STREAM, ErrorCode
 from sentinel_host.http.lane.connections import Connections, Listener
-from sentinel_host.http.lane.exchange import Phase
 from sentinel_host.http.lane.limits import LimitExceeded
+from sentinel_host.http.lane.states import BODY, DONE
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 # As on the lane: a connection used this recently may have its next request on the way when the worker shuts down.
@@ -72,6 +72,7 @@ class Http2Protocol(ReceivingSide):
 
     def _leave_all(self) -> None:
         for stream in self._running:
+            assert stream.task is not None
             self.connections.keep(stream.task)
         for stream in list(self.streams.values()):
             stream.leave()
@@ -176,9 +177,9 @@ class Http2Protocol(ReceivingSide):
 
     def answer_failure(self, stream: Stream, status: int, reason: str) -> None:
         """The application did not complete its response: say so while there is no head, or end what was begun."""
-        if stream.gone or stream.phase is DONE:
+        if stream.gone or stream.phase == DONE:
             return
-        if stream.phase in (Phase.BEFORE_HEAD, Phase.HEAD_HELD):
+        if stream.phase < BODY:
             stream.answer_plainly(status, reason)
         else:
             self.end_early(stream, ErrorCode.INTERNAL_ERROR)
@@ -194,7 +195,7 @@ class Http2Protocol(ReceivingSide):
         self._running.discard(stream)
         if stream.id in self.streams and not self.lost:
             # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
-            self.end_early(stream, ErrorCode.CANCEL if stream.phase is DONE else ErrorCode.INTERNAL_ERROR)
+            self.end_early(stream, ErrorCode.CANCEL if stream.phase == DONE else ErrorCode.INTERNAL_ERROR)
         if not self._running and not self._ignoring:
             if self._going:
                 self._close_now()

@@ -17,10 +17,11 @@ from sentinel_host.http.h2.framing import FramingSide, unpadded
 from sentinel_host.http.h2.hpack import Fields, HpackDecoder
 from sentinel_host.http.h2.request import Malformed, check_trailers
 from sentinel_host.http.h2.sending import MOST_FRAME
-from sentinel_host.http.h2.stream import DONE, Stream
+from sentinel_host.http.h2.stream import Stream
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
 from sentinel_host.http.lane.connections import Connections
 from sentinel_host.http.lane.limits import LimitExceeded
+from sentinel_host.http.lane.states import DONE
 
 # What all streams together may send before the connection's window is renewed; Go's net/http has 1 MiB.
 _CONNECTION_WINDOW: Final = 1 << 20
@@ -145,7 +146,7 @@ class ReceivingSide(FramingSide):
 
     def _body_ended(self, stream: Stream) -> None:
         stream.end_body()
-        if stream.phase is DONE:
+        if stream.phase == DONE:
             # A tunnel, whose other direction has ended before.
             self.streams.pop(stream.id, None)
 

@@ -13,22 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h2.response import date_field, encode_fields, encode_head, length_field, status_field
 from sentinel_host.http.h2.upload import RequestSide
 from sentinel_host.http.h2.wire import END_STREAM
 from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
-from sentinel_host.http.lane.exchange import Phase
 from sentinel_host.http.lane.limits import LimitExceeded
+from sentinel_host.http.lane.states import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 
 if TYPE_CHECKING:
     from sentinel_host.http.h2.protocol import Http2Protocol
 
-_log = logging.getLogger(__name__)
-
-_BEFORE_HEAD, _HEAD_HELD, _BODY, _TRAILERS, DONE = Phase
+_log: Final = logging.getLogger(__name__)
 
 
 class Stream(RequestSide):
@@ -47,8 +45,6 @@ class Stream(RequestSide):
         "write_deadline",
     )
 
-    task: asyncio.Task[None]
-
     def __init__(
         self,
         connection: Http2Protocol,
@@ -65,13 +61,14 @@ class Stream(RequestSide):
         self.write_deadline = inf
         self._sent = 0
         self._writable: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """The request's only task."""
         connection = self._connection
         try:
             await connection.app(self.scope, self.receive, self.send)
-            if self.phase is not DONE and not self.gone:
+            if self.phase != DONE and not self.gone:
                 _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
                 connection.answer_failure(self, 500, "internal error")
         except ClientError as error:
@@ -80,13 +77,13 @@ class Stream(RequestSide):
             connection.answer_failure(self, 500, "internal error")
             _log.info("response aborted: %s", error)
         except Exception:
-            if self.phase is DONE or not self.gone:
+            if self.phase == DONE or not self.gone:
                 _log.exception("the application failed on %s", self.scope["raw_path"])
             connection.answer_failure(self, 500, "internal error")
         finally:
             connection.finished(self)
             # A cancelled task keeps its traceback, whose frames hold us: a cycle, until the collector comes by.
-            del self.task
+            self.task = None
 
     # The response.
 
@@ -118,7 +115,7 @@ class Stream(RequestSide):
             await connection.drained()
 
     def _start(self, message: dict[str, Any]) -> None:
-        if self.phase is not _BEFORE_HEAD:
+        if self.phase != BEFORE_HEAD:
             raise RuntimeError("http.response.start came twice")
         status = message["status"]
         self._block, self._left, dated = encode_head(status, message.get("headers", ()))
@@ -126,10 +123,10 @@ class Stream(RequestSide):
             self._block += date_field(self._connection.connections.date[8:])
         self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
         self._trailers_follow = message.get("trailers", False)
-        self.phase = _HEAD_HELD
+        self.phase = HEAD_HELD
 
     def _accept(self, headers: Any) -> None:
-        if EXTENSION not in self.scope["extensions"] or self.phase is not _BEFORE_HEAD:
+        if EXTENSION not in self.scope["extensions"] or self.phase != BEFORE_HEAD:
             raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
         block, _, dated = encode_head(200, [field for field in headers if field[0] != b"content-length"])
         if not dated:
@@ -137,7 +134,7 @@ class Stream(RequestSide):
         self._connection.write_headers(self.id, block, 0)
         self._left = -1
         self._bodyless = self._trailers_follow = False
-        self.phase = _BODY
+        self.phase = BODY
         self.tunnel = True
         self._body_ends = inf
         self._restart_body_clock()
@@ -149,7 +146,7 @@ class Stream(RequestSide):
             data = data.cast("B") if type(data) is memoryview else bytes(data)
         size = len(data)
         end = not more and not self._trailers_follow
-        if self.phase is _HEAD_HELD:
+        if self.phase == HEAD_HELD:
             if self._left < 0 and end and not self._bodyless:
                 self._left = size
                 self._block += length_field(size)
@@ -157,11 +154,11 @@ class Stream(RequestSide):
             headers_end = end and (not size or self._bodyless)
             connection.write_headers(self.id, self._block, END_STREAM if headers_end else 0)
             self._block = b""
-            self.phase = _BODY
+            self.phase = BODY
             if headers_end:
                 self._done()
                 return
-        elif self.phase is _BODY:
+        elif self.phase == BODY:
             self._count(size, more)
             if self.tunnel and not self.complete:
                 self._restart_body_clock()
@@ -183,7 +180,7 @@ class Stream(RequestSide):
         if end:
             self._done()
         elif not more:
-            self.phase = _TRAILERS
+            self.phase = TRAILERS
 
     def _count(self, size: int, more: bool) -> None:
         if self._left >= 0 and not self._bodyless:
@@ -244,7 +241,7 @@ class Stream(RequestSide):
         self._connection.answered(self)
 
     def _send_trailers(self, headers: Any, more: bool) -> None:
-        if self.phase is not _TRAILERS:
+        if self.phase != TRAILERS:
             raise RuntimeError("http.response.trailers out of order")
         self._block += encode_fields(headers, trailers=True)
         if more:
@@ -256,7 +253,7 @@ class Stream(RequestSide):
         self._done()
 
     def _send_informational(self, message: dict[str, Any]) -> None:
-        if self.phase is not _BEFORE_HEAD and self.phase is not _HEAD_HELD:
+        if self.phase != BEFORE_HEAD and self.phase != HEAD_HELD:
             raise RuntimeError("http.response.informational after the final head")
         status = message["status"]
         if type(status) is not int or not 100 <= status <= 199 or status == 101:
@@ -291,7 +288,8 @@ class Stream(RequestSide):
         self.wake()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-        if self.phase is not DONE or self.tunnel:
+        if self.phase != DONE or self.tunnel:
+            assert self.task is not None
             self.task.cancel()
 
     def expire(self, now: float) -> None:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.h2.response import status_field
-from sentinel_host.http.lane.exchange import Phase
+from sentinel_host.http.lane.states import BEFORE_HEAD, DONE
 
 if TYPE_CHECKING:
     from sentinel_host.http.h2.protocol import Http2Protocol
 
-_BEFORE_HEAD, DONE = Phase.BEFORE_HEAD, Phase.DONE
 # Pieces of a body are joined beyond this many: the memory that they take must be that of their bytes.
 _MAX_PIECES: Final = 64
 
@@ -56,7 +55,7 @@ class RequestSide:
         self.expected = expected
         self.expects = expects and not ended
         self.trailers: list[tuple[bytes, bytes]] = []
-        self.phase = _BEFORE_HEAD
+        self.phase = BEFORE_HEAD
         self.gone = False
         self.tunnel = False
         self.held = 0
@@ -167,14 +166,14 @@ class RequestSide:
                     return self._last(data)
                 return {"type": "http.request", "body": data, "more_body": True}
             if self._error is not None:
-                if self.gone or self.phase is DONE:
+                if self.gone or self.phase == DONE:
                     return {"type": "http.disconnect"}
                 raise self._error
             if self.complete and not self._delivered:
                 return self._last(b"")
-            if self.gone or (self.phase is DONE and (not self.tunnel or self._delivered)):
+            if self.gone or (self.phase == DONE and (not self.tunnel or self._delivered)):
                 return {"type": "http.disconnect"}
-            if self.expects and self.phase is _BEFORE_HEAD:
+            if self.expects and self.phase == BEFORE_HEAD:
                 self.expects = False
                 self._connection.write_headers(self.id, status_field(100), 0)
                 self._restart_body_clock()

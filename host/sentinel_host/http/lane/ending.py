@@ -10,10 +10,20 @@ from math import inf
 from typing import Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.lane.exchange import DONE, TUNNEL, UNTIL_CLOSE, Exchange, Phase
+from sentinel_host.http.lane.exchange import Exchange
 from sentinel_host.http.lane.limits import LimitExceeded
-from sentinel_host.http.lane.reading import HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT, ReadingSide
+from sentinel_host.http.lane.reading import ReadingSide
 from sentinel_host.http.lane.response import plain_response
+from sentinel_host.http.lane.states import (
+    BODY,
+    DONE,
+    HEAD_NEXT,
+    IGNORED,
+    REQUEST_NEXT,
+    TUNNEL,
+    TUNNEL_NEXT,
+    UNTIL_CLOSE,
+)
 
 # A connection used this recently may have its next request on the way when the worker shuts down.
 _RECENT: Final = 0.25
@@ -36,7 +46,7 @@ class EndingSide(ReadingSide):
     def answer_failure(self, exchange: Exchange, status: int, reason: str) -> None:
         """The application did not complete its response: say so while there is no head, or end what was begun."""
         self._closing = True
-        if exchange.phase in (Phase.BEFORE_HEAD, Phase.HEAD_HELD) and not self.lost:
+        if exchange.phase < BODY and not self.lost:
             answer = plain_response(status, reason, self.connections.date)
             if exchange.scope["method"] == "HEAD":
                 answer = answer[: answer.index(b"\r\n\r\n") + 4]
@@ -48,17 +58,17 @@ class EndingSide(ReadingSide):
         self._exchange = None
         if self.lost:
             return
-        if exchange.phase is not DONE:
-            if exchange.framing is UNTIL_CLOSE or exchange.framing is TUNNEL:
+        if exchange.phase != DONE:
+            if exchange.framing == UNTIL_CLOSE or exchange.framing == TUNNEL:
                 self._reset()
             else:
                 self._shut()
         elif self._closing:
-            if (self._reading is REQUEST_NEXT and not self._buffer) or (self._reading is TUNNEL_NEXT and self.tls):
+            if (self._reading == REQUEST_NEXT and not self._buffer) or (self._reading == TUNNEL_NEXT and self.tls):
                 self._shut()
             else:
                 self._linger()
-        elif self._reading is REQUEST_NEXT:
+        elif self._reading == REQUEST_NEXT:
             self._next()
         elif self._drainable():
             self._drain_left = self.connections.limits.drain_bytes
@@ -100,7 +110,7 @@ class EndingSide(ReadingSide):
 
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
-        if self._exchange is None and self._reading is HEAD_NEXT and not self._buffer:
+        if self._exchange is None and self._reading == HEAD_NEXT and not self._buffer:
             self._shut()
 
     def expire(self, now: float) -> None:
@@ -111,7 +121,7 @@ class EndingSide(ReadingSide):
         if self.read_deadline > now:
             return
         exchange = self._exchange
-        if self._reading is HEAD_NEXT:
+        if self._reading == HEAD_NEXT:
             if self._buffer:
                 self._refuse(LimitExceeded("head_time", "request head too slow", 408))
             else:
@@ -123,7 +133,7 @@ class EndingSide(ReadingSide):
                 self.read_deadline = now + self.connections.limits.linger
             else:
                 self._shut()
-        elif self._reading is TUNNEL_NEXT:
+        elif self._reading == TUNNEL_NEXT:
             # Both directions count, and so do bytes that are still on their way.
             if exchange.wrote or self.transport.get_write_buffer_size():
                 exchange.wrote = False

@@ -15,17 +15,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
 from sentinel_host.http.lane.response import encode_fields, encode_head, encode_informational, encode_switch
+from sentinel_host.http.lane.states import (
+    BEFORE_HEAD,
+    BODY,
+    BY_CHUNKS,
+    BY_LENGTH,
+    DONE,
+    HEAD_HELD,
+    NO_BODY,
+    TRAILERS,
+    TUNNEL,
+    UNTIL_CLOSE,
+)
 
 if TYPE_CHECKING:
     from sentinel_host.http.lane.protocol import LaneProtocol
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 # Below it one copy is cheaper than the bookkeeping of a scattered write.
 _COPY_BELOW: Final = 16 * 1024
@@ -33,29 +44,6 @@ _COPY_BELOW: Final = 16 * 1024
 _CHUNK_COST: Final = 64
 
 
-class Phase(Enum):
-    """How far the response is."""
-
-    BEFORE_HEAD = auto()
-    HEAD_HELD = auto()
-    BODY = auto()
-    TRAILERS = auto()
-    DONE = auto()
-
-
-class BodyFraming(Enum):
-    """How the response's body is delimited (RFC 9112 6.3)."""
-
-    NO_BODY = auto()
-    LENGTH = auto()
-    CHUNKED = auto()
-    UNTIL_CLOSE = auto()
-    TUNNEL = auto()
-
-
-# Module constants: an attribute of an enum class costs two look-ups each time.
-_BEFORE_HEAD, _HEAD_HELD, _BODY, _TRAILERS, DONE = Phase
-_NO_BODY, _LENGTH, _CHUNKED, UNTIL_CLOSE, TUNNEL = BodyFraming
 _NOTHING: Final[deque[bytes]] = deque()
 
 
@@ -86,8 +74,6 @@ class Exchange:
         "wrote",
     )
 
-    task: asyncio.Task[None]
-
     def __init__(self, lane: LaneProtocol, scope: dict[str, Any], http11: bool, has_body: bool, expects: bool) -> None:
         self.lane = lane
         self.scope = scope
@@ -95,21 +81,22 @@ class Exchange:
         self.complete = not has_body
         self.expects = expects
         self.trailers: list[tuple[bytes, bytes]] = []
-        self.phase = _BEFORE_HEAD
-        self.framing = _NO_BODY
+        self.phase = BEFORE_HEAD
+        self.framing = NO_BODY
         self.wrote = False
         self._chunks = deque() if has_body else _NOTHING
         self._buffered = 0
         self._delivered = False
         self._error: ClientError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """The request's only task."""
         lane = self.lane
         try:
             await lane.app(self.scope, self.receive, self.send)
-            if self.phase is not DONE:
+            if self.phase != DONE:
                 _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
                 lane.answer_failure(self, 500, "internal error")
         except ClientError as error:
@@ -118,14 +105,14 @@ class Exchange:
             lane.answer_failure(self, 500, "internal error")
             _log.info("response aborted: %s", error)
         except Exception:
-            if self.phase is DONE or not lane.lost:
+            if self.phase == DONE or not lane.lost:
                 _log.exception("the application failed on %s", self.scope["raw_path"])
             lane.answer_failure(self, 500, "internal error")
         finally:
             lane.finished(self)
             # A task that was cancelled keeps its traceback, whose frames hold us and the body's last pieces: a cycle
             # that would keep a quarter of a megabyte for each client that left, until the collector comes by.
-            del self.task
+            self.task = None
 
     # The request.
 
@@ -164,11 +151,11 @@ class Exchange:
                 return self._last(data)
             if self.complete and not self._delivered:
                 return self._last(b"")
-            if self.lane.lost or (self.phase is DONE and (self.framing is not TUNNEL or self._delivered)):
+            if self.lane.lost or (self.phase == DONE and (self.framing != TUNNEL or self._delivered)):
                 return {"type": "http.disconnect"}
             if self._error is not None:
                 raise self._error
-            if self.expects and self.phase is _BEFORE_HEAD:
+            if self.expects and self.phase == BEFORE_HEAD:
                 self.lane.send_continue(self)
             if self._waiter is not None and not self._waiter.done():
                 raise RuntimeError("receive() is already awaited")
@@ -212,35 +199,35 @@ class Exchange:
             await lane.drained()
 
     def _start(self, message: dict[str, Any]) -> None:
-        if self.phase is not _BEFORE_HEAD:
+        if self.phase != BEFORE_HEAD:
             raise RuntimeError("http.response.start came twice")
         status = message["status"]
         self._head, self._left, self._dated, self._close = encode_head(status, message.get("headers", ()))
         self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
         self._trailers_follow = message.get("trailers", False)
-        self.phase = _HEAD_HELD
+        self.phase = HEAD_HELD
 
     def _send_body(self, data: Any, more: bool) -> None:
         if type(data) is not bytes:
             # A bytearray may change while the transport still holds it; a view is sent as it is.
             data = data.cast("B") if type(data) is memoryview else bytes(data)
-        if self.phase is _HEAD_HELD:
+        if self.phase == HEAD_HELD:
             head = self._finish_head(len(data), more)
-        elif self.phase is _BODY:
+        elif self.phase == BODY:
             head = b""
         else:
             raise RuntimeError("http.response.body out of order")
         framing = self.framing
-        if framing is _LENGTH:
+        if framing == BY_LENGTH:
             self._left -= len(data)
             if self._left < 0 or (not more and self._left):
                 raise RuntimeError("the body does not fit its content-length")
             parts: tuple[bytes, ...] = (head, data)
-        elif framing is _CHUNKED:
+        elif framing == BY_CHUNKS:
             end = b"" if more else b"0\r\n" if self._trailers_follow else b"0\r\n\r\n"
             parts = (head, b"%x\r\n" % len(data), data, b"\r\n", end) if data else (head, end)
         else:
-            parts = (head, b"" if framing is _NO_BODY else data)
+            parts = (head, b"" if framing == NO_BODY else data)
         if len(data) > _COPY_BELOW and not self.lane.tls:
             self.lane.transport.writelines(parts)
         else:
@@ -249,18 +236,18 @@ class Exchange:
                 self.lane.transport.write(payload)
         self.wrote = True
         if more:
-            self.phase = _BODY
+            self.phase = BODY
         elif self._trailers_follow:
-            self.phase = _TRAILERS
+            self.phase = TRAILERS
         else:
             self._done()
 
     def _accept(self, headers: Any) -> None:
         offer = self.scope["extensions"].get(EXTENSION)
-        if offer is None or self.phase is not _BEFORE_HEAD:
+        if offer is None or self.phase != BEFORE_HEAD:
             raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
         self.lane.transport.write(encode_switch(offer["protocol"], headers))
-        self.phase = _BODY
+        self.phase = BODY
         self.framing = TUNNEL
         self.complete = self._delivered = self._trailers_follow = False
         self._chunks = deque()
@@ -268,7 +255,7 @@ class Exchange:
 
     def _done(self) -> None:
         self.phase = DONE
-        if self.framing is TUNNEL:
+        if self.framing == TUNNEL:
             self.lane.end_writing()
         if self._waiter is not None:
             self.wake()
@@ -279,18 +266,18 @@ class Exchange:
         if self._bodyless:
             pass
         elif self._left >= 0:
-            self.framing = _LENGTH
+            self.framing = BY_LENGTH
         elif not more and not self._trailers_follow:
-            self.framing = _LENGTH
+            self.framing = BY_LENGTH
             self._left = size
             framing = b"\r\ncontent-length: %d" % size
         elif self.http11:
-            self.framing = _CHUNKED
+            self.framing = BY_CHUNKS
             framing = b"\r\ntransfer-encoding: chunked"
         else:
             self.framing = UNTIL_CLOSE
             self._close = True
-        if self.framing is _LENGTH and (size > self._left or (not more and size < self._left)):
+        if self.framing == BY_LENGTH and (size > self._left or (not more and size < self._left)):
             raise RuntimeError("the body does not fit its content-length")
         lane = self.lane
         if lane.closes_after(self, self._close, more):
@@ -300,16 +287,16 @@ class Exchange:
         return b"".join((self._head, b"" if self._dated else lane.connections.date, framing, connection))
 
     def _send_trailers(self, headers: Any, more: bool) -> None:
-        if self.phase is not _TRAILERS:
+        if self.phase != TRAILERS:
             raise RuntimeError("http.response.trailers out of order")
         block = encode_fields(headers)
-        if self.framing is _CHUNKED:
+        if self.framing == BY_CHUNKS:
             self.lane.transport.write(block if more else block + b"\r\n")
         if not more:
             self._done()
 
     def _send_informational(self, message: dict[str, Any]) -> None:
-        if self.phase is not _BEFORE_HEAD and self.phase is not _HEAD_HELD:
+        if self.phase != BEFORE_HEAD and self.phase != HEAD_HELD:
             raise RuntimeError("http.response.informational after the final head")
         data = encode_informational(message["status"], message.get("headers", ()))
         if message["status"] == 100:

@@ -17,11 +17,11 @@ from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections, Listener
 from sentinel_host.http.lane.ending import EndingSide
-from sentinel_host.http.lane.exchange import DONE, Exchange
+from sentinel_host.http.lane.exchange import Exchange
 from sentinel_host.http.lane.head import CHUNKED, HEAD, METHODS, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.llhttp import RequestHead
-from sentinel_host.http.lane.reading import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
+from sentinel_host.http.lane.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
@@ -79,10 +79,12 @@ class LaneProtocol(EndingSide):
         self._wake_writers()
         exchange = self._exchange
         if exchange is not None:
-            connections.keep(exchange.task)
+            task = exchange.task
+            assert task is not None
+            connections.keep(task)
             exchange.wake()
-            if exchange.phase is not DONE or self._reading is TUNNEL_NEXT:
-                exchange.task.cancel()
+            if exchange.phase != DONE or self._reading == TUNNEL_NEXT:
+                task.cancel()
 
     def _hand_over(self, data: bytes) -> None:
         """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
@@ -96,16 +98,16 @@ class LaneProtocol(EndingSide):
     def data_received(self, data: bytes) -> None:
         """Bytes, cut anywhere."""
         reading = self._reading
-        if reading is HEAD_NEXT:
+        if reading == HEAD_NEXT:
             if self._buffer:
                 data = self._buffer + data
                 self._buffer = b""
             self._take_head(data)
-        elif reading is BODY_NEXT:
+        elif reading == BODY_NEXT:
             self._take_body(data)
-        elif reading is TUNNEL_NEXT:
+        elif reading == TUNNEL_NEXT:
             self._pass(data)
-        elif reading is REQUEST_NEXT:
+        elif reading == REQUEST_NEXT:
             self._buffer += data
             limits = self.connections.limits
             if len(self._buffer) > limits.body_buffer or self._buffer.count(b"\r\n\r\n") >= limits.pipelined_requests:
@@ -207,5 +209,5 @@ class LaneProtocol(EndingSide):
             self._take_head(data)
         else:
             self._want_more()
-        if self._reading is HEAD_NEXT and (self._eof or (self.connections.closing and not self._buffer)):
+        if self._reading == HEAD_NEXT and (self._eof or (self.connections.closing and not self._buffer)):
             self._shut()

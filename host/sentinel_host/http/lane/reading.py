@@ -7,32 +7,18 @@ Rule 2: Every state in which the client is to do something has a deadline. Deadl
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from math import inf
 from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections
-from sentinel_host.http.lane.exchange import DONE, Exchange
+from sentinel_host.http.lane.exchange import Exchange
 from sentinel_host.http.lane.limits import LimitExceeded
+from sentinel_host.http.lane.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 from sentinel_host.http.lane.writing import WritingSide
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Reading(Enum):
-    """What the next bytes are."""
-
-    HEAD = auto()
-    BODY = auto()
-    NEXT_REQUEST = auto()
-    IGNORED = auto()
-    TUNNEL = auto()
-
-
-# Module constants: an attribute of an enum class costs two look-ups each time.
-HEAD_NEXT, BODY_NEXT, REQUEST_NEXT, IGNORED, TUNNEL_NEXT = Reading
 
 
 class ReadingSide(WritingSide):
@@ -98,7 +84,7 @@ class ReadingSide(WritingSide):
             return
         exchange = self._exchange
         held = 0
-        if exchange is None or exchange.phase is DONE:
+        if exchange is None or exchange.phase == DONE:
             # Nobody reads the rest of a body once its response is complete.
             self._drain_left -= received
         else:
@@ -145,9 +131,9 @@ class ReadingSide(WritingSide):
         """The application read a piece of the body and ``held`` is left: read on when half of the buffer is free."""
         if not self._read_paused:
             return
-        if self._reading is TUNNEL_NEXT and held <= self.connections.limits.body_buffer // 2:
+        if self._reading == TUNNEL_NEXT and held <= self.connections.limits.body_buffer // 2:
             self._want_more()
-        elif self._reading is BODY_NEXT and held <= self.connections.limits.body_buffer // 2:
+        elif self._reading == BODY_NEXT and held <= self.connections.limits.body_buffer // 2:
             self._restart_body_clock()
             self._want_more()
 
@@ -198,14 +184,14 @@ class ReadingSide(WritingSide):
         self._eof = True
         exchange = self._exchange
         if exchange is None:
-            if self._reading is HEAD_NEXT and self._buffer:
+            if self._reading == HEAD_NEXT and self._buffer:
                 self._refuse(ClientError("request head ended early"))
             return False
-        if self._reading is TUNNEL_NEXT:
+        if self._reading == TUNNEL_NEXT:
             exchange.complete = True
             exchange.wake()
             return not self.tls
-        if self._reading is BODY_NEXT:
+        if self._reading == BODY_NEXT:
             self._body_failed(ClientError("request body ended early"))
         self.read_deadline = self.loop.time() + self.connections.limits.half_closed
         # TLS has no half-closed state that the event loops would keep.
@@ -214,5 +200,5 @@ class ReadingSide(WritingSide):
     def _drainable(self) -> bool:
         """Whether the rest of a body that nobody reads is worth the wait to keep the connection."""
         return (
-            not self._eof and self._reading is BODY_NEXT and self._body.remaining <= self.connections.limits.drain_bytes
+            not self._eof and self._reading == BODY_NEXT and self._body.remaining <= self.connections.limits.drain_bytes
         )

@@ -14,8 +14,10 @@ from sentinel_host.http.lane.connections import Connections
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-class WritingSide(asyncio.Protocol):
-    """Knows whether the transport takes more, and when its client was last seen to take anything."""
+class WritingSide:
+    """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
+
+    Knows whether the transport takes more, and when its client was last seen to take anything."""
 
     __slots__ = (
         "_client",

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import getrandbits
-from typing import Any
+from typing import Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.rules.fields import Field, FieldTable
@@ -23,32 +22,31 @@ from sentinel_host.http.rules.peers import TrustedPeers
 from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.paths import PathError, PathRule, is_query
 
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
-_VERSIONS = frozenset(("1.1", "1.0", "2", "3"))
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+_VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
+_METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # RFC 3986 section 3.2.2 without userinfo, escapes and sub-delims, which no registered name uses.
-_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
-_DIGITS = re.compile(rb"[0-9]{1,18}").fullmatch
-_REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
+_DIGITS: Final = re.compile(rb"[0-9]{1,18}").fullmatch
+_REQUEST_ID_FORM: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 # A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
-_KEEP = int(Field.KEEP)
-_DROP = int(Field.DROP)
-_HOST = int(Field.HOST)
-_CONNECTION = int(Field.CONNECTION)
-_CONTENT_LENGTH = int(Field.CONTENT_LENGTH)
-_TRANSFER_ENCODING = int(Field.TRANSFER_ENCODING)
-_COOKIE = int(Field.COOKIE)
-_FORWARDED = int(Field.FORWARDED)
-_REQUEST_ID = int(Field.REQUEST_ID)
-_ALIAS = int(Field.ALIAS)
+_KEEP: Final = int(Field.KEEP)
+_DROP: Final = int(Field.DROP)
+_HOST: Final = int(Field.HOST)
+_CONNECTION: Final = int(Field.CONNECTION)
+_CONTENT_LENGTH: Final = int(Field.CONTENT_LENGTH)
+_TRANSFER_ENCODING: Final = int(Field.TRANSFER_ENCODING)
+_COOKIE: Final = int(Field.COOKIE)
+_FORWARDED: Final = int(Field.FORWARDED)
+_REQUEST_ID: Final = int(Field.REQUEST_ID)
+_ALIAS: Final = int(Field.ALIAS)
 
-_CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
-_REMEMBERED = 256
-_OWN_CONNECTION = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
-_PLAIN_CONNECTION = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
+_CONTROLS: Final = bytes(code for code in range(32) if code != 9) + b"\x7f"
+_REMEMBERED: Final = 256
+_OWN_CONNECTION: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
+_PLAIN_CONNECTION: Final = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
 
 
-@dataclass(slots=True)
 class Admitted:
     """A request that may enter.
 
@@ -57,12 +55,23 @@ class Admitted:
     forwarded fields of a trusted peer. ``host`` is the authority as the client wrote it.
     """
 
-    head: RequestHead
-    host: bytes
-    peer: str
-    has_body: bool
-    content_length: int | None
-    forwarded: Headers
+    __slots__ = ("content_length", "forwarded", "has_body", "head", "host", "peer")
+
+    def __init__(
+        self,
+        head: RequestHead,
+        host: bytes,
+        peer: str,
+        has_body: bool,
+        content_length: int | None,
+        forwarded: Headers,
+    ) -> None:
+        self.head = head
+        self.host = host
+        self.peer = peer
+        self.has_body = has_body
+        self.content_length = content_length
+        self.forwarded = forwarded
 
 
 class Admission:
@@ -171,7 +180,7 @@ class Admission:
             scheme=scope["scheme"],
             authority=authority,
             client=peer,
-            request_id=request_id or f"{getrandbits(128):032x}",
+            request_id=request_id or getrandbits(128).to_bytes(16, "big").hex(),
             route="",
             http_version=version,
         )

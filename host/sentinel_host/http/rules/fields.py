@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
+from typing import Final
 
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 
 
 class Field(enum.IntEnum):
@@ -26,10 +27,10 @@ class Field(enum.IntEnum):
 
 # RFC 9110 section 7.6.1 with the fields that it calls obsolete; Expect is answered by the server itself (section
 # 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
-_HOP_BY_HOP = ("keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade", "expect")
+_HOP_BY_HOP: Final = ("keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade", "expect")
 
 # What a proxy tells the next about the client. Only a trusted peer is believed.
-FORWARDED_FIELDS = (
+FORWARDED_FIELDS: Final = (
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -41,7 +42,7 @@ FORWARDED_FIELDS = (
 )
 
 # A client chooses names: beyond this many they are classified each time instead of being remembered.
-_REMEMBERED = 2048
+_REMEMBERED: Final = 2048
 
 
 class FieldTable:

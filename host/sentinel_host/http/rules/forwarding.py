@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sentinel_host.http.rules.admission import Admitted
 from sentinel_host.messages import Headers
 
-_PSEUDONYM = b"sentinel"
-_WRITTEN = frozenset(
+_PSEUDONYM: Final = b"sentinel"
+_WRITTEN: Final = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
 )
 
 
 # Clients come back, and connections carry many requests: what is said of them is the same each time.
-_REMEMBERED = 1024
+_REMEMBERED: Final = 1024
 
 
 class Forwarding:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sentinel_host.messages import Headers
 
 # RFC 9110 section 7.6.1. Content-Length stays: it is checked against the bytes on both sides. The request id is the
 # gateway's own to tell.
-_NOT_PASSED_ON = frozenset(
+_NOT_PASSED_ON: Final = frozenset(
     (
         b"connection",
         b"keep-alive",
@@ -19,11 +21,11 @@ _NOT_PASSED_ON = frozenset(
     )
 )
 # Fields that frame, route or authenticate a message mean nothing good after its body (RFC 9110 section 6.5.1).
-_NOT_IN_TRAILERS = _NOT_PASSED_ON | frozenset(
+_NOT_IN_TRAILERS: Final = _NOT_PASSED_ON | frozenset(
     (b"content-length", b"host", b"content-encoding", b"content-type", b"content-range", b"authorization")
 )
 
-_NAMES_NOTHING = frozenset((b"close", b"keep-alive"))
+_NAMES_NOTHING: Final = frozenset((b"close", b"keep-alive"))
 
 
 def end_to_end(headers: Headers) -> Headers:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from typing import Final
 
-MAX_LINE = 4096
+MAX_LINE: Final = 4096
 """Bytes of a chunk-size line with its extensions; Go's net/http and hyper allow 4 and 16 KiB."""
 
-_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
-_LINE_BEGUN = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?)?")
+_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_LINE_BEGUN: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?)?")
 
 
 class MalformedBody(Exception):

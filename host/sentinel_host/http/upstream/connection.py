@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http.upstream.chunked import ChunkedDecoder, MalformedBody
@@ -29,30 +28,29 @@ if TYPE_CHECKING:
 
     from sentinel_host.http.upstream.pool import UpstreamPool
 
-MAX_INFORMATIONAL = 8
+MAX_INFORMATIONAL: Final = 8
 """1xx responses before the final one; more than Go's net/http client allows (5)."""
 
-_JOIN_LIMIT = 16384
+_JOIN_LIMIT: Final = 16384
 """A body up to this size is copied behind its head, so that one packet and one system call carry both."""
 
-_SALVAGE_LIMIT = 65536
+_SALVAGE_LIMIT: Final = 65536
 
 
-class _State(IntEnum):
-    IDLE = 0
-    HEAD = 1
-    LENGTH = 2
-    CHUNKED = 3
-    UNTIL_CLOSE = 4
-    CLOSED = 5
-    TUNNEL = 6
+# States, as plain numbers for the sake of compiled code; everything after HEAD but CLOSED is a body being read.
+_IDLE: Final = 0
+_HEAD: Final = 1
+_LENGTH: Final = 2
+_CHUNKED: Final = 3
+_UNTIL_CLOSE: Final = 4
+_CLOSED: Final = 5
+_TUNNEL: Final = 6
 
 
-_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _CLOSED, _TUNNEL = _State
+class Connection:
+    """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-
-class Connection(asyncio.Protocol):
-    """``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer."""
+    ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer."""
 
     __slots__ = (
         "_decoder",
@@ -101,7 +99,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def closed(self) -> bool:
-        return self._state is _CLOSED
+        return self._state == _CLOSED
 
     def reusable(self) -> bool:
         """Whether an idle connection is still fit for a request.
@@ -109,7 +107,7 @@ class Connection(asyncio.Protocol):
         It asks the kernel: bytes or an end of stream that arrived since the event loop last looked must be found
         before our request is written, for afterwards they would pass for its answer.
         """
-        return self._state is _IDLE and self._poller is not None and not self._poller.poll(0)
+        return self._state == _IDLE and self._poller is not None and not self._poller.poll(0)
 
     def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
         """Send the request; the response's ``head`` future tells when its head is there."""
@@ -131,26 +129,26 @@ class Connection(asyncio.Protocol):
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Send a piece of a streamed body."""
-        if self._state is not _CLOSED:
+        if self._state != _CLOSED:
             self._since = self._loop.time()
             self._transport.writelines(parts)
 
     async def drained(self) -> None:
         """Wait until a tunnel's other end takes more, or is gone."""
-        while self.write_paused and self._state is not _CLOSED:
+        while self.write_paused and self._state != _CLOSED:
             self._writable = self._loop.create_future()
             await self._writable
 
     def write_eof(self) -> None:
         """Nothing more goes into the tunnel; what comes out of it is still read, where the transport can do that."""
-        if self._state is not _CLOSED and self._transport.can_write_eof():
+        if self._state != _CLOSED and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def upload_finished(self) -> None:
         self._since = self._loop.time()
 
     def resume_reading(self) -> None:
-        if self._read_paused and self._state is not _CLOSED:
+        if self._read_paused and self._state != _CLOSED:
             self._read_paused = False
             self._since = self._loop.time()
             self._transport.resume_reading()
@@ -175,12 +173,12 @@ class Connection(asyncio.Protocol):
         """Close what has been idle or silent for too long."""
         timeouts = self._pool.timeouts
         state = self._state
-        if state is _IDLE:
+        if state == _IDLE:
             if now - self._since >= timeouts.keepalive:
                 self._close()
             return
-        limit = timeouts.response if state is _HEAD else timeouts.idle
-        if limit is None or state is _CLOSED or state is _TUNNEL:
+        limit = timeouts.response if state == _HEAD else timeouts.idle
+        if limit is None or state in (_CLOSED, _TUNNEL):
             return
         upload = self._upload
         # A slow upstream may take minutes for one large piece: that is progress, though no event tells of it.
@@ -190,7 +188,7 @@ class Connection(asyncio.Protocol):
         if taken or self._read_paused or (upload is not None and not upload.done and upload.waiting_for_source):
             self._since = now
         elif now - self._since >= limit:
-            what = "no response" if state is _HEAD else "the response fell silent"
+            what = "no response" if state == _HEAD else "the response fell silent"
             self.fail(UpstreamTimeout(f"upstream {self._pool.target}: {what} within {limit:g} s"))
 
     # asyncio.Protocol
@@ -216,13 +214,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self._state
-        if state is _CLOSED:
+        if state == _CLOSED:
             return
-        if state is _IDLE:
+        if state == _IDLE:
             self._close()
             return
         try:
-            if state is _HEAD:
+            if state == _HEAD:
                 self._head_received(data)
             else:
                 self._since = self._loop.time()
@@ -231,7 +229,7 @@ class Connection(asyncio.Protocol):
             self._break_off(str(error))
 
     def eof_received(self) -> bool:
-        if self._state is _TUNNEL:
+        if self._state == _TUNNEL:
             assert self._response is not None
             self._response.end()
             # TLS has no half-closed state that the event loops would keep.
@@ -241,18 +239,18 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._state is _HEAD and exc is not None:
+        if self._state == _HEAD and exc is not None:
             self._salvage()
         state = self._state
-        if (state is _UNTIL_CLOSE or (state is _TUNNEL and self._response is not None)) and exc is None:
+        if (state == _UNTIL_CLOSE or (state == _TUNNEL and self._response is not None)) and exc is None:
             self._keep_alive = False
             self._finish()
-        elif state is _HEAD:
+        elif state == _HEAD:
             self.stale = self.used and self._head is None and not self._informational
             self._break_off("the connection closed before a response came")
-        elif state is _IDLE:
+        elif state == _IDLE:
             self._close()
-        elif state is not _CLOSED:
+        elif state != _CLOSED:
             self._break_off("the response broke off")
 
     # How a response is read
@@ -274,7 +272,7 @@ class Connection(asyncio.Protocol):
                 self._switch(response, head, data[end:])
                 return
             self._informational_received(head, response.request)
-            if self._state is _CLOSED or end == len(data):
+            if self._state == _CLOSED or end == len(data):
                 return
             data = data[end:]
         # Only the whole head counts: single bytes of it, or interim responses, would hold a request for hours.
@@ -299,7 +297,7 @@ class Connection(asyncio.Protocol):
         if status >= 400 and self._upload is not None:
             # RFC 9112 section 9.5: on an error response, stop sending. Others may well answer while they still read.
             self._stop_upload()
-        if end < len(data) or (self._state is _LENGTH and not self._left):
+        if end < len(data) or (self._state == _LENGTH and not self._left):
             self._body_received(data[end:])
 
     def _switch(self, response: UpstreamResponse, head: ResponseHead, rest: bytes) -> None:
@@ -331,7 +329,7 @@ class Connection(asyncio.Protocol):
         response = self._response
         assert response is not None
         state = self._state
-        if state is _LENGTH:
+        if state == _LENGTH:
             left = self._left - len(data)
             if left < 0:
                 self._keep_alive = False  # what follows the message is nobody's
@@ -343,7 +341,7 @@ class Connection(asyncio.Protocol):
             if not left:
                 self._finish()
                 return
-        elif state is _UNTIL_CLOSE or state is _TUNNEL:
+        elif state in (_UNTIL_CLOSE, _TUNNEL):
             response.add(data)
         else:
             decoder = self._decoder
@@ -409,9 +407,9 @@ class Connection(asyncio.Protocol):
         self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}"))
 
     def _close(self) -> None:
-        if self._state is _CLOSED:
+        if self._state == _CLOSED:
             return
-        was_idle = self._state is _IDLE
+        was_idle = self._state == _IDLE
         self._state = _CLOSED
         self._response = None
         self._head = None

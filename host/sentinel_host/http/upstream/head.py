@@ -9,19 +9,19 @@ Rules:
 
 from __future__ import annotations
 
-import re
+from typing import Final
 
 import httptools
 
 from sentinel_host.http.upstream.request import Headers
 
-MAX_FIELDS = 200
+MAX_FIELDS: Final = 200
 """Header fields of a response; Apache's LimitRequestFields is 100, and applications set many cookies."""
 
-_LENGTH = re.compile(rb"[0-9]{1,18}").fullmatch
+_MAX_DIGITS: Final = 18
 """18 digits fit a signed 64-bit integer, here and in every client that is told the length."""
 
-_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 
 class MalformedHead(Exception):
@@ -108,7 +108,7 @@ class ResponseHead:
                     if value != b"keep-alive" and b"close" in [option.strip() for option in value.lower().split(b",")]:
                         self.keep_alive = False
                 elif name == b"content-length":
-                    if self.content_length >= 0 or not _LENGTH(value):
+                    if self.content_length >= 0 or not value.isdigit() or len(value) > _MAX_DIGITS:
                         raise MalformedHead("the response has more than one Content-Length, or a malformed one")
                     self.content_length = int(value)
                 elif coded or value.lower() != b"chunked":

@@ -16,6 +16,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import Any, Final, cast
 
 from sentinel_host.errors import UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.upstream.connection import Connection
@@ -25,9 +26,9 @@ from sentinel_host.http.upstream.response import UpstreamResponse
 from sentinel_host.http.upstream.target import Target, Timeouts
 from sentinel_host.http.upstream.tls import client_context
 
-_DEFAULT_TIMEOUTS = Timeouts()
+_DEFAULT_TIMEOUTS: Final = Timeouts()
 
-_SWEEP_SHARE = 20
+_SWEEP_SHARE: Final = 20
 """Timeouts are looked at this many times in the course of the shortest: none fires later than by a twentieth."""
 
 
@@ -257,8 +258,9 @@ class UpstreamPool:
             share = (deadline - loop.time()) / (len(addresses) - number)
             try:
                 async with asyncio.timeout(share if number + 1 < len(addresses) else None):
+                    connection: Connection
                     _, connection = await loop.create_connection(
-                        lambda: Connection(self, loop),
+                        lambda: cast(Any, Connection(self, loop)),
                         address,
                         self.target.port,
                         ssl=self._ssl,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from sentinel_host.errors import SentinelError
 
 Headers = list[tuple[bytes, bytes]]
 
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Methods whose request may be sent a second time (RFC 9110 section 9.2.2)."""
 
 # A request with one of these and without a body still says so: RFC 9110 section 8.6.
-_EXPECTS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
 # Deleting these leaves the line ends, and whatever else could end a line: one pass over the head tells all.
-_HARMLESS = bytes(byte for byte in range(256) if byte not in b"\r\n\0")
+_HARMLESS: Final = bytes(byte for byte in range(256) if byte not in b"\r\n\0")
 
 
 class BodySource(Protocol):
@@ -35,7 +34,6 @@ class BodySource(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class UpstreamRequest:
     """One request.
 
@@ -46,14 +44,27 @@ class UpstreamRequest:
     read and written is that protocol's.
     """
 
-    method: bytes
-    target: bytes
-    headers: Headers
-    host: bytes
-    body: bytes | BodySource = b""
-    content_length: int | None = None
-    on_informational: Callable[[int, Headers], None] | None = None
-    upgrade: bytes = b""
+    __slots__ = ("body", "content_length", "headers", "host", "method", "on_informational", "target", "upgrade")
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        host: bytes,
+        body: bytes | BodySource = b"",
+        content_length: int | None = None,
+        on_informational: Callable[[int, Headers], None] | None = None,
+        upgrade: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.host = host
+        self.body = body
+        self.content_length = content_length
+        self.on_informational = on_informational
+        self.upgrade = upgrade
 
 
 def encode_head(request: UpstreamRequest) -> bytes:
@@ -73,10 +84,17 @@ def encode_head(request: UpstreamRequest) -> bytes:
     headers = request.headers
     if request.upgrade:
         headers = [*headers, (b"connection", b"upgrade"), (b"upgrade", request.upgrade)]
-    target = request.target
-    first = b"%b %b HTTP/1.1\r\nhost: %b" % (request.method, target, request.host)
-    head = b"\r\n".join((first, *map(b": ".join, headers), framing))
-    if head.translate(None, _HARMLESS) != b"\r\n" * (lines + len(headers)) or b" " in target or b" " in request.method:
+    parts = [request.method, b" ", request.target, b" HTTP/1.1\r\nhost: ", request.host, b"\r\n"]
+    for name, value in headers:
+        parts.append(name)
+        parts.append(b": ")
+        parts.append(value)
+        parts.append(b"\r\n")
+    parts.append(framing)
+    head = b"".join(parts)
+    # More line ends than were put in here came from elsewhere. To look for a byte is cheap, `in` would not be.
+    harmful = len(head) - len(head.translate(None, b"\r\n\0"))
+    if harmful != 2 * (lines + len(headers)) or request.method.find(b" ") >= 0 or request.target.find(b" ") >= 0:
         raise SentinelError("request head for the upstream holds a CR, LF, NUL or a space out of place")
     return head
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sentinel_host.http.upstream.request import Headers, UpstreamRequest
 
 if TYPE_CHECKING:
     from sentinel_host.http.upstream.connection import Connection
 
-BUFFER_LIMIT = 65536
+BUFFER_LIMIT: Final = 65536
 """Bytes of body held before reading from the upstream pauses; asyncio's own streams use the same."""
 
 
