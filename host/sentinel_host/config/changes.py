@@ -12,6 +12,7 @@ from sentinel_host.config.model import Config
 _FIXED: Final = {
     "server": (
         "bind",
+        "quic_bind",
         "admin",
         "admin_token",
         "admin_token_file",
@@ -21,6 +22,7 @@ _FIXED: Final = {
         "limits",
         "limit_slots",
         "kv_memory",
+        "stage_times",
         "limit_store",
     ),
     "guests": ("directory", "verify_keys", "watch", "cache", "max_bytes", "compile_time"),

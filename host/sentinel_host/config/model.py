@@ -82,6 +82,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit_slots: int = 262_144
     kv_memory: Bytes = Bytes(8 << 20)
     ipv6_prefix: int = 64
+    stage_times: bool = False
     limits: LimitsConfig = LimitsConfig()
 
 

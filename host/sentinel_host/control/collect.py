@@ -8,7 +8,7 @@ from typing import Protocol
 from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
 from sentinel_host.gateway import Gateway
-from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, Histogram
+from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes
 from sentinel_host.messages import Outcome
 from sentinel_host.native.metrics import BOUNDS
 from sentinel_host.sandbox import Series
@@ -60,6 +60,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             },
             "sentinel_upstream_connects": connects,
             "sentinel_connections_accepted": {(): connections.accepted},
+            **_stage_counters(stats.stages),
             **_guest_counters(guests),
             "sentinel_guest_swaps": {(state.name,): state.swaps for state in states},
             "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
@@ -96,6 +97,15 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             GUESTS_OWN: _own_histograms(own),
         },
     )
+
+
+def _stage_counters(stages: StageTimes | None) -> dict[str, Numbers]:
+    if stages is None:
+        return {}
+    return {
+        "sentinel_stage_seconds": {(name,): stages.nanoseconds[stage] / 1e9 for stage, name in enumerate(STAGES)},
+        "sentinel_stage_passes": {(name,): stages.passes[stage] for stage, name in enumerate(STAGES)},
+    }
 
 
 def _guest_counters(guests: dict[str, dict[str, int]]) -> dict[str, Numbers]:

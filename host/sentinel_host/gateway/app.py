@@ -66,7 +66,7 @@ class Gateway(Quart):
         supply: Callable[[Live], Supply] | None = None,
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
-        self.stats = Stats()
+        self.stats = Stats(stage_times=config.server.stage_times)
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
         self._builder = Builder(kv=kv_store)

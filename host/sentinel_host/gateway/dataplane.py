@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from quart.asgi import ASGIHTTPConnection
@@ -9,6 +10,7 @@ from quart.asgi import ASGIHTTPConnection
 from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import Exchange, Scope, Send
+from sentinel_host.gateway.stats import ADMIT
 
 if TYPE_CHECKING:
     from sentinel_host.gateway.app import Gateway
@@ -33,6 +35,8 @@ class DataPlane:
         if listener is not None and listener["name"] == "admin":
             await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
             return
+        stages = gateway.stats.stages
+        began = perf_counter_ns() if stages is not None else 0
         try:
             generation = gateway.generation
             admitted = generation.admission.admit(scope)
@@ -44,6 +48,8 @@ class DataPlane:
             gateway.stats.refused[error.status] += 1
             await _refuse(error, scope, send)
             return
+        if stages is not None:
+            stages.add(ADMIT, began)
         generation.active += 1
         try:
             await exchange.run()

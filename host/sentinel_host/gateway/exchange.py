@@ -23,7 +23,16 @@ from sentinel_host.gateway.answers import problem, refusal
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.routes import Route
-from sentinel_host.gateway.stats import Stats
+from sentinel_host.gateway.stats import (
+    COMPLETE,
+    FORWARD,
+    LIMITS,
+    REQUEST_HOOKS,
+    RESPOND,
+    RESPONSE_HOOKS,
+    UPSTREAM,
+    Stats,
+)
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end, end_to_end_trailers
 from sentinel_host.http.upstream import UpstreamRequest, UpstreamResponse
 from sentinel_host.limiter import Checked
@@ -65,6 +74,7 @@ class Exchange:
         "_checked",
         "_generation",
         "_informational",
+        "_mark",
         "_passage",
         "_route",
         "_send",
@@ -95,7 +105,7 @@ class Exchange:
         self._admitted = admitted
         self._route = route
         self._send = send
-        self._started = perf_counter_ns()
+        self._started = self._mark = perf_counter_ns()
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
         self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None)
         self._bodiless = head.method == "HEAD"
@@ -128,6 +138,7 @@ class Exchange:
             self._watch.start()
         try:
             await self._serve()
+            self._passed(RESPOND)
         except asyncio.CancelledError:
             summary.outcome = Outcome.CLIENT_ABORTED
             if self._watch is None or not self._watch.gone:
@@ -152,6 +163,12 @@ class Exchange:
             self._stats.routes[self._route.name].record(summary)
             self._passage.close()
             self._passage.on_complete(summary)
+            self._passed(COMPLETE)
+
+    def _passed(self, stage: int) -> None:
+        """A stage is over, where anybody asked to have that timed."""
+        if self._stats.stages is not None:
+            self._mark = self._stats.stages.add(stage, self._mark)
 
     async def _serve(self) -> None:
         limits, request = self._route.limits, self._admitted.head
@@ -159,9 +176,13 @@ class Exchange:
             # No guest has seen the request: none sees the answer, before it is over.
             refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
             head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
+            self._passed(LIMITS)
             await self._send_whole(head, refused.body)
             return
+        if limits is not None:
+            self._passed(LIMITS)
         answer = await self._passage.on_request(request)
+        self._passed(REQUEST_HOOKS)
         if answer is not None:
             head, body = answer
             replaced = await self._on_response(head)
@@ -205,6 +226,7 @@ class Exchange:
             body = transformed
         elif admitted.has_body:
             body = await self._body.begin()
+        self._passed(FORWARD)
         asked = perf_counter_ns()
         response = await pool.send(
             UpstreamRequest(
@@ -219,6 +241,7 @@ class Exchange:
             )
         )
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000
+        self._passed(UPSTREAM)
         return response
 
     async def _send_response(self, response: UpstreamResponse) -> None:
@@ -318,6 +341,7 @@ class Exchange:
         told = self._route.limits.headers(self._checked) if self._checked and self._route.limits else []
         head.headers += told
         replaced = await self._passage.on_response(head)
+        self._passed(RESPONSE_HOOKS)
         if replaced is not None and told:
             head.headers = head.headers + told
         return replaced

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from time import perf_counter_ns
 from typing import Final
 
 from sentinel_host.messages import Summary
@@ -28,6 +29,38 @@ LATENCY_BUCKETS: Final[tuple[float, ...]] = (
 )
 # Bytes: powers of 8 from a short answer to a large download.
 SIZE_BUCKETS: Final[tuple[float, ...]] = (64.0, 512.0, 4096.0, 32768.0, 262144.0, 2097152.0, 16777216.0, 134217728.0)
+
+
+# What a request goes through, in this order; requests without a body that nobody limits skip some.
+STAGES: Final = ("admit", "limits", "request-hooks", "forward", "upstream", "response-hooks", "respond", "complete")
+ADMIT: Final = 0
+LIMITS: Final = 1
+REQUEST_HOOKS: Final = 2
+FORWARD: Final = 3
+UPSTREAM: Final = 4
+RESPONSE_HOOKS: Final = 5
+RESPOND: Final = 6
+COMPLETE: Final = 7
+
+
+class StageTimes:
+    """Where the time of requests goes: nanoseconds spent in each of `STAGES`, and how often.
+
+    Whatever a stage waits for is in its time: ``upstream`` is mostly that.
+    """
+
+    __slots__ = ("nanoseconds", "passes")
+
+    def __init__(self) -> None:
+        self.nanoseconds = [0] * len(STAGES)
+        self.passes = [0] * len(STAGES)
+
+    def add(self, stage: int, since: int) -> int:
+        """Count one pass that began at ``since``, of `perf_counter_ns`. Returns the time now: the next begins."""
+        now = perf_counter_ns()
+        self.nanoseconds[stage] += now - since
+        self.passes[stage] += 1
+        return now
 
 
 class Histogram:
@@ -77,12 +110,13 @@ class Stats:
 
     Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
     reached no route, by status; ``upstream_failures`` by upstream and kind of error; ``limits`` checks by route, limit
-    and verdict (``allowed``, ``refused`` or ``shadowed``).
+    and verdict (``allowed``, ``refused`` or ``shadowed``). ``stages`` is ``None`` unless the configuration asks for it.
     """
 
-    __slots__ = ("limits", "refused", "routes", "upstream_failures")
+    __slots__ = ("limits", "refused", "routes", "stages", "upstream_failures")
 
-    def __init__(self) -> None:
+    def __init__(self, *, stage_times: bool = False) -> None:
+        self.stages = StageTimes() if stage_times else None
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
         self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)
