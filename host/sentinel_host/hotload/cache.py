@@ -130,10 +130,6 @@ class Cache:
         except OSError as error:
             _log.warning("cache %s: %s was not kept: %s", self.directory, entry, error.strerror)
 
-    def drop(self, sha256: str) -> None:
-        """Forget what turned out to be of no use."""
-        self._remove(self._entry(sha256))
-
     def _entry(self, sha256: str) -> str:
         return f"{sha256}-{self._engine}{_SUFFIX}"
 

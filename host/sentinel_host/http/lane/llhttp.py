@@ -33,7 +33,6 @@ class RequestHead:
         except httptools.HttpParserError as error:
             raise refusal(head, len(head), len(head)) or ClientError(f"malformed request: {error}") from error
         self.length, self.close, self.expects = framing(self._framing_fields, http11)
-
         if self.length or not http11:
             self.upgrade = b""
 
