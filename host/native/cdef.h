@@ -99,7 +99,6 @@ uintptr_t snt_http_wait_address(void);
 
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
 void snt_ticker_free(snt_ticker *ticker);
-bool snt_ticker_is_asleep(snt_ticker *ticker);
 
 snt_counters *snt_counters_new(void);
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,

@@ -106,11 +106,6 @@ class Ticker:
             raise MemoryError
         self.handle = ffi.gc(handle, lib.snt_ticker_free)
 
-    @property
-    def is_asleep(self) -> bool:
-        """Whether it waits for a guest to run, and wakes nobody."""
-        return lib.snt_ticker_is_asleep(self.handle)
-
 
 class Counters:
     """Counts of one guest over all its instances, kept by the C as it calls them; they live as long as the process."""
