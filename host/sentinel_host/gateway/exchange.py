@@ -172,15 +172,19 @@ class Exchange:
 
     async def _serve(self) -> None:
         limits, request = self._route.limits, self._admitted.head
-        if limits is not None and await limits.check(limits.before, request, self._checked):
-            # No guest has seen the request: none sees the answer, before it is over.
-            refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
-            head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
-            self._passed(LIMITS)
-            await self._send_whole(head, refused.body)
-            return
         if limits is not None:
+            # Only what may have to wait is a coroutine: one costs more than a check.
+            if limits.strict:
+                over = await limits.check_strictly(limits.before, request, self._checked)
+            else:
+                over = limits.check(limits.before, request, self._checked)
             self._passed(LIMITS)
+            if over:
+                # No guest has seen the request: none sees the answer, before it is over.
+                refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
+                head = ResponseHead(refused.status, refused.headers + limits.headers(self._checked), Origin.GATEWAY)
+                await self._send_whole(head, refused.body)
+                return
         answer = await self._passage.on_request(request)
         self._passed(REQUEST_HOOKS)
         if answer is not None:
@@ -188,7 +192,7 @@ class Exchange:
             replaced = await self._on_response(head)
             await self._send_whole(head, body if replaced is None else replaced)
             return
-        if limits is not None and limits.after and await limits.check(limits.after, request, self._checked):
+        if limits is not None and limits.after and await limits.check_strictly(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
             return
         try:

@@ -112,9 +112,9 @@ class RouteLimit:
 
 
 class RouteLimits:
-    """The limits of one route; immutable."""
+    """The limits of one route; immutable. With ``strict`` ones among them checks may have to wait."""
 
-    __slots__ = ("_counters", "_style", "after", "before")
+    __slots__ = ("_counters", "_style", "after", "before", "strict")
 
     def __init__(
         self, route: str, limits: Sequence[LimitConfig], counters: Counters, style: Style, ipv6_prefix: int
@@ -123,8 +123,9 @@ class RouteLimits:
         self._style = style
         self.before = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if not limit.needs_guests)
         self.after = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if limit.needs_guests)
+        self.strict = any(limit.strict for limit in (*self.before, *self.after))
 
-    async def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
+    def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
         """Count the request against each of ``limits`` and add what is found; true when one refuses.
 
         All are counted even if one refuses: the answer tells the client about each of them.
@@ -132,16 +133,29 @@ class RouteLimits:
         refused = False
         counters = self._counters
         for limit in limits:
+            result = limit.check(counters.table, counters.store, head)
+            refused = self._note(limit, result, checked) or refused
+        return refused
+
+    async def check_strictly(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
+        """As `check`, but where there is a store strict limits ask it."""
+        refused = False
+        counters = self._counters
+        for limit in limits:
             if limit.strict and counters.store is not None:
                 result = await limit.check_strictly(counters.store, head)
             else:
                 result = limit.check(counters.table, counters.store, head)
-            over = result[1] < 0
-            counters.verdicts[limit.over if over else limit.allowed] += 1
-            if not limit.shadow:
-                checked.append(result)
-                refused = refused or over
+            refused = self._note(limit, result, checked) or refused
         return refused
+
+    def _note(self, limit: RouteLimit, result: Checked, checked: list[Checked]) -> bool:
+        over = result[1] < 0
+        self._counters.verdicts[limit.over if over else limit.allowed] += 1
+        if limit.shadow:
+            return False
+        checked.append(result)
+        return over
 
     def headers(self, checked: list[Checked]) -> Headers:
         """The fields that tell the client, ``Retry-After`` included when it was refused."""

@@ -45,11 +45,12 @@ def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Hea
         return []
     headers: Headers
     if style is _DRAFT:
-        policies, values = [], []
-        for limit, packed in checked:
-            policies.append(limit.policy)
-            values.append(f"{limit.quoted_name};r={packed >> 32 & 0xFFFFFF};t={((packed & 0xFFFFFFFF) + 999) // 1000}")
-        headers = [(b"ratelimit-policy", b", ".join(policies)), (b"ratelimit", ", ".join(values).encode())]
+        limit, packed = checked[0]
+        policy, state = limit.policy, _state(limit, packed)
+        for index in range(1, len(checked)):
+            limit, packed = checked[index]
+            policy, state = policy + b", " + limit.policy, state + ", " + _state(limit, packed)
+        headers = [(b"ratelimit-policy", policy), (b"ratelimit", state.encode("ascii"))]
     elif style is Style.LEGACY:
         limit, packed = strictest(checked)
         headers = [
@@ -67,6 +68,10 @@ def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Hea
     if wait >= 0:
         headers.append((b"retry-after", b"%d" % wait))
     return headers
+
+
+def _state(limit: Limit, packed: int) -> str:
+    return f"{limit.quoted_name};r={packed >> 32 & 0xFFFFFF};t={_seconds(packed)}"
 
 
 def _seconds(packed: int) -> int:
