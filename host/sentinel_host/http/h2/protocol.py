@@ -141,7 +141,7 @@ class Http2Protocol(ReceivingSide):
         self._idle_ends = inf
         self.streams[number] = stream
         self._running.add(stream)
-        stream.task = self.loop.create_task(stream.run())
+        stream.task = asyncio.Task(stream.run(), loop=self.loop, name="request")
         if self._used == limits.requests_per_connection:
             connections.hit("requests_per_connection")
             self._say_last()
