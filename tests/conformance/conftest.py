@@ -69,7 +69,7 @@ class Native:
 
     def lines(self) -> list[list[str]]:
         """What was logged since the last time, as ``[level, message]``."""
-        return [[LOG_LEVELS[line.level], line.message.decode()] for line in self._log.buffer.drain()[0]]
+        return [[LOG_LEVELS[level], message.decode()] for _, _, level, message in self._log.buffer.drain()[0]]
 
 
 class Component:

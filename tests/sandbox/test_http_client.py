@@ -12,6 +12,7 @@ from sentinel_host.abi.contract import GRANTS
 from sentinel_host.errors import GuestTimeout, GuestTrap
 from sentinel_host.native.plan import Fetch
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
+from tests.support.logs import said
 
 from .conftest import Load
 from .support import Run, ask, both_loops
@@ -218,9 +219,9 @@ def test_lines_of_a_suspended_call_know_their_request(load: Load, engine: GuestE
         middleware = load("granted/http_logs", granting(service)).middleware()
         call = asyncio.ensure_future(ask(middleware, b"x"))
         await service.has_begun()
-        assert engine.log.drain()[0] == [("http_logs", "r", "info", "before")]
+        assert said(engine) == [("http_logs", "r", "info", "before")]
         service.go.set()
         await call
-        assert engine.log.drain()[0] == [("http_logs", "r", "info", "after")]
+        assert said(engine) == [("http_logs", "r", "info", "after")]
 
     run(main())

@@ -13,6 +13,7 @@ from sentinel_host.messages import RequestEdits
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.runqueue import Suspended
 from tests.support.clocks import LATE, PATIENCE
+from tests.support.logs import said
 
 from .conftest import Load
 from .support import Run, ask, beating, both_loops, settled
@@ -238,7 +239,7 @@ def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: Gues
         await waits
 
     asyncio.run(main())
-    assert engine.log.drain()[0] == [("slow_complete", "r9", "info", "kept")]
+    assert said(engine) == [("slow_complete", "r9", "info", "kept")]
 
 
 def test_calls_that_a_loop_left_behind_do_not_hurt_the_next(load: Load, engine: GuestEngine) -> None:

@@ -5,26 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
 
 import msgspec
 
-from sentinel_host.sandbox import GuestLine
+from sentinel_host.sandbox import GuestLine, timestamp
 
 # What guests say below this is not written: as with `log_json_lines`.
 _SILENT = frozenset(("trace", "debug"))
 _encode_lines = msgspec.json.Encoder().encode_lines
 _log = logging.getLogger("sentinel.guest")
-
-
-class _Written(msgspec.Struct, gc=False):
-    """A guest's line as it is written; the same fields as `JsonLines` writes, in the same order."""
-
-    time: str
-    level: str
-    guest: str
-    request_id: str | None
-    message: str
 
 
 class JsonLines(logging.Formatter):
@@ -33,7 +22,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
         fields: dict[str, object] = {
-            "time": _timestamp(record.created),
+            "time": timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
         }
@@ -55,19 +44,9 @@ def log_json_lines(level: int = logging.INFO) -> None:
 
 def write_guest_lines(lines: list[GuestLine], dropped: int) -> None:
     """Write what guests logged to stdout, in one piece: a record of ``logging`` for each costs ten times as much."""
-    time = _timestamp(datetime.now(UTC).timestamp())
-    written = [
-        _Written(time, level, guest, request_id, message)
-        for guest, request_id, level, message in lines
-        if level not in _SILENT
-    ]
     # What waits in the text layer comes first.
     sys.stdout.flush()
-    sys.stdout.buffer.write(_encode_lines(written))
+    sys.stdout.buffer.write(_encode_lines([line for line in lines if line.level not in _SILENT]))
     sys.stdout.buffer.flush()
     if dropped:
         _log.warning("%d lines of guests were dropped: the buffer was full", dropped)
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

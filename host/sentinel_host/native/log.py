@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.imports import ImportedFunction
@@ -17,13 +16,8 @@ assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 DEFAULT_CAPACITY = 1024 * 1024
 
 
-class LogLine(NamedTuple):
-    """One line as the guest wrote it: ``guest`` is the id it was registered by, ``label`` that of the call, if any."""
-
-    guest: int
-    label: str | None
-    level: int
-    message: bytes
+LogLine = tuple[int, str | None, int, bytes]
+"""One line as the guest wrote it: the id that the guest is registered by, the call's label if any, level, message."""
 
 
 class LogBuffer:
@@ -59,6 +53,6 @@ class LogBuffer:
             guest, call, length, level = _HEADER.unpack_from(data, offset)
             start = offset + _HEADER.size
             offset = start + length
-            lines.append(LogLine(guest, self.labels.get(call), level, data[start:offset]))
+            lines.append((guest, self.labels.get(call), level, data[start:offset]))
         self.labels.clear()
         return lines, int(self._dropped[0])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from datetime import UTC, datetime
+
+import msgspec
 
 from sentinel_host.abi.contract import LOG_LEVELS
 from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer
@@ -20,12 +22,17 @@ _LEVELS = dict(zip(LOG_LEVELS, (TRACE, logging.DEBUG, logging.INFO, logging.WARN
 _host = logging.getLogger("sentinel.guest")
 
 
-class GuestLine(NamedTuple):
-    """One line, safe to write out. ``request_id`` is ``None`` for what an instance wrote while it started."""
+class GuestLine(msgspec.Struct, gc=False):
+    """One line, safe to write out.
 
+    ``time`` is when it was taken out of the buffer; ``request_id`` is ``None`` for what an instance wrote while it
+    started.
+    """
+
+    time: str
+    level: str
     guest: str
     request_id: str | None
-    level: str
     message: str
 
 
@@ -58,9 +65,10 @@ class GuestLog:
         """All lines since the last time, oldest first, and how many did not fit into the buffer."""
         raw, dropped = self.buffer.drain()
         names = self._names
+        now = timestamp(datetime.now(UTC).timestamp()) if raw else ""
         lines = [
-            GuestLine(names[line.guest], line.label or None, LOG_LEVELS[line.level], readable(line.message))
-            for line in raw
+            GuestLine(now, LOG_LEVELS[level], names[guest], label or None, readable(message))
+            for guest, label, level, message in raw
         ]
         return lines, dropped
 
@@ -73,8 +81,13 @@ class GuestLog:
 
 def log_lines(lines: list[GuestLine], dropped: int) -> None:
     """The sink into ``logging``; ``record.guest`` and ``record.request_id`` hold where a line comes from."""
-    for guest, request_id, level, message in lines:
-        logger = logging.getLogger(f"sentinel.guest.{guest}")
-        logger.log(_LEVELS[level], "%s", message, extra={"guest": guest, "request_id": request_id})
+    for line in lines:
+        logger = logging.getLogger(f"sentinel.guest.{line.guest}")
+        logger.log(_LEVELS[line.level], "%s", line.message, extra={"guest": line.guest, "request_id": line.request_id})
     if dropped:
         _host.warning("%d lines of guests were dropped: the buffer was full", dropped)
+
+
+def timestamp(seconds: float) -> str:
+    """A time since 1970 as the log tells it: RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

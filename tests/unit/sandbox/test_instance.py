@@ -6,6 +6,7 @@ import pytest
 
 from sentinel_host.errors import GuestLoadError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, Limits
+from tests.support.logs import said
 from tests.wat import index
 
 from .conftest import Load
@@ -89,8 +90,7 @@ def test_bases_may_move_in_every_call(load: Load) -> None:
 
 def test_a_start_function_can_log(load: Load, engine: GuestEngine) -> None:
     load("good/start_log").middleware()
-    lines, _ = engine.log.drain()
-    assert lines == [("start_log", None, "debug", "starting")]
+    assert said(engine) == [("start_log", None, "debug", "starting")]
 
 
 def test_every_hostile_guest_is_in_a_test() -> None:

@@ -13,6 +13,7 @@ from sentinel_host.native.log import DEFAULT_CAPACITY
 from sentinel_host.sandbox import GuestEngine, Limits
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.text import readable
+from tests.support.logs import said
 
 from .conftest import Load
 
@@ -23,9 +24,7 @@ def test_levels_and_request_ids(load: Load, engine: GuestEngine) -> None:
     middleware = load("good/log").middleware()
     for level in range(len(LOG_LEVELS)):
         assert middleware.on_request(bytes([level]) + b"line", f"r{level}") is None
-    lines, dropped = engine.log.drain()
-    assert lines == [("log", f"r{index}", level, "line") for index, level in enumerate(LOG_LEVELS)]
-    assert dropped == 0
+    assert said(engine) == [("log", f"r{index}", level, "line") for index, level in enumerate(LOG_LEVELS)]
     assert engine.log.drain() == ([], 0)
 
 

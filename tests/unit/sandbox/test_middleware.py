@@ -14,6 +14,7 @@ import pytest
 from sentinel_host.errors import GuestError, GuestProtocolError, GuestTrap
 from sentinel_host.messages import Answer, RequestEdits, ResponseEdits
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits
+from tests.support.logs import said
 
 from .conftest import Load
 
@@ -63,7 +64,7 @@ def test_context_reaches_the_later_hooks(load: Load, engine: GuestEngine) -> Non
     assert middleware.on_response(b"head", pack([0, [[], 201]]), "r1") == ResponseEdits(status=201)
     assert middleware.on_response(b"", b"", "r1") is None
     middleware.on_complete(b"summary", b"kept", "r1")
-    assert engine.log.drain()[0] == [("context", "r1", "info", "kept")]
+    assert said(engine) == [("context", "r1", "info", "kept")]
 
 
 def test_only_granted_upstreams_may_be_chosen(echo: GuestMiddleware) -> None:
