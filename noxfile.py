@@ -194,13 +194,23 @@ def install(session: nox.Session, requirements: Iterable[str]) -> None:
 
 
 def install_package(session: nox.Session) -> None:
-    """Install the package as a user would, again whenever any file of it changed."""
+    """Install the package as a user would, again whenever any file of it changed; all sessions share one build."""
     provide_compiler()
-    # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
-    for copies in (ROOT / "build").glob("lib*"):
-        shutil.rmtree(copies)
-    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"])
-    once(session, "package", inputs, lambda: session.install("."))
+    python = f"{sys.implementation.cache_tag} {sysconfig.get_platform()}"
+    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"], python)
+    wheels = ROOT / "build" / "wheels" / inputs[:16]
+
+    def install_wheel() -> None:
+        if not any(wheels.glob("*.whl")):
+            # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
+            for stale in (*(ROOT / "build").glob("lib*"), wheels.parent):
+                shutil.rmtree(stale, ignore_errors=True)
+            session.run("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
+        session.install(*DEPENDENCIES)
+        # By force: it has the version of the one before.
+        session.install("--force-reinstall", "--no-deps", *map(str, wheels.glob("*.whl")))
+
+    once(session, "package", inputs, install_wheel)
 
 
 def once(session: nox.Session, what: str, state: str, install: Callable[[], None]) -> None:
