@@ -178,7 +178,7 @@ def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> N
     for _ in range(2):
         asyncio.run(main())
         middleware.close()
-        middleware = load("good/busy", instances=4, deadline=PATIENCE).middleware()
+        middleware = load("good/busy", instances=4, deadline=PATIENCE, trim_after=0.05).middleware()
 
 
 @both_loops
