@@ -85,7 +85,7 @@ def compiled() -> list[Extension]:
     os.environ["MYPYPATH"] = "host"
     # The libraries are not there while a wheel is built: `nox -s types` is where their types are checked.
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", "--explicit-package-bases"]
-    return mypycify([*options, *(f"{PACKAGE}{module}.py" for module in HOT_PATH)], opt_level="2")
+    return mypycify([*options, *(f"{PACKAGE}{module}.py" for module in HOT_PATH)], opt_level="2", debug_level="0")
 
 
 if __name__ == "__main__":
