@@ -205,7 +205,7 @@ def install_package(session: nox.Session) -> None:
             # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
             for stale in (*(ROOT / "build").glob("lib*"), wheels.parent):
                 shutil.rmtree(stale, ignore_errors=True)
-            session.run("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
+            session.run_install("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
         session.install(*DEPENDENCIES)
         # By force: it has the version of the one before.
         session.install("--force-reinstall", "--no-deps", *map(str, wheels.glob("*.whl")))

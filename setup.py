@@ -77,8 +77,8 @@ HOT_PATH = (
 
 
 def compiled() -> list[Extension]:
-    """The hot path as extensions; none where it is to stay as it is."""
-    if "editable_wheel" in sys.argv or "sdist" in sys.argv or os.environ.get("SENTINEL_COMPILE") == "0":
+    """The hot path as extensions; none where it is to stay as it is, or where setuptools only asks for metadata."""
+    if not {"bdist_wheel", "build_ext"} & set(sys.argv) or os.environ.get("SENTINEL_COMPILE") == "0":
         return []
     from mypyc.build import mypycify
 
