@@ -13,7 +13,7 @@ from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, Pieces, children, config, exists, refuses, wait_until
 from tests.support.clients import Wire
 from tests.support.clocks import LATE, PATIENCE
-from tests.support.upstreams import Upstream
+from tests.support.upstreams import Upstream, answer_hello
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -36,6 +36,26 @@ def test_streams_that_end_within_the_grace_period_are_whole(upstream: Upstream, 
         for wire, pieces in streams:
             pieces.send(b"")
             assert wire.chunk() == b""
+    assert gateway.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_could_not_be_told_is_answered_once_more(upstream: Upstream, start: Start, workers: int) -> None:
+    """A response whose head had gone out without ``Connection: close`` was once followed by a bare end."""
+    gateway = start(config(upstream.url, workers=workers))
+    upstream.handler = pieces = Pieces()
+    with Wire(gateway.public) as wire:
+        wire.get()
+        head = wire.head()
+        assert (head.status, head.header("connection")) == (200, None)
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(gateway.public), "new connections to be refused")
+        pieces.send(b"")
+        assert wire.chunk() == wire.line() == b""
+        upstream.handler = answer_hello
+        wire.get()
+        head = wire.head()
+        assert (head.status, head.header("connection")) == (200, "close")
     assert gateway.process.wait(PATIENCE) == 0
 
 

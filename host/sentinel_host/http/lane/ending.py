@@ -25,8 +25,8 @@ from sentinel_host.http.lane.states import (
     UNTIL_CLOSE,
 )
 
-# A connection used this recently may have its next request on the way when the worker shuts down.
-_RECENT: Final = 0.25
+RECENT: Final = 0.25
+"""Seconds: a connection used this recently may have its next request on the way when the worker shuts down."""
 
 
 class EndingSide(ReadingSide):
@@ -102,15 +102,14 @@ class EndingSide(ReadingSide):
             self.transport.write_eof()
 
     def wind_down(self) -> None:
-        """The worker is shutting down: close after this response, or now if nothing is on its way."""
-        self._closing = True
-        idle_since = self.read_deadline - self.connections.limits.keep_alive_idle
-        if self._requests and self.loop.time() - idle_since > _RECENT:
+        """The worker is shutting down: close now if nothing is on its way, or after the next response."""
+        if self._requests:
             self.close_if_idle()
 
     def close_if_idle(self) -> None:
-        """Close unless a request is being read or answered."""
-        if self._exchange is None and self._reading == HEAD_NEXT and not self._buffer:
+        """Close unless a request is being read or answered, or a client in full flow may just be sending its next."""
+        idle = self._exchange is None and self._reading == HEAD_NEXT and not self._buffer
+        if idle and self.loop.time() - self._idle_since > RECENT:
             self._shut()
 
     def expire(self, now: float) -> None:
@@ -125,7 +124,8 @@ class EndingSide(ReadingSide):
             if self._buffer:
                 self._refuse(LimitExceeded("head_time", "request head too slow", 408))
             else:
-                self.connections.hit("keep_alive_idle" if self._requests else "head_time")
+                if not self.connections.closing:
+                    self.connections.hit("keep_alive_idle" if self._requests else "head_time")
                 self._shut()
         elif exchange is None:
             if self.transport.get_write_buffer_size():

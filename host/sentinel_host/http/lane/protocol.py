@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections, Listener
-from sentinel_host.http.lane.ending import EndingSide
+from sentinel_host.http.lane.ending import RECENT, EndingSide
 from sentinel_host.http.lane.exchange import Exchange
 from sentinel_host.http.lane.head import CHUNKED, HEAD, METHODS, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
@@ -205,10 +205,13 @@ class LaneProtocol(EndingSide):
         data = self._buffer
         self._buffer = b""
         self._reading = HEAD_NEXT
-        self.read_deadline = self.loop.time() + self.connections.limits.keep_alive_idle
+        self._idle_since = self.loop.time()
+        # A shutdown may have begun since the head of the response went out, and the client could not be told.
+        wait = RECENT if self.connections.closing else self.connections.limits.keep_alive_idle
+        self.read_deadline = self._idle_since + wait
         if data:
             self._take_head(data)
         else:
             self._want_more()
-        if self._reading == HEAD_NEXT and (self._eof or (self.connections.closing and not self._buffer)):
+        if self._reading == HEAD_NEXT and self._eof:
             self._shut()

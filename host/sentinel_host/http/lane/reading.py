@@ -33,6 +33,7 @@ class ReadingSide(WritingSide):
         "_drain_left",
         "_eof",
         "_exchange",
+        "_idle_since",
         "_read_paused",
         "_reading",
         "read_deadline",
@@ -42,7 +43,8 @@ class ReadingSide(WritingSide):
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections)
-        self.read_deadline = self.loop.time() + connections.limits.head_time
+        self._idle_since = self.loop.time()
+        self.read_deadline = self._idle_since + connections.limits.head_time
         self._reading = HEAD_NEXT
         self._buffer = b""
         self._exchange: Exchange | None = None
