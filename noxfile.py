@@ -143,7 +143,8 @@ def tests(session: nox.Session) -> None:
     install_package(session)
     install(session, group("test"))
     build_guests(session)
-    session.run("pytest", *session.posargs)
+    # Two at a time: half of their time they wait. A file's tests share what they set up.
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @session
