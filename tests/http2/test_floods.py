@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from sentinel_host.http.h2.budget import Budget
 from sentinel_host.http.lane import Limits
 from tests.http2.peer import Peer, data, request
 from tests.lane.harness import echo, eventually, http_app, lane, read_body, response
+from tests.support.clocks import PATIENCE
 
 ENHANCE_YOUR_CALM = 11
 
@@ -158,3 +160,31 @@ def test_the_budget_fills_again() -> None:
     assert [budget.spend(100.0) for _ in range(11)] == [True] * 10 + [False]
     assert budget.spend(101.0)
     assert [budget.spend(1000.0) for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_a_burst_leaves_others_their_turn() -> None:
+    """What one client sends at once is begun in portions: somebody who asks just then does not wait for all of it."""
+    order: list[bytes] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        order.append(scope["raw_path"])
+        if scope["raw_path"] == b"/hold":
+            # Both clients' bytes have come when the loop looks for them next.
+            held.set()
+            assert go_on.wait(PATIENCE)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    held, go_on = threading.Event(), threading.Event()
+    with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
+        one.ping()
+        many.send(many.headers(1, request(path=b"/hold"), end=True))
+        assert held.wait(PATIENCE)
+        streams = range(3, 199, 2)
+        many.send(*(many.headers(number, request(path=b"/many"), end=True) for number in streams))
+        one.send(one.headers(1, request(path=b"/one"), end=True))
+        go_on.set()
+        assert one.answer(1).status == 200
+        assert all(many.answer(number).status == 200 for number in streams)
+    assert order.index(b"/one") < 50

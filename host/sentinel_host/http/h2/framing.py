@@ -4,6 +4,7 @@ Rule 1: A fault of framing ends the connection: where the next frame begins is n
 Rule 2: Frames that make work and carry nothing come out of a budget; beyond it the connection ends with
         ENHANCE_YOUR_CALM. So do header blocks in too many pieces.
 Rule 3: A head that is begun has as long as one on HTTP/1.
+Rule 4: Of what one client sends at once, only so many requests begin before the loop serves others.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from sentinel_host.http.lane.connections import Connections
 # Held of one header block, in heads' limits and in frames: more than any head that could still be answered with 431.
 _MAX_BLOCK: Final = 8
 _MAX_CONTINUATIONS: Final = 256
+# Requests of one turn: a millisecond's work.
+_TURN: Final = 16
 
 
 class FramingSide(SendingSide):
     """Reads frames; what they mean is for its heirs to say."""
 
     __slots__ = (
+        "_begun",
         "_block",
         "_block_ends",
         "_block_flags",
@@ -35,6 +39,7 @@ class FramingSide(SendingSide):
         "_continuations",
         "_greeted",
         "_ignoring",
+        "_waiting",
     )
 
     def __init__(self, connections: Connections) -> None:
@@ -47,7 +52,8 @@ class FramingSide(SendingSide):
         self._block_flags = 0
         self._block_ends = inf
         self._continuations = 0
-        self._greeted = self._ignoring = False
+        self._begun = 0
+        self._greeted = self._ignoring = self._waiting = False
 
     def _data(self, number: int, flags: int, payload: bytes) -> None:
         raise NotImplementedError
@@ -73,13 +79,33 @@ class FramingSide(SendingSide):
             return
         if self._buffer:
             data = self._buffer + data
+        if self._waiting:
+            self._buffer = data
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        self._begun = 0
         try:
             position = self._read(data)
         except ConnectionFault as fault:
             self._end(fault.code, str(fault))
         else:
             self._buffer = data[position:] if position < len(data) else b""
-            self._watch_unfinished()
+            if self._begun < _TURN or self._ignoring:
+                self._watch_unfinished()
+            else:
+                self._waiting = True
+                self.transport.pause_reading()
+                self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """The next turn; the connection may have ended meanwhile, or be about to."""
+        self._waiting = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+        if not self._ignoring:
+            self._take(self._buffer)
 
     def _read(self, data: bytes) -> int:
         """Handle whole frames; answer where the first unfinished one begins."""
@@ -92,7 +118,7 @@ class FramingSide(SendingSide):
             self._greeted = True
             position = len(wire.PREFACE)
         unpack = wire.FRAME_HEAD.unpack_from
-        while end - position >= 9:
+        while end - position >= 9 and self._begun < _TURN:
             high, low, kind, flags, number = unpack(data, position)
             length = high << 8 | low
             if length > wire.DEFAULT_FRAME:
@@ -140,6 +166,7 @@ class FramingSide(SendingSide):
             if len(payload) < 5:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short")
             payload = payload[5:]
+        self._begun += 1
         if flags & wire.END_HEADERS:
             self._header_block(number, flags, payload)
         else:
