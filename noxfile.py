@@ -144,7 +144,7 @@ def tests(session: nox.Session) -> None:
     install(session, group("test"))
     build_guests(session)
     # Two at a time: half of their time they wait. A file's tests share what they set up.
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0", *session.posargs)
 
 
 @session
