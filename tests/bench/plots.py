@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from tests.bench.load import Paced, Round
 from tests.bench.report import median
@@ -54,6 +55,9 @@ def _latency(beside: Path, paced: dict[tuple[str, str], list[Paced]], rate: int)
         axes.plot(slower, times, label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
     axes.set_xticks([1, 0.5, 0.1, 0.01, 0.001], ["0", "50", "90", "99", "99.9"])
     axes.set_xlabel("percentile")
