@@ -14,6 +14,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 """By the guest's name; others run without one."""
 
+GRANTED = frozenset({"daily-quota", "token-introspection"})
+"""Guests that need functions of the host: what those take is not the price of a call."""
+
 
 def request_head(size: int) -> bytes:
     """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow), padded by a cookie."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from typing import Any
 
@@ -188,3 +189,41 @@ def test_a_burst_leaves_others_their_turn() -> None:
         assert one.answer(1).status == 200
         assert all(many.answer(number).status == 200 for number in streams)
     assert order.index(b"/one") < 50
+
+
+def test_requests_that_were_reset_before_they_began_are_forgotten() -> None:
+    """Their tasks end without having run: they once counted as running for as long as the connection lived."""
+    with lane(echo, Limits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
+        for number in range(1, 601, 2):
+            peer.send(peer.headers(number, request(), end=True), RstStreamFrame(number, 8))
+        assert peer.get(601).status == 200
+        assert worker.connections.limits_hit == {}
+
+
+def test_a_reset_leaves_no_garbage() -> None:
+    """A cycle for each would make the collector hold everybody up now and then."""
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["raw_path"] == b"/begun":
+            # An empty piece sends the head.
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            await asyncio.sleep(PATIENCE)
+        await send({"type": "http.response.body", "body": b""})
+
+    with lane(app, Limits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
+        assert peer.get(1).status == 200
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(3, 203, 4):
+                peer.send(peer.headers(number, request(), end=True), RstStreamFrame(number, 8))
+                peer.send(peer.headers(number + 2, request(path=b"/begun"), end=True))
+                peer.until(lambda number=number: peer.of(number + 2).heads)
+                peer.send(RstStreamFrame(number + 2, 8))
+            peer.ping()
+            found = gc.collect()
+        finally:
+            gc.enable()
+        assert found == 0

@@ -62,7 +62,6 @@ class Http2Protocol(ReceivingSide):
         """Both directions are gone: applications that still answer are cancelled."""
         self.lost = True
         self.write_paused = False
-        self._ignoring = True
         connections = self.connections
         connections.lanes.discard(self)
         connections.release(self.client_host)
@@ -71,12 +70,14 @@ class Http2Protocol(ReceivingSide):
         self._end_turns()
 
     def _leave_all(self) -> None:
+        self._ignoring = True
         for stream in self._running:
             assert stream.task is not None
             self.connections.keep(stream.task)
-        for stream in list(self.streams.values()):
-            stream.leave()
+        left = list(self.streams.values())
         self.streams.clear()
+        for stream in left:
+            stream.leave()
 
     def eof_received(self) -> bool:
         """HTTP/2 knows no half-closed connection: a peer that stops sending can open no window any more."""

@@ -33,6 +33,7 @@ class Stream(RequestSide):
     """``window`` is what the peer lets us send, in bytes; below zero after a change of its settings."""
 
     __slots__ = (
+        "_begun",
         "_block",
         "_bodyless",
         "_left",
@@ -60,11 +61,13 @@ class Stream(RequestSide):
         self.window = connection.initial_window
         self.write_deadline = inf
         self._sent = 0
+        self._begun = False
         self._writable: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """The request's only task."""
+        self._begun = True
         connection = self._connection
         try:
             await connection.app(self.scope, self.receive, self.send)
@@ -291,6 +294,10 @@ class Stream(RequestSide):
         if self.phase != DONE or self.tunnel:
             assert self.task is not None
             self.task.cancel()
+            if not self._begun:
+                # Cancelled before its first step it never runs, not even to say that it has ended.
+                self.task = None
+                self._connection.finished(self)
 
     def expire(self, now: float) -> None:
         """A deadline passed, perhaps one of this stream's."""

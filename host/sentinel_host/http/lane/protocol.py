@@ -85,6 +85,8 @@ class LaneProtocol(EndingSide):
             exchange.wake()
             if exchange.phase != DONE or self._reading == TUNNEL_NEXT:
                 task.cancel()
+                # One that is cancelled before its first step never runs, not even to let go of its exchange.
+                exchange.task = None
 
     def _hand_over(self, data: bytes) -> None:
         """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
