@@ -27,13 +27,13 @@ _HELD_UP = 0.2
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Puts inherited sockets where a service manager would, and becomes the gateway.
 _LAUNCHER = """
-import os, sys
+import fcntl, os, sys
 fds, arguments = [int(fd) for fd in sys.argv[1].split(",") if fd], sys.argv[2:]
-for index, fd in enumerate(os.dup(fd) for fd in fds):
-    spare = os.dup2(fd, 100 + index)
-for index in range(len(fds)):
-    os.dup2(100 + index, 3 + index)
-    os.set_inheritable(3 + index, True)
+# Whatever numbers they have, none is lost to another's place.
+spares = [fcntl.fcntl(fd, fcntl.F_DUPFD, 3 + len(fds)) for fd in fds]
+for index, spare in enumerate(spares):
+    os.dup2(spare, 3 + index)
+    os.close(spare)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.executable, [sys.executable, *arguments])
 """
