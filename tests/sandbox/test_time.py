@@ -39,31 +39,40 @@ def work(milliseconds: int) -> bytes:
 def test_a_loop_is_ended_at_the_deadline(
     load: Load, engine: GuestEngine, run: Run, name: str, where: str, innermost: str
 ) -> None:
-    """Row 1: after its deadline of running time, wherever it loops, and three deadlines by the clock."""
+    """Row 1: after its deadline of running time and two ticks, wherever it loops, and three deadlines by the clock.
+
+    On a machine that others keep busy a tick may come late: one loop of three is in time.
+    """
     middleware = load(f"hostile/{name}").middleware()
-    before = engine.snapshot()[name]["cpu_ns"]
+
+    in_time: list[bool] = []
 
     async def main() -> None:
+        before = engine.snapshot()[name]["cpu_ns"]
         begun = perf_counter()
         async with beating() as beat:
             with pytest.raises(GuestTimeout) as caught:
                 await ask(middleware, LOOP)
         took = perf_counter() - begun
         assert (caught.value.guest, caught.value.hook, caught.value.status) == (name, "on-request", 503)
+        # Two ticks of a guest, and what the task itself does in an iteration.
+        assert beat.stall < 0.008
         if "by the clock" in caught.value.reason:
             # By the wall clock: on a machine that others keep busy, the running time does not come together in time.
             assert took >= 0.148
-        else:
-            assert caught.value.reason == f"deadline exceeded{where}, 50 ms of running time"
-            assert caught.value.backtrace[0].startswith(innermost)
-            # Two ticks more are 54 ms; a busy machine is late with a tick now and then.
-            assert 49 * MS <= engine.snapshot()[name]["cpu_ns"] - before <= 80 * MS
-            assert beat.turns > 10
-        # Two ticks of a guest, and what the task itself does in an iteration; never all of its deadline.
-        assert beat.stall < 0.016
+            in_time.append(True)
+            return
+        assert caught.value.reason == f"deadline exceeded{where}, 50 ms of running time"
+        assert caught.value.backtrace[0].startswith(innermost)
+        assert beat.turns > 20
+        spent = engine.snapshot()[name]["cpu_ns"] - before
+        assert spent >= 49 * MS
+        in_time.append(spent <= 54 * MS)
 
-    run(main())
-    assert engine.snapshot()[name]["deadlines"] == 1
+    while not any(in_time) and len(in_time) < 3:
+        run(main())
+    assert any(in_time)
+    assert engine.snapshot()[name]["deadlines"] == len(in_time)
     assert engine.snapshot()[name]["instances"] == 0
 
 

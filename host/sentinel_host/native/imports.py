@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wasmtime import FuncType, Linker, ValType, WasmtimeError, _bindings
 
 from sentinel_host.native._native import ffi, lib
-from sentinel_host.native.library import ENGINE_TABLE
+from sentinel_host.native.capi import ENGINE_TABLE
 
 _VALUES = {"i32": ValType.i32, "i64": ValType.i64, "f64": ValType.f64}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from sentinel_host.native._native import ffi, lib
+from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.imports import ImportedFunction
-from sentinel_host.native.library import ENGINE_TABLE
 
 # snt_log_line in host/native/src/log.h.
 _HEADER = struct.Struct("<QQII")

@@ -12,7 +12,7 @@ from wasmtime import Engine, FuncType, InstancePre, Linker
 
 from sentinel_host.kv import SharedStore
 from sentinel_host.native._native import ffi, lib
-from sentinel_host.native.library import ENGINE_TABLE
+from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Metrics
 
