@@ -15,7 +15,9 @@ from setuptools import Extension, setup
 
 PACKAGE = "host/sentinel_host/"
 HOT_PATH = (
-    "abi/codec",
+    "abi/decode",
+    "abi/encode",
+    "abi/rules",
     "cli/logs",
     "gateway/bodies",
     "gateway/dataplane",

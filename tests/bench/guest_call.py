@@ -28,8 +28,8 @@ import extism
 import wasmtime
 from wasmtime import component
 
-from sentinel_host.abi.codec import encode_config
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST
+from sentinel_host.abi.encode import encode_config
 from sentinel_host.native import SUSPENDED
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sentinel_host.abi.codec import encode_request_head, encode_summary
+from sentinel_host.abi.encode import encode_request_head, encode_summary
 from sentinel_host.messages import Headers, RequestHead, Summary
 
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -24,8 +24,8 @@ from typing import Any
 import uvloop
 from cffi import FFI
 
-from sentinel_host.abi.codec import encode_config
 from sentinel_host.abi.contract import ON_REQUEST
+from sentinel_host.abi.encode import encode_config
 from sentinel_host.errors import GuestTrap
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox import GuestEngine

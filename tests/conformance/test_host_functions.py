@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.abi.codec import decode_outbound_request, encode_config, encode_request_head, encode_response
 from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS
+from sentinel_host.abi.decode import decode_outbound_request
+from sentinel_host.abi.encode import encode_config, encode_request_head, encode_response
 from sentinel_host.errors import GuestTrap
 from sentinel_host.messages import OutboundRequest, RequestHead, Response
 from sentinel_host.native.plan import Fetch

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from sentinel_host.abi.codec import AnswerLimits, encode_config
+from sentinel_host.abi.encode import encode_config
+from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
 from sentinel_host.config.verify import split_address
 from sentinel_host.errors import ConfigError, GuestLoadError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sentinel_host.abi.codec import AnswerLimits
+from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import GuestConfig
 from sentinel_host.sandbox import Grants, HttpGrant, Limits
 

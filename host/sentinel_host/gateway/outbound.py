@@ -14,7 +14,9 @@ import re
 from functools import partial
 from time import monotonic
 
-from sentinel_host.abi.codec import GATEWAY_OWNED, AbiError, decode_outbound_request, encode_response
+from sentinel_host.abi.decode import decode_outbound_request
+from sentinel_host.abi.encode import encode_response
+from sentinel_host.abi.rules import GATEWAY_OWNED, AbiError
 from sentinel_host.config import HttpClientConfig
 from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, UpstreamTimeout
 from sentinel_host.gateway.addresses import AllowedAddresses

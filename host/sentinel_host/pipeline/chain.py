@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from sentinel_host.abi.codec import encode_request_head, encode_response_head, encode_summary
+from sentinel_host.abi.encode import encode_request_head, encode_response_head, encode_summary
 from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
 from sentinel_host.messages import (
     SKIP,

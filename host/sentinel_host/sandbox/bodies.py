@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sentinel_host.abi.codec import AbiError, decode_request_body_action, decode_response_body_action
 from sentinel_host.abi.contract import ON_REQUEST_CHUNK, ON_RESPONSE_CHUNK, Hook
+from sentinel_host.abi.decode import decode_request_body_action, decode_response_body_action
+from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError
 from sentinel_host.messages import HeldRequest, RequestBodyAction, ResponseBodyAction
 from sentinel_host.native.failure import CallFailed

@@ -11,17 +11,14 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sentinel_host.abi.codec import (
-    AnswerLimits,
+from sentinel_host.abi.decode import (
     decode_request_action,
     decode_request_body_action,
     decode_response_action,
     decode_response_body_action,
-    encode_config,
-    encode_request_head,
-    encode_response_head,
-    encode_summary,
 )
+from sentinel_host.abi.encode import encode_config, encode_request_head, encode_response_head, encode_summary
+from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.messages import (
     Answer,

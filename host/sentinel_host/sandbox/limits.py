@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sentinel_host.abi.codec import DEFAULT_LIMITS, AnswerLimits
+from sentinel_host.abi.rules import DEFAULT_LIMITS, AnswerLimits
 
 # A call that yields to the event loop gets half of its time at best; three times the running time is late.
 WALL_FACTOR = 3

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
-from sentinel_host.abi.codec import AbiError, decode_request_action, decode_response_action
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
+from sentinel_host.abi.decode import decode_request_action, decode_response_action
+from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
 from sentinel_host.messages import (
     SKIP,

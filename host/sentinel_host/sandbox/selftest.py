@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from time import monotonic
 from typing import Any, Final
 
-from sentinel_host.abi.codec import AbiError, encode_config
 from sentinel_host.abi.contract import HOOKS
+from sentinel_host.abi.encode import encode_config
+from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import NativeGuest, Suspension

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sentinel_host.abi.codec import DEFAULT_LIMITS, AnswerLimits
+from sentinel_host.abi.rules import DEFAULT_LIMITS, AnswerLimits
 from sentinel_host.config import parse_config
 from sentinel_host.gateway.grants import grants_of, limits_of
 from sentinel_host.paths import PathRule

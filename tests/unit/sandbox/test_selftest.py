@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.abi.codec import encode_config
+from sentinel_host.abi.encode import encode_config
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import SELF_TEST, parse_artefact
