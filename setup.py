@@ -24,6 +24,7 @@ HOT_PATH = (
     "gateway/exchange",
     "gateway/generation",
     "gateway/limits",
+    "gateway/response",
     "gateway/routes",
     "gateway/stats",
     "http/h2/framing",

@@ -9,7 +9,8 @@ from quart.asgi import ASGIHTTPConnection
 
 from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
-from sentinel_host.gateway.exchange import Exchange, Scope, Send
+from sentinel_host.gateway.exchange import Exchange, Scope
+from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.stats import ADMIT
 
 if TYPE_CHECKING:

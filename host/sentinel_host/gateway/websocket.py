@@ -17,7 +17,8 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from sentinel_host.errors import ResponseAborted
 from sentinel_host.gateway.dataplane import DataPlane
-from sentinel_host.gateway.exchange import CANCELS, Receive, Scope, Send
+from sentinel_host.gateway.exchange import CANCELS, Receive, Scope
+from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.tunnel import ACCEPT, EXTENSION
 
 # Hypercorn's `websocket_max_message_size`: ASGI has no message in parts.

@@ -1,0 +1,232 @@
+"""The response half of an exchange: what a client gets, wherever it comes from.
+
+Rule 1: a response passes the response hooks, whoever made it; only the refusal of a request that no guest has seen does
+        not.
+Rule 2: a head tells the length of the body that the client gets where that is known, and none where guests may still
+        change it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from time import perf_counter_ns, time_ns
+from typing import Any, Final
+
+from sentinel_host.errors import SentinelError, UpstreamError
+from sentinel_host.gateway import transforms
+from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.bodies import ClientGone
+from sentinel_host.gateway.routes import Route
+from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
+from sentinel_host.http.rules import Admitted, end_to_end, end_to_end_trailers
+from sentinel_host.http.upstream import UpstreamResponse
+from sentinel_host.limiter import Checked
+from sentinel_host.messages import Headers, Origin, Response, ResponseHead, Summary
+from sentinel_host.pipeline import Instead, Passage
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+INFORMATIONAL: Final = "http.response.informational"
+"""The scope extension of a server that can send 1xx responses."""
+
+TRAILERS: Final = "http.response.trailers"
+"""The scope extension of a server that can send trailers."""
+
+# As plain numbers: a member of an enum takes two look-ups by its name.
+_CONTINUE: Final = 100
+_NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
+# RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
+_BODILESS: Final = frozenset((_NO_CONTENT, _NOT_MODIFIED))
+
+_log: Final = logging.getLogger("sentinel.gateway")
+
+
+class ResponseSide:
+    """Sends the response to a request that was admitted and routed; which one is for its heir to say."""
+
+    __slots__ = (
+        "_admitted",
+        "_bodiless",
+        "_checked",
+        "_informational",
+        "_mark",
+        "_passage",
+        "_route",
+        "_send",
+        "_stats",
+        "_summary",
+        "_tasks",
+        "_trailers",
+    )
+
+    def __init__(
+        self, stats: Stats, admitted: Admitted, route: Route, extensions: Mapping[str, Any], send: Send
+    ) -> None:
+        head = admitted.head
+        self._stats = stats
+        self._admitted = admitted
+        self._route = route
+        self._send = send
+        self._mark = perf_counter_ns()
+        self._bodiless = head.method == "HEAD"
+        self._checked: list[Checked] = []
+        # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
+        self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
+        self._trailers = bool(route.trailers) and TRAILERS in extensions
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._passage = Passage(route.chain, head.request_id, head.client)
+        self._summary = Summary(
+            request_id=head.request_id,
+            method=head.method,
+            path=head.path,
+            query=head.query,
+            route=route.name,
+            authority=head.authority,
+            client=head.client,
+            http_version=head.http_version,
+            started_at=time_ns() // 1000,
+        )
+
+    def _passed(self, stage: int) -> None:
+        """A stage is over, where anybody asked to have that timed."""
+        if self._stats.stages is not None:
+            self._mark = self._stats.stages.add(stage, self._mark)
+
+    async def _on_response(self, head: ResponseHead) -> bytes | None:
+        """Run the response hooks, which see the limits' fields; a response that replaces the first has them too."""
+        told = self._route.limits.headers(self._checked) if self._checked and self._route.limits else []
+        head.headers += told
+        replaced = await self._passage.on_response(head)
+        self._passed(RESPONSE_HOOKS)
+        if replaced is not None and told:
+            head.headers = head.headers + told
+        return replaced
+
+    def _frame(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        """Make Content-Length say what the client gets: guests may change the request's method and the status."""
+        self._bodiless = self._bodiless or head.status in _BODILESS
+        if self._bodiless:
+            if head.status == _NO_CONTENT:
+                # RFC 9110 section 8.6: not even a length of zero.
+                head.headers = _without(head.headers, b"content-length")
+        elif response.status in _BODILESS or self._admitted.head.method == "HEAD":
+            # The length was that of a body which the upstream had no reason to send.
+            head.headers = [*_without(head.headers, b"content-length"), (b"content-length", b"0")]
+
+    async def _send_own(self, response: Response) -> None:
+        """Send a response that the gateway makes, past the response hooks."""
+        await self._reply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body)
+
+    async def _send_refusal(self, error: SentinelError) -> None:
+        """Answer an error that came before a head went out."""
+        if isinstance(error, UpstreamError):
+            self._count_failure(error)
+        await self._send_own(refusal(error))
+
+    async def _reply(self, head: ResponseHead, body: bytes) -> None:
+        """Send a response that did not come from the upstream, past the response hooks."""
+        replaced = await self._on_response(head)
+        await self._send_whole(head, body if replaced is None else replaced)
+
+    async def _send_whole(self, head: ResponseHead, body: bytes) -> None:
+        self._bodiless = self._bodiless or head.status in _BODILESS
+        if self._passage.asked_response is not None and not self._bodiless:
+            try:
+                body = await self._passage.response_body(head).whole(body)
+            except Instead as instead:
+                await self._reply(instead.head, instead.body)
+                return
+            except UpstreamError as error:
+                await self._send_refusal(error)
+                return
+            self._bodiless = head.status in _BODILESS
+        head.headers = _without(head.headers, b"content-length")
+        if head.status not in _BODILESS:
+            head.headers.append((b"content-length", b"%d" % len(body)))
+        await self._start(head)
+        if self._bodiless:
+            body = b""
+        self._summary.response_bytes += len(body)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _send_transformed(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        """Send a response whose body guests have asked for."""
+        if self._bodiless:
+            # Its length is that of a body which the guests would have changed.
+            head.headers = _without(head.headers, b"content-length")
+            response.abort()
+            await self._start(head)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        body = transforms.TransformedResponse(response, self._passage.response_body(head))
+        try:
+            await body.begin(head.headers)
+        except ClientGone:
+            raise
+        except Instead as instead:
+            response.abort()
+            await self._reply(instead.head, instead.body)
+            return
+        except SentinelError as error:
+            response.abort()
+            await self._send_refusal(error)
+            return
+        trailers = self._trailers and (not body.ended or bool(response.trailers)) and head.status not in _BODILESS
+        if body.ended and not trailers:
+            await self._send_whole(head, body.piece)
+            return
+        head.headers = _without(head.headers, b"content-length")
+        await self._start(head, trailers=trailers)
+        # The first piece may be empty, and makes the server send the head.
+        await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+        self._summary.response_bytes += len(body.piece)
+        while not body.ended:
+            await body.read()
+            if body.piece or body.ended:
+                self._summary.response_bytes += len(body.piece)
+                await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+        if trailers:
+            await self._send_trailers(response)
+
+    async def _send_trailers(self, response: UpstreamResponse) -> None:
+        names = self._route.trailers
+        kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
+        await self._send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
+
+    async def _start(self, head: ResponseHead, *, trailers: bool = False) -> None:
+        if self._route.chain.guests:
+            head.headers = _without(head.headers, b"x-request-id")
+        head.headers.append((b"x-request-id", self._admitted.head.request_id.encode("ascii")))
+        self._summary.status = head.status
+        self._summary.origin = head.origin
+        message: dict[str, Any] = {"type": "http.response.start", "status": head.status, "headers": head.headers}
+        if trailers:
+            message["trailers"] = True
+        await self._send(message)
+
+    def _pass_informational(self, status: int, headers: Headers) -> None:
+        """Called by the upstream client, between two turns of the loop; 100 is between us and the upstream."""
+        if status == _CONTINUE:
+            return
+        message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
+        # A task that is made now runs before the one that the final head wakes: the order is kept.
+        task = asyncio.ensure_future(self._send_informational(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_informational(self, message: dict[str, Any]) -> None:
+        # Nobody awaits this task: that the client is gone is for the exchange to find out, and no error of the task's.
+        with suppress(OSError):
+            await self._send(message)
+
+    def _count_failure(self, error: UpstreamError) -> None:
+        self._stats.upstream_failures[self._summary.upstream or "", type(error).__name__] += 1
+        _log.warning("%s (request %s)", error, self._summary.request_id)
+
+
+def _without(headers: Headers, name: bytes) -> Headers:
+    return [field for field in headers if field[0] != name]
