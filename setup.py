@@ -56,6 +56,7 @@ HOT_PATH = (
     "http/upstream/connection",
     "http/upstream/head",
     "http/upstream/pool",
+    "http/upstream/reading",
     "http/upstream/request",
     "http/upstream/response",
     "http/upstream/upload",
