@@ -54,7 +54,6 @@ static const size_t SNT_SIZEOF_LOG_LINE;
 
 #define SNT_HOOKS ...
 #define SNT_LOG_MESSAGE_MAX ...
-static const int64_t SNT_WROTE;
 static const int64_t SNT_WORN;
 
 enum { SNT_SLOT_CONFIGURE, SNT_SLOT_INITIALIZE, ... };
@@ -89,7 +88,6 @@ bool snt_engine_set(snt_engine *engine, size_t index, uintptr_t address);
 
 snt_log *snt_log_new(const snt_engine *engine, size_t capacity);
 void snt_log_free(snt_log *log);
-bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length);
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
 uintptr_t snt_log_write_address(void);
 
@@ -102,7 +100,7 @@ void snt_ticker_free(snt_ticker *ticker);
 
 snt_counters *snt_counters_new(void);
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id);
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name);
 void snt_plan_free(snt_plan *plan);
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);
@@ -114,7 +112,7 @@ void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota
 snt_metrics *snt_metrics_new(void);
 const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);
 
-snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
+snt_guest *snt_guest_new(snt_plan *plan);
 void snt_guest_free(snt_guest *guest);
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 int64_t snt_resume(snt_guest *guest);
@@ -122,12 +120,10 @@ const uint8_t *snt_guest_wanted(const snt_guest *guest);
 size_t snt_guest_wanted_length(const snt_guest *guest);
 bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, size_t length);
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
-                 size_t second_length, bool flag);
+                 size_t second_length, bool flag, const char *label);
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
-uint64_t snt_guest_calls(const snt_guest *guest);
-bool snt_guest_wrote(const snt_guest *guest);
 int snt_guest_phase(const snt_guest *guest);
 bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);

@@ -88,7 +88,7 @@ def at_once_call(engine: GuestEngine, folder: Path) -> Call:
     address = int(module.ffi.cast("uintptr_t", module.lib.address_of(plain._handle)))
     module.lib.never_yield(address)
     at_once, slot = module.lib.at_once, SLOTS[ON_REQUEST]
-    return lambda record: plain._result(at_once(address, slot, record, len(record)), "")
+    return lambda record: plain._result(at_once(address, slot, record, len(record)))
 
 
 def core_call() -> Call:

@@ -50,7 +50,6 @@ static int64_t at_once(uintptr_t address, uint32_t index, const uint8_t *bytes, 
   snt_guest *guest = (snt_guest *)address;
   guest->hook = &guest->hooks[index];
   guest->lists[0] = (snt_list){bytes, length};
-  guest->calls++;
   guest->length = 0;
   return snt_run_hook(guest);
 }
@@ -144,7 +143,7 @@ def bench_call(report: Report, engine: GuestEngine, rounds: int, seconds: float)
                 ours.settle(SUSPENDED)
 
         def plain_call() -> None:
-            plain._result(at_once(address, SLOT, record, len(record)), "")
+            plain._result(at_once(address, SLOT, record, len(record)))
 
         times: dict[str, list[float]] = {"suspendable": [], "at_once": []}
         for _ in range(rounds * 10):
@@ -169,7 +168,7 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
         plan = made.new_plan()
 
         def once(plan: Any = plan, config: bytes = config) -> NativeGuest:
-            instance = NativeGuest(plan, 0)
+            instance = NativeGuest(plan)
             instance.settle(instance.start(config))  # type: ignore[arg-type]
             return instance
 
@@ -197,7 +196,7 @@ def bench_traps(report: Report, engine: GuestEngine, traps: int) -> None:
     async def trap(times: int) -> None:
         for _ in range(times):
             try:
-                answer = middleware.on_request(b"x", "r", "192.0.2.1")
+                answer = middleware.on_request(b"x", b"r", "192.0.2.1")
                 if asyncio.iscoroutine(answer):
                     await answer
             except GuestTrap:

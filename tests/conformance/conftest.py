@@ -27,6 +27,7 @@ from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.errors import GuestError
 from sentinel_host.native.guest import SUSPENDED
+from sentinel_host.native.log import lines_of
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits
 from sentinel_host.sandbox.artefact import read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
@@ -61,7 +62,7 @@ class Native:
 
     def call(self, hook: Hook, record: bytes, context: bytes = b"", last: bool = True) -> bytes:
         """The answer's bytes; ``nil`` for a hook that returns nothing."""
-        answer = self._instance.call(SLOTS[hook], record, context, last, "r")
+        answer = self._instance.call(SLOTS[hook], record, context, last, b"r")
         while answer is SUSPENDED:
             if self._instance.is_waiting:
                 asyncio.run(self._instance.ask())
@@ -70,7 +71,7 @@ class Native:
 
     def lines(self) -> list[list[str]]:
         """What was logged since the last time, as ``[level, message]``."""
-        return [[LOG_LEVELS[level], message.decode()] for _, _, level, message in self._log.buffer.drain()[0]]
+        return [[LOG_LEVELS[line.level], line.message.decode()] for line in lines_of(self._log.buffer.drain()[0])]
 
 
 class Component:

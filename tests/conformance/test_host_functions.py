@@ -43,7 +43,7 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
         middleware = used.middleware(encode_config({"calls": lines}))
 
         async def main() -> Response:
-            answer = middleware.on_request(HEAD, "r")
+            answer = middleware.on_request(HEAD, b"r")
             found = await answer if asyncio.iscoroutine(answer) else answer
             middleware.close()
             return found.response  # type: ignore[union-attr]
@@ -158,5 +158,5 @@ def test_the_backtrace_of_a_trap_names_lines(calling_guest: Path, engine: GuestE
     wanted = 1 + next(at for at, line in enumerate(source.read_text().splitlines()) if "tests look for this" in line)
     middleware = guest.middleware(encode_config({"calls": ["trap now"]}))
     with pytest.raises(GuestTrap) as caught:
-        middleware.on_request(HEAD, "r")
+        middleware.on_request(HEAD, b"r")
     assert any(f"/{source.name}:{wanted})" in frame for frame in caught.value.backtrace), caught.value.backtrace

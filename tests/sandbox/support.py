@@ -29,7 +29,7 @@ async def settled(answer: Awaitable[T] | T) -> T:
 
 async def ask(middleware: GuestMiddleware, record: bytes, client: str = "192.0.2.1") -> Any:
     """Call ``on-request``."""
-    return await settled(middleware.on_request(record, "r", client))
+    return await settled(middleware.on_request(record, b"r", client))
 
 
 class Beat:

@@ -32,7 +32,7 @@ def test_bodies_that_overlap_never_share_an_instance(engine: GuestEngine, run: R
     middleware = middleware_of(MARKED, engine, isolation=isolation)
 
     async def main() -> None:
-        bodies = [middleware.request_body(b"", "r") for _ in range(4)]
+        bodies = [middleware.request_body(b"", b"r") for _ in range(4)]
         for expected in (b"1", b"2"):
             for body in bodies:
                 assert await settled(body.on_chunk(b"x", False)) == expected
@@ -40,7 +40,7 @@ def test_bodies_that_overlap_never_share_an_instance(engine: GuestEngine, run: R
             assert await settled(body.on_chunk(b"", True)) == b"3"
             body.close()
         # One that has seen an end begins anew.
-        assert await settled(middleware.request_body(b"", "r").on_chunk(b"", True)) == b"1"
+        assert await settled(middleware.request_body(b"", b"r").on_chunk(b"", True)) == b"1"
 
     run(main())
     pool = middleware._bodies
@@ -51,12 +51,12 @@ def test_an_instance_that_has_not_seen_the_end_is_closed(engine: GuestEngine) ->
     middleware = middleware_of(MARKED, engine)
 
     async def main() -> None:
-        body = middleware.request_body(b"", "r")
+        body = middleware.request_body(b"", b"r")
         assert await settled(body.on_chunk(b"x", False)) == b"1"
         body.close()
         body.close()
         assert middleware._bodies.size == 0
-        assert await settled(middleware.request_body(b"", "r").on_chunk(b"", True)) == b"1"
+        assert await settled(middleware.request_body(b"", b"r").on_chunk(b"", True)) == b"1"
 
     asyncio.run(main())
 
@@ -67,9 +67,9 @@ def test_a_body_that_is_over_in_the_middle_of_a_call_closes_its_instance_once(en
     middleware = middleware_of(SLOWLY, engine)
 
     async def main() -> None:
-        ended = middleware.request_body(b"", "r")
+        ended = middleware.request_body(b"", b"r")
         call = asyncio.ensure_future(settled(ended.on_chunk(b"x", False)))
-        cancelled = middleware.request_body(b"", "r")
+        cancelled = middleware.request_body(b"", b"r")
         other = asyncio.ensure_future(settled(cancelled.on_chunk(b"x", False)))
         await asyncio.sleep(0)
         ended.close()
@@ -86,7 +86,7 @@ def test_bodies_are_bounded_and_apart_from_heads(engine: GuestEngine) -> None:
     middleware = middleware_of(MARKED, engine, bodies=2, instances=1, wait=0.01)
 
     async def main() -> None:
-        bodies = [middleware.request_body(b"", "r") for _ in range(3)]
+        bodies = [middleware.request_body(b"", b"r") for _ in range(3)]
         for body in bodies[:2]:
             await settled(body.on_chunk(b"x", False))
         with pytest.raises(GuestBusy, match="all 2 instances were busy"):
@@ -104,7 +104,7 @@ def test_failures_with_chunks_count_towards_quarantine(engine: GuestEngine) -> N
     async def main() -> None:
         names = []
         for number in range(120):
-            body = middleware.request_body(b"", "r", f"192.0.2.{number % 3}")
+            body = middleware.request_body(b"", b"r", f"192.0.2.{number % 3}")
             with pytest.raises(GuestError) as failed:
                 await settled(body.on_chunk(b"x", True))
             names.append(type(failed.value))
@@ -122,7 +122,7 @@ def test_a_mode_without_its_hook_is_refused(engine: GuestEngine) -> None:
     responses = middleware_of(on_response(STREAM, chunk_hook=False), engine)
 
     async def respond() -> None:
-        await settled(responses.on_response(b"x", b"", "r"))
+        await settled(responses.on_response(b"x", b"", b"r"))
 
     with pytest.raises(GuestProtocolError, match="asks for the body, and exports no on-response-chunk"):
         asyncio.run(respond())
@@ -147,7 +147,7 @@ def test_a_storm_loses_no_instance(engine: GuestEngine, run: Run, seed: int) -> 
     )
 
     async def one() -> None:
-        body = middleware.request_body(b"", "r")
+        body = middleware.request_body(b"", b"r")
         try:
             for left in reversed(range(chance.randrange(1, 5))):
                 await settled(body.on_chunk(b"x", left == 0))

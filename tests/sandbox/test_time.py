@@ -81,7 +81,7 @@ def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: 
     middleware = load("good/busy", deadline=PATIENCE).middleware()
 
     async def main() -> None:
-        waits = middleware.on_request(work(8), "r", "c")
+        waits = middleware.on_request(work(8), b"r", "c")
         assert asyncio.iscoroutine(waits), "8 ms of work ended within two ticks"
         assert await waits == RequestEdits(context=b"\x01")
         # The same instance, as if nothing had happened.
@@ -96,7 +96,7 @@ def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: 
 
 def test_short_calls_are_not_suspended(load: Load, engine: GuestEngine) -> None:
     middleware = load("good/busy").middleware()
-    answers = [middleware.on_request(work(0), "r", "c") for _ in range(5000)]
+    answers = [middleware.on_request(work(0), b"r", "c") for _ in range(5000)]
     late = [answer for answer in answers if asyncio.iscoroutine(answer)]
     for answer in late:
         answer.close()
@@ -235,7 +235,7 @@ def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
 def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         with pytest.raises(GuestTimeout, match="on-complete"):
-            await settled(load("hostile/complete_loops").middleware().on_complete(b"s", b"", "r", "c"))
+            await settled(load("hostile/complete_loops").middleware().on_complete(b"s", b"", b"r", "c"))
 
     asyncio.run(main())
 
@@ -243,7 +243,7 @@ def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
 def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         middleware = load("good/slow_complete").middleware()
-        waits = middleware.on_complete(b"summary", b"kept", "r9", "c")
+        waits = middleware.on_complete(b"summary", b"kept", b"r9", "c")
         assert waits is not None
         await waits
 

@@ -7,8 +7,8 @@
  * Rule 3: an instance that failed once is never called again: its memory may be half changed, and what it lent is lost.
  * Rule 4: all guest code runs on a fiber. One asynchronous engine call of `snt_run`, a host function, makes cabi_realloc,
  *         the hook and its post-return as nested calls; at a tick of the epoch the fiber is left wherever it is, and a
- *         later `snt_resume` goes on there. What a call needs is therefore kept in the snt_guest, and the lists that were
- *         passed in must stay where they are until the call has ended.
+ *         later `snt_resume` goes on there. What a call needs is therefore kept in the snt_guest, and the lists and
+ *         the label that were passed in must stay where they are until the call has ended.
  *         A call that waits for an answer from outside is left in the same way, and not resumed before it is there: its
  *         running time stands still.
  * Rule 5: a call that is not resumed any more ends with its instance: freeing it unwinds the fiber.
@@ -54,10 +54,9 @@ enum {
   SNT_WAITING = -18                  /* the same, once what it waits for was delivered */
 };
 
-/* Set in a result that is not negative: the log kept a line that the guest wrote during the call. */
-#define SNT_WROTE ((int64_t)1 << 32)
-/* The same: the instance has served long enough, or has held much memory for long; it still works. */
-#define SNT_WORN ((int64_t)1 << 33)
+/* Set in a result that is not negative: the instance has served long enough, or has held much memory for long; it still
+ * works. */
+#define SNT_WORN ((int64_t)1 << 32)
 
 /* What an instance is doing, or did when it failed. */
 typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING } snt_phase;
@@ -86,9 +85,8 @@ typedef struct {
   const snt_engine *engine;
   wasmtime_store_t *store;
   wasmtime_context_t *context;
-  uint64_t calls; /* the current call's number */
   snt_phase phase;
-  bool bound, busy, discarded, wrote;
+  bool bound, busy, discarded;
   wasmtime_instance_t instance;
   wasmtime_memory_t memory;
   wasmtime_func_t realloc_, runner;
@@ -96,6 +94,7 @@ typedef struct {
   const snt_hook *hook; /* the current call */
   snt_list lists[2];
   bool flag;
+  const char *label; /* of its log lines */
   uint8_t *output;
   size_t length, capacity;
   wasm_trap_t *trap; /* of the failed call, until taken */
@@ -115,9 +114,8 @@ typedef struct {
   uint64_t served, above_high_water, memory_size;
 } snt_guest;
 
-/* A guest in a store of its own, without an instance. Its calls are counted from `calls`, so that several instances of one
- * guest can be told apart in the log. NULL when there is no memory. */
-snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls);
+/* A guest in a store of its own, without an instance; NULL when there is no memory. */
+snt_guest *snt_guest_new(snt_plan *plan);
 
 /* Frees the store too; a call that is suspended ends. */
 void snt_guest_free(snt_guest *guest);
@@ -126,11 +124,12 @@ void snt_guest_free(snt_guest *guest);
  * SNT_SUSPENDED. The configuration must stay where it is until then. */
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
-/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_WROTE added when
- * the guest logged and SNT_WORN when it should be retired; or one of the failures above. Lists beyond those of the hook
- * are ignored. SNT_SUSPENDED: the call used up its ticks; `snt_resume` goes on, and the lists must stay where they are. */
+/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_WORN added when
+ * the guest should be retired; or one of the failures above. Lists beyond those of the hook are ignored. `label` marks the
+ * call's log lines; a length beside it would cost every call something, and few write lines.
+ * SNT_SUSPENDED: the call used up its ticks; `snt_resume` goes on, and lists and label must stay where they are. */
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
-                 size_t second_length, bool flag);
+                 size_t second_length, bool flag, const char *label);
 
 /* Go on with a suspended call or start, for some ticks. Returns as the function that began it. */
 int64_t snt_resume(snt_guest *guest);
@@ -148,9 +147,7 @@ const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
 size_t snt_guest_capacity(const snt_guest *guest);
 
-/* The number of the last call, whether the log kept a line of it, its phase, and whether it ended at its deadline. */
-uint64_t snt_guest_calls(const snt_guest *guest);
-bool snt_guest_wrote(const snt_guest *guest);
+/* What the instance is doing, and whether its last call ended at its deadline. */
 int snt_guest_phase(const snt_guest *guest);
 bool snt_guest_timed_out(const snt_guest *guest);
 

@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L
+
 #include "log.h"
 
 #include <stdlib.h>
@@ -26,15 +28,28 @@ void snt_log_free(snt_log *log) {
   free(log);
 }
 
-bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length) {
-  if (length > SNT_LOG_MESSAGE_MAX) length = SNT_LOG_MESSAGE_MAX;
-  snt_log_line line = {.guest = guest, .call = call, .length = (uint32_t)length, .level = level};
+static snt_text cut(snt_text text, size_t most) {
+  return (snt_text){text.bytes, text.length < most ? text.length : most};
+}
+
+static uint8_t *put(uint8_t *to, snt_text text) {
+  if (text.length > 0) memcpy(to, text.bytes, text.length);
+  return to + text.length;
+}
+
+bool snt_log_put(snt_log *log, uint32_t level, snt_text guest, snt_text label, snt_text message) {
+  guest = cut(guest, SNT_LOG_NAME_MAX);
+  label = cut(label, SNT_LOG_NAME_MAX);
+  message = cut(message, SNT_LOG_MESSAGE_MAX);
+  snt_log_line line = {(uint16_t)level, (uint16_t)guest.length, (uint16_t)label.length, (uint16_t)message.length};
+  size_t size = sizeof line + guest.length + label.length + message.length;
   pthread_mutex_lock(&log->lock);
-  bool fits = sizeof line + length <= log->capacity - log->used;
+  bool fits = size <= log->capacity - log->used;
   if (fits) {
-    memcpy(log->bytes + log->used, &line, sizeof line);
-    if (length > 0) memcpy(log->bytes + log->used + sizeof line, text, length);
-    log->used += sizeof line + length;
+    uint8_t *end = log->bytes + log->used;
+    memcpy(end, &line, sizeof line);
+    put(put(put(end + sizeof line, guest), label), message);
+    log->used += size;
   } else {
     log->dropped++;
   }
@@ -53,6 +68,10 @@ size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped) {
   return used;
 }
 
+static snt_text until_zero(const char *text) {
+  return (snt_text){(const uint8_t *)text, strnlen(text, SNT_LOG_NAME_MAX)};
+}
+
 wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   (void)count; /* the linker has checked the type */
   snt_log *log = env;
@@ -68,7 +87,7 @@ wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
     guest->plan->counters->lines_cut++;
     return NULL;
   }
-  bool kept = snt_log_put(log, guest == NULL ? 0 : guest->plan->id, guest == NULL ? 0 : guest->calls, level, text, length);
-  if (kept && guest != NULL) guest->wrote = true;
+  const char *name = guest == NULL ? "" : guest->plan->name, *label = guest == NULL ? "" : guest->label;
+  snt_log_put(log, level, until_zero(name), until_zero(label), (snt_text){text, length});
   return NULL;
 }

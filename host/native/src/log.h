@@ -13,17 +13,18 @@
 #include <stdint.h>
 
 #include "engine.h"
+#include "text.h"
 
 /* wit/ABI.md section 4. */
 #define SNT_LOG_MESSAGE_MAX 8192
 #define SNT_LOG_LEVELS 5
+/* Of a guest's name and of a call's label. Names have at most 64 bytes, and ids of requests at most 128. */
+#define SNT_LOG_NAME_MAX 128
 
-/* What stands before the bytes of each line. */
+/* What stands before the bytes of each line: its level, trace 0 .. error 4, and the lengths of what follows, which are the
+ * guest's name, the call's label and the message. */
 typedef struct {
-  uint64_t guest;  /* the id of the guest that wrote it */
-  uint64_t call;   /* in which call, by the guest's numbering */
-  uint32_t length; /* of the bytes that follow */
-  uint32_t level;  /* trace 0 .. error 4 */
+  uint16_t level, guest, label, message;
 } snt_log_line;
 
 typedef struct {
@@ -38,10 +39,10 @@ typedef struct {
 snt_log *snt_log_new(const snt_engine *engine, size_t capacity);
 void snt_log_free(snt_log *log);
 
-/* Add one line, cut to SNT_LOG_MESSAGE_MAX bytes. Returns whether there was room; if not, the line is counted. */
-bool snt_log_put(snt_log *log, uint64_t guest, uint64_t call, uint32_t level, const uint8_t *text, size_t length);
+/* Add one line; texts that are too long are cut. Returns whether there was room; if not, the line is counted. */
+bool snt_log_put(snt_log *log, uint32_t level, snt_text guest, snt_text label, snt_text message);
 
-/* Move all lines to `out`, which holds at least the log's capacity, each an snt_log_line and its bytes, unpadded, and the
+/* Move all lines to `out`, which holds at least the log's capacity, each an snt_log_line and its texts, unpadded, and the
  * count of those dropped since the last time to `dropped`. Returns the number of bytes. */
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text.h"
+
 #define SNT_METRIC_SERIES 256
 #define SNT_METRIC_NAME 64
 #define SNT_METRIC_LABELS 4
@@ -21,11 +23,6 @@
 #define SNT_METRIC_BUCKETS 17
 
 enum { SNT_COUNTER = 0, SNT_HISTOGRAM = 1 };
-
-typedef struct {
-  const uint8_t *bytes;
-  size_t length;
-} snt_text;
 
 typedef struct {
   snt_text name, value;

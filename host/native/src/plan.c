@@ -5,11 +5,22 @@
 
 snt_counters *snt_counters_new(void) { return calloc(1, sizeof(snt_counters)); }
 
+static bool copy(char **to, const char *from) {
+  size_t size = strlen(from) + 1;
+  *to = malloc(size);
+  if (*to != NULL) memcpy(*to, from, size);
+  return *to != NULL;
+}
+
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id) {
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name) {
   if (!snt_ticker_start(ticker)) return NULL;
   snt_plan *plan = calloc(1, sizeof *plan);
   if (plan == NULL) return NULL;
+  if (!copy(&plan->name, name)) {
+    free(plan);
+    return NULL;
+  }
   atomic_init(&plan->references, 1);
   plan->engine = engine;
   plan->ticker = ticker;
@@ -18,7 +29,6 @@ snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t w
   plan->nullary = (const wasm_functype_t *)nullary;
   plan->counters = counters;
   plan->limits = *limits;
-  plan->id = id;
   snt_ticker_keep(ticker);
   return plan;
 }
@@ -32,14 +42,8 @@ void snt_plan_free(snt_plan *plan) {
     free(plan->hooks[i].post);
   }
   snt_ticker_free(plan->ticker);
+  free(plan->name);
   free(plan);
-}
-
-static bool copy(char **to, const char *from) {
-  size_t size = strlen(from) + 1;
-  *to = malloc(size);
-  if (*to != NULL) memcpy(*to, from, size);
-  return *to != NULL;
 }
 
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,

@@ -77,7 +77,7 @@ typedef struct {
   snt_kv_grant kv;
   snt_http_grant http;
   snt_limits limits;
-  uint64_t id;    /* names the guest in log lines */
+  char *name;     /* the guest's, for log lines */
   uint64_t calls; /* of hooks */
   snt_shape hooks[SNT_HOOKS];
 } snt_plan;
@@ -89,7 +89,7 @@ snt_counters *snt_counters_new(void);
  * are borrowed: the caller keeps them as long as it makes instances. Starts the ticker. NULL when there is no memory, or no
  * thread. */
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, uint64_t id);
+                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name);
 void snt_plan_keep(snt_plan *plan);
 void snt_plan_free(snt_plan *plan);
 

@@ -47,7 +47,7 @@ static wasm_trap_t *run(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t
   return NULL;
 }
 
-snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls) {
+snt_guest *snt_guest_new(snt_plan *plan) {
   const snt_engine *engine = plan->engine;
   snt_guest *guest = calloc(1, sizeof *guest);
   if (guest == NULL) return NULL;
@@ -55,7 +55,7 @@ snt_guest *snt_guest_new(snt_plan *plan, uint64_t calls) {
   guest->context = engine->wasmtime_store_context(guest->store);
   guest->plan = plan;
   guest->engine = engine;
-  guest->calls = calls;
+  guest->label = "";
   snt_plan_keep(plan);
   const snt_limits *limits = &plan->limits;
   engine->wasmtime_store_limiter(guest->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
@@ -192,7 +192,6 @@ static int64_t finish(snt_guest *guest, int64_t result) {
     return result;
   }
   note_memory(guest);
-  if (guest->wrote) result |= SNT_WROTE;
   if (guest->phase == SNT_SERVING) return is_worn(guest) ? result | SNT_WORN : result;
   guest->phase = SNT_SERVING;
   return result;
@@ -220,12 +219,11 @@ static int64_t go(snt_guest *guest) {
   }
 }
 
-static void begin(snt_guest *guest, uint64_t budget) {
-  guest->calls++;
+static void begin(snt_guest *guest, uint64_t budget, const char *label) {
+  guest->label = label;
   guest->length = 0;
   guest->lines = 0;
   guest->fetches = 0;
-  guest->wrote = false;
   guest->busy = true;
   guest->ticked = false;
   guest->used_ns = 0;
@@ -239,7 +237,7 @@ int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length) 
   if (guest->busy) return SNT_BUSY;
   if (guest->discarded) return SNT_DISCARDED;
   if (guest->phase != SNT_NEW) return SNT_NO_HOOK;
-  begin(guest, guest->plan->limits.start_deadline);
+  begin(guest, guest->plan->limits.start_deadline, "");
   guest->phase = SNT_STARTING;
   guest->lists[0] = (snt_list){config, length};
   guest->future = guest->engine->wasmtime_instance_pre_instantiate_async(
@@ -248,11 +246,11 @@ int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length) 
 }
 
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
-                 size_t second_length, bool flag) {
+                 size_t second_length, bool flag, const char *label) {
   if (guest->busy) return SNT_BUSY;
   if (guest->discarded) return SNT_DISCARDED;
   if (index >= SNT_HOOKS || guest->phase != SNT_SERVING || !guest->hooks[index].bound) return SNT_NO_HOOK;
-  begin(guest, guest->plan->limits.deadline);
+  begin(guest, guest->plan->limits.deadline, label);
   guest->plan->calls++;
   guest->plan->counters->calls++;
   guest->lists[0] = (snt_list){first, first_length};
@@ -274,10 +272,6 @@ const uint8_t *snt_guest_output(const snt_guest *guest) { return guest->output; 
 size_t snt_guest_length(const snt_guest *guest) { return guest->length; }
 
 size_t snt_guest_capacity(const snt_guest *guest) { return guest->capacity; }
-
-uint64_t snt_guest_calls(const snt_guest *guest) { return guest->calls; }
-
-bool snt_guest_wrote(const snt_guest *guest) { return guest->wrote; }
 
 int snt_guest_phase(const snt_guest *guest) { return (int)guest->phase; }
 

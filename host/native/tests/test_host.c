@@ -56,9 +56,9 @@ static void begin(fake_function reallocates, bool starts) {
   if (reallocates != NULL) fake_export_function(instance, "cabi_realloc", reallocates);
   fake_export_function(instance, "hook", bump);
   snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
-                                &counters, &limits, 7);
+                                &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, 1, 1, false, SNT_RETURNS_LIST, "hook", NULL));
-  guest = snt_guest_new(plan, 40);
+  guest = snt_guest_new(plan);
   CHECK(guest != NULL);
   snt_plan_free(plan);
   if (starts) CHECK(snt_guest_start(guest, NULL, 0) == 0);

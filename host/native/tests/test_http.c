@@ -61,10 +61,10 @@ static void begin(bool granted, int times) {
   fake_export_function(instance, "cabi_realloc", bump);
   fake_export_function(instance, "hook", asking);
   snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
-                                &counters, &limits, 7);
+                                &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "hook", NULL));
   if (granted) snt_plan_http(plan, (uintptr_t)&linker, 2, 100);
-  guest = snt_guest_new(plan, 40);
+  guest = snt_guest_new(plan);
   CHECK(guest != NULL);
   snt_plan_free(plan);
   CHECK(snt_guest_start(guest, NULL, 0) == 0);
@@ -75,7 +75,7 @@ static void end(void) {
   fake_instance_free(instance);
 }
 
-static int64_t call(void) { return snt_call(guest, HOOK, NULL, 0, NULL, 0, false); }
+static int64_t call(void) { return snt_call(guest, HOOK, NULL, 0, NULL, 0, false, ""); }
 
 static uint32_t word(uint32_t at) {
   uint32_t value;

@@ -12,7 +12,19 @@
 
 static uint8_t drained[CAPACITY];
 
-static const snt_log_line *first_line(void) { return (const snt_log_line *)drained; }
+static snt_text text(const char *bytes) { return (snt_text){(const uint8_t *)bytes, strlen(bytes)}; }
+
+/* What was drained at `*at`, which goes on to the next line. */
+static bool is_line(size_t *at, uint32_t level, const char *guest, const char *label, const char *message) {
+  snt_log_line line;
+  memcpy(&line, drained + *at, sizeof line);
+  const uint8_t *texts = drained + *at + sizeof line;
+  *at += sizeof line + line.guest + line.label + line.message;
+  return line.level == level && line.guest == strlen(guest) && line.label == strlen(label) &&
+         line.message == strlen(message) && memcmp(texts, guest, line.guest) == 0 &&
+         memcmp(texts + line.guest, label, line.label) == 0 &&
+         memcmp(texts + line.guest + line.label, message, line.message) == 0;
+}
 
 static bool writes(snt_log *log, fake_instance *instance, uint32_t level, uint32_t start, uint32_t length) {
   wasmtime_val_raw_t args[3] = {{.i32 = (int32_t)level}, {.i32 = (int32_t)start}, {.i32 = (int32_t)length}};
@@ -28,38 +40,43 @@ static void lines_come_out_in_order(void) {
   snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
   uint64_t dropped = 9;
   CHECK(snt_log_drain(log, drained, &dropped) == 0 && dropped == 0);
-  CHECK(snt_log_put(log, 1, 2, 3, (const uint8_t *)"one", 3));
-  CHECK(snt_log_put(log, 4, 5, 0, NULL, 0));
-  CHECK(snt_log_drain(log, drained, &dropped) == 2 * sizeof(snt_log_line) + 3 && dropped == 0);
-  CHECK(first_line()->guest == 1 && first_line()->call == 2 && first_line()->level == 3 && first_line()->length == 3);
-  CHECK(memcmp(drained + sizeof(snt_log_line), "one", 3) == 0);
-  snt_log_line second;
-  memcpy(&second, drained + sizeof second + 3, sizeof second);
-  CHECK(second.guest == 4 && second.call == 5 && second.level == 0 && second.length == 0);
+  CHECK(snt_log_put(log, 3, text("first"), text("r1"), text("one")));
+  CHECK(snt_log_put(log, 0, text("second"), (snt_text){NULL, 0}, (snt_text){NULL, 0}));
+  CHECK(snt_log_drain(log, drained, &dropped) == 2 * sizeof(snt_log_line) + 5 + 2 + 3 + 6 && dropped == 0);
+  size_t at = 0;
+  CHECK(is_line(&at, 3, "first", "r1", "one") && is_line(&at, 0, "second", "", ""));
   CHECK(snt_log_drain(log, drained, &dropped) == 0);
   snt_log_free(log);
 }
 
 static void what_does_not_fit_is_counted(void) {
-  const size_t capacity = 2 * (sizeof(snt_log_line) + 3);
+  const size_t capacity = 2 * (sizeof(snt_log_line) + 2 + 1 + 3);
+  const snt_text guest = text("gu"), label = text("l"), longer = text("la");
   snt_log *log = snt_log_new(&FAKE_ENGINE, capacity);
   uint64_t dropped = 0;
-  for (int i = 0; i < 5; i++) CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3) == (i < 2));
+  for (int i = 0; i < 5; i++) CHECK(snt_log_put(log, 2, guest, label, text("abc")) == (i < 2));
   CHECK(snt_log_drain(log, drained, &dropped) == capacity && dropped == 3);
-  CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3));
-  CHECK(!snt_log_put(log, 1, 1, 2, (const uint8_t *)"abcd", 4));
-  CHECK(snt_log_put(log, 1, 1, 2, (const uint8_t *)"abc", 3));
-  CHECK(snt_log_drain(log, drained, &dropped) == capacity && dropped == 1);
+  CHECK(snt_log_put(log, 2, guest, label, text("abc")));
+  CHECK(!snt_log_put(log, 2, guest, label, text("abcd")));
+  CHECK(!snt_log_put(log, 2, guest, longer, text("abc")));
+  CHECK(snt_log_put(log, 2, guest, label, text("abc")));
+  CHECK(snt_log_drain(log, drained, &dropped) == capacity && dropped == 2);
   snt_log_free(log);
 }
 
-static void long_messages_are_cut(void) {
+static void long_texts_are_cut(void) {
   snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY);
   fake_instance *instance = fake_instance_new(MEMORY);
   uint64_t dropped = 0;
   CHECK(writes(log, instance, 2, 0, MEMORY));
   CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + SNT_LOG_MESSAGE_MAX);
-  CHECK(first_line()->length == SNT_LOG_MESSAGE_MAX);
+  char longer[SNT_LOG_NAME_MAX + 2] = "";
+  memset(longer, 'x', sizeof longer - 1);
+  CHECK(snt_log_put(log, 1, text(longer), text(longer), text("m")));
+  CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + 2 * SNT_LOG_NAME_MAX + 1);
+  longer[SNT_LOG_NAME_MAX] = 0;
+  size_t at = 0;
+  CHECK(is_line(&at, 1, longer, longer, "m"));
   fake_instance_free(instance);
   snt_log_free(log);
 }
@@ -99,9 +116,9 @@ static snt_guest *guest_in(fake_instance *instance) {
                                     .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = MEMORY,
                                     .high_calls = 1};
   snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
-                                &counters, &limits, 7);
+                                &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, 1, 1, false, SNT_RETURNS_LIST, "hook", NULL));
-  snt_guest *guest = snt_guest_new(plan, 40);
+  snt_guest *guest = snt_guest_new(plan);
   CHECK(guest != NULL);
   snt_plan_free(plan);
   return guest;
@@ -112,14 +129,20 @@ static void a_start_function_can_log(void) {
   fake_instance *instance = fake_instance_new(MEMORY);
   uint64_t dropped = 0;
   snt_guest *guest = guest_in(instance);
+  memcpy(instance->memory, "x", 1);
   CHECK(writes(log, instance, 1, 0, 1)); /* not bound yet: the memory is the caller's export */
-  CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + 1);
-  CHECK(first_line()->guest == 7 && first_line()->call == 40);
+  CHECK(snt_log_drain(log, drained, &dropped) == sizeof(snt_log_line) + 5 + 1);
+  size_t at = 0;
+  CHECK(is_line(&at, 1, "guest", "", "x"));
   instance->exports_memory = false;
   CHECK(!writes(log, instance, 1, 0, 1));
   snt_guest_free(guest);
   fake_instance_free(instance);
   snt_log_free(log);
+}
+
+static int64_t call(snt_guest *guest, const char *label) {
+  return snt_call(guest, 1, NULL, 0, NULL, 0, false, label);
 }
 
 static snt_log *current;
@@ -131,23 +154,55 @@ static fake_outcome logging_hook(fake_instance *instance, wasmtime_val_raw_t *va
   return RETURNS;
 }
 
-static void a_call_tells_that_it_logged(void) {
+static void lines_carry_the_label_of_their_call(void) {
   current = snt_log_new(&FAKE_ENGINE, CAPACITY);
   fake_instance *instance = fake_instance_new(MEMORY);
+  instance->start = logging_hook;
+  memcpy(instance->memory, "abc", 3);
   fake_export_function(instance, "cabi_realloc", logging_hook);
   fake_export_function(instance, "hook", logging_hook);
   snt_guest *guest = guest_in(instance);
   CHECK(snt_guest_start(guest, NULL, 0) == 0);
   instance->exports_memory = false; /* bound: the export is not looked up any more */
-  CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == SNT_WROTE);
+  CHECK(call(guest, "r1") == 0 && call(guest, "r2") == 0 && call(guest, "") == 0);
   uint64_t dropped = 0;
-  CHECK(snt_log_drain(current, drained, &dropped) == sizeof(snt_log_line) + 3);
-  CHECK(first_line()->call == 42 && snt_guest_calls(guest) == 42 && snt_guest_wrote(guest));
-  while (snt_log_put(current, 1, 1, 1, drained, SNT_LOG_MESSAGE_MAX)) continue;
-  while (snt_log_put(current, 1, 1, 1, drained, 1)) continue;
-  CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == 0 && !snt_guest_wrote(guest)); /* the line was dropped */
+  CHECK(snt_log_drain(current, drained, &dropped) == 4 * (sizeof(snt_log_line) + 5 + 3) + 4);
+  size_t at = 0;
+  CHECK(is_line(&at, 2, "guest", "", "abc") && is_line(&at, 2, "guest", "r1", "abc"));
+  CHECK(is_line(&at, 2, "guest", "r2", "abc") && is_line(&at, 2, "guest", "", "abc"));
   snt_guest_free(guest);
   fake_instance_free(instance);
+  snt_log_free(current);
+}
+
+static fake_outcome slow_hook(fake_instance *instance, wasmtime_val_raw_t *values) {
+  logging_hook(instance, values);
+  if (!fake_tick(instance)) return ERRS;
+  return logging_hook(instance, values);
+}
+
+static void a_call_keeps_its_label_while_it_is_suspended(void) {
+  current = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *slow = fake_instance_new(MEMORY), *other = fake_instance_new(MEMORY);
+  memcpy(slow->memory, "one", 3);
+  memcpy(other->memory, "two", 3);
+  slow->has_fibers = true;
+  fake_export_function(slow, "cabi_realloc", slow_hook);
+  fake_export_function(slow, "hook", slow_hook);
+  fake_export_function(other, "cabi_realloc", logging_hook);
+  fake_export_function(other, "hook", logging_hook);
+  snt_guest *guest = guest_in(slow), *beside = guest_in(other);
+  CHECK(snt_guest_start(guest, NULL, 0) == 0 && snt_guest_start(beside, NULL, 0) == 0);
+  CHECK(call(guest, "r1") == SNT_SUSPENDED && call(beside, "r2") == 0 && snt_resume(guest) == 0);
+  uint64_t dropped = 0;
+  CHECK(snt_log_drain(current, drained, &dropped) == 3 * (sizeof(snt_log_line) + 5 + 2 + 3));
+  size_t at = 0;
+  CHECK(is_line(&at, 2, "guest", "r1", "one") && is_line(&at, 2, "guest", "r2", "two"));
+  CHECK(is_line(&at, 2, "guest", "r1", "one"));
+  snt_guest_free(guest);
+  snt_guest_free(beside);
+  fake_instance_free(slow);
+  fake_instance_free(other);
   snt_log_free(current);
 }
 
@@ -166,8 +221,8 @@ static void a_call_writes_so_many_lines_and_no_more(void) {
   counters.lines_cut = 0;
   uint64_t dropped = 0;
   for (int i = 0; i < 2; i++) {
-    CHECK(snt_call(guest, 1, NULL, 0, NULL, 0, false) == SNT_WROTE);
-    CHECK(snt_log_drain(current, drained, &dropped) == 2 * (sizeof(snt_log_line) + 3) && dropped == 0);
+    CHECK(call(guest, "") == 0);
+    CHECK(snt_log_drain(current, drained, &dropped) == 2 * (sizeof(snt_log_line) + 5 + 3) && dropped == 0);
   }
   CHECK(counters.lines_cut == 6);
   snt_guest_free(guest);
@@ -181,7 +236,7 @@ static void a_call_writes_so_many_lines_and_no_more(void) {
 static atomic_int writing;
 
 static void *write_many(void *log) {
-  for (int i = 0; i < LINES; i++) snt_log_put(log, 1, 1, 1, (const uint8_t *)"abcdefgh", 8);
+  for (int i = 0; i < LINES; i++) snt_log_put(log, 1, text("guest"), text("r"), text("ab"));
   atomic_fetch_sub(&writing, 1);
   return NULL;
 }
@@ -220,11 +275,12 @@ int main(void) {
   CHECK(ticker != NULL);
   RUN(lines_come_out_in_order);
   RUN(what_does_not_fit_is_counted);
-  RUN(long_messages_are_cut);
+  RUN(long_texts_are_cut);
   RUN(messages_outside_of_memory_trap);
   RUN(unknown_levels_trap);
   RUN(a_start_function_can_log);
-  RUN(a_call_tells_that_it_logged);
+  RUN(lines_carry_the_label_of_their_call);
+  RUN(a_call_keeps_its_label_while_it_is_suspended);
   RUN(a_call_writes_so_many_lines_and_no_more);
   RUN(threads_lose_no_line);
   RUN(the_table_is_filled_by_name);

@@ -37,31 +37,31 @@ class Split:
         self.handles_completion = current.handles_completion or candidate.handles_completion
 
     def on_request(
-        self, record: bytes, request_id: str, client: str
+        self, record: bytes, request_id: bytes, client: str
     ) -> RequestAction | Awaitable[RequestAction | None] | None:
         """Part of `Middleware`, as the others are."""
         guest = self._choose(request_id)
         return guest.on_request(record, request_id, client) if guest.handles_request else None
 
     def on_response(
-        self, record: bytes, context: bytes, request_id: str, client: str
+        self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         """See `on_request`."""
         guest = self._choose(request_id)
         return guest.on_response(record, context, request_id, client) if guest.handles_response else None
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
+    def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         """See `on_request`."""
         guest = self._choose(request_id)
         return guest.on_complete(record, context, request_id, client) if guest.handles_completion else None
 
-    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+    def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """See `on_request`."""
         return self._choose(request_id).request_body(context, request_id, client)
 
-    def response_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+    def response_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """See `on_request`."""
         return self._choose(request_id).response_body(context, request_id, client)
 
-    def _choose(self, request_id: str) -> Middleware:
+    def _choose(self, request_id: bytes) -> Middleware:
         return self._candidate if hash(request_id) % 100 < self._weight else self._current

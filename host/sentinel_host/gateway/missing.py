@@ -22,18 +22,18 @@ class MissingGuest:
         self.on_failure = on_failure
         self._reason = reason
 
-    def on_request(self, record: bytes, request_id: str, client: str) -> RequestAction | None:
+    def on_request(self, record: bytes, request_id: bytes, client: str) -> RequestAction | None:
         """Raises `GuestError`, always."""
         raise GuestError(self.name, "on-request", f"not loaded: {self._reason}")
 
-    def on_response(self, record: bytes, context: bytes, request_id: str, client: str) -> ResponseAction | None:
+    def on_response(self, record: bytes, context: bytes, request_id: bytes, client: str) -> ResponseAction | None:
         """Never called."""
         return None
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> None:
+    def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> None:
         """Never called."""
 
-    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+    def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """Never called: it asks for no body."""
         raise NotImplementedError
 

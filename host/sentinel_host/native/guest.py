@@ -9,9 +9,8 @@ from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
 
-_WROTE: Final = lib.SNT_WROTE
 _WORN: Final = lib.SNT_WORN
-_LENGTH: Final = _WROTE - 1
+_LENGTH: Final = _WORN - 1
 # And SNT_WAITING, which is below it.
 _SUSPENDED: Final = lib.SNT_SUSPENDED
 _WAITING: Final = lib.SNT_WAITING
@@ -31,24 +30,22 @@ SUSPENDED: Final = Suspension.SUSPENDED
 class NativeGuest:
     """An instance's hooks by number, called through C, in a store of its own.
 
-    Owns the C side. ``first_call`` numbers its log lines. ``is_worn`` is set once the instance should be retired,
-    ``is_waiting`` while a suspended call waits for an answer from outside.
+    Owns the C side. ``is_worn`` is set once the instance should be retired, ``is_waiting`` while a suspended call waits
+    for an answer from outside.
     """
 
-    __slots__ = ("_capacity", "_handle", "_label_", "_labels", "_lent", "_plan", "_view", "is_waiting", "is_worn")
+    __slots__ = ("_capacity", "_handle", "_lent", "_plan", "_view", "is_waiting", "is_worn")
 
-    def __init__(self, plan: Plan, first_call: int) -> None:
-        handle = lib.snt_guest_new(plan.handle, first_call)
+    def __init__(self, plan: Plan) -> None:
+        handle = lib.snt_guest_new(plan.handle)
         if handle == ffi.NULL:
             raise MemoryError
         self._handle = ffi.gc(handle, lib.snt_guest_free)
         self._plan = plan
-        self._labels = plan.log.labels
         self._capacity = 0
         self._view = ffi.buffer(ffi.new("uint8_t[]", 0))
-        # What a suspended call was given: the C reads it when it goes on.
-        self._lent: tuple[bytes, bytes] | None = None
-        self._label_ = ""
+        # What a suspended call was given, lists and label: the C reads them when it goes on.
+        self._lent: tuple[bytes, bytes, bytes] | None = None
         self.is_worn = False
         self.is_waiting = False
 
@@ -59,26 +56,26 @@ class NativeGuest:
         """
         status = lib.snt_guest_start(self._handle, config, len(config))
         if status == _SUSPENDED:
-            self._lent = (config, b"")
+            self._lent = (config, b"", b"")
             return SUSPENDED
-        self._result(status, "")
+        self._result(status)
         return None
 
     def call(
-        self, slot: int, first: bytes = b"", second: bytes = b"", flag: bool = False, label: str = ""
+        self, slot: int, first: bytes = b"", second: bytes = b"", flag: bool = False, label: bytes = b""
     ) -> bytes | Suspension | None:
-        """Call a hook; ``None`` stands for ``nil``, an empty result and none. ``label`` marks what the guest logs.
+        """Call a hook; ``None`` stands for ``nil``, an empty result and none. ``label`` marks what the guest logs: text
+        without zero bytes.
 
         Raises `CallFailed`.
         """
-        length = _call(self._handle, slot, first, len(first), second, len(second), flag)
+        length = _call(self._handle, slot, first, len(first), second, len(second), flag, label)
         if not length:
             return None
         if length <= _SUSPENDED:
-            self._lent = (first, second)
-            self._label_ = label
+            self._lent = (first, second, label)
             return self._suspended(length)
-        return self._result(length, label)
+        return self._result(length)
 
     def resume(self) -> bytes | Suspension | None:
         """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
@@ -86,7 +83,7 @@ class NativeGuest:
         if length <= _SUSPENDED:
             return self._suspended(length)
         self._lent = None
-        return self._result(length, self._label_)
+        return self._result(length)
 
     async def ask(self) -> None:
         """Get a call that waits what it waits for; `resume` goes on with it. Does nothing for one that does not wait.
@@ -94,10 +91,11 @@ class NativeGuest:
         Whoever cancels this must close the instance.
         """
         outside = self._plan.outside
-        if not self.is_waiting or outside is None:
+        lent = self._lent
+        if not self.is_waiting or outside is None or lent is None:
             return
         request = ffi.buffer(lib.snt_guest_wanted(self._handle), lib.snt_guest_wanted_length(self._handle))[:]
-        error, answer = await outside.fetch(request, self._label_)
+        error, answer = await outside.fetch(request, lent[2].decode())
         if not lib.snt_guest_deliver(self._handle, error, answer, len(answer)):
             raise MemoryError
         self.is_waiting = False
@@ -119,16 +117,11 @@ class NativeGuest:
         ffi.release(self._handle)
         self._lent = None
 
-    def _result(self, length: int, label: str) -> bytes | None:
+    def _result(self, length: int) -> bytes | None:
         if length < 0:
-            if lib.snt_guest_wrote(self._handle):
-                self._label(label)
             raise self._failed(Failure(length))
         if length > _LENGTH:
-            if length & _WROTE:
-                self._label(label)
-            if length & _WORN:
-                self.is_worn = True
+            self.is_worn = True
             length &= _LENGTH
         if not length:
             return None
@@ -138,14 +131,7 @@ class NativeGuest:
 
     def _suspended(self, length: int) -> Suspension:
         self.is_waiting = length == _WAITING
-        # The log may be drained before the call goes on.
-        if lib.snt_guest_wrote(self._handle):
-            self._label(self._label_)
         return SUSPENDED
-
-    def _label(self, label: str) -> None:
-        # Only for lines that the buffer kept, so that the labels are as bounded as the lines.
-        self._labels[lib.snt_guest_calls(self._handle)] = label
 
     def _view_output(self) -> None:
         self._capacity = lib.snt_guest_capacity(self._handle)

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.imports import ImportedFunction
 
 # snt_log_line in host/native/src/log.h.
-_HEADER = struct.Struct("<QQII")
+_HEADER: Final = struct.Struct("<4H")
 assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 
 # What an access log writes in a twentieth of a second, the time between two drains, at 60,000 requests a second.
 DEFAULT_CAPACITY = 1024 * 1024
 
 
-LogLine = tuple[int, str | None, int, bytes]
-"""One line as the guest wrote it: the id that the guest is registered by, the call's label if any, level, message."""
+class LogLine(NamedTuple):
+    """One line as the guest wrote it: level, the guest's name, the call's label if any, message.
+
+    ``end`` is where the next one begins.
+    """
+
+    level: int
+    guest: bytes
+    label: bytes
+    message: bytes
+    end: int
+
+
+def lines_of(data: bytes, start: int = 0) -> Iterator[LogLine]:
+    """What was drained, line by line, beginning at one of them."""
+    while start < len(data):
+        level, *lengths = _HEADER.unpack_from(data, start)
+        guest = start + _HEADER.size
+        label = guest + lengths[0]
+        message = label + lengths[1]
+        start = message + lengths[2]
+        yield LogLine(level, data[guest:label], data[label:message], data[message:start], start)
 
 
 class LogBuffer:
-    """Lines of every guest in one worker, bounded: what does not fit is dropped and counted.
-
-    ``labels`` maps a call's number to what the caller wants to find in that call's lines, the request's id. It is
-    filled only for calls that wrote something, and cleared by `drain`.
-    """
+    """Lines of every guest in one worker, bounded: what does not fit is dropped and counted."""
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         handle = lib.snt_log_new(ENGINE_TABLE, capacity)
@@ -36,23 +54,13 @@ class LogBuffer:
         self._view = ffi.buffer(self._scratch)
         self._dropped = ffi.new("uint64_t *")
         self._address = int(ffi.cast("uintptr_t", handle))
-        self.labels: dict[int, str] = {}
 
     @property
     def write_import(self) -> ImportedFunction:
         """The function ``write``, for guests to import; the buffer must outlive them."""
         return ImportedFunction(lib.snt_log_write_address(), self._address)
 
-    def drain(self) -> tuple[list[LogLine], int]:
-        """Take every line out, oldest first, and the number of lines that were dropped since the last time."""
+    def drain(self) -> tuple[bytes, int]:
+        """Take every line out, for `lines_of`, and the number of lines that were dropped since the last time."""
         size = lib.snt_log_drain(self._handle, self._scratch, self._dropped)
-        data = self._view[:size]
-        lines: list[LogLine] = []
-        offset = 0
-        while offset < size:
-            guest, call, length, level = _HEADER.unpack_from(data, offset)
-            start = offset + _HEADER.size
-            offset = start + length
-            lines.append((guest, self.labels.get(call), level, data[start:offset]))
-        self.labels.clear()
-        return lines, int(self._dropped[0])
+        return self._view[:size], int(self._dropped[0])

@@ -170,9 +170,9 @@ class Counters:
 
 
 class Plan:
-    """What instances of one linked module are made by. ``exports`` go by slot; log lines carry ``guest``."""
+    """What instances of one linked module are made by. ``exports`` go by slot; log lines carry the name ``guest``."""
 
-    __slots__ = ("_kept", "handle", "log", "outside")
+    __slots__ = ("_kept", "handle", "outside")
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class Plan:
         limits: CallLimits,
         counters: Counters,
         log: LogBuffer,
-        guest: int,
+        guest: str,
         metrics: Metrics | None = None,
         kv: StoreSpace | None = None,
         outside: Outside | None = None,
@@ -197,12 +197,11 @@ class Plan:
             address(nullary),
             counters.handle,
             ffi.new("snt_limits *", asdict(limits)),
-            guest,
+            guest.encode(),
         )
         if handle == ffi.NULL:
             raise MemoryError
         self.handle = ffi.gc(handle, lib.snt_plan_free)
-        self.log = log
         if metrics is not None:
             lib.snt_plan_metrics(handle, metrics.handle)
         if kv is not None:
@@ -211,7 +210,7 @@ class Plan:
         if outside is not None:
             lib.snt_plan_http(handle, address(outside.linker), outside.calls, outside.request_bytes)
         # The C borrows them.
-        self._kept = (engine, module, nullary, kv, outside)
+        self._kept = (engine, module, nullary, log, kv, outside)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape

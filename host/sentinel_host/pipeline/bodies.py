@@ -68,7 +68,7 @@ class Transform:
     def __init__(
         self,
         stages: list[Stage],
-        request_id: str,
+        request_id: bytes,
         refuse: Refusal,
         edit: Callable[[Any], None],
         stop: Callable[[int], None],

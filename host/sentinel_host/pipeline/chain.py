@@ -80,7 +80,7 @@ class Passage:
         self._client = client
         self._contexts: dict[int, bytes] = {}
         self._reached = len(chain.guests)
-        self._request_id = request_id
+        self._request_id = request_id.encode()
         self._transforms: list[Transform] | None = None
         self.asked_request: list[_Asked] | None = None
         self.asked_response: list[_Asked] | None = None

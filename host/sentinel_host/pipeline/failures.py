@@ -21,10 +21,11 @@ def is_skipped(guest: Middleware, error: GuestError) -> bool:
     return guest.on_failure == "open" and not isinstance(error, GuestUnavailable)
 
 
-def report(error: GuestError, request_id: str) -> None:
+def report(error: GuestError, request_id: bytes) -> None:
     """Log a failure with its guest, hook and frames."""
     frames = "".join(f"\n    {frame}" for frame in error.backtrace)
     # A guest that is not called is no news for every request: it has been reported, and is counted.
     level = logging.DEBUG if isinstance(error, GuestUnavailable) else logging.ERROR
-    extra = {"guest": error.guest, "hook": error.hook, "request_id": request_id}
-    _log.log(level, "%s (request %s)%s", error, request_id, frames, extra=extra)
+    request = request_id.decode()
+    extra = {"guest": error.guest, "hook": error.hook, "request_id": request}
+    _log.log(level, "%s (request %s)%s", error, request, frames, extra=extra)

@@ -35,7 +35,8 @@ class Middleware(Protocol):
 
     Records are the MessagePack of ``wit/types.wit``, so that one encoding serves every guest that sees the same head.
     A hook returns its action or, when the guest needs time, an awaitable of it; either way it raises `GuestError` when
-    the guest fails, and nothing else. ``client`` is the client's address: whose call failed decides on quarantine.
+    the guest fails, and nothing else. ``request_id`` marks what the guest logs, and is in bytes because that is what a
+    guest is called with. ``client`` is the client's address: whose call failed decides on quarantine.
     """
 
     @property
@@ -59,20 +60,20 @@ class Middleware(Protocol):
         """Whether `on_complete` does anything."""
 
     def on_request(
-        self, record: bytes, request_id: str, client: str
+        self, record: bytes, request_id: bytes, client: str
     ) -> RequestAction | Awaitable[RequestAction | None] | None:
         """Take a ``request-head``; ``None`` means go on, no change."""
 
     def on_response(
-        self, record: bytes, context: bytes, request_id: str, client: str
+        self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         """Take a ``response-head`` and the context that `on_request` left; ``None`` means go on, no change."""
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
+    def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         """Take a ``summary`` and the context that `on_request` left."""
 
-    def request_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+    def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """The calls for a request's body; only after `on_request` has asked for it."""
 
-    def response_body(self, context: bytes, request_id: str, client: str) -> BodyHook:
+    def response_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """The calls for a response's body; only after `on_response` has asked for it."""

@@ -46,7 +46,7 @@ class BodyCalls(Generic[T]):
     __slots__ = ("_client", "_context", "_entry", "_guest", "_instance", "_is_closed", "_pool", "_request_id")
 
     def __init__(
-        self, guest: GuestMiddleware, pool: Pool, entry: BodyEntry[T], context: bytes, request_id: str, client: str
+        self, guest: GuestMiddleware, pool: Pool, entry: BodyEntry[T], context: bytes, request_id: bytes, client: str
     ) -> None:
         self._guest = guest
         self._pool = pool

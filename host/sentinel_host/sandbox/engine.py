@@ -90,7 +90,6 @@ class GuestEngine:
     ) -> Plan:
         """What instances of a prepared guest are made by; ``exports`` go by slot."""
         stats = self.stats_of(name)
-        log = self.log
         return Plan(
             self._engine,
             self._ticker,
@@ -99,8 +98,8 @@ class GuestEngine:
             exports,
             limits,
             stats.counters,
-            log.buffer,
-            log.id_of(name),
+            self.log.buffer,
+            name,
             stats.own_metrics() if "metrics" in grants.names else None,
             self._space_of(name, grants.kv) if "kv" in grants.names else None,
             self._outside(stats, grants.http) if "http-client" in grants.names and grants.http is not None else None,

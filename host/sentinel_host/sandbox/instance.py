@@ -82,7 +82,7 @@ def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> Nati
     """
     deadline = blueprint.limits.start_deadline
     until = perf_counter() + deadline * WALL_FACTOR
-    instance = NativeGuest(plan or blueprint.new_plan(), blueprint.engine.log.next_calls())
+    instance = NativeGuest(plan or blueprint.new_plan())
     try:
         answer: object = instance.start(config)
         while answer is SUSPENDED:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sentinel_host.abi.contract import LOG_LEVELS
-from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, lines_of
 from sentinel_host.sandbox.text import readable
 
 # logging has no level below DEBUG; 5 is what other projects chose for one.
@@ -45,30 +45,20 @@ class GuestLog:
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self.buffer = LogBuffer(capacity)
-        self._ids: dict[str, int] = {}
-        self._names: list[str] = []
-        self._instances = 0
-
-    def id_of(self, name: str) -> int:
-        """The number that stands for a guest's name in the buffer; the same name has the same for ever."""
-        number = self._ids.setdefault(name, len(self._names))
-        if number == len(self._names):
-            self._names.append(name)
-        return number
-
-    def next_calls(self) -> int:
-        """Where a new instance starts to count its calls, so that no two calls of a worker have the same number."""
-        self._instances += 1
-        return self._instances << 32
 
     def drain(self) -> tuple[list[GuestLine], int]:
         """All lines since the last time, oldest first, and how many did not fit into the buffer."""
-        raw, dropped = self.buffer.drain()
-        names = self._names
-        now = timestamp(datetime.now(UTC).timestamp()) if raw else ""
+        data, dropped = self.buffer.drain()
+        now = timestamp(datetime.now(UTC).timestamp()) if data else ""
         lines = [
-            GuestLine(now, LOG_LEVELS[level], names[guest], label or None, readable(message))
-            for guest, label, level, message in raw
+            GuestLine(
+                now,
+                LOG_LEVELS[line.level],
+                line.guest.decode(errors="replace"),
+                line.label.decode(errors="replace") or None,
+                readable(line.message),
+            )
+            for line in lines_of(data)
         ]
         return lines, dropped
 

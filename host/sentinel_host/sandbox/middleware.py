@@ -52,7 +52,7 @@ class _Entry(Generic[T]):
 class GuestMiddleware:
     """One use of a guest, with one configuration, as a chain calls it.
 
-    Every hook takes its record's bytes, the id of the request, which marks what the guest logs, and the client's
+    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs, and the client's
     address. It returns its action or, for a call that takes longer than a tick or must wait for an instance, an
     awaitable of it; either way it may raise `GuestError`. Hooks that the guest does not export must not be called: the
     ``handles_…`` attributes tell which those are.
@@ -110,28 +110,28 @@ class GuestMiddleware:
         await self._pool.start()
 
     def on_request(
-        self, record: bytes, request_id: str, client: str = ""
+        self, record: bytes, request_id: bytes, client: str = ""
     ) -> RequestAction | Coroutine[Any, Any, RequestAction | None] | None:
         """Call ``on-request`` with a ``request-head``; ``None`` stands for "go on, no change"."""
         return self._call(_ON_REQUEST, record, b"", request_id, client)
 
     def on_response(
-        self, record: bytes, context: bytes, request_id: str, client: str = ""
+        self, record: bytes, context: bytes, request_id: bytes, client: str = ""
     ) -> ResponseAction | Coroutine[Any, Any, ResponseAction | None] | None:
         """Call ``on-response`` with a ``response-head``; ``None`` stands for "go on, no change"."""
         return self._call(_ON_RESPONSE, record, context, request_id, client)
 
     def on_complete(
-        self, record: bytes, context: bytes, request_id: str, client: str = ""
+        self, record: bytes, context: bytes, request_id: bytes, client: str = ""
     ) -> Coroutine[Any, Any, None] | None:
         """Call ``on-complete`` with a ``summary``."""
         return self._call(_ON_COMPLETE, record, context, request_id, client)
 
-    def request_body(self, context: bytes, request_id: str, client: str = "") -> BodyCalls[RequestBodyAction]:
+    def request_body(self, context: bytes, request_id: bytes, client: str = "") -> BodyCalls[RequestBodyAction]:
         """The calls of ``on-request-chunk`` for one body, to be closed after it."""
         return BodyCalls(self, self._bodies, REQUEST_BODY, context, request_id, client)
 
-    def response_body(self, context: bytes, request_id: str, client: str = "") -> BodyCalls[ResponseBodyAction]:
+    def response_body(self, context: bytes, request_id: bytes, client: str = "") -> BodyCalls[ResponseBodyAction]:
         """The calls of ``on-response-chunk`` for one body, to be closed after it."""
         return BodyCalls(self, self._bodies, RESPONSE_BODY, context, request_id, client)
 
@@ -171,7 +171,7 @@ class GuestMiddleware:
             )
 
     def _call(
-        self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str
+        self, entry: _Entry[T], record: bytes, context: bytes, request_id: bytes, client: str
     ) -> T | Coroutine[Any, Any, T | None] | None:
         idle = self._idle
         if not idle:
@@ -190,7 +190,7 @@ class GuestMiddleware:
         return None if answer is None else self._decode(entry, answer, client)
 
     async def _call_later(
-        self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str
+        self, entry: _Entry[T], record: bytes, context: bytes, request_id: bytes, client: str
     ) -> T | None:
         """A call for which no instance is idle: it is made, waited for, or refused in quarantine."""
         if self._breaker.is_open:
@@ -205,7 +205,7 @@ class GuestMiddleware:
         return await self._run(entry, instance, record, context, request_id, client)
 
     async def _run(
-        self, entry: _Entry[T], instance: NativeGuest, record: bytes, context: bytes, request_id: str, client: str
+        self, entry: _Entry[T], instance: NativeGuest, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> T | None:
         try:
             answer = instance.call(entry.slot, record, context, False, request_id)
@@ -233,7 +233,7 @@ class GuestMiddleware:
         self._pool.release(instance)
         return None if answer is None else self._decode(entry, answer, client)
 
-    async def _probe(self, entry: _Entry[T], record: bytes, context: bytes, request_id: str, client: str) -> T | None:
+    async def _probe(self, entry: _Entry[T], record: bytes, context: bytes, request_id: bytes, client: str) -> T | None:
         """A call in quarantine: refused, or the one that shows whether the guest works again."""
         breaker, stats = self._breaker, self._pool.stats
         if not breaker.may_probe():

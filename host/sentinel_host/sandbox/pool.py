@@ -145,12 +145,9 @@ class Pool:
         self.stats.deadlines += 1
         return overdue_error(self._blueprint.name, hook, deadline)
 
-    def _new(self) -> NativeGuest:
-        return NativeGuest(self.plan, self._blueprint.engine.log.next_calls())
-
     async def _start(self) -> NativeGuest:
         """An instance for a place that is taken already."""
-        instance = self._new()
+        instance = NativeGuest(self.plan)
         try:
             if instance.start(self._config) is SUSPENDED:
                 await self._blueprint.engine.queue.finish(instance, self.limits.start_deadline)

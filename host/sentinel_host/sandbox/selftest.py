@@ -19,7 +19,7 @@ from sentinel_host.sandbox.runqueue import WallClockBound
 from sentinel_host.sandbox.text import one_line
 
 _HOOKS = {hook.name: hook for hook in HOOKS}
-_LABEL: Final = "self-test"
+_LABEL: Final = b"self-test"
 # Seconds for all cases. A guest that takes longer keeps everybody waiting who has changed it.
 _MOST_TIME: Final = 5.0
 # Takes an instance, what its call answered and its deadline in seconds, and waits for the end of the call.
@@ -80,7 +80,7 @@ async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, sett
     if all(checked.hook is not hook for checked in blueprint.checked.hooks):
         return f"the guest exports no {case.hook}"
     limits = blueprint.limits
-    instance = NativeGuest(plan, blueprint.engine.log.next_calls())
+    instance = NativeGuest(plan)
     deadline = limits.start_deadline
     step = None
     try:

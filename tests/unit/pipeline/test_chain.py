@@ -42,7 +42,7 @@ class Fake:
     records: list[bytes] = field(default_factory=list)
 
     def on_request(
-        self, record: bytes, request_id: str, client: str
+        self, record: bytes, request_id: bytes, client: str
     ) -> RequestAction | Awaitable[RequestAction | None] | None:
         assert client == "::1"
         self.records.append(record)
@@ -50,13 +50,13 @@ class Fake:
         return self._answer(self.request)
 
     def on_response(
-        self, record: bytes, context: bytes, request_id: str, client: str
+        self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         self.records.append(record)
         self.seen.append((self.name, "response", msgpack.unpackb(record), context))
         return self._answer(self.response)
 
-    def on_complete(self, record: bytes, context: bytes, request_id: str, client: str) -> Awaitable[None] | None:
+    def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         self.seen.append((self.name, "complete", msgpack.unpackb(record), context))
         return self._answer(self.complete)
 

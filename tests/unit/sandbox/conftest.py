@@ -25,15 +25,15 @@ class SyncMiddleware:
         return getattr(self.middleware, name)
 
     def on_request(self, record: bytes, request_id: str, client: str = "") -> RequestAction | None:
-        action: RequestAction | None = self._settle(self.middleware.on_request(record, request_id, client))
+        action: RequestAction | None = self._settle(self.middleware.on_request(record, request_id.encode(), client))
         return action
 
     def on_response(self, record: bytes, context: bytes, request_id: str) -> ResponseAction | None:
-        action: ResponseAction | None = self._settle(self.middleware.on_response(record, context, request_id))
+        action: ResponseAction | None = self._settle(self.middleware.on_response(record, context, request_id.encode()))
         return action
 
     def on_complete(self, record: bytes, context: bytes, request_id: str) -> None:
-        self._settle(self.middleware.on_complete(record, context, request_id))
+        self._settle(self.middleware.on_complete(record, context, request_id.encode()))
 
     def _settle(self, answer: Any) -> Any:
         return self._runner.run(answer) if asyncio.iscoroutine(answer) else answer
