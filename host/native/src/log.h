@@ -2,7 +2,7 @@
  *
  * Rule 1: writing never blocks on the reader and never allocates. What does not fit is dropped and counted.
  * Rule 2: a line is copied whole under the lock, so that a reader never sees half of one.
- * Rule 3: nothing here judges the bytes; escaping is for whoever writes them out.
+ * Rule 3: nothing here judges the bytes that are kept; what is not plain is for Python to make harmless.
  */
 #ifndef SNT_LOG_H
 #define SNT_LOG_H
@@ -45,6 +45,13 @@ bool snt_log_put(snt_log *log, uint32_t level, snt_text guest, snt_text label, s
 /* Move all lines to `out`, which holds at least the log's capacity, each an snt_log_line and its texts, unpadded, and the
  * count of those dropped since the last time to `dropped`. Returns the number of bytes. */
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
+
+/* Write drained lines to `out` as JSON, one object a line, as many as there is `room` for, but for those below the level
+ * `least`. Ends before a line that is not all printable ASCII, too. `*offset` is where in the `size` bytes of `lines` to
+ * begin, and then where it ended: if nothing was written and there is room for a line, the one there is not plain. `time`
+ * is what each line says about that. Returns the number of bytes written. */
+size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_t least, const char *time, uint8_t *out,
+                      size_t room);
 
 /* The host function behind the import `log.write`: an unchecked callback `(i32 level, i32 message, i32 length)`. `env` is
  * the snt_log; the store's data is the snt_guest, or NULL. Traps for an unknown level, a message outside of the caller's

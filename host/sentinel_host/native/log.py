@@ -16,6 +16,8 @@ assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 
 # What an access log writes in a twentieth of a second, the time between two drains, at 60,000 requests a second.
 DEFAULT_CAPACITY = 1024 * 1024
+# Bytes of JSON that C makes at a time; one line takes less than a third of them.
+_ROOM: Final = 65536
 
 
 class LogLine(NamedTuple):
@@ -53,6 +55,9 @@ class LogBuffer:
         self._scratch = ffi.new("uint8_t[]", capacity)
         self._view = ffi.buffer(self._scratch)
         self._dropped = ffi.new("uint64_t *")
+        self._json = ffi.new("uint8_t[]", _ROOM)
+        self._json_view = ffi.buffer(self._json)
+        self._offset = ffi.new("size_t *")
         self._address = int(ffi.cast("uintptr_t", handle))
 
     @property
@@ -64,3 +69,13 @@ class LogBuffer:
         """Take every line out, for `lines_of`, and the number of lines that were dropped since the last time."""
         size = lib.snt_log_drain(self._handle, self._scratch, self._dropped)
         return self._view[:size], int(self._dropped[0])
+
+    def render(self, data: bytes, start: int, least: int, time: bytes) -> tuple[str, int]:
+        """Drained lines from the one at ``start`` on, but for those below a level, as lines of JSON that tell a time.
+
+        Returns some of them, and where the first begins that is not among them. Where that is ``start``, C does not
+        write that one, because it is not all printable ASCII.
+        """
+        self._offset[0] = start
+        size = lib.snt_log_render(data, len(data), self._offset, least, time, self._json, _ROOM)
+        return self._json_view[:size].decode("ascii"), int(self._offset[0])

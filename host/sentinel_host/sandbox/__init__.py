@@ -8,7 +8,7 @@ from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
-from sentinel_host.sandbox.logs import GuestLine, GuestLog, Sink, timestamp
+from sentinel_host.sandbox.logs import GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.settings import fingerprint
 from sentinel_host.sandbox.trial import Terms, Trial
@@ -17,7 +17,7 @@ __all__ = [
     "CompiledGuest",
     "Grants",
     "GuestEngine",
-    "GuestLine",
+    "GuestLines",
     "GuestLog",
     "GuestMiddleware",
     "HttpGrant",

@@ -7,18 +7,21 @@ escape; bytes that are not UTF-8 become U+FFFD. So one line of a guest is one li
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
 from sentinel_host.abi.contract import LOG_LEVELS
-from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, lines_of
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, LogLine, lines_of
 from sentinel_host.sandbox.text import readable
 
 # logging has no level below DEBUG; 5 is what other projects chose for one.
 TRACE = 5
 _LEVELS = dict(zip(LOG_LEVELS, (TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), strict=True))
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 _host = logging.getLogger("sentinel.guest")
 
 
@@ -36,8 +39,48 @@ class GuestLine(msgspec.Struct, gc=False):
     message: str
 
 
-Sink = Callable[[list[GuestLine], int], None]
-"""Takes lines, oldest first, and how many were dropped; called between requests, on the event loop."""
+class GuestLines:
+    """Lines that were taken out of the buffer, oldest first: to be iterated over, or written as JSON at once."""
+
+    __slots__ = ("_buffer", "_data", "_time")
+
+    def __init__(self, buffer: LogBuffer, data: bytes) -> None:
+        self._buffer = buffer
+        self._data = data
+        self._time = timestamp(time.time())
+
+    def __iter__(self) -> Iterator[GuestLine]:
+        return map(self._line, lines_of(self._data))
+
+    def json(self, least: str) -> str:
+        """The lines from a level up, each as a JSON object of a `GuestLine`'s fields in a line of its own.
+
+        C writes those that are plain, which nearly all are.
+        """
+        level, now = LOG_LEVELS.index(least), self._time.encode()
+        pieces = []
+        start = 0
+        while start < len(self._data):
+            piece, end = self._buffer.render(self._data, start, level, now)
+            if end == start:
+                line = next(lines_of(self._data, start))
+                piece, end = _encode_lines([self._line(line)]).decode(), line.end
+            pieces.append(piece)
+            start = end
+        return "".join(pieces)
+
+    def _line(self, line: LogLine) -> GuestLine:
+        return GuestLine(
+            self._time,
+            LOG_LEVELS[line.level],
+            line.guest.decode(errors="replace"),
+            line.label.decode(errors="replace") or None,
+            readable(line.message),
+        )
+
+
+Sink = Callable[[GuestLines, int], None]
+"""Takes lines and how many were dropped; called between requests, on the event loop."""
 
 
 class GuestLog:
@@ -49,27 +92,16 @@ class GuestLog:
     def drain(self) -> tuple[list[GuestLine], int]:
         """All lines since the last time, oldest first, and how many did not fit into the buffer."""
         data, dropped = self.buffer.drain()
-        now = timestamp(datetime.now(UTC).timestamp()) if data else ""
-        lines = [
-            GuestLine(
-                now,
-                LOG_LEVELS[line.level],
-                line.guest.decode(errors="replace"),
-                line.label.decode(errors="replace") or None,
-                readable(line.message),
-            )
-            for line in lines_of(data)
-        ]
-        return lines, dropped
+        return list(GuestLines(self.buffer, data)), dropped
 
     def emit(self, sink: Sink | None = None) -> None:
         """Pass all lines on to a sink, by default to ``logging``."""
-        lines, dropped = self.drain()
-        if lines or dropped:
-            (sink or log_lines)(lines, dropped)
+        data, dropped = self.buffer.drain()
+        if data or dropped:
+            (sink or log_lines)(GuestLines(self.buffer, data), dropped)
 
 
-def log_lines(lines: list[GuestLine], dropped: int) -> None:
+def log_lines(lines: GuestLines, dropped: int) -> None:
     """The sink into ``logging``; ``record.guest`` and ``record.request_id`` hold where a line comes from."""
     for line in lines:
         logger = logging.getLogger(f"sentinel.guest.{line.guest}")

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import random
 import struct
+import sys
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from sentinel_host.abi.contract import LOG_LEVELS
+from sentinel_host.cli.logs import write_guest_lines
 from sentinel_host.errors import GuestTrap
 from sentinel_host.native.log import DEFAULT_CAPACITY
-from sentinel_host.sandbox import GuestEngine, Limits
+from sentinel_host.sandbox import GuestEngine, Limits, load_artefact
+from sentinel_host.sandbox.artefact import parse_artefact
+from sentinel_host.sandbox.logs import GuestLines
 from sentinel_host.sandbox.text import readable
 from tests.support.logs import said
+from tests.wat import index
 
 from .conftest import Load
 
 UNCUT = Limits(lines=1_000_000)
+
+MESSAGES = [
+    b"",
+    b"plain",
+    b"x" * 8192,
+    b'"' * 8192,
+    b'{"path":"/a\\b","quoted":"\\""}',
+    bytes(range(0x20, 0x7F)),
+    b"a\r\nb\tc\0",
+    b"\x1b[31mred\x7f",
+    "Grüße, 世界 \u2028".encode(),
+    b"\xff\xfe",
+    b"\xff" * 8192,
+]
+
+
+def emitted(engine: GuestEngine) -> GuestLines:
+    """What a sink is given."""
+    taken: list[GuestLines] = []
+    engine.log.emit(lambda lines, dropped: taken.append(lines))
+    return taken[0]
+
+
+def encoded(lines: GuestLines) -> str:
+    """All of it as msgspec writes it."""
+    return msgspec.json.Encoder().encode_lines(list(lines)).decode()
 
 
 def test_levels_and_request_ids(load: Load, engine: GuestEngine) -> None:
@@ -94,6 +129,81 @@ def test_emits_records(load: Load, engine: GuestEngine, caplog: pytest.LogCaptur
         ("log", "r7"),
         ("log", "r8"),
     ]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_json_says_what_the_line_does(load: Load, engine: GuestEngine, message: bytes) -> None:
+    middleware = load("good/log").middleware()
+    for level in range(len(LOG_LEVELS)):
+        middleware.on_request(bytes([level]) + message, f"r-{level}")
+    lines = emitted(engine)
+    written = lines.json("trace")
+    assert written == encoded(lines)
+    assert written.isascii() or not message.isascii()
+    for level, line in enumerate(written.splitlines(keepends=True)):
+        fields = json.loads(line)
+        assert list(fields) == ["time", "level", "guest", "request_id", "message"]
+        assert (fields["level"], fields["guest"], fields["request_id"]) == (LOG_LEVELS[level], "log", f"r-{level}")
+        assert fields["message"] == readable(message)
+
+
+def test_json_lines_keep_their_order(load: Load, engine: GuestEngine) -> None:
+    """C writes the plain lines and Python the others, in pieces."""
+    middleware = load("good/log").middleware()
+    chosen = random.Random(7)
+    for number in range(500):
+        level = chosen.randrange(len(LOG_LEVELS)).to_bytes()
+        middleware.on_request(level + chosen.choice(MESSAGES)[:500], f"r{number}")
+    lines = emitted(engine)
+    assert lines.json("trace") == encoded(lines)
+    loud = [line.request_id for line in lines if line.level not in ("trace", "debug")]
+    assert [json.loads(line)["request_id"] for line in lines.json("info").splitlines()] == loud
+    assert lines.json("error").count("\n") == sum(line.level == "error" for line in lines)
+
+
+def test_json_of_many_lines(load: Load, engine: GuestEngine) -> None:
+    """More than C makes at a time."""
+    middleware = load("good/log").middleware()
+    for number in range(100):
+        middleware.on_request(b"\x02" + b'"' * 8000, f"r{number}")
+    lines = emitted(engine)
+    written = lines.json("info")
+    assert len(written) > 100 * 16000
+    assert written == encoded(lines)
+
+
+def test_the_command_writes_them_in_one_piece(
+    load: Load, engine: GuestEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    middleware = load("good/log").middleware()
+    for number, level in enumerate((0, 2, 1, 3, 4)):
+        middleware.on_request(bytes([level]) + b'"line"\n', f"r{number}")
+    pieces: list[str] = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=pieces.append, flush=lambda: None))
+    write_guest_lines(emitted(engine), 7)
+    (piece,) = pieces
+    lines = [json.loads(line) for line in piece.splitlines()]
+    assert [(line["level"], line["request_id"]) for line in lines] == [("info", "r1"), ("warn", "r3"), ("error", "r4")]
+    assert {line["message"] for line in lines} == {'"line"\\n'}
+    assert [record.getMessage() for record in caplog.records] == ["7 lines of guests were dropped: the buffer was full"]
+
+
+def test_lines_of_a_start_have_no_request(load: Load, engine: GuestEngine) -> None:
+    load("good/start_log").middleware()
+    lines = emitted(engine)
+    fields = json.loads(lines.json("trace").splitlines()[0])
+    assert fields["guest"] == "start_log"
+    assert fields["request_id"] is None
+    assert lines.json("trace") == encoded(lines)
+
+
+@pytest.mark.parametrize("name", ['a"b\\', "grün", "x" * 200, "line\nfeed"])
+def test_any_name_is_written_safely(load: Load, engine: GuestEngine, name: str) -> None:
+    """The configuration allows few characters in names. Whoever else loads guests gets whole lines too."""
+    load_artefact(parse_artefact(index.wasm("good/log"), "log"), name, engine).middleware().on_request(b"\x02m", b"r")
+    lines = emitted(engine)
+    assert lines.json("trace") == encoded(lines)
+    assert json.loads(lines.json("trace"))["guest"] == name[:128]
 
 
 def test_reports_what_was_dropped(load: Load, engine: GuestEngine, caplog: pytest.LogCaptureFixture) -> None:
