@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.clocks import PATIENCE
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -29,20 +31,6 @@ _SETTLING = 4 << 20
 _HELD_UP = 0.5
 # Kept connections to upstreams.
 _KEPT = 16
-
-
-@pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    """The upstream that is abused, or that must not notice abuse."""
-    with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    """The module's upstream, which has received nothing yet in this test."""
-    shared_upstream.reset()
-    return shared_upstream
 
 
 @pytest.fixture(scope="module")

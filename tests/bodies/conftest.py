@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
-from tests.support.upstreams import Upstream, running_upstream
-
-
-@pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    """One upstream for all tests of a module."""
-    with running_upstream() as running:
-        yield running
+from tests.support.upstreams import Upstream
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +33,3 @@ def gateway(
     folder = tmp_path_factory.mktemp("gateway")
     with sentinel_run(write_config(folder, "\n".join(lines), module.GUESTS)) as running:
         yield running
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    """The module's upstream, which has received nothing yet in this test."""
-    shared_upstream.reset()
-    return shared_upstream

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, stock_hypercorn, write_config
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -47,13 +49,6 @@ def start_sentinel(tmp_path: Path) -> Iterator[StartGateway]:
         yield start
 
 
-@pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    """One upstream for all tests of a module."""
-    with running_upstream() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=sorted(SERVERS))
 def shared_gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
@@ -63,10 +58,3 @@ def shared_gateway(
     config = request.module.CONFIG.replace("UPSTREAM", shared_upstream.url).replace("PORT", str(shared_upstream.port))
     with SERVERS[request.param](write_config(folder, config, getattr(request.module, "GUESTS", None))) as gateway:
         yield gateway
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    """The module's upstream, which has received nothing yet in this test."""
-    shared_upstream.reset()
-    return shared_upstream

@@ -16,8 +16,10 @@ from hyperframe.frame import PingFrame, RstStreamFrame
 from tests.http2.peer import Fields, Peer, data, request
 from tests.support import guests
 from tests.support.clocks import LATE, PATIENCE
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
-from tests.support.upstreams import Received, Upstream, answering, running_upstream
+from tests.support.upstreams import Received, Upstream, answering
 
 CONFIG = """
 [server]
@@ -70,22 +72,10 @@ GUESTS = {
 
 
 @pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[GatewayProcess]:
     config = CONFIG.replace("UPSTREAM", shared_upstream.url)
     with sentinel_run(write_config(tmp_path_factory.mktemp("gateway"), config, GUESTS)) as running:
         yield running
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    shared_upstream.reset()
-    return shared_upstream
 
 
 @pytest.fixture

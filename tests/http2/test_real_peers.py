@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.certificates import self_signed
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, answering, running_upstream
 
@@ -42,10 +43,8 @@ def gateway(
     folder = tmp_path_factory.mktemp("gateway")
     tls = ""
     if request.param == "tls":
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
-        tls = f'tls = {{ cert = "{folder}/cert.pem", key = "{folder}/key.pem" }}'
+        certificate, key = self_signed(folder)
+        tls = f'tls = {{ cert = "{certificate}", key = "{key}" }}'
     config = CONFIG.replace("UPSTREAM", origin.url).replace("TLS", tls)
     with sentinel_run(write_config(folder, config)) as running:
         yield running

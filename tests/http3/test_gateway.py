@@ -14,9 +14,12 @@ import pytest
 
 from tests.http3.client import Client, connected
 from tests.support import guests
+from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, write_config
-from tests.support.upstreams import Received, Upstream, answering, running_upstream
+from tests.support.upstreams import Received, Upstream, answering
 
 MIB = 1 << 20
 CONFIG = """
@@ -64,23 +67,7 @@ Use = Callable[[Client], Awaitable[None]]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("certificate")
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return certificate, key
-
-
-@pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    shared_upstream.reset()
-    return shared_upstream
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 def configured(certificate: tuple[Path, Path], upstream: Upstream) -> str:

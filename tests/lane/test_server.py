@@ -41,6 +41,7 @@ from tests.lane.harness import (
     response,
     status_of,
 )
+from tests.support.certificates import self_signed
 from tests.support.clocks import LATE, PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -79,12 +80,8 @@ class Http2Client:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*request, *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return cert, key
+    certificate, key = self_signed(tmp_path_factory.mktemp("tls"))
+    return str(certificate), str(key)
 
 
 @contextlib.contextmanager

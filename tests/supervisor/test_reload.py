@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, Pieces, config, exists, refuses, starts, wait_until, workers
+from tests.support.certificates import self_signed
 from tests.support.clients import Wire, fetch
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, write_config
@@ -124,9 +124,8 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
     upstream: Upstream, start: Start, tmp_path: Path
 ) -> None:
     gateway = start(config(upstream.url))
-    certificate, key, pipe = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "pipe"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    certificate, key = self_signed(tmp_path)
+    pipe = tmp_path / "pipe"
     # A key that only the first who reads it gets.
     os.mkfifo(pipe)
     write_config(tmp_path, config(upstream.url, more=f'tls = {{ cert = "{certificate}", key = "{pipe}" }}'))

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.fixtures import origin as origin
+from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, stock_hypercorn, write_config
-from tests.support.upstreams import Upstream, running_upstream
+from tests.support.upstreams import Upstream
 
 SERVERS = {"sentinel": sentinel_run, "hypercorn": stock_hypercorn}
 CONFIG = """
@@ -44,12 +46,6 @@ upgrades = ["thing"]
 GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth")}
 
 
-@pytest.fixture(scope="module")
-def shared_upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=sorted(SERVERS))
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
@@ -61,10 +57,3 @@ def gateway(
 
 
 only_sentinel = pytest.mark.parametrize("gateway", ["sentinel"], indirect=True)
-
-
-@pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    """The upstream, which has received nothing yet in this test."""
-    shared_upstream.reset()
-    return shared_upstream
