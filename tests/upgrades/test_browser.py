@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -15,14 +14,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from guestbuild import debian
+from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import sentinel_run, write_config
 from tests.upgrades.conftest import CONFIG, GUESTS
+from tests.upgrades.servers import serving
 
 PACKAGE = "chromium-headless-shell"
 # Says what it saw by asking for /said, as nothing else of a browser without a screen can be seen from outside.
@@ -75,29 +76,12 @@ class Origin:
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     running = Origin()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    ready = threading.Event()
-
-    async def main() -> None:
-        async with serve(
-            running.echo,
-            "127.0.0.1",
-            0,
-            process_request=running.answer,
-            select_subprotocol=lambda connection, offered: "chat",  # type: ignore[arg-type,return-value]
-        ) as server:
-            running.port = server.sockets[0].getsockname()[1]
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert ready.wait(PATIENCE)
-    yield running
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    with serving(
+        running.echo,
+        process_request=running.answer,
+        select_subprotocol=lambda connection, offered: "chat",
+    ) as running.port:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +97,7 @@ def browser() -> str:
 def test_a_page_talks_to_its_server(scheme: str, browser: str, origin: Origin, tmp_path: Path) -> None:
     tls = ""
     if scheme == "https":
-        certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+        certificate, key = self_signed(tmp_path)
         tls = f'tls = {{ cert = "{certificate}", key = "{key}" }}\n'
     config = CONFIG.replace("UPSTREAM", f"http://127.0.0.1:{origin.port}").replace("[server]\n", f"[server]\n{tls}")
     with sentinel_run(write_config(tmp_path, config, GUESTS)) as gateway:

@@ -8,7 +8,6 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,18 +15,20 @@ from pathlib import Path
 import pytest
 from hyperframe.frame import RstStreamFrame
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from tests.http2.peer import Peer, data
+from tests.support.certificates import self_signed
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, answering
 from tests.upgrades.conftest import CONFIG, GUESTS, SERVERS
+from tests.upgrades.servers import serving
 
 KEY = {"x-api-key": "demo-key"}
 
@@ -65,23 +66,8 @@ def choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subp
 @pytest.fixture(scope="module")
 def origin() -> Iterator[Origin]:
     running = Origin()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    ready = threading.Event()
-
-    async def main() -> None:
-        async with serve(running.handle, "127.0.0.1", 0, select_subprotocol=choose, max_size=None) as server:
-            running.port = server.sockets[0].getsockname()[1]
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert ready.wait(PATIENCE)
-    yield running
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    with serving(running.handle, select_subprotocol=choose, max_size=None) as running.port:
+        yield running
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))
@@ -188,12 +174,7 @@ def test_the_access_log_has_a_line_at_the_end(gateway: GatewayProcess) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*request, *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return cert, key
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def test_over_tls(origin: Origin, certificate: tuple[Path, Path], tmp_path: Path) -> None:
