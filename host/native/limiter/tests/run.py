@@ -6,56 +6,27 @@ undefined-behaviour sanitizers, the threads under the thread sanitizer too.
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
+import runpy
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = sorted((HERE.parent / "src").glob("*.c"))
-FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fno-sanitize-recover=all", "-pthread"]
-if platform.machine() == "x86_64":
-    FLAGS.append("-mcx16")
+# As the module is built.
+FLAGS = ["-mcx16"] if platform.machine() == "x86_64" else []
 SANITIZERS = {
     "test_siphash": ["address,undefined"],
     "test_limiter": ["address,undefined"],
-    # It includes the source and switches stacks, which the address sanitizer does not follow.
+    # It switches stacks, which the address sanitizer does not follow.
     "test_schedules": ["undefined"],
     # It forks hundreds of times, and the address sanitizer's shadow makes each take long.
     "test_kills": ["undefined"],
     "test_threads": ["address,undefined", "thread"],
 }
-
-
-def run(test: str, sanitizer: str, folder: Path) -> bool:
-    """Build and run one test program; returns whether it passed."""
-    program = folder / f"{test}-{sanitizer}"
-    sources = [] if test == "test_schedules" else SOURCES
-    compiler = [os.environ.get("CC", "gcc"), *FLAGS, "-O1", f"-fsanitize={sanitizer}"]
-    if subprocess.run([*compiler, "-o", program, HERE / f"{test}.c", *sources], check=False).returncode != 0:
-        return False
-    print(f"{test} ({sanitizer})", flush=True)
-    return subprocess.run([program], check=False).returncode == 0
-
-
-def main(names: list[str]) -> int:
-    unknown = set(names) - set(SANITIZERS)
-    if unknown:
-        print(f"no such test: {' '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    with tempfile.TemporaryDirectory() as folder:
-        failed = [
-            f"{test} ({sanitizer})"
-            for test in names or SANITIZERS
-            for sanitizer in SANITIZERS[test]
-            if not run(test, sanitizer, Path(folder))
-        ]
-    for name in failed:
-        print(f"{name} failed", file=sys.stderr)
-    return 1 if failed else 0
-
+testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # test_schedules includes the source.
+    sources = {"": SOURCES, "test_schedules": []}
+    sys.exit(testing["run_tests"](sys.argv[1:], SANITIZERS, HERE, sources, FLAGS))
