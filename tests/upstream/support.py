@@ -7,11 +7,14 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
 from tests.support.clocks import PATIENCE
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+MIB = bytes(range(256)) * 4096
 
 
 class Peer:
@@ -112,6 +115,21 @@ class Upstream:
 
     def pool(self, *, scheme: str = "http", host: str = "127.0.0.1", **options: Any) -> UpstreamPool:
         return UpstreamPool(Target.parse(f"{scheme}://{host}:{self.port}"), **options)
+
+
+@contextlib.contextmanager
+def black_hole(host: str, port: int = 0) -> Iterator[int]:
+    """A listener whose queue is full, and which answers no SYN; tells its port."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        yield address[1]
 
 
 class Source:

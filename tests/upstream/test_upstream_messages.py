@@ -8,9 +8,7 @@ import socket
 import pytest
 
 from sentinel_host.errors import SentinelError, UpstreamError
-from tests.upstream.support import Upstream, drain, eventually, get
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+from tests.upstream.support import OK, Upstream, drain, eventually, get
 
 # name, method, bytes, status, body, trailers, whether the connection may be kept
 GOOD = [

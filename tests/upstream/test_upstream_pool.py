@@ -1,0 +1,184 @@
+"""Connections that are kept, shared and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from sentinel_host.errors import UpstreamBusy, UpstreamError
+from sentinel_host.http.upstream import Timeouts
+from tests.support.clocks import LATE
+from tests.upstream.support import OK, Upstream, drain, eventually, get
+
+
+def test_idle_connections_expire(run):
+    async def script(peer):
+        await peer.head()
+        await peer.send(OK)
+        await peer.closed()
+        closed.set()
+
+    async def main():
+        nonlocal closed
+        closed = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(timeouts=Timeouts(keepalive=0.2))
+            began = time.monotonic()
+            await drain(await pool.send(get()))
+            assert pool.idle == 1
+            await closed.wait()
+            assert 0.15 < time.monotonic() - began < LATE
+            assert pool.open == 0
+            await pool.close()
+
+    closed: asyncio.Event
+    run(main)
+
+
+def test_an_idle_connection_that_the_upstream_closes_is_not_used(run):
+    async def script(peer):
+        await peer.head()
+        await peer.send(OK)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            for number in range(3):
+                await drain(await pool.send(get(method=b"POST", body=b"x")))
+                await eventually(lambda: pool.open == 0)
+                assert pool.connects == number + 1
+            await pool.close()
+
+    run(main)
+
+
+def test_the_pool_is_bounded_and_fair(run):
+    """Five requests on two connections: the waiting ones are served in order, nobody opens a third."""
+    order = []
+
+    async def script(peer):
+        while True:
+            head = await peer.head()
+            order.append(head.split(b" ", 2)[1])
+            await turns.get()
+            await peer.send(OK)
+
+    async def main():
+        nonlocal turns
+        turns = asyncio.Queue()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(max_connections=2)
+            tasks = []
+            for number in range(5):
+                tasks.append(asyncio.create_task(pool.send(get(b"/%d" % number))))
+                await eventually(lambda number=number: len(order) == min(number + 1, 2))
+            await eventually(lambda: pool.waiting == 3)
+            assert (pool.open, pool.idle) == (2, 0)
+            for _ in range(5):
+                turns.put_nowait(None)
+                await eventually(lambda: True)
+            await asyncio.gather(*tasks)
+            assert order == [b"/0", b"/1", b"/2", b"/3", b"/4"]
+            assert (upstream.accepted, pool.connects, pool.reuses) == (2, 2, 3)
+            assert (pool.open, pool.idle, pool.waiting) == (2, 2, 0)
+            await pool.close()
+
+    turns: asyncio.Queue
+    run(main)
+
+
+def test_a_full_pool_is_503_after_the_wait(run):
+    async def script(peer):
+        await peer.head()
+        await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(max_connections=1, timeouts=Timeouts(pool_wait=0.2))
+            holder = asyncio.create_task(pool.send(get()))
+            await eventually(lambda: pool.open == 1 and not pool.waiting)
+            began = time.monotonic()
+            with pytest.raises(UpstreamBusy) as raised:
+                await pool.send(get())
+            assert 0.19 < time.monotonic() - began < LATE
+            assert raised.value.status == 503
+            assert (pool.waiting, pool.failures) == (0, 1)
+            holder.cancel()
+            await asyncio.wait([holder])
+            assert pool.open == 0
+            await pool.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("ending", ["keep-alive", "close"])
+@pytest.mark.parametrize("late", [False, True], ids=["while it waits", "as its turn comes"])
+def test_a_cancelled_waiter_leaks_neither_slot_nor_connection(run, ending, late):
+    """A waiter cancelled in the very turn of the loop in which it was given its connection has to pass it on."""
+    answer = OK if ending == "keep-alive" else b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+
+    async def script(peer):
+        while True:
+            await peer.head()
+            await go.wait()
+            await peer.send(answer)
+            if ending == "close":
+                return
+
+    async def main():
+        nonlocal go
+        go = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(max_connections=1)
+
+            async def first():
+                response = await pool.send(get())
+                # The slot was passed on with the bytes that brought this response, and its taker has not run yet.
+                if late:
+                    tasks[1].cancel()
+                return response
+
+            tasks = [asyncio.create_task(request) for request in (first(), pool.send(get()), pool.send(get()))]
+            await eventually(lambda: pool.waiting == 2)
+            if not late:
+                tasks[1].cancel()
+            go.set()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [type(result).__name__ for result in results] == [
+                "UpstreamResponse",
+                "CancelledError",
+                "UpstreamResponse",
+            ]
+            expected = (1, 1, 0) if ending == "keep-alive" else (0, 0, 0)
+            assert (pool.open, pool.idle, pool.waiting) == expected
+            assert (await pool.send(get())).status == 200
+            await pool.close()
+
+    go: asyncio.Event
+    run(main)
+
+
+def test_closing_the_pool_ends_everything(run):
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(max_connections=1)
+            response = await pool.send(get())
+            waiting = asyncio.create_task(pool.send(get()))
+            await eventually(lambda: pool.waiting == 1)
+            await pool.close()
+            with pytest.raises(UpstreamError, match="the pool is closed"):
+                await response.read()
+            with pytest.raises(UpstreamError, match="the pool is closed"):
+                await waiting
+            with pytest.raises(UpstreamError, match="the pool is closed"):
+                await pool.send(get())
+            assert (pool.open, pool.waiting) == (0, 0)
+
+    run(main)
