@@ -192,3 +192,11 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     body = await read_body(receive)
     for message in answer(scope["method"].encode() + b" " + scope["raw_path"] + b" " + body):
         await send(message)
+
+
+@http_app
+async def describe(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers with protocol version, scheme and listener."""
+    name = scope["extensions"]["sentinel.listener"]["name"]
+    for message in answer(f"{scope['http_version']} {scope['scheme']} {name}".encode()):
+        await send(message)
