@@ -16,6 +16,7 @@ SOURCES = [
     *sorted((NATIVE / "kv" / "src").glob("*.c")),
     NATIVE / "limiter" / "src" / "siphash.c",
     HERE / "fake_engine.c",
+    HERE / "guests.c",
 ]
 SANITIZERS = {test.stem: ["address,undefined"] for test in sorted(HERE.glob("test_*.c"))}
 testing = runpy.run_path(str(NATIVE / "testing.py"))

@@ -1,28 +1,4 @@
-#include <string.h>
-
-#include "../src/guest.h"
-#include "fake_engine.h"
-#include "harness.h"
-
-#define LIMIT 4096
-#define MEMORY 65536
-#define AREA 16
-
-/* Not a slot that starting calls. */
-enum { HOOK = 1 };
-
-/* What the next hook call puts into its return area, and where it says that is. */
-static struct {
-  uint32_t area, start, length, discriminant;
-} answer;
-
-static fake_outcome bump(fake_instance *instance, wasmtime_val_raw_t *values) {
-  uint32_t size = (uint32_t)values[3].i32;
-  CHECK(values[0].i32 == 0 && values[1].i32 == 0 && values[2].i32 == 1);
-  values[0].i32 = (int32_t)instance->next;
-  instance->next += size;
-  return RETURNS;
-}
+#include "guests.h"
 
 static fake_outcome growing_bump(fake_instance *instance, wasmtime_val_raw_t *values) {
   uint32_t size = (uint32_t)values[3].i32;
@@ -39,23 +15,6 @@ static fake_outcome realloc_just_outside(fake_instance *instance, wasmtime_val_r
 static fake_outcome realloc_at_end_of_address_space(fake_instance *instance, wasmtime_val_raw_t *values) {
   (void)instance;
   values[0].i32 = -1;
-  return RETURNS;
-}
-
-static fake_outcome traps(fake_instance *instance, wasmtime_val_raw_t *values) {
-  (void)instance, (void)values;
-  return TRAPS;
-}
-
-static fake_outcome errs(fake_instance *instance, wasmtime_val_raw_t *values) {
-  (void)instance, (void)values;
-  return ERRS;
-}
-
-static fake_outcome echo(fake_instance *instance, wasmtime_val_raw_t *values) {
-  fake_store_u32(instance, AREA, (uint32_t)values[0].i32);
-  fake_store_u32(instance, AREA + 4, (uint32_t)values[1].i32);
-  values[0].i32 = AREA;
   return RETURNS;
 }
 
@@ -85,16 +44,6 @@ static fake_outcome answers(fake_instance *instance, wasmtime_val_raw_t *values)
   return RETURNS;
 }
 
-static fake_outcome outcome(fake_instance *instance, wasmtime_val_raw_t *values) {
-  if ((uint64_t)answer.area + 12 <= instance->size) {
-    fake_store_u32(instance, answer.area, answer.discriminant);
-    fake_store_u32(instance, answer.area + 4, answer.start);
-    fake_store_u32(instance, answer.area + 8, answer.length);
-  }
-  values[0].i32 = (int32_t)answer.area;
-  return RETURNS;
-}
-
 static fake_outcome empty_list_is_not_null(fake_instance *instance, wasmtime_val_raw_t *values) {
   CHECK(values[0].i32 == 1 && values[1].i32 == 0);
   return echo(instance, values);
@@ -103,72 +52,6 @@ static fake_outcome empty_list_is_not_null(fake_instance *instance, wasmtime_val
 static fake_outcome calls_itself(fake_instance *instance, wasmtime_val_raw_t *values) {
   CHECK(snt_call(instance->data, HOOK, NULL, 0, NULL, 0, false, "") == SNT_BUSY);
   return echo(instance, values);
-}
-
-static fake_outcome post(fake_instance *instance, wasmtime_val_raw_t *values) {
-  CHECK(values[0].i32 == AREA);
-  instance->next = 64;
-  return RETURNS;
-}
-
-typedef struct {
-  fake_instance *instance;
-  snt_guest *guest;
-} pair;
-
-static snt_ticker *ticker;
-static snt_counters *counters;
-static const snt_limits LIMITS = {.memory = 1 << 20, .result = LIMIT, .lines = 3, .deadline = UINT64_MAX,
-                                  .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = SIZE_MAX,
-                                  .high_calls = 1};
-
-static snt_plan *plan_for(fake_instance *instance, const snt_limits *limits) {
-  static const int nullary = 0;
-  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
-                                counters, limits, "guest");
-  CHECK(plan != NULL);
-  return plan;
-}
-
-/* A guest that has not started; it owns its plan. */
-static snt_guest *guest_of(fake_instance *instance, snt_plan *plan) {
-  snt_guest *guest = snt_guest_new(plan);
-  CHECK(guest != NULL && instance->data == guest && instance->memory_limit == 1 << 20);
-  snt_plan_free(plan);
-  return guest;
-}
-
-static pair make_with(const snt_limits *limits, fake_function realloc_, uint32_t lists, bool flag, uint32_t returns,
-                      fake_function hook, fake_function post_return) {
-  pair made = {.instance = fake_instance_new(MEMORY)};
-  fake_export_function(made.instance, "cabi_realloc", realloc_);
-  fake_export_function(made.instance, "hook", hook);
-  if (post_return != NULL) fake_export_function(made.instance, "post", post_return);
-  snt_plan *plan = plan_for(made.instance, limits);
-  CHECK(snt_plan_hook(plan, HOOK, lists, flag, returns, "hook", post_return == NULL ? NULL : "post"));
-  made.guest = guest_of(made.instance, plan);
-  CHECK(snt_guest_start(made.guest, NULL, 0) == 0);
-  return made;
-}
-
-static pair make(fake_function realloc_, uint32_t lists, bool flag, uint32_t returns, fake_function hook,
-                 fake_function post_return) {
-  return make_with(&LIMITS, realloc_, lists, flag, returns, hook, post_return);
-}
-
-static void discard(pair made) {
-  snt_guest_free(made.guest);
-  CHECK(made.instance->stores == 0);
-  fake_instance_free(made.instance);
-}
-
-static int64_t call_once(pair made, const char *first, const char *second, bool flag) {
-  return snt_call(made.guest, HOOK, (const uint8_t *)first, strlen(first), (const uint8_t *)second, strlen(second), flag,
-                  "");
-}
-
-static bool output_is(const snt_guest *guest, const char *expected) {
-  return snt_guest_length(guest) == strlen(expected) && memcmp(snt_guest_output(guest), expected, strlen(expected)) == 0;
 }
 
 /* A failure ends the instance: no guest code runs after it. */
@@ -409,149 +292,6 @@ static void an_export_that_is_missing_ends_the_start(void) {
   fake_instance_free(instance);
 }
 
-/* Guest functions that are left at a tick: each says in which step it is. */
-static char steps[32];
-
-static void step(char name) {
-  size_t length = strlen(steps);
-  CHECK(length + 1 < sizeof steps);
-  steps[length] = name;
-  steps[length + 1] = 0;
-}
-
-static fake_outcome ticking(fake_instance *instance, char name, fake_function function, wasmtime_val_raw_t *values) {
-  step(name);
-  for (int i = 0; i < 2; i++) {
-    if (!fake_tick(instance)) return ERRS;
-  }
-  step(name);
-  return function == NULL ? RETURNS : function(instance, values);
-}
-
-static fake_outcome ticking_realloc(fake_instance *instance, wasmtime_val_raw_t *values) {
-  return ticking(instance, 'r', bump, values);
-}
-
-static fake_outcome ticking_echo(fake_instance *instance, wasmtime_val_raw_t *values) {
-  return ticking(instance, 'h', echo, values);
-}
-
-static fake_outcome ticking_post(fake_instance *instance, wasmtime_val_raw_t *values) {
-  return ticking(instance, 'p', post, values);
-}
-
-static fake_outcome ticking_start(fake_instance *instance, wasmtime_val_raw_t *values) {
-  return ticking(instance, 's', NULL, values);
-}
-
-static fake_outcome ticking_initialize(fake_instance *instance, wasmtime_val_raw_t *values) {
-  return ticking(instance, 'i', NULL, values);
-}
-
-static fake_outcome ticking_configure(fake_instance *instance, wasmtime_val_raw_t *values) {
-  answer.area = AREA, answer.discriminant = 0;
-  return ticking(instance, 'c', outcome, values);
-}
-
-static void a_call_is_left_and_gone_on_with(void) {
-  pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
-  made.instance->has_fibers = true;
-  for (int round = 0; round < 2; round++) {
-    steps[0] = 0;
-    char input[] = "hello";
-    CHECK(call_once(made, input, "", false) == SNT_SUSPENDED);
-    CHECK(made.instance->epoch_deadline == SNT_FIRST_TICKS);
-    CHECK(call_once(made, input, "", false) == SNT_BUSY);
-    for (int i = 0; i < 5; i++) CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
-    CHECK(snt_resume(made.guest) == 5);
-    CHECK(output_is(made.guest, "hello") && strcmp(steps, "rrhhpp") == 0);
-    CHECK(snt_resume(made.guest) == SNT_NO_HOOK);
-  }
-  discard(made);
-}
-
-static void a_call_that_is_dropped_runs_no_more_guest_code(void) {
-  for (int resumes = 0; resumes < 6; resumes++) {
-    pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
-    made.instance->has_fibers = true;
-    steps[0] = 0;
-    CHECK(call_once(made, "hello", "", false) == SNT_SUSPENDED);
-    for (int i = 0; i < resumes; i++) CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
-    size_t calls = made.instance->calls;
-    char before[sizeof steps];
-    memcpy(before, steps, sizeof steps);
-    snt_guest_free(made.guest);
-    CHECK(made.instance->calls == calls && strcmp(steps, before) == 0 && made.instance->stores == 0);
-    fake_instance_free(made.instance);
-  }
-}
-
-static void a_deadline_ends_a_call_wherever_it_is(void) {
-  snt_limits limits = LIMITS;
-  limits.deadline = 0;
-  const fake_function reallocs[] = {ticking_realloc, bump, bump}, hooks[] = {echo, ticking_echo, echo},
-                      posts[] = {post, post, ticking_post};
-  const int64_t failures[] = {SNT_TRAP_IN_REALLOC, SNT_TRAP_IN_HOOK, SNT_TRAP_IN_POST};
-  for (int i = 0; i < 3; i++) {
-    pair made = make_with(&limits, reallocs[i], 1, false, SNT_RETURNS_LIST, hooks[i], posts[i]);
-    steps[0] = 0;
-    CHECK(!snt_guest_timed_out(made.guest));
-    CHECK(call_once(made, "hello", "", false) == failures[i]);
-    CHECK(snt_guest_timed_out(made.guest) && strlen(steps) == 1);
-    uintptr_t error = snt_guest_take_error(made.guest);
-    CHECK(error != 0 && strcmp(fake_message((void *)error), "deadline exceeded") == 0);
-    FAKE_ENGINE.wasmtime_error_delete((wasmtime_error_t *)error);
-    discard(made);
-  }
-}
-
-static void starting_goes_from_step_to_step(void) {
-  fake_instance *instance = fake_instance_new(MEMORY);
-  instance->has_fibers = true;
-  instance->start = ticking_start;
-  fake_export_function(instance, "cabi_realloc", bump);
-  fake_export_function(instance, "initialize", ticking_initialize);
-  fake_export_function(instance, "configure", ticking_configure);
-  snt_plan *plan = plan_for(instance, &LIMITS);
-  CHECK(snt_plan_hook(plan, SNT_SLOT_INITIALIZE, 0, false, SNT_RETURNS_NOTHING, "initialize", NULL));
-  CHECK(snt_plan_hook(plan, SNT_SLOT_CONFIGURE, 1, false, SNT_RETURNS_OUTCOME, "configure", NULL));
-  for (int ticks = 0; ticks < 7; ticks++) {
-    snt_plan_keep(plan);
-    snt_guest *guest = guest_of(instance, plan);
-    instance->next = 64;
-    steps[0] = 0;
-    CHECK(snt_guest_start(guest, (const uint8_t *)"config", 6) == SNT_SUSPENDED);
-    CHECK(snt_guest_start(guest, NULL, 0) == SNT_BUSY);
-    CHECK(snt_guest_phase(guest) == SNT_STARTING);
-    for (int i = 1; i < ticks; i++) CHECK(snt_resume(guest) == (i == 6 ? 0 : SNT_SUSPENDED));
-    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiicc") == 0);
-    if (ticks == 6) CHECK(snt_guest_phase(guest) == SNT_SERVING);
-    snt_guest_free(guest);
-  }
-  snt_plan_free(plan);
-  fake_instance_free(instance);
-}
-
-static void a_start_function_that_fails(void) {
-  const fake_function starts[] = {traps, errs, ticking_start};
-  snt_limits limits = LIMITS;
-  limits.start_deadline = 0;
-  for (int i = 0; i < 3; i++) {
-    fake_instance *instance = fake_instance_new(MEMORY);
-    instance->start = starts[i];
-    snt_guest *guest = guest_of(instance, plan_for(instance, &limits));
-    steps[0] = 0;
-    CHECK(snt_guest_start(guest, NULL, 0) == SNT_TRAP_IN_START);
-    CHECK(snt_guest_timed_out(guest) == (i == 2) && snt_guest_phase(guest) == SNT_STARTING);
-    uintptr_t trap = snt_guest_take_trap(guest), error = snt_guest_take_error(guest);
-    CHECK((trap != 0) == (i == 0) && (error != 0) == (i != 0));
-    free((void *)trap);
-    free((void *)error);
-    snt_guest_free(guest);
-    fake_instance_free(instance);
-  }
-}
-
 static void a_worn_instance_says_so(void) {
   snt_limits limits = LIMITS;
   limits.retire_calls = 2;
@@ -573,26 +313,8 @@ static void a_worn_instance_says_so(void) {
   CHECK(counters->memory_bytes == 0 && counters->instances == 0);
 }
 
-static void the_counts_count(void) {
-  snt_counters before = *counters;
-  pair made = make(bump, 1, false, SNT_RETURNS_LIST, ticking_echo, post);
-  CHECK(counters->cpu_ns > before.cpu_ns);
-  made.instance->has_fibers = true;
-  CHECK(call_once(made, "hello", "", false) == SNT_SUSPENDED);
-  CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
-  steps[0] = 0;
-  CHECK(snt_resume(made.guest) == 5);
-  CHECK(counters->calls == before.calls + 1 && counters->suspensions == before.suspensions + 2);
-  CHECK(counters->started == before.started + 1);
-  CHECK(snt_plan_calls(made.guest->plan) == 1);
-  discard(made);
-}
-
 int main(void) {
-  int wasm_engine = 0;
-  ticker = snt_ticker_new(&FAKE_ENGINE, (uintptr_t)&wasm_engine);
-  counters = snt_counters_new();
-  CHECK(ticker != NULL && counters != NULL);
+  guests_begin();
   RUN(an_echo_comes_back);
   RUN(post_return_is_optional);
   RUN(memory_may_move_in_every_guest_call);
@@ -613,16 +335,7 @@ int main(void) {
   RUN(a_call_during_a_call_is_refused);
   RUN(a_guest_that_has_not_started_is_not_called);
   RUN(an_export_that_is_missing_ends_the_start);
-  RUN(a_call_is_left_and_gone_on_with);
-  RUN(a_call_that_is_dropped_runs_no_more_guest_code);
-  RUN(a_deadline_ends_a_call_wherever_it_is);
-  RUN(starting_goes_from_step_to_step);
-  RUN(a_start_function_that_fails);
   RUN(a_worn_instance_says_so);
-  RUN(the_counts_count);
-  CHECK(counters->instances == 0 && counters->memory_bytes == 0);
-  snt_ticker_free(ticker);
-  CHECK(fake_engines() == 0);
-  free(counters);
+  guests_end();
   return 0;
 }
