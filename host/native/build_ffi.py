@@ -15,7 +15,7 @@ building = runpy.run_path(str(Path(__file__).resolve().parent / "building.py"))
 
 def make_builder(root: str) -> Any:
     """The builder for sources in ``root``, absolute or relative to where the compiler will run."""
-    return building["make_builder"](root, MODULE, "", ["src/*.c", "kv/src/kv.c", "limiter/src/siphash.c"])
+    return building["make_builder"](root, MODULE, "", ["src/*.c", "kv/src/*.c", "limiter/src/siphash.c"])
 
 
 # setuptools wants paths relative to setup.py, two folders up.

@@ -3,17 +3,13 @@
 #include "kv.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "../../limiter/src/siphash.h"
+#include "layout.h"
 
 #define MAGIC UINT64_C(0x31766b746e657331)
-#define HEAD_BYTES 88
-#define TAIL_BYTES 124
 #define NUMBER_BYTES 8
 /* So that a value of a space that is full can be replaced: the new one is written before the old one is freed. */
 #define SPARE_BLOCKS (SNT_KV_VALUE_MAX / TAIL_BYTES + 2)
@@ -26,128 +22,7 @@
 #define LONG_SWEEP 1024
 #define LONGEST_TTL ((uint64_t)1 << 42)
 
-/* References to blocks are their number plus one; 0 is none. */
-typedef uint32_t reference;
-
-/* The first block of an entry. `number` lies where the value begins, and is aligned. */
-typedef struct {
-  reference next;  /* the value's next block; or the next free block */
-  reference chain; /* the bucket's next entry */
-  uint64_t low, high;
-  uint64_t ends; /* 0: never */
-  uint32_t space, length;
-  union {
-    uint8_t value[HEAD_BYTES];
-    _Atomic uint64_t number;
-  };
-} head;
-
-typedef struct {
-  reference next;
-  uint8_t value[TAIL_BYTES];
-} tail;
-
-typedef union {
-  head head;
-  tail tail;
-} block;
-
-typedef struct {
-  char name[SNT_KV_SPACE_NAME + 1];
-  uint32_t used; /* blocks */
-} space;
-
-struct snt_kv {
-  uint64_t magic, blocks, buckets; /* of buckets a power of two */
-  uint64_t secret[2];
-  pthread_mutex_t lock;
-  uint64_t recoveries;
-  uint32_t hand;
-  reference unused;
-  uint32_t unused_count;
-  _Atomic uint32_t spaces;
-  space space[SNT_KV_SPACES];
-  alignas(64) reference bucket[];
-};
-
-_Static_assert(sizeof(block) == SNT_KV_BLOCK && alignof(block) == 8, "blocks are two cache lines");
-_Static_assert(offsetof(head, value) % 8 == 0, "a number is one aligned word");
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "atomics that take a lock do not work between processes");
-
-/* --- where things are ---------------------------------------------------------------------------------------------- */
-
-static size_t aligned(size_t size) { return (size + 63) & ~(size_t)63; }
-
-static uint64_t buckets_for(uint64_t blocks) {
-  uint64_t buckets = 64;
-  while (buckets * 2 < blocks) buckets *= 2;
-  return buckets;
-}
-
-static size_t blocks_at(uint64_t buckets) { return aligned(sizeof(snt_kv) + buckets * sizeof(reference)); }
-
-static size_t marks_at(uint64_t blocks, uint64_t buckets) { return blocks_at(buckets) + blocks * sizeof(block); }
-
-static size_t size_of(uint64_t blocks, uint64_t buckets) { return aligned(marks_at(blocks, buckets) + (blocks + 7) / 8); }
-
-static block *block_of(const snt_kv *kv, reference to) {
-  return (block *)((uint8_t *)kv + blocks_at(kv->buckets)) + (to - 1);
-}
-
-static head *entry_of(const snt_kv *kv, reference to) { return &block_of(kv, to)->head; }
-
-static uint8_t *marks_of(const snt_kv *kv) { return (uint8_t *)kv + marks_at(kv->blocks, kv->buckets); }
-
-static uint32_t blocks_for(size_t length) {
-  return length <= HEAD_BYTES ? 1 : 1 + (uint32_t)((length - HEAD_BYTES + TAIL_BYTES - 1) / TAIL_BYTES);
-}
-
-/* The one store that changes what can be reached; all that leads up to it comes before. */
-static void commit(reference *link, reference to) {
-  atomic_signal_fence(memory_order_seq_cst);
-  *(volatile reference *)link = to;
-  atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* --- the lock ------------------------------------------------------------------------------------------------------ */
-
-static void free_blocks(snt_kv *kv, reference first) {
-  while (first != 0) {
-    block *freed = block_of(kv, first);
-    reference next = freed->tail.next;
-    freed->tail.next = kv->unused;
-    kv->unused = first;
-    kv->unused_count++;
-    first = next;
-  }
-}
-
-static void mark(snt_kv *kv, reference to) { marks_of(kv)[(to - 1) / 8] |= (uint8_t)(1 << (to - 1) % 8); }
-
-static bool is_marked(const snt_kv *kv, reference to) { return marks_of(kv)[(to - 1) / 8] >> (to - 1) % 8 & 1; }
-
-/* A dead owner may have been anywhere: make all that is derived from the buckets anew. */
-static void recover(snt_kv *kv) {
-  memset(marks_of(kv), 0, (kv->blocks + 7) / 8);
-  for (uint32_t i = 0; i < SNT_KV_SPACES; i++) kv->space[i].used = 0;
-  for (uint64_t bucket = 0; bucket < kv->buckets; bucket++) {
-    for (reference at = kv->bucket[bucket]; at != 0; at = entry_of(kv, at)->chain) {
-      for (reference part = at; part != 0; part = block_of(kv, part)->tail.next) {
-        mark(kv, part);
-        kv->space[entry_of(kv, at)->space].used++;
-      }
-    }
-  }
-  kv->unused = 0;
-  kv->unused_count = 0;
-  for (reference to = (reference)kv->blocks; to > 0; to--) {
-    if (is_marked(kv, to)) continue;
-    block_of(kv, to)->tail.next = kv->unused;
-    kv->unused = to;
-    kv->unused_count++;
-  }
-  kv->recoveries++;
-}
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -162,7 +37,7 @@ static bool enter(snt_kv *kv) {
     int result = pthread_mutex_trylock(&kv->lock);
     if (result == 0) return true;
     if (result == EOWNERDEAD) {
-      recover(kv);
+      snt_kv_recover(kv);
       pthread_mutex_consistent(&kv->lock);
       return true;
     }
@@ -189,6 +64,24 @@ static bool is_over(const head *entry, uint64_t now) { return entry->ends != 0 &
 static uint64_t end_of(uint64_t ttl, uint64_t now) {
   if (ttl == 0) return 0;
   return now + (ttl < LONGEST_TTL ? ttl : LONGEST_TTL);
+}
+
+static void free_blocks(snt_kv *kv, reference first) {
+  while (first != 0) {
+    block *freed = block_of(kv, first);
+    reference next = freed->tail.next;
+    freed->tail.next = kv->unused;
+    kv->unused = first;
+    kv->unused_count++;
+    first = next;
+  }
+}
+
+/* The one store that changes what can be reached; all that leads up to it comes before. */
+static void commit(reference *link, reference to) {
+  atomic_signal_fence(memory_order_seq_cst);
+  *(volatile reference *)link = to;
+  atomic_signal_fence(memory_order_seq_cst);
 }
 
 static void unlink_entry(snt_kv *kv, reference *link) {
@@ -311,7 +204,7 @@ snt_kv *snt_kv_make(void *memory, uint64_t bytes, const uint64_t secret[2]) {
   kv->blocks = bytes / SNT_KV_BLOCK + SPARE_BLOCKS;
   kv->buckets = buckets_for(kv->blocks);
   memcpy(kv->secret, secret, sizeof kv->secret);
-  recover(kv);
+  snt_kv_recover(kv);
   kv->recoveries = 0;
   kv->magic = MAGIC;
   return kv;
@@ -405,40 +298,9 @@ uint64_t snt_kv_capacity(const snt_kv *kv) { return (kv->blocks - SPARE_BLOCKS) 
 
 uint64_t snt_kv_recoveries(const snt_kv *kv) { return kv->recoveries; }
 
-/* Counts a block that is met for the first time; false for one that was met before, or is none. */
-static bool meet(snt_kv *kv, reference to, uint64_t *met) {
-  if (to > kv->blocks || is_marked(kv, to)) return false;
-  mark(kv, to);
-  (*met)++;
-  return true;
-}
-
-static bool is_sound(snt_kv *kv) {
-  uint32_t used[SNT_KV_SPACES] = {0};
-  uint64_t met = 0, unused = 0;
-  memset(marks_of(kv), 0, (kv->blocks + 7) / 8);
-  for (uint64_t bucket = 0; bucket < kv->buckets; bucket++) {
-    for (reference at = kv->bucket[bucket]; at != 0; at = entry_of(kv, at)->chain) {
-      uint32_t parts = 0;
-      for (reference part = at; part != 0; part = block_of(kv, part)->tail.next, parts++) {
-        if (!meet(kv, part, &met)) return false;
-      }
-      if (parts != blocks_for(entry_of(kv, at)->length)) return false;
-      used[entry_of(kv, at)->space] += parts;
-    }
-  }
-  for (reference at = kv->unused; at != 0; at = block_of(kv, at)->tail.next, unused++) {
-    if (!meet(kv, at, &met)) return false;
-  }
-  for (uint32_t i = 0; i < SNT_KV_SPACES; i++) {
-    if (used[i] != kv->space[i].used) return false;
-  }
-  return met == kv->blocks && unused == kv->unused_count;
-}
-
 bool snt_kv_is_sound(snt_kv *kv) {
   if (!enter(kv)) return false;
-  bool result = is_sound(kv);
+  bool result = snt_kv_agrees(kv);
   leave(kv);
   return result;
 }
