@@ -54,7 +54,7 @@ _PROXY = """\
   {outside}
   upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=2048;
+    listen 127.0.0.1:{port}{protocol} backlog=2048;
     location / {{
       {location}
       proxy_pass http://origin;
@@ -95,16 +95,8 @@ app = Quart(__name__)
 async def hello():
     return "hello"
 """
-_LANE_HELLO = """\
-import asyncio
-import gc
-import signal
-import sys
-
-from sentinel_host.http.lane import Connections, Limits
-from sentinel_host.server import Endpoint, bind, run, serve
-
-
+# What `lane_hello` and `http2.hypercorn` both serve: they differ in nothing but the server.
+PLAIN_HELLO = """\
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         for event in ("startup", "shutdown"):
@@ -114,6 +106,16 @@ async def app(scope, receive, send):
     fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5")]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     await send({"type": "http.response.body", "body": b"hello"})
+"""
+_LANE_HELLO = """\
+import asyncio
+import gc
+import signal
+import sys
+
+from plain_hello import app
+from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.server import Endpoint, bind, run, serve
 
 
 async def main():
@@ -157,11 +159,21 @@ def upstream(folder: Path, core: int, locations: str = 'location / { return 200 
 
 @contextlib.contextmanager
 def nginx_proxy(
-    folder: Path, core: int, behind: int, location: str = "", *, name: str = "nginx", outside: str = ""
+    folder: Path,
+    core: int,
+    behind: int,
+    location: str = "",
+    *,
+    name: str = "nginx",
+    outside: str = "",
+    http2: bool = False,
 ) -> Iterator[Server]:
-    """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add directives."""
-    port = free_port()
-    http = _PROXY.format(port=port, upstream=behind, location=location, outside=outside)
+    """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add directives.
+
+    With ``http2`` its clients speak that, by prior knowledge.
+    """
+    port, protocol = free_port(), " http2" if http2 else ""
+    http = _PROXY.format(port=port, upstream=behind, location=location, outside=outside, protocol=protocol)
     with _nginx(name, http, port, folder, core) as running:
         yield running
 
@@ -219,9 +231,15 @@ def hypercorn_quart_hello(folder: Path, core: int) -> Iterator[Server]:
         yield running
 
 
+def write_plain_hello(folder: Path) -> None:
+    """Make the plain application importable there, as ``plain_hello:app``."""
+    (folder / "plain_hello.py").write_text(PLAIN_HELLO)
+
+
 @contextlib.contextmanager
 def lane_hello(folder: Path, core: int) -> Iterator[Server]:
     """Our HTTP/1.1 lane with a plain ASGI application that answers the same."""
+    write_plain_hello(folder)
     script = folder / "lane_hello.py"
     script.write_text(_LANE_HELLO)
     port = free_port()

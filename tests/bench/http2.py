@@ -11,7 +11,6 @@ and below what servers allow on one connection, for h2load stops at GOAWAY.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
 import sys
@@ -29,47 +28,6 @@ STREAMS = 10
 # nginx and Sentinel end a connection after 10,000 requests.
 MOST_REQUESTS = 9_000 * CONNECTIONS
 
-_HELLO = """\
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        for event in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{event}.complete"})
-        return
-    fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5")]
-    await send({"type": "http.response.start", "status": 200, "headers": fields})
-    await send({"type": "http.response.body", "body": b"hello"})
-"""
-_NGINX = """\
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/nginx-body;
-  proxy_temp_path {folder}/nginx-proxy;
-  fastcgi_temp_path {folder}/nginx-fastcgi;
-  uwsgi_temp_path {folder}/nginx-uwsgi;
-  scgi_temp_path {folder}/nginx-scgi;
-  keepalive_requests 10000;
-  upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port} http2 backlog=2048;
-    location / {{
-      proxy_pass http://origin;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Request-Id $request_id;
-    }}
-  }}
-}}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -80,22 +38,9 @@ class Taken:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, core: int, behind: int) -> Iterator[Server]:
-    """nginx as a proxy that speaks HTTP/2 without TLS."""
-    port = free_port()
-    config = folder / "nginx.conf"
-    # Started by root, a worker would else be somebody who may not read the folder.
-    user = "user root root;" if os.geteuid() == 0 else ""
-    config.write_text(_NGINX.format(user=user, folder=folder, port=port, upstream=behind))
-    command = [tool("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
-    with server("nginx", command, port, folder, core) as running:
-        yield running
-
-
-@contextlib.contextmanager
 def hypercorn(folder: Path, core: int) -> Iterator[Server]:
     """Hypercorn as it is installed, on uvloop."""
-    (folder / "plain_hello.py").write_text(_HELLO)
+    contestants.write_plain_hello(folder)
     port = free_port()
     options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
     command = [sys.executable, "-m", "hypercorn", *options, "plain_hello:app"]
@@ -134,7 +79,7 @@ def main() -> int:
             enter(contestants.sentinel("sentinel_guests_3", folder, tested, behind, three)),
             enter(contestants.lane_hello(folder, tested)),
             enter(hypercorn(folder, tested)),
-            enter(nginx(folder, tested, behind)),
+            enter(contestants.nginx_proxy(folder, tested, behind, http2=True)),
         ]
         counts = {}
         for each in servers:
