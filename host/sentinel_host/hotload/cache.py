@@ -2,38 +2,32 @@
 
 Rule 1: what is in here is run as machine code. The directory and every entry belong to this user alone, or they are not
         used; a folder that guests are put into is never one.
-Rule 2: an entry begins with the digest of the rest. What was read is checked, and what was checked is used: the file is
-        not looked at again.
+Rule 2: an entry begins with the digest of the rest (`sentinel_host.hotload.sealed`).
 Rule 3: an entry that is not what it should be is as good as none. Nothing here stops a guest from being loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from sentinel_host.config import Config
+from sentinel_host.hotload.sealed import read_sealed, write_sealed
 from sentinel_host.sandbox import CompiledGuest, fingerprint
 
 _log = logging.getLogger("sentinel.hotload")
 
 _MAGIC: Final = b"sentinel guest 2\n"
-_DIGEST: Final = hashlib.sha256().digest_size
 _SUFFIX: Final = ".guest"
 # A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.
 MAX_BYTES: Final = 256 << 20
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _decoder = msgspec.msgpack.Decoder(CompiledGuest)
 
@@ -93,12 +87,7 @@ class Cache:
         """What the file with this digest was compiled to, by this engine on this kind of machine."""
         entry = self._entry(sha256)
         try:
-            data = self._read(entry)
-            start = len(_MAGIC) + _DIGEST
-            rest = memoryview(data)[start:]
-            if data[:start] != _MAGIC + hashlib.sha256(rest).digest():
-                raise ValueError("is corrupted")
-            compiled = _decoder.decode(rest)
+            compiled = _decoder.decode(read_sealed(entry, _MAGIC, self._descriptor))
             if compiled.sha256 != sha256:
                 raise ValueError("is another guest's")
         except FileNotFoundError:
@@ -108,44 +97,23 @@ class Cache:
             _log.warning("cache %s: %s %s; it is made anew", self.directory, entry, error)
             self._remove(entry)
             return None
+        # What was used last stays.
+        with contextlib.suppress(OSError):
+            os.utime(entry, dir_fd=self._descriptor, follow_symlinks=False)
         return compiled
 
     def put(self, compiled: CompiledGuest) -> None:
         """Keep it; a cache that cannot be written to is said and done without."""
         body = msgspec.msgpack.encode(compiled)
         entry = self._entry(compiled.sha256)
-        temporary = f"{entry}.{secrets.token_hex(8)}"
         try:
             self._make_room(len(body))
-            descriptor = os.open(temporary, _CREATE, 0o600, dir_fd=self._descriptor)
-            try:
-                with open(descriptor, "wb") as file:
-                    file.write(_MAGIC)
-                    file.write(hashlib.sha256(body).digest())
-                    file.write(body)
-                os.rename(temporary, entry, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-            except OSError:
-                self._remove(temporary)
-                raise
+            write_sealed(entry, _MAGIC, body, self._descriptor)
         except OSError as error:
             _log.warning("cache %s: %s was not kept: %s", self.directory, entry, error.strerror)
 
     def _entry(self, sha256: str) -> str:
         return f"{sha256}-{self._engine}{_SUFFIX}"
-
-    def _read(self, entry: str) -> bytes:
-        descriptor = os.open(entry, _READ, dir_fd=self._descriptor)
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-                raise ValueError("is not a file of this user alone")
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read()
-            # What was used last stays.
-            os.utime(descriptor)
-            return data
-        finally:
-            os.close(descriptor)
 
     def _make_room(self, size: int) -> None:
         entries = []
