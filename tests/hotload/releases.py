@@ -18,7 +18,7 @@ from tests.wat import index
 TOKEN = "an-admin-token-of-enough-characters"
 _GUEST = """
 (module
-  (memory (export "memory") 17)
+  (memory (export "memory") {pages})
 {allocator}
   (data (i32.const 1048576) "{answer}")
   ;; A record is an array of ten whose first field is the method, text of three or four bytes.
@@ -34,12 +34,16 @@ _GUEST = """
 NEVER, ON_DELETE, ALWAYS = "zz", "DD", "AZ"
 
 
-def version(name: str, fails: str = NEVER) -> bytes:
-    """A guest that answers 200 with its name, and traps at requests whose method begins with one of these letters."""
+def version(name: str, fails: str = NEVER, pages: int = 17) -> bytes:
+    """A guest that answers 200 with its name, and traps at requests whose method begins with one of these letters.
+
+    It begins with so many pages of memory.
+    """
     answer = msgpack.packb([1, [[200, [], name.encode()]]])
     return bytes(
         wat2wasm(
             _GUEST.format(
+                pages=pages,
                 allocator=index.text("allocator"),
                 answer="".join(f"\\{byte:02x}" for byte in answer),
                 length=len(answer),

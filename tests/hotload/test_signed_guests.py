@@ -122,12 +122,14 @@ def test_a_gateway_without_keys_does_without_the_library() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def signed_version(folder: Path, name: str, number: int | None, *, as_name: str = "versioned") -> bytes:
-    """A version of the guest, signed with the release key as that number."""
+def signed_version(
+    folder: Path, name: str, number: int | None, *, as_name: str = "versioned", key: str = "release.key"
+) -> bytes:
+    """A version of the guest, signed with the key as that number."""
     file = folder / "versioned.wasm"
     file.write_bytes(version(name))
     if number is not None:
-        sign(str(file), "--key", "release.key", "--version", str(number), "--name", as_name)
+        sign(str(file), "--key", key, "--version", str(number), "--name", as_name)
     return file.read_bytes()
 
 
@@ -167,3 +169,25 @@ def test_while_it_serves_only_signed_versions_come_and_none_goes_down(folder: Pa
     write_config(folder, text, {"versioned": signed_version(folder, "six", 6)})
     with sentinel_run(file) as gateway:
         wait_for_answer(gateway, "six")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: Path, workers: int) -> None:
+    """That the version before is lower is the point; that somebody is not trusted any more goes before it."""
+    text = config(workers=workers) + '[guests]\nverify_keys = ["release.pub", "other.pub"]\ncache = "state"\n'
+    one = signed_version(folder, "one", 1, key="other.key")
+    file = write_config(folder, text, {"versioned": one})
+    with sentinel_run(file) as gateway:
+        put(gateway, signed_version(folder, "two", 2))
+        wait_for_answer(gateway, "two", 6)
+        assert command(gateway, "rollback", "versioned") == 0
+    # Another gateway with the same cache went on with the second version.
+    (folder / "state" / "versions.json").write_text('{"versioned": 2}')
+    with sentinel_run(file) as gateway:
+        assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
+        assert told(gateway)["version"] == 1
+        gateway.wait_for_log("is not tried again until its file changes")
+    write_config(folder, text.replace(', "other.pub"', ""))
+    with sentinel_run(file) as gateway:
+        assert "is signed by the key" in gateway.wait_for_log("and is tried again: there is no version before")
+        assert {ask(gateway)[1] for _ in range(8)} == {b"two"}

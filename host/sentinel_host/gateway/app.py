@@ -101,7 +101,7 @@ class Gateway(Quart):
         assert self.releases is not None
         live.watcher, self.releases.crew = self.releases, live
         hot = Hot(live.config, self.releases)
-        self.releases.versions = hot.versions
+        self.releases.versions, self.releases.held = hot.versions, hot.held
         return hot
 
     def _publish(self, generation: Generation) -> None:
@@ -137,7 +137,7 @@ class Gateway(Quart):
         live.obtain = self._supply.obtain
         await live.start(*await self._supply.obtain(live.config.named_guests()))
         if self.releases is not None:
-            self.releases.note_versions()
+            await self.releases.started()
         self._supply.start()
 
     async def _stop(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.cache import Cache, cache_directory
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.hotload.folder import Folder
+from sentinel_host.hotload.held import Held
 from sentinel_host.hotload.loader import Loader, Offer
 from sentinel_host.hotload.signature import verifier_of
 from sentinel_host.hotload.versions import Versions
@@ -33,6 +34,9 @@ class Target(Protocol):
     def wants(self, name: str) -> bool:
         """Whether any route names the guest."""
 
+    async def recall(self, found: Mapping[str, Offer], held: Held) -> dict[str, Offer]:
+        """What is to serve of what was found in the folder, if it does not serve already."""
+
     async def load(self, offer: Offer) -> object:
         """Put this version into service, or say in the log why not."""
 
@@ -46,7 +50,8 @@ class Target(Protocol):
 class Hot:
     """For ``config``, of which the folder, the cache and the file's name count; to be used from one event loop.
 
-    Without a ``target`` nothing is watched, and `obtain` is all that it does.
+    Without a ``target`` nothing is watched, and `obtain` is all that it does. ``held`` is what was taken back of the
+    folder's guests.
     """
 
     def __init__(self, config: Config, target: Target | None = None) -> None:
@@ -56,8 +61,10 @@ class Hot:
         # A configuration that has no guests yet may be given some.
         self._cache = Cache.open(cache_directory(config)) if self._is_file else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
-        self._verifier = verifier_of(config, self._cache.directory if self._cache is not None else None)
+        private = self._cache.directory if self._cache is not None else None
+        self._verifier = verifier_of(config, private)
         self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
+        self.held = Held(private, self._folder.path, self._loader.restore)
         self._has_guests = bool(config.named_guests())
         self._target = target
         self._file = file
@@ -87,7 +94,8 @@ class Hot:
             self._begin(name)
 
     async def obtain(self, names: Iterable[str]) -> tuple[dict[str, Offer], dict[str, str]]:
-        """What is in the folder under these names, and for the others why there is nothing."""
+        """What is to serve under these names, and for the others why there is nothing: what is in the folder, unless it
+        was taken back."""
         wanted = sorted(names)
         found = await asyncio.gather(*(self._loader.obtain(name) for name in wanted), return_exceptions=True)
         offers: dict[str, Offer] = {}
@@ -99,6 +107,8 @@ class Hot:
                 faults[name] = str(offer)
             else:
                 raise offer
+        if self._target is not None:
+            offers = await self._target.recall(offers, self.held)
         return offers, faults
 
     def reload(self) -> None:

@@ -23,7 +23,8 @@ _ATTEMPTS: Final = 5
 class Offer(msgspec.Struct, frozen=True):
     """A version of a guest that may go into service.
 
-    ``path`` is where it was read; ``version`` and ``key`` are what it is signed with, where that is asked for.
+    ``path`` is where it was read; ``version`` and ``key`` are what it is signed with, where that is asked for. ``data``
+    is the whole file, where it was read: workers are offered guests without.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Offer(msgspec.Struct, frozen=True):
     guest: CompiledGuest
     version: int | None = None
     key: str = ""
+    data: bytes = b""
 
 
 class Loader:
@@ -49,14 +51,25 @@ class Loader:
         """
         for _ in range(_ATTEMPTS):
             try:
-                data, sha256, signed, kept = await asyncio.to_thread(self._read, name)
+                data = await asyncio.to_thread(self._folder.read, name)
                 break
             except GuestUnsettled as error:
                 unsettled = error
                 await asyncio.sleep(HELD_STILL)
         else:
             raise unsettled
+        return await self._offer(name, data, on_purpose=False)
+
+    async def restore(self, name: str, data: bytes) -> Offer:
+        """The version whose file held ``data``, which is to serve in place of a newer one, on purpose.
+
+        Raises `GuestLoadError`.
+        """
+        return await self._offer(name, data, on_purpose=True)
+
+    async def _offer(self, name: str, data: bytes, *, on_purpose: bool) -> Offer:
         path = self._folder.path_of(name)
+        sha256, signed, kept = await asyncio.to_thread(self._examine, name, data, on_purpose=on_purpose)
         if kept is None:
             kept = await self._compiler.compile(data, path)
             if kept.sha256 != sha256:
@@ -64,12 +77,15 @@ class Loader:
             if self._cache is not None:
                 await asyncio.to_thread(self._cache.put, kept)
         if signed is None:
-            return Offer(name, path, kept)
-        return Offer(name, path, kept, signed.version, signed.key_id)
+            return Offer(name, path, kept, data=data)
+        return Offer(name, path, kept, signed.version, signed.key_id, data)
 
-    def _read(self, name: str) -> tuple[bytes, str, Statement | None, CompiledGuest | None]:
-        """In a thread, as a file may be large and its disk slow; digests and signatures are C that lets Python run."""
-        data = self._folder.read(name)
-        signed = self._verifier.verify(data, name, self._folder.path_of(name)) if self._verifier is not None else None
+    def _examine(
+        self, name: str, data: bytes, *, on_purpose: bool
+    ) -> tuple[str, Statement | None, CompiledGuest | None]:
+        """In a thread, as a file may be large and a disk slow; digests and signatures are C that lets Python run."""
+        signed = None
+        if self._verifier is not None:
+            signed = self._verifier.verify(data, name, self._folder.path_of(name), on_purpose=on_purpose)
         sha256 = hashlib.sha256(data).hexdigest()
-        return data, sha256, signed, self._cache.get(sha256) if self._cache is not None else None
+        return sha256, signed, self._cache.get(sha256) if self._cache is not None else None

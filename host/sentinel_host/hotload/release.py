@@ -2,7 +2,8 @@
 
 Rule 1: this is where it is decided, once for all workers. Who executes (`Crew`) is told what is to be, not what to do.
 Rule 2: decisions are made one after the other; one that cannot be executed changes nothing here.
-Rule 3: a version that was taken back is not tried again until its file changes, or somebody says so (`promote`).
+Rule 3: a version that was taken back is not tried again until its file changes, or somebody says so (`promote`); a
+        restart does not change that (`sentinel_host.hotload.held`).
 Rule 4: a signed version counts, against downgrades, once it serves every request, and no more once it is taken back.
 """
 
@@ -12,39 +13,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from sentinel_host.config import GuestConfig, RevertConfig
+from sentinel_host.config import RevertConfig
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.crew import Crew
+from sentinel_host.hotload.held import Held
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import Placement, digest_of, short
 from sentinel_host.hotload.versions import Versions
 
 _log = logging.getLogger("sentinel.hotload")
-
-
-class Crew(Protocol):
-    """Who executes: a process that serves, or a supervisor that tells its workers."""
-
-    def wants(self, name: str) -> bool:
-        """Whether any route names the guest."""
-
-    def serving(self) -> Mapping[str, Offer]:
-        """The versions in service, by the names of the guests."""
-
-    def settings(self, name: str) -> GuestConfig:
-        """What is configured for the guest now."""
-
-    async def place(self, placement: Placement) -> str | None:
-        """Have a guest serve so; returns the reason, which has been logged, if it does not: then nothing changed."""
-
-    def failed(self, name: str, reason: str) -> None:
-        """There is no new version of a guest, for this reason; what serves goes on."""
-
-    async def reconfigure(self) -> None:
-        """Read the configuration file again, and serve it, or say in the log why not."""
 
 
 class ReleaseView(msgspec.Struct, frozen=True):
@@ -75,11 +56,12 @@ class Releases:
     """The releases of one gateway; to be used from one event loop."""
 
     def __init__(self) -> None:
-        # Who executes may be exchanged by who holds the lock; ``versions`` goes with him, and is there where signatures
-        # are asked for.
+        # Who executes may be exchanged by who holds the lock. What he keeps over restarts goes with him: ``versions``
+        # where signatures are asked for, ``held`` where there is a folder.
         self.crew: Crew
         self.lock = asyncio.Lock()
         self.versions: Versions | None = None
+        self.held: Held | None = None
         self._releases: dict[str, _Release] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken_back: dict[str, int] = {}
@@ -120,13 +102,40 @@ class Releases:
                     settled[name] = serving[name]
         return settled
 
+    async def recall(self, found: Mapping[str, Offer], held: Held) -> dict[str, Offer]:
+        """What is to serve of what was found in the folder, where nothing serves yet: in place of a version that was
+        taken back before, perhaps by another process, the one that served instead."""
+        serving, recalled = self.crew.serving() if hasattr(self, "crew") else {}, dict(found)
+        for name, offer in found.items():
+            if name not in serving:
+                before = await held.recall(offer)
+                self._of(name).taken_back = offer if before is not None else None
+                recalled[name] = before or offer
+        return recalled
+
+    async def started(self) -> None:
+        """What was found is served for the first time. If a version that was recalled does not start, as its
+        configuration may have changed, the one in the folder is tried after all."""
+        async with self.lock:
+            for name, release in self._releases.items():
+                if release.taken_back is None:
+                    continue
+                back, newest = self.crew.serving().get(name), release.taken_back
+                if back is None or await self.crew.place(Placement(back)) is not None:
+                    why = "the version before does not start"
+                    _log.error("guest %s: %s was taken back, and is tried again: %s", name, short(newest), why)
+                    release.taken_back = None
+                    await self.crew.place(Placement(newest))
+            self.note_versions()
+
     def replaced(self, before: Mapping[str, Offer]) -> None:
         """Everything that serves was replaced; ``before`` is what served until then."""
         for name, offer in self.crew.serving().items():
             if name in before and not _is_same(offer, before[name]):
                 release = self._of(name)
                 self._cancel(release)
-                release.candidate, release.taken_back, release.previous = None, None, before[name]
+                self._forget(name, release)
+                release.candidate, release.previous = None, before[name]
         self.note_versions()
 
     def note_versions(self) -> None:
@@ -141,7 +150,9 @@ class Releases:
         name = offer.name
         async with self.lock:
             release, current = self._of(name), self.crew.serving().get(name)
-            if _is_same(offer, release.taken_back):
+            if current is None and await self._load_before(name, offer):
+                return
+            if current is not None and _is_same(offer, release.taken_back):
                 _log.warning(
                     "guest %s: %s was taken back, and is not tried again until its file changes", name, short(offer)
                 )
@@ -153,7 +164,8 @@ class Releases:
                 await self._serve(name, offer, current)
             elif await self.crew.place(Placement(current, offer, canary.weight, digest_of(offer))) is None:
                 self._cancel(release)
-                release.candidate, release.taken_back, release.since = offer, None, time.time()
+                self._forget(name, release)
+                release.candidate, release.since = offer, time.time()
                 release.quiet_since = time.monotonic()
                 self._after(canary.time, release, lambda: self._promote_in_time(name, offer))
 
@@ -177,7 +189,7 @@ class Releases:
             newest, back = release.candidate or current, current if release.candidate else release.previous
             if newest is None or back is None:
                 raise GuestLoadError(f"guest {name}: there is no version to go back to")
-            await self._go_back(name, release, newest, back)
+            await self._go_back(name, release, newest, back, "rolled back")
             _log.info("guest %s: %s was rolled back, and %s serves", name, short(newest), short(back))
             return f"guest {name}: {short(back)} serves, {short(newest)} was taken back"
 
@@ -211,12 +223,18 @@ class Releases:
         reason = await self.crew.place(Placement(offer, on_trial=digest_of(offer) if is_new else ""))
         if reason is None:
             self._cancel(release)
-            release.candidate = release.taken_back = None
+            self._forget(name, release)
+            release.candidate = None
             if is_new:
                 release.previous = current
                 self._after(self._trial_time(name), release, lambda: self._end_trial(name, offer))
             self.note_versions()
         return reason
+
+    async def _load_before(self, name: str, offer: Offer) -> bool:
+        """Nothing serves: see whether the version before this one does, which was taken back."""
+        back = (await self.recall({name: offer}, self.held))[name] if self.held is not None else offer
+        return back is not offer and await self.crew.place(Placement(back)) is None
 
     async def _take_back(self, name: str, sha256: str, reason: str) -> None:
         async with self.lock:
@@ -225,14 +243,14 @@ class Releases:
             if newest is None or back is None or digest_of(newest) != sha256:
                 return
             try:
-                await self._go_back(name, release, newest, back)
+                await self._go_back(name, release, newest, back, reason)
             except GuestLoadError as error:
                 _log.error("guest %s: %s fails, and cannot be taken back: %s", name, short(newest), error)
             else:
                 old, now = short(newest), short(back)
                 _log.error("guest %s: %s was taken back, and %s serves: %s", name, old, now, reason)
 
-    async def _go_back(self, name: str, release: _Release, newest: Offer, back: Offer) -> None:
+    async def _go_back(self, name: str, release: _Release, newest: Offer, back: Offer, reason: str) -> None:
         """Raises `GuestLoadError` when it does not start any more."""
         if refusal := await self.crew.place(Placement(back)):
             raise GuestLoadError(refusal)
@@ -243,6 +261,8 @@ class Releases:
         self._taken_back[name] = self._taken_back.get(name, 0) + 1
         if self.versions is not None and back.version is not None:
             self.versions.allow(name, back.version)
+        if self.held is not None:
+            await self.held.keep(newest, back, reason)
 
     async def _promote_in_time(self, name: str, offer: Offer) -> None:
         """Promote a canary that has not failed for long enough; otherwise look again."""
@@ -280,6 +300,12 @@ class Releases:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _forget(self, name: str, release: _Release) -> None:
+        """Another version than the one that was taken back is the newest, or it serves all the same."""
+        release.taken_back = None
+        if self.held is not None:
+            self.held.drop(name)
 
     def _of(self, name: str) -> _Release:
         return self._releases.setdefault(name, _Release())

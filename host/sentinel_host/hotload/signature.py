@@ -93,8 +93,10 @@ class Verifier:
         self._keys = {key.id: key for key in keys}
         self.versions = versions
 
-    def verify(self, data: bytes, name: str, path: str) -> Statement:
+    def verify(self, data: bytes, name: str, path: str, *, on_purpose: bool = False) -> Statement:
         """What the file's signature states, which is true; once the guest serves, `Versions.note` is to be told.
+
+        ``on_purpose`` is for what is to serve in place of a newer version: that it is lower is the point.
 
         Raises `GuestLoadError` for a file that is not signed, not by one of the keys, was changed, was signed under
         another name, or is of a lower version than one that has served.
@@ -114,7 +116,7 @@ class Verifier:
         if statement.name != name:
             raise GuestLoadError(f"{path}: is signed as {one_line(statement.name)!r}, and cannot stand in for {name!r}")
         highest = self.versions.highest(name)
-        if statement.version < highest:
+        if statement.version < highest and not on_purpose:
             raise GuestLoadError(
                 f"{path}: is version {statement.version}, and version {highest} has served: a downgrade"
             )

@@ -96,6 +96,7 @@ class Supervisor:
         plan = self._plan(self._source, self._config, self._public, await swaps.find())
         await self._fleet.start(plan)
         self._take_over(swaps, plan)
+        await self._releases.started()
         announce([*self._public, *([self._admin] if self._admin is not None else [])])
         self._notifier.ready(self._status())
         while True:
@@ -135,7 +136,7 @@ class Supervisor:
 
     def _take_over(self, swaps: Swaps, plan: Plan) -> None:
         """The workers serve ``plan``, which ``swaps`` keeps up to date from now on."""
-        self._releases.crew, self._releases.versions = swaps, swaps.versions
+        self._releases.crew, self._releases.versions, self._releases.held = swaps, swaps.versions, swaps.held
         swaps.start(plan)
         self._releases.note_versions()
 

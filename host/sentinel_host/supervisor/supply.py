@@ -27,7 +27,7 @@ _ANSWER_TIME: Final = 10.0
 
 def without_code(offer: Offer) -> Offer:
     """An offer as it is sent: some hundred bytes instead of as many kilobytes."""
-    return msgspec.structs.replace(offer, guest=msgspec.structs.replace(offer.guest, code=b""))
+    return msgspec.structs.replace(offer, guest=msgspec.structs.replace(offer.guest, code=b""), data=b"")
 
 
 def placement_without_code(placement: Placement) -> Placement:

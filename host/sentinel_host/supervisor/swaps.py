@@ -15,6 +15,7 @@ from typing import Final
 from sentinel_host.config import Config, GuestConfig, fixed_changes, with_fixed
 from sentinel_host.control import ConfigSource, Load, Reconfigure
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.held import Held
 from sentinel_host.hotload.hot import Hot
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import Placement
@@ -38,7 +39,7 @@ _NEEDS_RESTART: Final = (
 
 
 class Swaps:
-    """A `sentinel_host.hotload.release.Crew`: what ``fleet`` serves is of ``source``, which says ``config``."""
+    """A `sentinel_host.hotload.crew.Crew`: what ``fleet`` serves is of ``source``, which says ``config``."""
 
     def __init__(self, fleet: Fleet, source: ConfigSource, config: Config) -> None:
         self.lock = asyncio.Lock()
@@ -53,6 +54,11 @@ class Swaps:
     def versions(self) -> Versions | None:
         """What is known of signed versions, where signatures are asked for."""
         return self._hot.versions
+
+    @property
+    def held(self) -> Held:
+        """What was taken back of the folder's guests."""
+        return self._hot.held
 
     @property
     def placements(self) -> dict[str, Placement]:

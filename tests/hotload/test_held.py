@@ -1,0 +1,259 @@
+"""What was taken back stays so when the whole gateway is started again, until the guest's file changes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.hotload.conftest import Start
+from tests.hotload.releases import ALWAYS, ask, command, config, put, told, version
+from tests.supervisor.support import wait_until
+from tests.support.gateways import GatewayProcess
+
+workers = pytest.mark.parametrize("count", [1, 2])
+ONE, TWO, BAD = version("one"), version("two"), version("bad", ALWAYS)
+CACHE = '[guests]\ncache = "state"\n'
+_HELD = "is not tried again until its file changes"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def wait_for_digest(gateway: GatewayProcess, data: bytes) -> None:
+    """Wait until every worker runs that version."""
+    expected = digest(data)
+    wait_until(lambda: {each["sha256"] for each in told(gateway)["workers"]} == {expected}, expected[:12], 40)
+
+
+def fail_until_taken_back(gateway: GatewayProcess) -> None:
+    """Requests of several clients; what was decided has been kept when this returns."""
+
+    def is_back() -> bool:
+        for number in range(20):
+            ask(gateway, f"192.0.2.{number % 5}")
+        return any("was taken back, and" in line for line in list(gateway.log))
+
+    wait_until(is_back, "the version before", 60)
+
+
+def start_and_roll_back(start: Start, text: str, first: bytes = ONE) -> GatewayProcess:
+    """A gateway to which the second version came, and was rolled back."""
+    gateway = start(text, first)
+    put(gateway, TWO)
+    wait_for_digest(gateway, TWO)
+    assert command(gateway, "rollback", "versioned") == 0
+    wait_for_digest(gateway, first)
+    return gateway
+
+
+def stopped_after_a_rollback(start: Start, text: str, first: bytes = ONE) -> GatewayProcess:
+    """The same, at its end."""
+    gateway = start_and_roll_back(start, text, first)
+    gateway.stop()
+    return gateway
+
+
+def serves(gateway: GatewayProcess, name: str) -> bool:
+    """Whether that version answers every one of the first requests, and no call has failed."""
+    answers = {ask(gateway, f"192.0.2.{number % 7}") for number in range(30)}
+    return answers == {(200, name.encode())} and told(gateway)["failures"] == 0
+
+
+def records(gateway: GatewayProcess) -> list[Path]:
+    """What is kept of versions that were taken back."""
+    return list((gateway.folder / "state").glob("*.held"))
+
+
+@workers
+def test_a_version_that_failed_is_not_tried_by_the_next_process(start: Start, count: int) -> None:
+    text = config(workers=count) + CACHE
+    gateway = start(text, ONE)
+    put(gateway, BAD)
+    wait_for_digest(gateway, BAD)
+    fail_until_taken_back(gateway)
+    gateway.stop()
+    gateway = start(text, None)
+    assert serves(gateway, "one")
+    line = gateway.wait_for_log(_HELD)
+    assert digest(BAD)[:12] in line
+    assert "calls failed, for 5 clients" in line
+    guest = told(gateway)
+    assert (guest["state"], guest["sha256"], guest["taken_back"]) == ("serving", digest(ONE), digest(BAD))
+    assert guest["last_error"] == ""
+    # The same file once more changes nothing; another one is loaded, and ends it for the processes to come, too.
+    put(gateway, BAD)
+    wait_until(lambda: sum(_HELD in line for line in list(gateway.log)) == 2, "a second line", 40)
+    assert serves(gateway, "one")
+    put(gateway, TWO)
+    wait_for_digest(gateway, TWO)
+    assert told(gateway)["taken_back"] is None
+    assert records(gateway) == []
+    gateway.stop()
+    gateway = start(text, None)
+    assert serves(gateway, "two")
+    assert not any(_HELD in line for line in gateway.log)
+
+
+@workers
+def test_a_rollback_holds_until_it_is_undone(start: Start, count: int) -> None:
+    text = config(workers=count) + CACHE
+    gateway = start_and_roll_back(start, text)
+    for _ in range(2):
+        gateway.stop()
+        gateway = start(text, None)
+        assert serves(gateway, "one")
+        assert "(rolled back)" in gateway.wait_for_log(_HELD)
+        assert told(gateway)["taken_back"] == digest(TWO)
+    # By hand it serves all the same, and can be rolled back to what was only kept.
+    assert command(gateway, "promote", "versioned") == 0
+    wait_for_digest(gateway, TWO)
+    assert (told(gateway)["previous"], records(gateway)) == (digest(ONE), [])
+    assert command(gateway, "rollback", "versioned") == 0
+    gateway.stop()
+    gateway = start(text, None)
+    assert serves(gateway, "one")
+    assert command(gateway, "promote", "versioned") == 0
+    gateway.stop()
+    gateway = start(text, None)
+    assert serves(gateway, "two")
+
+
+@workers
+def test_a_file_that_changed_in_between_is_tried(start: Start, count: int) -> None:
+    text = config(workers=count) + CACHE
+    gateway = stopped_after_a_rollback(start, text)
+    gateway = start(text, version("three"))
+    assert serves(gateway, "three")
+    assert told(gateway)["taken_back"] is None
+    assert records(gateway) == []
+
+
+def flip(record: Path) -> None:
+    data = bytearray(record.read_bytes())
+    data[len(data) // 2] ^= 1
+    record.write_bytes(data)
+
+
+def cut(record: Path) -> None:
+    record.write_bytes(record.read_bytes()[:40])
+
+
+def share(record: Path) -> None:
+    record.chmod(0o644)
+
+
+def replace(record: Path) -> None:
+    record.unlink()
+    record.mkdir()
+
+
+def lead_elsewhere(record: Path) -> None:
+    record.symlink_to(record.rename(record.with_name("elsewhere")))
+
+
+@pytest.mark.parametrize("spoil", [flip, cut, share, replace, lead_elsewhere])
+def test_what_cannot_be_believed_is_reported_and_the_file_tried(start: Start, spoil: Callable[[Path], None]) -> None:
+    text = config() + CACHE
+    gateway = stopped_after_a_rollback(start, text)
+    (record,) = records(gateway)
+    spoil(record)
+    gateway = start(text, None)
+    assert record.name in gateway.wait_for_log("what was taken back before is not known, and its file is tried")
+    assert serves(gateway, "two")
+    assert told(gateway)["taken_back"] is None
+
+
+def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> None:
+    text = config(workers=2) + CACHE
+    gateway = stopped_after_a_rollback(start, text)
+    flip(records(gateway)[0])
+    gateway = start(text, None)
+    assert "is corrupted" in gateway.wait_for_log("what was taken back before is not known")
+    assert serves(gateway, "two")
+    assert sum("is not known" in line for line in gateway.log) == 1
+
+
+@workers
+def test_what_was_compiled_may_be_gone_and_so_may_be_everything(start: Start, count: int) -> None:
+    """Another engine does not find what this one compiled; nobody finds anything in a cache that was deleted."""
+    text = config(workers=count) + CACHE
+    gateway = stopped_after_a_rollback(start, text)
+    for compiled in (gateway.folder / "state").glob("*.guest"):
+        compiled.unlink()
+    gateway = start(text, None)
+    assert serves(gateway, "one")
+    gateway.stop()
+    shutil.rmtree(gateway.folder / "state")
+    gateway = start(text, None)
+    assert serves(gateway, "two")
+
+
+def test_without_a_cache_it_is_said_that_a_restart_forgets(start: Start) -> None:
+    text = config() + CACHE
+    gateway = start(text, ONE)
+    gateway.stop()
+    (gateway.folder / "state").chmod(0o755)
+    gateway = start_and_roll_back(start, text)
+    gateway.wait_for_log("is tried again after a restart: there is no cache")
+
+
+@workers
+def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: Start, count: int) -> None:
+    """The configuration has changed meanwhile: one that is known to fail is better than none at all."""
+    text = config(workers=count) + CACHE
+    stopped_after_a_rollback(start, text, version("large", pages=64))
+    gateway = start(text.replace("config = {}", 'config = {}\nmemory = "2MiB"'), None)
+    gateway.wait_for_log("was taken back, and is tried again: the version before does not start")
+    wait_for_digest(gateway, TWO)
+    assert {ask(gateway) for _ in range(30)} == {(200, b"two")}
+    assert told(gateway)["taken_back"] is None
+
+
+@workers
+def test_a_file_that_goes_and_comes_back_is_the_same_file(start: Start, count: int) -> None:
+    text = config(workers=count) + CACHE
+    gateway = stopped_after_a_rollback(start, text)
+    (gateway.folder / "guests" / "versioned.wasm").unlink()
+    gateway = start(text, None)
+    assert ask(gateway)[0] == 503
+    put(gateway, TWO)
+    wait_for_digest(gateway, ONE)
+    assert serves(gateway, "one")
+    assert told(gateway)["taken_back"] == digest(TWO)
+
+
+@workers
+def test_a_guest_that_no_route_had_for_a_while_is_not_tried_again(start: Start, count: int) -> None:
+    """With several workers the version that had been taken back served, once a route had the guest again."""
+    text = config(workers=count) + CACHE
+    gateway = start_and_roll_back(start, text)
+    file = gateway.folder / "sentinel.toml"
+    for replaced, status in ((text.replace('chain = ["versioned"]', "chain = []"), 502), (text, 200)):
+        fresh = gateway.folder / "sentinel.new"
+        fresh.write_text(replaced)
+        fresh.rename(file)
+        wait_until(lambda status=status: all(ask(gateway)[0] == status for _ in range(8)), f"{status} everywhere", 40)
+    assert serves(gateway, "one")
+    assert told(gateway)["taken_back"] == digest(TWO)
+
+
+@workers
+def test_a_canary_that_was_rolled_back_does_not_serve_after_a_restart(start: Start, count: int) -> None:
+    text = config("canary = { weight = 50 }", workers=count) + CACHE
+    gateway = start(text, ONE)
+    put(gateway, TWO)
+    wait_until(lambda: {each["canary"] for each in told(gateway)["workers"]} == {digest(TWO)}, "a canary", 40)
+    assert command(gateway, "rollback", "versioned") == 0
+    gateway.stop()
+    gateway = start(text, None)
+    assert serves(gateway, "one")
+    assert (told(gateway)["canary"], told(gateway)["taken_back"]) == (None, digest(TWO))
+    # Another file is a canary, as ever.
+    put(gateway, version("three"))
+    wait_until(lambda: told(gateway)["canary"] is not None, "another canary", 40)
+    assert told(gateway)["taken_back"] is None
