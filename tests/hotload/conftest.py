@@ -1,4 +1,4 @@
-"""Gateways whose one guest has versions."""
+"""Gateways whose one guest has versions, and upstreams that tell them apart."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.support import starts, wait_until
-from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.hotload.versions import echo_version, running
+from tests.support.gateways import GatewayProcess
+from tests.support.upstreams import Upstream, running_upstream
 
 Start = Callable[[str, bytes | None], GatewayProcess]
 
@@ -24,10 +25,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
         def begin(text: str, data: bytes | None) -> GatewayProcess:
             guests = {"versioned": data} if data is not None else None
-            gateway = stack.enter_context(sentinel_run(write_config(tmp_path, text, guests)))
-            if "workers = 2" in text:
-                # Listeners are announced on one pipe, workers on another: their lines may be read in any order.
-                wait_until(lambda: starts(gateway) >= 2, "every worker's line")
-            return gateway
+            return stack.enter_context(running(tmp_path, text, guests))
 
         yield begin
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream that tells which version asked it."""
+    with running_upstream() as echoing:
+        echoing.handler = echo_version
+        yield echoing

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from tests.hotload.conftest import Start
-from tests.hotload.releases import ON_DELETE, ask, command, config, put, told, version, wait_for_answer
+from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
+from tests.hotload.releases import ON_DELETE, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
@@ -19,8 +18,7 @@ TWO = version("two")
 def begin(gateway: GatewayProcess, data: bytes) -> None:
     """A new version is a canary in every worker."""
     put(gateway, data)
-    digest = hashlib.sha256(data).hexdigest()
-    wait_until(lambda: {each["canary"] for each in told(gateway)["workers"]} == {digest}, "a canary everywhere", 40)
+    wait_for_digest(gateway, ONE, data)
 
 
 def answers(gateway: GatewayProcess, times: int, method: str = "GET") -> dict[bytes, int]:
@@ -44,9 +42,9 @@ def test_a_canary_gets_its_share_until_it_is_promoted(
     assert 71 <= found[b"two"] <= 169
     guest = told(gateway)
     assert guest["state"] == "serving"
-    assert guest["sha256"] == hashlib.sha256(ONE).hexdigest()
+    assert guest["sha256"] == digest(ONE)
     assert guest["canary"].pop("since").startswith("20")
-    assert guest["canary"] == {"sha256": hashlib.sha256(TWO).hexdigest(), "version": None, "weight": 20}
+    assert guest["canary"] == {"sha256": digest(TWO), "version": None, "weight": 20}
     assert gateway.metric('sentinel_guest_canary{guest="versioned"}') == count
     capsys.readouterr()
     assert command(gateway, "guests") == 0
@@ -54,7 +52,7 @@ def test_a_canary_gets_its_share_until_it_is_promoted(
     assert command(gateway, "promote", "versioned") == 0
     assert answers(gateway, 30) == {b"two": 30}
     assert told(gateway)["canary"] is None
-    assert told(gateway)["previous"] == hashlib.sha256(ONE).hexdigest()
+    assert told(gateway)["previous"] == digest(ONE)
 
 
 @workers
@@ -78,7 +76,7 @@ def test_a_canary_that_fails_is_taken_back(start: Start, count: int) -> None:
     wait_until(is_back, "the version before", 60)
     wait_for_answer(gateway, "one", 20)
     assert told(gateway)["canary"] is None
-    assert told(gateway)["taken_back"] == hashlib.sha256(bad).hexdigest()
+    assert told(gateway)["taken_back"] == digest(bad)
 
 
 def test_a_canary_that_is_rolled_back(start: Start) -> None:

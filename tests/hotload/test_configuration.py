@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hotload.versions import (
-    VersionLoad,
-    config,
-    echo_version,
-    put,
-    running,
-    serving,
-    versioned,
-    wait_for_version,
-)
+from tests.hotload.versions import VersionLoad, config, put, running, serving, versioned, wait_for_version
 from tests.supervisor.support import wait_until
 from tests.support.clients import Wire, fetch
 from tests.support.gateways import ARTEFACTS, GatewayProcess
@@ -26,13 +16,6 @@ from tests.support.upstreams import Upstream, running_upstream
 both = pytest.mark.parametrize("workers", [1, 2])
 _RELOADED = "was reloaded, and serves"
 _REFUSED = "was not reloaded, and the old one serves on"
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        running.handler = echo_version
-        yield running
 
 
 def write(gateway: GatewayProcess, text: str, *, refused: bool = False) -> str:

@@ -5,33 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from tests.hotload.versions import (
-    VersionLoad,
-    config,
-    echo_version,
-    put,
-    refusals,
-    running,
-    serving,
-    versioned,
-    wait_for_version,
-)
+from tests.hotload.versions import VersionLoad, config, put, refusals, running, serving, versioned, wait_for_version
 from tests.support.clients import fetch
 from tests.support.modules import sections_end, with_custom
-from tests.support.upstreams import Upstream, running_upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        running.handler = echo_version
-        yield running
+from tests.support.upstreams import Upstream
 
 
 def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) -> None:

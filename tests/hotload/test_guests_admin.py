@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -12,7 +11,8 @@ import pytest
 
 from sentinel_host.cli import main
 from tests.hotload.conftest import Start
-from tests.hotload.releases import ALWAYS, TOKEN, admin, ask, command, config, put, told, version, wait_for_answer
+from tests.hotload.operating import admin, ask, command, put, told, wait_for_answer
+from tests.hotload.releases import ALWAYS, TOKEN, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
 from tests.support.gateways import sentinel_run, write_config
@@ -48,7 +48,6 @@ def test_all_but_health_and_metrics_need_the_token(start: Start, count: int) -> 
 @workers
 def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
     data = version("one")
-    digest = hashlib.sha256(data).hexdigest()
     gateway = start(config("grants = ['clock']", workers=count), data)
     for _ in range(3):
         ask(gateway)
@@ -59,7 +58,7 @@ def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
         "name": "versioned",
         "state": "serving",
         "version": None,
-        "sha256": digest,
+        "sha256": digest(data),
         "size": len(data),
         "language": None,
         "sdk": None,
@@ -72,7 +71,7 @@ def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
         "taken_back": None,
         "canary": None,
         "workers": [
-            {"worker": number, "state": "serving", "sha256": digest, "canary": None} for number in range(count)
+            {"worker": number, "state": "serving", "sha256": digest(data), "canary": None} for number in range(count)
         ],
     }
 
@@ -88,17 +87,17 @@ def test_rollback_and_promotion(start: Start, count: int, capsys: pytest.Capture
     assert admin(gateway, "/guests/versioned/promote", "POST").status == 409
     put(gateway, two)
     wait_for_answer(gateway, "two", 8)
-    assert told(gateway)["previous"] == hashlib.sha256(one).hexdigest()
+    assert told(gateway)["previous"] == digest(one)
     assert admin(gateway, "/guests/versioned/rollback", "POST").status == 200
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
-    assert told(gateway)["taken_back"] == hashlib.sha256(two).hexdigest()
+    assert told(gateway)["taken_back"] == digest(two)
     # The same file once more is no new version.
     put(gateway, two)
     gateway.wait_for_log("is not tried again until its file changes")
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
     capsys.readouterr()
     assert command(gateway, "promote", "versioned") == 0
-    assert capsys.readouterr().out == f"guest versioned: {hashlib.sha256(two).hexdigest()[:12]} serves\n"
+    assert capsys.readouterr().out == f"guest versioned: {digest(two)[:12]} serves\n"
     assert {ask(gateway)[1] for _ in range(8)} == {b"two"}
     assert command(gateway, "rollback", "versioned") == 0
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
@@ -120,7 +119,7 @@ def test_the_command_shows_a_table(start: Start, capsys: pytest.CaptureFixture[s
         "NAME", "STATE", "VERSION", "HASH", "LANGUAGE", "HOOKS", "GRANTS", "SINCE", "CALLS", "FAILURES",
     ]  # fmt: skip
     cells = row.split()
-    assert cells[:4] == ["versioned", "serving", "-", hashlib.sha256(one).hexdigest()[:12]]
+    assert cells[:4] == ["versioned", "serving", "-", digest(one)[:12]]
     assert cells[5] == "on-request"
     assert cells[-2:] == ["1", "1"]
     assert remark.startswith("    last error: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.hotload.conftest import Start
-from tests.hotload.releases import ALWAYS, ask, command, config, put, told, version
+from tests.hotload.operating import ask, command, put, told, wait_for_digest
+from tests.hotload.releases import ALWAYS, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
@@ -18,16 +18,6 @@ workers = pytest.mark.parametrize("count", [1, 2])
 ONE, TWO, BAD = version("one"), version("two"), version("bad", ALWAYS)
 CACHE = '[guests]\ncache = "state"\n'
 _HELD = "is not tried again until its file changes"
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def wait_for_digest(gateway: GatewayProcess, data: bytes) -> None:
-    """Wait until every worker runs that version."""
-    expected = digest(data)
-    wait_until(lambda: {each["sha256"] for each in told(gateway)["workers"]} == {expected}, expected[:12], 40)
 
 
 def fail_until_taken_back(gateway: GatewayProcess) -> None:
@@ -247,7 +237,7 @@ def test_a_canary_that_was_rolled_back_does_not_serve_after_a_restart(start: Sta
     text = config("canary = { weight = 50 }", workers=count) + CACHE
     gateway = start(text, ONE)
     put(gateway, TWO)
-    wait_until(lambda: {each["canary"] for each in told(gateway)["workers"]} == {digest(TWO)}, "a canary", 40)
+    wait_for_digest(gateway, ONE, TWO)
     assert command(gateway, "rollback", "versioned") == 0
     gateway.stop()
     gateway = start(text, None)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 
 from tests.hotload.conftest import Start
-from tests.hotload.releases import ALWAYS, ask, command, config, put, told, version, wait_for_answer
+from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
+from tests.hotload.releases import ALWAYS, config, digest, version
 from tests.supervisor.support import kill, starts, wait_until, workers
 from tests.support.gateways import GatewayProcess
 
 ONE, TWO = version("one"), version("two")
 
 
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def wait_for(gateway: GatewayProcess, serving: bytes, canary: bytes | None) -> None:
-    """Wait until every worker runs that."""
-    expected = {(digest(serving), digest(canary) if canary is not None else None)}
-    wait_until(
-        lambda: {(each["sha256"], each["canary"]) for each in told(gateway)["workers"]} == expected, "the same", 60
-    )
+    """Wait until every worker runs that: new ones may have to start first."""
+    wait_for_digest(gateway, serving, canary, 60)
 
 
 def replace_one(gateway: GatewayProcess) -> None:

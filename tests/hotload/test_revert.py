@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from tests.hotload.conftest import Start
-from tests.hotload.releases import ALWAYS, ON_DELETE, ask, command, config, put, told, version, wait_for_answer
+from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
+from tests.hotload.releases import ALWAYS, ON_DELETE, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
@@ -19,13 +18,6 @@ def fail(gateway: GatewayProcess, clients: int, times: int, method: str = "GET")
     """Requests of several clients in turn."""
     for number in range(times):
         ask(gateway, f"192.0.2.{number % clients}", method)
-
-
-def wait_for_digest(gateway: GatewayProcess, data: bytes) -> None:
-    digest = hashlib.sha256(data).hexdigest()
-    wait_until(
-        lambda: {worker["sha256"] for worker in told(gateway)["workers"]} == {digest}, f"{digest[:12]} everywhere", 40
-    )
 
 
 @workers
@@ -85,7 +77,7 @@ def test_a_guest_that_is_not_to_be_taken_back_is_not(start: Start) -> None:
     put(gateway, bad)
     wait_for_answer(gateway, "two")
     fail(gateway, 6, 90, "DELETE")
-    assert told(gateway)["sha256"] == hashlib.sha256(bad).hexdigest()
+    assert told(gateway)["sha256"] == digest(bad)
     assert command(gateway, "rollback", "versioned") == 0
     wait_for_answer(gateway, "one")
 

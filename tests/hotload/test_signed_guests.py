@@ -10,32 +10,22 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.cli import main
-from tests.hotload.releases import ask, command, config, put, told, version, wait_for_answer
+from tests.hotload.configuration import with_one_route
+from tests.hotload.operating import ask, command, put, told, wait_for_answer
+from tests.hotload.releases import config, version
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
 from tests.support.upstreams import running_upstream
 
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-
-[guests]
-verify_keys = ["release.pub"]
-
-[guest.api-key-auth]
-config = {{ keys = {{ "demo-key" = "demo" }} }}
-
-[[upstream]]
-name = "origin"
-targets = ["{url}"]
-
-[[route]]
-path = "/"
-upstream = "origin"
-chain = ["api-key-auth"]
-"""
 GUEST = ARTEFACTS / "rust" / "api-key-auth.wasm"
+
+
+def keyed(target: str) -> str:
+    """A configuration whose one guest asks for a key, and must be signed."""
+    guests = (
+        '[guests]\nverify_keys = ["release.pub"]\n\n[guest.api-key-auth]\nconfig = { keys = { "demo-key" = "demo" } }'
+    )
+    return with_one_route(server="", guests=guests, target=target, chain='"api-key-auth"')
 
 
 @pytest.fixture
@@ -59,7 +49,7 @@ def test_a_signed_guest_serves_and_tells_who_signed_it(folder: Path, capsys: pyt
     assert told[0].startswith("as api-key-auth, version 7, by key ")
     assert told[1] == "no"
     with running_upstream() as upstream:
-        file = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        file = write_config(folder, keyed(upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
         assert main(["check", "--config", str(file)]) == 0
         with sentinel_run(file) as gateway:
             assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).body == b"hello"
@@ -78,7 +68,7 @@ def test_what_is_not_signed_for_its_place_answers_503(folder: Path, arguments: t
     if arguments:
         sign("api-key-auth.wasm", *arguments)
     with running_upstream() as upstream:
-        file = write_config(folder, CONFIG.format(url=upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
+        file = write_config(folder, keyed(upstream.url), {"api-key-auth": folder / "api-key-auth.wasm"})
         with sentinel_run(file) as gateway:
             assert fetch(gateway.public, headers={"x-api-key": "demo-key"}).status == 503
             fault = fetch(gateway.admin, "/readyz").body.decode()
@@ -94,7 +84,7 @@ def test_openssl_can_make_the_keys(folder: Path) -> None:
     ):
         subprocess.run(openssl, check=True, capture_output=True)
     sign("api-key-auth.wasm", "--key", "made.key", "--version", "1")
-    file = write_config(folder, CONFIG.format(url="http://127.0.0.1:9"), {"api-key-auth": folder / "api-key-auth.wasm"})
+    file = write_config(folder, keyed("http://127.0.0.1:9"), {"api-key-auth": folder / "api-key-auth.wasm"})
     assert main(["check", "--config", str(file)]) == 0
 
 

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hotload.versions import (
-    VersionLoad,
-    config,
-    echo_version,
-    put,
-    refusals,
-    running,
-    serving,
-    versioned,
-    wait_for_version,
-)
+from tests.hotload.versions import VersionLoad, config, put, refusals, running, serving, versioned, wait_for_version
 from tests.supervisor.support import Pieces, wait_until
 from tests.support.clients import Wire, fetch
 from tests.support.modules import with_custom
-from tests.support.upstreams import Upstream, running_upstream
+from tests.support.upstreams import Upstream
 from tests.wat import index
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        running.handler = echo_version
-        yield running
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.hotload.versions import (
-    VersionLoad,
-    config,
-    echo_version,
-    put,
-    running,
-    serving,
-    versioned,
-    wait_for_version,
-)
+from tests.hotload.versions import VersionLoad, config, put, running, serving, versioned, wait_for_version
 from tests.supervisor.support import starts, wait_until, workers
-from tests.support.upstreams import Upstream, running_upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        running.handler = echo_version
-        yield running
+from tests.support.upstreams import Upstream
 
 
 def test_a_worker_that_starts_later_serves_what_its_siblings_serve(upstream: Upstream, tmp_path: Path) -> None:

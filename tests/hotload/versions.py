@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.hotload.configuration import with_one_route
 from tests.supervisor.support import starts, wait_until
 from tests.support.clients import fetch
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
@@ -31,30 +32,18 @@ async def echo_version(received: Received, reader: asyncio.StreamReader, writer:
 
 def config(upstream: Upstream, *, workers: int = 1, guests: str = "", chain: str = '"g"', more: str = "") -> str:
     """A configuration whose one route has the guest ``g``; ``guests`` is keys of ``[guests]``."""
-    return f"""
-[server]
-bind = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-workers = {workers}
-
-[guests]
-{guests}
-
-[[upstream]]
-name = "origin"
-targets = ["{upstream.url}"]
-
-[[route]]
-name = "main"
-path = "/"
-upstream = "origin"
-chain = [{chain}]
-{more}
-"""
+    text = with_one_route(
+        server=f"workers = {workers}",
+        guests=f"[guests]\n{guests}",
+        target=upstream.url,
+        chain=chain,
+        route='name = "main"',
+    )
+    return text + more
 
 
 @contextmanager
-def running(folder: Path, text: str, guests: Mapping[str, Path | bytes]) -> Iterator[GatewayProcess]:
+def running(folder: Path, text: str, guests: Mapping[str, Path | bytes] | None = None) -> Iterator[GatewayProcess]:
     """A gateway whose workers are all ready."""
     with sentinel_run(write_config(folder, text, guests)) as gateway:
         if "workers = 1" not in text:
