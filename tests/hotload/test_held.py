@@ -199,6 +199,7 @@ def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: St
     stopped_after_a_rollback(start, text, version("large", pages=64))
     gateway = start(text.replace("config = {}", 'config = {}\nmemory = "2MiB"'), None)
     gateway.wait_for_log("was taken back, and is tried again: the version before does not start")
+    gateway.wait_for_log("versioned.wasm (the version before): start: memory minimum size of 64 pages exceeds")
     wait_for_digest(gateway, TWO)
     assert {ask(gateway) for _ in range(30)} == {(200, b"two")}
     assert told(gateway)["taken_back"] is None

@@ -58,18 +58,18 @@ class Loader:
                 await asyncio.sleep(HELD_STILL)
         else:
             raise unsettled
-        return await self._offer(name, data, on_purpose=False)
+        return await self._offer(name, self._folder.path_of(name), data, on_purpose=False)
 
     async def restore(self, name: str, data: bytes) -> Offer:
         """The version whose file held ``data``, which is to serve in place of a newer one, on purpose.
 
         Raises `GuestLoadError`.
         """
-        return await self._offer(name, data, on_purpose=True)
+        # For messages: it is not what is there now.
+        return await self._offer(name, f"{self._folder.path_of(name)} (the version before)", data, on_purpose=True)
 
-    async def _offer(self, name: str, data: bytes, *, on_purpose: bool) -> Offer:
-        path = self._folder.path_of(name)
-        sha256, signed, kept = await asyncio.to_thread(self._examine, name, data, on_purpose=on_purpose)
+    async def _offer(self, name: str, path: str, data: bytes, *, on_purpose: bool) -> Offer:
+        sha256, signed, kept = await asyncio.to_thread(self._examine, name, path, data, on_purpose=on_purpose)
         if kept is None:
             kept = await self._compiler.compile(data, path)
             if kept.sha256 != sha256:
@@ -81,11 +81,11 @@ class Loader:
         return Offer(name, path, kept, signed.version, signed.key_id, data)
 
     def _examine(
-        self, name: str, data: bytes, *, on_purpose: bool
+        self, name: str, path: str, data: bytes, *, on_purpose: bool
     ) -> tuple[str, Statement | None, CompiledGuest | None]:
         """In a thread, as a file may be large and a disk slow; digests and signatures are C that lets Python run."""
         signed = None
         if self._verifier is not None:
-            signed = self._verifier.verify(data, name, self._folder.path_of(name), on_purpose=on_purpose)
+            signed = self._verifier.verify(data, name, path, on_purpose=on_purpose)
         sha256 = hashlib.sha256(data).hexdigest()
         return sha256, signed, self._cache.get(sha256) if self._cache is not None else None

@@ -117,7 +117,8 @@ class Releases:
         """What was found is served for the first time. If a version that was recalled does not start, as its
         configuration may have changed, the one in the folder is tried after all."""
         async with self.lock:
-            for name, release in self._releases.items():
+            # Others may come meanwhile: files are watched already.
+            for name, release in list(self._releases.items()):
                 if release.taken_back is None:
                     continue
                 back, newest = self.crew.serving().get(name), release.taken_back

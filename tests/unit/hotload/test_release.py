@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sentinel_host.config import CanaryConfig, GuestConfig, RevertConfig, Seconds
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.held import Held
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.release import Releases
@@ -67,6 +70,20 @@ def begin(crew: Crew) -> Releases:
     releases = Releases()
     releases.crew = crew
     return releases
+
+
+def held(directory: Path) -> Held:
+    """What is kept there; files hold the numbers of their versions."""
+
+    async def restore(name: str, data: bytes) -> Offer:
+        return filed(int(data))
+
+    return Held(directory, directory / "guests", restore)
+
+
+def filed(number: int) -> Offer:
+    """A version with its file."""
+    return msgspec.structs.replace(offer(number), data=b"%d" % number)
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -275,5 +292,53 @@ def test_versions_count_once_they_serve_everything_and_not_after_a_rollback() ->
         await releases.rollback("g")
         assert versions.highest("g") == 1
         await releases.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("when", ["at the start", "once its file comes"])
+def test_what_was_taken_back_stays_so_for_the_next_process(tmp_path: Path, when: str) -> None:
+    async def scenario() -> None:
+        releases = begin(Crew(filed(1)))
+        releases.held = held(tmp_path)
+        await releases.load(filed(2))
+        await releases.rollback("g")
+        await releases.close()
+        # The next process.
+        crew, releases = Crew(), Releases()
+        if when == "at the start":
+            found = await releases.recall({"g": filed(2), "other": filed(7)}, held(tmp_path))
+            assert found == {"g": filed(1), "other": filed(7)}
+            crew = Crew(found["g"])
+        releases.crew, releases.held = crew, held(tmp_path)
+        await releases.started()
+        await releases.load(filed(2))
+        assert crew.serving() == {"g": filed(1)}
+        assert releases.view("g").taken_back == filed(2)
+        # Where something serves, what is in the folder is for `settle`.
+        assert await releases.recall({"g": filed(2)}, held(tmp_path)) == {"g": filed(2)}
+        await releases.load(filed(3))
+        assert crew.now == (3, None)
+        assert releases.view("g").taken_back is None
+        await releases.close()
+
+    run(scenario())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_before_that_does_not_start_any_more_makes_way(tmp_path: Path) -> None:
+    class Picky(Crew):
+        async def place(self, placement: Placement) -> str | None:
+            return "does not start" if placement.serving == filed(1) else await super().place(placement)
+
+    async def scenario() -> None:
+        await held(tmp_path).keep(filed(2), filed(1), "rolled back")
+        releases = Releases()
+        releases.held = held(tmp_path)
+        found = await releases.recall({"g": filed(2)}, releases.held)
+        releases.crew = crew = Picky(found["g"])
+        await releases.started()
+        assert crew.placements == [Placement(filed(2))]
+        assert releases.view("g").taken_back is None
 
     run(scenario())
