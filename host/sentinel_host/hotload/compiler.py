@@ -66,10 +66,17 @@ class Compiler:
             if self._is_closed:
                 raise GuestLoadError(f"{path}: was not compiled: the gateway ends")
             try:
-                job = self._find_nursery().begin()
+                nursery = self._find_nursery()
+                job = nursery.begin()
             except OSError as error:
                 raise GuestLoadError(f"{path}: was not compiled: no process: {error.strerror}") from None
-            return await asyncio.to_thread(self._run, job, data, path)
+            try:
+                return await asyncio.to_thread(self._run, job, data, path)
+            except _NurseryEnded:
+                # Its sockets close before it counts as dead: the next file must not be given to it.
+                if self._nursery is nursery:
+                    self.rest()
+                raise
 
     def close(self) -> None:
         """End everything; nothing may be compiled any more."""
@@ -91,7 +98,7 @@ class Compiler:
             raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s")
         said, told, status = output[: -len(ENDED) - NUMBER], output[-len(ENDED) - NUMBER : -NUMBER], output[-NUMBER:]
         if told != ENDED:
-            raise GuestLoadError(f"{path}: compiling it failed: the process that compiles was ended")
+            raise _NurseryEnded(f"{path}: compiling it failed: the process that compiles was ended")
         code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
         if code != 0:
             raise GuestLoadError(f"{path}: compiling it failed: {self._ending(code, said)}")
@@ -109,6 +116,10 @@ class Compiler:
         said = one_line(" ".join(words.decode(errors="replace").split("\n")[:3]).strip())
         how = f"the process was killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"{how}{f' ({said})' if said else ''}"
+
+
+class _NurseryEnded(GuestLoadError):
+    """Nobody told how a child ended."""
 
 
 class _Nursery:
@@ -157,7 +168,12 @@ def _exchange(job: socket.socket, message: bytes, seconds: float) -> bytes | Non
     pid = 0
     try:
         job.settimeout(seconds)
-        pid = int.from_bytes(job.recv(NUMBER, socket.MSG_WAITALL), "big")
+        first = job.recv(NUMBER, socket.MSG_WAITALL)
+        if first == ENDED[:NUMBER]:
+            # It was ended before it could say who it is; no process has such a number.
+            output += first
+        else:
+            pid = int.from_bytes(first, "big")
         job.sendall(message)
         job.shutdown(socket.SHUT_WR)
         while True:
