@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from tests.support.clients import Wire, exchange, fetch
 from tests.support.clocks import LATE, PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
-from tests.support.upstreams import Received, Upstream, answering
+from tests.support.upstreams import Received, Upstream, answering, black_hole
 
 CONFIG = """
 [server]
@@ -254,19 +253,8 @@ def test_a_get_survives_a_connection_that_died_while_it_was_idle(gateway: Gatewa
 @pytest.fixture
 def deaf() -> Iterator[int]:
     """A port that takes no more connections: its backlog is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port = listener.getsockname()[1]
-        waiting = []
-        for _ in range(4):
-            sock = socket.socket()
-            sock.setblocking(False)
-            sock.connect_ex(("127.0.0.1", port))
-            waiting.append(sock)
+    with black_hole("127.0.0.1") as port:
         yield port
-        for sock in waiting:
-            sock.close()
 
 
 def test_an_upstream_that_does_not_accept_is_a_504(tmp_path_factory: pytest.TempPathFactory, deaf: int) -> None:

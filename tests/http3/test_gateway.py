@@ -16,13 +16,15 @@ from tests.http3.client import Client, connected
 from tests.support import guests
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
+from tests.support.configurations import GUARDED, GUARDED_GUESTS
 from tests.support.fixtures import origin as origin
 from tests.support.fixtures import shared_upstream as shared_upstream
-from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, write_config
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Received, Upstream, answering
 
 MIB = 1 << 20
-CONFIG = """
+CONFIG = (
+    """
 [server]
 bind = ["127.0.0.1:0"]
 admin = "127.0.0.1:0"
@@ -31,24 +33,9 @@ tls = { cert = "CERT", key = "KEY" }
 
 [server.limits]
 body_bytes = "64MiB"
-
-[guest.api-key-auth]
-config = { keys = { "demo-key" = "demo" } }
-
-[[upstream]]
-name = "origin"
-targets = ["UPSTREAM"]
-
-[[route]]
-path = "/"
-upstream = "origin"
-chain = ["access-log"]
-
-[[route]]
-path = "/guarded"
-upstream = "origin"
-chain = ["access-log", "api-key-auth"]
-
+"""
+    + GUARDED
+    + """
 [[route]]
 path = "/limited"
 upstream = "origin"
@@ -59,7 +46,8 @@ path = "/injecting"
 upstream = "origin"
 chain = ["injecting"]
 """
-GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth")} | {
+)
+GUESTS = GUARDED_GUESTS | {
     "injecting": guests.answering(guests.respond(200, [("x-a", b"1\r\nx-b: 2")])),
 }
 Use = Callable[[Client], Awaitable[None]]

@@ -6,33 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.configurations import GUARDED, GUARDED_GUESTS
 from tests.support.fixtures import origin as origin
 from tests.support.fixtures import shared_upstream as shared_upstream
-from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, stock_hypercorn, write_config
+from tests.support.gateways import GatewayProcess, sentinel_run, stock_hypercorn, write_config
 from tests.support.upstreams import Upstream
 
 SERVERS = {"sentinel": sentinel_run, "hypercorn": stock_hypercorn}
-CONFIG = """
+CONFIG = (
+    """
 [server]
 bind = ["127.0.0.1:0"]
-
-[guest.api-key-auth]
-config = { keys = { "demo-key" = "demo" } }
-
-[[upstream]]
-name = "origin"
-targets = ["UPSTREAM"]
-
-[[route]]
-path = "/"
-upstream = "origin"
-chain = ["access-log"]
-
-[[route]]
-path = "/guarded"
-upstream = "origin"
-chain = ["access-log", "api-key-auth"]
-
+"""
+    + GUARDED
+    + """
 [[route]]
 path = "/closed"
 upstream = "origin"
@@ -43,7 +30,8 @@ path = "/other"
 upstream = "origin"
 upgrades = ["thing"]
 """
-GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth")}
+)
+GUESTS = GUARDED_GUESTS
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))

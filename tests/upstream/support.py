@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
@@ -115,21 +115,6 @@ class Upstream:
 
     def pool(self, *, scheme: str = "http", host: str = "127.0.0.1", **options: Any) -> UpstreamPool:
         return UpstreamPool(Target.parse(f"{scheme}://{host}:{self.port}"), **options)
-
-
-@contextlib.contextmanager
-def black_hole(host: str, port: int = 0) -> Iterator[int]:
-    """A listener whose queue is full, and which answers no SYN; tells its port."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind((host, port))
-        listener.listen(0)
-        address = listener.getsockname()
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(address)
-        yield address[1]
 
 
 class Source:

@@ -11,7 +11,8 @@ import pytest
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
 from tests.support.clocks import LATE
-from tests.upstream.support import OK, Upstream, black_hole, drain, eventually, get
+from tests.support.upstreams import black_hole
+from tests.upstream.support import OK, Upstream, drain, eventually, get
 
 
 def test_connection_refused(run):
