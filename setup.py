@@ -46,6 +46,7 @@ HOT_PATH = (
     "http/lane/llhttp",
     "http/lane/protocol",
     "http/lane/reading",
+    "http/lane/received",
     "http/lane/response",
     "http/lane/writing",
     "http/rules/admission",

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from typing import Any, Final
-from urllib.parse import unquote
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.h2 import wire
@@ -27,7 +26,6 @@ from sentinel_host.http.lane.connections import Connections, Listener
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.states import BODY, DONE
 
-_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 # As on the lane: a connection used this recently may have its next request on the way when the worker shuts down.
 _RECENT: Final = 0.25
 
@@ -116,24 +114,7 @@ class Http2Protocol(ReceivingSide):
             return
         connections.requests += 1
         self._used += 1
-        raw_path, _, query = head.target.partition(b"?")
-        path = raw_path.decode("ascii")
-        scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": self.version,
-            "method": head.method,
-            "scheme": self._scheme,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": head.headers,
-            "client": self._client,
-            "server": self._server,
-            "state": self._listener.state.copy(),
-            "extensions": self.extensions,
-        }
+        scope = self._scope(self._listener, self.version, head.method, head.target, head.headers, self.extensions)
         if head.protocol:
             # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
             scope["method"] = "GET"

@@ -7,12 +7,12 @@ Rule 2: A client that sends too slowly is told 408; one that waits for a slow ap
 
 from __future__ import annotations
 
-import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.h2.response import status_field
+from sentinel_host.http.lane.received import Received
 from sentinel_host.http.lane.states import BEFORE_HEAD, DONE
 
 if TYPE_CHECKING:
@@ -22,40 +22,30 @@ if TYPE_CHECKING:
 _MAX_PIECES: Final = 64
 
 
-class RequestSide:
+class RequestSide(Received):
     """``expected`` is what is left of the request's Content-Length, or -1; ``held`` counts bytes not yet taken."""
 
     __slots__ = (
         "_body_ends",
         "_connection",
-        "_delivered",
-        "_error",
         "_paid",
         "_pieces",
         "_receive_window",
         "_taken",
-        "_waiter",
-        "complete",
         "expected",
-        "expects",
         "gone",
         "held",
         "id",
-        "phase",
         "read_deadline",
         "received",
-        "trailers",
         "tunnel",
     )
 
     def __init__(self, connection: Http2Protocol, number: int, *, ended: bool, expected: int, expects: bool) -> None:
+        super().__init__(ended, expects and not ended)
         self._connection = connection
         self.id = number
-        self.complete = ended
         self.expected = expected
-        self.expects = expects and not ended
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.phase = BEFORE_HEAD
         self.gone = False
         self.tunnel = False
         self.held = 0
@@ -66,9 +56,6 @@ class RequestSide:
         self._pieces: list[bytes] = []
         self._taken = 0
         self._paid = 0
-        self._delivered = False
-        self._error: ClientError | None = None
-        self._waiter: asyncio.Future[None] | None = None
         if not ended:
             limits = connection.connections.limits
             if limits.body_time is not None:
@@ -142,12 +129,6 @@ class RequestSide:
         self.read_deadline = min(connection.loop.time() + idle, self._body_ends)
         connection.watch(self.read_deadline)
 
-    def wake(self) -> None:
-        """Let a waiting ``receive`` look again."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
 
@@ -177,14 +158,4 @@ class RequestSide:
                 self.expects = False
                 self._connection.write_headers(self.id, status_field(100), 0)
                 self._restart_body_clock()
-            if self._waiter is not None and not self._waiter.done():
-                raise RuntimeError("receive() is already awaited")
-            self._waiter = self._connection.loop.create_future()
-            await self._waiter
-
-    def _last(self, data: bytes) -> dict[str, Any]:
-        self._delivered = True
-        message = {"type": "http.request", "body": data, "more_body": False}
-        if self.trailers:
-            message["trailers"] = self.trailers
-        return message
+            await self._wait(self._connection.loop)

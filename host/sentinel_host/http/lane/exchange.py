@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.lane.connections import ACCEPT, EXTENSION
+from sentinel_host.http.lane.received import Received
 from sentinel_host.http.lane.response import encode_fields, encode_head, encode_informational, encode_switch
 from sentinel_host.http.lane.states import (
     BEFORE_HEAD,
@@ -47,7 +48,7 @@ _CHUNK_COST: Final = 64
 _NOTHING: Final[deque[bytes]] = deque()
 
 
-class Exchange:
+class Exchange(Received):
     """The state between one request head and the end of its response."""
 
     __slots__ = (
@@ -56,39 +57,26 @@ class Exchange:
         "_chunks",
         "_close",
         "_dated",
-        "_delivered",
-        "_error",
         "_head",
         "_left",
         "_trailers_follow",
-        "_waiter",
-        "complete",
-        "expects",
         "framing",
         "http11",
         "lane",
-        "phase",
         "scope",
         "task",
-        "trailers",
         "wrote",
     )
 
     def __init__(self, lane: LaneProtocol, scope: dict[str, Any], http11: bool, has_body: bool, expects: bool) -> None:
+        super().__init__(not has_body, expects)
         self.lane = lane
         self.scope = scope
         self.http11 = http11
-        self.complete = not has_body
-        self.expects = expects
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.phase = BEFORE_HEAD
         self.framing = NO_BODY
         self.wrote = False
         self._chunks = deque() if has_body else _NOTHING
         self._buffered = 0
-        self._delivered = False
-        self._error: ClientError | None = None
-        self._waiter: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -129,12 +117,6 @@ class Exchange:
             self._error = error
             self.wake()
 
-    def wake(self) -> None:
-        """Let a waiting ``receive`` look again."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
 
@@ -157,17 +139,7 @@ class Exchange:
                 raise self._error
             if self.expects and self.phase == BEFORE_HEAD:
                 self.lane.send_continue(self)
-            if self._waiter is not None and not self._waiter.done():
-                raise RuntimeError("receive() is already awaited")
-            self._waiter = self.lane.loop.create_future()
-            await self._waiter
-
-    def _last(self, data: bytes) -> dict[str, Any]:
-        self._delivered = True
-        message = {"type": "http.request", "body": data, "more_body": False}
-        if self.trailers:
-            message["trailers"] = self.trailers
-        return message
+            await self._wait(self.lane.loop)
 
     # The response.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from typing import Any, Final
-from urllib.parse import unquote
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
@@ -24,7 +23,6 @@ from sentinel_host.http.lane.llhttp import RequestHead
 from sentinel_host.http.lane.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 # How many connections beyond a limit are told so at one time; a flood is cut off without a word.
 _MAX_COURTESY: Final = 100
 
@@ -174,24 +172,9 @@ class LaneProtocol(EndingSide):
             head.close = True
         self._closing = head.close or connections.closing
         self._skipped_line = False
-        raw_path, _, query = head.target.partition(b"?")
-        path = raw_path.decode("ascii")
-        scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": "1.1" if http11 else "1.0",
-            "method": method,
-            "scheme": self._scheme,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": head.headers,
-            "client": self._client,
-            "server": self._server,
-            "state": self._listener.state.copy(),
-            "extensions": self._listener.upgrading(head.upgrade, required=False) if head.upgrade else self._extensions,
-        }
+        listener = self._listener
+        extensions = listener.upgrading(head.upgrade, required=False) if head.upgrade else self._extensions
+        scope = self._scope(listener, "1.1" if http11 else "1.0", method, head.target, head.headers, extensions)
         self._exchange = exchange = Exchange(self, scope, http11, length != 0, head.expects)
         if length:
             self._body = ChunkDecoder(limits.body_bytes) if length == CHUNKED else LengthDecoder(length)

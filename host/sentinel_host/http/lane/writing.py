@@ -1,4 +1,4 @@
-"""The writing half of a connection: backpressure, the client that does not read, and the ways to end."""
+"""What any connection is: who talks to whom, backpressure, the client that does not read, and the ways to end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import socket
 import struct
 from math import inf
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
-from sentinel_host.http.lane.connections import Connections
+from sentinel_host.http.lane.connections import Connections, Listener
 
 # SO_LINGER with a time of zero: the close sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
+_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 
 
 class WritingSide:
@@ -62,6 +64,35 @@ class WritingSide:
             self._server = (own, None)
         self.tls = transport.get_extra_info("ssl_object") is not None
         self._scheme = "https" if self.tls else "http"
+
+    def _scope(
+        self,
+        listener: Listener,
+        version: str,
+        method: str,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        extensions: dict[str, dict[str, Any]],
+    ) -> dict[str, Any]:
+        """The ASGI scope of a request on this connection."""
+        raw_path, _, query = target.partition(b"?")
+        path = raw_path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": method,
+            "scheme": self._scheme,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": headers,
+            "client": self._client,
+            "server": self._server,
+            "state": listener.state.copy(),
+            "extensions": extensions,
+        }
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""
