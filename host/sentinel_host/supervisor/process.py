@@ -69,6 +69,7 @@ class WorkerProcess:
         self.settled: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
         self._codes: dict[str, bytes] = {}
+        self._counted_last = False
         self._process = process
         self._releases = releases
         self._ready_at: float | None = None
@@ -174,7 +175,10 @@ class WorkerProcess:
 
         Raises `ControlError` when there is no answer; they stay what they were.
         """
-        self._learn(await self._channel.ask(StatsRequest(), within))
+        answer = await self._channel.ask(StatsRequest(), within)
+        # Its last words are read at once, an answer from before them only when this goes on.
+        if not self._counted_last:
+            self._learn(answer)
 
     def _receive(self, message: Message, reply: Reply) -> None:
         match message:
@@ -188,7 +192,9 @@ class WorkerProcess:
             case Failed(reason):
                 self.failure = reason
             case Stats():
+                # Nobody asked: it says how it ended.
                 self._learn(message)
+                self._counted_last = True
             case Faltered(name, sha256):
                 self._releases.faltered(name, sha256)
             case Tripped(name, sha256, reason):

@@ -1,0 +1,48 @@
+"""A worker as its supervisor sees it, with a process on the other side that says what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from sentinel_host.control import Snapshot
+from sentinel_host.hotload.release import Releases
+from sentinel_host.server import run
+from sentinel_host.supervisor import process
+from sentinel_host.supervisor.process import WorkerProcess
+
+COUNTER = "sentinel_requests"
+
+# Answers the first question, and says in the same breath what it counted last.
+TWO_COUNTS = f"""
+import os, sys
+from sentinel_host.control import Frame, FrameDecoder, Snapshot, Stats, encode
+
+control = int(sys.argv[1])
+[asked] = FrameDecoder().feed(os.read(control, 65536))
+counts = [Stats(Snapshot(counters={{{COUNTER!r}: {{("main",): number}}}}), {{}}, []) for number in (1, 2)]
+os.write(control, encode(Frame(asked.id, True, counts[0])) + encode(Frame(0, False, counts[1])))
+"""
+
+
+def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two requests of 14,000 were missing: the last count had come beside an answer, and the answer was taken after."""
+
+    def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", TWO_COUNTS, str(control)], pass_fds=(control, *fds))
+
+    monkeypatch.setattr(process, "_execute", execute)
+
+    async def main() -> Snapshot:
+        worker = await WorkerProcess.spawn([], Releases())
+        await worker.refresh(20)
+        await worker.gone
+        return worker.snapshot
+
+    assert run(asyncio.wait_for(main(), 30)).counters[COUNTER] == {("main",): 2}
