@@ -66,7 +66,10 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
             GUESTS_OWN: _own_counters(own),
             "sentinel_limit_checks": {
-                (route, limit, verdict): count for (route, limit, verdict), count in stats.limits.items()
+                (*limit, verdict): count
+                for limit, counts in stats.limits.items()
+                for verdict, count in counts.by_verdict()
+                if count
             },
             "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
         },

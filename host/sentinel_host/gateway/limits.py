@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sentinel_host.config import LimitConfig
+from sentinel_host.gateway.stats import LimitCounts
 from sentinel_host.limiter import (
     Algorithm,
     Checked,
@@ -28,16 +29,14 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("sentinel.gateway")
 
-Verdicts = defaultdict[tuple[str, str, str], int]
-"""By route, limit and verdict: ``allowed``, ``refused`` or ``shadowed``."""
-
 
 @dataclass(slots=True)
 class Counters:
-    """Where limits count: the table that this machine's workers share, and the store that machines share, if any."""
+    """Where limits count: the table that this machine's workers share, the store that machines share, if any, and by
+    route and limit what became of requests, for the metrics."""
 
     table: SharedTable
-    verdicts: Verdicts
+    counts: defaultdict[tuple[str, str], LimitCounts]
     store: LimitStore | None = None
 
 
@@ -65,9 +64,9 @@ async def share(counters: Counters, url: str) -> None:
 class RouteLimit:
     """One configured limit on one route."""
 
-    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "allowed", "over", "shadow", "strict")
+    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "counts", "shadow", "strict")
 
-    def __init__(self, config: LimitConfig, route: str, ipv6_prefix: int) -> None:
+    def __init__(self, config: LimitConfig, route: str, counts: LimitCounts, ipv6_prefix: int) -> None:
         def limit(requests: int) -> Limit:
             return Limit(
                 requests=requests,
@@ -80,9 +79,7 @@ class RouteLimit:
 
         # A header is a header: before the guests it is the client's, after them it is as they left it.
         parts = [f"header:{part[6:]}" if part.startswith("guest:") else part for part in config.parts()]
-        # Where `Verdicts` counts.
-        self.allowed = (route, config.name, "allowed")
-        self.over = (route, config.name, "shadowed" if config.shadow else "refused")
+        self.counts = counts
         self.shadow = config.shadow
         self.strict = config.consistency == "strict"
         self._key: KeyFunction = key_function(parts, ipv6_prefix)
@@ -121,8 +118,9 @@ class RouteLimits:
     ) -> None:
         self._counters = counters
         self._style = style
-        self.before = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if not limit.needs_guests)
-        self.after = tuple(RouteLimit(limit, route, ipv6_prefix) for limit in limits if limit.needs_guests)
+        made = [(limit, RouteLimit(limit, route, counters.counts[route, limit.name], ipv6_prefix)) for limit in limits]
+        self.before = tuple(limit for config, limit in made if not config.needs_guests)
+        self.after = tuple(limit for config, limit in made if config.needs_guests)
         self.strict = any(limit.strict for limit in (*self.before, *self.after))
 
     def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
@@ -150,8 +148,13 @@ class RouteLimits:
         return refused
 
     def _note(self, limit: RouteLimit, result: Checked, checked: list[Checked]) -> bool:
-        over = result[1] < 0
-        self._counters.verdicts[limit.over if over else limit.allowed] += 1
+        over, counts = result[1] < 0, limit.counts
+        if not over:
+            counts.allowed += 1
+        elif limit.shadow:
+            counts.shadowed += 1
+        else:
+            counts.refused += 1
         if limit.shadow:
             return False
         checked.append(result)

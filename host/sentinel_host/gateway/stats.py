@@ -105,12 +105,27 @@ class RouteStats:
         self.response_size.observe(summary.response_bytes)
 
 
+class LimitCounts:
+    """What became of the checks of one limit on one route; with ``shadow`` what would be refused is ``shadowed``."""
+
+    __slots__ = ("allowed", "refused", "shadowed")
+
+    def __init__(self) -> None:
+        self.allowed = 0
+        self.refused = 0
+        self.shadowed = 0
+
+    def by_verdict(self) -> tuple[tuple[str, int], ...]:
+        """Each count with what it is called in the metrics."""
+        return ("allowed", self.allowed), ("refused", self.refused), ("shadowed", self.shadowed)
+
+
 class Stats:
     """Everything the data plane counts.
 
     Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
-    reached no route, by status; ``upstream_failures`` by upstream and kind of error; ``limits`` checks by route, limit
-    and verdict (``allowed``, ``refused`` or ``shadowed``). ``stages`` is ``None`` unless the configuration asks for it.
+    reached no route, by status; ``upstream_failures`` by upstream and kind of error; ``limits`` checks by route and
+    limit. ``stages`` is ``None`` unless the configuration asks for it.
     """
 
     __slots__ = ("limits", "refused", "routes", "stages", "upstream_failures")
@@ -120,4 +135,4 @@ class Stats:
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
         self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self.limits: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.limits: defaultdict[tuple[str, str], LimitCounts] = defaultdict(LimitCounts)

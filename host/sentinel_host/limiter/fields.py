@@ -49,8 +49,8 @@ def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Hea
         policy, state = limit.policy, _state(limit, packed)
         for index in range(1, len(checked)):
             limit, packed = checked[index]
-            policy, state = policy + b", " + limit.policy, state + ", " + _state(limit, packed)
-        headers = [(b"ratelimit-policy", policy), (b"ratelimit", state.encode("ascii"))]
+            policy, state = policy + b", " + limit.policy, state + b", " + _state(limit, packed)
+        headers = [(b"ratelimit-policy", policy), (b"ratelimit", state)]
     elif style is Style.LEGACY:
         limit, packed = strictest(checked)
         headers = [
@@ -70,8 +70,8 @@ def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Hea
     return headers
 
 
-def _state(limit: Limit, packed: int) -> str:
-    return f"{limit.quoted_name};r={packed >> 32 & 0xFFFFFF};t={_seconds(packed)}"
+def _state(limit: Limit, packed: int) -> bytes:
+    return b"%b;r=%d;t=%d" % (limit.quoted_name, packed >> 32 & 0xFFFFFF, _seconds(packed))
 
 
 def _seconds(packed: int) -> int:

@@ -70,7 +70,7 @@ class Limit:
     identity: bytes = field(init=False, repr=False, compare=False)
     """Eight bytes that stand for the counters."""
     native: NativeLimit = field(init=False, repr=False, compare=False)
-    quoted_name: str = field(init=False, repr=False, compare=False)
+    quoted_name: bytes = field(init=False, repr=False, compare=False)
     """The name as a String of structured fields (RFC 9651 section 3.3.3)."""
     policy: bytes = field(init=False, repr=False, compare=False)
     """The limit as a member of ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-11 section 3.1)."""
@@ -99,10 +99,11 @@ class Limit:
         object.__setattr__(self, "identity", identity)
         object.__setattr__(self, "native", ffi.new("snt_limit *", native))
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
-        object.__setattr__(self, "quoted_name", f'"{escaped}"')
+        quoted_name = f'"{escaped}"'
+        object.__setattr__(self, "quoted_name", quoted_name.encode())
         # Parameter w has no fractions (section 3.1.3), and a wrong window is worse than none.
         window = f";w={self.window:.0f}" if self.window % 1 == 0 else ""
-        object.__setattr__(self, "policy", f"{self.quoted_name};q={self.requests}{window}".encode())
+        object.__setattr__(self, "policy", f"{quoted_name};q={self.requests}{window}".encode())
 
 
 _OVERFLOWED: int = lib.SNT_VERDICT_OVERFLOW
