@@ -107,7 +107,7 @@ def native(session: nox.Session) -> None:
     """The C module's own tests, under the address and undefined-behaviour sanitizers."""
     provide_compiler()
     install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
-    for tests in ("host/native/tests", "host/native/kv/tests", "host/native/limiter/tests"):
+    for tests in ("host/native/tests", "host/native/fields/tests", "host/native/kv/tests", "host/native/limiter/tests"):
         session.run("python", f"{tests}/run.py", *session.posargs)
 
 

@@ -1,4 +1,4 @@
-"""What the three native modules' builders share; each is run by setuptools as a file, without a package around it."""
+"""What the builders of the modules behind cffi share; each is run by setuptools as a file, without a package around."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the three native modules' test runners share; each is run as a file, without a package around it."""
+"""What the native modules' test runners share; each is run as a file, without a package around it."""
 
 from __future__ import annotations
 

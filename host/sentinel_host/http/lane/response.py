@@ -9,18 +9,15 @@ Rule 3: Bytes in, bytes out: no socket, no clock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS, TOKEN
+from sentinel_host.fields import add_lines
+from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS
 
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _FINAL: Final = {status: line for status, line in _LINES.items() if status >= 200}
-# Names are examined by `_kind`; what may stand in a value is what a request may have in one.
-_CONTROLS: Final = bytes(byte for byte in range(256) if (byte < 0x20 and byte != 0x09) or byte == 0x7F)
-_TOKEN: Final = re.compile(TOKEN)
 
 # What is done with a field.
 _PLAIN: Final = 0
@@ -36,13 +33,13 @@ _SPECIAL: Final = {
     b"keep-alive": _DROPPED,
     b"proxy-connection": _DROPPED,
 }
-# Names seen to be tokens, so that a name is examined once and not on every response. Bounded: an upstream makes names.
+# Names as they were written before, so that each is lowered once. Bounded: an upstream makes names.
 _KINDS: Final[dict[bytes, int]] = dict(_SPECIAL)
 _MAX_KINDS: Final = 1024
 
 
 def _kind(name: object) -> int:
-    if type(name) is not bytes or _TOKEN.fullmatch(name) is None:
+    if type(name) is not bytes:
         raise ValueError(f"malformed header name {name!r}")
     kind = _SPECIAL.get(name.lower(), _PLAIN)
     if len(_KINDS) < _MAX_KINDS:
@@ -63,7 +60,8 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
 
     Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated Content-Length.
     """
-    lines = [_FINAL.get(status) or status_line(status)]
+    line = _FINAL.get(status) or status_line(status)
+    kept = []
     length = -1
     dated = close = False
     kinds = _KINDS
@@ -84,19 +82,17 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
             else:
                 close = close or (kind == _CONNECTION and b"close" in value.lower())
                 continue
-        lines.append(b": ".join(pair))
-    return _checked(lines), length, dated, close
+        kept.append(pair)
+    return add_lines(line, kept, b""), length, dated, close
 
 
 def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Trailer fields, each line ended; raises `ValueError` (rule 1), also for framing fields: they cannot come last."""
-    lines = [b""]
-    for pair in headers:
-        if _kind(pair[0]) != _PLAIN:
-            raise ValueError(f"not a trailer field: {pair[0]!r}")
-        lines.append(b": ".join(pair))
-    block = _checked(lines)[2:]
-    return block + b"\r\n" if block else b""
+    fields = list(headers)
+    for name, _ in fields:
+        if _kind(name) != _PLAIN:
+            raise ValueError(f"not a trailer field: {name!r}")
+    return add_lines(b"", fields, b"\r\n")[2:]
 
 
 def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -104,24 +100,13 @@ def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]])
     if type(status) is not int or not 100 <= status <= 199 or status == 101:
         raise ValueError(f"not an informational status: {status!r}")
     line = _LINES.get(status) or b"HTTP/1.1 %d " % status
-    pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN]
-    return _checked([line, *map(b": ".join, pairs)]) + b"\r\n\r\n"
+    return add_lines(line, [pair for pair in headers if _kind(pair[0]) == _PLAIN], b"\r\n\r\n")
 
 
 def encode_switch(protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The whole 101 that changes to ``protocol``; raises `ValueError` for what may not be written."""
     pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN and pair[0].lower() != b"upgrade"]
-    lines = [_LINES[101], b"connection: upgrade", b"upgrade: " + protocol, *map(b": ".join, pairs)]
-    return _checked(lines) + b"\r\n\r\n"
-
-
-def _checked(lines: list[bytes]) -> bytes:
-    block = b"\r\n".join(lines)
-    # One pass over all fields: of control characters there are the line ends that were put in here, and no others.
-    if len(block) - len(block.translate(None, _CONTROLS)) != 2 * (len(lines) - 1):
-        culprit = next((line for line in lines if len(line.translate(None, _CONTROLS)) != len(line)), b"")
-        raise ValueError(f"control character in header {culprit.partition(b':')[0]!r}")
-    return block
+    return add_lines(_LINES[101], [(b"connection", b"upgrade"), (b"upgrade", protocol), *pairs], b"\r\n\r\n")
 
 
 def plain_response(status: int, reason: str, date: bytes) -> bytes:

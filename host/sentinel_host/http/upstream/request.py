@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from sentinel_host.errors import SentinelError
+from sentinel_host.fields import add_lines, start_request
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -15,8 +16,7 @@ IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 # A request with one of these and without a body still says so: RFC 9110 section 8.6.
 _EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
-# Deleting these leaves the line ends, and whatever else could end a line: one pass over the head tells all.
-_HARMLESS: Final = bytes(byte for byte in range(256) if byte not in b"\r\n\0")
+_LENGTH_AND_END: Final = b"\r\ncontent-length: %d\r\n\r\n"
 
 
 class BodySource(Protocol):
@@ -70,40 +70,28 @@ class UpstreamRequest:
 def encode_head(request: UpstreamRequest) -> bytes:
     """The head's bytes, blank line included.
 
-    A CR, LF or NUL anywhere, or a space in the request line, would make one request another, or two: SentinelError.
+    A control character anywhere, or a space in the request line, could make one request another, or two: SentinelError.
     """
     body = request.body
     if not isinstance(body, bytes):
         length = request.content_length
-        framing = b"transfer-encoding: chunked\r\n\r\n" if length is None else b"content-length: %d\r\n\r\n" % length
-        lines = 4
+        end = b"\r\ntransfer-encoding: chunked\r\n\r\n" if length is None else _LENGTH_AND_END % length
     elif body or request.method in _EXPECTS_BODY:
-        framing, lines = b"content-length: %d\r\n\r\n" % len(body), 4
+        end = _LENGTH_AND_END % len(body)
     else:
-        framing, lines = b"\r\n", 3
+        end = b"\r\n\r\n"
     headers = request.headers
     if request.upgrade:
         headers = [*headers, (b"connection", b"upgrade"), (b"upgrade", request.upgrade)]
-    parts = [request.method, b" ", request.target, b" HTTP/1.1\r\nhost: ", request.host, b"\r\n"]
-    for name, value in headers:
-        parts.append(name)
-        parts.append(b": ")
-        parts.append(value)
-        parts.append(b"\r\n")
-    parts.append(framing)
-    head = b"".join(parts)
-    # More line ends than were put in here came from elsewhere. To look for a byte is cheap, `in` would not be.
-    harmful = len(head) - len(head.translate(None, b"\r\n\0"))
-    if harmful != 2 * (lines + len(headers)) or request.method.find(b" ") >= 0 or request.target.find(b" ") >= 0:
-        raise SentinelError("request head for the upstream holds a CR, LF, NUL or a space out of place")
-    return head
+    try:
+        return add_lines(start_request(request.method, request.target, request.host), headers, end)
+    except ValueError as error:
+        raise SentinelError(f"request head for the upstream: {error}") from None
 
 
 def encode_trailers(trailers: Headers) -> bytes:
     """The end of a chunked body: last chunk, trailer fields, blank line (RFC 9112 section 7.1)."""
-    if not trailers:
-        return b"0\r\n\r\n"
-    end = b"\r\n".join((b"0", *map(b": ".join, trailers), b"\r\n"))
-    if end.translate(None, _HARMLESS) != b"\r\n" * (len(trailers) + 2):
-        raise SentinelError("request trailers for the upstream hold a CR, LF or NUL")
-    return end
+    try:
+        return add_lines(b"0", trailers, b"\r\n\r\n")
+    except ValueError as error:
+        raise SentinelError(f"request trailers for the upstream: {error}") from None

@@ -1,0 +1,25 @@
+from collections.abc import Iterable
+
+def add_lines(start: bytes, fields: Iterable[tuple[bytes, bytes]], end: bytes, /) -> bytes:
+    """``start``, a line for each field with CR LF *before* it, and ``end`` (RFC 9112 section 5).
+
+    Raises `ValueError` that shows the name, for a name that is no token or a value with a control character but tab
+    (RFC 9110 sections 5.1 and 5.5); ``start`` and ``end`` are the caller's affair.
+    """
+
+def start_request(method: bytes, target: bytes, host: bytes, /) -> bytes:
+    """A request line in origin-form and its ``host`` field, not ended: fields are to be added.
+
+    Raises `ValueError` for a method that is no token, a target with white space or a control character, and a host with
+    a control character.
+    """
+
+def first_fault(fields: Iterable[tuple[bytes, bytes]], /) -> int:
+    """The index of the first field whose value holds a control character but tab, or -1."""
+
+def pack_record(*values: str | int | bytes | list[tuple[bytes, bytes]] | None) -> bytes:
+    """A record of ``wit/ABI.md`` section 3 with these values, of which a list stands for ``list<header>``.
+
+    Numbers are not negative; names of headers are taken to be ASCII. Raises `OverflowError` for what is larger than
+    MessagePack allows, 4 GiB.
+    """
