@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ typedef struct {
 
 static void change_for_ever(snt_kv *kv, shared *common, unsigned seed) {
   uint8_t value[VALUE];
+  /* A check that fails ends the parent, and nobody else ends this. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (uint64_t now = 1;; now++) {
     uint8_t key = (uint8_t)(rand_r(&seed) % 32);
     size_t length = (size_t)rand_r(&seed) % VALUE;
@@ -79,9 +82,13 @@ static void a_stopped_owner_is_not_waited_for(void) {
   CHECK(kv != NULL && snt_kv_space(kv, "values") == 0 && snt_kv_space(kv, "number") == 1);
   pid_t child = fork();
   if (child == 0) change_for_ever(kv, common, 1);
-  while (atomic_load(&common->started) == 0) usleep(10);
   int unavailable = 0;
+  unsigned seed = 1;
   for (int round = 0; round < 2000 && unavailable < 3; round++) {
+    /* It may have to wait for this very processor: without a turn in between, each round would stop it where it was. */
+    atomic_store(&common->started, 0);
+    while (atomic_load(&common->started) == 0) usleep(10);
+    for (volatile int spin = rand_r(&seed) % 20000; spin > 0; spin--) continue;
     kill(child, SIGSTOP);
     int status;
     waitpid(child, &status, WUNTRACED);
