@@ -58,6 +58,7 @@ HOT_PATH = (
     "http/rules/admission",
     "http/rules/fields",
     "http/rules/forwarding",
+    "http/rules/peers",
     "http/rules/responses",
     "http/upstream/chunked",
     "http/upstream/connection",

@@ -8,7 +8,6 @@ still read, for the strictest limit alone. Times are whole seconds, rounded up: 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Final
 
 from sentinel_host.limiter.limit import Limit
@@ -29,7 +28,7 @@ Checked = tuple[Limit, int]
 """A limit and the number that `SharedTable.check` returned."""
 
 
-def strictest(checked: Sequence[Checked]) -> Checked:
+def strictest(checked: list[Checked]) -> Checked:
     """The one that speaks for all: the one that refuses longest, or else the one nearest to refusing."""
     return max(checked, key=_strictness)
 
@@ -39,7 +38,7 @@ def _strictness(checked: Checked) -> tuple[bool, int, int]:
     return packed < 0, -(packed >> 32 & 0xFFFFFF), packed & 0xFFFFFFFF
 
 
-def limit_headers(checked: Sequence[Checked], style: Style = Style.DRAFT) -> Headers:
+def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers:
     """The fields of one answer, allowed or not; with ``Retry-After`` when a limit refused (RFC 9110 section 10.2.3)."""
     if not checked:
         return []
