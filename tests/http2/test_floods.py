@@ -191,6 +191,62 @@ def test_a_burst_leaves_others_their_turn() -> None:
     assert order.index(b"/one") < 50
 
 
+def test_a_burst_that_no_budget_counts_leaves_others_their_turn() -> None:
+    """Frames that an honest client sends in numbers came out of no turn: whoever sent nothing else stopped a worker."""
+    order: list[bytes] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        order.append(scope["raw_path"])
+        if scope["raw_path"] == b"/hold":
+            held.set()
+            assert go_on.wait(PATIENCE)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    held, go_on = threading.Event(), threading.Event()
+    with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
+        one.ping()
+        many.send(many.headers(1, request(path=b"/hold"), end=True))
+        assert held.wait(PATIENCE)
+        nothing = WindowUpdateFrame(0, window_increment=1).serialize() * 1000
+        many.send(nothing, many.headers(3, request(path=b"/many"), end=True))
+        one.send(one.headers(1, request(path=b"/one"), end=True))
+        go_on.set()
+        assert one.answer(1).status == many.answer(3).status == 200
+    assert order == [b"/hold", b"/one", b"/many"]
+
+
+def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
+    """Whoever floods had each of those requests begun, cancelled, and its connection to the upstream thrown away."""
+    begun: list[bytes] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        begun.append(scope["raw_path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with lane(app) as worker, Peer(worker.connect()) as peer:
+        peer.send(*(PingFrame(0, b"x" * 8) for _ in range(100)))
+        peer.ping()
+        requests = [peer.headers(number, request(path=b"/no"), end=True) for number in range(1, 101, 2)]
+        resets = [RstStreamFrame(number, 8) for number in range(1, 101, 2)]
+        peer.send(*requests, *resets, peer.headers(101, request(path=b"/yes"), end=True))
+        assert peer.answer(101).status == 200
+        assert begun == [b"/yes"]
+
+
+def test_a_frame_of_many_settings_ends_its_connection() -> None:
+    """Each may change the windows of all streams: one frame could hold the loop for some 20 ms."""
+    with lane(echo) as worker, Peer(worker.connect()) as peer:
+        peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 132), 1)))
+        peer.ping()
+        peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 133), 1)))
+        peer.read_to_end()
+        assert [frame.error_code for frame in peer.goaways] == [ENHANCE_YOUR_CALM]
+
+
 def test_requests_that_were_reset_before_they_began_are_forgotten() -> None:
     """Their tasks end without having run: they once counted as running for as long as the connection lived."""
     with lane(echo, Limits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:

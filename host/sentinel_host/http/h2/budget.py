@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+# What browsers and gRPC clients do not spend at once, unless they give up a page or a call with all that it asked for.
+_BURST: Final = 64
+
 
 class Budget:
     """A bucket of ``size`` tokens that fills by ``rate`` a second."""
@@ -19,3 +24,12 @@ class Budget:
         self._tokens = min(self._size, self._tokens + (now - self._seen) * self._rate) - 1
         self._seen = now
         return self._tokens >= 0
+
+    def strained(self, now: float) -> bool:
+        """Whether more was spent lately than a burst: what comes next can wait."""
+        least = self._size - _BURST
+        if self._tokens >= least:
+            return False
+        self._tokens = min(self._size, self._tokens + (now - self._seen) * self._rate)
+        self._seen = now
+        return self._tokens < least

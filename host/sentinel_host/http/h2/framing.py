@@ -5,6 +5,9 @@ Rule 2: Frames that make work and carry nothing come out of a budget; beyond it 
         ENHANCE_YOUR_CALM. So do header blocks in too many pieces.
 Rule 3: A head that is begun has as long as one on HTTP/1.
 Rule 4: Of what one client sends at once, only a portion is looked at before the loop serves others.
+Rule 5: Who has used up more of that budget than a client in good faith would waits for a turn among all such (`Turns`).
+Rule 6: Requests begin when their portion was looked at; those of a client as in rule 5, when everything was that has
+        come. What is taken back in the same breath has then cost no more than its head.
 """
 
 from __future__ import annotations
@@ -21,15 +24,19 @@ from sentinel_host.http.lane.connections import Connections
 # Held of one header block, in heads' limits and in frames: more than any head that could still be answered with 431.
 _MAX_BLOCK: Final = 8
 _MAX_CONTINUATIONS: Final = 256
-# Of one turn, about half a millisecond: so many frames that carry nothing, or a quarter as many requests.
+# Of one turn, some tenths of a millisecond: so many frames, or a quarter as many requests, or a header block of 16 KiB.
 _TURN: Final = 64
 _REQUEST: Final = 4
+_BLOCK_SHIFT: Final = 8
+# Of a turn among those that can wait, which go on until their time is up.
+_PORTION: Final = 16
 
 
 class FramingSide(SendingSide):
     """Reads frames; what they mean is for its heirs to say."""
 
     __slots__ = (
+        "_at",
         "_block",
         "_block_ends",
         "_block_flags",
@@ -39,8 +46,8 @@ class FramingSide(SendingSide):
         "_continuations",
         "_greeted",
         "_ignoring",
+        "_left",
         "_waiting",
-        "_work",
     )
 
     def __init__(self, connections: Connections) -> None:
@@ -53,7 +60,7 @@ class FramingSide(SendingSide):
         self._block_flags = 0
         self._block_ends = inf
         self._continuations = 0
-        self._work = 0
+        self._at = self._left = 0
         self._greeted = self._ignoring = self._waiting = False
 
     def _data(self, number: int, flags: int, payload: bytes) -> None:
@@ -68,6 +75,9 @@ class FramingSide(SendingSide):
     def _other(self, kind: int, number: int, flags: int, payload: bytes) -> None:
         raise NotImplementedError
 
+    def _begin_requests(self) -> None:
+        raise NotImplementedError
+
     def _end(self, code: ErrorCode, reason: str) -> None:
         raise NotImplementedError
 
@@ -79,38 +89,58 @@ class FramingSide(SendingSide):
         if self._ignoring:
             return
         if self._buffer:
-            data = self._buffer + data
-        if self._waiting:
-            self._buffer = data
-        else:
-            self._take(data)
+            data = self._buffer[self._at :] + data
+        self._buffer = data
+        self._at = 0
+        if not self._waiting and (self._strained() or self._take(_TURN)):
+            self._waiting = True
+            self.transport.pause_reading()
+            self._wait()
 
-    def _take(self, data: bytes) -> None:
-        self._work = 0
+    def _take(self, portion: int) -> bool:
+        """Handle that much of what has come; whether there is more."""
+        data = self._buffer
+        self._left = portion
         try:
-            position = self._read(data)
+            position = self._read(data, self._at)
         except ConnectionFault as fault:
             self._end(fault.code, str(fault))
+            return False
+        if self._ignoring:
+            return False
+        if self._left <= 0 and position < len(data):
+            self._at = position
+            if not self._strained():
+                self._begin_requests()
+            return True
+        self._buffer = data[position:] if position < len(data) else b""
+        self._at = 0
+        self._begin_requests()
+        self._watch_unfinished()
+        return False
+
+    def _strained(self) -> bool:
+        return self._budget.strained(self.loop.time())
+
+    def _wait(self) -> None:
+        if self._strained():
+            self.connections.turns.wait(self._go_on)
         else:
-            self._buffer = data[position:] if position < len(data) else b""
-            if self._work < _TURN or self._ignoring:
-                self._watch_unfinished()
-            else:
-                self._waiting = True
-                self.transport.pause_reading()
-                self.loop.call_soon(self._go_on)
+            self.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """The next turn; the connection may have ended meanwhile, or be about to."""
+        portion = _PORTION if self._strained() else _TURN
+        if not self._ignoring and self._take(portion):
+            self._wait()
+            return
         self._waiting = False
         if not self.transport.is_closing():
             self.transport.resume_reading()
-        if not self._ignoring:
-            self._take(self._buffer)
 
-    def _read(self, data: bytes) -> int:
-        """Handle whole frames; answer where the first unfinished one begins."""
-        position, end = 0, len(data)
+    def _read(self, data: bytes, position: int) -> int:
+        """Handle whole frames, as many as are left of the turn; answer where the first of the others begins."""
+        end = len(data)
         if not self._greeted:
             if end < len(wire.PREFACE) + wire.FRAME_HEAD_SIZE and wire.PREFACE.startswith(data[: len(wire.PREFACE)]):
                 return 0
@@ -119,13 +149,14 @@ class FramingSide(SendingSide):
             self._greeted = True
             position = len(wire.PREFACE)
         unpack = wire.FRAME_HEAD.unpack_from
-        while end - position >= 9 and self._work < _TURN:
+        while end - position >= 9 and self._left > 0:
             high, low, kind, flags, number = unpack(data, position)
             length = high << 8 | low
             if length > wire.DEFAULT_FRAME:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame too large")
             if end - position - 9 < length:
                 break
+            self._left -= 1
             position += 9
             payload = data[position : position + length]
             position += length
@@ -154,7 +185,6 @@ class FramingSide(SendingSide):
 
     def charge(self) -> None:
         """Count a frame that made work and carried nothing."""
-        self._work += 1
         if not self._budget.spend(self.loop.time()):
             self.connections.hit("idle_frames")
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
@@ -168,9 +198,8 @@ class FramingSide(SendingSide):
             if len(payload) < 5:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short")
             payload = payload[5:]
-        self._work += _REQUEST
         if flags & wire.END_HEADERS:
-            self._header_block(number, flags, payload)
+            self._whole_block(number, flags, payload)
         else:
             self._block = bytearray(payload)
             self._block_stream = number
@@ -189,7 +218,12 @@ class FramingSide(SendingSide):
         if flags & wire.END_HEADERS:
             block, self._block = bytes(self._block), bytearray()
             self._block_stream = 0
-            self._header_block(number, self._block_flags, block)
+            self._whole_block(number, self._block_flags, block)
+
+    def _whole_block(self, number: int, flags: int, block: bytes) -> None:
+        # The frame itself is counted already.
+        self._left -= _REQUEST - 1 + (len(block) >> _BLOCK_SHIFT)
+        self._header_block(number, flags, block)
 
 
 def unpadded(payload: bytes) -> bytes:

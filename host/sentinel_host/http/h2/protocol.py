@@ -36,7 +36,17 @@ class Http2Protocol(ReceivingSide):
     version = "2"
     """What applications see; HTTP/3 brings its own frames to the same streams."""
 
-    __slots__ = ("_going", "_idle_ends", "_listener", "_running", "_used", "app", "extensions", "read_deadline")
+    __slots__ = (
+        "_going",
+        "_idle_ends",
+        "_listener",
+        "_running",
+        "_unbegun",
+        "_used",
+        "app",
+        "extensions",
+        "read_deadline",
+    )
 
     def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
         super().__init__(connections)
@@ -44,6 +54,7 @@ class Http2Protocol(ReceivingSide):
         self.extensions = extensions
         self._listener = listener
         self._running: set[Stream] = set()
+        self._unbegun: dict[Stream, None] = {}
         self._going = False
         self._used = 0
         self._idle_ends = self.read_deadline = self.loop.time() + connections.limits.head_time
@@ -70,8 +81,8 @@ class Http2Protocol(ReceivingSide):
     def _leave_all(self) -> None:
         self._ignoring = True
         for stream in self._running:
-            assert stream.task is not None
-            self.connections.keep(stream.task)
+            if stream.task is not None:
+                self.connections.keep(stream.task)
         left = list(self.streams.values())
         self.streams.clear()
         for stream in left:
@@ -123,10 +134,16 @@ class Http2Protocol(ReceivingSide):
         self._idle_ends = inf
         self.streams[number] = stream
         self._running.add(stream)
-        stream.task = asyncio.Task(stream.run(), loop=self.loop, name="request")
+        self._unbegun[stream] = None
         if self._used == limits.requests_per_connection:
             connections.hit("requests_per_connection")
             self._say_last()
+
+    def _begin_requests(self) -> None:
+        for stream in self._unbegun:
+            # Past the loop's `create_task`, as on the lane.
+            stream.task = asyncio.Task(stream.run(), loop=self.loop, name="request")
+        self._unbegun.clear()
 
     def _turn_away(self, number: int, ended: bool, code: ErrorCode) -> None:
         self.write_reset(number, code)
@@ -173,8 +190,9 @@ class Http2Protocol(ReceivingSide):
         stream.leave()
 
     def finished(self, stream: Stream) -> None:
-        """A stream's task has ended."""
+        """A stream's task has ended, or will not begin."""
         self._running.discard(stream)
+        self._unbegun.pop(stream, None)
         if stream.id in self.streams and not self.lost:
             # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
             self.end_early(stream, ErrorCode.CANCEL if stream.phase == DONE else ErrorCode.INTERNAL_ERROR)

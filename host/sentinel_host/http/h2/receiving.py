@@ -25,6 +25,8 @@ from sentinel_host.http.lane.states import DONE
 
 # What all streams together may send before the connection's window is renewed; Go's net/http has 1 MiB.
 _CONNECTION_WINDOW: Final = 1 << 20
+# nghttp2 takes as many since CVE-2020-11080: each change of the windows' size goes to every stream.
+_MAX_SETTINGS: Final = 32
 # Streams that we ended first and the peer may not know of yet.
 _MAX_ENDED_EARLY: Final = 256
 
@@ -267,6 +269,8 @@ class ReceivingSide(FramingSide):
         self.charge()
         if flags & wire.ACK:
             return
+        if len(payload) > 6 * _MAX_SETTINGS:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many settings in one frame")
         for setting, value in wire.read_settings(payload):
             if setting == wire.INITIAL_WINDOW_SIZE:
                 self._initial_window(value)

@@ -292,8 +292,8 @@ class Stream(RequestSide):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         if self.phase != DONE or self.tunnel:
-            assert self.task is not None
-            self.task.cancel()
+            if self.task is not None:
+                self.task.cancel()
             if not self._begun:
                 # Cancelled before its first step it never runs, not even to say that it has ended.
                 self.task = None

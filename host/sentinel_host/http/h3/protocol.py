@@ -108,6 +108,7 @@ class Http3Protocol(Http2Protocol):
         try:
             while (event := self._quic.next_event()) is not None:
                 self._take_event(event)
+            self._begin_requests()
             self._watch_heads()
         except ConnectionFault as fault:
             self._end(fault.code, str(fault))

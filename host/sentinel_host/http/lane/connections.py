@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sentinel_host.http.lane.limits import Limits
+from sentinel_host.http.lane.turns import Turns
 
 if TYPE_CHECKING:
     from sentinel_host.http.lane.protocol import LaneProtocol
@@ -85,6 +86,7 @@ class Connections:
     """
 
     loop: asyncio.AbstractEventLoop
+    turns: Turns
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -105,6 +107,7 @@ class Connections:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to watch the deadlines of the connections that ``loop`` serves."""
         self.loop = loop
+        self.turns = Turns(loop)
         self._sweep()
 
     def hit(self, limit: str) -> None:

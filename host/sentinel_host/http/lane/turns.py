@@ -1,0 +1,48 @@
+"""Input that can wait: that of connections which make work and carry nothing, between everything else.
+
+Rule 1: Those that wait take turns, some frames each. After some tenth of a millisecond the loop is everybody's.
+Rule 2: All of them together get a fifth of the loop's time at most, however many they are: after they had some, four
+        times as much passes. Whoever floods is slowed down by that, and others find the loop as good as free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+# Seconds. A request takes some such turns of the loop, and may meet one of these in each.
+_TURN: Final = 0.0001
+_REST: Final = 4
+# uvloop's timers count whole milliseconds, and it takes less than half of one for none at all.
+_LEAST_REST: Final = 0.001
+
+
+class Turns:
+    """The connections of one worker whose input waits."""
+
+    __slots__ = ("_due", "_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._due = False
+
+    def wait(self, go_on: Callable[[], None]) -> None:
+        """Have ``go_on`` called in its turn; a small portion of work, after which it may wait again."""
+        self._waiting.append(go_on)
+        if not self._due:
+            self._due = True
+            self._loop.call_later(_LEAST_REST, self._take_turns)
+
+    def _take_turns(self) -> None:
+        begun = now = perf_counter()
+        while self._waiting and now - begun < _TURN:
+            self._waiting.popleft()()
+            now = perf_counter()
+        if self._waiting:
+            self._loop.call_later(max(_LEAST_REST, _REST * (now - begun)), self._take_turns)
+        else:
+            self._due = False
