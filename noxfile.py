@@ -25,7 +25,7 @@ nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "tests"]
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
-PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py", "MANIFEST.in"))
+PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py"))
 CRATES = tuple(
     ROOT / place
     for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust", "tests/bench/proxy_wasm/rust")

@@ -23,7 +23,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY / "host", source / "host", ignore=products)
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "README.md"):
+    for name in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
         shutil.copy(REPOSITORY / name, source)
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
     (archive,) = out.glob("sentinel_host-*.tar.gz")
@@ -42,7 +42,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
             "sentinel = sentinel_host.cli:main",
         ]
     compiled = {name for name in names if name.endswith(".so")}
-    modules = {f"sentinel_host/{name}" for name in ("kv/_store", "limiter/_table", "native/_native")}
+    modules = {f"sentinel_host/{name}" for name in ("fields/_fields", "kv/_store", "limiter/_table", "native/_native")}
     assert {name.split(".")[0] for name in compiled} == modules
     host = source / "host"
     package = {str(path.relative_to(host)) for path in (host / "sentinel_host").rglob("*") if path.is_file()}
