@@ -39,10 +39,12 @@ class Taken:
 
 @contextlib.contextmanager
 def hypercorn(folder: Path, core: int) -> Iterator[Server]:
-    """Hypercorn as it is installed, on uvloop."""
+    """Hypercorn as it is installed, on uvloop, but for the thousand requests after which it would end a connection."""
     contestants.write_plain_hello(folder)
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
+    settings = folder / "hypercorn.toml"
+    settings.write_text(f"keep_alive_max_requests = {MOST_REQUESTS}\n")
+    options = ["--config", str(settings), "--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
     command = [sys.executable, "-m", "hypercorn", *options, "plain_hello:app"]
     with server("hypercorn", command, port, folder, core) as running:
         yield running
