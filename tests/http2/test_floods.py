@@ -163,21 +163,27 @@ def test_the_budget_fills_again() -> None:
     assert [budget.spend(1000.0) for _ in range(11)] == [True] * 10 + [False]
 
 
-def test_a_burst_leaves_others_their_turn() -> None:
-    """What one client sends at once is begun in portions: somebody who asks just then does not wait for all of it."""
+def an_app_that_holds() -> tuple[Any, list[bytes], threading.Event, threading.Event]:
+    """An application that keeps the loop at ``/hold``; the paths in the order in which they began, and the events that
+    say that it does so, and that it may go on. What clients send meanwhile has all come when the loop looks next."""
     order: list[bytes] = []
+    held, go_on = threading.Event(), threading.Event()
 
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         order.append(scope["raw_path"])
         if scope["raw_path"] == b"/hold":
-            # Both clients' bytes have come when the loop looks for them next.
             held.set()
             assert go_on.wait(PATIENCE)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    held, go_on = threading.Event(), threading.Event()
+    return app, order, held, go_on
+
+
+def test_a_burst_leaves_others_their_turn() -> None:
+    """What one client sends at once is begun in portions: somebody who asks just then does not wait for all of it."""
+    app, order, held, go_on = an_app_that_holds()
     with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
         many.send(many.headers(1, request(path=b"/hold"), end=True))
@@ -193,18 +199,7 @@ def test_a_burst_leaves_others_their_turn() -> None:
 
 def test_a_burst_that_no_budget_counts_leaves_others_their_turn() -> None:
     """Frames that an honest client sends in numbers came out of no turn: whoever sent nothing else stopped a worker."""
-    order: list[bytes] = []
-
-    @http_app
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        order.append(scope["raw_path"])
-        if scope["raw_path"] == b"/hold":
-            held.set()
-            assert go_on.wait(PATIENCE)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    held, go_on = threading.Event(), threading.Event()
+    app, order, held, go_on = an_app_that_holds()
     with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
         many.send(many.headers(1, request(path=b"/hold"), end=True))

@@ -10,10 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct {
-  const uint8_t *bytes;
-  size_t length;
-} snt_text;
+#include "../../src/text.h"
 
 typedef struct {
   snt_text name, value;
