@@ -47,6 +47,7 @@ HOT_PATH = (
     "http/h2/upload",
     "http/h2/wire",
     "http/h3/protocol",
+    "http/batch",
     "http/lane/bodies",
     "http/lane/connections",
     "http/lane/ending",

@@ -1,9 +1,7 @@
-"""The sending half of an HTTP/2 connection: frames gathered into few writes, and the windows that the peer opens.
+"""The sending half of an HTTP/2 connection: frames, and the windows that the peer opens.
 
-Rule 1: What is written within one turn of the loop leaves in one write; beyond `_GATHER` bytes it leaves at once, so
-        that the transport's own backpressure is felt.
-Rule 2: A stream that its own window stops waits for that window alone.
-Rule 3: Streams that the connection's window stops wait in turn. Only the first is woken, and whoever has used up the
+Rule 1: A stream that its own window stops waits for that window alone.
+Rule 2: Streams that the connection's window stops wait in turn. Only the first is woken, and whoever has used up the
         window goes to the end: a large download cannot starve the others.
 """
 
@@ -16,12 +14,8 @@ from typing import Final
 from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.wire import END_HEADERS, END_STREAM, ErrorCode
 from sentinel_host.http.lane.connections import Connections
-from sentinel_host.http.lane.writing import WritingSide
+from sentinel_host.http.lane.writing import COPY_BELOW, WritingSide
 
-# asyncio's own high-water mark for writing.
-_GATHER: Final = 64 * 1024
-# Below it one copy is cheaper than a scattered write.
-_COPY_BELOW: Final = 16 * 1024
 # Larger frames save a little and make the others wait.
 MOST_FRAME: Final = 64 * 1024
 
@@ -29,45 +23,14 @@ MOST_FRAME: Final = 64 * 1024
 class SendingSide(WritingSide):
     """``window`` is the connection's, in bytes; ``initial_window`` and ``max_frame`` are the peer's settings."""
 
-    __slots__ = ("_flush_due", "_gathered", "_out", "_turns", "initial_window", "max_frame", "window")
+    __slots__ = ("_turns", "initial_window", "max_frame", "window")
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections)
-        self._out: list[bytes | memoryview] = []
-        self._gathered = 0
-        self._flush_due = False
         self._turns: deque[asyncio.Future[None]] = deque()
         self.window = wire.DEFAULT_WINDOW
         self.initial_window = wire.DEFAULT_WINDOW
         self.max_frame = wire.DEFAULT_FRAME
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Have bytes leave with this turn of the loop."""
-        self._out.append(data)
-        self._gathered += len(data)
-        if self._gathered > _GATHER:
-            self.flush()
-        elif not self._flush_due:
-            self._flush_due = True
-            self.loop.call_soon(self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._flush_due = False
-        self.flush()
-
-    def flush(self) -> None:
-        """Have what was gathered leave now."""
-        out = self._out
-        if not out or self.lost:
-            return
-        self._out = []
-        if len(out) == 1:
-            self.transport.write(out[0])
-        elif self._gathered > _COPY_BELOW and not self.tls:
-            self.transport.writelines(out)
-        else:
-            self.transport.write(b"".join(out))
-        self._gathered = 0
 
     def write_headers(self, stream: int, block: bytes, flags: int) -> None:
         """A header block, in as many frames as the peer's frame size asks for."""
@@ -86,7 +49,7 @@ class SendingSide(WritingSide):
         size = len(data)
         self.window -= size
         head = wire.frame_head(wire.DATA, END_STREAM if end else 0, stream, size)
-        if size > _COPY_BELOW or type(data) is not bytes:
+        if size > COPY_BELOW or type(data) is not bytes:
             self.write(head)
             self.write(data)
         else:

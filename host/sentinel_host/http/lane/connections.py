@@ -10,6 +10,7 @@ from email.utils import formatdate
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.lane.limits import Limits
 from sentinel_host.http.lane.turns import Turns
 
@@ -90,6 +91,7 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.batch = WriteBatch()
         self.lanes: set[Lane] = set()
         self.open = 0
         self.accepted = 0

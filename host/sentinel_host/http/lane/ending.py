@@ -50,7 +50,7 @@ class EndingSide(ReadingSide):
             answer = plain_response(status, reason, self.connections.date)
             if exchange.scope["method"] == "HEAD":
                 answer = answer[: answer.index(b"\r\n\r\n") + 4]
-            self.transport.write(answer)
+            self.write(answer)
             exchange.phase = DONE
 
     def finished(self, exchange: Exchange) -> None:
@@ -80,7 +80,7 @@ class EndingSide(ReadingSide):
     def _refuse(self, error: ClientError) -> None:
         """Answer without the application, and interpret nothing more of this connection."""
         self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
-        self.transport.write(plain_response(error.status, str(error), self.connections.date))
+        self.write(plain_response(error.status, str(error), self.connections.date))
         self._linger()
 
     def _shut(self) -> None:
@@ -96,6 +96,7 @@ class EndingSide(ReadingSide):
             self._shut()
             return
         self.read_deadline = self.loop.time() + self.connections.limits.linger
+        self.flush()
         self._watch_unsent()
         self._want_more()
         if self.transport.can_write_eof():

@@ -33,14 +33,13 @@ from sentinel_host.http.lane.states import (
     TUNNEL,
     UNTIL_CLOSE,
 )
+from sentinel_host.http.lane.writing import COPY_BELOW
 
 if TYPE_CHECKING:
     from sentinel_host.http.lane.protocol import LaneProtocol
 
 _log: Final = logging.getLogger(__name__)
 
-# Below it one copy is cheaper than the bookkeeping of a scattered write.
-_COPY_BELOW: Final = 16 * 1024
 # What holding a chunk costs beside its bytes: a body of single bytes must fill the buffer, not the memory.
 _CHUNK_COST: Final = 64
 
@@ -200,12 +199,14 @@ class Exchange(Received):
             parts = (head, b"%x\r\n" % len(data), data, b"\r\n", end) if data else (head, end)
         else:
             parts = (head, b"" if framing == NO_BODY else data)
-        if len(data) > _COPY_BELOW and not self.lane.tls:
-            self.lane.transport.writelines(parts)
+        if len(data) > COPY_BELOW:
+            for part in parts:
+                if part:
+                    self.lane.write(part)
         else:
             payload = b"".join(parts)
             if payload:
-                self.lane.transport.write(payload)
+                self.lane.write(payload)
         self.wrote = True
         if more:
             self.phase = BODY
@@ -218,7 +219,7 @@ class Exchange(Received):
         offer = self.scope["extensions"].get(EXTENSION)
         if offer is None or self.phase != BEFORE_HEAD:
             raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
-        self.lane.transport.write(encode_switch(offer["protocol"], headers))
+        self.lane.write(encode_switch(offer["protocol"], headers))
         self.phase = BODY
         self.framing = TUNNEL
         self.complete = self._delivered = self._trailers_follow = False
@@ -263,7 +264,7 @@ class Exchange(Received):
             raise RuntimeError("http.response.trailers out of order")
         block = encode_fields(headers)
         if self.framing == BY_CHUNKS:
-            self.lane.transport.write(block if more else block + b"\r\n")
+            self.lane.write(block if more else block + b"\r\n")
         if not more:
             self._done()
 
@@ -274,5 +275,5 @@ class Exchange(Received):
         if message["status"] == 100:
             self.expects = False
         if self.http11:
-            self.lane.transport.write(data)
+            self.lane.write(data)
             self.wrote = True

@@ -142,7 +142,7 @@ class ReadingSide(WritingSide):
     def send_continue(self, exchange: Exchange) -> None:
         """The application wants the body that the client holds back (RFC 9110 10.1.1)."""
         exchange.expects = False
-        self.transport.write(_CONTINUE)
+        self.write(_CONTINUE)
         self._restart_body_clock()
 
     # Tunnels.
@@ -168,6 +168,7 @@ class ReadingSide(WritingSide):
 
     def end_writing(self) -> None:
         """The tunnel's other side has ended; the client may still send."""
+        self.flush()
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
 

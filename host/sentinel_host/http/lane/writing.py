@@ -1,4 +1,9 @@
-"""What any connection is: who talks to whom, backpressure, the client that does not read, and the ways to end."""
+"""What any connection is: who talks to whom, what it writes, the client that does not read, and the ways to end.
+
+Rule 1: What is written within one turn of the loop leaves in one write, beside those of other connections; beyond
+        `_GATHER` bytes it leaves at once, so that the transport's own backpressure is felt.
+Rule 2: Whatever ends a direction lets what was gathered leave first.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,10 @@ from sentinel_host.http.lane.connections import Connections, Listener
 # SO_LINGER with a time of zero: the close sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+# asyncio's own high-water mark for writing.
+_GATHER: Final = 64 * 1024
+# Below it one copy is cheaper than a scattered write.
+COPY_BELOW: Final = 16 * 1024
 
 
 class WritingSide:
@@ -24,6 +33,8 @@ class WritingSide:
     __slots__ = (
         "_client",
         "_drain_waiters",
+        "_gathered",
+        "_out",
         "_scheme",
         "_server",
         "_unsent",
@@ -50,6 +61,8 @@ class WritingSide:
         self.write_paused = False
         self.write_deadline = inf
         self._unsent = 0
+        self._out: list[bytes | memoryview] = []
+        self._gathered = 0
         self._drain_waiters: list[asyncio.Future[None]] = []
 
     def attach(self, transport: asyncio.BaseTransport) -> None:
@@ -94,6 +107,30 @@ class WritingSide:
             "extensions": extensions,
         }
 
+    def write(self, data: bytes | memoryview) -> None:
+        """Have bytes leave with this turn of the loop."""
+        out = self._out
+        if not out:
+            self.connections.batch.add(self)
+        out.append(data)
+        self._gathered += len(data)
+        if self._gathered > _GATHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have what was gathered leave now."""
+        out = self._out
+        if not out or self.lost:
+            return
+        self._out = []
+        gathered, self._gathered = self._gathered, 0
+        if len(out) == 1:
+            self.transport.write(out[0])
+        elif gathered > COPY_BELOW and not self.tls:
+            self.transport.writelines(out)
+        else:
+            self.transport.write(b"".join(out))
+
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""
         self.write_paused = True
@@ -132,11 +169,13 @@ class WritingSide:
 
     def _close(self) -> None:
         """Close once what was written is sent; a client that does not take it meets the write deadline."""
+        self.flush()
         self._watch_unsent()
         self.transport.close()
 
     def _reset(self) -> None:
         """End so that the client sees that it was no regular end."""
+        self.flush()
         sock = self.transport.get_extra_info("socket")
         if sock is not None and not self.tls:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -144,4 +183,5 @@ class WritingSide:
 
     def abort(self) -> None:
         """End at once: grace is over, or the client does not do its part."""
+        self.flush()
         self.transport.abort()

@@ -7,6 +7,9 @@ Rules:
    and both sides allow another. In every other case it is closed, at once.
 3. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
 4. No timer of its own: the pool calls ``check`` every now and then.
+5. On a kept connection a request waits for the end of the loop's turn. The kernel is then asked for bytes or an end of
+   stream that arrived before it: they must be found first, for afterwards they would pass for its answer. A request
+   that stays behind for that was never sent.
 """
 
 from __future__ import annotations
@@ -39,48 +42,60 @@ _SALVAGE_LIMIT: Final = 65536
 class Connection(ReadingSide):
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-    ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer."""
+    ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer, and
+    ``unsent`` where it died before a byte of the request."""
 
-    __slots__ = ("_poller", "_unsent", "_writable", "stale", "used", "write_paused")
+    __slots__ = ("_held", "_poller", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
 
     def __init__(self, pool: UpstreamPool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(pool, loop)
         self._unsent = 0
-        self._poller: select.poll | None = None
+        self._held = b""
+        self._poller = select.poll()
         self._writable: asyncio.Future[None] | None = None
         self.write_paused = False
         self.used = False
         self.stale = False
+        self.unsent = False
 
     @property
     def closed(self) -> bool:
         return self._state == CLOSED
 
-    def reusable(self) -> bool:
-        """Whether an idle connection is still fit for a request.
-
-        It asks the kernel: bytes or an end of stream that arrived since the event loop last looked must be found
-        before our request is written, for afterwards they would pass for its answer.
-        """
-        return self._state == IDLE and self._poller is not None and not self._poller.poll(0)
-
     def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
-        """Send the request; the response's ``head`` future tells when its head is there."""
+        """Have the request leave; the response's ``head`` future tells when its head is there."""
         loop = self._loop
         self._state = HEAD
         self._since = loop.time()
         self._informational = 0
         self._unsent = 0
         response = self._response = UpstreamResponse(self, request, loop.create_future())
-        body = request.body
+        self._held = head
+        if self.used:
+            self._pool.batch.add(self)
+        else:
+            self.flush()
+        return response
+
+    def flush(self) -> None:
+        """Send the request, if it still may be."""
+        head = self._held
+        if not head:
+            return
+        response = self._response
+        assert response is not None
+        if self._transport.is_closing() or (self.used and self._poller.poll(0)):
+            self._stay_behind()
+            return
+        self._held = b""
+        body = response.request.body
         if not isinstance(body, bytes):
             self._transport.write(head)
-            self._upload = Upload(self, body, request.content_length, loop)
+            self._upload = Upload(self, body, response.request.content_length, self._loop)
         elif len(body) <= _JOIN_LIMIT:
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
-        return response
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Send a piece of a streamed body."""
@@ -144,7 +159,6 @@ class Connection(ReadingSide):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._poller = select.poll()
         self._poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def pause_writing(self) -> None:
@@ -167,6 +181,9 @@ class Connection(ReadingSide):
             return
         if state == IDLE:
             self._close()
+            return
+        if self._held:
+            self._stay_behind()
             return
         try:
             if state == HEAD:
@@ -191,6 +208,9 @@ class Connection(ReadingSide):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._held:
+            self._stay_behind()
+            return
         if self._state == HEAD and exc is not None:
             self._salvage()
         state = self._state
@@ -240,6 +260,10 @@ class Connection(ReadingSide):
         if data:
             self.data_received(data)
 
+    def _stay_behind(self) -> None:
+        self.unsent = True
+        self._break_off("the connection closed before the request was sent")
+
     def _break_off(self, reason: str) -> None:
         self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}"))
 
@@ -250,6 +274,7 @@ class Connection(ReadingSide):
         self._state = CLOSED
         self._response = None
         self._head = None
+        self._held = b""
         self._decoder = None
         if self._upload is not None:
             self._upload.cancel()

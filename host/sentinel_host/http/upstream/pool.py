@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from sentinel_host.errors import UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
+from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.upstream.connection import Connection
 from sentinel_host.http.upstream.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.upstream.resolve import Resolver
@@ -57,6 +58,7 @@ class UpstreamPool:
         self.timeouts = timeouts
         self.max_connections = max_connections
         self.max_head_bytes = max_head_bytes
+        self.batch = WriteBatch()
         self.open = 0
         self.connects = 0
         self.reuses = 0
@@ -86,7 +88,7 @@ class UpstreamPool:
         Raises UpstreamError (refused, broke off, not HTTP), UpstreamTimeout (connect or response), UpstreamBusy, what
         the BodySource raised, or SentinelError for a head that must not be sent. A request is sent a second time, on a
         new connection, only if its method is idempotent, its body is in memory, and a kept connection died before a
-        byte of the answer.
+        byte of the answer. One of which nothing was sent yet goes out on another in any case.
         """
         head = encode_head(request)
         retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
@@ -100,6 +102,9 @@ class UpstreamPool:
                     await response.head
                     return response
                 except UpstreamError:
+                    if connection.unsent:
+                        connection = self._take_idle() or await self._acquire()
+                        continue
                     if not (retry and connection.stale):
                         raise
                     retry = False
@@ -148,13 +153,10 @@ class UpstreamPool:
     # How a request comes by a connection
 
     def _take_idle(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.reusable():
-                self.reuses += 1
-                return connection
-            connection.abort()
-        return None
+        if not self._idle:
+            return None
+        self.reuses += 1
+        return self._idle.pop()
 
     async def _acquire(self, *, new: bool = False) -> Connection:
         while True:
@@ -171,11 +173,9 @@ class UpstreamPool:
             if new:
                 # Kept ones are what this request has just failed on: this one makes room for a new one.
                 connection.abort()
-            elif connection.reusable():
+            elif not connection.closed:
                 self.reuses += 1
                 return connection
-            else:
-                connection.abort()
 
     async def _wait(self) -> Connection | None:
         """A connection that another request has finished with, or None for the right to open one."""
