@@ -1,9 +1,10 @@
 """The part of the packaging that pyproject.toml cannot say: what is compiled.
 
-Three modules are C behind cffi; one, which works on Python's lists, is an extension. `HOT_PATH` is Python that every
-request runs through: mypyc compiles it, by the types that it has anyway. The same files run uncompiled too, and do so
-from a working tree: `pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier
-build, and so does ``SENTINEL_COMPILE=0``. RATIONALE.md, "Compiled Python", has the figures.
+Three modules are C behind cffi; two are extensions, for what cffi cannot do, Python's lists, and where it costs too
+much, guests' hooks. `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that it has
+anyway. The same files run uncompiled too, and do so from a working tree: `pip install --editable` leaves them as they
+are, so that no edit is hidden behind an earlier build, and so does ``SENTINEL_COMPILE=0``. RATIONALE.md, "Compiled
+Python", has the figures.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ FIELDS = Extension(
     # Of a source archive setuptools finds no more than what extensions are made of and depend on: that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
     extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"],
+)
+CALLS = Extension(
+    "sentinel_host.native._calls",
+    ["host/native/calls/module.c"],
+    depends=["host/native/src/engine.h", "host/native/src/guest.h", "host/native/src/plan.h"],
+    extra_compile_args=FIELDS.extra_compile_args,
 )
 HOT_PATH = (
     "abi/decode",
@@ -112,5 +119,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, *compiled()],
+        ext_modules=[FIELDS, CALLS, *compiled()],
     )

@@ -42,7 +42,10 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
             "sentinel = sentinel_host.cli:main",
         ]
     compiled = {name for name in names if name.endswith(".so")}
-    modules = {f"sentinel_host/{name}" for name in ("fields/_fields", "kv/_store", "limiter/_table", "native/_native")}
+    modules = {
+        f"sentinel_host/{name}"
+        for name in ("fields/_fields", "kv/_store", "limiter/_table", "native/_calls", "native/_native")
+    }
     assert {name.split(".")[0] for name in compiled} == modules
     host = source / "host"
     package = {str(path.relative_to(host)) for path in (host / "sentinel_host").rglob("*") if path.is_file()}

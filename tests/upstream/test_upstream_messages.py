@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from sentinel_host.errors import SentinelError, UpstreamError
-from tests.upstream.support import OK, Upstream, drain, eventually, get
+from tests.upstream.support import OK, Source, Upstream, drain, eventually, get
 
 # name, method, bytes, status, body, trailers, whether the connection may be kept
 GOOD = [
@@ -296,12 +296,23 @@ def test_bytes_on_an_idle_connection_close_it(run, stray):
     run(main)
 
 
-def test_a_response_already_in_the_kernel_is_not_taken_for_the_next_one(run):
+POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["before the request", "while it waits for the turn's end"])
+@pytest.mark.parametrize("stray", [POISON, b""], ids=["response", "end"])
+@pytest.mark.parametrize(
+    ("body", "end"), [(b"", b"\r\n\r\n"), (b"body", b"body"), ("streamed", b"0\r\n\r\n")], ids=["GET", "POST", "upload"]
+)
+def test_what_is_already_in_the_kernel_is_not_taken_for_the_answer(run, body, end, stray, after):
     """A second response can lie in the socket, unseen by the event loop, when the next request takes the connection.
 
-    Written afterwards, that request would have been answered with it. The bytes are sent from a plain socket here,
-    with no turn of the event loop in between.
+    Written afterwards, that request would have been answered with it, or lost with the connection. Nothing of it was
+    sent yet: whatever its method, it goes out on another. The bytes are sent from a plain socket here.
     """
+
+    def request():
+        return get(method=b"POST" if body else b"GET", body=Source(b"body") if body == "streamed" else body)
 
     async def main():
         listener = socket.create_server(("127.0.0.1", 0))
@@ -317,13 +328,18 @@ def test_a_response_already_in_the_kernel_is_not_taken_for_the_next_one(run):
         await loop.sock_sendall(first, OK)
         await sending
         assert pool.idle == 1
-        first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
-        sending = loop.create_task(pool.send(get()))
+        sending = loop.create_task(pool.send(request()))
+        for _ in range(after):
+            await asyncio.sleep(0)
+        first.send(stray) if stray else first.shutdown(socket.SHUT_WR)
         second, _ = await loop.sock_accept(listener)
         second.setblocking(False)
-        await loop.sock_recv(second, 65536)
+        received = b""
+        while not received.endswith(end):
+            received += await loop.sock_recv(second, 65536)
         await loop.sock_sendall(second, OK)
         assert await drain(await sending) == b"ok"
+        assert (pool.open, pool.connects) == (1, 2)
         await pool.close()
         for sock in (first, second, listener):
             sock.close()

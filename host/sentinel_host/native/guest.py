@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from sentinel_host.native import _calls
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
@@ -14,8 +15,13 @@ _LENGTH: Final = _WORN - 1
 # And SNT_WAITING, which is below it.
 _SUSPENDED: Final = lib.SNT_SUSPENDED
 _WAITING: Final = lib.SNT_WAITING
-_call: Final = lib.snt_call
+_call: Final = _calls.call
 _resume: Final = lib.snt_resume
+
+_calls.bind(
+    int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_call"))),
+    int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_guest_output"))),
+)
 
 
 class Suspension(enum.Enum):
@@ -34,13 +40,14 @@ class NativeGuest:
     for an answer from outside.
     """
 
-    __slots__ = ("_capacity", "_handle", "_lent", "_plan", "_view", "is_waiting", "is_worn")
+    __slots__ = ("_address", "_capacity", "_handle", "_lent", "_plan", "_view", "is_waiting", "is_worn")
 
     def __init__(self, plan: Plan) -> None:
         handle = lib.snt_guest_new(plan.handle)
         if handle == ffi.NULL:
             raise MemoryError
         self._handle = ffi.gc(handle, lib.snt_guest_free)
+        self._address = int(ffi.cast("uintptr_t", handle))
         self._plan = plan
         self._capacity = 0
         self._view = ffi.buffer(ffi.new("uint8_t[]", 0))
@@ -69,13 +76,13 @@ class NativeGuest:
 
         Raises `CallFailed`.
         """
-        length = _call(self._handle, slot, first, len(first), second, len(second), flag, label)
-        if not length:
-            return None
-        if length <= _SUSPENDED:
+        answer = _call(self._address, slot, first, second, flag, label)
+        if answer is None or isinstance(answer, bytes):
+            return answer
+        if answer <= _SUSPENDED:
             self._lent = (first, second, label)
-            return self._suspended(length)
-        return self._result(length)
+            return self._suspended(answer)
+        return self._result(answer)
 
     def resume(self) -> bytes | Suspension | None:
         """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
@@ -115,6 +122,7 @@ class NativeGuest:
     def close(self) -> None:
         """Free instance and store; a suspended call ends. Nothing may be called any more."""
         ffi.release(self._handle)
+        self._address = 0
         self._lent = None
 
     def _result(self, length: int) -> bytes | None:
