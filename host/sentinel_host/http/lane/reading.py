@@ -189,6 +189,8 @@ class ReadingSide(WritingSide):
         if exchange is None:
             if self._reading == HEAD_NEXT and self._buffer:
                 self._refuse(ClientError("request head ended early"))
+            # The transport closes now, and the answer may still wait for the end of this turn.
+            self.flush()
             return False
         if self._reading == TUNNEL_NEXT:
             exchange.complete = True
