@@ -12,8 +12,8 @@ Rule 5: An accepted upgrade makes both bodies a tunnel: bytes without framing, e
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,7 +63,6 @@ class Exchange(Received):
         "http11",
         "lane",
         "scope",
-        "task",
         "wrote",
     )
 
@@ -76,30 +75,24 @@ class Exchange(Received):
         self.wrote = False
         self._chunks = deque() if has_body else _NOTHING
         self._buffered = 0
-        self.task: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """The request's only task."""
-        lane = self.lane
-        try:
-            await lane.app(self.scope, self.receive, self.send)
-            if self.phase != DONE:
-                _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
-                lane.answer_failure(self, 500, "internal error")
-        except ClientError as error:
-            lane.answer_failure(self, error.status, str(error))
-        except ResponseAborted as error:
-            lane.answer_failure(self, 500, "internal error")
+    def returned(self) -> None:
+        """The application is done."""
+        if self.phase != DONE:
+            _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
+            self.lane.answer_failure(self, 500, "internal error")
+
+    def failed(self) -> None:
+        """The application raised the exception that is being handled."""
+        error = sys.exception()
+        if isinstance(error, ClientError):
+            self.lane.answer_failure(self, error.status, str(error))
+            return
+        if isinstance(error, ResponseAborted):
             _log.info("response aborted: %s", error)
-        except Exception:
-            if self.phase == DONE or not lane.lost:
-                _log.exception("the application failed on %s", self.scope["raw_path"])
-            lane.answer_failure(self, 500, "internal error")
-        finally:
-            lane.finished(self)
-            # A task that was cancelled keeps its traceback, whose frames hold us and the body's last pieces: a cycle
-            # that would keep a quarter of a megabyte for each client that left, until the collector comes by.
-            self.task = None
+        elif self.phase == DONE or not self.lane.lost:
+            _log.error("the application failed on %s", self.scope["raw_path"], exc_info=error)
+        self.lane.answer_failure(self, 500, "internal error")
 
     # The request.
 

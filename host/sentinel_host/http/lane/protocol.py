@@ -4,11 +4,15 @@ Rule 1: One request is served at a time. What a client sends ahead stays bytes i
         transport; no second request is parsed before the first is answered.
 Rule 2: What a request's bytes are is decided here; its body is `reading`'s affair, and how the connection goes on after
         it `ending`'s.
+Rule 3: One task serves all requests of a connection, and waits between them: to make one takes longer than to parse a
+        head. It begins with the first request. What a request did to it is not the next one's affair: a task that was
+        cancelled, is to be, or has other context variables than before is left, and the next request begins a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from math import inf
 from typing import Any, Final
 
@@ -31,10 +35,12 @@ class LaneProtocol(EndingSide):
     """Serves one connection; made by the accept loop for each, with what its listener and its worker share."""
 
     __slots__ = (
+        "_called",
         "_extensions",
         "_listener",
         "_refused",
         "_skipped_line",
+        "_task",
         "app",
     )
 
@@ -45,6 +51,9 @@ class LaneProtocol(EndingSide):
         self._extensions = extensions
         self._requests = 0
         self._refused = self._skipped_line = False
+        self._task: asyncio.Task[None] | None = None
+        # What the task waits for between two requests.
+        self._called: asyncio.Future[None] | None = None
 
     # The connection.
 
@@ -75,16 +84,19 @@ class LaneProtocol(EndingSide):
         connections.refused -= self._refused
         connections.release(self.client_host)
         self._wake_writers()
+        task = self._task
+        if task is None:
+            return
+        connections.keep(task)
         exchange = self._exchange
-        if exchange is not None:
-            task = exchange.task
-            assert task is not None
-            connections.keep(task)
-            exchange.wake()
-            if exchange.phase != DONE or self._reading == TUNNEL_NEXT:
-                task.cancel()
-                # One that is cancelled before its first step never runs, not even to let go of its exchange.
-                exchange.task = None
+        if exchange is None:
+            self._call()
+            return
+        exchange.wake()
+        if exchange.phase != DONE or self._reading == TUNNEL_NEXT:
+            task.cancel()
+            # One that is cancelled before its first step never runs, not even to let go of these.
+            self._task = self._exchange = None
 
     def _hand_over(self, data: bytes) -> None:
         """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
@@ -183,8 +195,54 @@ class LaneProtocol(EndingSide):
             self.read_deadline = inf
             self._reading = REQUEST_NEXT
             self._buffer = rest
+        if self._task is None:
+            self._begin(copy_context())
+        else:
+            self._call()
+
+    # Requests.
+
+    def _begin(self, context: Context) -> None:
         # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
-        exchange.task = asyncio.Task(exchange.run(), loop=self.loop, name="request")
+        self._task = asyncio.Task(self._serve(), loop=self.loop, name="requests", context=context)
+
+    def _call(self) -> None:
+        called = self._called
+        if called is not None and not called.done():
+            called.set_result(None)
+
+    async def _serve(self) -> None:
+        """The task: a request, and all that come after it."""
+        context = copy_context()
+        try:
+            while not self.lost:
+                exchange = self._exchange
+                assert exchange is not None
+                try:
+                    await self.app(exchange.scope, exchange.receive, exchange.send)
+                    exchange.returned()
+                except Exception:
+                    exchange.failed()
+                finally:
+                    self.finished(exchange)
+                # An idle connection keeps nothing of its last request.
+                del exchange
+                task = self._task
+                if self.lost or self._reading == IGNORED or task is None:
+                    return
+                if task.cancelling() or copy_context() != context:
+                    return
+                del task
+                if self._exchange is None:
+                    self._called = self.loop.create_future()
+                    await self._called
+                else:
+                    # Who sends many requests at once still leaves the loop to others between them.
+                    await asyncio.sleep(0)
+        finally:
+            self._task = None
+            if self._exchange is not None and not self.lost:
+                self._begin(context)
 
     def _next(self) -> None:
         data = self._buffer
