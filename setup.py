@@ -18,7 +18,7 @@ from setuptools import Extension, setup
 PACKAGE = "host/sentinel_host/"
 FIELDS = Extension(
     "sentinel_host.fields._fields",
-    ["host/native/fields/module.c", "host/native/fields/src/field.c"],
+    ["host/native/fields/module.c", "host/native/fields/src/field.c", "host/native/fields/src/head.c"],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on: that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
     extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"],

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sentinel_host.fields import add_lines, first_fault, pack_record, start_request
+from sentinel_host.fields import add_lines, first_fault, pack_record, read_head, start_request
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -21,6 +21,11 @@ VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
 TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+").fullmatch
 
 tokens = st.from_regex(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}", fullmatch=True)
+HEAD = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) [!\"$-~]+ HTTP/1\.([01])\r\n"
+    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
+)
+
 values = st.from_regex(rb"[\t\x20-\x7e\x80-\xff]{0,300}", fullmatch=True)
 
 
@@ -73,6 +78,47 @@ def test_a_request_begins_with_parts_that_stay_what_they_are(method: bytes, targ
     else:
         with pytest.raises(ValueError, match=r"malformed (method|request target|host) b"):
             start_request(method, target, host)
+
+
+def expected_head(data: bytes) -> tuple[int, bytes, bool] | None:
+    match = HEAD.match(data)
+    return None if match is None else (match.end(), match[1], match[2] == b"1")
+
+
+heads = st.from_regex(HEAD, fullmatch=True)
+
+
+@given(heads, st.binary(max_size=20))
+def test_a_head_is_read_to_its_end(head: bytes, rest: bytes) -> None:
+    length, method, http11 = expected_head(head) or (0, b"", False)
+    fields = head.count(b"\r\n") - 2
+    assert read_head(head + rest, 10_000_000, 10_000) == (length, method, http11) == expected_head(head + rest)
+    assert read_head(head + rest, len(head), fields) == (length, method, http11)
+    assert read_head(head + rest, len(head) - 1, fields) is None
+    assert read_head(head + rest, len(head), fields - 1) is None
+
+
+@given(heads, st.data())
+def test_a_head_with_other_bytes_is_read_as_the_pattern_says(head: bytes, data: st.DataObject) -> None:
+    begin = data.draw(st.integers(0, len(head)))
+    end = data.draw(st.integers(begin, min(len(head), begin + 3)))
+    inserted = data.draw(st.binary(max_size=3) | st.sampled_from([b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b"\r\n "]))
+    changed = head[:begin] + inserted + head[end:]
+    assert read_head(changed, 10_000_000, 10_000) == expected_head(changed)
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n", b"A * HTTP/1.0\r\n\r\n", b"A * HTTP/1.1\r\nb:\r\n\r\n"]
+)
+def test_every_byte_of_a_head_matters_as_the_pattern_says(head: bytes) -> None:
+    for place in range(len(head) + 1):
+        assert read_head(head[:place], 1000, 10) == expected_head(head[:place])
+        for byte in range(256):
+            for changed in (
+                head[:place] + bytes([byte]) + head[place + 1 :],
+                head[:place] + bytes([byte]) + head[place:],
+            ):
+                assert read_head(changed, 1000, 10) == expected_head(changed)
 
 
 @given(
@@ -134,17 +180,23 @@ def test_arguments_of_other_types_are_refused() -> None:
         add_lines("start", [], b"")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         start_request(b"GET", "/", b"")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        read_head("GET / HTTP/1.1\r\n\r\n", 100, 100)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        read_head(b"GET / HTTP/1.1\r\n\r\n", "100", 100)  # type: ignore[arg-type]
 
 
 def test_nothing_is_kept() -> None:
     fields = [(bytes([97 + number]) * 9, bytes([48 + number]) * 900) for number in range(9)]
     odd = [*fields, (b"odd\n", b"")]
-    objects = [fields, odd, *fields, *(part for field in fields for part in field)]
+    head = b"GET / HTTP/1.1\r\nhost: %b\r\n\r\n" % bytes([97])
+    objects = [fields, odd, head, *fields, *(part for field in fields for part in field)]
     before = [sys.getrefcount(each) for each in objects]
     for _ in range(1000):
         add_lines(b"", fields, b"")
         pack_record(fields, "text", b"bytes", 7, None)
         first_fault(fields)
+        read_head(head, 1000, 10)
         start_request(fields[0][0], fields[0][1], fields[1][1])
         with pytest.raises(ValueError, match="name"):
             add_lines(b"", odd, b"")

@@ -7,6 +7,7 @@
 #include <Python.h>
 
 #include "src/field.h"
+#include "src/head.h"
 
 /* Of one list, or of a tuple; a reference to it is held. */
 typedef struct {
@@ -235,9 +236,26 @@ static PyObject *pack_record(PyObject *module, PyObject *const *args, Py_ssize_t
   return packed;
 }
 
+static PyObject *read_head(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  snt_text data;
+  snt_head head;
+  if (count != 3 || !read_text(args[0], &data)) {
+    PyErr_SetString(PyExc_TypeError, "read_head(data: bytes, most_bytes: int, most_fields: int)");
+    return NULL;
+  }
+  Py_ssize_t bytes = PyLong_AsSsize_t(args[1]), fields = PyLong_AsSsize_t(args[2]);
+  if ((bytes < 0 || fields < 0) && PyErr_Occurred()) return NULL;
+  if ((Py_ssize_t)data.length > bytes) data.length = bytes > 0 ? (size_t)bytes : 0;
+  if (!snt_read_head(data, &head) || (Py_ssize_t)head.fields > fields) Py_RETURN_NONE;
+  return Py_BuildValue("(ny#O)", (Py_ssize_t)head.length, (const char *)head.method.bytes, (Py_ssize_t)head.method.length,
+                       head.http11 ? Py_True : Py_False);
+}
+
 static PyMethodDef functions[] = {
     {"add_lines", (PyCFunction)(void (*)(void))add_lines, METH_FASTCALL, NULL},
     {"start_request", (PyCFunction)(void (*)(void))start_request, METH_FASTCALL, NULL},
+    {"read_head", (PyCFunction)(void (*)(void))read_head, METH_FASTCALL, NULL},
     {"first_fault", first_fault, METH_O, NULL},
     {"pack_record", (PyCFunction)(void (*)(void))pack_record, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},

@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-static bool is_symbol(uint8_t byte) { return memchr("-!#$%&'*+.^_`|~", byte, 15) != NULL; }
+/* One bit for each byte: letters, digits and -!#$%&'*+.^_`|~ */
+static const uint64_t TOKEN_BYTES[4] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0};
 
 bool snt_is_token(snt_text text) {
-  for (size_t i = 0; i < text.length; i++) {
-    uint8_t byte = text.bytes[i];
-    bool is_letter = (uint8_t)((byte | 0x20) - 'a') < 26, is_digit = (uint8_t)(byte - '0') < 10;
-    if (!is_letter && !is_digit && !is_symbol(byte)) return false;
-  }
+  for (size_t i = 0; i < text.length; i++)
+    if (!(TOKEN_BYTES[text.bytes[i] >> 6] >> (text.bytes[i] & 63) & 1)) return false;
   return text.length > 0;
 }
 

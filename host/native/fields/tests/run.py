@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SANITIZERS = {"test_field": ["address,undefined"]}
+SOURCES = [HERE.parent / "src" / name for name in ("field.c", "head.c")]
+SANITIZERS = {"test_field": ["address,undefined"], "test_head": ["address,undefined"]}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":
-    sys.exit(testing["run_tests"](sys.argv[1:], SANITIZERS, HERE, {"": [HERE.parent / "src" / "field.c"]}, []))
+    sys.exit(testing["run_tests"](sys.argv[1:], SANITIZERS, HERE, {"": SOURCES}, []))

@@ -2,10 +2,11 @@
 
 Rule 1: What becomes of a head depends on the byte stream alone, never on how it was cut into reads. A head ends at its
         first empty line, bare line feeds included; the request line is judged first, then the size, then the fields.
-Rule 2: One pattern accepts (`HEAD`). Whatever it does not match is refused by name; nothing is repaired. The one
-        exception is what RFC 9112 2.2 asks for: a single CRLF before the request line is skipped.
-Rule 3: llhttp parses what the pattern accepted and must agree. It alone is lenient about Transfer-Encoding on HTTP/1.0,
-        `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
+Rule 2: One function accepts (`read_head`, in C): lines ended by CR LF, of which the first is `_REQUEST_LINE`, the last
+        is empty and all between them are `FIELD`s. Whatever it does not accept is refused by name; nothing is repaired.
+        The one exception is what RFC 9112 2.2 asks for: a single CRLF before the request line is skipped.
+Rule 3: llhttp parses what that function accepted and must agree. It alone is lenient about Transfer-Encoding on
+        HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
 Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one `chunked`, or none.
 Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.
 """
@@ -16,15 +17,15 @@ import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
+from sentinel_host.fields import read_head
 from sentinel_host.http.lane.limits import LimitExceeded
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-# RFC 9110 5.5: visible ASCII, obs-text, space and tab; so no NUL, no control character, no bare CR or LF.
-FIELD_LINE: Final = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
 # Visible ASCII without '#': RFC 9112 3.2 has no fragment in any form of the target.
 TARGET: Final = rb"[!\"$-~]++"
 
-HEAD: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\r\n(?:" + FIELD_LINE + rb")*+\r\n")
+# RFC 9110 5.5: visible ASCII, obs-text, space and tab; so no NUL, no control character, no bare CR or LF.
+FIELD_LINE: Final = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
 FIELD: Final = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
 _REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.[01]\r\n")
 _OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\.[0-9]++)?\r\n")
@@ -111,7 +112,8 @@ def _only_chunked(value: bytes) -> None:
 def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | None:
     """Why the head at the start of ``data`` is refused; None when there is nothing to say before more bytes come.
 
-    Slow and exact, for heads that `HEAD` did not accept at once: cut into reads, too large, malformed, wrongly framed.
+    Slow and exact, for heads that `read_head` did not accept at once: cut into reads, too large, malformed, wrongly
+    framed.
     """
     line_end = data.find(b"\n", 0, head_bytes) + 1
     if not line_end:
@@ -125,7 +127,7 @@ def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | No
     head = data[: end.end()]
     if head.count(b"\n") - 2 > header_count:
         return LimitExceeded("header_count", "too many header fields", 431)
-    if HEAD.fullmatch(head) is None:
+    if read_head(head, len(head), len(head)) is None:
         return ClientError(_field_fault(head[line_end:]))
     fields = [(name.lower(), value.strip()) for name, value in FIELD.findall(head, line_end)]
     try:

@@ -1,4 +1,4 @@
-"""The one module that holds httptools: a head that the raw pattern accepted becomes fields and framing.
+"""The one module that holds httptools: a head whose bytes were accepted becomes fields and framing.
 
 A parser lives for one head: no state of one request, or of what llhttp makes of ``Proxy-Connection: close``, can reach
 the next, and none waits for a body that is counted elsewhere. Making one costs 0.3 µs.

@@ -17,11 +17,12 @@ from math import inf
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
+from sentinel_host.fields import read_head
 from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections, Listener
 from sentinel_host.http.lane.ending import RECENT, EndingSide
 from sentinel_host.http.lane.exchange import Exchange
-from sentinel_host.http.lane.head import CHUNKED, HEAD, METHODS, refusal
+from sentinel_host.http.lane.head import CHUNKED, METHODS, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.llhttp import RequestHead
 from sentinel_host.http.lane.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
@@ -128,18 +129,16 @@ class LaneProtocol(EndingSide):
 
     def _take_head(self, data: bytes) -> None:
         limits = self.connections.limits
-        end = data.find(b"\r\n\r\n") + 4
-        if 3 < end <= limits.head_bytes:
-            if end == len(data):
-                head, rest = data, b""
-            else:
-                head, rest = data[:end], data[end:]
-            match = HEAD.fullmatch(head)
-            if match is not None:
-                method = METHODS.get(match[1])
-                if method is not None and head.count(b"\r\n") <= limits.header_count + 2:
-                    self._request(head, method, match[3] == b"1", rest)
-                    return
+        found = read_head(data, limits.head_bytes, limits.header_count)
+        if found is not None:
+            end, name, http11 = found
+            method = METHODS.get(name)
+            if method is not None:
+                if end == len(data):
+                    self._request(data, method, http11, b"")
+                else:
+                    self._request(data[:end], method, http11, data[end:])
+                return
         self._take_odd_head(data)
 
     def _take_odd_head(self, data: bytes) -> None:
