@@ -44,7 +44,14 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     compiled = {name for name in names if name.endswith(".so")}
     modules = {
         f"sentinel_host/{name}"
-        for name in ("fields/_fields", "kv/_store", "limiter/_table", "native/_calls", "native/_native")
+        for name in (
+            "fields/_fields",
+            "http/upstream/_quiet",
+            "kv/_store",
+            "limiter/_table",
+            "native/_calls",
+            "native/_native",
+        )
     }
     assert {name.split(".")[0] for name in compiled} == modules
     host = source / "host"

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
+from sentinel_host.http.upstream._quiet import is_quiet
 from sentinel_host.http.upstream.chunked import MalformedBody
 from sentinel_host.http.upstream.head import MalformedHead
 from sentinel_host.http.upstream.reading import ReadingSide
@@ -45,13 +45,13 @@ class Connection(ReadingSide):
     ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer, and
     ``unsent`` where it died before a byte of the request."""
 
-    __slots__ = ("_held", "_poller", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
+    __slots__ = ("_descriptor", "_held", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
 
     def __init__(self, pool: UpstreamPool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(pool, loop)
         self._unsent = 0
         self._held = b""
-        self._poller = select.poll()
+        self._descriptor = -1
         self._writable: asyncio.Future[None] | None = None
         self.write_paused = False
         self.used = False
@@ -84,7 +84,7 @@ class Connection(ReadingSide):
             return
         response = self._response
         assert response is not None
-        if self._transport.is_closing() or (self.used and self._poller.poll(0)):
+        if self._transport.is_closing() or (self.used and not is_quiet(self._descriptor)):
             self._stay_behind()
             return
         self._held = b""
@@ -159,7 +159,7 @@ class Connection(ReadingSide):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._descriptor = transport.get_extra_info("socket").fileno()
 
     def pause_writing(self) -> None:
         self.write_paused = True
