@@ -90,6 +90,7 @@ class Http2Protocol(ReceivingSide):
 
     def eof_received(self) -> bool:
         """HTTP/2 knows no half-closed connection: a peer that stops sending can open no window any more."""
+        self.flush()
         return False
 
     # Requests.
