@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "../src/log.h"
@@ -73,6 +74,46 @@ static void every_byte_is_plain_or_not(void) {
   }
 }
 
+/* Texts are looked at in words of eight bytes. */
+static void every_place_in_a_text_counts(void) {
+  static const char specials[] = "\"\\\x1f\x7f\x80\xa2\xdc\xff";
+  for (size_t length = 0; length <= 34; length++) {
+    char message[64], expected[256];
+    memset(message, 'a', length);
+    message[length] = 0;
+    write_line(0, "g", "r", message);
+    drain();
+    sprintf(expected, START "\"trace\",\"guest\":\"g\",\"request_id\":\"r\",\"message\":\"%s\"}\n", message);
+    CHECK(renders(expected) && offset == size);
+    for (size_t place = 0; place < length; place++) {
+      for (const char *special = specials; *special != 0; special++) {
+        message[place] = *special;
+        write_line(0, "g", "r", message);
+        drain();
+        bool escaped = *special == '"' || *special == '\\';
+        sprintf(expected, START "\"trace\",\"guest\":\"g\",\"request_id\":\"r\",\"message\":\"%.*s\\%s\"}\n", (int)place,
+                message, message + place);
+        CHECK(renders(escaped ? expected : "") && offset == (escaped ? size : 0));
+        message[place] = 'a';
+      }
+    }
+  }
+}
+
+static void runs_lie_between_escapes(void) {
+  for (size_t run = 0; run <= 17; run++) {
+    char message[64], expected[256], plain[18];
+    memset(plain, ' ', run);
+    plain[run] = 0;
+    sprintf(message, "%s\"%s\\%s", plain, plain, plain);
+    write_line(0, "g", "r", message);
+    drain();
+    sprintf(expected, START "\"trace\",\"guest\":\"g\",\"request_id\":\"r\",\"message\":\"%s\\\"%s\\\\%s\"}\n", plain, plain,
+            plain);
+    CHECK(renders(expected) && offset == size);
+  }
+}
+
 static void it_stops_before_what_is_not_plain(void) {
   static const char *const odd[][3] = {{"g", "r", "line\n"}, {"g", "r", "\xc3\xbc"}, {"g", "\x7f", "m"}, {"\x1b", "r", "m"}};
   for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
@@ -124,6 +165,8 @@ int main(void) {
   RUN(a_line_is_an_object);
   RUN(quotes_and_backslashes_are_escaped);
   RUN(every_byte_is_plain_or_not);
+  RUN(every_place_in_a_text_counts);
+  RUN(runs_lie_between_escapes);
   RUN(it_stops_before_what_is_not_plain);
   RUN(lines_below_a_level_are_passed_over);
   RUN(nothing_is_written_beyond_the_room);

@@ -28,6 +28,9 @@ const SET: u8 = 0;
 const APPEND: u8 = 1;
 const REMOVE: u8 = 2;
 
+/// What the few changes that guests usually make take: growing step by step costs more than making them.
+const ROOM: usize = 128;
+
 impl HeaderEdits {
     /// No changes.
     pub const fn new() -> Self {
@@ -69,12 +72,18 @@ impl HeaderEdits {
     fn put(&mut self, case: u8, name: &str, value: Option<&[u8]>) {
         self.count += 1;
         let out = &mut self.encoded;
-        out.reserve(name.len() + value.map_or(0, <[u8]>::len) + 12);
+        let least = if out.capacity() == 0 { ROOM } else { 0 };
+        out.reserve(least.max(name.len() + value.map_or(0, <[u8]>::len) + 12));
         out.extend([0x92, case]);
         match value {
             Some(value) => put_header(out, name, value),
             None => put_name(out, name),
         }
+    }
+
+    /// The size of what `encode` writes, for up to 15 changes.
+    fn size(&self) -> usize {
+        1 + self.encoded.len()
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -84,10 +93,12 @@ impl HeaderEdits {
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {
-    let length = name.len();
     wire::put_str(out, name);
-    let start = out.len() - length;
-    out[start..].make_ascii_lowercase();
+    // The bytes of a name in lower case all have this bit, and a capital has not.
+    if name.bytes().fold(0x20, |common, byte| common & byte) == 0 {
+        let start = out.len() - name.len();
+        out[start..].make_ascii_lowercase();
+    }
 }
 
 pub(crate) fn put_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -194,9 +205,20 @@ impl RequestEdits {
         changed.iter().rposition(|&changed| changed).map_or(0, |last| last as u32 + 1)
     }
 
+    /// As case 0, `continue`, of `request-action`, or `nil` when nothing changes.
+    pub(crate) fn encode_answer(&self) -> Vec<u8> {
+        if self.is_empty() {
+            return vec![NIL];
+        }
+        // Just what changes to header fields take: what is left over, the bindings would give back.
+        let mut out = Vec::with_capacity(3 + self.headers.size() + self.context.len());
+        out.extend([0x92, 0]);
+        self.encode(&mut out);
+        out
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let fields = self.fields();
-        out.reserve(self.headers.encoded.len() + self.context.len() + 32);
         wire::put_array(out, fields);
         for field in 0..fields {
             match field {
@@ -234,9 +256,19 @@ impl ResponseEdits {
         changed.iter().rposition(|&changed| changed).map_or(0, |last| last as u32 + 1)
     }
 
+    /// As case 0, `continue`, of `response-action`, or `nil` when nothing changes.
+    pub(crate) fn encode_answer(&self) -> Vec<u8> {
+        if self.is_empty() {
+            return vec![NIL];
+        }
+        let mut out = Vec::with_capacity(3 + self.headers.size());
+        out.extend([0x92, 0]);
+        self.encode(&mut out);
+        out
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let fields = self.fields();
-        out.reserve(self.headers.encoded.len() + 16);
         wire::put_array(out, fields);
         for field in 0..fields {
             match (field, self.status) {

@@ -58,7 +58,8 @@ impl<'a> Headers<'a> {
 }
 
 fn same_name(field: &[u8], name: &str) -> bool {
-    field.len() == name.len() && field.eq_ignore_ascii_case(name.as_bytes())
+    // Fields arrive in lower case, and that is how nearly every name is written.
+    field == name.as_bytes() || field.eq_ignore_ascii_case(name.as_bytes())
 }
 
 struct RawHeaders<'a> {

@@ -8,15 +8,17 @@ use crate::context;
 use crate::edits::{edited, BodyMode, HeaderEdits, RequestEdits};
 use crate::headers::Headers;
 use crate::response::Response;
-use crate::wire::{Malformed, Reader, NIL};
+use crate::wire::{Malformed, Reader};
+
+const AS_AGREED: &str = "the host's request-head is as the contract says";
 
 /// A request's head as it reached this guest. Everything borrows from the payload; what stands behind the header
-/// fields is decoded when it is asked for.
+/// fields is decoded, and that text is UTF-8 is checked, when it is asked for: most guests look at little of it.
 #[derive(Debug)]
 pub struct RequestHead<'a> {
-    method: &'a str,
-    path: &'a str,
-    query: Option<&'a str>,
+    method: &'a [u8],
+    path: &'a [u8],
+    query: Option<&'a [u8]>,
     headers: Headers<'a>,
     behind_headers: Cell<Option<Reader<'a>>>,
 }
@@ -28,9 +30,9 @@ impl<'a> RequestHead<'a> {
             return Err(Malformed);
         }
         Ok(Self {
-            method: reader.str()?,
-            path: reader.str()?,
-            query: reader.option(Reader::str)?,
+            method: reader.text()?,
+            path: reader.text()?,
+            query: reader.option(Reader::text)?,
             headers: Headers::read(&mut reader)?,
             behind_headers: Cell::new(None),
         })
@@ -38,17 +40,17 @@ impl<'a> RequestHead<'a> {
 
     /// The method, case as sent, for example `GET`.
     pub fn method(&self) -> &'a str {
-        self.method
+        text(self.method)
     }
 
     /// The canonical path, percent-encoded where needed, without the query; begins with `/`, or is `*` for `OPTIONS *`.
     pub fn path(&self) -> &'a str {
-        self.path
+        text(self.path)
     }
 
     /// What follows the first `?` of the target; `None` when there was no `?`.
     pub fn query(&self) -> Option<&'a str> {
-        self.query
+        self.query.map(text)
     }
 
     /// The end-to-end header fields in the order of arrival.
@@ -101,8 +103,12 @@ impl<'a> RequestHead<'a> {
             reader.skip(field)?;
             reader.str()
         };
-        read().expect("the host's request-head is as the contract says")
+        read().expect(AS_AGREED)
     }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect(AS_AGREED)
 }
 
 /// A request on its way to the upstream. Reading shows it with the edits made so far; [`head`](Self::head) shows it as
@@ -119,7 +125,7 @@ impl<'a> Request<'a> {
     /// # Panics
     /// If it is not one.
     pub fn decode(payload: &'a [u8]) -> Self {
-        let head = RequestHead::read(payload).expect("the host's request-head is as the contract says");
+        let head = RequestHead::read(payload).expect(AS_AGREED);
         Self { head, edits: RequestEdits::default() }
     }
 
@@ -130,19 +136,19 @@ impl<'a> Request<'a> {
 
     /// The method, for example `GET`.
     pub fn method(&self) -> &str {
-        self.edits.method.as_deref().unwrap_or(self.head.method)
+        self.edits.method.as_deref().unwrap_or_else(|| self.head.method())
     }
 
     /// The path; see [`RequestHead::path`].
     pub fn path(&self) -> &str {
-        self.edits.path.as_deref().unwrap_or(self.head.path)
+        self.edits.path.as_deref().unwrap_or_else(|| self.head.path())
     }
 
     /// The query without `?`, or `None`.
     pub fn query(&self) -> Option<&str> {
         match &self.edits.query {
             Some(query) => Some(query.as_str()).filter(|query| !query.is_empty()),
-            None => self.head.query,
+            None => self.head.query(),
         }
     }
 
@@ -255,12 +261,7 @@ impl<'a> Request<'a> {
 
     /// The bytes that answer `on-request`: a `request-action`, or `nil` when nothing changes.
     pub fn into_answer(self) -> Vec<u8> {
-        if self.edits.is_empty() {
-            return vec![NIL];
-        }
-        let mut out = vec![0x92, 0];
-        self.edits.encode(&mut out);
-        out
+        self.edits.encode_answer()
     }
 
     /// The bytes that answer `on-request` with a response; the context goes with it, all other edits are dropped.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::context;
 use crate::edits::{edited, put_header, BodyMode, HeaderEdits, ResponseEdits};
 use crate::headers::Headers;
-use crate::wire::{self, Malformed, Reader, NIL};
+use crate::wire::{self, Malformed, Reader};
 
 /// A response made by a guest.
 ///
@@ -243,11 +243,6 @@ impl<'a> IncomingResponse<'a> {
 
     /// The bytes that answer `on-response`: a `response-action`, or `nil` when nothing changes.
     pub fn into_answer(self) -> Vec<u8> {
-        if self.edits.is_empty() {
-            return vec![NIL];
-        }
-        let mut out = vec![0x92, 0];
-        self.edits.encode(&mut out);
-        out
+        self.edits.encode_answer()
     }
 }

@@ -51,8 +51,21 @@ impl<'a> Reader<'a> {
         Ok(first)
     }
 
+    #[inline]
+    fn bytes<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH], Malformed> {
+        let (&taken, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A number of 1, 2, 4 or 8 bytes.
     fn big_endian(&mut self, length: usize) -> Result<u64, Malformed> {
-        Ok(self.take(length)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+        Ok(match length {
+            1 => self.byte()?.into(),
+            2 => u16::from_be_bytes(self.bytes()?).into(),
+            4 => u32::from_be_bytes(self.bytes()?).into(),
+            _ => u64::from_be_bytes(self.bytes()?),
+        })
     }
 
     fn sized(&mut self, length_bytes: usize) -> Result<&'a [u8], Malformed> {
@@ -111,10 +124,16 @@ impl<'a> Reader<'a> {
     /// The bytes of a str, which are not checked to be UTF-8.
     #[inline]
     pub fn text(&mut self) -> Result<&'a [u8], Malformed> {
-        if let [marker @ 0xa0..=0xbf, rest @ ..] = self.rest {
-            self.rest = rest;
-            return self.take((marker & 0x1f).into());
-        }
+        let (length, rest) = match self.rest {
+            [marker @ 0xa0..=0xbf, rest @ ..] => (marker & 0x1f, rest),
+            [0xd9, length, rest @ ..] => (*length, rest),
+            _ => return self.long_text(),
+        };
+        self.rest = rest;
+        self.take(length.into())
+    }
+
+    fn long_text(&mut self) -> Result<&'a [u8], Malformed> {
         match self.token()? {
             Token::Str(text) => Ok(text),
             _ => Err(Malformed),
@@ -138,6 +157,16 @@ impl<'a> Reader<'a> {
     }
 
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
+        let (value, rest) = match *self.rest {
+            [value @ ..=0x7f, ref rest @ ..] | [0xcc, value, ref rest @ ..] => (value.into(), rest),
+            [0xcd, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
+            _ => return self.large_unsigned(),
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+
+    fn large_unsigned(&mut self) -> Result<u64, Malformed> {
         match self.token()? {
             Token::Unsigned(value) => Ok(value),
             Token::Signed(value) => value.try_into().map_err(|_| Malformed),
