@@ -1,9 +1,9 @@
 """The part of the packaging that pyproject.toml cannot say: what is compiled.
 
-Three modules are C behind cffi; three are extensions, for what cffi cannot do, Python's lists, and where it costs too
-much, guests' hooks and a question to a socket. `HOT_PATH` is Python that every request runs through: mypyc compiles it,
-by the types that it has anyway. The same files run uncompiled too, and do so from a working tree: `pip install
---editable` leaves them as they are, so that no edit is hidden behind an earlier build, and so does
+Three modules are C behind cffi; four are extensions, for what cffi cannot do, Python's lists, and where it costs too
+much: guests' hooks, a check of a limit, a question to a socket. `HOT_PATH` is Python that every request runs through:
+mypyc compiles it, by the types that it has anyway. The same files run uncompiled too, and do so from a working tree:
+`pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build, and so does
 ``SENTINEL_COMPILE=0``. RATIONALE.md, "Compiled Python", has the figures.
 """
 
@@ -32,6 +32,11 @@ CALLS = Extension(
 QUIET = Extension(
     "sentinel_host.http.upstream._quiet",
     ["host/native/quiet/module.c"],
+    extra_compile_args=FIELDS.extra_compile_args,
+)
+CHECK = Extension(
+    "sentinel_host.limiter._check",
+    ["host/native/limiter/module.c", "host/native/limiter/src/state.c"],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 HOT_PATH = (
@@ -124,5 +129,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, QUIET, *compiled()],
+        ext_modules=[FIELDS, CALLS, QUIET, CHECK, *compiled()],
     )

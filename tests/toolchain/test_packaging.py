@@ -48,6 +48,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
             "fields/_fields",
             "http/upstream/_quiet",
             "kv/_store",
+            "limiter/_check",
             "limiter/_table",
             "native/_calls",
             "native/_native",

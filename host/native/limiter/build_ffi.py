@@ -18,7 +18,7 @@ building = runpy.run_path(str(Path(__file__).resolve().parents[1] / "building.py
 
 def make_builder(root: str) -> Any:
     """The builder for sources below ``root``, absolute or relative to where the compiler will run."""
-    return building["make_builder"](root, MODULE, "limiter", ["limiter/src/*.c"], POSIX)
+    return building["make_builder"](root, MODULE, "limiter", ["limiter/src/limiter.c", "limiter/src/siphash.c"], POSIX)
 
 
 # setuptools wants paths relative to setup.py, three folders up.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sentinel_host.config import LimitConfig
 from sentinel_host.gateway.stats import LimitCounts
 from sentinel_host.limiter import (
+    AddressKeys,
     Algorithm,
     Checked,
     KeyFunction,
@@ -64,7 +65,7 @@ async def share(counters: Counters, url: str) -> None:
 class RouteLimit:
     """One configured limit on one route."""
 
-    __slots__ = ("_key", "_limit", "_plan_header", "_plans", "counts", "shadow", "strict")
+    __slots__ = ("_addresses", "_key", "_limit", "_plan_header", "_plans", "counts", "shadow", "strict")
 
     def __init__(self, config: LimitConfig, route: str, counts: LimitCounts, ipv6_prefix: int) -> None:
         def limit(requests: int) -> Limit:
@@ -83,13 +84,16 @@ class RouteLimit:
         self.shadow = config.shadow
         self.strict = config.consistency == "strict"
         self._key: KeyFunction = key_function(parts, ipv6_prefix)
+        # The usual key, without the call of a function that may be any.
+        self._addresses = AddressKeys(ipv6_prefix) if parts == ["client-ip"] else None
         self._limit = limit(config.requests)
         self._plan_header = (config.plan_header or "").encode("ascii")
         self._plans = {plan.encode(): limit(requests) for plan, requests in config.plans.items()}
 
     def check(self, table: SharedTable, store: LimitStore | None, head: RequestHead) -> Checked:
         """Count the request; the number is negative when it is refused. Other machines learn of it later."""
-        limit, key = self._limit_of(head), self._key(head)
+        limit = self._limit_of(head)
+        key = self._key(head) if self._addresses is None else self._addresses.of(head.client)
         packed = table.check(limit, key)
         if store is not None and limit.algorithm is Algorithm.FIXED_WINDOW:
             store.count(limit, key, packed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest
-from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, KeyFunction, address_key, key_function
+from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, AddressKeys, KeyFunction, address_key, key_function
 from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow, Verdict
 from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
 
@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT_SLOTS",
     "MAX_REQUESTS",
     "MAX_WINDOW",
+    "AddressKeys",
     "Algorithm",
     "Checked",
     "KeyFunction",

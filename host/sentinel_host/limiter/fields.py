@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from sentinel_host.limiter._check import state_member
 from sentinel_host.limiter.limit import Limit
 from sentinel_host.messages import Headers
 
@@ -45,10 +46,11 @@ def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers
     headers: Headers
     if style is _DRAFT:
         limit, packed = checked[0]
-        policy, state = limit.policy, _state(limit, packed)
+        policy, state = limit.policy, state_member(limit.quoted_name, packed)
         for index in range(1, len(checked)):
             limit, packed = checked[index]
-            policy, state = policy + b", " + limit.policy, state + b", " + _state(limit, packed)
+            policy += b", " + limit.policy
+            state += b", " + state_member(limit.quoted_name, packed)
         headers = [(b"ratelimit-policy", policy), (b"ratelimit", state)]
     elif style is Style.LEGACY:
         limit, packed = strictest(checked)
@@ -67,10 +69,6 @@ def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers
     if wait >= 0:
         headers.append((b"retry-after", b"%d" % wait))
     return headers
-
-
-def _state(limit: Limit, packed: int) -> bytes:
-    return b"%b;r=%d;t=%d" % (limit.quoted_name, packed >> 32 & 0xFFFFFF, _seconds(packed))
 
 
 def _seconds(packed: int) -> int:

@@ -18,6 +18,7 @@ KeyFunction = Callable[[RequestHead], bytes]
 DEFAULT_IPV6_PREFIX: Final = 64
 """One customer's network, at least: RFC 6177 and RFC 4291 section 2.5.4 give a site a /64 or more."""
 
+_KEPT: Final = 4096
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
@@ -40,6 +41,29 @@ def address_key(address: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> bytes:
     if bits == 0:
         return b"6" + packed[:whole]
     return b"6" + packed[:whole] + bytes((packed[whole] & 0xFF00 >> bits & 0xFF,))
+
+
+class AddressKeys:
+    """`address_key` with what it said kept: most requests come from few clients.
+
+    The table, not this, bounds how many are told apart.
+    """
+
+    __slots__ = ("_ipv6_prefix", "_keys")
+
+    def __init__(self, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> None:
+        self._ipv6_prefix = ipv6_prefix
+        self._keys: dict[str, bytes] = {}
+
+    def of(self, address: str) -> bytes:
+        """The key of a client address."""
+        key = self._keys.get(address)
+        if key is None:
+            if len(self._keys) >= _KEPT:
+                # All at once: to drop the least recently used would take note of every use.
+                self._keys.clear()
+            key = self._keys[address] = address_key(address, self._ipv6_prefix)
+        return key
 
 
 def key_function(parts: Sequence[str], ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> KeyFunction:
@@ -67,9 +91,8 @@ def key_function(parts: Sequence[str], ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -
 
 def _part(part: str, ipv6_prefix: int) -> KeyFunction:
     if part == "client-ip":
-        # Most requests come from few clients; the table, not this cache, bounds how many are told apart.
-        key = functools.lru_cache(4096)(functools.partial(address_key, ipv6_prefix=ipv6_prefix))
-        return lambda head: key(head.client)
+        addresses = AddressKeys(ipv6_prefix)
+        return lambda head: addresses.of(head.client)
     if part == "route":
         return lambda head: head.route.encode()
     if part == "host":

@@ -70,6 +70,8 @@ class Limit:
     identity: bytes = field(init=False, repr=False, compare=False)
     """Eight bytes that stand for the counters."""
     native: NativeLimit = field(init=False, repr=False, compare=False)
+    native_bytes: bytes = field(init=False, repr=False, compare=False)
+    """A copy of ``native``, for who does not go through cffi."""
     quoted_name: bytes = field(init=False, repr=False, compare=False)
     """The name as a String of structured fields (RFC 9651 section 3.3.3)."""
     policy: bytes = field(init=False, repr=False, compare=False)
@@ -88,7 +90,7 @@ class Limit:
         parts = (self.scope, self.name, self.algorithm.value, str(window_ms))
         text = b"".join(b"%d:%b" % (len(part.encode()), part.encode()) for part in parts)
         identity = hashlib.blake2b(text, digest_size=8).digest()
-        native = {
+        numbers = {
             "id": int.from_bytes(identity, "little"),
             "requests": self.requests,
             "window_ms": window_ms,
@@ -97,7 +99,9 @@ class Limit:
         }
         object.__setattr__(self, "window_ms", window_ms)
         object.__setattr__(self, "identity", identity)
-        object.__setattr__(self, "native", ffi.new("snt_limit *", native))
+        native: NativeLimit = ffi.new("snt_limit *", numbers)
+        object.__setattr__(self, "native", native)
+        object.__setattr__(self, "native_bytes", bytes(ffi.buffer(native)))
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
         quoted_name = f'"{escaped}"'
         object.__setattr__(self, "quoted_name", quoted_name.encode())

@@ -15,6 +15,7 @@ import time
 from typing import Final
 
 from sentinel_host.errors import SentinelError
+from sentinel_host.limiter._check import Check
 from sentinel_host.limiter._table import ffi, lib
 from sentinel_host.limiter.limit import Limit
 from sentinel_host.shared_memory import create_sealed
@@ -22,14 +23,14 @@ from sentinel_host.shared_memory import create_sealed
 DEFAULT_SLOTS: Final = 262_144
 """4 MiB. Up to two thirds of it, 175,000 keys live at a time, every key finds its slot."""
 
-_check = lib.snt_limit_check
-_check_now = lib.snt_limit_check_now
+_check_at = lib.snt_limit_check
+_CHECK_NOW: Final = int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_limit_check_now")))
 
 
 class SharedTable:
     """Counters for every key of every limit, shared between processes."""
 
-    __slots__ = ("_memory", "_pointer", "_table", "fd")
+    __slots__ = ("_check", "_memory", "_pointer", "_table", "fd")
 
     def __init__(self, fd: int, secret: tuple[int, int] | None, slots: int) -> None:
         """Use `create` or `attach`."""
@@ -44,6 +45,7 @@ class SharedTable:
             if self._table == ffi.NULL:
                 self._unmap()
                 raise SentinelError("the shared memory is not a limiter's table of this version")
+        self._check: Check | None = Check(_CHECK_NOW, int(ffi.cast("uintptr_t", self._table)))
 
     @classmethod
     def create(cls, slots: int = DEFAULT_SLOTS) -> SharedTable:
@@ -68,11 +70,12 @@ class SharedTable:
 
     def check(self, limit: Limit, key: bytes) -> int:
         """Count one request of ``key``; negative when it is refused, and `Verdict.of` says the rest."""
-        return _check_now(self._table, limit.native, key, len(key))
+        assert self._check is not None
+        return self._check(limit.native_bytes, key)
 
     def check_at(self, limit: Limit, key: bytes, now: int) -> int:
         """`check` at a time of the caller's: nanoseconds of one clock that never runs backwards."""
-        return _check(self._table, limit.native, key, len(key), now)
+        return _check_at(self._table, limit.native, key, len(key), now)
 
     def learn(self, limit: Limit, key: bytes, used: int, left_ms: int, now: int | None = None) -> bool:
         """Raise a key's fixed window to at least ``used`` requests, and let it end ``left_ms`` from now.
@@ -98,6 +101,7 @@ class SharedTable:
 
     def close(self) -> None:
         """Unmap the table and close its descriptor; the table may not be used any more."""
+        self._check = None
         self._table = ffi.NULL
         self._unmap()
         os.close(self.fd)

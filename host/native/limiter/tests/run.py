@@ -17,6 +17,7 @@ SOURCES = sorted((HERE.parent / "src").glob("*.c"))
 FLAGS = ["-mcx16"] if platform.machine() == "x86_64" else []
 SANITIZERS = {
     "test_siphash": ["address,undefined"],
+    "test_state": ["address,undefined"],
     "test_limiter": ["address,undefined"],
     # It switches stacks, which the address sanitizer does not follow.
     "test_schedules": ["undefined"],

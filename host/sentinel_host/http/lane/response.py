@@ -61,12 +61,11 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
     Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated Content-Length.
     """
     line = _FINAL.get(status) or status_line(status)
-    kept = []
+    fields = headers if type(headers) is list else list(headers)
     length = -1
-    dated = close = False
+    dated = close = dropped = False
     kinds = _KINDS
-    for pair in headers:
-        name, value = pair
+    for name, value in fields:
         kind = kinds.get(name)
         if kind is None:
             kind = _kind(name)
@@ -75,15 +74,17 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
                 if length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                     raise ValueError(f"malformed or repeated content-length {value!r}")
                 length = int(value)
-                if status == 204:  # RFC 9110 8.6
-                    continue
+                dropped = dropped or status == 204
             elif kind == _DATE:
                 dated = True
             else:
                 close = close or (kind == _CONNECTION and b"close" in value.lower())
-                continue
-        kept.append(pair)
-    return add_lines(line, kept, b""), length, dated, close
+                dropped = True
+    if dropped:
+        # A 204 has no length: RFC 9110 8.6.
+        kept = (_PLAIN, _DATE) if status == 204 else (_PLAIN, _DATE, _LENGTH_FIELD)
+        fields = [pair for pair in fields if _kind(pair[0]) in kept]
+    return add_lines(line, fields, b""), length, dated, close
 
 
 def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
