@@ -32,42 +32,15 @@ static uint8_t *put(uint8_t *to, const char *text, size_t length) {
   return to + length;
 }
 
-#define EACH UINT64_C(0x0101010101010101)
-
-/* Whether any of a word's bytes is below a limit, of 128 at most: the subtraction sets the highest bit of the first. */
-static bool has_below(uint64_t word, uint64_t limit) { return ((word - EACH * limit) & ~word & EACH << 7) != 0; }
-
-static bool has(uint64_t word, uint64_t byte) { return has_below(word ^ EACH * byte, 1); }
-
-/* Whether all of a word's bytes are PLAIN. */
-static bool is_plain(uint64_t word) {
-  return (word & EACH << 7) == 0 && !has_below(word, ' ') && !has(word, '"') && !has(word, '\\') && !has(word, 0x7f);
-}
-
-/* How many bytes from here on are PLAIN; words at a time, as nearly all are. */
-static size_t plain_run(const uint8_t *from, size_t length) {
-  size_t run = 0;
-  for (uint64_t word; length - run >= sizeof word; run += sizeof word) {
-    memcpy(&word, from + run, sizeof word);
-    if (!is_plain(word)) break;
-  }
-  while (run < length && KINDS[from[run]] == PLAIN) run++;
-  return run;
-}
-
 /* A string, which takes at most twice its bytes and two quotes. Returns where it ends, or NULL when it is not plain. */
 static uint8_t *put_string(uint8_t *to, const uint8_t *from, size_t length) {
-  const uint8_t *end = from + length;
   *to++ = '"';
-  for (;;) {
-    size_t run = plain_run(from, (size_t)(end - from));
-    memcpy(to, from, run);
-    to += run;
-    from += run;
-    if (from == end) break;
-    if (KINDS[*from] == OTHER) return NULL;
-    *to++ = '\\';
-    *to++ = *from++;
+  for (const uint8_t *end = from + length; from < end; from++, to++) {
+    if (KINDS[*from] != PLAIN) {
+      if (KINDS[*from] == OTHER) return NULL;
+      *to++ = '\\';
+    }
+    *to = *from;
   }
   *to++ = '"';
   return to;
