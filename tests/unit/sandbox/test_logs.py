@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -23,7 +24,7 @@ from sentinel_host.sandbox.text import readable
 from tests.support.logs import said
 from tests.wat import index
 
-from .conftest import Load
+from .conftest import Load, SyncGuest
 
 UNCUT = Limits(lines=1_000_000)
 
@@ -198,9 +199,10 @@ def test_lines_of_a_start_have_no_request(load: Load, engine: GuestEngine) -> No
 
 
 @pytest.mark.parametrize("name", ['a"b\\', "grün", "x" * 200, "line\nfeed"])
-def test_any_name_is_written_safely(load: Load, engine: GuestEngine, name: str) -> None:
+def test_any_name_is_written_safely(engine: GuestEngine, runner: asyncio.Runner, name: str) -> None:
     """The configuration allows few characters in names. Whoever else loads guests gets whole lines too."""
-    load_artefact(parse_artefact(index.wasm("good/log"), "log"), name, engine).middleware().on_request(b"\x02m", b"r")
+    guest = SyncGuest(load_artefact(parse_artefact(index.wasm("good/log"), "log"), name, engine), runner)
+    guest.middleware().on_request(b"\x02m", "r")
     lines = emitted(engine)
     assert lines.json("trace") == encoded(lines)
     assert json.loads(lines.json("trace"))["guest"] == name[:128]
