@@ -191,6 +191,32 @@ def test_interim_responses_pass(shared_gateway: GatewayProcess, origin: Upstream
 
 
 @only_sentinel
+def test_more_interim_responses_than_nine_pass(shared_gateway: GatewayProcess, origin: Upstream) -> None:
+    """The ninth was a 502, although a server may tell of its progress as often as it likes."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n"
+    origin.handler = answering(hint * 40 + b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
+    with Wire(shared_gateway.public) as client:
+        client.get()
+        assert [client.head().status for _ in range(40)] == [103] * 40
+        assert client.answer().body == b"hello"
+
+
+@only_sentinel
+def test_a_response_with_padded_chunk_sizes_passes_and_a_request_with_them_does_not(
+    shared_gateway: GatewayProcess, origin: Upstream
+) -> None:
+    """The response broke off, where other clients read it."""
+    origin.handler = answering(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5  \r\nhello\r\n6\t \r\n again\r\n0   \r\n\r\n"
+    )
+    assert fetch(shared_gateway.public, "/").body == b"hello again"
+    upload = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5  \r\nhello\r\n0\r\n\r\n"
+    with Wire(shared_gateway.public) as client:
+        client.send(upload)
+        assert client.answer().status == 400
+
+
+@only_sentinel
 def test_a_body_is_asked_for_once_the_chain_wants_it(shared_gateway: GatewayProcess, origin: Upstream) -> None:
     upload = "POST /keys HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
     with Wire(shared_gateway.public) as client:

@@ -126,7 +126,7 @@ BAD = {
     "chunked on 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "101": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
     "101 bare": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-    "endless 1xx": b"HTTP/1.1 102 Processing\r\n\r\n" * 9,
+    "endless 1xx": b"HTTP/1.1 102 Processing\r\n\r\n" * 2622,
     "201 fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n",
     "large head": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 65536,
     "closed at once": b"",
@@ -266,6 +266,32 @@ def test_informational_responses_reach_the_callback(run):
 
     run(main)
     assert seen == [(100, []), (103, [(b"link", b"</a>"), (b"link", b"</b>")])]
+
+
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_informational_responses_are_not_counted(run, bytewise):
+    """The ninth was a 502. RFC 9110 section 15.2 sets no number: what is bounded is their bytes, and the time."""
+    seen = []
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    times = 30 if bytewise else 65536 // len(hint)
+
+    async def script(peer):
+        await peer.head()
+        await (peer.bytewise if bytewise else peer.send)(hint * times + OK)
+        await peer.head()
+        await peer.send(hint * times + OK)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            for _ in range(2):  # what was read counts for its own response only
+                response = await pool.send(get(on_informational=lambda status, headers: seen.append((status, headers))))
+                assert (response.status, await drain(response)) == (200, b"ok")
+            assert upstream.accepted == 1
+            await pool.close()
+
+    run(main)
+    assert seen == [(103, [(b"link", b"</a>")])] * 2 * times
 
 
 @pytest.mark.parametrize("stray", [b"x", b"\r\n", OK], ids=["byte", "CRLF", "response"])

@@ -3,7 +3,9 @@
 Rules:
 1. It knows the exact byte at which the message ends, so that whatever follows can be told from it. llhttp does not say.
 2. A piece of data that fills a received buffer is that buffer; nothing is copied.
-3. No leniency: hexadecimal digits only, CRLF only, no control characters in extensions, bounded lines and trailers.
+3. No leniency but one: hexadecimal digits only, CRLF only, no control characters in extensions, bounded lines and
+   trailers. Spaces and tabs may follow a size, as servers that pad it to a fixed width send them, and as other clients
+   accept them. The grammar has none (RFC 9112 section 7.1), so that a request's are refused, by the lane.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import Final
 MAX_LINE: Final = 4096
 """Bytes of a chunk-size line with its extensions; Go's net/http and hyper allow 4 and 16 KiB."""
 
-_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
-_LINE_BEGUN: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?)?")
+_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_LINE_BEGUN: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,15}[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?")
 
 
 class MalformedBody(Exception):

@@ -29,7 +29,7 @@ class MalformedHead(Exception):
 
 
 class ResponseHead:
-    """One response head. Names are lower-case; ``content_length`` is -1 without the field."""
+    """One response head. Names are lower-case; ``content_length`` is -1 without the field; ``size`` is bytes so far."""
 
     # Defaults live on the class: most heads arrive whole and never differ from them.
     status = 0
@@ -37,7 +37,7 @@ class ResponseHead:
     content_length = -1
     chunked = False
     keep_alive = True
-    _size = 0
+    size = 0
     _begin = b""
     _tail = b""
     _ended = False
@@ -57,10 +57,10 @@ class ResponseHead:
         searched = tail + data if tail else data
         found = searched.find(b"\r\n\r\n")
         end = found + 4 - len(tail) if found >= 0 else len(data)
-        size = self._size + end
+        size = self.size + end
         if size > self._max_bytes:
             raise MalformedHead(f"the response head is larger than {self._max_bytes} bytes")
-        if self._size < 9 and (self._size or not data.startswith(b"HTTP/1.1 ")):
+        if self.size < 9 and (self.size or not data.startswith(b"HTTP/1.1 ")):
             self._check_version(data)
         parser = self._parser
         assert parser is not None
@@ -70,11 +70,11 @@ class ResponseHead:
             # llhttp stops at every 101, which is no fault of the head.
             if not self._ended or parser.get_status_code() != 101:
                 raise MalformedHead(f"the response head is malformed: {error}") from None
+        self.size = size
         if len(self.headers) > MAX_FIELDS:
             raise MalformedHead(f"the response head has more than {MAX_FIELDS} fields")
         if found < 0:
             self._tail = searched[-3:]
-            self._size = size
             return -1
         if not self._ended:
             raise MalformedHead("the response head is malformed")

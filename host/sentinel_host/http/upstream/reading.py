@@ -6,7 +6,7 @@ What becomes of the connection when a response is over, or cannot be read, is fo
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sentinel_host.http.upstream.chunked import ChunkedDecoder
 from sentinel_host.http.upstream.head import MalformedHead, ResponseHead, parse_trailers
@@ -17,9 +17,6 @@ from sentinel_host.http.upstream.upload import Upload
 
 if TYPE_CHECKING:
     from sentinel_host.http.upstream.pool import UpstreamPool
-
-MAX_INFORMATIONAL: Final = 8
-"""1xx responses before the final one; more than Go's net/http client allows (5)."""
 
 
 class ReadingSide:
@@ -123,9 +120,10 @@ class ReadingSide:
     def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
         if head.status == 101:
             raise MalformedHead("it answered 101 to a request that asked for no upgrade")
-        self._informational += 1
-        if self._informational > MAX_INFORMATIONAL:
-            raise MalformedHead(f"more than {MAX_INFORMATIONAL} informational responses")
+        # RFC 9110 section 15.2: any number of them. Together they may take what one head may, and the response's time.
+        self._informational += head.size
+        if self._informational > self._pool.max_head_bytes:
+            raise MalformedHead(f"the informational responses are larger than {self._pool.max_head_bytes} bytes")
         if request.on_informational is not None:
             request.on_informational(head.status, head.headers)
 

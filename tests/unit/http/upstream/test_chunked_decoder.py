@@ -60,7 +60,11 @@ def test_random_bodies_in_random_pieces():
     [
         b"\r\n",
         b" 5\r\nhello\r\n",
-        b"5 \r\nhello\r\n",
+        b"5 5\r\nhello\r\n",
+        b"5 x\r\nhello\r\n",
+        b"5 \n\r\nhello\r\n",
+        b"5\v\r\nhello\r\n",
+        b"5" + b" " * MAX_LINE,
         b"+5\r\nhello\r\n",
         b"0x5\r\nhello\r\n",
         b"g\r\n",
@@ -82,6 +86,15 @@ def test_random_bodies_in_random_pieces():
 def test_malformed_bodies(wire, step):
     with pytest.raises(MalformedBody):
         decode([wire[at : at + step] for at in range(0, len(wire), step)])
+
+
+@pytest.mark.parametrize("padding", [b" ", b"\t", b"    ", b" \t \t"])
+def test_a_size_may_be_padded_on_its_right(padding):
+    """Servers that write sizes of a fixed width pad them with spaces; their responses broke off with 502."""
+    wire = b"5%b\r\nhello\r\nb%b;a=b\r\n wonderful \r\n0%b\r\nA: b\r\n\r\n" % (padding, padding, padding)
+    for cut in range(len(wire)):
+        text, decoder, left = decode([wire[:cut], wire[cut:]])
+        assert (text, decoder.done, left, decoder.trailers) == (b"hello wonderful ", True, 0, b"A: b\r\n\r\n")
 
 
 def test_a_chunk_size_line_is_bounded_even_when_it_is_whole():
