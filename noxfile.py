@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent
 TOOLING = ROOT / "guest-examples" / "tooling"
 sys.path.insert(0, str(TOOLING))
 
-from guestbuild import debian, node, rust_toolchain, stamps  # noqa: E402
+from guestbuild import debian, interpreters, node, rust_toolchain, stamps  # noqa: E402
 from guestbuild.errors import ToolchainError  # noqa: E402
 
 nox.needs_version = ">=2025.2.9"
@@ -41,6 +41,9 @@ TEST_PEERS = {
     "redis-server": "redis-server",
     "wrk": "wrk",
 }
+
+# What runs on every interpreter: requests through the whole gateway and its guests, over every protocol; the commands.
+COMPAT_TESTS = ("tests/e2e", "tests/http2/test_gateway.py", "tests/http3", "tests/supervisor/test_restarts.py")
 
 # The browser of a test that is left out where it is missing and nobody is root: command and package of Debian.
 BROWSER = "chromium-headless-shell"
@@ -104,9 +107,10 @@ def generated(session: nox.Session) -> None:
 
 @session
 def native(session: nox.Session) -> None:
-    """The C module's own tests, under the address and undefined-behaviour sanitizers."""
+    """The C compiles without warnings; its own tests pass under the address and undefined-behaviour sanitizers."""
     provide_compiler()
     install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
+    session.run("python", "host/native/check_warnings.py")
     for tests in ("host/native/tests", "host/native/fields/tests", "host/native/kv/tests", "host/native/limiter/tests"):
         session.run("python", f"{tests}/run.py", *session.posargs)
 
@@ -136,15 +140,33 @@ def sdk(session: nox.Session) -> None:
 @session
 def tests(session: nox.Session) -> None:
     """Every Python test, on the package as users install it, against freshly built guests (arguments go to pytest)."""
-    for command, package in TEST_PEERS.items():
-        debian.provide(package, commands=(command,))
-    if debian.can_install():
-        debian.provide(BROWSER, commands=(BROWSER,))
+    provide_test_peers()
     install_package(session)
     install(session, group("test"))
     build_guests(session)
     # Two at a time: half of their time they wait. A file's tests share what they set up.
     session.run("pytest", "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0", *session.posargs)
+
+
+@session
+def compat(session: nox.Session) -> None:
+    """Build the package and run the end-to-end tests on every CPython from 3.11 on that is installed here."""
+    provide_compiler()
+    provide_test_peers()
+    install(session, group("guests"))
+    build_guests(session)
+    found = interpreters.installed()
+    for python in found:
+        session.log(f"CPython {python.version}: {python.path}")
+    for python in found:
+        environment = Path(session.virtualenv.location).with_name(f"compat-{python.tag}")
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", "--python", python.path, environment, external=True)
+        compatible = str(environment / "bin" / "python")
+        wheel = build_wheel(session, compatible, python.tag)
+        pip = (compatible, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
+        session.run(*pip, *DEPENDENCIES, *group("test"), external=True)
+        session.run(*pip, "--force-reinstall", "--no-deps", str(wheel), external=True)
+        session.run(compatible, "-m", "pytest", "-n", "2", "--dist", "loadfile", *COMPAT_TESTS, external=True)
 
 
 @session
@@ -182,6 +204,13 @@ def run_cargo(session: nox.Session, command: list[str], environment: dict[str, s
     session.run(*command, env=environment | CARGO_TARGET, external=True)
 
 
+def provide_test_peers() -> None:
+    for command, package in TEST_PEERS.items():
+        debian.provide(package, commands=(command,))
+    if debian.can_install():
+        debian.provide(BROWSER, commands=(BROWSER,))
+
+
 def provide_compiler() -> None:
     debian.provide("gcc", "libc6-dev", commands=("gcc",))
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
@@ -197,21 +226,35 @@ def install(session: nox.Session, requirements: Iterable[str]) -> None:
 def install_package(session: nox.Session) -> None:
     """Install the package as a user would, again whenever any file of it changed; all sessions share one build."""
     provide_compiler()
-    python = f"{sys.implementation.cache_tag} {sysconfig.get_platform()}"
-    inputs = stamps.tree_digest([*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"], python)
-    wheels = ROOT / "build" / "wheels" / inputs[:16]
+    tag = interpreters.TAG
+    inputs = package_digest(tag)
 
     def install_wheel() -> None:
-        if not any(wheels.glob("*.whl")):
-            # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
-            for stale in (*(ROOT / "build").glob("lib*"), wheels.parent):
-                shutil.rmtree(stale, ignore_errors=True)
-            session.run_install("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
+        wheel = build_wheel(session, "python", tag)
         session.install(*DEPENDENCIES)
         # By force: it has the version of the one before.
-        session.install("--force-reinstall", "--no-deps", *map(str, wheels.glob("*.whl")))
+        session.install("--force-reinstall", "--no-deps", str(wheel))
 
     once(session, "package", inputs, install_wheel)
+
+
+def package_digest(tag: str) -> str:
+    return stamps.tree_digest(
+        [*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"], f"{tag} {sysconfig.get_platform()}"
+    )
+
+
+def build_wheel(session: nox.Session, python: str, tag: str) -> Path:
+    """The package's wheel for an interpreter, as a user would build it; made again whenever any file of it changed."""
+    wheels = ROOT / "build" / "wheels" / tag / package_digest(tag)[:16]
+    if not any(wheels.glob("*.whl")):
+        # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
+        for stale in (*(ROOT / "build").glob("lib*"), wheels.parent):
+            shutil.rmtree(stale, ignore_errors=True)
+        command = (python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
+        session.run_install(*command, external=True)
+    (wheel,) = wheels.glob("*.whl")
+    return wheel
 
 
 def once(session: nox.Session, what: str, state: str, install: Callable[[], None]) -> None:

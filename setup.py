@@ -21,7 +21,7 @@ FIELDS = Extension(
     ["host/native/fields/module.c", "host/native/fields/src/field.c", "host/native/fields/src/head.c"],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on: that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
-    extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"],
+    extra_compile_args=["-std=c11", "-O2"],
 )
 CALLS = Extension(
     "sentinel_host.native._calls",

@@ -13,8 +13,8 @@ from cffi import FFI
 NATIVE = Path(__file__).resolve().parent
 PACKAGE = NATIVE.parent / "sentinel_host"
 
-# cffi's generated code has unused parameters and short initializers of its own: only there is -Wextra milder.
-FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+# Warnings are errors in the project's own checks only (`nox -s native`): a user's compiler may know newer ones.
+FLAGS = ["-std=c11", "-O2"]
 # A slot of the limiter is swapped as 16 bytes. Every x86-64 since 2006 can; compilers still ask to be told.
 if platform.machine() == "x86_64":
     FLAGS.append("-mcx16")

@@ -6,16 +6,21 @@
 #include <Python.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
 static PyObject *is_quiet(PyObject *module, PyObject *descriptor) {
   (void)module;
-  int socket = _PyLong_AsInt(descriptor);
+  long socket = PyLong_AsLong(descriptor);
   if (socket == -1 && PyErr_Occurred()) return NULL;
+  if (socket < INT_MIN || socket > INT_MAX) {
+    PyErr_SetString(PyExc_OverflowError, "a descriptor is a C int");
+    return NULL;
+  }
   char byte;
   /* An end of stream reads as nothing, without an error. */
-  bool nothing = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  bool nothing = recv((int)socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   return PyBool_FromLong(nothing);
 }
 
