@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import cache
+from pathlib import Path
 
 from wasmtime import wat2wasm
 
 from tests.support.guests import answering, respond
+from tests.wat import index
 
 _HEADER = b"\0asm\x01\0\0\0"
 
@@ -40,6 +44,24 @@ def costly(functions: int = 600) -> bytes:
 def with_custom(module: bytes, data: bytes) -> bytes:
     """The same module with a custom section at its end: another file that does the same."""
     return module + _section(0, b"\x04test" + data)
+
+
+def with_image(name: str, number: int = 0) -> bytes:
+    """The guest of tests/wat, as a file of its own for each number, with data for its memory.
+
+    As long as such a module is there, the engine has an anonymous file for what its memories begin with.
+    """
+    text = index.text(name).rstrip().removesuffix(")")
+    return with_custom(bytes(wat2wasm(f'{text}(data (i32.const 8) "data"))')), b"%d" % number)
+
+
+def images(process: int | str = "self") -> int:
+    """How many modules with data for their memory a process has."""
+    found = 0
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += "memfd:wasm" in os.readlink(entry)
+    return found
 
 
 def sections_end(module: bytes) -> list[int]:

@@ -95,6 +95,9 @@ class RunQueue:
         finally:
             if call in self._calls:
                 self._calls.remove(call)
+            # The frames of an exception know the call. If the call knew the exception too, by its future, the
+            # instance's whole module would stay until the collector comes.
+            del call.future
 
     async def _answered(self, call: Suspended, loop: asyncio.AbstractEventLoop) -> None:
         """Wait with a call for what it waits for, and let it go on."""
