@@ -199,6 +199,20 @@ FAULTS: dict[str, tuple[list[Frame | bytes], int]] = {
     "SETTINGS of another size": ([b"\0\0\5\4\0\0\0\0\0" + bytes(5)], FRAME_SIZE_ERROR),
     "SETTINGS with a window too large": ([SettingsFrame(settings={4: 1 << 31})], FLOW_CONTROL_ERROR),
     "SETTINGS with a frame size too small": ([SettingsFrame(settings={5: 100})], PROTOCOL_ERROR),
+    "SETTINGS acknowledged with more": ([b"\0\0\6\4\1\0\0\0\0" + bytes(6)], FRAME_SIZE_ERROR),
+    "WINDOW_UPDATE too short": ([b"\0\0\3\x08\0\0\0\0\0" + bytes(3)], FRAME_SIZE_ERROR),
+    "WINDOW_UPDATE too long": ([b"\0\0\5\x08\0\0\0\0\1" + bytes(5)], FRAME_SIZE_ERROR),
+    "RST_STREAM too short": ([b"\0\0\3\3\0\0\0\0\1" + bytes(3)], FRAME_SIZE_ERROR),
+    "RST_STREAM too long": ([b"\0\0\5\3\0\0\0\0\1" + bytes(5)], FRAME_SIZE_ERROR),
+    "GOAWAY too short": ([b"\0\0\4\7\0\0\0\0\0" + bytes(4)], FRAME_SIZE_ERROR),
+    "GOAWAY of nothing": ([b"\0\0\0\7\0\0\0\0\0"], FRAME_SIZE_ERROR),
+    "PRIORITY of another size on no stream": ([b"\0\0\4\2\0\0\0\0\1" + bytes(4)], FRAME_SIZE_ERROR),
+    "padded DATA of nothing": ([b"\0\0\0\0\x08\0\0\0\1"], FRAME_SIZE_ERROR),
+    "padded HEADERS of nothing": ([b"\0\0\0\1\x0c\0\0\0\1"], FRAME_SIZE_ERROR),
+    "HEADERS with half a priority": ([b"\0\0\4\1\x24\0\0\0\1" + bytes(4)], FRAME_SIZE_ERROR),
+    "padded HEADERS with half a priority": ([b"\0\0\5\1\x2c\0\0\0\1" + bytes(5)], FRAME_SIZE_ERROR),
+    "padding into a priority": ([b"\0\0\6\1\x2c\0\0\0\1\1" + bytes(5)], PROTOCOL_ERROR),
+    "PING too long": ([b"\0\0\x09\6\0\0\0\0\0" + bytes(9)], FRAME_SIZE_ERROR),
     "PING of another size": ([b"\0\0\7\6\0\0\0\0\0" + bytes(7)], FRAME_SIZE_ERROR),
     "DATA on stream zero": ([b"\0\0\1\0\0\0\0\0\0x"], PROTOCOL_ERROR),
     "DATA on a stream never opened": ([data(9, b"x")], PROTOCOL_ERROR),
@@ -226,6 +240,14 @@ def test_faults_of_the_connection_end_it_with_their_name(case: str) -> None:
         peer.send(*frames)
         peer.read_to_end()
         assert [frame.error_code for frame in peer.goaways] == [code]
+
+
+def test_a_priority_of_another_size_ends_its_stream_alone() -> None:
+    """RFC 9113 section 6.3."""
+    with lane(echo) as worker, Peer(worker.connect()) as peer:
+        peer.send(peer.headers(1, request(b"POST")), b"\0\0\4\2\0\0\0\0\1" + bytes(4))
+        assert peer.answer(1).reset == FRAME_SIZE_ERROR
+        assert peer.get(3).status == 200
 
 
 def test_no_settings_after_the_preface() -> None:

@@ -193,11 +193,11 @@ class FramingSide(SendingSide):
         if not number & 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that is not a client's")
         if flags & wire.PADDED:
-            payload = unpadded(payload)
+            payload = unpadded(payload, wire.PRIORITY_SIZE if flags & wire.WITH_PRIORITY else 0)
         if flags & wire.WITH_PRIORITY:
-            if len(payload) < 5:
+            if len(payload) < wire.PRIORITY_SIZE:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short")
-            payload = payload[5:]
+            payload = payload[wire.PRIORITY_SIZE :]
         if flags & wire.END_HEADERS:
             self._whole_block(number, flags, payload)
         else:
@@ -226,8 +226,10 @@ class FramingSide(SendingSide):
         self._header_block(number, flags, block)
 
 
-def unpadded(payload: bytes) -> bytes:
-    """RFC 9113 section 6.1: padding may not be longer than what is left."""
-    if not payload or payload[0] >= len(payload):
+def unpadded(payload: bytes, fixed: int = 0) -> bytes:
+    """RFC 9113 sections 4.2, 6.1 and 6.2: a frame has its ``fixed`` bytes, and padding no longer than what is left."""
+    if len(payload) < 1 + fixed:
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame too short")
+    if payload[0] >= len(payload) - fixed:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "padding longer than its frame")
     return payload[1 : len(payload) - payload[0]]

@@ -233,7 +233,10 @@ class ReceivingSide(FramingSide):
             self.charge()
             if number == 0:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY of no stream")
-            if len(payload) != 5:
+            if len(payload) != wire.PRIORITY_SIZE:
+                if number > self._last:
+                    # RFC 9113 section 6.4: no RST_STREAM for a stream that was never opened.
+                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of another size")
                 self._stream_fault(number, ErrorCode.FRAME_SIZE_ERROR)
         elif kind in (wire.SETTINGS, wire.PING, wire.GOAWAY):
             if number:
@@ -243,6 +246,8 @@ class ReceivingSide(FramingSide):
             elif kind == wire.PING:
                 self._ping(flags, payload)
             else:
+                if len(payload) < wire.LEAST_GOAWAY:
+                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY too short")
                 self._peer_leaves()
         else:
             self.charge()

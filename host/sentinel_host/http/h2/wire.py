@@ -32,6 +32,10 @@ MAX_FRAME_SIZE: Final = 5
 MAX_HEADER_LIST_SIZE: Final = 6
 ENABLE_CONNECT_PROTOCOL: Final = 8  # RFC 8441
 
+# RFC 9113 sections 6.3 and 6.8: what every PRIORITY has, and the least that GOAWAY has.
+PRIORITY_SIZE: Final = 5
+LEAST_GOAWAY: Final = 8
+
 # RFC 9113 section 6.5.2: what holds until SETTINGS say otherwise.
 DEFAULT_WINDOW: Final = 65_535
 DEFAULT_FRAME: Final = 16_384
