@@ -60,6 +60,10 @@ class Lane:
             ready=self._ready.set,
         )
 
+    def call(self, action: Callable[[], object]) -> None:
+        """Have the worker's loop call ``action``."""
+        self._loop.call_soon_threadsafe(action)
+
     def begin_stop(self) -> None:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)

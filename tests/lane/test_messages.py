@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.lane.harness import (
     Lane,
     answer,
     echo,
+    eventually,
     http_app,
     lane,
     read_body,
@@ -105,6 +107,69 @@ def test_request_that_ends_early_is_400(echoing: Lane, raw: bytes) -> None:
 
 def test_nothing_sent_is_nothing_answered(echoing: Lane) -> None:
     assert echoing.talk(half_close=True) == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        GET,
+        POST + b"Content-Length: 9\r\n\r\n",
+        POST + b"Content-Length: 9\r\n\r\nhi",
+        POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        POST + b"Content-Length: 400000\r\n\r\n" + b"x" * 300_000,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe",
+    ],
+    ids=["head", "no body", "length", "continue", "much", "chunked"],
+)
+def test_request_sent_ahead_that_ends_early_is_400(raw: bytes) -> None:
+    """The end of stream came while an earlier request was answered. It was not looked at again: a body that was cut off
+    got 30 s of silence and no answer, a head no answer."""
+    release = asyncio.Event()
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["path"] == "/first":
+            await release.wait()
+        await echo(scope, receive, send)
+
+    with lane(app, Limits(pipelined_requests=1000, body_buffer=1 << 20)) as worker, worker.connect() as sock:
+        sock.sendall(target("first") + raw)
+        sock.shutdown(socket.SHUT_WR)
+        eventually(lambda: any(protocol._eof for protocol in worker.connections.lanes))
+        worker.call(release.set)
+        first, _, second = read_to_end(sock).partition(b"GET /first ")
+    assert (status_of(first), status_of(second)) == (200, 400)
+    assert b"ended early" in second
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [b"close", b"keep-alive"],
+        [b"keep-alive", b"close"],
+        [b"close, keep-alive"],
+        [b"keep-alive, close"],
+        [b"x, Close", b"y", b"Keep-Alive"],
+        [b"keep-alive", b"close", b"keep-alive"],
+    ],
+)
+def test_close_wins_over_keep_alive_in_whatever_field(echoing: Lane, version: bytes, fields: list[bytes]) -> None:
+    """`close` in one field was forgotten when a later one said `keep-alive`, and the next request was served."""
+    lines = b"".join(b"Connection: %b\r\n" % field for field in fields)
+    reply = echoing.talk(b"GET /x HTTP/%b\r\nHost: a\r\n%b\r\n" % (version, lines), target("y", CLOSE))
+    assert b"\r\nconnection: close\r\n" in reply
+    assert reply.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("minor", [2, 9])
+def test_a_later_minor_version_is_answered_as_1_1(echoing: Lane, minor: int) -> None:
+    """RFC 9110 section 2.5. It was refused with 505, which is for another major version."""
+    raw = b"POST /p HTTP/1.%d\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n" % minor
+    for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
+        reply = echoing.talk(*pieces, target("next", CLOSE))
+        assert reply.count(b"HTTP/1.1 200 OK") == 2
+        assert b"POST /p hi" in reply
 
 
 def test_connection_close_is_honoured(echoing: Lane) -> None:

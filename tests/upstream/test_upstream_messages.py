@@ -55,6 +55,17 @@ GOOD = [
         [],
         False,
     ),
+    (
+        "close, then keep-alive",
+        b"GET",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nConnection: keep-alive\r\n\r\nok",
+        200,
+        b"ok",
+        [],
+        False,
+    ),
+    # RFC 9110 section 2.5: as 1.1.
+    ("1.2", b"GET", b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", [], True),
     ("1.0", b"GET", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok", 200, b"ok", [], False),
     ("stray byte", b"GET", OK + b"\n", 200, b"ok", [], False),
     (

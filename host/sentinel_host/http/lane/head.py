@@ -4,7 +4,8 @@ Rule 1: What becomes of a head depends on the byte stream alone, never on how it
         first empty line, bare line feeds included; the request line is judged first, then the size, then the fields.
 Rule 2: One function accepts (`read_head`, in C): lines ended by CR LF, of which the first is `_REQUEST_LINE`, the last
         is empty and all between them are `FIELD`s. Whatever it does not accept is refused by name; nothing is repaired.
-        The one exception is what RFC 9112 2.2 asks for: a single CRLF before the request line is skipped.
+        There are two exceptions. RFC 9112 2.2: a single CRLF before the request line is skipped. RFC 9110 2.5: a later
+        HTTP/1.x is read as 1.1 (`as_http11`).
 Rule 3: llhttp parses what that function accepted and must agree. It alone is lenient about Transfer-Encoding on
         HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
 Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one `chunked`, or none.
@@ -28,6 +29,7 @@ TARGET: Final = rb"[!\"$-~]++"
 FIELD_LINE: Final = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
 FIELD: Final = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
 _REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.[01]\r\n")
+_LATER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/1\.([2-9])\r\n")
 _OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\.[0-9]++)?\r\n")
 # RFC 9110 7.8: a name, perhaps with a version.
 PROTOCOL: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
@@ -57,13 +59,15 @@ def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool,
     """
     hosts = 0
     length = -2
-    chunked = expects = False
-    close = not http11
+    chunked = expects = closed = False
+    kept = http11
     for name, value in fields:
         if name == b"host":
             hosts += 1
         elif name == b"connection":
-            close = _closes(value.lower(), close)
+            options = [option.strip() for option in value.lower().split(b",")]
+            closed = closed or b"close" in options
+            kept = kept or b"keep-alive" in options
         elif name == b"content-length":
             if length != -2:
                 raise ClientError("several Content-Length fields")
@@ -81,6 +85,8 @@ def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool,
             expects = http11
         else:
             raise ClientError("an expectation other than 100-continue", 417)
+    # RFC 9112 9.3: `close` wins over everything, in whatever field; `keep-alive` speaks for HTTP/1.0.
+    close = closed or not kept
     if hosts != 1 and (http11 or hosts):
         raise ClientError("several Host fields" if hosts else "no Host field")
     if chunked:
@@ -90,14 +96,6 @@ def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool,
     if length > 0:
         return length, close, expects
     return 0, close, False
-
-
-def _closes(value: bytes, close: bool) -> bool:
-    """RFC 9112 9.3: `close` wins over everything, `keep-alive` speaks for HTTP/1.0."""
-    options = [option.strip() for option in value.split(b",")]
-    if b"close" in options:
-        return True
-    return close and b"keep-alive" not in options
 
 
 def _only_chunked(value: bytes) -> None:
@@ -135,6 +133,12 @@ def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | No
     except ClientError as error:
         return error
     return None
+
+
+def as_http11(data: bytes) -> bytes | None:
+    """``data`` with 1.1 in its first line in place of a later HTTP/1.x (RFC 9110 2.5); None for any other line."""
+    match = _LATER_VERSION.match(data)
+    return None if match is None else data[: match.start(1)] + b"1" + data[match.end(1) :]
 
 
 def _request_line_refusal(line: bytes) -> ClientError | None:

@@ -22,7 +22,7 @@ from sentinel_host.http.lane.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.lane.connections import Connections, Listener
 from sentinel_host.http.lane.ending import RECENT, EndingSide
 from sentinel_host.http.lane.exchange import Exchange
-from sentinel_host.http.lane.head import CHUNKED, METHODS, refusal
+from sentinel_host.http.lane.head import CHUNKED, METHODS, as_http11, refusal
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.llhttp import RequestHead
 from sentinel_host.http.lane.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
@@ -142,7 +142,7 @@ class LaneProtocol(EndingSide):
         self._take_odd_head(data)
 
     def _take_odd_head(self, data: bytes) -> None:
-        """A head that is incomplete, preceded by an empty line, HTTP/2's preface, or to be refused."""
+        """A head that is incomplete, preceded by an empty line, of another version, HTTP/2's preface, or refused."""
         limits = self.connections.limits
         if not self._requests and self._listener.hand_over and _PREFACE.startswith(data[: len(_PREFACE)]):
             if len(data) >= len(_PREFACE):
@@ -155,6 +155,10 @@ class LaneProtocol(EndingSide):
                 return
             data = b""
         elif data != b"\r" or self._skipped_line:
+            known = as_http11(data)
+            if known is not None:
+                self._take_head(known)
+                return
             error = refusal(data, limits.head_bytes, limits.header_count)
             if error is not None:
                 self._refuse(error)
@@ -194,6 +198,8 @@ class LaneProtocol(EndingSide):
             self.read_deadline = inf
             self._reading = REQUEST_NEXT
             self._buffer = rest
+        if self._eof:
+            self._watch_half_closed()
         if self._task is None:
             self._begin(copy_context())
         else:
@@ -256,4 +262,7 @@ class LaneProtocol(EndingSide):
         else:
             self._want_more()
         if self._reading == HEAD_NEXT and self._eof:
-            self._shut()
+            if self._buffer:
+                self._head_cut_off()
+            else:
+                self._shut()

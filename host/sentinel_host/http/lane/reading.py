@@ -75,6 +75,9 @@ class ReadingSide(WritingSide):
             else:
                 self._restart_body_clock()
             self._want_more()
+        if self._eof and self._reading == BODY_NEXT:
+            # It was sent ahead, and so was its end of stream: nothing more will come.
+            self._body_cut_off()
 
     def _take_body(self, data: bytes) -> None:
         body = self._body
@@ -188,7 +191,7 @@ class ReadingSide(WritingSide):
         exchange = self._exchange
         if exchange is None:
             if self._reading == HEAD_NEXT and self._buffer:
-                self._refuse(ClientError("request head ended early"))
+                self._head_cut_off()
             # The transport closes now, and the answer may still wait for the end of this turn.
             self.flush()
             return False
@@ -197,10 +200,19 @@ class ReadingSide(WritingSide):
             exchange.wake()
             return not self.tls
         if self._reading == BODY_NEXT:
-            self._body_failed(ClientError("request body ended early"))
-        self.read_deadline = self.loop.time() + self.connections.limits.half_closed
+            self._body_cut_off()
+        self._watch_half_closed()
         # TLS has no half-closed state that the event loops would keep.
         return not self.tls
+
+    def _head_cut_off(self) -> None:
+        self._refuse(ClientError("request head ended early"))
+
+    def _body_cut_off(self) -> None:
+        self._body_failed(ClientError("request body ended early"))
+
+    def _watch_half_closed(self) -> None:
+        self.read_deadline = self.loop.time() + self.connections.limits.half_closed
 
     def _drainable(self) -> bool:
         """Whether the rest of a body that nobody reads is worth the wait to keep the connection."""

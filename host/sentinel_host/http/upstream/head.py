@@ -24,6 +24,10 @@ _MAX_DIGITS: Final = 18
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 
+_MINOR: Final = len(b"HTTP/1.")
+_LATER: Final = frozenset(b"%d" % digit for digit in range(2, 10))
+
+
 class MalformedHead(Exception):
     """The bytes are not an HTTP/1.x response head that has one reading; the text says what was wrong."""
 
@@ -61,7 +65,7 @@ class ResponseHead:
         if size > self._max_bytes:
             raise MalformedHead(f"the response head is larger than {self._max_bytes} bytes")
         if self.size < 9 and (self.size or not data.startswith(b"HTTP/1.1 ")):
-            self._check_version(data)
+            data = self._check_version(data)
         parser = self._parser
         assert parser is not None
         try:
@@ -83,13 +87,18 @@ class ResponseHead:
         self._settle()
         return end
 
-    def _check_version(self, data: bytes) -> None:
+    def _check_version(self, data: bytes) -> bytes:
+        """What the parser is to read in place of ``data``: a later HTTP/1.x is read as 1.1 (RFC 9110 section 2.5)."""
+        minor = _MINOR - self.size
+        if 0 <= minor < len(data) and data[minor : minor + 1] in _LATER:
+            data = data[:minor] + b"1" + data[minor + 1 :]
         self._begin = (self._begin + data[:9])[:9]
         if not b"HTTP/1.1 ".startswith(self._begin):
             if not b"HTTP/1.0 ".startswith(self._begin):
-                raise MalformedHead("the response does not begin with HTTP/1.1 or HTTP/1.0")
+                raise MalformedHead("the response does not begin with HTTP/1.x")
             self.http_version = b"1.0"
             self.keep_alive = False
+        return data
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value.rstrip(b" \t")))

@@ -50,7 +50,11 @@ def test_limits_hold_whatever_the_pieces(step):
         (b"1.1", b"Connection: CLOSE\r\n", False),
         (b"1.1", b"Connection: x-user ,\tclose\r\n", False),
         (b"1.1", b"Connection: keep-alive\r\nConnection: close\r\n", False),
+        (b"1.1", b"Connection: close\r\nConnection: keep-alive\r\n", False),
+        (b"1.1", b"Connection: close, keep-alive\r\nConnection: x\r\n", False),
         (b"1.1", b"Connection: closed\r\n", True),
+        (b"1.2", b"", True),
+        (b"1.9", b"Connection: close\r\n", False),
         (b"1.0", b"", False),
         (b"1.0", b"Connection: keep-alive\r\n", False),
     ],
@@ -58,7 +62,7 @@ def test_limits_hold_whatever_the_pieces(step):
 def test_keep_alive(version, connection, keep):
     head = ResponseHead(1000)
     head.feed(b"HTTP/" + version + b" 200 OK\r\n" + connection + b"\r\n")
-    assert (head.keep_alive, head.http_version) == (keep, version)
+    assert (head.keep_alive, head.http_version) == (keep, min(version, b"1.1"))
 
 
 def test_trailers_are_held_to_the_syntax_of_fields():
