@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from time import perf_counter
 
 import pytest
 
 from sentinel_host.sandbox import Grants, GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
+from sentinel_host.sandbox.runqueue import RunQueue
 from tests.wat import index
 
 Load = Callable[..., LoadedGuest]
 
 
+class Passing:
+    """The clock of suspended calls: it runs at ``rate``, and a test may add to what has ``passed``."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.rate = 1.0
+
+    def __call__(self) -> float:
+        return perf_counter() * self.rate + self.passed
+
+
 @pytest.fixture
-def engine() -> Iterator[GuestEngine]:
+def time() -> Passing:
+    """The clock of the engine's suspended calls."""
+    return Passing()
+
+
+@pytest.fixture
+def engine(time: Passing) -> Iterator[GuestEngine]:
     """An engine of its own: its counts begin at zero, and afterwards no instance is left."""
-    made = GuestEngine()
+    made = GuestEngine(queue=RunQueue(time))
     yield made
     assert len(made.queue) == 0
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
 import pytest
 import uvloop
 
-from sentinel_host.sandbox import GuestMiddleware
+from sentinel_host.abi.contract import GRANTS
+from sentinel_host.native.plan import Fetch
+from sentinel_host.sandbox import Grants, GuestMiddleware, HttpGrant
 
 T = TypeVar("T")
 
@@ -32,46 +32,56 @@ async def ask(middleware: GuestMiddleware, record: bytes, client: str = "192.0.2
     return await settled(middleware.on_request(record, b"r", client))
 
 
+def granting(fetch: Fetch, **options: int) -> Grants:
+    return Grants(GRANTS, http=HttpGrant(fetch, **options))
+
+
+class Service:
+    """Answers once ``go`` is set; ``begun`` and ``cancelled`` count what came to it."""
+
+    def __init__(self, answer: bytes = b"four") -> None:
+        self.answer = answer
+        self.begun = self.cancelled = 0
+        self._arrived = asyncio.Condition()
+        self.go = asyncio.Event()
+        self.labels: list[str] = []
+
+    async def __call__(self, request: bytes, label: str) -> tuple[int, bytes]:
+        self.labels.append(label)
+        async with self._arrived:
+            self.begun += 1
+            self._arrived.notify_all()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return -1, self.answer
+
+    async def has_begun(self, count: int = 1) -> None:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.begun >= count)
+
+
 class Beat:
-    """What a task saw that always wants to run: ``stalls`` are seconds of work of this thread between its turns."""
+    """What a task saw that always wants to run: how many ``turns`` of the loop it had."""
 
     def __init__(self) -> None:
-        self.stalls: list[float] = []
-        self.lasted = 0.0
-
-    @property
-    def turns(self) -> int:
-        return len(self.stalls)
-
-    @property
-    def stall(self) -> float:
-        """The longest but five: the ticker, like any thread, may have to wait for a processor."""
-        return sorted(self.stalls)[-6]
+        self.turns = 0
 
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[Beat]:
-    """Runs a task that takes a turn in every iteration of the loop; what it saw is in the `Beat` at the end.
-
-    Work is counted by the thread's own clock: on a machine that others use the wall clock tells about them. The
-    collector rests, as what it looks through is this process's tests.
-    """
+    """Runs a task that takes a turn in every iteration of the loop; what it saw is in the `Beat` at the end."""
     beat = Beat()
 
     async def take_turns() -> None:
-        last = thread_time()
         while True:
             await asyncio.sleep(0)
-            now = thread_time()
-            beat.stalls.append(now - last)
-            last = now
+            beat.turns += 1
 
-    gc.disable()
     task = asyncio.ensure_future(take_turns())
-    begun = perf_counter()
     try:
         yield beat
     finally:
-        beat.lasted = perf_counter() - begun
         task.cancel()
-        gc.enable()

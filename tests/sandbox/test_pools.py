@@ -12,18 +12,20 @@ import pytest
 from sentinel_host.errors import GuestBusy, GuestError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
 from tests.support.clocks import PATIENCE
+from tests.support.loops import MINUTES, leap, run_leaping
 
 from .conftest import Load
-from .support import Run, ask, both_loops
+from .support import Run, Service, ask, both_loops, granting
 
 PAGE = 65536
 SOON = struct.pack("<IB", 0, 0)
-LONG = struct.pack("<IB", 12_000_000, 0)
 GROW = struct.pack("<IB", 0, 1)
+# To granted/http_counts: a call that lasts until its service answers.
+HELD = b"wait"
 
 
 async def count(middleware: GuestMiddleware, record: bytes = SOON) -> int:
-    """How many calls the instance that took this one has had: good/busy tells."""
+    """How many calls the instance that took this one has had: good/busy and granted/http_counts tell."""
     action = await ask(middleware, record)
     return int(action.context[0])
 
@@ -47,70 +49,87 @@ def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
     load: Load, engine: GuestEngine
 ) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=3, deadline=PATIENCE).middleware()
-        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(3))) == [1, 1, 1]
-        assert counts(engine)["instances"] == 3
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), instances=3).middleware()
+        calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(3)]
+        await service.has_begun(3)
+        service.go.set()
+        assert await asyncio.gather(*calls) == [1, 1, 1]
+        assert counts(engine, "http_counts")["instances"] == 3
         # The last one used is used next: the others' memory can rest.
         assert [await count(middleware) for _ in range(4)] == [2, 3, 4, 5]
         middleware.close()
-        assert counts(engine)["instances"] == 0
+        assert counts(engine, "http_counts")["instances"] == 0
 
     asyncio.run(main())
 
 
 def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=1, wait=PATIENCE, deadline=PATIENCE).middleware()
-        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(4))) == [1, 2, 3, 4]
-        assert counts(engine)["refused_busy"] == 0
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), instances=1, wait=PATIENCE).middleware()
+        calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(4)]
+        await service.has_begun()
+        service.go.set()
+        assert await asyncio.gather(*calls) == [1, 2, 3, 4]
+        assert counts(engine, "http_counts")["refused_busy"] == 0
 
     asyncio.run(main())
-    assert counts(engine)["instances_started"] == 1
+    assert counts(engine, "http_counts")["instances_started"] == 1
 
 
 def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("hostile/loop", instances=1, waiting=2, wait=0.02, deadline=PATIENCE).middleware()
-        loop = asyncio.ensure_future(ask(middleware, b"x"))
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), instances=1, waiting=2, wait=MINUTES).middleware()
+        held = asyncio.ensure_future(count(middleware, HELD))
+        await service.has_begun()
+        waiting = [asyncio.ensure_future(count(middleware)) for _ in range(2)]
         await asyncio.sleep(0)
-        waiting = [asyncio.ensure_future(ask(middleware, b"y")) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(GuestBusy, match="guest loop: on-request: 2 calls wait for an instance already") as caught:
-            await ask(middleware, b"y")
+        with pytest.raises(GuestBusy, match="on-request: 2 calls wait for an instance already") as caught:
+            await count(middleware)
         assert (caught.value.status, caught.value.retry_after) == (503, 1)
+        await leap(MINUTES / 2)
+        assert not any(call.done() for call in waiting)
+        await leap(MINUTES)
         ended = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [str(error) for error in ended] == ["guest loop: on-request: all 1 instances were busy for 20 ms"] * 2
-        assert not loop.done()
-        loop.cancel()
-        await asyncio.wait([loop])
-        assert await ask(middleware, b"y") is None
+        assert [str(error) for error in ended] == [
+            "guest http_counts: on-request: all 1 instances were busy for 900000 ms"
+        ] * 2
+        service.go.set()
+        assert await held == 1
+        assert await count(middleware) == 2
 
-    asyncio.run(main())
-    assert (counts(engine, "loop")["refused_busy"], counts(engine, "loop")["waiting"]) == (3, 0)
+    run_leaping(main())
+    assert (counts(engine, "http_counts")["refused_busy"], counts(engine, "http_counts")["waiting"]) == (3, 0)
 
 
 def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", instances=1, wait=PATIENCE, deadline=PATIENCE).middleware()
-        first = asyncio.ensure_future(count(middleware, LONG))
-        await asyncio.sleep(0)
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), instances=1, wait=PATIENCE).middleware()
+        first = asyncio.ensure_future(count(middleware, HELD))
+        await service.has_begun()
         gone, stays = (asyncio.ensure_future(count(middleware)) for _ in range(2))
         await asyncio.sleep(0)
         gone.cancel()
+        service.go.set()
         assert await stays == 2
         assert await first == 1
         assert gone.cancelled()
         # Cancelled in the moment in which it was handed an instance.
-        first = asyncio.ensure_future(count(middleware, LONG))
-        await asyncio.sleep(0)
+        service.go.clear()
+        first = asyncio.ensure_future(count(middleware, HELD))
+        await service.has_begun(2)
         gone = asyncio.ensure_future(count(middleware))
         await asyncio.sleep(0)
         first.add_done_callback(lambda _: gone.cancel())
+        service.go.set()
         await asyncio.wait([first, gone])
         assert await count(middleware) in (4, 5)
 
     asyncio.run(main())
-    assert counts(engine)["instances_started"] == 1
+    assert counts(engine, "http_counts")["instances_started"] == 1
 
 
 def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: GuestEngine) -> None:
@@ -126,14 +145,18 @@ def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: Gues
 
 def test_a_fresh_instance_in_every_call(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/busy", isolation="request", instances=2, deadline=PATIENCE).middleware()
-        assert counts(engine)["instances"] == 0
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), isolation="request", instances=2).middleware()
+        assert counts(engine, "http_counts")["instances"] == 0
         assert [await count(middleware) for _ in range(5)] == [1] * 5
-        assert await asyncio.gather(*(count(middleware, LONG) for _ in range(2))) == [1, 1]
-        assert counts(engine)["instances"] == 0
+        calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(2)]
+        await service.has_begun(2)
+        service.go.set()
+        assert await asyncio.gather(*calls) == [1, 1]
+        assert counts(engine, "http_counts")["instances"] == 0
 
     asyncio.run(main())
-    assert counts(engine)["instances_started"] == 8
+    assert counts(engine, "http_counts")["instances_started"] == 8
 
 
 def test_an_instance_is_retired_after_its_calls(load: Load, engine: GuestEngine) -> None:
@@ -163,22 +186,26 @@ def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: Guest
 
 
 def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> None:
-    middleware = load("good/busy", instances=4, deadline=PATIENCE, trim_after=0.05).middleware()
+    """After ``trim_after`` by the loop's clock: on a busy machine the test's 50 ms once were over within the burst."""
 
     async def main() -> None:
-        await asyncio.gather(*(count(middleware, LONG) for _ in range(4)))
-        assert counts(engine)["instances"] == 4
+        service = Service()
+        middleware = load("granted/http_counts", granting(service), instances=4, trim_after=MINUTES).middleware()
+        burst = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(4)]
+        await service.has_begun(4)
+        service.go.set()
+        assert await asyncio.gather(*burst) == [1] * 4
         assert await count(middleware) == 2
-        end = asyncio.get_running_loop().time() + PATIENCE
-        while counts(engine)["instances"] > 1:
-            assert asyncio.get_running_loop().time() < end
-            await asyncio.sleep(0.01)
+        await leap(MINUTES / 2)
+        assert counts(engine, "http_counts")["instances"] == 4
+        await leap(MINUTES)
+        assert counts(engine, "http_counts")["instances"] == 1
         assert await count(middleware) == 3
-
-    for _ in range(2):
-        asyncio.run(main())
         middleware.close()
-        middleware = load("good/busy", instances=4, deadline=PATIENCE, trim_after=0.05).middleware()
+
+    # A loop that has ended takes its timer with it.
+    for _ in range(2):
+        run_leaping(main())
 
 
 @both_loops

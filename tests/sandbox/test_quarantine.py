@@ -9,21 +9,24 @@ import pytest
 
 from sentinel_host.errors import GuestError, GuestProtocolError, GuestQuarantined
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
-from sentinel_host.sandbox import breaker as breakers
 from sentinel_host.sandbox.breaker import Breaker
 
 from .conftest import Load
-from .support import ask
+from .support import Service, ask, granting
 
 CLIENTS = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The breaker's clock, which stands still until a test moves it."""
-    clock = [1000.0]
-    monkeypatch.setattr(breakers, "monotonic", lambda: clock[0])
-    return clock
+def now() -> list[float]:
+    """The quarantine's clock, which stands still until a test moves it."""
+    return [1000.0]
+
+
+@pytest.fixture
+def engine(now: list[float]) -> GuestEngine:
+    """An engine of its own that goes by this clock."""
+    return GuestEngine(clock=lambda: now[0])
 
 
 async def outcomes(middleware: GuestMiddleware, calls: int, clients: tuple[str, ...], record: bytes = b"") -> list[str]:
@@ -111,11 +114,12 @@ def test_answers_that_break_the_contract_count(load: Load, engine: GuestEngine) 
 
 def test_only_one_probe_at_a_time(load: Load, engine: GuestEngine, now: list[float]) -> None:
     async def main() -> None:
-        middleware = load("good/slow_answer").middleware()
+        service = Service()
+        middleware = load("granted/http_counts", granting(service)).middleware()
         assert (await outcomes(middleware, 101, CLIENTS))[-1] == "GuestQuarantined"
         now[0] += 1
-        probe = asyncio.ensure_future(ask(middleware, b"slow"))
-        await asyncio.sleep(0)
+        probe = asyncio.ensure_future(ask(middleware, b"wait"))
+        await service.has_begun()
         assert await outcomes(middleware, 3, CLIENTS, b"y") == ["GuestQuarantined"] * 3
         probe.cancel()
         await asyncio.wait([probe])
@@ -129,13 +133,15 @@ def test_calls_under_way_when_quarantine_begins_end_well_and_bring_no_instance_b
     load: Load, engine: GuestEngine, now: list[float]
 ) -> None:
     async def main() -> None:
-        middleware = load("good/slow_answer").middleware()
-        call = asyncio.ensure_future(ask(middleware, b"slow"))
-        await asyncio.sleep(0)
+        service = Service()
+        middleware = load("granted/http_counts", granting(service)).middleware()
+        call = asyncio.ensure_future(ask(middleware, b"wait"))
+        await service.has_begun()
         assert (await outcomes(middleware, 101, CLIENTS, b""))[-1] == "GuestQuarantined"
         assert not call.done()
-        assert await call is None
-        assert engine.snapshot()["slow_answer"]["instances"] == 0
+        service.go.set()
+        assert (await call).context == b"\x01"
+        assert engine.snapshot()["http_counts"]["instances"] == 0
         assert await outcomes(middleware, 1, CLIENTS, b"x") == ["GuestQuarantined"]
 
     asyncio.run(main())

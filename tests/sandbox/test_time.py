@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from time import perf_counter
 
 import pytest
 
 from sentinel_host.errors import GuestBusy, GuestError, GuestLoadError, GuestTimeout
 from sentinel_host.messages import RequestEdits
 from sentinel_host.sandbox import GuestEngine
-from sentinel_host.sandbox.runqueue import Suspended
-from tests.support.clocks import LATE, PATIENCE
+from tests.support.clocks import PATIENCE
 from tests.support.logs import said
 
-from .conftest import Load
+from .conftest import Load, Passing
 from .support import Run, ask, beating, both_loops, settled
 
 LOOP = b"x"
 MS = 1_000_000
 
 
-def work(milliseconds: int) -> bytes:
-    """A record that keeps good/busy at work for about so long."""
-    return struct.pack("<IB", milliseconds * 1_500_000, 0)
+def work(rounds: int) -> bytes:
+    """A record that keeps good/busy at work for so many rounds, of some nanosecond each."""
+    return struct.pack("<IB", rounds, 0)
 
 
 @both_loops
@@ -37,43 +35,26 @@ def work(milliseconds: int) -> bytes:
     ],
 )
 def test_a_loop_is_ended_at_the_deadline(
-    load: Load, engine: GuestEngine, run: Run, name: str, where: str, innermost: str
+    load: Load, engine: GuestEngine, time: Passing, run: Run, name: str, where: str, innermost: str
 ) -> None:
-    """Row 1: after its deadline of running time and two ticks, wherever it loops, and three deadlines by the clock.
-
-    On a machine that others keep busy a tick may come late: one loop of three is in time.
-    """
+    """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on meanwhile."""
+    # Where others have the processor, the bound by the clock would come first: three deadlines become fifteen seconds.
+    time.rate = 0.01
     middleware = load(f"hostile/{name}").middleware()
 
-    in_time: list[bool] = []
-
     async def main() -> None:
-        before = engine.snapshot()[name]["cpu_ns"]
-        begun = perf_counter()
         async with beating() as beat:
             with pytest.raises(GuestTimeout) as caught:
                 await ask(middleware, LOOP)
-        took = perf_counter() - begun
         assert (caught.value.guest, caught.value.hook, caught.value.status) == (name, "on-request", 503)
-        # Two ticks of a guest, and what the task itself does in an iteration.
-        assert beat.stall < 0.008
-        if "by the clock" in caught.value.reason:
-            # By the wall clock: on a machine that others keep busy, the running time does not come together in time.
-            assert took >= 0.148
-            in_time.append(True)
-            return
         assert caught.value.reason == f"deadline exceeded{where}, 50 ms of running time"
         assert caught.value.backtrace[0].startswith(innermost)
-        assert beat.turns > 20
-        spent = engine.snapshot()[name]["cpu_ns"] - before
-        assert spent >= 49 * MS
-        in_time.append(spent <= 54 * MS)
+        assert beat.turns >= engine.snapshot()[name]["suspensions"] > 0
 
-    while not any(in_time) and len(in_time) < 3:
-        run(main())
-    assert any(in_time)
-    assert engine.snapshot()[name]["deadlines"] == len(in_time)
-    assert engine.snapshot()[name]["instances"] == 0
+    run(main())
+    counts = engine.snapshot()[name]
+    assert counts["cpu_ns"] >= 50 * MS
+    assert (counts["deadlines"], counts["instances"]) == (1, 0)
 
 
 @both_loops
@@ -81,17 +62,18 @@ def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: 
     middleware = load("good/busy", deadline=PATIENCE).middleware()
 
     async def main() -> None:
-        waits = middleware.on_request(work(8), b"r", "c")
-        assert asyncio.iscoroutine(waits), "8 ms of work ended within two ticks"
-        assert await waits == RequestEdits(context=b"\x01")
+        rounds, calls = 1_000_000, 1
+        while not asyncio.iscoroutine(waits := middleware.on_request(work(rounds), b"r", "c")):
+            # On this machine that ends within two ticks.
+            rounds, calls = rounds * 2, calls + 1
+        assert await waits == RequestEdits(context=bytes([calls]))
         # The same instance, as if nothing had happened.
-        assert await ask(middleware, work(0)) == RequestEdits(context=b"\x02")
+        assert await ask(middleware, work(0)) == RequestEdits(context=bytes([calls + 1]))
+        counts = engine.snapshot()["busy"]
+        assert counts["suspensions"] >= 1
+        assert (counts["calls"], counts["deadlines"], counts["instances"]) == (calls + 1, 0, 1)
 
     run(main())
-    counts = engine.snapshot()["busy"]
-    assert counts["suspensions"] >= 1
-    assert counts["cpu_ns"] >= 3 * MS
-    assert (counts["calls"], counts["deadlines"], counts["instances"]) == (2, 0, 1)
 
 
 def test_short_calls_are_not_suspended(load: Load, engine: GuestEngine) -> None:
@@ -101,34 +83,30 @@ def test_short_calls_are_not_suspended(load: Load, engine: GuestEngine) -> None:
     for answer in late:
         answer.close()
     # Another process may take the processor for two ticks in the middle of a call, but not of many.
-    assert len(late) < 500
+    assert len(late) < len(answers) / 2
 
 
 @both_loops
-def test_suspended_calls_get_half_of_the_loop(load: Load, engine: GuestEngine, run: Run) -> None:
-    """However many loop at once, the rest of the worker has the other half."""
-    middleware = load("hostile/loop", deadline=0.1, instances=4).middleware()
+def test_the_loop_goes_on_beside_however_many_loops(load: Load, engine: GuestEngine, run: Run) -> None:
+    middleware = load("hostile/loop", instances=4).middleware()
 
     async def main() -> None:
-        before = engine.snapshot()["loop"]["cpu_ns"]
         async with beating() as beat:
             calls = [asyncio.ensure_future(ask(middleware, LOOP)) for _ in range(4)]
             ended = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(error) for error in ended} == {GuestTimeout}
-        guests = (engine.snapshot()["loop"]["cpu_ns"] - before) / 1e9
-        assert guests < beat.lasted * 0.55 + 4 * 0.002
-        assert beat.stall < 0.016
+        # All four run for their first ticks in one turn, and then one of them in each.
+        assert beat.turns >= engine.snapshot()["loop"]["suspensions"] - 3
 
     run(main())
 
 
 @both_loops
 def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
-    """Row 3: 503 for who comes while all instances loop, and the pool is back within (loops + 2) x 2 deadlines."""
+    """Row 3: 503 for who comes while all instances loop, and afterwards the pool is back."""
     middleware = load("hostile/loop", instances=4, waiting=8, wait=0.05).middleware()
 
     async def main() -> None:
-        begun = perf_counter()
         loops = [asyncio.ensure_future(ask(middleware, LOOP)) for _ in range(4)]
         await asyncio.sleep(0)
         probes = [asyncio.ensure_future(ask(middleware, b"y")) for _ in range(20)]
@@ -140,7 +118,6 @@ def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
         ended = await asyncio.gather(*loops, return_exceptions=True)
         assert {type(error) for error in ended} == {GuestTimeout}
         assert await ask(middleware, b"y") is None
-        assert perf_counter() - begun < (4 + 2) * 2 * 0.05 + LATE
         assert engine.snapshot()["loop"]["waiting"] == 0
 
     run(main())
@@ -148,51 +125,35 @@ def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
 
 
 @both_loops
-def test_calls_within_their_deadline_end_well_however_many_share_the_loop(
-    load: Load, engine: GuestEngine, run: Run
-) -> None:
-    """Eight calls of some 15 ms need more than three deadlines by the clock, as together they get half of the time."""
-    middleware = load("good/busy", instances=8).middleware()
+def test_calls_that_take_time_end_well_however_many_share_the_loop(load: Load, engine: GuestEngine, run: Run) -> None:
+    """What that means for their deadlines is in tests/unit/sandbox/test_runqueue.py, by a clock of its own."""
+    middleware = load("good/busy", instances=8, deadline=PATIENCE).middleware()
 
     async def main() -> None:
-        begun = perf_counter()
-        answers = await asyncio.gather(*(ask(middleware, work(20)) for _ in range(8)), return_exceptions=True)
-        took = perf_counter() - begun
-        assert took > 3 * 0.05
-        # Where other processes have the processor for most of the time, not even 17 deadlines are enough.
-        assert took >= 17 * 0.05 or answers == [RequestEdits(context=b"\x01")] * 8
+        answers = await asyncio.gather(*(ask(middleware, work(20_000_000)) for _ in range(8)))
+        assert {type(answer) for answer in answers} == {RequestEdits}
 
     run(main())
-
-
-@pytest.mark.parametrize(("crowd", "deadlines"), [(1, 3), (2, 5), (8, 17)])
-def test_the_bound_by_the_clock_grows_with_the_crowd(crowd: int, deadlines: int) -> None:
-    async def main() -> None:
-        call = Suspended(None, asyncio.get_running_loop().create_future(), 100.0, 0.05)  # type: ignore[arg-type]
-        assert not call.is_overdue(100.001, crowd)
-        # The others may be gone meanwhile: their turns have been taken all the same.
-        assert not call.is_overdue(100.0 + deadlines * 0.05 - 0.001, 1)
-        assert call.is_overdue(100.0 + deadlines * 0.05 + 0.001, 1)
-
-    asyncio.run(main())
+    assert engine.snapshot()["busy"]["calls"] == 8
 
 
 @both_loops
 def test_a_cancelled_call_takes_its_instance_with_it(load: Load, engine: GuestEngine, run: Run) -> None:
-    middleware = load("good/busy", deadline=PATIENCE).middleware()
+    middleware = load("hostile/loop", deadline=PATIENCE).middleware()
 
     async def main() -> None:
-        assert await ask(middleware, work(0)) == RequestEdits(context=b"\x01")
-        call = asyncio.ensure_future(ask(middleware, work(2000)))
-        await asyncio.sleep(0.005)
+        assert await ask(middleware, b"y") is None
+        call = asyncio.ensure_future(ask(middleware, LOOP))
+        while engine.snapshot()["loop"]["suspensions"] < 2:  # noqa: ASYNC110 (counts have no event to wait for)
+            await asyncio.sleep(0)
         call.cancel()
         await asyncio.wait([call])
         assert call.cancelled()
-        assert engine.snapshot()["busy"]["instances"] == 0
-        assert await ask(middleware, work(0)) == RequestEdits(context=b"\x01")
+        assert engine.snapshot()["loop"]["instances"] == 0
+        assert await ask(middleware, b"y") is None
 
     run(main())
-    assert engine.snapshot()["busy"]["deadlines"] == 0
+    assert engine.snapshot()["loop"]["deadlines"] == 0
 
 
 @pytest.mark.parametrize(
@@ -200,28 +161,25 @@ def test_a_cancelled_call_takes_its_instance_with_it(load: Load, engine: GuestEn
     [("start_loops", "start"), ("initialize_loops", "_initialize"), ("configure_loops", "configure")],
 )
 def test_a_guest_that_loops_as_it_starts_is_refused(load: Load, engine: GuestEngine, name: str, step: str) -> None:
-    """Row 2: soon, whether the loop waits for it or goes on meanwhile."""
+    """Row 2: whether the loop waits for it or goes on meanwhile."""
     guest = load(f"hostile/{name}")
-    begun = perf_counter()
     with pytest.raises(GuestLoadError) as caught:
         guest.middleware()
     assert str(caught.value).startswith(f"hostile/{name}.wasm: {step}: ")
-    assert perf_counter() - begun < LATE
 
     async def main() -> None:
-        begun = perf_counter()
+        before = engine.snapshot()[name]["suspensions"]
         async with beating() as beat:
             with pytest.raises(GuestLoadError):
                 await guest.start_middleware()
-        assert perf_counter() - begun < LATE
-        assert beat.turns > 20
+        assert beat.turns >= engine.snapshot()[name]["suspensions"] - before > 0
 
     asyncio.run(main())
     assert engine.snapshot()[name]["instances"] == 0
 
 
 def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
-    guest = load("good/slow_start")
+    guest = load("good/slow_start", start_deadline=PATIENCE)
     assert asyncio.run(ask(guest.middleware(), b"x")) is None
 
     async def main() -> None:
@@ -229,7 +187,7 @@ def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
         assert await ask(middleware, b"x") is None
 
     asyncio.run(main())
-    assert engine.snapshot()["slow_start"]["suspensions"] >= 4
+    assert engine.snapshot()["slow_start"]["suspensions"] > 0
 
 
 def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
@@ -242,7 +200,7 @@ def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
 
 def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/slow_complete").middleware()
+        middleware = load("good/slow_complete", deadline=PATIENCE).middleware()
         waits = middleware.on_complete(b"summary", b"kept", b"r9", "c")
         assert waits is not None
         await waits
@@ -253,11 +211,11 @@ def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: Gues
 
 def test_calls_that_a_loop_left_behind_do_not_hurt_the_next(load: Load, engine: GuestEngine) -> None:
     """A loop that ends with suspended calls cannot end them; another one begins anew."""
-    middleware = load("hostile/loop", deadline=1.0).middleware()
+    middleware = load("hostile/loop").middleware()
 
     async def leave() -> None:
         task = asyncio.ensure_future(ask(middleware, LOOP))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         assert not task.done()
 
     for _ in range(3):

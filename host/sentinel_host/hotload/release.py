@@ -44,7 +44,7 @@ class _Release:
 
     def __init__(self) -> None:
         self.candidate: Offer | None = None
-        # By the monotonic clock, of a canary: it has not failed since then.
+        # By the loop's clock, of a canary: it has not failed since then.
         self.quiet_since = 0.0
         self.previous: Offer | None = None
         self.since = 0.0
@@ -167,14 +167,14 @@ class Releases:
                 self._cancel(release)
                 self._forget(name, release)
                 release.candidate, release.since = offer, time.time()
-                release.quiet_since = time.monotonic()
+                release.quiet_since = asyncio.get_running_loop().time()
                 self._after(canary.time, release, lambda: self._promote_in_time(name, offer))
 
     def faltered(self, name: str, sha256: str) -> None:
         """The version that is on trial has failed at least once since the last time."""
         release = self._releases.get(name)
         if release is not None and digest_of(release.candidate) == sha256:
-            release.quiet_since = time.monotonic()
+            release.quiet_since = asyncio.get_running_loop().time()
 
     def tripped(self, name: str, sha256: str, reason: str) -> None:
         """The version that is on trial fails too much."""
@@ -272,7 +272,7 @@ class Releases:
             if release.candidate is not offer:
                 return
             lasts = canary.time if canary is not None else 0.0
-            left = release.quiet_since + lasts - time.monotonic()
+            left = release.quiet_since + lasts - asyncio.get_running_loop().time()
             if left > 0:
                 self._after(left, release, lambda: self._promote_in_time(name, offer))
             elif await self._serve(name, offer, self.crew.serving().get(name)) is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, deque
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -25,11 +26,12 @@ LONGEST_BACKOFF: Final = 60.0
 
 
 class Breaker:
-    """The state of one use of a guest. ``is_open`` means quarantine."""
+    """The state of one use of a guest. ``is_open`` means quarantine; ``clock`` tells seconds."""
 
-    __slots__ = ("_backoff", "_failures", "_probing", "_retry_at", "is_open")
+    __slots__ = ("_backoff", "_clock", "_failures", "_probing", "_retry_at", "is_open")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._failures: deque[tuple[int, str]] = deque()
         self._backoff = FIRST_BACKOFF
         self._retry_at = 0.0
@@ -53,15 +55,15 @@ class Breaker:
             return False
         failures.clear()
         # Tripping soon after a recovery goes on with the longer back-off.
-        if monotonic() - self._retry_at > 2 * LONGEST_BACKOFF:
+        if self._clock() - self._retry_at > 2 * LONGEST_BACKOFF:
             self._backoff = FIRST_BACKOFF
         self.is_open = True
-        self._retry_at = monotonic() + self._backoff
+        self._retry_at = self._clock() + self._backoff
         return True
 
     def may_probe(self) -> bool:
         """In quarantine: whether this call may be tried; if so, one of the next three must follow."""
-        if self._probing or monotonic() < self._retry_at:
+        if self._probing or self._clock() < self._retry_at:
             return False
         self._probing = True
         return True
@@ -76,7 +78,7 @@ class Breaker:
         """On with the quarantine, for twice as long."""
         self._probing = False
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
-        self._retry_at = monotonic() + self._backoff
+        self._retry_at = self._clock() + self._backoff
 
     def probe_dropped(self) -> None:
         """The call did not get as far as the guest, or was cancelled."""
@@ -85,7 +87,7 @@ class Breaker:
     @property
     def retry_after(self) -> int:
         """Whole seconds until a probe may be tried, at least one."""
-        return max(1, round(self._retry_at - monotonic()))
+        return max(1, round(self._retry_at - self._clock()))
 
 
 def excess_of(top: int, total: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 
 from wasmtime import Engine, FuncType, InstancePre, Linker, Module, WasmtimeError
 
@@ -29,9 +30,16 @@ class GuestEngine:
     """Compiles and links guests; one per worker, shared by all of them, together with the log that they write to.
 
     ``kv`` holds the keys of guests that are granted some; without one, one of this worker's own is made when needed.
+    ``clock`` tells seconds: by it guests in quarantine are tried again. ``queue`` goes on with suspended calls.
     """
 
-    def __init__(self, kv: SharedStore | None = None) -> None:
+    def __init__(
+        self,
+        kv: SharedStore | None = None,
+        *,
+        clock: Callable[[], float] = monotonic,
+        queue: RunQueue | None = None,
+    ) -> None:
         self._engine = Engine(engine_config())
         self._ticker = Ticker(self._engine)
         # A function type belongs to the first engine that saw it.
@@ -42,7 +50,8 @@ class GuestEngine:
         self._wait_type = define_wait(self._waits)
         self._stats: dict[str, GuestStats] = {}
         self.log = GuestLog()
-        self.queue = RunQueue()
+        self.queue = RunQueue() if queue is None else queue
+        self.clock = clock
         self.kv = kv
         functions = host_functions() | {"log.write": self.log.buffer.write_import}
         self._types = [

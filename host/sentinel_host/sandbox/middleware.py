@@ -94,7 +94,7 @@ class GuestMiddleware:
         # Edits are never changed by those who apply them; whole responses are, and are decoded anew.
         self._request_edits: dict[bytes, RequestEdits] = {}
         self._response_edits: dict[bytes, ResponseEdits] = {}
-        self._breaker = Breaker()
+        self._breaker = Breaker(blueprint.engine.clock)
         self._health = blueprint.health
         self._pool = Pool(blueprint, config)
         self._bodies = Pool(blueprint, config, maximum=blueprint.limits.bodies, plan=self._pool.plan)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 
 from sentinel_host.native.failure import CallFailed
@@ -55,12 +56,13 @@ class Suspended:
 
 
 class RunQueue:
-    """The suspended calls of one worker."""
+    """The suspended calls of one worker. ``clock`` tells seconds, as the event loop's timers count them."""
 
-    __slots__ = ("_calls", "_free_at", "_loop", "_timer")
+    __slots__ = ("_calls", "_clock", "_free_at", "_loop", "_timer")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._calls: deque[Suspended] = deque()
+        self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._free_at = 0.0
@@ -75,7 +77,7 @@ class RunQueue:
         caller must close the instance.
         """
         loop = asyncio.get_running_loop()
-        now = perf_counter()
+        now = self._clock()
         call = Suspended(instance, loop.create_future(), now - _FIRST_RUN, deadline)
         if self._loop is not loop:
             # The calls of a loop that has ended cannot end.
@@ -101,21 +103,21 @@ class RunQueue:
 
     async def _answered(self, call: Suspended, loop: asyncio.AbstractEventLoop) -> None:
         """Wait with a call for what it waits for, and let it go on."""
-        begun = perf_counter()
+        begun = self._clock()
         await call.instance.ask()
-        now = perf_counter()
+        now = self._clock()
         call.begun += now - begun
         call.future = loop.create_future()
         for _ in range(_ITERATIONS):
             if now >= self._free_at:
                 break
             await asyncio.sleep(0)
-            now = perf_counter()
+            now = self._clock()
         else:
             self._queue(call, loop, now)
             return
         self._resume(call, now)
-        after = perf_counter()
+        after = self._clock()
         self._free_at = after + (after - now)
         if self._calls and self._timer is None:
             self._timer = self._wait(loop, after)
@@ -133,7 +135,7 @@ class RunQueue:
         self._timer = None
         if not self._calls:
             return
-        before = perf_counter()
+        before = self._clock()
         if before < self._free_at:
             # libuv counts time in whole milliseconds: a timer of one may end at once.
             self._timer = self._wait(loop, before)
@@ -141,7 +143,7 @@ class RunQueue:
         call = self._calls.popleft()
         if not call.future.done():
             self._resume(call, before)
-        after = perf_counter()
+        after = self._clock()
         self._free_at = after + (after - before)
         if self._calls:
             self._timer = self._wait(loop, after)

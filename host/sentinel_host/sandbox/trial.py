@@ -32,10 +32,22 @@ class Trial:
     """The trial of one version in one process.
 
     ``counted`` tells its calls so far; ``falter`` is told of failures, once a second at most; ``fail`` is told the
-    reason when it has failed, which it does once.
+    reason when it has failed, which it does once. ``clock`` tells seconds.
     """
 
-    __slots__ = ("_begun", "_counted", "_fail", "_failures", "_falter", "_is_over", "_terms", "_told", "_top", "_total")
+    __slots__ = (
+        "_begun",
+        "_clock",
+        "_counted",
+        "_fail",
+        "_failures",
+        "_falter",
+        "_is_over",
+        "_terms",
+        "_told",
+        "_top",
+        "_total",
+    )
 
     def __init__(
         self,
@@ -43,8 +55,10 @@ class Trial:
         counted: Callable[[], int],
         falter: Callable[[], None],
         fail: Callable[[str], None],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._begun = monotonic()
+        self._begun = clock()
+        self._clock = clock
         self._counted = counted
         self._fail = fail
         self._failures: dict[str, int] = {}
@@ -57,7 +71,7 @@ class Trial:
 
     def failed(self, client: str) -> None:
         """A call failed for this client."""
-        now = monotonic()
+        now = self._clock()
         if now - self._told >= _TELL_AGAIN_AFTER:
             self._told = now
             self._falter()

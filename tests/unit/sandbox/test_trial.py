@@ -14,8 +14,11 @@ class Watched:
     def __init__(self, share: float = 0.25, calls: int = 10_000, time: float = 600) -> None:
         self.calls = 0
         self.faltered = 0
+        self.now = 1000.0
         self.reasons: list[str] = []
-        self.trial = Trial(Terms(share, calls, time), lambda: self.calls, self._falter, self.reasons.append)
+        self.trial = Trial(
+            Terms(share, calls, time), lambda: self.calls, self._falter, self.reasons.append, lambda: self.now
+        )
 
     def _falter(self) -> None:
         self.faltered += 1
@@ -76,13 +79,17 @@ def test_a_share_below_the_terms_is_no_reason_and_one_above_is() -> None:
 def test_failures_beyond_the_first_calls_or_the_time_are_not_looked_at() -> None:
     late = Watched(calls=100)
     late.calls = 100
-    old = Watched(time=0)
+    old = Watched(time=60)
+    old.now += 61
     for number in range(300):
         late.fail(f"192.0.2.{number % 9}")
         old.fail(f"192.0.2.{number % 9}")
     assert late.reasons == old.reasons == []
     # Who waits for a time without failures still hears of them.
     assert late.faltered == old.faltered == 1
+    old.now += 1
+    old.fail("192.0.2.1")
+    assert old.faltered == 2
 
 
 def test_terms_that_nothing_can_break() -> None:
