@@ -138,6 +138,20 @@ def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngi
     assert (counts["metrics_full"], counts["metrics_invalid"]) == (2 * (20_000 - 256), 0)
 
 
+def test_the_order_of_labels_tells_no_series_apart(load: Load, engine: GuestEngine) -> None:
+    """/metrics once had two series that nobody can tell apart, for which a scraper drops the whole answer."""
+    middleware = load("granted/metrics_raw").middleware()
+
+    async def main() -> None:
+        for labels in (128, 176, 208):
+            assert await ask(middleware, struct.pack("<4I", 64, 4, labels, 2)) is None
+
+    asyncio.run(main())
+    (series,) = engine.metrics()["metrics_raw"]
+    assert (series.labels, series.values) == (("a", "good", "b", "od"), (2.0,))
+    assert engine.snapshot()["metrics_raw"]["metrics_invalid"] == 1
+
+
 @both_loops
 @pytest.mark.parametrize(
     ("arguments", "traps"),

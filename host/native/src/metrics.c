@@ -48,6 +48,23 @@ static bool is_metric_name(snt_text name) {
   return true;
 }
 
+/* RFC 3629 section 4. */
+static bool is_utf8(snt_text text) {
+  for (size_t i = 0; i < text.length;) {
+    uint8_t lead = text.bytes[i++];
+    if (lead < 0x80) continue;
+    size_t more = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (more == 0 || text.length - i < more) return false;
+    uint8_t least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (text.bytes[i] < least || text.bytes[i] > most) return false;
+    for (size_t end = i + more; i < end; i++) {
+      if ((text.bytes[i] & 0xc0) != 0x80) return false;
+    }
+  }
+  return true;
+}
+
 static bool is_label(const snt_label *labels, size_t place) {
   snt_text name = labels[place].name, value = labels[place].value;
   if (!is_name(name, SNT_METRIC_LABEL_NAME) || value.length > SNT_METRIC_LABEL_VALUE) return false;
@@ -60,7 +77,23 @@ static bool is_label(const snt_label *labels, size_t place) {
   for (size_t i = 0; i < value.length; i++) {
     if (value.bytes[i] < 0x20 || value.bytes[i] == 0x7f) return false;
   }
-  return true;
+  /* Values that differ in what is not text alone would look the same. */
+  return is_utf8(value);
+}
+
+static bool is_before(snt_text name, snt_text other) {
+  size_t shorter = name.length < other.length ? name.length : other.length;
+  int order = memcmp(name.bytes, other.bytes, shorter);
+  return order < 0 || (order == 0 && name.length < other.length);
+}
+
+/* The labels by name, which are all different: their order tells no series from another. */
+static void sort(snt_label *sorted, const snt_label *labels, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    size_t place = i;
+    for (; place > 0 && is_before(labels[i].name, sorted[place - 1].name); place--) sorted[place] = sorted[place - 1];
+    sorted[place] = labels[i];
+  }
 }
 
 static uint8_t *put(uint8_t *at, snt_text text) {
@@ -107,8 +140,10 @@ static snt_series *series_of(snt_metrics *metrics, uint32_t kind, snt_text name,
     metrics->invalid++;
     return NULL;
   }
+  snt_label sorted[SNT_METRIC_LABELS];
+  sort(sorted, labels, count);
   uint8_t *end = put(key, name);
-  for (size_t i = 0; i < count; i++) end = put(put(end, labels[i].name), labels[i].value);
+  for (size_t i = 0; i < count; i++) end = put(put(end, sorted[i].name), sorted[i].value);
   snt_series *series = find(metrics, kind, key, (size_t)(end - key));
   if (series == NULL) metrics->full++;
   return series;

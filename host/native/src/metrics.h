@@ -28,7 +28,7 @@ typedef struct {
   snt_text name, value;
 } snt_label;
 
-/* `key` is the name, and name and value of each label, each ended by a zero byte. */
+/* `key` is the name, and name and value of each label, by name, each ended by a zero byte. */
 typedef struct {
   uint8_t *key;
   uint32_t length, kind;

@@ -28,6 +28,43 @@ static void series_are_told_apart_by_kind_name_and_labels(void) {
   forget(metrics);
 }
 
+/* /metrics once showed them as two series that nobody can tell apart, which makes a scraper drop the whole answer. */
+static void the_order_of_labels_tells_no_series_apart(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  snt_label labels[] = {label("b", "1"), label("a", "2"), label("ab", "3"), label("a_", "4")};
+  const size_t orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 0, 3, 2}, {2, 3, 0, 1}};
+  for (size_t i = 0; i < 4; i++) {
+    snt_label turned[4];
+    for (size_t j = 0; j < 4; j++) turned[j] = labels[orders[i][j]];
+    snt_metrics_add(metrics, text("n"), turned, 4, 1);
+    snt_metrics_observe(metrics, text("n"), turned, 4, 1);
+  }
+  CHECK(metrics->used == 2 && metrics->invalid == 0);
+  CHECK(snt_metrics_at(metrics, 0)->count == 4 && snt_metrics_at(metrics, 1)->buckets[9] == 4);
+  CHECK(memcmp(snt_metrics_at(metrics, 0)->key, "n\0a\0002\0a_\0004\0ab\0003\0b\0001", 20) == 0);
+  forget(metrics);
+}
+
+static void values_of_labels_are_text(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  static const char *const texts[] = {"\xc3\xbc",         "\xe0\xa0\x80",     "\xed\x9f\xbf", "\xf0\x9f\x8e\xb2",
+                                      "\xf4\x8f\xbf\xbf", "a\xc2\x80z"};
+  static const char *const others[] = {"\xc3",     "\xbc",  "\xc0\xaf",     "\xe0\x9f\xbf",     "\xed\xa0\x80",     "\xff",
+                                       "a\xc3(", "\xe2\x82", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"};
+  uint64_t number = 0;
+  for (; number < sizeof texts / sizeof *texts; number++) {
+    const snt_label one[] = {label("a", texts[number])};
+    snt_metrics_add(metrics, text("n"), one, 1, 1);
+  }
+  CHECK(metrics->used == number && metrics->invalid == 0);
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    const snt_label one[] = {label("a", others[i])};
+    snt_metrics_add(metrics, text("n"), one, 1, 1);
+  }
+  CHECK(metrics->used == number && metrics->invalid == sizeof others / sizeof *others);
+  forget(metrics);
+}
+
 static void histograms_count_at_their_bounds(void) {
   snt_metrics *metrics = snt_metrics_new();
   static const double values[] = {-1, 0, 0.001, 0.0011, 100, 100.1, 1e300};
@@ -51,7 +88,7 @@ static void what_breaks_the_rules_is_counted(void) {
   longest[sizeof longest - 1] = 0;
   snt_metrics_add(metrics, text(longest), NULL, 0, 1), wrong++;
   const snt_label labels[][2] = {{label("le", "1"), label("b", "")},        {label("guest", "1"), label("b", "")},
-                                 {label("a", "1"), label("a", "2")},        {label("a", "\n"), label("b", "")},
+                                 {label("a", "1"), label("a", "1")},        {label("a", "\n"), label("b", "")},
                                  {label("a", "\x7f"), label("b", "")},      {label("a", longest), label("b", "")},
                                  {label("", ""), label("b", "")},           {label("B", ""), label("b", "")}};
   for (size_t i = 0; i < sizeof labels / sizeof *labels; i++, wrong++) snt_metrics_add(metrics, text("n"), labels[i], 2, 1);
@@ -94,6 +131,8 @@ static void series_too_many_are_counted_and_evict_none(void) {
 
 int main(void) {
   RUN(series_are_told_apart_by_kind_name_and_labels);
+  RUN(the_order_of_labels_tells_no_series_apart);
+  RUN(values_of_labels_are_text);
   RUN(histograms_count_at_their_bounds);
   RUN(what_breaks_the_rules_is_counted);
   RUN(the_longest_series_fits);
