@@ -108,6 +108,7 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
                    const char *post);
 uint64_t snt_plan_calls(const snt_plan *plan);
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
+void snt_plan_log(snt_plan *plan, snt_log *log);
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
 

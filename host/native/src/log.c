@@ -88,6 +88,7 @@ wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
     return NULL;
   }
   const char *name = guest == NULL ? "" : guest->plan->name, *label = guest == NULL ? "" : guest->label;
+  if (guest != NULL && guest->plan->log != NULL) log = guest->plan->log;
   snt_log_put(log, level, until_zero(name), until_zero(label), (snt_text){text, length});
   return NULL;
 }

@@ -54,7 +54,7 @@ size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_
                       size_t room);
 
 /* The host function behind the import `log.write`: an unchecked callback `(i32 level, i32 message, i32 length)`. `env` is
- * the snt_log; the store's data is the snt_guest, or NULL. Traps for an unknown level, a message outside of the caller's
+ * the snt_log, unless the plan has another; the store's data is the snt_guest, or NULL. Traps for an unknown level, a message outside of the caller's
  * memory, and a caller that has none. Works from a start function, when the instance is not known yet. */
 wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 

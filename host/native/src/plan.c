@@ -60,6 +60,8 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
 
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics) { plan->metrics = metrics; }
 
+void snt_plan_log(snt_plan *plan, snt_log *log) { plan->log = log; }
+
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota) {
   plan->kv = (snt_kv_grant){(snt_kv *)store, space, quota};
 }

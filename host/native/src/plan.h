@@ -14,6 +14,7 @@
 
 #include "../kv/src/kv.h"
 #include "engine.h"
+#include "log.h"
 #include "metrics.h"
 #include "ticker.h"
 
@@ -76,6 +77,7 @@ typedef struct {
   snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
   snt_kv_grant kv;
   snt_http_grant http;
+  snt_log *log; /* for their lines, in place of the one that `log.write` was defined with; or NULL */
   snt_limits limits;
   char *name;     /* the guest's, for log lines */
   uint64_t calls; /* of hooks */
@@ -104,6 +106,9 @@ void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 
 /* Let instances use that space of the store at the address `store`, which must live as long. */
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
+
+/* Have instances log there, which must live as long. */
+void snt_plan_log(snt_plan *plan, snt_log *log);
 
 /* Let instances ask outside. */
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);

@@ -141,6 +141,22 @@ static void a_start_function_can_log(void) {
   snt_log_free(log);
 }
 
+static void a_plan_can_have_a_log_of_its_own(void) {
+  snt_log *log = snt_log_new(&FAKE_ENGINE, CAPACITY), *own = snt_log_new(&FAKE_ENGINE, CAPACITY);
+  fake_instance *instance = fake_instance_new(MEMORY);
+  uint64_t dropped = 0;
+  snt_guest *guest = guest_in(instance);
+  snt_plan_log(guest->plan, own);
+  memcpy(instance->memory, "x", 1);
+  CHECK(writes(log, instance, 1, 0, 1));
+  CHECK(snt_log_drain(log, drained, &dropped) == 0);
+  CHECK(snt_log_drain(own, drained, &dropped) == sizeof(snt_log_line) + 5 + 1);
+  snt_guest_free(guest);
+  fake_instance_free(instance);
+  snt_log_free(own);
+  snt_log_free(log);
+}
+
 static int64_t call(snt_guest *guest, const char *label) {
   return snt_call(guest, 1, NULL, 0, NULL, 0, false, label);
 }
@@ -279,6 +295,7 @@ int main(void) {
   RUN(messages_outside_of_memory_trap);
   RUN(unknown_levels_trap);
   RUN(a_start_function_can_log);
+  RUN(a_plan_can_have_a_log_of_its_own);
   RUN(lines_carry_the_label_of_their_call);
   RUN(a_call_keeps_its_label_while_it_is_suspended);
   RUN(a_call_writes_so_many_lines_and_no_more);

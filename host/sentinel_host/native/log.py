@@ -44,14 +44,23 @@ def lines_of(data: bytes, start: int = 0) -> Iterator[LogLine]:
         yield LogLine(level, data[guest:label], data[label:message], data[message:start], start)
 
 
+def relabel(data: bytes, label: bytes) -> bytes:
+    """The same lines, each with that label."""
+    pieces = []
+    for line in lines_of(data):
+        header = _HEADER.pack(line.level, len(line.guest), len(label), len(line.message))
+        pieces.append(header + line.guest + label + line.message)
+    return b"".join(pieces)
+
+
 class LogBuffer:
-    """Lines of every guest in one worker, bounded: what does not fit is dropped and counted."""
+    """Lines of guests, those of a worker or one in its self-test, bounded: what does not fit is dropped and counted."""
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         handle = lib.snt_log_new(ENGINE_TABLE, capacity)
         if handle == ffi.NULL:
             raise MemoryError
-        self._handle = ffi.gc(handle, lib.snt_log_free)
+        self.handle = ffi.gc(handle, lib.snt_log_free)
         self._scratch = ffi.new("uint8_t[]", capacity)
         self._view = ffi.buffer(self._scratch)
         self._dropped = ffi.new("uint64_t *")
@@ -67,7 +76,7 @@ class LogBuffer:
 
     def drain(self) -> tuple[bytes, int]:
         """Take every line out, for `lines_of`, and the number of lines that were dropped since the last time."""
-        size = lib.snt_log_drain(self._handle, self._scratch, self._dropped)
+        size = lib.snt_log_drain(self.handle, self._scratch, self._dropped)
         return self._view[:size], int(self._dropped[0])
 
     def render(self, data: bytes, start: int, least: int, time: bytes) -> tuple[str, int]:

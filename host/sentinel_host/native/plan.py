@@ -202,6 +202,7 @@ class Plan:
         if handle == ffi.NULL:
             raise MemoryError
         self.handle = ffi.gc(handle, lib.snt_plan_free)
+        lib.snt_plan_log(handle, log.handle)
         if metrics is not None:
             lib.snt_plan_metrics(handle, metrics.handle)
         if kv is not None:

@@ -13,6 +13,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.kv.store import DEFAULT_BYTES
 from sentinel_host.native.failure import last_line
 from sentinel_host.native.imports import define, define_wait, host_functions
+from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Series
 from sentinel_host.native.plan import CallLimits, Export, Outside, Plan, StoreSpace, Ticker
 from sentinel_host.sandbox.artefact import Artefact
@@ -49,6 +50,8 @@ class GuestEngine:
         self._waits = Linker(self._engine)
         self._wait_type = define_wait(self._waits)
         self._stats: dict[str, GuestStats] = {}
+        # What self-tests do, which nobody asks for.
+        self._untold = GuestStats()
         self.log = GuestLog()
         self.queue = RunQueue() if queue is None else queue
         self.clock = clock
@@ -95,10 +98,19 @@ class GuestEngine:
         return StoreSpace(self.kv, self.kv.space(name), quota)
 
     def new_plan(
-        self, name: str, module: InstancePre, exports: Mapping[int, Export], limits: CallLimits, grants: Grants
+        self,
+        name: str,
+        module: InstancePre,
+        exports: Mapping[int, Export],
+        limits: CallLimits,
+        grants: Grants,
+        test_log: LogBuffer | None = None,
     ) -> Plan:
-        """What instances of a prepared guest are made by; ``exports`` go by slot."""
-        stats = self.stats_of(name)
+        """What instances of a prepared guest are made by; ``exports`` go by slot.
+
+        With ``test_log`` they are for a self-test: what they do is not counted, and they log there.
+        """
+        stats = self.stats_of(name) if test_log is None else self._untold
         return Plan(
             self._engine,
             self._ticker,
@@ -107,7 +119,7 @@ class GuestEngine:
             exports,
             limits,
             stats.counters,
-            self.log.buffer,
+            test_log or self.log.buffer,
             name,
             stats.own_metrics() if "metrics" in grants.names else None,
             self._space_of(name, grants.kv) if "kv" in grants.names else None,

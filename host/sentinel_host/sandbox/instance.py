@@ -11,6 +11,7 @@ from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
 from sentinel_host.errors import GuestError, GuestProtocolError, GuestTimeout, GuestTrap
 from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
@@ -45,8 +46,8 @@ class Blueprint:
     lines: LineTable = NO_LINES
     health: Health = field(default_factory=Health, compare=False)
 
-    def new_plan(self) -> Plan:
-        """The native side of it, for one configuration."""
+    def new_plan(self, test_log: LogBuffer | None = None) -> Plan:
+        """The native side of it, for one configuration, or with ``test_log`` for the self-test."""
         exports = {
             SLOTS[checked.hook]: Export(checked.export, checked.post, _shape(checked.hook))
             for checked in self.checked.hooks
@@ -71,6 +72,7 @@ class Blueprint:
                 high_calls=limits.high_water_calls,
             ),
             self.grants,
+            test_log,
         )
 
 

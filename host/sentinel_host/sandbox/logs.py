@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.abi.contract import LOG_LEVELS
-from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, LogLine, lines_of
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, LogLine, lines_of, relabel
 from sentinel_host.sandbox.text import readable
 
 # logging has no level below DEBUG; 5 is what other projects chose for one.
@@ -84,21 +84,36 @@ Sink = Callable[[GuestLines, int], None]
 
 
 class GuestLog:
-    """The log of one worker's guests."""
+    """The log of one worker's guests; ``buffer`` is where they write."""
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self.buffer = LogBuffer(capacity)
+        self._added = b""
+        self._lost = 0
+
+    def add(self, lines: LogBuffer, label: bytes) -> None:
+        """Take over lines that were written elsewhere, each with that label, and tell of those that were dropped."""
+        data, dropped = lines.drain()
+        self._added += relabel(data, label)
+        self._lost += dropped
 
     def drain(self) -> tuple[list[GuestLine], int]:
         """All lines since the last time, oldest first, and how many did not fit into the buffer."""
-        data, dropped = self.buffer.drain()
+        data, dropped = self._drain()
         return list(GuestLines(self.buffer, data)), dropped
 
     def emit(self, sink: Sink | None = None) -> None:
         """Pass all lines on to a sink, by default to ``logging``."""
-        data, dropped = self.buffer.drain()
+        data, dropped = self._drain()
         if data or dropped:
             (sink or log_lines)(GuestLines(self.buffer, data), dropped)
+
+    def _drain(self) -> tuple[bytes, int]:
+        data, dropped = self.buffer.drain()
+        if self._added or self._lost:
+            data, dropped = data + self._added, dropped + self._lost
+            self._added, self._lost = b"", 0
+        return data, dropped
 
 
 def log_lines(lines: GuestLines, dropped: int) -> None:

@@ -1,8 +1,11 @@
-"""Running a guest's self-test, on instances that nobody else gets: a case that traps costs no request anything."""
+"""Running a guest's self-test, on instances that nobody else gets: a case that traps costs no request anything.
+
+What cases do is not counted, and what they log is dropped, but for the case that fails: its lines explain why.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -12,6 +15,7 @@ from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import NativeGuest, Suspension
+from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.cases import Case
 from sentinel_host.sandbox.instance import SLOTS, Blueprint, guest_error, overdue_error, step_of
@@ -22,11 +26,13 @@ _HOOKS = {hook.name: hook for hook in HOOKS}
 _LABEL: Final = b"self-test"
 # Seconds for all cases. A guest that takes longer keeps everybody waiting who has changed it.
 _MOST_TIME: Final = 5.0
+# Bytes that one case may log: eight of the longest lines.
+_MOST_LINES: Final = 1 << 16
 # Takes an instance, what its call answered and its deadline in seconds, and waits for the end of the call.
 _Settle = Callable[[NativeGuest, bytes | Suspension | None, float], Awaitable[bytes | None]]
 
 
-async def run_self_test(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str) -> None:
+async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
     """Run the cases while the event loop goes on; ``config`` is for those that bring none, ``path`` for errors.
 
     Raises `GuestLoadError` for the first that fails: its name, what was expected and what came.
@@ -40,7 +46,7 @@ async def run_self_test(blueprint: Blueprint, cases: Iterable[Case], config: byt
     await _run(blueprint, cases, config, path, settle)
 
 
-def run_self_test_now(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str) -> None:
+def run_self_test_now(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
     """The same without an event loop."""
 
     async def settle(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
@@ -58,12 +64,16 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("it waits")
 
 
-async def _run(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path: str, settle: _Settle) -> None:
-    plan = blueprint.new_plan()
+async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str, settle: _Settle) -> None:
+    if not cases:
+        return
+    lines = LogBuffer(_MOST_LINES)
+    plan = blueprint.new_plan(lines)
     until = monotonic() + _MOST_TIME
     for case in cases:
         if monotonic() > until:
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {_MOST_TIME:g} s have passed before it")
+        lines.drain()
         try:
             reason = await _try(blueprint, case, config, plan, settle)
         except GuestError as error:
@@ -71,6 +81,7 @@ async def _run(blueprint: Blueprint, cases: Iterable[Case], config: bytes, path:
         except AbiError as error:
             reason = one_line(str(error))
         if reason is not None:
+            blueprint.engine.log.add(lines, _LABEL)
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {reason}")
 
 

@@ -10,10 +10,13 @@ import pytest
 
 from sentinel_host.abi.encode import encode_config
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
+from sentinel_host.sandbox import Grants, GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import SELF_TEST, parse_artefact
 from sentinel_host.sandbox.binary import custom_section
+from sentinel_host.sandbox.grants import ALL
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import ARTEFACTS
+from tests.support.logs import said
 from tests.wat import index
 
 CONFIG = encode_config({"keys": {"demo-key": "demo"}})
@@ -37,8 +40,11 @@ def with_cases(data: bytes, *cases: dict[str, Any]) -> bytes:
     return data + custom_section(SELF_TEST, json.dumps(cases).encode())
 
 
-def load(data: bytes, limits: Limits | None = None) -> LoadedGuest:
-    return load_artefact(parse_artefact(data, "guest.wasm"), "guest", GuestEngine(), limits or Limits())
+def load(
+    data: bytes, limits: Limits | None = None, engine: GuestEngine | None = None, grants: Grants = ALL
+) -> LoadedGuest:
+    artefact = parse_artefact(data, "guest.wasm")
+    return load_artefact(artefact, "guest", engine or GuestEngine(), limits or Limits(), grants)
 
 
 def refusal(data: bytes, config: bytes = b"\x80") -> str:
@@ -64,6 +70,44 @@ def test_cases_run_on_the_loop() -> None:
     looping = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
     with pytest.raises(GuestLoadError, match=r"'n': on-request: .*deadline"):
         asyncio.run(start_on_the_loop(load(with_cases(index.wasm("hostile/realloc_loops"), looping)), b"\x80"))
+
+
+def starts(guest: LoadedGuest, config: bytes, on_loop: bool) -> None:
+    if on_loop:
+        asyncio.run(start_on_the_loop(guest, config))
+    else:
+        guest.middleware(config).close()
+
+
+@pytest.mark.parametrize("on_loop", [False, True])
+def test_nothing_that_a_case_does_is_counted(on_loop: bool) -> None:
+    """A new version once began with the calls, running time, instances and own metrics of its self-test."""
+    engine = GuestEngine()
+    starts(load(with_cases(AUTH, NO_KEY, KEY), engine=engine), CONFIG, on_loop)
+    counts = engine.snapshot()["guest"]
+    assert (counts["calls"], counts["instances_started"], counts["instances"]) == (0, 1, 0)
+
+    engine = GuestEngine()
+    passes = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
+    data = with_cases(index.wasm("granted/metrics_flood"), passes)
+    starts(load(data, Limits(deadline=PATIENCE), engine), b"\x80", on_loop)
+    counts = engine.snapshot()["guest"]
+    assert engine.metrics() == {"guest": []}
+    assert [counts[name] for name in ("calls", "suspensions", "metrics_full", "instances", "memory_bytes")] == [0] * 5
+
+
+@pytest.mark.parametrize("on_loop", [False, True])
+def test_a_case_that_fails_shows_its_lines_and_one_that_passes_does_not(on_loop: bool) -> None:
+    """The instance that serves starts first, and says what any other does."""
+    passes = {"name": "passes", "hook": "on-request", "expect": {"action": "continue"}}
+    served = ("guest", None, "debug", "starting")
+    engine = GuestEngine()
+    starts(load(with_cases(index.wasm("good/start_log"), passes, passes), engine=engine), b"\x80", on_loop)
+    assert said(engine) == [served]
+    fails = {"name": "fails", "hook": "on-request", "expect": {"action": "respond"}}
+    with pytest.raises(GuestLoadError, match="'fails'"):
+        starts(load(with_cases(index.wasm("good/start_log"), passes, fails), engine=engine), b"\x80", on_loop)
+    assert said(engine) == [served, ("guest", "self-test", "debug", "starting")]
 
 
 def expecting(case: dict[str, Any], **more: Any) -> dict[str, Any]:
