@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import sys
 import sysconfig
@@ -139,13 +140,19 @@ def sdk(session: nox.Session) -> None:
 
 @session
 def tests(session: nox.Session) -> None:
-    """Every Python test, on the package as users install it, against freshly built guests (arguments go to pytest)."""
+    """Every Python test, on the package as users install it, against freshly built guests (arguments go to pytest).
+
+    `-- --stress [--seed N]` runs them beside two busy loops, pinned to one core, in an order made by the seed.
+    """
     provide_test_peers()
     install_package(session)
     install(session, group("test"))
     build_guests(session)
-    # Two at a time: half of their time they wait. A file's tests share what they set up.
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0", *session.posargs)
+    stress = "--stress" in session.posargs
+    runner = ["python", "-m", "tests.stress" if stress else "pytest"]
+    # More than there are cores: half of their time they wait. A file's tests share what they set up.
+    workers = ["-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--max-worker-restart", "0"]
+    session.run(*runner, *workers, *(argument for argument in session.posargs if argument != "--stress"))
 
 
 @session
