@@ -43,7 +43,9 @@ class GatewayProcess:
         self.addresses: dict[str, tuple[str, int]] = {}
         self._changed = threading.Condition()
         self._ended = False
-        self._readers = [threading.Thread(target=self._read, args=(pipe,)) for pipe in (process.stdout, process.stderr)]
+        self._readers = [
+            threading.Thread(target=self._read, args=(pipe,)) for pipe in (process.stdout, process.stderr) if pipe
+        ]
         for reader in self._readers:
             reader.start()
 

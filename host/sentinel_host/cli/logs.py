@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
-import sys
+import time
+from typing import Final
 
 from sentinel_host.sandbox import GuestLines, timestamp
+from sentinel_host.supervisor.output import Output, create_lock
 
-_log = logging.getLogger("sentinel.guest")
+_STDOUT: Final = 1
 
 
 class JsonLines(logging.Formatter):
@@ -30,17 +33,68 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields)
 
 
-def log_json_lines(level: int = logging.INFO) -> None:
-    """Send everything from ``level`` up to stdout."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler])
+class _Lines(logging.Handler):
+    """Hands records to an output, as lines."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+        self.setFormatter(JsonLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Part of `logging.Handler`."""
+        try:
+            line = self.format(record)
+        except Exception:
+            self.handleError(record)
+        else:
+            self._output.write(line.encode("ascii") + b"\n")
 
 
-def write_guest_lines(lines: GuestLines, dropped: int) -> None:
-    """Write what guests logged to stdout, in one piece, from the same level up as `log_json_lines` does."""
-    # As text: what several workers share is no file with bytes below it.
-    sys.stdout.write(lines.json("info"))
-    sys.stdout.flush()
-    if dropped:
-        _log.warning("%d lines of guests were dropped: the buffer was full", dropped)
+class ProcessLog:
+    """The log of this process, which goes to ``output`` from the level ``info`` up."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    @property
+    def dropped(self) -> int:
+        """How many lines could not be written."""
+        return self._output.dropped
+
+    def write_guest_lines(self, lines: GuestLines, dropped: int) -> None:
+        """Write what guests logged, in one piece; so many more lines were ``dropped`` already."""
+        if data := lines.json("info"):
+            self._output.write(data.encode())
+        if dropped:
+            self._output.drop(dropped, "the buffer of guests' lines was full")
+
+    def close(self) -> None:
+        """Write what waits, unless stdout stalls."""
+        self._output.close()
+
+
+def begin_log(lock: int) -> ProcessLog:
+    """Send everything to stdout, which other processes share that have ``lock``.
+
+    Raises `SentinelError` when there is no thread for it.
+    """
+    output = Output(_STDOUT, lock, _lines_dropped)
+    logging.basicConfig(level=logging.INFO, handlers=[_Lines(output)])
+    return ProcessLog(output)
+
+
+def log_json_lines() -> None:
+    """Send everything to stdout, until the process ends. Raises `SentinelError`."""
+    atexit.register(begin_log(create_lock()).close)
+
+
+def _lines_dropped(lines: int, reason: str) -> bytes:
+    """The line that stands for those."""
+    fields = {
+        "time": timestamp(time.time()),
+        "level": "warning",
+        "logger": "sentinel.log",
+        "message": f"{lines} lines of the log were dropped: {reason}",
+    }
+    return json.dumps(fields).encode("ascii") + b"\n"

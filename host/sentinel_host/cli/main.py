@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
 from sentinel_host.cli.check import check
+from sentinel_host.cli.descriptors import reserve
 from sentinel_host.cli.inspect import inspect
 from sentinel_host.cli.remote import act, guests
 from sentinel_host.cli.run import run, worker
@@ -16,14 +18,27 @@ from sentinel_host.errors import SentinelError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``sentinel`` command; returns the exit code: 0, or 1 with one line on stderr for each error."""
+    reserve()
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        return int(options.command(options)) or _flush()
     except SentinelError as error:
         print(f"sentinel: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _flush() -> int:
+    """Have everything that was printed written; 1 where that is not possible."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"sentinel: standard output: {error.strerror}", file=sys.stderr)
+        # Python would try once more at its end.
+        sys.stdout = io.StringIO()
+        return 1
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
-from sentinel_host.cli.logs import log_json_lines, write_guest_lines
+from sentinel_host.cli.logs import ProcessLog, begin_log
 from sentinel_host.config import Config
 from sentinel_host.control import AdminAccess, ConfigSource
 from sentinel_host.control.token import admin_token
+from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.cache import cache_directory
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
@@ -19,7 +19,7 @@ from sentinel_host.supervisor.alone import run_alone
 from sentinel_host.supervisor.fairness import COUNTS, create_counts
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
-from sentinel_host.supervisor.output import LOCK, WholePieces
+from sentinel_host.supervisor.output import LOCK, create_lock
 from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.supervisor import Supervisor
@@ -35,24 +35,28 @@ def run(options: argparse.Namespace) -> int:
     config = parse_source(source)
     notifier = Notifier.from_environment(os.environ)
     listeners = Listeners(activated_sockets(os.environ))
-    if config.server.workers == 1:
-        _run_alone(source, config, listeners, notifier)
-    else:
-        _supervise(source, config, listeners, notifier)
+    lock = create_lock()
+    log = begin_log(lock)
+    try:
+        if config.server.workers == 1:
+            _run_alone(source, config, listeners, notifier, log)
+        else:
+            _supervise(source, config, listeners, notifier, log, lock)
+    finally:
+        log.close()
     return 0
 
 
 def worker(options: argparse.Namespace) -> int:
     """Serve what the supervisor says."""
-    return work(options.control, write_guest_lines, log_json_lines)
+    return work(options.control, begin_log)
 
 
-def _run_alone(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier) -> None:
+def _run_alone(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier, log: ProcessLog) -> None:
     public, admin = listeners.open_public(config), listeners.open_admin(config)
-    log_json_lines()
     serving = Serving(
         config,
-        write_guest_lines,
+        log,
         read_config=lambda: parse_source(read_source(source.file, source.upstream, source.bind)),
     )
     listening = [*public, *([admin] if admin is not None else [])]
@@ -64,16 +68,20 @@ def _open_quic(config: Config) -> QuicEndpoint | None:
     return open_quic("public", address, tls.cert, tls.key) if address is not None and tls is not None else None
 
 
-def _supervise(source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier) -> None:
-    lock = os.memfd_create(LOCK)
-    sys.stdout = WholePieces(sys.stdout.fileno(), lock)
-    log_json_lines()
+def _supervise(
+    source: ConfigSource, config: Config, listeners: Listeners, notifier: Notifier, log: ProcessLog, lock: int
+) -> None:
     # Made whether or not there are limits yet, or guests with keys: a later configuration may have some, and must find
     # the memory there.
-    table = SharedTable.create(config.server.limit_slots)
-    store = SharedStore.create(config.server.kv_memory)
-    shared = {LOCK: lock, LIMITS: table.fd, KEYS: store.fd, COUNTS: create_counts()}
-    Supervisor(source, config, listeners, notifier, shared).run(_admin_access(config))
+    try:
+        table = SharedTable.create(config.server.limit_slots)
+        store = SharedStore.create(config.server.kv_memory)
+        shared = {LOCK: lock, LIMITS: table.fd, KEYS: store.fd, COUNTS: create_counts()}
+    except OSError as error:
+        raise SentinelError(
+            f"{config.file}: no memory for server.limit_slots and kv_memory: {error.strerror}"
+        ) from None
+    Supervisor(source, config, listeners, notifier, shared, log).run(_admin_access(config))
 
 
 def _admin_access(config: Config) -> AdminAccess:

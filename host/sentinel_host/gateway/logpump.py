@@ -20,8 +20,9 @@ class LogPump:
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        self._log.emit(self._sink)
+        # First: a sink that fails once, on which the loop reports, is not the end of the log.
         self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self.start)
+        self._log.emit(self._sink)
 
     def stop(self) -> None:
         """Pass on what is left, and end."""

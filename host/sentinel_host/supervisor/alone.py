@@ -8,7 +8,6 @@ import signal
 from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.control import AdminAccess, Snapshot, guest_faults, install_admin, merge
-from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
@@ -93,7 +92,7 @@ class _Alone:
             },
             gauges={"sentinel_worker_up": {("0",): 1}},
         )
-        return merge([collect(self._serving.gateway, self._serving.connections), this])
+        return merge([self._serving.snapshot(), this])
 
     @property
     def releases(self) -> Releases:

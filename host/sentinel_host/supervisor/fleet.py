@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from sentinel_host.control import (
@@ -64,10 +64,12 @@ class RollFailed(SentinelError):
 
 
 class Fleet:
-    """All workers of a gateway; the `Overview` of it, too. ``releases`` decides which versions they serve."""
+    """All workers of a gateway; the `Overview` of it, too. ``releases`` decides which versions they serve; ``own`` is
+    what this process counts."""
 
-    def __init__(self, releases: Releases) -> None:
+    def __init__(self, releases: Releases, own: Callable[[], Snapshot] = Snapshot) -> None:
         self.releases = releases
+        self._own = own
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, Plan] = {}
         self._spare: tuple[Plan, WorkerProcess] | None = None
@@ -181,7 +183,7 @@ class Fleet:
             counters={"sentinel_worker_restarts": restarts, **self.releases.counters()},
             gauges={"sentinel_worker_up": up},
         )
-        return merge([self._retired, *(worker.snapshot for worker in self._plans), own])
+        return merge([self._retired, *(worker.snapshot for worker in self._plans), self._own(), own])
 
     async def faults(self) -> list[str]:
         """What keeps the gateway from being ready."""

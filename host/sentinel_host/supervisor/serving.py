@@ -8,11 +8,13 @@ from collections.abc import Callable
 import msgspec
 
 from sentinel_host.config import Config
+from sentinel_host.control import Snapshot, merge
+from sentinel_host.control.collect import collect
 from sentinel_host.gateway import Live, Supply, create_app
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
-from sentinel_host.sandbox import Sink
+from sentinel_host.supervisor.log import Log, log_counts
 
 KEYS = "keys"
 """The name, among the shared memory that workers are given, of the store of guests' keys."""
@@ -32,7 +34,7 @@ class Serving:
     def __init__(
         self,
         config: Config,
-        guest_log: Sink,
+        log: Log,
         limit_table: SharedTable | None = None,
         connections: Callable[[Limits], Connections] = Connections,
         read_config: Callable[[], Config] | None = None,
@@ -40,10 +42,15 @@ class Serving:
         kv_store: SharedStore | None = None,
     ) -> None:
         self.gateway = create_app(
-            config, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply
+            config, log.write_guest_lines, limit_table, kv_store=kv_store, read_config=read_config, supply=supply
         )
         self.connections = connections(_limits(config))
         self.grace = config.server.grace
+        self._log = log
+
+    def snapshot(self) -> Snapshot:
+        """What this process has counted."""
+        return merge([collect(self.gateway, self.connections), log_counts(self._log)])
 
 
 def settle() -> None:

@@ -18,6 +18,7 @@ from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.listeners import Listeners, Listening
+from sentinel_host.supervisor.log import Log, log_counts
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.plan import GuestSet, Plan
 from sentinel_host.supervisor.source import parse_source, read_source
@@ -30,7 +31,10 @@ _ADMIN_GRACE = 0.1
 
 
 class Supervisor:
-    """Runs ``config``, which was read as ``source``; ``shared`` holds the descriptors of shared memory by name."""
+    """Runs ``config``, which was read as ``source``; ``shared`` holds the descriptors of shared memory by name.
+
+    ``log`` is this process's own.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,14 @@ class Supervisor:
         listeners: Listeners,
         notifier: Notifier,
         shared: dict[str, int],
+        log: Log,
     ) -> None:
         self._source = source
         self._config = config
         self._listeners = listeners
         self._notifier = notifier
         self._shared = shared
+        self._process_log = log
         self._public = listeners.open_public(config)
         self._admin = listeners.open_admin(config)
         self._fleet: Fleet
@@ -63,7 +69,7 @@ class Supervisor:
     async def _run(self, access: AdminAccess) -> None:
         loop = asyncio.get_running_loop()
         self._releases = Releases()
-        self._fleet = Fleet(self._releases)
+        self._fleet = Fleet(self._releases, lambda: log_counts(self._process_log))
         self._stop, self._reload = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_end, number)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 
 from hypercorn.utils import LifespanFailureError
@@ -32,23 +31,23 @@ from sentinel_host.control import (
     encode,
     guest_faults,
 )
-from sentinel_host.control.collect import collect
 from sentinel_host.errors import SentinelError
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
-from sentinel_host.sandbox import Sink
 from sentinel_host.server import Endpoint, run, serve
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
-from sentinel_host.supervisor.output import LOCK, WholePieces
+from sentinel_host.supervisor.log import Log
+from sentinel_host.supervisor.output import LOCK
 from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, settle
 from sentinel_host.supervisor.source import parse_source
 from sentinel_host.supervisor.supply import OfferedGuests
 
 
-def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> int:
+def work(control: int, begin_log: Callable[[int], Log]) -> int:
     """Serve what the supervisor says over the descriptor ``control``; returns the exit code.
 
+    ``begin_log`` is given the descriptor of the lock that all processes' logs have.
     A supervisor that is gone ends the worker as `Drain` does.
     """
     # The terminal's signals are for the supervisor. SIGTERM is for whom it is sent to.
@@ -59,17 +58,19 @@ def work(control: int, guest_log: Sink, configure_log: Callable[[], None]) -> in
     start = _await_start(sock)
     if start is None:
         return 0
-    sys.stdout = WholePieces(sys.stdout.fileno(), start.shared[LOCK])
-    configure_log()
-    return run(_serve(start, sock, guest_log))
+    log = begin_log(start.shared[LOCK])
+    try:
+        return run(_serve(start, sock, log))
+    finally:
+        log.close()
 
 
-async def _serve(start: Start, sock: socket.socket, guest_log: Sink) -> int:
+async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
     guests = OfferedGuests(start.guests)
     try:
         serving = Serving(
             parse_source(start.source),
-            guest_log,
+            log,
             SharedTable.attach(start.shared[LIMITS]),
             lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
             supply=lambda live: guests,
@@ -164,7 +165,7 @@ class _Worker:
 
     def _stats(self) -> Stats:
         gateway = self._serving.gateway
-        return Stats(collect(gateway, self._serving.connections), gateway.generation.faults, gateway.guest_states())
+        return Stats(self._serving.snapshot(), gateway.generation.faults, gateway.guest_states())
 
 
 def _await_start(sock: socket.socket) -> Start | None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import random
 import struct
-import sys
-from types import SimpleNamespace
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from sentinel_host.abi.contract import LOG_LEVELS
-from sentinel_host.cli.logs import write_guest_lines
+from sentinel_host.cli.logs import ProcessLog
 from sentinel_host.errors import GuestTrap
 from sentinel_host.native.log import DEFAULT_CAPACITY
 from sentinel_host.sandbox import GuestEngine, Limits, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.logs import GuestLines
 from sentinel_host.sandbox.text import readable
+from sentinel_host.supervisor.output import Output, create_lock
+from tests.support.clocks import PATIENCE
 from tests.support.logs import said
 from tests.wat import index
 
@@ -173,20 +175,22 @@ def test_json_of_many_lines(load: Load, engine: GuestEngine) -> None:
     assert written == encoded(lines)
 
 
-def test_the_command_writes_them_in_one_piece(
-    load: Load, engine: GuestEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_command_writes_them_in_one_piece(load: Load, engine: GuestEngine, tmp_path: Path) -> None:
     middleware = load("good/log").middleware()
     for number, level in enumerate((0, 2, 1, 3, 4)):
         middleware.on_request(bytes([level]) + b'"line"\n', f"r{number}")
-    pieces: list[str] = []
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=pieces.append, flush=lambda: None))
-    write_guest_lines(emitted(engine), 7)
-    (piece,) = pieces
-    lines = [json.loads(line) for line in piece.splitlines()]
+    lock, told = create_lock(), []
+    with open(tmp_path / "log", "wb") as file:
+        output = Output(file.fileno(), lock, lambda *what: told.append(what) or b"")
+        log = ProcessLog(output)
+        log.write_guest_lines(emitted(engine), 7)
+        output.close(PATIENCE)
+    os.close(lock)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [(line["level"], line["request_id"]) for line in lines] == [("info", "r1"), ("warn", "r3"), ("error", "r4")]
     assert {line["message"] for line in lines} == {'"line"\\n'}
-    assert [record.getMessage() for record in caplog.records] == ["7 lines of guests were dropped: the buffer was full"]
+    assert told == [(7, "the buffer of guests' lines was full")]
+    assert log.dropped == 7
 
 
 def test_lines_of_a_start_have_no_request(load: Load, engine: GuestEngine) -> None:

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sentinel_host.gateway.logpump import LogPump
+from sentinel_host.sandbox import GuestLines
+from tests.support.clocks import PATIENCE
+
+
+class Log:
+    """A log that has a line whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def emit(self, sink: Any) -> None:
+        self.taken += 1
+        sink(None, self.taken)
+
+
+def test_a_sink_that_fails_once_is_not_the_end_of_the_log() -> None:
+    """A full disk, for a moment, once ended all lines of guests until the worker was replaced."""
+    reported: list[dict[str, Any]] = []
+    log: Any = Log()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: reported.append(context))
+        enough = asyncio.Event()
+
+        def sink(lines: GuestLines, count: int) -> None:
+            if count == 3:
+                enough.set()
+            raise OSError(f"failure {count}")
+
+        pump = LogPump(log, sink)
+        loop.call_soon(pump.start)
+        await asyncio.wait_for(enough.wait(), PATIENCE)
+        await asyncio.sleep(0)
+        log.emit = lambda sink: None
+        pump.stop()
+
+    asyncio.run(main())
+    assert [str(context["exception"]) for context in reported] == ["failure 1", "failure 2", "failure 3"]
