@@ -108,6 +108,22 @@ def test_a_request_arrives_as_http1(gateway: GatewayProcess, origin: Upstream) -
     talk(gateway, use)
 
 
+def test_a_cookie_in_crumbs_and_an_empty_query(gateway: GatewayProcess, origin: Upstream) -> None:
+    """As on HTTP/2: each crumb was weighed as a field, and the question mark of an empty query was lost."""
+    crumbs = [b"%d=x" % number for number in range(3000)]
+
+    async def use(client: Client) -> None:
+        got = await client.get(b"/x?", *((b"cookie", crumb) for crumb in crumbs))
+        assert got.status == 200
+        received = origin.requests[0]
+        assert received.target == "/x?"
+        assert received.values("cookie") == [b"; ".join(crumbs).decode()]
+        got = await client.get(b"/x", *((b"cookie", crumb) for crumb in crumbs * 2))
+        assert got.status == 431
+
+    talk(gateway, use)
+
+
 def test_the_chain_and_the_limits_are_the_same(gateway: GatewayProcess, origin: Upstream) -> None:
     async def use(client: Client) -> None:
         assert (await client.get(b"/guarded")).status == 401

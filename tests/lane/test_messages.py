@@ -390,6 +390,8 @@ class TestScope:
         assert scope["client"][0] == "127.0.0.1"
         assert scope["extensions"]["sentinel.listener"] == {"name": "public"}
         assert "sentinel.cancel_on_disconnect" in scope["extensions"]
+        # ASGI has no word for it: RFC 3986 section 6.2.3.
+        assert ("sentinel.empty_query" in scope["extensions"]) is raw.endswith(b"?")
 
     def test_upgrade_is_an_ordinary_request(self, echoing: Lane) -> None:
         upgrade = target("ws", b"Connection: upgrade\r\nUpgrade: websocket\r\n")

@@ -27,8 +27,10 @@ _STATIC: Final[tuple[tuple[bytes, bytes], ...]] = (
     *((bytes(n), bytes(v)) for n, v in HeaderTable.STATIC_TABLE),
 )
 _FIRST_DYNAMIC: Final = len(_STATIC)
-# A field costs at least its name, value and the four bytes that it has on HTTP/1.
-FIELD_COST: Final = 4
+# A field costs at least its name, value and the four bytes that it has on HTTP/1. On it a cookie is one field, and what
+# its crumbs have between them are two bytes (RFC 9113 section 8.2.3).
+_FIELD_COST: Final = 4
+_SAVED_BY_CRUMB: Final = len(b"cookie") + _FIELD_COST - len(b"; ")
 _HARD_LIMIT: Final = 8
 _REMEMBERED: Final = 32
 _REMEMBERED_LENGTH: Final = 128
@@ -63,6 +65,7 @@ class HpackDecoder:
         position, end = 0, len(block)
         size = 0
         limit = self._limit
+        crumbs = False
         dynamic = self._dynamic
         while position < end:
             byte = block[position]
@@ -87,7 +90,12 @@ class HpackDecoder:
                 continue
             else:
                 field, position = self._literal(block, position, byte)
-            size += len(field[0]) + len(field[1]) + FIELD_COST
+            name, value = field
+            size += len(name) + len(value) + _FIELD_COST
+            if len(name) == 6 and name == b"cookie":
+                if crumbs:
+                    size -= _SAVED_BY_CRUMB
+                crumbs = True
             if size <= limit:
                 fields.append(field)
             elif size > limit * _HARD_LIMIT:
@@ -167,6 +175,13 @@ class HpackDecoder:
         self._max_size = size
         self._evict()
         return position
+
+
+def weight(fields: Fields) -> int:
+    """Bytes of a field section as the limit counts them, whichever way it was compressed."""
+    crumbs = sum([name == b"cookie" for name, _ in fields])
+    size = sum([len(name) + len(value) + _FIELD_COST for name, value in fields])
+    return size - max(0, crumbs - 1) * _SAVED_BY_CRUMB
 
 
 def _integer(block: bytes, position: int, value: int) -> tuple[int, int]:

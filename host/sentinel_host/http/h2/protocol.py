@@ -22,7 +22,7 @@ from sentinel_host.http.h2.request import Malformed, RequestHead
 from sentinel_host.http.h2.response import date_field, encode_head, length_field
 from sentinel_host.http.h2.stream import Stream
 from sentinel_host.http.h2.wire import END_STREAM, ErrorCode
-from sentinel_host.http.lane.connections import Connections, Listener
+from sentinel_host.http.lane.connections import TARGET_SCHEME, Connections, Listener
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.states import BODY, DONE
 
@@ -126,11 +126,14 @@ class Http2Protocol(ReceivingSide):
             return
         connections.requests += 1
         self._used += 1
-        scope = self._scope(self._listener, self.version, head.method, head.target, head.headers, self.extensions)
+        extensions = self.extensions
         if head.protocol:
             # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
-            scope["method"] = "GET"
-            scope["extensions"] = self._listener.upgrading(head.protocol.lower(), required=True)
+            head.method = "GET"
+            extensions = self._listener.upgrading(head.protocol.lower(), required=True)
+        if head.scheme != self._scheme:
+            extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
+        scope = self._scope(self._listener, self.version, head.method, head.target, head.headers, extensions)
         stream = Stream(self, number, scope, ended=ended, expected=head.length, expects=head.expects)
         self._idle_ends = inf
         self.streams[number] = stream

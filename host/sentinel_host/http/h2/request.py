@@ -5,7 +5,8 @@ Rule 1: What is no HTTP/2 message (a missing, repeated, unknown or misplaced pse
         something that is not served gets an answer. Either way the connection's other streams live.
 Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for them, and a Host that
         differs from ``:authority`` is seen.
-Rule 3: The limits are those of HTTP/1: bytes of names and values with four for each field, and a count of fields.
+Rule 3: The limits are those of HTTP/1: bytes of names and values with four for each field, and a count of fields. The
+        crumbs of a cookie are one field, as they are for whoever comes after (section 8.2.3).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sentinel_host.authority import is_authority, without_empty_port
 from sentinel_host.errors import ClientError
 from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS, METHODS, PROTOCOL, TARGET
 
@@ -21,17 +23,16 @@ Fields = list[tuple[bytes, bytes]]
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch
 _TARGET: Final = re.compile(TARGET).fullmatch
-# RFC 3986 section 3.2.2 without userinfo, as `rules.admission` has it.
-_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?").fullmatch
 _NOT_LINE_END: Final = bytes(byte for byte in range(256) if byte not in b"\n")
 _CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
 
-_PLAIN, _HOST, _LENGTH, _TE, _EXPECT, _FORBIDDEN = range(6)
+_PLAIN, _HOST, _LENGTH, _TE, _EXPECT, _FORBIDDEN, _COOKIE = range(7)
 _SPECIAL: Final = {
     b"host": _HOST,
     b"content-length": _LENGTH,
     b"te": _TE,
     b"expect": _EXPECT,
+    b"cookie": _COOKIE,
     # RFC 9113 section 8.2.2.
     b"connection": _FORBIDDEN,
     b"keep-alive": _FORBIDDEN,
@@ -52,10 +53,10 @@ class Malformed(Exception):
 class RequestHead:
     """A request's head. ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty.
 
-    ``headers`` begin with ``host``, whichever way the authority was said.
+    ``headers`` begin with ``host``, whichever way the authority was said. ``scheme`` is ``http`` or ``https``.
     """
 
-    __slots__ = ("expects", "headers", "length", "method", "protocol", "target")
+    __slots__ = ("expects", "headers", "length", "method", "protocol", "scheme", "target")
 
     def __init__(self, fields: Fields, max_fields: int) -> None:
         """Raises `Malformed`, or `ClientError` with the status to answer."""
@@ -75,16 +76,15 @@ class RequestHead:
             raise Malformed("no method, or no token for one")
         self.length = -1
         self.expects = False
-        self.headers = self._regular(regular, pseudo.get(b":authority"))
-        if len(regular) > max_fields:
-            raise ClientError("too many header fields", 431)
+        self.headers = self._regular(regular, pseudo.get(b":authority"), max_fields)
         self.protocol = pseudo.get(b":protocol", b"")
         if method == b"CONNECT" and b":protocol" not in pseudo:
             raise ClientError("CONNECT is for proxies", 501)
         path = pseudo.get(b":path")
         if not path or b":scheme" not in pseudo or (b":protocol" in pseudo and method != b"CONNECT"):
             raise Malformed("a pseudo-header is missing or out of place")
-        if pseudo[b":scheme"] not in (b"http", b"https"):
+        self.scheme = pseudo[b":scheme"].decode("latin-1")
+        if self.scheme not in ("http", "https"):
             raise ClientError("scheme is neither http nor https")
         if _TARGET(path) is None or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
             raise ClientError("malformed path")
@@ -98,8 +98,9 @@ class RequestHead:
         else:
             raise ClientError("method not implemented", 501)
 
-    def _regular(self, regular: Fields, authority: bytes | None) -> Fields:
+    def _regular(self, regular: Fields, authority: bytes | None, max_fields: int) -> Fields:
         kinds = _KINDS
+        crumbs = 0
         host: bytes | None = None
         for name, value in regular:
             kind = kinds.get(name)
@@ -110,7 +111,9 @@ class RequestHead:
             if kind == _HOST:
                 if host is not None:
                     raise ClientError("several Host fields")
-                host = value
+                host = without_empty_port(value)
+            elif kind == _COOKIE:
+                crumbs += 1
             elif kind == _LENGTH:
                 if self.length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                     raise Malformed("content-length is not one number")
@@ -126,20 +129,39 @@ class RequestHead:
                 raise Malformed(f"connection-specific field {name!r}")
         if authority is None:
             authority = host
-        elif host is not None and host.lower() != authority.lower():
-            raise ClientError("Host differs from :authority")
-        if authority is None or _AUTHORITY(authority) is None:
+        else:
+            authority = without_empty_port(authority)
+            if host is not None and host.lower() != authority.lower():
+                raise ClientError("Host differs from :authority")
+        if authority is None or is_authority(authority) is None:
             raise ClientError("no authority, or one that is not a host with an optional port")
+        if crumbs > 1:
+            regular = _with_one_cookie(regular)
+        if len(regular) > max_fields:
+            raise ClientError("too many header fields", 431)
         if host is None:
             return [(b"host", authority), *regular]
         return [(b"host", authority), *(field for field in regular if field[0] != b"host")]
+
+
+def _with_one_cookie(fields: Fields) -> Fields:
+    """Put a cookie together in the place of its first crumb; crumbs of nothing add nothing."""
+    cookie: bytes | None = b"; ".join([value for name, value in fields if value and name == b"cookie"])
+    joined: Fields = []
+    for field in fields:
+        if field[0] != b"cookie":
+            joined.append(field)
+        elif cookie is not None:
+            joined.append((b"cookie", cookie))
+            cookie = None
+    return joined
 
 
 def check_trailers(fields: Fields) -> None:
     """RFC 9113 section 8.1: no pseudo-headers, no fields that frame a message. Raises `Malformed`."""
     check_values(fields)
     for name, _ in fields:
-        if _KINDS.get(name, _PLAIN) or _kind(name):
+        if (_KINDS.get(name) or _kind(name)) not in (_PLAIN, _COOKIE):
             raise Malformed("not a trailer field")
 
 
@@ -156,6 +178,7 @@ def check_values(fields: Fields) -> None:
 
 
 def _kind(name: bytes) -> int:
+    """What a name stands for that is not known yet."""
     if _TOKEN(name) is None:
         raise Malformed("malformed header name, or a pseudo-header out of place")
     if len(_KINDS) < _MAX_KINDS and len(name) <= 64:

@@ -32,6 +32,7 @@ from aioquic.quic.events import (
 from hpack import Decoder
 
 from sentinel_host.http.h2 import Http2Protocol
+from sentinel_host.http.h2.hpack import weight
 from sentinel_host.http.h2.wire import END_STREAM, MAX_WINDOW, ConnectionFault, ErrorCode
 from sentinel_host.http.h3.quic import Quic, say_goaway
 from sentinel_host.http.lane.connections import Connections, Listener
@@ -167,9 +168,7 @@ class Http3Protocol(Http2Protocol):
             self._turn_away(number, message.stream_ended, ErrorCode.REFUSED_STREAM)
         else:
             self._last = max(self._last, number)
-            # As on HTTP/2: names and values, and four bytes for each field.
-            size = sum(len(name) + len(value) + 4 for name, value in message.headers)
-            whole = size <= self.connections.limits.head_bytes
+            whole = weight(message.headers) <= self.connections.limits.head_bytes
             self._request(number, message.headers, whole, message.stream_ended)
 
     def _watch_heads(self) -> None:

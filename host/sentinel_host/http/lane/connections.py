@@ -28,6 +28,12 @@ _CANCEL_TIME: Final = 0.4
 EXTENSION: Final = "sentinel.upgrade"
 ACCEPT: Final = "sentinel.upgrade.accept"
 
+# What ASGI cannot say of a target, on the requests of which it is true: that it ends in ``?``, as an empty query is not
+# the same as none (RFC 3986 section 6.2.3), and that its scheme, which stands under ``scheme``, is not what the
+# connection has.
+EMPTY_QUERY: Final = "sentinel.empty_query"
+TARGET_SCHEME: Final = "sentinel.target_scheme"
+
 # An ASGI 3 application, as loosely typed as the specification leaves it.
 Application = Callable[..., Any]
 # Takes a transport and the bytes read so far, once they turn out to be HTTP/2.

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from sentinel_host.http.lane.connections import Connections, Listener
+from sentinel_host.http.lane.connections import EMPTY_QUERY, Connections, Listener
 
 # SO_LINGER with a time of zero: the close sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -110,7 +110,9 @@ class WritingSide:
             }
         # To copy them all and replace half costs half of what it does to put them together anew.
         scope = first.copy()
-        raw_path, _, query = target.partition(b"?")
+        raw_path, mark, query = target.partition(b"?")
+        if mark and not query:
+            extensions = {**extensions, EMPTY_QUERY: {}}
         path = raw_path.decode("ascii")
         scope["http_version"] = version
         scope["method"] = method

@@ -16,9 +16,11 @@ from collections.abc import Iterable, Mapping
 from random import getrandbits
 from typing import Any, Final
 
+from sentinel_host.authority import is_authority, without_empty_port
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import first_fault
 from sentinel_host.http.rules.fields import Field, FieldTable
+from sentinel_host.http.rules.forwarded import client_and_scheme
 from sentinel_host.http.rules.peers import TrustedPeers
 from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.paths import PathError, PathRule, is_query
@@ -26,8 +28,6 @@ from sentinel_host.paths import PathError, PathRule, is_query
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
 _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-# RFC 3986 section 3.2.2 without userinfo, escapes and sub-delims, which no registered name uses.
-_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}").fullmatch
 _REQUEST_ID_FORM: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 # A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
@@ -41,8 +41,20 @@ _COOKIE: Final = int(Field.COOKIE)
 _FORWARDED: Final = int(Field.FORWARDED)
 _REQUEST_ID: Final = int(Field.REQUEST_ID)
 _ALIAS: Final = int(Field.ALIAS)
+_MAX_FORWARDS: Final = int(Field.MAX_FORWARDS)
+_TE: Final = int(Field.TE)
+_VOUCHED: Final = int(Field.VOUCHED)
 
+EMPTY_QUERY: Final = "sentinel.empty_query"
+"""The scope extension of a target that ended in ``?``, which ASGI's ``query_string`` cannot tell from one without."""
+
+TARGET_SCHEME: Final = "sentinel.target_scheme"
+"""The scope extension of an HTTP/2 or HTTP/3 request whose ``:scheme``, its ``scheme``, is not the connection's."""
+
+_NO_EXTENSIONS: Final[Mapping[str, Any]] = {}
 _REMEMBERED: Final = 256
+# What a Max-Forwards beyond it becomes: RFC 9110 section 7.6.2 speaks of the largest value that a recipient supports.
+_MOST_FORWARDS: Final = 10**18 - 1
 _OWN_CONNECTION: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
 _PLAIN_CONNECTION: Final = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
 
@@ -52,10 +64,20 @@ class Admitted:
 
     ``content_length`` is in bytes, ``None`` when not declared; ``has_body`` is false when there certainly is none.
     ``peer`` is the connection's other end, ``head.client`` who stands behind trusted proxies. ``forwarded`` holds the
-    forwarded fields of a trusted peer. ``host`` is the authority as the client wrote it.
+    forwarded fields of a trusted peer. ``host`` is the authority as the client wrote it. ``may_forward`` is false when
+    its Max-Forwards is used up; ``takes_trailers`` is true when the client said so (RFC 9110 section 10.1.4).
     """
 
-    __slots__ = ("content_length", "forwarded", "has_body", "head", "host", "peer")
+    __slots__ = (
+        "content_length",
+        "forwarded",
+        "has_body",
+        "head",
+        "host",
+        "may_forward",
+        "peer",
+        "takes_trailers",
+    )
 
     def __init__(
         self,
@@ -65,6 +87,8 @@ class Admitted:
         has_body: bool,
         content_length: int | None,
         forwarded: Headers,
+        may_forward: bool,
+        takes_trailers: bool,
     ) -> None:
         self.head = head
         self.host = host
@@ -72,6 +96,8 @@ class Admitted:
         self.has_body = has_body
         self.content_length = content_length
         self.forwarded = forwarded
+        self.may_forward = may_forward
+        self.takes_trailers = takes_trailers
 
 
 class Admission:
@@ -136,6 +162,8 @@ class Admission:
         forwarded: Headers = []
         request_id = ""
         cookies: list[bytes] = []
+        forwards: bytes | None = None
+        takes_trailers = False
         for kind, name, value in special:
             if kind == _CONNECTION:
                 named = (named or set()) | _connection_names(value)
@@ -152,6 +180,18 @@ class Admission:
             elif kind == _FORWARDED:
                 if trusted:
                     forwarded.append((name, value))
+            elif kind == _VOUCHED:
+                if trusted:
+                    keep((name, value))
+            elif kind == _MAX_FORWARDS:
+                if method != "OPTIONS":
+                    keep((name, value))
+                elif forwards is not None or not value.isdigit():
+                    raise ClientError("Max-Forwards is not one number")
+                else:
+                    forwards = value
+            elif kind == _TE:
+                takes_trailers = takes_trailers or (version != "1.0" and _has_member(value, b"trailers"))
             elif kind == _REQUEST_ID:
                 if trusted and _REQUEST_ID_FORM(value):
                     request_id = value.decode("ascii")
@@ -162,32 +202,43 @@ class Admission:
         if cookies:
             # RFC 9113 section 8.2.3: crumbs of one cookie string may travel apart on HTTP/2, and go on as one field.
             keep((b"cookie", b"; ".join(cookies)))
+        may_forward = True
+        if forwards is not None:
+            left = int(forwards) if len(forwards) <= 18 else _many(forwards)
+            may_forward = left > 0
+            keep((b"max-forwards", b"%d" % max(0, left - 1)))
         if named:
             headers = [field for field in headers if field[0] not in named]
 
-        path, host = self._target(scope, method, host)
+        client_address, scheme = peer, scope["scheme"]
+        if forwarded:
+            client_address, stated = client_and_scheme(self._trusted, peer, forwarded)
+            scheme = stated or scheme
+        extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+        if TARGET_SCHEME in extensions:
+            _check_scheme(extensions[TARGET_SCHEME]["scheme"], (scope["scheme"], scheme))
+        query = _query(scope["query_string"], extensions)
+        host = without_empty_port(host)
+        path, host = self._target(scope, method, host, scheme, query)
         if hosts != 1 and (hosts or version != "1.0"):
             raise ClientError(f"{'no' if not hosts else 'more than one'} Host")
         authority = self._authorities.get(host)
         if authority is None:
             authority = self._authority(host) if hosts else ""
-        query = scope["query_string"]
         head = RequestHead(
             method=method,
             path=path,
-            query=_check_query(query) if query else None,
+            query=query,
             headers=headers,
-            scheme=scope["scheme"],
+            scheme=scheme,
             authority=authority,
-            client=peer,
+            client=client_address,
             request_id=request_id or getrandbits(128).to_bytes(16, "big").hex(),
             route="",
             http_version=version,
         )
-        if forwarded:
-            self._believe(head, peer, forwarded)
         has_body = chunked or bool(content_length) or (content_length is None and version not in ("1.1", "1.0"))
-        return Admitted(head, host, peer, has_body, content_length, forwarded)
+        return Admitted(head, host, peer, has_body, content_length, forwarded, may_forward, takes_trailers)
 
     def _classify(self, name: bytes) -> int:
         try:
@@ -197,35 +248,34 @@ class Admission:
 
     def _authority(self, host: bytes) -> str:
         """The authority as text; a gateway serves few, so that those seen are remembered, within a bound."""
-        if not _AUTHORITY(host):
+        if not is_authority(host):
             raise ClientError("Host is not a host with an optional port")
         authority = host.decode("ascii")
         if len(self._authorities) < _REMEMBERED and len(host) <= 64:
             self._authorities[host] = authority
         return authority
 
-    def _target(self, scope: Mapping[str, Any], method: str, host: bytes) -> tuple[str, bytes]:
-        """The canonical path and the authority (RFC 9112 section 3.2)."""
+    def _target(
+        self, scope: Mapping[str, Any], method: str, host: bytes, scheme: str, query: str | None
+    ) -> tuple[str, bytes]:
+        """The canonical path and the authority (RFC 9112 section 3.2); ``scheme`` is what the client used."""
         raw: bytes = scope["raw_path"]
         if not raw.startswith(b"/"):
-            if raw == b"*" and method == "OPTIONS":
+            asks_server = method == "OPTIONS" and query is None
+            if raw == b"*" and asks_server:
                 return "*", host
-            raw, host = _absolute(raw, scope["scheme"], host)
+            raw = _absolute(raw, (scope["scheme"], scheme), host)
+            if not raw:
+                # RFC 9112 section 3.2.4: without a path it asks about the server, by whichever form.
+                if asks_server:
+                    return "*", host
+                raw = b"/"
         try:
             return self._paths.canonical(raw.decode("ascii")), host
         except UnicodeDecodeError:
             raise ClientError("path holds a character that is not ASCII") from None
         except PathError as error:
             raise ClientError(str(error)) from None
-
-    def _believe(self, head: RequestHead, peer: str, forwarded: Headers) -> None:
-        def joined(wanted: bytes) -> str:
-            return ",".join(value.decode("latin-1") for name, value in forwarded if name == wanted)
-
-        head.client = self._trusted.client(peer, joined(b"x-forwarded-for"), joined(b"forwarded"))
-        scheme = joined(b"x-forwarded-proto").lower()
-        if scheme in ("http", "https"):
-            head.scheme = scheme
 
 
 def _check_method(method: str) -> None:
@@ -249,16 +299,38 @@ def _connection_names(value: bytes) -> set[bytes]:
     return {name.strip(b" \t").lower() for name in value.split(b",")} - _OWN_CONNECTION
 
 
-def _absolute(target: bytes, scheme: str, host: bytes) -> tuple[bytes, bytes]:
-    """Split an absolute-form target; its authority must be what Host says, as two different ones are two readings."""
+def _has_member(value: bytes, wanted: bytes) -> bool:
+    return wanted in [member.strip(b" \t") for member in value.lower().split(b",")]
+
+
+def _many(digits: bytes) -> int:
+    """A number of many digits, up to a bound: to read thousands of them takes time."""
+    digits = digits.lstrip(b"0")
+    return int(digits or b"0") if len(digits) <= 18 else _MOST_FORWARDS
+
+
+def _absolute(target: bytes, schemes: tuple[str, str], host: bytes) -> bytes:
+    """The path of an absolute-form target, empty where it has none.
+
+    Its authority must be what Host says, as two different ones are two readings.
+    """
     start, _, rest = target.partition(b"://")
     authority, slash, path = rest.partition(b"/")
-    if not rest or start.lower() != scheme.encode("ascii") or authority.lower() != host.lower():
+    if not rest or start.lower() not in (b"http", b"https") or without_empty_port(authority).lower() != host.lower():
         raise ClientError("target is neither a path nor a URL of this host")
-    return slash + path or b"/", host
+    _check_scheme(start.lower().decode("ascii"), schemes)
+    return slash + path
 
 
-def _check_query(query: bytes) -> str:
+def _check_scheme(stated: str, schemes: tuple[str, str]) -> None:
+    """RFC 9110 section 7.4: a target of a scheme that this connection does not have is somebody else's."""
+    if stated not in schemes:
+        raise ClientError(f"{stated} is not served on this connection", 421, close=False)
+
+
+def _query(query: bytes, extensions: Mapping[str, Any]) -> str | None:
+    if not query:
+        return "" if EMPTY_QUERY in extensions else None
     text = query.decode("latin-1")
     if not is_query(text):
         raise ClientError("query holds a character that is not allowed")

@@ -23,23 +23,24 @@ class Field(enum.IntEnum):
     CONNECTION = 8
     REQUEST_ID = 9
     COOKIE = 10
+    MAX_FORWARDS = 11
+    TE = 12
+    VOUCHED = 13
 
 
 # RFC 9110 section 7.6.1 with the fields that it calls obsolete; Expect is answered by the server itself (section
 # 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
-_HOP_BY_HOP: Final = ("keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade", "expect")
+_HOP_BY_HOP: Final = ("keep-alive", "proxy-connection", "proxy-authorization", "trailer", "upgrade", "expect")
 
-# What a proxy tells the next about the client. Only a trusted peer is believed.
-FORWARDED_FIELDS: Final = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
+# What a proxy tells the next about the client: only a trusted peer is believed. What goes on of it to the upstream is
+# written anew; the second line are names by which servers know the scheme, of which X-Forwarded-Proto tells.
+_FORWARDED: Final = (
+    *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix"),
+    *("x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "front-end-https"),
+    *("x-forwarded-server", "x-real-ip", "x-scheme", "x-url-scheme"),
 )
+# Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and from nobody else.
+_VOUCHED: Final = b"x-forwarded-"
 
 # A client chooses names: beyond this many they are classified each time instead of being remembered.
 _REMEMBERED: Final = 2048
@@ -61,9 +62,11 @@ class FieldTable:
             b"connection": int(Field.CONNECTION),
             b"x-request-id": int(Field.REQUEST_ID),
             b"cookie": int(Field.COOKIE),
+            b"max-forwards": int(Field.MAX_FORWARDS),
+            b"te": int(Field.TE),
         }
         self.known.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
-        self.known.update((name.encode(), int(Field.FORWARDED)) for name in FORWARDED_FIELDS)
+        self.known.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
         self.known.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
 
     def __getitem__(self, name: bytes) -> int:
@@ -75,7 +78,10 @@ class FieldTable:
         if kind is None:
             if not TOKEN(name):
                 raise ValueError(f"header name {name[:64]!r} is not a token")
-            kind = int(Field.ALIAS if b"_" in name or b"." in name else Field.KEEP)
+            if b"_" in name or b"." in name:
+                kind = int(Field.ALIAS)
+            else:
+                kind = int(Field.VOUCHED if name.startswith(_VOUCHED) else Field.KEEP)
             if len(self.known) < _REMEMBERED and len(name) <= 64:
                 self.known[name] = kind
         return kind

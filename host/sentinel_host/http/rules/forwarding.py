@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sentinel_host.http.rules.admission import Admitted
 from sentinel_host.messages import Headers
 
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _PSEUDONYM: Final = b"sentinel"
 _WRITTEN: Final = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
@@ -54,22 +56,18 @@ class Forwarding:
         element = b"for=%s;host=%s;proto=%s" % (node, _quoted(admitted.host), scheme)
         via = self._via[head.http_version]
         return (
-            (b"x-forwarded-for", _prepend(forwarded, b"x-forwarded-for", peer)),
+            (b"x-forwarded-for", _joined(forwarded, b"x-forwarded-for", peer)),
             (b"x-forwarded-proto", scheme),
-            (b"x-forwarded-host", _first(forwarded, b"x-forwarded-host") or admitted.host),
-            (b"forwarded", _prepend(forwarded, b"forwarded", element)),
+            (b"x-forwarded-host", _joined(forwarded, b"x-forwarded-host") or admitted.host),
+            (b"forwarded", _joined(forwarded, b"forwarded", element)),
             (b"via", b"%s, %s" % (earlier_via, via) if earlier_via else via),
         )
 
 
-def _prepend(forwarded: Headers, wanted: bytes, last: bytes) -> bytes:
-    return b", ".join([*(value for name, value in forwarded if name == wanted), last])
-
-
-def _first(forwarded: Headers, wanted: bytes) -> bytes:
-    return next((value for name, value in forwarded if name == wanted), b"")
+def _joined(forwarded: Headers, wanted: bytes, *last: bytes) -> bytes:
+    return b", ".join([*(value for name, value in forwarded if name == wanted and value), *last])
 
 
 def _quoted(host: bytes) -> bytes:
     # RFC 7239 section 4: a value that is no token stands in quotes; a port or an IPv6 literal makes it none.
-    return b'"%s"' % host if b":" in host or not host else host
+    return host if _TOKEN(host) else b'"%s"' % host

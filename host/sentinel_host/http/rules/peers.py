@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Sequence
-
-_FOR = re.compile(r'for\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^;,\s]*))', re.IGNORECASE)
 
 # Peers are few where proxies are trusted; a scan from many addresses must not grow the memory without end.
 _REMEMBERED = 4096
@@ -38,25 +35,23 @@ class TrustedPeers:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
 
-    def client(self, peer: str, forwarded_for: str, forwarded: str) -> str:
-        """The right-most address of the forwarded chain that is not itself trusted; the peer when there is none.
+    def walk(self, peer: str, hops: Sequence[str]) -> tuple[str, int]:
+        """The right-most address that is not itself trusted, and the index of the last hop that could be vouched for.
 
-        ``forwarded_for`` and ``forwarded`` are the joined values of ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239);
-        the first wins. An entry that is no address ends the chain: what stands left of it cannot be vouched for.
+        ``hops`` is not empty, its last entry was told by ``peer``. One that is no address ends the chain: who told of
+        what stands left of it is not known.
         """
-        if forwarded_for:
-            hops = [hop.strip() for hop in forwarded_for.split(",")]
-        else:
-            hops = [match["quoted"] or match["plain"] or "" for match in _FOR.finditer(forwarded)]
         client = peer
-        for hop in reversed(hops):
-            address = _address(hop)
+        index = len(hops)
+        while index:
+            index -= 1
+            address = _address(hops[index])
             if address is None:
                 break
             client = address
             if address not in self:
                 break
-        return client
+        return client, index
 
 
 def _address(hop: str) -> str | None:
