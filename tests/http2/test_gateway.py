@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hyperframe.frame import PingFrame, RstStreamFrame
+from hyperframe.frame import ContinuationFrame, HeadersFrame, PingFrame, RstStreamFrame
 
 from tests.http2.peer import Fields, Peer, data, request
 from tests.support import guests
@@ -45,6 +45,11 @@ upstream = "origin"
 [[route]]
 path = "/impatient"
 upstream = "impatient"
+
+[[route]]
+path = "/trailers"
+upstream = "origin"
+trailers = ["x-checksum"]
 
 [[route]]
 path = "/limited"
@@ -97,6 +102,64 @@ def test_a_request_arrives_as_http1(peer: Peer, origin: Upstream) -> None:
     assert received.values("te") == received.values("x-principal") == []
     assert received.values("x-forwarded-host") == ["a.example"]
     assert received.values("via") == ["2 sentinel"]
+
+
+@pytest.mark.parametrize("size", [1, 300])
+def test_a_cookie_in_crumbs_is_one_field(peer: Peer, origin: Upstream, size: int) -> None:
+    """Each of 101 crumbs was counted and weighed as a field of its own, and answered 431, though the same cookie passes
+    on HTTP/1.1, where it is in one piece (RFC 9113 section 8.2.3)."""
+    crumbs = [b"%d=%b" % (number, b"x" * size) for number in range(30_000 // (size + 8))]
+    fields = [(b"cookie", crumb) for crumb in crumbs]
+    peer.send(*peer.pieces(1, request(b"GET", b"/", (b"x-a", b"1"), *fields, (b"x-b", b"2")), 5))
+    assert peer.answer(1).status == 200
+    (received,) = origin.requests
+    assert received.values("cookie") == [b"; ".join(crumbs).decode()]
+    assert (received.values("x-a"), received.values("x-b")) == (["1"], ["2"])
+    # With what goes on as one field of more than the head's bytes, as on HTTP/1.1.
+    peer.send(*peer.pieces(3, request(b"GET", b"/", *fields, (b"x-large", b"y" * 9000)), 5))
+    assert peer.answer(3).status == 431
+    assert peer.get(5, b"/", (b"cookie", b"a=1"), *((b"x", b"1") for _ in range(99))).status == 200
+    assert peer.get(7, b"/", (b"cookie", b"a=1"), *((b"x", b"1") for _ in range(100))).status == 431
+
+
+def test_crumbs_of_nothing_are_bounded(peer: Peer, origin: Upstream) -> None:
+    """A crumb may take one byte of its frame, and takes two of the head's limit: more than fit it are refused."""
+    empty = b"\xa0"  # HPACK's static entry 32
+    head = peer.encoder.encode(request())
+    for stream, count, status in ((1, 16_000, 200), (3, 17_000, 431)):
+        block = head + empty * count
+        peer.send(HeadersFrame(stream, block[:16_000], flags=["END_STREAM"]))
+        peer.send(ContinuationFrame(stream, block[16_000:], flags=["END_HEADERS"]))
+        assert peer.answer(stream).status == status
+    assert [received.values("cookie") for received in origin.requests] == [[""]]
+
+
+def test_what_a_target_says_goes_on(peer: Peer, origin: Upstream) -> None:
+    """An empty query was dropped (RFC 3986 section 6.2.3), an empty port refused (section 3.2.3)."""
+    for stream, path in ((1, b"/p?"), (3, b"/p"), (5, b"/?"), (7, b"/p?a")):
+        assert peer.get(stream, path).status == 200
+    authority = (b":authority", b"a.example:")
+    peer.send(peer.headers(9, [*request()[:3], authority, (b"host", b"A.example")], end=True))
+    assert peer.answer(9).status == 200
+    peer.send(peer.headers(11, [*request(b"CONNECT", b"/p?"), (b":protocol", b"websocket")]))
+    assert peer.answer(11).status == 200
+    assert [received.target for received in origin.requests] == ["/p?", "/p", "/?", "/p?a", "/", "/p?"]
+    assert origin.requests[4].values("x-forwarded-host") == ["a.example"]
+
+
+def test_another_scheme_is_misdirected(peer: Peer, origin: Upstream) -> None:
+    """``:scheme: https`` on a connection in the clear was served as http (RFC 9110 section 7.4)."""
+    peer.send(peer.headers(1, [(b":scheme", b"https"), *request()[:1], *request()[2:]], end=True))
+    assert peer.answer(1).status == 421
+    assert origin.requests == []
+
+
+def test_te_goes_on_where_trailers_do(peer: Peer, origin: Upstream) -> None:
+    for stream, path in ((1, b"/"), (3, b"/trailers")):
+        peer.get(stream, path, (b"te", b"trailers"))
+    peer.get(5, b"/trailers")
+    told = [(received.values("te"), received.values("connection")) for received in origin.requests]
+    assert told == [([], []), (["trailers"], ["te"]), ([], [])]
 
 
 def test_a_limit_answers_429(peer: Peer, origin: Upstream) -> None:

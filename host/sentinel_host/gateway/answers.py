@@ -23,6 +23,12 @@ def refusal(error: SentinelError) -> Response:
     return response
 
 
+def own_options(methods: frozenset[str]) -> Response:
+    """What OPTIONS gets from the gateway itself when it may go no further (RFC 9110 section 7.6.2)."""
+    headers: Headers = [(b"allow", ", ".join(sorted(methods)).encode("ascii"))] if methods else []
+    return Response(HTTPStatus.OK, headers)
+
+
 def problem(status: int, reason: str | None = None) -> Response:
     """A response of that status; the reason defaults to the status's own phrase."""
     body = json.dumps({"error": reason or HTTPStatus(status).phrase}).encode()

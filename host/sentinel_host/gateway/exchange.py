@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
 from sentinel_host.gateway import transforms, tunnel
-from sentinel_host.gateway.answers import problem
+from sentinel_host.gateway.answers import own_options, problem
 from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import ResponseSide, Send
@@ -126,6 +126,9 @@ class Exchange(ResponseSide):
         if limits is not None and limits.after and await limits.check_strictly(limits.after, request, self._checked):
             await self._send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
             return
+        if not self._admitted.may_forward:
+            await self._send_own(own_options(self._route.methods))
+            return
         try:
             response = await self._ask_upstream()
         except ClientGone:
@@ -173,6 +176,7 @@ class Exchange(ResponseSide):
                 content_length=length,
                 on_informational=self._pass_informational if self._informational else None,
                 upgrade=self._upgrade,
+                takes_trailers=admitted.takes_trailers and bool(route.trailers),
             )
         )
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000

@@ -41,10 +41,21 @@ class UpstreamRequest:
     Connection are written here and must not be among them. ``content_length`` is the length of a streamed body; None
     sends it chunked. ``on_informational`` is called with status and fields of every 1xx response but 101. ``upgrade``
     names the protocol to change to (RFC 9110 section 7.8): the response to it may then be a 101, after which what is
-    read and written is that protocol's.
+    read and written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are wanted (RFC 9110
+    section 10.1.4), on a request without ``upgrade``.
     """
 
-    __slots__ = ("body", "content_length", "headers", "host", "method", "on_informational", "target", "upgrade")
+    __slots__ = (
+        "body",
+        "content_length",
+        "headers",
+        "host",
+        "method",
+        "on_informational",
+        "takes_trailers",
+        "target",
+        "upgrade",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,7 @@ class UpstreamRequest:
         content_length: int | None = None,
         on_informational: Callable[[int, Headers], None] | None = None,
         upgrade: bytes = b"",
+        takes_trailers: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -65,6 +77,7 @@ class UpstreamRequest:
         self.content_length = content_length
         self.on_informational = on_informational
         self.upgrade = upgrade
+        self.takes_trailers = takes_trailers
 
 
 def encode_head(request: UpstreamRequest) -> bytes:
@@ -83,6 +96,8 @@ def encode_head(request: UpstreamRequest) -> bytes:
     headers = request.headers
     if request.upgrade:
         headers = [*headers, (b"connection", b"upgrade"), (b"upgrade", request.upgrade)]
+    elif request.takes_trailers:
+        headers = [*headers, (b"connection", b"te"), (b"te", b"trailers")]
     try:
         return add_lines(start_request(request.method, request.target, request.host), headers, end)
     except ValueError as error:
