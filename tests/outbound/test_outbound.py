@@ -14,6 +14,8 @@ import pytest
 from sentinel_host.config import Bytes, HttpClientConfig, Seconds
 from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.messages import HttpError
+from sentinel_host.net import Names
+from tests.support.names import KnownNames
 from tests.support.upstreams import Received, Upstream, answering, running_upstream
 
 LOOPBACK = ["127.0.0.1/32"]
@@ -29,15 +31,25 @@ def request(url: str, method: str = "GET", headers: Any = (), body: bytes = b"",
     return bytes(msgpack.packb([method, url, list(headers), body, timeout]))
 
 
-def asking(settings: HttpClientConfig, *requests: bytes, admin: tuple[str, int] | None = None) -> list[tuple[int, Any]]:
-    """What comes of some calls, one after the other: the error, and the answer as values."""
+def asking(
+    settings: HttpClientConfig,
+    *requests: bytes,
+    admin: tuple[str, int] | None = None,
+    known: dict[str, list[str]] | None = None,
+) -> list[tuple[int, Any]]:
+    """What comes of some calls, one after the other: the error, and the answer as values.
+
+    With ``known`` there are only these names.
+    """
 
     async def main() -> list[tuple[int, Any]]:
-        outbound = Outbound("guest", settings, admin)
+        names = Names() if known is None else KnownNames(known)
+        outbound = Outbound("guest", settings, admin, names)
         try:
             answers = [await outbound.fetch(data, "r-1") for data in requests]
         finally:
             await outbound.close()
+            names.close()
         return [(error, msgpack.unpackb(answer) if answer else None) for error, answer in answers]
 
     return asyncio.run(main())
@@ -138,6 +150,16 @@ def test_an_allowed_name_with_a_denied_address(service: Upstream) -> None:
     assert asking(settings, request(f"http://localhost:{service.port}/")) == [(HttpError.DENIED, None)]
     literal = HttpClientConfig(allow=[service.url])
     assert asking(literal, request(f"{service.url}/")) == [(HttpError.DENIED, None)]
+    assert service.connections == 0
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]])
+def test_a_denied_address_among_others_is_not_connected_to(service: Upstream, addresses: list[str]) -> None:
+    """Neither first, nor when the allowed ones before it refuse; nor once it has worked for nobody."""
+    url = f"http://some.test:{service.port}"
+    settings = HttpClientConfig(allow=[url], networks=["127.0.0.2/32"])
+    answers = asking(settings, *[request(f"{url}/")] * 3, known={"some.test": addresses})
+    assert answers == [(HttpError.UNREACHABLE, None)] * 3
     assert service.connections == 0
 
 
@@ -248,7 +270,7 @@ def test_a_cancelled_call_closes_its_connection(service: Upstream) -> None:
         loop.call_soon_threadsafe(gone.set)
 
     async def main() -> None:
-        outbound = Outbound("guest", config(service), None)
+        outbound = Outbound("guest", config(service), None, Names())
         call = asyncio.ensure_future(outbound.fetch(request(f"{service.url}/"), "r"))
         await arrived.wait()
         call.cancel()

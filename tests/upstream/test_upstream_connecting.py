@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from sentinel_host.errors import UpstreamError, UpstreamTimeout
+from sentinel_host.errors import UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
 from tests.support.clocks import LATE
+from tests.support.names import KnownNames
 from tests.support.upstreams import black_hole
 from tests.upstream.support import OK, Upstream, drain, eventually, get
 
@@ -61,49 +62,32 @@ def test_connect_timeout(run):
     run(main)
 
 
-def test_names_are_resolved_again_when_they_expire(run):
+def test_a_name_is_looked_up_again_when_none_of_its_addresses_answers(run):
     async def script(peer):
         await peer.head()
         await peer.send(OK)
 
     async def main():
         async with Upstream(script) as upstream:
-            loop = asyncio.get_running_loop()
-            pool = upstream.pool(host="localhost", dns_ttl=1.0)
-            resolver = pool._resolver
-            await asyncio.gather(*(pool.send(get()) for _ in range(3)))
-            first = resolver._expires
-            assert first > loop.time()
+            names = KnownNames({"some.test": ["127.0.0.2"]})
+            pool = upstream.pool(host="some.test", names=names)
+            with pytest.raises(UpstreamError, match="Connection refused"):
+                await pool.send(get())
+            names.known["some.test"] = ["127.0.0.1"]
+            assert await drain(await pool.send(get())) == b"ok"
+            # Known addresses serve on while the name cannot be looked up.
+            names.known.clear()
             await eventually(lambda: pool.open == 0)
-            await pool.send(get())
-            assert resolver._expires == first
-            await eventually(lambda: loop.time() > first and pool.open == 0)
-            await pool.send(get())
-            assert resolver._expires > first
+            pool._addresses.doubt()
+            assert await drain(await pool.send(get())) == b"ok"
+            assert names.asked == ["some.test"] * 3
             await pool.close()
 
     run(main)
 
 
-class Addresses:
-    """A resolver that knows its answer."""
-
-    def __init__(self, *addresses):
-        self.known = list(addresses)
-        self.forgotten = 0
-
-    async def addresses(self):
-        return self.known
-
-    def forget(self):
-        self.forgotten += 1
-
-    def close(self):
-        pass
-
-
-def test_every_address_is_tried_in_order(run):
-    """A refusing address and a black hole come first; the hole may use only its share of the connect timeout."""
+def test_an_address_that_swallows_packets_is_tried_last_from_then_on(run):
+    """It cost half of the connect timeout for every connection; RFC 8305 has the next address tried after 250 ms."""
 
     async def script(peer):
         await peer.head()
@@ -112,18 +96,59 @@ def test_every_address_is_tried_in_order(run):
     async def main():
         async with Upstream(script) as upstream:
             with black_hole("127.0.0.3", upstream.port):
-                pool = upstream.pool(host="some.test", timeouts=Timeouts(connect=2.0))
-                pool._resolver = Addresses("127.0.0.2", "127.0.0.3", "127.0.0.1")
-                assert await drain(await pool.send(get())) == b"ok"
-                assert pool._resolver.forgotten == 0
-                pool._resolver.known.pop()
-                await eventually(lambda: pool.open == 0)
-                with pytest.raises(UpstreamTimeout):
+                names = KnownNames({"some.test": ["127.0.0.2", "127.0.0.3", "127.0.0.1"]})
+                pool = upstream.pool(host="some.test", names=names, timeouts=Timeouts(connect=60.0))
+                async with asyncio.timeout(LATE):  # half of the timeout is more
+                    assert await drain(await pool.send(get())) == b"ok"
+                    assert await pool._addresses.find() == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+                    await eventually(lambda: pool.open == 0)
+                    assert await drain(await pool.send(get())) == b"ok"
+            await pool.close()
+
+    run(main)
+
+
+def test_nobody_answers(run):
+    async def main():
+        with black_hole("127.0.0.3") as port:
+            names = KnownNames({"some.test": ["127.0.0.3", "127.0.0.2"]})
+            pool = UpstreamPool(Target.parse(f"http://some.test:{port}"), names=names, timeouts=Timeouts(connect=0.6))
+            with pytest.raises(UpstreamTimeout):
+                await pool.send(get())
+            names.known["some.test"] = ["127.0.0.2"]
+            pool._addresses.doubt()
+            with pytest.raises(UpstreamError, match="Connection refused"):
+                await pool.send(get())
+            await pool.close()
+
+    run(main)
+
+
+def test_only_addresses_that_may_be_connected_to_are(run):
+    """Whichever way the addresses before them fail."""
+    asked = []
+
+    def allows(address):
+        asked.append(address)
+        return address != "127.0.0.1"
+
+    async def script(peer):
+        await peer.head()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+            names = KnownNames({"some.test": addresses})
+            pool = upstream.pool(host="some.test", names=names, allows=allows, timeouts=Timeouts(connect=1.0))
+            with black_hole("127.0.0.3", upstream.port), pytest.raises(UpstreamTimeout):
+                await pool.send(get())
+            assert sorted(asked) == addresses
+            names.known["some.test"] = ["127.0.0.1"]
+            for _ in range(2):
+                pool._addresses.doubt()
+                with pytest.raises(UpstreamDenied):
                     await pool.send(get())
-                pool._resolver.known.pop()
-                with pytest.raises(UpstreamError, match="Connection refused"):
-                    await pool.send(get())
-                assert pool._resolver.forgotten == 1
+            assert upstream.accepted == 0
             await pool.close()
 
     run(main)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 import subprocess
 
 import pytest
 
 from sentinel_host.errors import UpstreamError
-from sentinel_host.http.upstream import client_context
-from tests.upstream.support import Source, Upstream, drain, get
+from sentinel_host.http.upstream import Timeouts, client_context
+from tests.support.names import KnownNames
+from tests.upstream.support import OK, Source, Upstream, drain, get
 
 BODY = bytes(range(256)) * 8192
 
@@ -101,5 +104,32 @@ def test_tls_to_an_upstream_without_it_is_502(run):
                 await pool.send(get())
             assert raised.value.status == 502
             await pool.close()
+
+    run(main)
+
+
+def test_an_address_that_keeps_silent_in_the_handshake_is_passed_over(run, certificates):
+    """So is one with a certificate of its own; both come last from then on."""
+
+    async def answer(peer):
+        await peer.head()
+        await peer.send(OK)
+
+    async def main():
+        context = client_context(str(certificates / "ca.pem"))
+        stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        stranger.load_cert_chain(certificates / "other.pem", certificates / "other.key")
+        async with Upstream(answer, tls=server_context(certificates, [])) as upstream:
+            other = await asyncio.start_server(lambda *_: None, "127.0.0.3", upstream.port, ssl=stranger)
+            with socket.create_server(("127.0.0.2", upstream.port)):
+                names = KnownNames({"localhost": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
+                timeouts = Timeouts(connect=1.0)
+                pool = upstream.pool(
+                    scheme="https", host="localhost", names=names, ssl_context=context, timeouts=timeouts
+                )
+                assert await drain(await pool.send(get())) == b"ok"
+                assert await pool._addresses.find() == ["127.0.0.1", "127.0.0.3", "127.0.0.2"]
+                await pool.close()
+            other.close()
 
     run(main)

@@ -132,6 +132,7 @@ def test_an_early_refusal_stops_the_upload(run, close):
 
 def test_an_early_refusal_by_an_upstream_that_stopped_reading(run):
     async def script(peer):
+        await peer.head()
         peer.pause()
         await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
         await go.wait()

@@ -132,6 +132,7 @@ class Gateway(Quart):
     async def _start(self) -> None:
         self._log_pump.start()
         live = self.live
+        self._builder.names.open()
         self._prepare(live.config)
         self._supply = self._make_supply(live)
         live.obtain = self._supply.obtain
@@ -148,6 +149,7 @@ class Gateway(Quart):
         if self._sharing is not None:
             self._sharing.cancel()
             await asyncio.wait([self._sharing])
+        self._builder.names.close()
         self._log_pump.stop()
 
 

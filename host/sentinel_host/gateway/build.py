@@ -33,6 +33,7 @@ from sentinel_host.hotload.loader import Offer
 from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
+from sentinel_host.net import Names
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, load_compiled
@@ -86,7 +87,7 @@ class _Draft:
 
 
 class Builder:
-    """Builds generations; owns the engine that their guests run in.
+    """Builds generations; owns the engine that their guests run in, and ``names``, which looks names up for all.
 
     ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys.
     """
@@ -94,6 +95,7 @@ class Builder:
     def __init__(self, counters: Counters | None = None, kv: SharedStore | None = None) -> None:
         self.counters = counters
         self.engine = GuestEngine(kv)
+        self.names = Names()
         self._units: dict[Key, _Unit] = {}
         self._routes: dict[tuple[str, tuple[Middleware, ...]], Route] = {}
 
@@ -223,7 +225,7 @@ class Builder:
         admin = draft.config.server.admin
         key = ("outbound", name, repr((settings.http, admin)))
         unit = self._units.get(key) or _Unit(
-            Outbound(name, settings.http, split_address(admin) if admin is not None else None)
+            Outbound(name, settings.http, split_address(admin) if admin is not None else None, self.names)
         )
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Outbound)
@@ -231,7 +233,7 @@ class Builder:
 
     def _upstream(self, config: UpstreamConfig, draft: _Draft) -> Upstream:
         key = ("upstream", repr(config))
-        unit = self._units.get(key) or _Unit(Upstream(config))
+        unit = self._units.get(key) or _Unit(Upstream(config, self.names))
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Upstream)
         return unit.part

@@ -22,6 +22,7 @@ from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, Ups
 from sentinel_host.gateway.addresses import AllowedAddresses
 from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, UpstreamRequest, client_context
 from sentinel_host.messages import Headers, HttpError, OutboundRequest
+from sentinel_host.net import Names
 from sentinel_host.sandbox import HttpGrant
 
 _log = logging.getLogger("sentinel.gateway")
@@ -42,7 +43,7 @@ class _Refused(Exception):
 class Outbound:
     """The targets that one guest may ask, each with a pool of kept connections. Raises `ConfigError`."""
 
-    def __init__(self, guest: str, settings: HttpClientConfig, admin: tuple[str, int] | None) -> None:
+    def __init__(self, guest: str, settings: HttpClientConfig, admin: tuple[str, int] | None, names: Names) -> None:
         self.grant = HttpGrant(self.fetch, settings.calls, settings.request)
         self._guest = guest
         self._settings = settings
@@ -59,6 +60,7 @@ class Outbound:
                 max_connections=settings.connections,
                 ssl_context=context,
                 allows=partial(allowed, port=target.port),
+                names=names,
             )
 
     async def fetch(self, data: bytes, request_id: str) -> tuple[int, bytes]:

@@ -6,6 +6,7 @@ from itertools import cycle
 
 from sentinel_host.config import UpstreamConfig
 from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, client_context
+from sentinel_host.net import Names
 
 
 class Upstream:
@@ -13,7 +14,7 @@ class Upstream:
 
     __slots__ = ("_turn", "name", "pools")
 
-    def __init__(self, config: UpstreamConfig) -> None:
+    def __init__(self, config: UpstreamConfig, names: Names) -> None:
         timeouts = Timeouts(connect=config.connect_timeout, response=config.response_timeout, idle=config.idle_timeout)
         context = client_context(config.ca) if any(target.startswith("https:") for target in config.targets) else None
         self.name = config.name
@@ -23,6 +24,7 @@ class Upstream:
                 timeouts=timeouts,
                 max_connections=config.connections,
                 ssl_context=context,
+                names=names,
             )
             for target in config.targets
         )

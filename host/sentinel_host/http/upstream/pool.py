@@ -22,10 +22,10 @@ from sentinel_host.errors import UpstreamBusy, UpstreamDenied, UpstreamError, Up
 from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.upstream.connection import Connection
 from sentinel_host.http.upstream.request import IDEMPOTENT, UpstreamRequest, encode_head
-from sentinel_host.http.upstream.resolve import Resolver
 from sentinel_host.http.upstream.response import UpstreamResponse
 from sentinel_host.http.upstream.target import Target, Timeouts
 from sentinel_host.http.upstream.tls import client_context
+from sentinel_host.net import Addresses, Names, UnresolvedName, connect
 
 _DEFAULT_TIMEOUTS: Final = Timeouts()
 
@@ -36,7 +36,8 @@ _SWEEP_SHARE: Final = 20
 class UpstreamPool:
     """A keep-alive pool for one target, to be used from one event loop.
 
-    ``allows`` is asked for every address that the target's name has, before it is connected to.
+    ``allows`` is asked for every address that the target's name has, before it is connected to. ``names`` looks it up,
+    and is the pool's own unless it is given.
 
     For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``, ``reuses`` and
     ``failures`` (requests that ended in an UpstreamError) count up.
@@ -52,6 +53,7 @@ class UpstreamPool:
         max_head_bytes: int = 65536,
         dns_ttl: float = 30.0,
         allows: Callable[[str], bool] | None = None,
+        names: Names | None = None,
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -64,7 +66,9 @@ class UpstreamPool:
         self.reuses = 0
         self.failures = 0
         self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
-        self._resolver = Resolver(target, dns_ttl)
+        self._owns_names = names is None
+        self._names = Names() if names is None else names
+        self._addresses = Addresses(target.host, self._names, dns_ttl)
         self._allows = allows
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
@@ -125,7 +129,9 @@ class UpstreamPool:
                 waiter.set_exception(self._error("the pool is closed"))
         for connection in list(self._connections):
             connection.fail(self._error("the pool is closed"))
-        self._resolver.close()
+        self._addresses.close()
+        if self._owns_names:
+            self._names.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -228,7 +234,7 @@ class UpstreamPool:
                     f"upstream {self.target}: no connection within {self.timeouts.connect:g} s"
                 ) from None
             if isinstance(error, OSError):
-                self._resolver.forget()
+                self._addresses.doubt()
                 raise self._error(_reason(error)) from None
             raise
         self.connects += 1
@@ -246,30 +252,48 @@ class UpstreamPool:
 
     async def _connect_somewhere(self) -> Connection:
         loop = asyncio.get_running_loop()
-        addresses = await self._resolver.addresses()
+        deadline = loop.time() + self.timeouts.connect
+        addresses = await self._addresses.find()
         if self._allows is not None:
             addresses = list(filter(self._allows, addresses))
             if not addresses:
                 raise UpstreamDenied(f"upstream {self.target}: none of its addresses may be connected to")
-        deadline = loop.time() + self.timeouts.connect
-        error: OSError = OSError("no address")
-        for number, address in enumerate(addresses):
-            # A black hole must not use up the time of the addresses after it.
-            share = (deadline - loop.time()) / (len(addresses) - number)
+        refusal: OSError | None = None
+        while True:
             try:
-                async with asyncio.timeout(share if number + 1 < len(addresses) else None):
-                    connection: Connection
-                    _, connection = await loop.create_connection(
-                        lambda: cast(Any, Connection(self, loop)),
-                        address,
-                        self.target.port,
-                        ssl=self._ssl,
-                        server_hostname=self.target.host if self._ssl else None,
-                    )
+                sock, address = await connect(addresses, self.target.port, self._addresses.failed)
+            except OSError as error:
+                # A handshake that failed says more than that nobody answers at the other addresses.
+                raise refusal or error from None
+            # A server that accepts and keeps silent in the handshake must not use up the time of those after it.
+            share = (deadline - loop.time()) / (len(addresses) + 1) if addresses else None
+            try:
+                async with asyncio.timeout(share):
+                    connection = await self._begin(sock)
+            except OSError as error:
+                self._addresses.failed(address)
+                if not addresses:
+                    raise
+                refusal = error
+            else:
+                self._addresses.worked(address)
                 return connection
-            except OSError as failure:
-                error = failure
-        raise error
+
+    async def _begin(self, sock: socket.socket) -> Connection:
+        """A connection on a connected socket, after the TLS handshake if there is to be one."""
+        loop = asyncio.get_running_loop()
+        connection: Connection
+        try:
+            _, connection = await loop.create_connection(
+                lambda: cast(Any, Connection(self, loop)),
+                sock=sock,
+                ssl=self._ssl,
+                server_hostname=self.target.host if self._ssl else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return connection
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -288,7 +312,7 @@ def _reason(error: OSError) -> str:
         return f"its certificate was not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"the TLS handshake failed: {error.reason or 'the connection closed'}"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, UnresolvedName):
         return "its name could not be resolved"
     if error.errno is not None:
         return f"no connection: {os.strerror(error.errno)}"
