@@ -175,8 +175,9 @@ def test_another_token_needs_a_restart_and_is_not_shown(start: Start, count: int
     assert admin(gateway, "/guests", token="x" * 20).status == 401
 
 
-def test_a_token_in_a_file(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text(f"{TOKEN}\n")
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig"])
+def test_a_token_in_a_file(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "secret").write_text(f"{TOKEN}\n", encoding=encoding)
     text = config().replace(f'admin_token = "{TOKEN}"', 'admin_token_file = "secret"')
     with sentinel_run(write_config(tmp_path, text, {"versioned": version("one")})) as gateway:
         assert admin(gateway, "/guests").status == 200

@@ -287,6 +287,15 @@ def test_a_cancelled_call_closes_its_connection(service: Upstream) -> None:
     assert left == [b""]
 
 
+@pytest.mark.parametrize(
+    "url", ["http://u:hidden@other/", "http://u:hidden@other:x/", "ftp://u:hidden@other/", "u:hidden@"]
+)
+def test_no_line_shows_a_password(service: Upstream, caplog: pytest.LogCaptureFixture, url: str) -> None:
+    asking(config(service), request(url))
+    (line,) = [record.getMessage() for record in caplog.records if "http-client" in record.getMessage()]
+    assert "hidden" not in line
+
+
 def test_failures_are_said_once_a_second(service: Upstream, caplog: pytest.LogCaptureFixture) -> None:
     asking(config(service), *[request("http://other/")] * 50)
     lines = [record.getMessage() for record in caplog.records if "http-client" in record.getMessage()]

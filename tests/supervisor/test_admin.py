@@ -9,7 +9,7 @@ import pytest
 
 from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, config, starts, wait_until, workers
-from tests.support.clients import Wire, fetch
+from tests.support.clients import Wire, exchange, fetch
 from tests.support.upstreams import Upstream
 
 ANSWERED = 'sentinel_requests_total{route="main",status="200"}'
@@ -98,6 +98,20 @@ def test_other_hosts_than_addresses_are_refused(upstream: Upstream, start: Start
     for host in ("evil.example", "evil.example:8081", "127.0.0.1.evil.example", "localhost.evil.example", "[evil]"):
         assert fetch(gateway.admin, "/metrics", headers={"Host": host}).status == 421
         assert fetch(gateway.admin, "/none", headers={"Host": host}).status == 421
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_health_check_without_a_host_is_answered(upstream: Upstream, start: Start, count: int) -> None:
+    """HAProxy's default check is one of HTTP/1.0 without a Host, and got 421. No browser leaves the Host out, so that
+    DNS rebinding has no use for it; one that is there and foreign, or empty, stays refused."""
+    gateway = start(config(upstream.url, workers=count))
+    for path, status in ((b"/healthz", 200), (b"/readyz", 200), (b"/metrics", 200), (b"/guests", 401)):
+        answer = exchange(gateway.admin, b"GET %b HTTP/1.0\r\n\r\n" % path)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+    for host in (b"Host: evil.example", b"Host:", b"Host: ,localhost"):
+        answer = exchange(gateway.admin, b"GET /healthz HTTP/1.0\r\n%b\r\n\r\n" % host)
+        assert answer.startswith(b"HTTP/1.1 421 ")
+    assert exchange(gateway.admin, b"GET /healthz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_start_that_cannot_succeed_ends_with_its_reason(upstream: Upstream, start: Start) -> None:

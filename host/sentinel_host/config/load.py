@@ -47,7 +47,8 @@ def parse_config(text: str, file: str) -> Config:
     Raises `ConfigError`.
     """
     try:
-        data = tomllib.loads(text)
+        # Editors on Windows begin a file with a byte order mark, which TOML allows in UTF-8 and tomllib does not.
+        data = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from None
     for key in data:

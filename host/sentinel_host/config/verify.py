@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sentinel_host.abi.contract import GRANTS
+from sentinel_host.authority import without_password
 from sentinel_host.config.model import BindConfig, Config, HttpClientConfig, RevertConfig, RouteConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
@@ -17,6 +18,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]").fullmatch
+
+_ONLY_ADDRESS = "expected only scheme, host and port"
 
 # Limits of which none at all would let nobody in.
 _POSITIVE = (
@@ -142,12 +145,15 @@ def _verify_upstreams(config: Config) -> None:
         for number, target in enumerate(upstream.targets):
             reason = _target_fault(target)
             if reason:
-                raise _fail(config, f"{at}.targets[{number}]", f"{reason}, got {target!r}")
+                raise _fail(config, f"{at}.targets[{number}]", f"{reason}, got {without_password(target)!r}")
         if upstream.connections < 1:
             raise _fail(config, f"{at}.connections", "expected at least 1")
 
 
 def _target_fault(target: str) -> str | None:
+    if "@" in target:
+        # What a parser says of it may quote a part of the password.
+        return _ONLY_ADDRESS
     try:
         parts = urlsplit(target)
         port = parts.port
@@ -157,8 +163,8 @@ def _target_fault(target: str) -> str | None:
         return "expected http:// or https://"
     if not parts.hostname or port == 0:
         return "expected a host and, optionally, a port"
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-        return "expected only scheme, host and port"
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        return _ONLY_ADDRESS
     return None
 
 
@@ -210,7 +216,7 @@ def _verify_http(config: Config, at: str, http: HttpClientConfig) -> None:
     for index, target in enumerate(http.allow):
         reason = _target_fault(target)
         if reason:
-            raise _fail(config, f"{at}.allow[{index}]", f"{reason}, got {target!r}")
+            raise _fail(config, f"{at}.allow[{index}]", f"{reason}, got {without_password(target)!r}")
     for index, network in enumerate(http.networks):
         try:
             ipaddress.ip_network(network, strict=False)

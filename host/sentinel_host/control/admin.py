@@ -52,14 +52,17 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
 
     All but ``/healthz``, ``/readyz`` and ``/metrics`` need ``Authorization: Bearer TOKEN``; without a token they cannot
     be had. Whatever the admin listener is asked must name an IP address, localhost or one of the hosts as its Host: a
-    page in a browser can point a name of its own at this listener (DNS rebinding), but not an address.
+    page in a browser can point a name of its own at this listener (DNS rebinding), but not an address. A request
+    without a Host, as health checks on HTTP/1.0 are, is no browser's.
     """
     admin = Blueprint("admin", __name__)
     allowed = frozenset(host.lower() for host in access.hosts) | {"localhost"}
     token = access.token
 
     async def check_host() -> Response | None:
-        host = _host(request.headers.get("host", ""))
+        # The scope's: Quart makes an empty one of none.
+        hosts = [value for name, value in request.scope["headers"] if name == b"host"]
+        host = _host(hosts[0].decode("latin-1")) if hosts else "localhost"
         if host in allowed or _is_address(host):
             return None
         return Response("the Host of an admin request is an IP address or localhost\n", 421, mimetype="text/plain")

@@ -69,7 +69,7 @@ def _checked(token: str, source: str) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="ascii")
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -17,6 +17,7 @@ from time import monotonic
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.abi.rules import GATEWAY_OWNED, AbiError
+from sentinel_host.authority import without_password
 from sentinel_host.config import HttpClientConfig
 from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, UpstreamTimeout
 from sentinel_host.gateway.addresses import AllowedAddresses
@@ -93,7 +94,7 @@ class Outbound:
         except ConfigError as error:
             raise _Refused(HttpError.INVALID, str(error)) from None
         if match is None or target is None:
-            raise _Refused(HttpError.INVALID, f"{url[:64]!r} is not a URL that may be asked")
+            raise _Refused(HttpError.INVALID, f"{without_password(url)[:64]!r} is not a URL that may be asked")
         pool = self._pools.get(target)
         if pool is None:
             raise _Refused(HttpError.DENIED, f"{target} is not among its targets")

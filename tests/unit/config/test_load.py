@@ -6,6 +6,7 @@ import pytest
 
 from sentinel_host.config import ChainEntry, load_config, parse_config, quick_config
 from sentinel_host.errors import ConfigError
+from sentinel_host.supervisor.source import parse_source, read_source
 
 BASE = """
 [[upstream]]
@@ -133,6 +134,36 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xe9")
     with pytest.raises(ConfigError, match=r"latin\.toml: not UTF-8 at byte 2"):
         load_config(tmp_path / "latin.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    """Editors on Windows write one; the first key was answered "Invalid statement (at line 1, column 1)"."""
+    (tmp_path / "marked.toml").write_text(BASE, encoding="utf-8-sig")
+    assert load_config(tmp_path / "marked.toml").route == parse_config(BASE, "marked.toml").route
+    assert parse_source(read_source(str(tmp_path / "marked.toml"), None, None)).route[0].path == "/"
+
+
+SECRETS = ["http://user:hidden@host", "http://user:hid/hidden@host:80", "http://user:a@hidden@host", "user:hidden@host"]
+SECRETS += ["http://user:p#hidden@host", "http://user:hidden@[::1", "http://user:hidden@host:port", "//u:hidden@host"]
+SECRETS += ["ftp://hidden@host/x?y", "http://us\u00e9r:hidden@host", "http://user:hidden@", "http://a:hid den@hidden@b"]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_no_message_shows_a_password(url: str) -> None:
+    """The whole URL stood in the message, and so in the logs of whoever starts the gateway."""
+    texts = (
+        BASE.replace("http://127.0.0.1:9000", url),
+        f'{BASE}\n[guest.a.http]\nallow = ["{url}"]',
+    )
+    for text in texts:
+        assert url in text
+        with pytest.raises(ConfigError, match=r"expected only scheme, host and port") as refused:
+            parse_config(text, "gw.toml")
+        assert "hidden" not in str(refused.value)
+        assert "***@" in str(refused.value)
+    with pytest.raises(ConfigError, match="--upstream") as refused:
+        quick_config(url)
+    assert "hidden" not in str(refused.value)
 
 
 def test_quick_start_proxies_everything() -> None:

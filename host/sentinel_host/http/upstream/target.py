@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from sentinel_host.authority import without_password
 from sentinel_host.errors import ConfigError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -24,28 +25,30 @@ class Target:
     @classmethod
     def parse(cls, url: str) -> Target:
         """Read ``http://host[:port]`` or ``https://host[:port]``; anything more or other is a ConfigError."""
+        shown = f"upstream target {without_password(url)!r}"
         if any(character <= " " or character > "~" for character in url):
-            raise ConfigError(f"upstream target {url!r}: only visible ASCII characters are allowed")
+            raise ConfigError(f"{shown}: only visible ASCII characters are allowed")
+        if "@" in url:
+            # What a parser says of it may quote a part of the password.
+            raise ConfigError(f"{shown}: a user name or password is not allowed")
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigError(f"upstream target {url!r}: {error}") from None
+            raise ConfigError(f"{shown}: {error}") from None
         if parts.scheme not in _DEFAULT_PORTS:
-            raise ConfigError(f"upstream target {url!r}: the scheme must be http or https")
-        if "@" in parts.netloc:
-            raise ConfigError(f"upstream target {url!r}: a user name or password is not allowed")
+            raise ConfigError(f"{shown}: the scheme must be http or https")
         if parts.path not in ("", "/") or "?" in url or "#" in url:
-            raise ConfigError(f"upstream target {url!r}: a path, query or fragment is not allowed")
+            raise ConfigError(f"{shown}: a path, query or fragment is not allowed")
         host = parts.hostname or ""
         if not _is_host(host):
-            raise ConfigError(f"upstream target {url!r}: {host!r} is not a host name or address")
+            raise ConfigError(f"{shown}: {host!r} is not a host name or address")
         if port is None:
             if parts.netloc.endswith(":"):
-                raise ConfigError(f"upstream target {url!r}: the port is missing")
+                raise ConfigError(f"{shown}: the port is missing")
             port = _DEFAULT_PORTS[parts.scheme]
         if port == 0:
-            raise ConfigError(f"upstream target {url!r}: port 0 is not allowed")
+            raise ConfigError(f"{shown}: port 0 is not allowed")
         return cls(parts.scheme, host, port)
 
     @property

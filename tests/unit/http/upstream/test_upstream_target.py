@@ -62,6 +62,13 @@ def test_refused_targets(url):
         Target.parse(url)
 
 
+@pytest.mark.parametrize("url", ["http://u:hidden@a", "http://u:x/hidden@a", "http://u:hid\nhidden@a", "u:hidden@a:80"])
+def test_no_message_shows_a_password(url):
+    with pytest.raises(ConfigError, match=r"^upstream target ") as refused:
+        Target.parse(url)
+    assert "hidden" not in str(refused.value)
+
+
 def test_a_ca_that_is_missing_or_empty_is_refused(tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing\n")
