@@ -1,9 +1,23 @@
-"""``python -m sentinel_host`` is the ``sentinel`` command."""
+"""The ``sentinel`` command, which is ``python -m sentinel_host``, too."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from sentinel_host.cli import main
+from sentinel_host.supervisor.signals import end_at_next
 
-sys.exit(main())
+
+def main() -> int:
+    """Run it; returns the exit code."""
+    if os.getpid() == 1:
+        # Before the modules are loaded, which takes a second: nothing that is sent meanwhile would end it.
+        end_at_next(signal.SIGTERM)
+    from sentinel_host.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

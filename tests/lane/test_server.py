@@ -35,6 +35,15 @@ from tests.support.clocks import PATIENCE
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+class _Skipping(asyncio.SelectorEventLoop):
+    """A loop whose time can be made to jump."""
+
+    skipped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+
 class TestConnectionLimits:
     @pytest.mark.parametrize("limit", ["connections", "connections_per_client"])
     def test_one_too_many_is_told_so(self, limit: str) -> None:
@@ -87,6 +96,54 @@ class TestLifespan:
         with lane(app) as worker:
             worker.talk(GET * 2, half_close=True)
         assert events == ["startup", "open", "open", "shutdown"]
+
+    def test_a_start_may_take_any_time(self) -> None:
+        """One of more than a minute, in which dozens of guests were compiled, ended in Hypercorn's LifespanTimeout."""
+        loop = _Skipping()
+
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            await receive()
+            # Timers that were set before are due now, and come before this goes on.
+            loop.skipped = 3600.0
+            await asyncio.sleep(0.001)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+
+        asked: list[str] = []
+
+        def may_accept() -> bool:
+            asked.append("started")
+            return False
+
+        async def main() -> None:
+            await serve(app, [], Connections(Limits()), shutdown=asyncio.Event().wait, grace=1, may_accept=may_accept)
+
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(main())
+        assert asked == ["started"]
+
+    def test_a_start_that_is_to_be_stopped_is_cancelled(self) -> None:
+        told: list[str] = []
+        stop = asyncio.Event()
+
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            told.append((await receive())["type"])
+            stop.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append("cancelled")
+                raise
+
+        def never() -> bool:
+            raise AssertionError("it has not started")
+
+        async def main() -> None:
+            await serve(app, [], Connections(Limits()), shutdown=stop.wait, grace=1, may_accept=never)
+
+        run(main())
+        assert told == ["lifespan.startup", "cancelled"]
 
     def test_failed_startup_accepts_nothing(self) -> None:
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -115,11 +115,15 @@ def refuses(address: tuple[str, int]) -> bool:
 
 @contextlib.contextmanager
 def launched(
-    config: Path, *, environment: Mapping[str, str] | None = None, sockets: Sequence[socket.socket] = ()
+    config: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    sockets: Sequence[socket.socket] = (),
+    before: Sequence[str] = (),
 ) -> Iterator[GatewayProcess]:
-    """``sentinel run`` as a service manager would start it; does not wait for anything."""
+    """``sentinel run`` as a service manager would start it, by the command ``before``; does not wait for anything."""
     fds = [sock.fileno() for sock in sockets]
-    command = [sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
+    command = [*before, sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
     process = subprocess.Popen(
         [*command, "-m", "sentinel_host", "run", "--config", str(config)],
         cwd=config.parent,

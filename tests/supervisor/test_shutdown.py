@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import Load, Pieces, children, config, exists, refuses, wait_until
-from tests.support.clients import Wire
+from tests.supervisor.support import Load, Pieces, children, config, exists, launched, refuses, wait_until, workers
+from tests.support.clients import Wire, fetch
 from tests.support.clocks import LATE, PATIENCE
+from tests.support.gateways import write_config
+from tests.support.modules import costly
 from tests.support.upstreams import Upstream, answer_hello
 
 
@@ -116,3 +121,104 @@ def test_a_terminals_signal_reaches_the_supervisor_only(upstream: Upstream, star
     assert pids
     # One that is just being made, as the spare worker may be, is in the supervisor's until it leaves that.
     wait_until(lambda: all(os.getpgid(pid) != group for pid in pids), "its processes to have groups of their own")
+
+
+@pytest.fixture(scope="module")
+def namespaced() -> list[str]:
+    """The command that makes another the first process of a container."""
+    command = ["unshare", "--pid", "--fork", "--kill-child"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("this user may not make process namespaces")
+    return command
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_second_signal_ends_the_first_process_of_a_container(
+    upstream: Upstream, tmp_path: Path, count: int, namespaced: list[str]
+) -> None:
+    """The kernel keeps the default action of a signal from it: one worker went on to the end of the grace period."""
+    file = write_config(tmp_path, config(upstream.url, workers=count, grace="600s"))
+    upstream.handler = pieces = Pieces()
+    with launched(file, before=namespaced) as gateway:
+        gateway.wait(lambda: len(gateway.addresses) == 2, "listener")
+        (first,) = children(gateway.process.pid)
+        with Wire(gateway.public) as wire:
+            wire.get()
+            assert wire.head().status == 200
+            os.kill(first, signal.SIGTERM)
+            wait_until(lambda: refuses(gateway.public), "new connections to be refused")
+            os.kill(first, signal.SIGTERM)
+            assert gateway.process.wait(PATIENCE) == 128 + signal.SIGTERM
+    pieces.send(b"")
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_start_that_takes_long_can_be_ended(
+    upstream: Upstream, tmp_path: Path, count: int, is_first: bool, request: pytest.FixtureRequest
+) -> None:
+    """SIGTERM was noticed once every guest was compiled. Here that never ends: what compiles is stopped."""
+    before = request.getfixturevalue("namespaced") if is_first else []
+    text = config(upstream.url, workers=count, routes='chain = ["costly"]', more='lame_duck = "600s"')
+    file = write_config(tmp_path, text, {"costly": costly()})
+    compiling: list[int] = []
+
+    def compiles() -> bool:
+        nurseries = children(pid)
+        compiling[:] = [child for nursery in nurseries for child in children(nursery)]
+        return bool(compiling)
+
+    with launched(file, environment={"XDG_CACHE_HOME": str(tmp_path / "cache")}, before=before) as gateway:
+        if is_first:
+            wait_until(lambda: bool(children(gateway.process.pid)), "the first process")
+        pid = children(gateway.process.pid)[0] if is_first else gateway.process.pid
+        wait_until(compiles, "a compilation")
+        os.kill(compiling[0], signal.SIGSTOP)
+        os.kill(pid, signal.SIGTERM)
+        assert gateway.process.wait(PATIENCE) == 0
+        wait_until(lambda: not exists(compiling[0]), "the end of what compiles")
+    assert not any("Traceback" in line for line in gateway.log), "".join(gateway.log)
+
+
+def not_ready(address: tuple[str, int]) -> bool:
+    return fetch(address, "/readyz").status == 503
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_lame_duck_serves_on_and_is_not_ready(upstream: Upstream, start: Start, count: int) -> None:
+    """Whoever sends requests to this gateway has time to find others before its port is closed."""
+    gateway = start(config(upstream.url, workers=count, more='lame_duck = "2s"'))
+    with Load(gateway.public, asks_again=True) as load:
+        load.wait_for(20)
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not_ready(gateway.admin), "the admin side to say so")
+        assert fetch(gateway.admin, "/readyz").body == b"the gateway is about to end\n"
+        assert fetch(gateway.admin, "/healthz").status == 200
+        assert load.refused == []
+        load.wait_for(20)
+        wait_until(lambda: len(load.refused) > 3, "new connections to be refused")
+    assert load.lost == []
+    assert gateway.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_second_signal_ends_a_lame_duck(upstream: Upstream, start: Start, count: int) -> None:
+    gateway = start(config(upstream.url, workers=count, more='lame_duck = "600s"'))
+    gateway.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not_ready(gateway.admin), "the admin side to say so")
+    assert fetch(gateway.public).body == b"hello"
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(PATIENCE) == -signal.SIGTERM
+
+
+def test_workers_that_are_replaced_are_no_lame_ducks(upstream: Upstream, start: Start) -> None:
+    gateway = start(config(upstream.url, workers=2, more='lame_duck = "600s"'))
+    before = workers(gateway)
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait_for_log("every worker serves the new configuration")
+    wait_until(lambda: not any(exists(pid) for pid in before.values()), "the old workers' end")
+    assert fetch(gateway.admin, "/readyz").status == 200
+    gateway.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not_ready(gateway.admin), "the admin side to say so")
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(PATIENCE) == -signal.SIGTERM

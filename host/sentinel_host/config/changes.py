@@ -19,6 +19,7 @@ _FIXED: Final = {
         "tls",
         "workers",
         "grace",
+        "lame_duck",
         "limits",
         "limit_slots",
         "kv_memory",

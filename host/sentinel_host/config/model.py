@@ -63,6 +63,8 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[server]``.
 
     The admin side asks for ``admin_token``, or for what is in ``admin_token_file``; see `sentinel_host.control.token`.
+    A gateway that is to end accepts requests for ``lame_duck``, while ``/readyz`` says otherwise, and then lets those
+    in flight end within ``grace``.
     """
 
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
@@ -73,6 +75,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig | None = None
     workers: int = 1
     grace: Seconds = Seconds(30)
+    lame_duck: Seconds = Seconds(0)
     trusted_proxies: list[str] = []
     identity_headers: list[str] = msgspec.field(default_factory=lambda: ["x-principal"])
     header_aliases: Literal["refuse", "drop"] = "drop"

@@ -136,10 +136,16 @@ class Gateway(Quart):
         self._prepare(live.config)
         self._supply = self._make_supply(live)
         live.obtain = self._supply.obtain
-        await live.start(*await self._supply.obtain(live.config.named_guests()))
-        if self.releases is not None:
-            await self.releases.started()
-        self._supply.start()
+        try:
+            await live.start(*await self._supply.obtain(live.config.named_guests()))
+            if self.releases is not None:
+                await self.releases.started()
+            self._supply.start()
+        except BaseException:
+            # What compiles would outlive this, and threads that wait for it would hold up the process's end.
+            await self._supply.close()
+            self._log_pump.stop()
+            raise
 
     async def _stop(self) -> None:
         await self._supply.close()

@@ -62,8 +62,9 @@ async def serve(
 ) -> None:
     """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
 
-    Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` or
-    `LifespanTimeoutError` is raised and nothing is accepted; a failed shutdown is raised after everything ended.
+    Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` is raised
+    and nothing is accepted; a failed shutdown is raised after everything ended. Start-up may take any time; it is
+    cancelled when ``shutdown()`` returns before its end.
     ``may_accept`` is asked once the application has started: when it says no, nothing is accepted and that was all.
     ``ready`` is called once every socket accepts.
     """
@@ -71,18 +72,35 @@ async def serve(
     state: dict[str, Any] = {}
     lifespan = Lifespan(ASGIWrapper(cast(Any, app)), _lifespan_config(), loop, cast(Any, state))
     lifespan_task = loop.create_task(lifespan.handle_lifespan())
-    await lifespan.wait_for_startup()
-    if lifespan_task.done():
-        lifespan_task.result()
+    stop = asyncio.ensure_future(shutdown())
     try:
-        if may_accept():
-            await _accept(app, endpoints, connections, state, shutdown, grace, ready, quic)
+        if not await _starts(lifespan, lifespan_task, stop):
+            return
+        try:
+            if may_accept():
+                await _accept(app, endpoints, connections, state, stop, grace, ready, quic)
+        finally:
+            await lifespan.wait_for_shutdown()
+            lifespan_task.cancel()
+            await asyncio.wait([lifespan_task])
+        if not lifespan_task.cancelled():
+            lifespan_task.result()
     finally:
-        await lifespan.wait_for_shutdown()
-        lifespan_task.cancel()
-        await asyncio.wait([lifespan_task])
-    if not lifespan_task.cancelled():
-        lifespan_task.result()
+        stop.cancel()
+
+
+async def _starts(lifespan: Lifespan, running: asyncio.Task[None], stop: asyncio.Future[Any]) -> bool:
+    """Whether the application has started; it is not to be waited for when there is to be a stop."""
+    started = asyncio.ensure_future(lifespan.wait_for_startup())
+    await asyncio.wait([started, stop], return_when=asyncio.FIRST_COMPLETED)
+    is_over = started.done()
+    if not is_over:
+        started.cancel()
+        running.cancel()
+        await asyncio.wait([started, running])
+    if running.done() and not running.cancelled():
+        running.result()
+    return is_over
 
 
 async def _accept(
@@ -90,7 +108,7 @@ async def _accept(
     endpoints: Sequence[Endpoint],
     connections: Connections,
     state: dict[str, Any],
-    shutdown: Callable[[], Awaitable[Any]],
+    stop: asyncio.Future[Any],
     grace: float,
     ready: Callable[[], None],
     quic: QuicEndpoint | None,
@@ -116,7 +134,7 @@ async def _accept(
             )
             servers.append(server)
         ready()
-        await shutdown()
+        await stop
     finally:
         until = loop.time() + grace
         await _accept_the_last(endpoints[: len(servers)], grace)
@@ -171,8 +189,10 @@ def _factory(listener: Listener, connections: Connections) -> Callable[[], async
 
 
 def _lifespan_config() -> Config:
-    """What Hypercorn's lifespan needs to know: its times are the defaults, and where it logs."""
+    """What Hypercorn's lifespan needs to know: that starting, which may compile any number of guests, has no bound of
+    its own, and where it logs."""
     config = Config()
+    config.startup_timeout = cast(Any, None)
     config.errorlog = _log
     return config
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Final
 
 from hypercorn.utils import LifespanFailureError
 
@@ -16,6 +17,9 @@ from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.serving import Serving, settle
+from sentinel_host.supervisor.signals import end_at_next
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_alone(
@@ -37,15 +41,18 @@ def run_alone(
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
 
-        def end(number: signal.Signals) -> None:
+        def end() -> None:
             notifier.stopping()
-            stop.set()
-            for again in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(again)
-                signal.signal(again, signal.SIG_DFL)
+            if lame_duck := alone.end():
+                loop.call_later(lame_duck, stop.set)
+            else:
+                stop.set()
+            for number in _ENDING:
+                loop.remove_signal_handler(number)
+            end_at_next(*_ENDING)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, end, number)
+        for number in _ENDING:
+            loop.add_signal_handler(number, end)
         loop.add_signal_handler(signal.SIGHUP, alone.reload)
         await serve(
             serving.gateway,
@@ -72,6 +79,7 @@ class _Alone:
         self._listeners = listeners
         self._notifier = notifier
         self._is_ready = False
+        self._is_ending = False
 
     def ready(self) -> None:
         settle()
@@ -79,9 +87,14 @@ class _Alone:
         announce(self._listeners)
         self._notifier.ready("serving")
 
+    def end(self) -> float:
+        """Be not ready any more; returns for how many seconds requests are to be accepted all the same."""
+        self._is_ending = True
+        return self._serving.lame_duck if self._is_ready else 0.0
+
     def reload(self) -> None:
         """SIGHUP."""
-        if self._is_ready:
+        if self._is_ready and not self._is_ending:
             self._serving.gateway.reload()
 
     async def snapshot(self) -> Snapshot:
@@ -105,4 +118,5 @@ class _Alone:
         return {0: self._serving.gateway.guest_states()}
 
     async def faults(self) -> list[str]:
-        return guest_faults(self._serving.gateway.generation.faults)
+        faults = guest_faults(self._serving.gateway.generation.faults)
+        return ["the gateway is about to end", *faults] if self._is_ending else faults

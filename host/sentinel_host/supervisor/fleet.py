@@ -65,7 +65,7 @@ class RollFailed(SentinelError):
 
 class Fleet:
     """All workers of a gateway; the `Overview` of it, too. ``releases`` decides which versions they serve; ``own`` is
-    what this process counts."""
+    what this process counts. With ``is_ending`` set they serve on, and are not ready."""
 
     def __init__(self, releases: Releases, own: Callable[[], Snapshot] = Snapshot) -> None:
         self.releases = releases
@@ -77,6 +77,7 @@ class Fleet:
         self._silent: set[WorkerProcess] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self.is_ending = False
         self._all_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -187,8 +188,8 @@ class Fleet:
 
     async def faults(self) -> list[str]:
         """What keeps the gateway from being ready."""
-        if self._draining:
-            return ["the gateway is draining"]
+        if self.is_ending or self._draining:
+            return ["the gateway is about to end"]
         await self._refresh()
         lines = [] if self._places else ["no worker was started yet"]
         guests: dict[str, str] = {}

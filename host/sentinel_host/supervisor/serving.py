@@ -46,6 +46,7 @@ class Serving:
         )
         self.connections = connections(_limits(config))
         self.grace = config.server.grace
+        self.lame_duck = config.server.lame_duck
         self._log = log
 
     def snapshot(self) -> Snapshot:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 
 from quart import Quart
@@ -21,6 +20,7 @@ from sentinel_host.supervisor.listeners import Listeners, Listening
 from sentinel_host.supervisor.log import Log, log_counts
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.plan import GuestSet, Plan
+from sentinel_host.supervisor.signals import end_by
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.swaps import Swaps
 
@@ -56,6 +56,7 @@ class Supervisor:
         self._fleet: Fleet
         self._releases: Releases
         self._swaps: Swaps | None = None
+        self._serves = False
         self._stop: asyncio.Event
         self._reload: asyncio.Event
 
@@ -86,7 +87,8 @@ class Supervisor:
             if not life.cancelled():
                 life.result()
         finally:
-            self._notifier.stopping()
+            if not self._fleet.is_ending:
+                self._notifier.stopping()
             # Workers that have these too take what still waits in their queues; then connections are refused.
             self._listeners.keep([])
             await self._releases.close()
@@ -103,11 +105,14 @@ class Supervisor:
         await self._fleet.start(plan)
         self._take_over(swaps, plan)
         await self._releases.started()
+        self._serves = True
         announce([*self._public, *([self._admin] if self._admin is not None else [])])
         self._notifier.ready(self._status())
         while True:
             await self._reload.wait()
             self._reload.clear()
+            if self._fleet.is_ending:
+                continue
             self._notifier.reloading()
             try:
                 await self._roll()
@@ -179,9 +184,12 @@ class Supervisor:
         return f"serving with {self._fleet.workers} workers"
 
     def _on_end(self, number: signal.Signals) -> None:
-        if not self._stop.is_set():
+        if self._fleet.is_ending:
+            self._fleet.kill()
+            end_by(number)
+        self._fleet.is_ending = True
+        self._notifier.stopping()
+        if self._serves and self._config.server.lame_duck:
+            asyncio.get_running_loop().call_later(self._config.server.lame_duck, self._stop.set)
+        else:
             self._stop.set()
-            return
-        self._fleet.kill()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)

@@ -113,7 +113,8 @@ class _Worker:
                 ready=self._ready,
                 may_accept=self._may_accept,
             )
-            self._channel.send(self._stats())
+            if self._serves:
+                self._channel.send(self._stats())
         except LifespanFailureError as error:
             self._channel.send(Failed(str(error)))
             code = 1
