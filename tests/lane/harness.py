@@ -15,6 +15,7 @@ from typing import Any
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import Endpoint, bind, run, serve
 from tests.support.clocks import PATIENCE
+from tests.support.loops import MINUTES, leap, run_leaping
 
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
@@ -22,8 +23,9 @@ App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 class Lane:
     """A running worker: where it listens, what it counts, and how to stop it."""
 
-    def __init__(self, app: App, limits: Limits, grace: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: App, limits: Limits, grace: float, tls: ssl.SSLContext | None, leaps: bool) -> None:
         self.connections = Connections(limits)
+        self._run_main = run_leaping if leaps else run
         self._app = app
         self._grace = grace
         self._tls = tls
@@ -41,7 +43,7 @@ class Lane:
 
     def _run(self) -> None:
         try:
-            run(self._main())
+            self._run_main(self._main())
         except BaseException as error:
             self.error = error
         finally:
@@ -68,11 +70,13 @@ class Lane:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
 
-    def join(self) -> float:
-        begun = time.monotonic()
+    def join(self) -> None:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-        return time.monotonic() - begun
+
+    def leap(self, seconds: float) -> None:
+        """Move the clock of a lane that ``leaps``; what is due by then is done afterwards."""
+        asyncio.run_coroutine_threadsafe(leap(seconds), self._loop).result(PATIENCE)
 
     def connect(self, receive_buffer: int | None = None) -> socket.socket:
         sock = socket.socket()
@@ -98,12 +102,26 @@ class Lane:
             return read_to_end(sock)
 
 
+def timed(**limits: Any) -> Limits:
+    """Limits of a lane that leaps: all its times are as good as endless but those given, which are to be `MINUTES`."""
+    times = "head_time", "body_idle", "write_stalled", "keep_alive_idle", "tunnel_idle", "half_closed"
+    return Limits(**{"linger": MINUTES} | dict.fromkeys(times, 1000 * MINUTES) | limits)
+
+
 @contextlib.contextmanager
 def lane(
-    app: App, limits: Limits | None = None, *, grace: float = 5.0, tls: ssl.SSLContext | None = None
+    app: App,
+    limits: Limits | None = None,
+    *,
+    grace: float = 5.0,
+    tls: ssl.SSLContext | None = None,
+    leaps: bool = False,
 ) -> Iterator[Lane]:
-    """Serve ``app`` on a free port of loopback for the length of the block."""
-    worker = Lane(app, limits or Limits(), grace, tls)
+    """Serve ``app`` on a free port of loopback for the length of the block.
+
+    One that ``leaps`` has a clock that the test moves; its limits come from `timed`.
+    """
+    worker = Lane(app, limits or Limits(), grace, tls, leaps)
     worker.start()
     try:
         yield worker
@@ -121,6 +139,26 @@ def read_to_end(sock: socket.socket) -> bytes:
         while data := sock.recv(65536):
             received += data
     return received
+
+
+def leap_to_end(worker: Lane, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
+    """Everything until the lane closes, whose clock moves by ``seconds`` at a time, with ``drip`` sent after each."""
+    ended = threading.Event()
+
+    def move() -> None:
+        while not ended.is_set():
+            worker.leap(seconds)
+            with contextlib.suppress(OSError):
+                sock.sendall(drip)
+            ended.wait(0.02)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        return read_to_end(sock)
+    finally:
+        ended.set()
+        mover.join()
 
 
 def read_until(sock: socket.socket, mark: bytes) -> bytes:

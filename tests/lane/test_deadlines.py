@@ -3,93 +3,108 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
-import time
+from math import inf
 from typing import Any
 
 import pytest
 
-from sentinel_host.http.lane import Limits
-from tests.lane.harness import Lane, echo, eventually, http_app, lane, read_to_end, read_until, response, status_of
-from tests.support.clocks import LATE, PATIENCE
+from tests.lane.harness import (
+    Lane,
+    answer,
+    echo,
+    eventually,
+    http_app,
+    lane,
+    leap_to_end,
+    read_to_end,
+    read_until,
+    response,
+    status_of,
+    timed,
+)
+from tests.support.clocks import PATIENCE
+from tests.support.loops import MINUTES, leap
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 
 
-def closed_after(worker: Lane, first: bytes, drip: bytes = b"", every: float = 0.05) -> tuple[float, bytes]:
-    """Send ``first`` and then ``drip`` again and again; seconds until the lane answered or closed, and what it said."""
+# What a client lets pass at a time: three times that is more than a limit of `MINUTES`.
+WHILE = 0.4 * MINUTES
+
+
+def closed_late(worker: Lane, first: bytes, drip: bytes = b"") -> bytes:
+    """Send ``first``, and then ``drip`` again and again while time passes; what the lane said before it closed."""
     with worker.connect() as sock:
-        begun = time.monotonic()
         sock.sendall(first)
-        sock.settimeout(every)
-        reply = b""
-        while time.monotonic() - begun < PATIENCE:
-            try:
-                reply += sock.recv(65536)
-                break
-            except TimeoutError:
-                if drip:
-                    with contextlib.suppress(ConnectionError):
-                        sock.sendall(drip)
-        seconds = time.monotonic() - begun
-        sock.settimeout(PATIENCE)
-        return seconds, reply + read_to_end(sock)
+        eventually(lambda: worker.connections.open == 1)
+        worker.leap(WHILE)
+        assert worker.connections.limits_hit == {}
+        return leap_to_end(worker, sock, WHILE, drip)
 
 
 @pytest.mark.parametrize("drip", [b"", b"x: 1\r\n"], ids=["silent", "dripping"])
 def test_slow_head(drip: bytes) -> None:
-    with lane(echo, Limits(head_time=0.5, linger=0.1)) as worker:
-        seconds, reply = closed_after(worker, GET, drip)
-        assert status_of(reply) == 408
-        assert 0.4 < seconds < 2 + LATE
+    with lane(echo, timed(head_time=MINUTES), leaps=True) as worker:
+        assert status_of(closed_late(worker, GET, drip)) == 408
         assert worker.connections.limits_hit["head_time"] == 1
 
 
 def test_nothing_at_all_is_closed_silently() -> None:
-    with lane(echo, Limits(head_time=0.3)) as worker:
-        seconds, reply = closed_after(worker, b"")
-        assert reply == b""
-        assert 0.2 < seconds < 2 + LATE
+    with lane(echo, timed(head_time=MINUTES), leaps=True) as worker:
+        assert closed_late(worker, b"") == b""
 
 
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
 def test_slow_body(drip: bytes) -> None:
     """A byte now and then is no progress: a body that drips would otherwise hold its connection for ever."""
-    with lane(echo, Limits(body_idle=0.5, linger=0.1)) as worker:
-        seconds, reply = closed_after(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
+    with lane(echo, timed(body_idle=MINUTES), leaps=True) as worker:
+        reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
         assert status_of(reply) == 408
-        assert 0.4 < seconds < 2 + LATE
         assert worker.connections.limits_hit["body_idle"] == 1
 
 
 def test_body_that_progresses_may_take_long() -> None:
-    with lane(echo, Limits(body_idle=1.0, body_progress=10)) as worker, worker.connect() as sock:
+    received: list[int] = []
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        more = True
+        while more:
+            message = await receive()
+            received.append(len(message["body"]))
+            more = message["more_body"]
+        for message in answer(b""):
+            await send(message)
+
+    limits = timed(body_idle=MINUTES, body_progress=10)
+    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 100\r\n\r\n")
-        for _ in range(10):
-            time.sleep(0.15)
+        for number in range(1, 11):
             sock.sendall(b"x" * 10)
+            eventually(lambda number=number: sum(received) == 10 * number)  # type: ignore[misc]
+            worker.leap(WHILE)
         assert response(sock)[0] == 200
 
 
 def test_whole_body_time() -> None:
-    with lane(echo, Limits(body_time=0.5, linger=0.1)) as worker:
+    with lane(echo, timed(body_time=MINUTES), leaps=True) as worker:
         drip = b"400\r\n" + b"x" * 1024 + b"\r\n"
-        seconds, reply = closed_after(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n", drip)
+        reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n", drip)
         assert status_of(reply) == 408
-        assert 0.4 < seconds < 2 + LATE
         assert worker.connections.limits_hit["body_time"] == 1
 
 
 def test_client_waiting_for_continue_is_not_idle() -> None:
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.6)
+        await leap(3 * MINUTES)
         await echo(scope, receive, send)
 
-    with lane(app, Limits(body_idle=0.2)) as worker, worker.connect() as sock:
+    limits = timed(body_idle=MINUTES)
+    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
         sock.sendall(b"hi")
@@ -97,16 +112,23 @@ def test_client_waiting_for_continue_is_not_idle() -> None:
 
 
 def test_application_that_does_not_read_is_not_the_clients_idleness() -> None:
+    go_on = threading.Event()
+
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.6)
+        await asyncio.to_thread(go_on.wait, PATIENCE)
         await echo(scope, receive, send)
 
     body = b"x" * 2_000_000
-    with lane(app, Limits(body_idle=0.2)) as worker, worker.connect() as sock:
+    limits = timed(body_idle=MINUTES)
+    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body))
         sender = threading.Thread(target=sock.sendall, args=(body,))
         sender.start()
+        # Paused: nothing is expected of the client any more.
+        eventually(lambda: [each.read_deadline for each in worker.connections.lanes] == [inf])
+        worker.leap(3 * MINUTES)
+        go_on.set()
         assert response(sock)[2].endswith(body)
         sender.join()
 
@@ -123,11 +145,11 @@ def test_slow_reader() -> None:
         finally:
             ended.set()
 
-    with lane(app, Limits(write_stalled=0.4)) as worker, worker.connect(receive_buffer=4096) as sock:
+    limits = timed(write_stalled=MINUTES)
+    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
         sock.sendall(GET + b"\r\n")
-        begun = time.monotonic()
-        assert ended.wait(PATIENCE)
-        assert 0.3 < time.monotonic() - begun < 2 + LATE
+        while not ended.wait(0.02):
+            worker.leap(WHILE)
         assert worker.connections.limits_hit == {"write_stalled": 1}
         eventually(lambda: worker.connections.open == 0)
 
@@ -141,28 +163,35 @@ def test_reader_of_the_last_bytes_is_watched_after_the_close() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
         await send({"type": "http.response.body", "body": body})
 
-    with lane(app, Limits(write_stalled=0.4)) as worker, worker.connect(receive_buffer=4096) as sock:
+    def is_given_up() -> bool:
+        worker.leap(WHILE)
+        return worker.connections.limits_hit.get("write_stalled") == 1
+
+    limits = timed(write_stalled=MINUTES)
+    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
         sock.sendall(GET + b"\r\n")
-        eventually(lambda: worker.connections.limits_hit.get("write_stalled") == 1)
+        eventually(is_given_up)
         eventually(lambda: worker.connections.open == 0)
 
 
 def test_idle_connection() -> None:
-    with lane(echo, Limits(keep_alive_idle=0.4)) as worker, worker.connect() as sock:
-        sock.sendall(GET + b"\r\n")
-        assert response(sock)[0] == 200
-        begun = time.monotonic()
-        assert read_to_end(sock) == b""
-        assert 0.3 < time.monotonic() - begun < 2 + LATE
+    limits = timed(keep_alive_idle=MINUTES)
+    with lane(echo, limits, leaps=True) as worker, worker.connect() as sock:
+        for _ in range(5):
+            sock.sendall(GET + b"\r\n")
+            assert response(sock)[0] == 200
+            worker.leap(WHILE)
+        assert leap_to_end(worker, sock, WHILE) == b""
         assert worker.connections.limits_hit == {"keep_alive_idle": 1}
 
 
 def test_second_head_has_its_own_time() -> None:
-    with lane(echo, Limits(keep_alive_idle=30, head_time=0.4, linger=0.1)) as worker, worker.connect() as sock:
+    limits = timed(head_time=MINUTES)
+    with lane(echo, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(GET + b"\r\n")
         assert response(sock)[0] == 200
         sock.sendall(b"GET / HT")
-        assert status_of(read_to_end(sock)) == 408
+        assert status_of(leap_to_end(worker, sock, WHILE)) == 408
 
 
 def test_half_closed_client_is_waited_for_no_longer_than_said() -> None:
@@ -171,12 +200,14 @@ def test_half_closed_client_is_waited_for_no_longer_than_said() -> None:
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            await asyncio.sleep(PATIENCE)
+            await asyncio.Event().wait()
         finally:
             ended.set()
 
-    with lane(app, Limits(half_closed=0.4)) as worker:
-        assert worker.talk(GET + b"\r\n", half_close=True) == b""
+    with lane(app, timed(half_closed=MINUTES), leaps=True) as worker, worker.connect() as sock:
+        sock.sendall(GET + b"\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        assert leap_to_end(worker, sock, WHILE) == b""
         assert ended.wait(PATIENCE)
         assert worker.connections.limits_hit == {"half_closed": 1}
 
@@ -189,35 +220,31 @@ def test_half_closed_client_may_read_slowly() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
-    with lane(app, Limits(half_closed=0.2)) as worker, worker.connect(receive_buffer=65536) as sock:
+    limits = timed(half_closed=MINUTES)
+    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
         sock.sendall(GET + b"\r\n")
         sock.shutdown(socket.SHUT_WR)
         received = sock.recv(1000)
         for _ in range(10):
-            time.sleep(0.1)
+            worker.leap(WHILE)
             received += sock.recv(65536)
         assert (received + read_to_end(sock)).endswith(body)
 
 
 def test_crowd_of_slow_clients_leaves_others_alone() -> None:
-    limits = Limits(head_time=2.0, body_idle=2.0, linger=0.1)
-    with lane(echo, limits) as worker:
+    limits = timed(head_time=MINUTES, body_idle=MINUTES)
+    with lane(echo, limits, leaps=True) as worker:
         slow = []
         for n in range(300):
             sock = worker.connect()
             sock.sendall(GET if n % 2 else POST + b"Content-Length: 5\r\n\r\nhe")
             slow.append(sock)
-        times = []
         with worker.connect() as probe:
             while worker.connections.open > 1:
-                begun = time.monotonic()
                 probe.sendall(GET + b"\r\n")
                 assert response(probe)[0] == 200
-                times.append(time.monotonic() - begun)
-                time.sleep(0.005)
-                assert sum(times) < PATIENCE
+                worker.leap(WHILE)
         assert all(status_of(read_to_end(sock)) == 408 for sock in slow)
         for sock in slow:
             sock.close()
         assert worker.connections.limits_hit == {"head_time": 150, "body_idle": 150}
-        assert sorted(times)[len(times) // 2] < 0.5
