@@ -10,10 +10,10 @@ import pytest
 from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
 from sentinel_host.http.h2 import Http2Protocol
-from sentinel_host.http.lane import Limits
 from tests.http2.peer import Peer, bodies, data, request
-from tests.lane.harness import answer, echo, eventually, http_app, lane, read_body
+from tests.lane.harness import answer, echo, eventually, http_app, lane, passing, read_body, timed
 from tests.support.clocks import PATIENCE
+from tests.support.loops import MINUTES
 
 FLOW_CONTROL_ERROR, CANCEL = 3, 8
 
@@ -202,9 +202,10 @@ def test_a_client_that_opens_no_window_is_given_up_alone() -> None:
             cancelled.set()
             raise
 
-    with lane(app, Limits(write_stalled=0.4)) as worker, Peer(worker.connect(), window=100) as peer:
+    with lane(app, timed(write_stalled=MINUTES), leaps=True) as worker, Peer(worker.connect(), window=100) as peer:
         peer.send(peer.headers(1, request(), end=True))
-        assert peer.answer(1).reset == CANCEL
+        with passing(worker, 0.4 * MINUTES):
+            assert peer.answer(1).reset == CANCEL
         assert cancelled.wait(PATIENCE)
         assert worker.connections.limits_hit == {"write_stalled": 1}
         peer.ping()
@@ -221,8 +222,10 @@ def test_a_client_that_does_not_read_stops_the_application() -> None:
             await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": number < 999})
             sent.append(number)
 
-    with lane(app, Limits(write_stalled=0.5)) as worker, Peer(worker.connect(receive_buffer=65536)) as peer:
+    limits = timed(write_stalled=MINUTES)
+    with lane(app, limits, leaps=True) as worker, Peer(worker.connect(receive_buffer=65536)) as peer:
         peer.send(peer.headers(1, request(), end=True))
-        eventually(lambda: worker.connections.limits_hit == {"write_stalled": 1})
+        with passing(worker, 0.4 * MINUTES):
+            eventually(lambda: worker.connections.limits_hit == {"write_stalled": 1})
         assert len(sent) < 500
         eventually(lambda: worker.connections.open == 0)

@@ -141,24 +141,30 @@ def read_to_end(sock: socket.socket) -> bytes:
     return received
 
 
-def leap_to_end(worker: Lane, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
-    """Everything until the lane closes, whose clock moves by ``seconds`` at a time, with ``drip`` sent after each."""
-    ended = threading.Event()
+@contextlib.contextmanager
+def passing(worker: Lane, seconds: float, then: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Meanwhile the clock of a lane that leaps moves by ``seconds`` at a time, and ``then`` is called after each."""
+    over = threading.Event()
 
     def move() -> None:
-        while not ended.is_set():
+        while not over.wait(0.02):
             worker.leap(seconds)
             with contextlib.suppress(OSError):
-                sock.sendall(drip)
-            ended.wait(0.02)
+                then()
 
     mover = threading.Thread(target=move)
     mover.start()
     try:
-        return read_to_end(sock)
+        yield
     finally:
-        ended.set()
+        over.set()
         mover.join()
+
+
+def leap_to_end(worker: Lane, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
+    """Everything until the lane closes, while its clock moves, with ``drip`` sent after each ``seconds``."""
+    with passing(worker, seconds, lambda: sock.sendall(drip)):
+        return read_to_end(sock)
 
 
 def read_until(sock: socket.socket, mark: bytes) -> bytes:

@@ -27,7 +27,6 @@ from tests.lane.harness import (
     response,
 )
 from tests.support.certificates import self_signed
-from tests.support.clocks import LATE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -155,4 +154,4 @@ class TestPriorKnowledge:
             sock.sendall(client.first_bytes)
             assert client.get() == b"2 http public"
             worker.begin_stop()
-            assert worker.join() < LATE
+            worker.join()
