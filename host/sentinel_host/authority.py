@@ -26,6 +26,17 @@ def without_empty_port(authority: bytes) -> bytes:
     return authority[:-1] if authority and authority[-1] == _COLON else authority
 
 
+def host_of(authority: str) -> str:
+    """The host by which routes are chosen and limits count: in lower case, without port.
+
+    The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host, and must not lead past either.
+    """
+    host = authority.lower()
+    if ":" in host and not host.endswith("]"):
+        host = host.rpartition(":")[0]
+    return host.removesuffix(".")
+
+
 def without_password(url: str) -> str:
     """A URL as it may be shown: what stands before its last ``@`` is hidden, however malformed the URL is.
 

@@ -287,6 +287,11 @@ def test_a_cancelled_call_closes_its_connection(service: Upstream) -> None:
     assert left == [b""]
 
 
+def test_an_empty_query_is_not_an_absent_one(service: Upstream) -> None:
+    asking(config(service), *[request(f"{service.url}{rest}") for rest in ("/p?", "/p", "?", "")])
+    assert [received.target for received in service.requests] == ["/p?", "/p", "/?", "/"]
+
+
 @pytest.mark.parametrize(
     "url", ["http://u:hidden@other/", "http://u:hidden@other:x/", "ftp://u:hidden@other/", "u:hidden@"]
 )

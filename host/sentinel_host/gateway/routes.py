@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sentinel_host.authority import host_of
 from sentinel_host.gateway.limits import RouteLimits
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
@@ -55,7 +56,7 @@ class RouteTable:
 
     def match(self, head: RequestHead) -> Route | None:
         """The most specific route, or ``None``."""
-        host = _host(head.authority) if self._by_host else ""
+        host = host_of(head.authority) if self._by_host else ""
         if self._by_path:
             for prefix in self._prefixes(head.path):
                 for route in self._by_path.get(prefix, ()):
@@ -76,14 +77,6 @@ class RouteTable:
                 yield path[: end + 1]
             yield path[:end]
             end = path.rfind("/", 0, end)
-
-
-def _host(authority: str) -> str:
-    host = authority.lower()
-    if ":" in host and not host.endswith("]"):
-        host = host.rpartition(":")[0]
-    # The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host: it must not lead past a route.
-    return host.removesuffix(".")
 
 
 def _host_fits(pattern: str, host: str) -> bool:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sentinel_host.authority import host_of
 from sentinel_host.messages import RequestHead
 
 KeyFunction = Callable[[RequestHead], bytes]
@@ -96,7 +97,7 @@ def _part(part: str, ipv6_prefix: int) -> KeyFunction:
     if part == "route":
         return lambda head: head.route.encode()
     if part == "host":
-        return lambda head: head.authority.lower().encode("utf-8", "surrogateescape")
+        return lambda head: host_of(head.authority).encode("utf-8", "surrogateescape")
     kind, colon, name = part.partition(":")
     if kind == "header" and colon and name.isascii() and name.replace("-", "").replace("_", "").isalnum():
         return functools.partial(_header, name.lower().encode())
