@@ -152,6 +152,10 @@ BAD_CONFIGS = {
     "identity as trailer": (ROUTE + 'trailers = ["x_principal"]\n', "route[0].trailers[0]"),
     "path not canonical": (ROUTE.replace('path = "/"', 'path = "/a/../b"'), "route[0].path"),
     "no duration": (ROUTE + 'limit = { requests = 1, window = "soon" }\n', "window"),
+    "URL of the store": (
+        '[server]\nlimit_store = "redis://:se/cret@a:6379"\n',
+        "server.limit_store: its host or port is",
+    ),
     "NUL": ("\0", "line 1"),
 }
 
@@ -164,7 +168,7 @@ def test_a_bad_configuration_is_named_with_its_key(sentinel: Sentinel, tmp_path:
     assert named in line
 
 
-@pytest.mark.parametrize("case", ["TOML", "wrong type", "no route"])
+@pytest.mark.parametrize("case", ["TOML", "wrong type", "no route", "URL of the store"])
 def test_a_bad_configuration_is_not_run(process: Sentinel, tmp_path: Path, case: str) -> None:
     text, named = BAD_CONFIGS[case]
     (tmp_path / "sentinel.toml").write_text(text)

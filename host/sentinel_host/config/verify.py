@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sentinel_host.abi.contract import GRANTS
 from sentinel_host.authority import without_password
 from sentinel_host.config.model import BindConfig, Config, HttpClientConfig, RevertConfig, RouteConfig
+from sentinel_host.config.store import store_fault
 from sentinel_host.errors import ConfigError
 from sentinel_host.paths import PathError, PathRule
 
@@ -107,8 +108,8 @@ def _verify_server(config: Config) -> None:
         amount = getattr(server.limits, name)
         if amount is not None and amount < 1:
             raise _fail(config, f"server.limits.{name}", f"expected at least 1, got {amount}")
-    if server.limit_store is not None and not server.limit_store.startswith(("redis://", "rediss://", "unix://")):
-        raise _fail(config, "server.limit_store", "expected redis://, rediss:// or unix://")
+    if server.limit_store is not None and (reason := store_fault(server.limit_store)):
+        raise _fail(config, "server.limit_store", reason)
     if not 1 <= server.limit_slots <= 1 << 28:
         raise _fail(config, "server.limit_slots", f"expected 1 to {1 << 28}")
     if not 1 << 12 <= server.kv_memory <= 1 << 36:

@@ -13,7 +13,7 @@ from sentinel_host.config import Config, load_config
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
-from sentinel_host.gateway.limits import Counters, share
+from sentinel_host.gateway.limits import Counters, open_store, share
 from sentinel_host.gateway.live import Live, Obtain
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
@@ -121,8 +121,9 @@ class Gateway(Quart):
                 table = SharedTable.create(config.server.limit_slots)
             if table is not None:
                 self._builder.counters = Counters(table, self.stats.limits)
-        store, counters = config.server.limit_store, self._builder.counters
-        if self._sharing is None and store is not None and counters is not None:
+        counters = self._builder.counters
+        if self._sharing is None and config.server.limit_store is not None and counters is not None:
+            store = open_store(counters, config, self._builder.names)
             self._sharing = asyncio.create_task(share(counters, store))
 
     def guest_metrics(self) -> dict[str, list[Series]]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sentinel_host.config import LimitConfig
+from sentinel_host.config import Config, LimitConfig
+from sentinel_host.errors import ConfigError
 from sentinel_host.gateway.stats import LimitCounts
 from sentinel_host.limiter import (
     AddressKeys,
@@ -23,6 +24,7 @@ from sentinel_host.limiter import (
     limit_headers,
 )
 from sentinel_host.messages import Headers, RequestHead
+from sentinel_host.net import Names
 
 if TYPE_CHECKING:
     # Loading it loads the client library, which only gateways with a store need.
@@ -41,11 +43,8 @@ class Counters:
     store: LimitStore | None = None
 
 
-async def share(counters: Counters, url: str) -> None:
-    """Count together with other machines until cancelled; what is pending is told before it ends.
-
-    While the store is away the counters go on by themselves, which the log says once.
-    """
+def open_store(counters: Counters, config: Config, names: Names) -> LimitStore:
+    """The configured store, not connected yet. Raises `ConfigError`."""
     from sentinel_host.limiter.store import LimitStore
 
     def report(reason: str | None) -> None:
@@ -54,7 +53,19 @@ async def share(counters: Counters, url: str) -> None:
         else:
             _log.error("the limit store is away, limits go on for this machine alone: %s", reason)
 
-    store = counters.store = LimitStore(url, counters.table, report)
+    try:
+        return LimitStore(config.server.limit_store or "", counters.table, report, names)
+    except (TypeError, ValueError):
+        # What they say may repeat the password.
+        raise ConfigError(f"{config.file}: server.limit_store: the client does not accept it") from None
+
+
+async def share(counters: Counters, store: LimitStore) -> None:
+    """Count together with other machines until cancelled; what is pending is told before it ends.
+
+    While the store is away the counters go on by themselves, which the log says once.
+    """
+    counters.store = store
     try:
         await store.run()
     finally:

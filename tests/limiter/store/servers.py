@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -32,7 +34,76 @@ class Server:
 
     def ask(self, *words: str) -> bytes:
         """One command by hand, without the client that is tested."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self._path))
+        with self.connected() as connection:
             connection.sendall(" ".join(words).encode() + b"\r\n")
             return connection.recv(1 << 16)
+
+    def connected(self) -> socket.socket:
+        """A connection to it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self._path))
+        return connection
+
+
+class Front:
+    """What stands before a store, at ``host`` and ``port``, over TLS or not: connections made from now on lead there.
+
+    After `demote` those that were made before get an error for whatever they ask, as from a server that is not the
+    store any more; ``None`` is silence. ``error`` is what later ones get too, unless it is empty.
+    """
+
+    def __init__(
+        self, server: Server, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = server
+        self._tls = tls
+        self._host = host
+        self.port = port
+        self.accepted = 0
+        self.error = b""
+        self._eras: list[bytes | None] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Front:
+        self._listener = await asyncio.start_server(self._accept, self._host, self.port, ssl=self._tls)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listener.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def demote(self, error: bytes | None) -> None:
+        """From now on the connections that there are get this error."""
+        self._eras.append(error)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.accepted += 1
+        try:
+            await self._serve(reader, writer)
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        era = len(self._eras)
+        behind_reader, behind = await asyncio.open_unix_connection(sock=self._server.connected())
+        try:
+            while request := await reader.read(1 << 16):
+                error = self._eras[era] if len(self._eras) > era else self.error
+                if error is None:
+                    continue
+                if error:
+                    writer.write(b"-" + error + b"\r\n")
+                    continue
+                behind.write(request)
+                writer.write(await behind_reader.read(1 << 16))
+        except ConnectionError:
+            pass
+        finally:
+            behind.close()

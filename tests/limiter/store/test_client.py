@@ -11,6 +11,7 @@ import pytest
 
 from sentinel_host.limiter import Algorithm, Limit, SharedTable, Verdict
 from sentinel_host.limiter.store import LimitStore
+from sentinel_host.net import Names
 from tests.limiter.store.servers import Server
 from tests.support.clocks import LATE, PATIENCE
 
@@ -23,7 +24,7 @@ class Pair:
         self.tables = [SharedTable.create(64) for _ in range(2)]
         self.reports: list[list[str | None]] = [[], []]
         self.stores = [
-            LimitStore(url, table, reports.append, timeout=PATIENCE)
+            LimitStore(url, table, reports.append, Names(), timeout=PATIENCE)
             for table, reports in zip(self.tables, self.reports, strict=True)
         ]
 
@@ -105,7 +106,7 @@ def test_a_cancelled_exchange_ends_whenever_that_happens(server: Server) -> None
 
     async def scenario() -> None:
         table = SharedTable.create(64)
-        store = LimitStore(server.url, table, lambda reason: None, interval=0)
+        store = LimitStore(server.url, table, lambda reason: None, Names(), interval=0)
         for attempt in range(400):
             store.count(LIMIT, b"%d" % attempt, 30_000)
             task = asyncio.create_task(store.run())
@@ -221,7 +222,7 @@ def test_a_silent_store_costs_one_time_out_and_not_one_per_request(tmp_path: Pat
         listener = await asyncio.start_unix_server(never, path)
         table = SharedTable.create(64)
         reports: list[str | None] = []
-        store = LimitStore(f"unix://{path}", table, reports.append, timeout=0.2)
+        store = LimitStore(f"unix://{path}", table, reports.append, Names(), timeout=0.2)
         loop = asyncio.get_running_loop()
         begin = loop.time()
         for _ in range(50):

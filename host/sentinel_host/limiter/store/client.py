@@ -2,6 +2,9 @@
 
 A store that is away changes nothing about the local limits, which go on; it is reported once, and what was counted
 meanwhile is told when it is back, as far as its windows are still open.
+
+Every failure is one of the store, and so is an error that it answers: READONLY, LOADING, MOVED or NOAUTH come from a
+server that is not the store any more. No connection is used again then (`sentinel_host.limiter.store.connections`).
 """
 
 from __future__ import annotations
@@ -9,17 +12,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
 from sentinel_host.limiter.limit import Algorithm, Limit
+from sentinel_host.limiter.store.connections import Place, connection_options
 from sentinel_host.limiter.store.deltas import Deltas
 from sentinel_host.limiter.store.scripts import ADD, FIXED_WINDOW, LEAKY_BUCKET, store_key
 from sentinel_host.limiter.table import SharedTable
+from sentinel_host.net import Names
 
 INTERVAL = 0.1
 """Seconds between exchanges: the staleness that people who share a limit do not notice."""
@@ -32,7 +37,6 @@ CONNECTIONS = 32
 BATCH = 100
 """Keys per script: 0.1 ms of the store's thread, and 1.5 ms of ours, since redis-py packs each word in Python."""
 
-Failure = (RedisError, OSError, asyncio.TimeoutError)
 _REFUSED = -(1 << 63)
 
 Report = Callable[[str | None], None]
@@ -47,21 +51,24 @@ class LimitStore:
         url: str,
         table: SharedTable,
         report: Report,
+        names: Names,
         *,
         interval: float = INTERVAL,
         timeout: float = TIMEOUT,
+        pause: float = PAUSE,
         prefix: str = "sentinel:",
     ) -> None:
         """``url`` as in ``redis://host:port/0``, ``rediss://`` for TLS, or ``unix://path``. Raises `ValueError`."""
+        self._place = Place(names)
         # Retrying is ours: a request must not wait for several attempts.
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-        )
+        defaults: dict[str, Any] = {
+            "max_connections": CONNECTIONS,
+            "timeout": timeout,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        pool = BlockingConnectionPool(**(defaults | connection_options(url, self._place)))
         self._redis = Redis.from_pool(pool)
         self._add = self._redis.register_script(ADD)
         self._strict = {
@@ -72,6 +79,7 @@ class LimitStore:
         self._report = report
         self._interval = interval
         self._timeout = timeout
+        self._pause = pause
         self._prefix = prefix
         self.deltas = Deltas()
         self.available = True
@@ -87,10 +95,11 @@ class LimitStore:
             return self._table.check(limit, key)
         name = store_key(self._prefix + "strict:", limit, key)
         script = self._strict[limit.algorithm]
+        era = self._place.failures
         try:
             allowed, remaining, reset = await self._ask(script, [name], [limit.requests, limit.window_ms])
-        except Failure as failure:
-            self._note(str(failure) or type(failure).__name__)
+        except Exception as failure:
+            self._failed(failure, era)
             return self._table.check(limit, key)
         return (remaining << 32 | reset) + (0 if allowed else _REFUSED)
 
@@ -109,21 +118,21 @@ class LimitStore:
                 return
             keys = [store_key(self._prefix, delta.limit, delta.key) for delta in batch]
             numbers = [number for delta in batch for number in (delta.count, delta.end - now)]
+            era = self._place.failures
             try:
                 answers = await self._ask(self._add, keys, numbers)
-            except Failure as failure:
+            except BaseException as failure:
                 self.deltas.restore(batch)
-                self._note(str(failure) or type(failure).__name__)
+                if not isinstance(failure, Exception):
+                    raise
+                self._failed(failure, era)
                 return
-            except asyncio.CancelledError:
-                self.deltas.restore(batch)
-                raise
             for delta, total, left in zip(batch, answers[::2], answers[1::2], strict=True):
                 used = total + self.deltas.pending(delta.limit, delta.key)
                 self._table.learn(delta.limit, delta.key, min(used, 0xFFFFFFFF), left)
 
     async def _ask(self, script: AsyncScript, keys: list[str], numbers: list[int]) -> list[int]:
-        """Run a script; raises one of `Failure`."""
+        """Run a script. Whatever exception comes out is a failure of the store."""
         task = asyncio.current_task()
         assert task is not None
         cancelled = task.cancelling()
@@ -132,12 +141,19 @@ class LimitStore:
         # redis-py writes under asyncio.wait_for, which before Python 3.12 may swallow a cancellation.
         if task.cancelling() > cancelled:
             raise asyncio.CancelledError
+        self._quiet_until = 0.0
         self._note(None)
         return answer
 
+    def _failed(self, failure: Exception, era: int) -> None:
+        """The store is away, as far as an exchange shows that began after the last failure: others tell nothing new."""
+        if era == self._place.failures:
+            self._place.leave()
+            self._quiet_until = time.monotonic() + self._pause
+            self._note(str(failure) or type(failure).__name__)
+
     def _note(self, reason: str | None) -> None:
         available = reason is None
-        self._quiet_until = 0.0 if available else time.monotonic() + PAUSE
         if available is not self.available:
             self.available = available
             self._report(reason)
@@ -146,3 +162,4 @@ class LimitStore:
         """Tell what is pending, for those who go on, and close the connections."""
         await self.exchange()
         await self._redis.aclose()
+        self._place.close()
