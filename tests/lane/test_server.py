@@ -31,17 +31,9 @@ from tests.lane.harness import (
     status_of,
 )
 from tests.support.clocks import PATIENCE
+from tests.support.loops import leap, run_leaping
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class _Skipping(asyncio.SelectorEventLoop):
-    """A loop whose time can be made to jump."""
-
-    skipped = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.skipped
 
 
 class TestConnectionLimits:
@@ -99,13 +91,10 @@ class TestLifespan:
 
     def test_a_start_may_take_any_time(self) -> None:
         """One of more than a minute, in which dozens of guests were compiled, ended in Hypercorn's LifespanTimeout."""
-        loop = _Skipping()
 
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await receive()
-            # Timers that were set before are due now, and come before this goes on.
-            loop.skipped = 3600.0
-            await asyncio.sleep(0.001)
+            await leap(3600)
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
@@ -119,8 +108,7 @@ class TestLifespan:
         async def main() -> None:
             await serve(app, [], Connections(Limits()), shutdown=asyncio.Event().wait, grace=1, may_accept=may_accept)
 
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(main())
+        run_leaping(main())
         assert asked == ["started"]
 
     def test_a_start_that_is_to_be_stopped_is_cancelled(self) -> None:

@@ -171,8 +171,10 @@ class _Channel:
 
     def _process(self, readable: int, writable: int) -> None:
         if not self._closed:
-            self._ares.process_fd(readable, writable)
-            self._set_timer()
+            try:
+                self._ares.process_fd(readable, writable)
+            finally:
+                self._set_timer()
 
     def _set_timer(self) -> None:
         """Wake when the next query has waited for long enough: it is sent again, or fails."""

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
-from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
 from sentinel_host.sandbox.limits import WALL_FACTOR
 
@@ -154,7 +153,8 @@ class RunQueue:
             return
         try:
             answer = call.instance.resume()
-        except CallFailed as failed:
+        except Exception as failed:
+            # As a rule `CallFailed`. Whatever it is, it is this call's, and the others go on.
             call.future.set_exception(failed)
             return
         if answer is SUSPENDED and not call.instance.is_waiting:

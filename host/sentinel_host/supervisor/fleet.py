@@ -242,7 +242,8 @@ class Fleet:
                 return
             try:
                 fresh = await self._begin(place.number, place.plan)
-            except OSError as error:
+            except Exception as error:
+                # As a rule there is no memory or no process to be had; whatever it is, a place is not given up.
                 reason, served = f"no process could be started: {error}", None
                 continue
             if place.worker is not dead:
@@ -316,7 +317,10 @@ class Fleet:
     async def _refresh_always(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_INTERVAL)
-            await self._refresh()
+            try:
+                await self._refresh()
+            except Exception:
+                _log.exception("the workers' counts could not be had")
 
     async def _refresh(self) -> None:
         serving = [worker for worker in self._plans if worker.state in (State.READY, State.DRAINING)]

@@ -49,9 +49,9 @@ class Notifier:
 
     def _feed(self) -> None:
         if self._watchdog is not None and self._address is not None:
-            self._send("WATCHDOG=1")
             # Half of the interval, as sd_watchdog_enabled(3) advises.
             self._timer = asyncio.get_running_loop().call_later(self._watchdog / 2, self._feed)
+            self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
         if self._address is None:

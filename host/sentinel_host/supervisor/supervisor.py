@@ -118,8 +118,10 @@ class Supervisor:
                 await self._roll()
                 _log.info("reloaded: every worker serves the new configuration")
                 self._notifier.ready(self._status())
-            except SentinelError as error:
-                _log.error("the reload failed, and the old configuration stays: %s", error)
+            except Exception as error:
+                # One that nobody expected is a fault of ours, and no reason to stop serving.
+                unexpected = None if isinstance(error, SentinelError) else error
+                _log.error("the reload failed, and the old configuration stays: %s", error, exc_info=unexpected)
                 self._notifier.ready(f"the last reload failed: {error}")
 
     async def _roll(self) -> None:

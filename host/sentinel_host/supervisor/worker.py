@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ from sentinel_host.supervisor.output import LOCK
 from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, settle
 from sentinel_host.supervisor.source import parse_source
 from sentinel_host.supervisor.supply import OfferedGuests
+
+_log = logging.getLogger("sentinel.worker")
 
 
 def work(control: int, begin_log: Callable[[int], Log]) -> int:
@@ -162,6 +165,10 @@ class _Worker:
                 reason = None
         except SentinelError as error:
             reason = str(error)
+        except Exception as error:
+            # The supervisor waits for an answer, whatever it is.
+            _log.exception("a change could not be taken")
+            reason = f"{type(error).__name__}: {error}"
         reply(Taken(reason or "", gateway.generation.faults, gateway.guest_states()))
 
     def _stats(self) -> Stats:

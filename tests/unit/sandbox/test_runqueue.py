@@ -138,3 +138,22 @@ def test_the_bound_by_the_clock_grows_with_the_crowd(crowd: int, deadlines: int)
         assert call.is_overdue(100.0 + deadlines * 0.05 + 0.001, 1)
 
     asyncio.run(main())
+
+
+def test_a_call_that_fails_as_nobody_expected_holds_up_no_other() -> None:
+    """Its request was left without an answer, and all other suspended calls without a turn."""
+
+    class Broken(Working):
+        def resume(self) -> bytes | Suspension:
+            raise RuntimeError("broken")
+
+    async def main() -> None:
+        queue = RunQueue(now)
+        turns: list[Working] = []
+        answers = await asyncio.gather(
+            finish(queue, Broken(DEADLINE, turns)), finish(queue, Working(DEADLINE, turns)), return_exceptions=True
+        )
+        assert str(answers[0]) == "broken"
+        assert answers[1] == b"done"
+
+    run_jumping(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -16,6 +17,8 @@ from sentinel_host.http.lane.turns import Turns
 
 if TYPE_CHECKING:
     from sentinel_host.http.lane.protocol import LaneProtocol
+
+_log: Final = logging.getLogger(__name__)
 
 # How long a connection that was in use just now may take to send one more request during shutdown.
 _LAST_REQUEST: Final = 0.5
@@ -155,9 +158,14 @@ class Connections:
         """Look at every deadline at once: a timer per request would cost more than the requests' own bookkeeping."""
         now = self.loop.time()
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
-        for lane in [lane for lane in self.lanes if lane.read_deadline <= now or lane.write_deadline <= now]:
-            lane.expire(now)
+        # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
         self._timer = self.loop.call_later(self._interval, self._sweep)
+        for lane in [lane for lane in self.lanes if lane.read_deadline <= now or lane.write_deadline <= now]:
+            try:
+                lane.expire(now)
+            except Exception:
+                _log.exception("a connection could not be ended as it should, and is aborted")
+                lane.abort()
 
     async def drain(self, grace: float) -> None:
         """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections close at once.

@@ -39,10 +39,13 @@ class Turns:
 
     def _take_turns(self) -> None:
         begun = now = perf_counter()
-        while self._waiting and now - begun < _TURN:
-            self._waiting.popleft()()
-            now = perf_counter()
-        if self._waiting:
-            self._loop.call_later(max(_LEAST_REST, _REST * (now - begun)), self._take_turns)
-        else:
-            self._due = False
+        try:
+            while self._waiting and now - begun < _TURN:
+                self._waiting.popleft()()
+                now = perf_counter()
+        finally:
+            # Whatever one does in its turn, the others have theirs.
+            if self._waiting:
+                self._loop.call_later(max(_LEAST_REST, _REST * (now - begun)), self._take_turns)
+            else:
+                self._due = False

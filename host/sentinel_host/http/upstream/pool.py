@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
@@ -27,6 +28,7 @@ from sentinel_host.http.upstream.target import Target, Timeouts
 from sentinel_host.http.upstream.tls import client_context
 from sentinel_host.net import Addresses, Names, UnresolvedName, connect
 
+_log: Final = logging.getLogger(__name__)
 _DEFAULT_TIMEOUTS: Final = Timeouts()
 
 _SWEEP_SHARE: Final = 20
@@ -299,7 +301,11 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for connection in list(self._connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:
+                # The others' deadlines are looked at all the same, and this one's next time.
+                _log.exception("upstream %s: a connection could not be checked", self.target)
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep) if self._connections else None
 
     def _error(self, reason: str) -> UpstreamError:

@@ -107,7 +107,11 @@ class LimitStore:
         """Exchange every interval."""
         while True:
             await asyncio.sleep(self._interval)
-            await self.exchange()
+            try:
+                await self.exchange()
+            except Exception as failure:
+                # An answer that nobody expected: the next exchange may be understood.
+                self._note(f"{type(failure).__name__}: {failure}")
 
     async def exchange(self) -> None:
         """Tell the store what is pending, batch by batch, and learn the totals; stop at the first failure."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, cast
 
+import pytest
+
 from sentinel_host.http.lane.turns import Turns
 
 
@@ -82,3 +84,21 @@ def test_small_pieces_share_a_turn_that_ends_with_its_time() -> None:
     loop.run()
     assert count > 5
     assert len(loop.due) == 1
+
+
+def test_one_that_fails_takes_no_turn_from_others() -> None:
+    loop = Loop()
+    turns = Turns(cast(Any, loop))
+    had: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    turns.wait(fail)
+    turns.wait(lambda: had.append("next"))
+    with pytest.raises(RuntimeError, match="broken"):
+        loop.run()
+    loop.run()
+    turns.wait(lambda: had.append("later"))
+    loop.run()
+    assert had == ["next", "later"]
