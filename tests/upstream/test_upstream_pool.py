@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from sentinel_host.errors import UpstreamBusy, UpstreamError
 from sentinel_host.http.upstream import Timeouts
-from tests.support.clocks import LATE
+from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.support import OK, Upstream, drain, eventually, get
 
 
-def test_idle_connections_expire(run):
+def test_idle_connections_expire():
     async def script(peer):
         await peer.head()
         await peer.send(OK)
@@ -24,17 +23,17 @@ def test_idle_connections_expire(run):
         nonlocal closed
         closed = asyncio.Event()
         async with Upstream(script) as upstream:
-            pool = upstream.pool(timeouts=Timeouts(keepalive=0.2))
-            began = time.monotonic()
+            pool = upstream.pool(timeouts=Timeouts(keepalive=MINUTES))
             await drain(await pool.send(get()))
+            await leap(MINUTES / 2)
             assert pool.idle == 1
+            await leap(MINUTES)
             await closed.wait()
-            assert 0.15 < time.monotonic() - began < LATE
             assert pool.open == 0
             await pool.close()
 
     closed: asyncio.Event
-    run(main)
+    run_leaping(main())
 
 
 def test_an_idle_connection_that_the_upstream_closes_is_not_used(run):
@@ -89,20 +88,23 @@ def test_the_pool_is_bounded_and_fair(run):
     run(main)
 
 
-def test_a_full_pool_is_503_after_the_wait(run):
+def test_a_full_pool_is_503_after_the_wait():
     async def script(peer):
         await peer.head()
         await peer.closed()
 
     async def main():
         async with Upstream(script) as upstream:
-            pool = upstream.pool(max_connections=1, timeouts=Timeouts(pool_wait=0.2))
+            pool = upstream.pool(max_connections=1, timeouts=Timeouts(pool_wait=MINUTES, response=100 * MINUTES))
             holder = asyncio.create_task(pool.send(get()))
             await eventually(lambda: pool.open == 1 and not pool.waiting)
-            began = time.monotonic()
+            waits = asyncio.create_task(pool.send(get()))
+            await eventually(lambda: pool.waiting == 1)
+            await leap(MINUTES / 2)
+            assert not waits.done()
+            await leap(MINUTES)
             with pytest.raises(UpstreamBusy) as raised:
-                await pool.send(get())
-            assert 0.19 < time.monotonic() - began < LATE
+                await waits
             assert raised.value.status == 503
             assert (pool.waiting, pool.failures) == (0, 1)
             holder.cancel()
@@ -110,7 +112,7 @@ def test_a_full_pool_is_503_after_the_wait(run):
             assert pool.open == 0
             await pool.close()
 
-    run(main)
+    run_leaping(main())
 
 
 @pytest.mark.parametrize("ending", ["keep-alive", "close"])
