@@ -210,16 +210,19 @@ class Admission:
         if named:
             headers = [field for field in headers if field[0] not in named]
 
-        client_address, scheme = peer, scope["scheme"]
+        client_address, stated = peer, ""
         if forwarded:
             client_address, stated = client_and_scheme(self._trusted, peer, forwarded)
-            scheme = stated or scheme
         extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+        scheme: str = stated or scope["scheme"]
+        target: bytes = scope["raw_path"]
         if TARGET_SCHEME in extensions:
-            _check_scheme(extensions[TARGET_SCHEME]["scheme"], (scope["scheme"], scheme))
+            scheme = _scheme(extensions[TARGET_SCHEME]["scheme"], scope["scheme"], stated, trusted)
+        elif not target.startswith(b"/"):
+            scheme = _scheme(_scheme_of(target), scope["scheme"], stated, trusted)
         query = _query(scope["query_string"], extensions)
         host = without_empty_port(host)
-        path, host = self._target(scope, method, host, scheme, query)
+        path = self._target(target, method, host, query)
         if hosts != 1 and (hosts or version != "1.0"):
             raise ClientError(f"{'no' if not hosts else 'more than one'} Host")
         authority = self._authorities.get(host)
@@ -255,23 +258,20 @@ class Admission:
             self._authorities[host] = authority
         return authority
 
-    def _target(
-        self, scope: Mapping[str, Any], method: str, host: bytes, scheme: str, query: str | None
-    ) -> tuple[str, bytes]:
-        """The canonical path and the authority (RFC 9112 section 3.2); ``scheme`` is what the client used."""
-        raw: bytes = scope["raw_path"]
+    def _target(self, raw: bytes, method: str, host: bytes, query: str | None) -> str:
+        """The canonical path (RFC 9112 section 3.2)."""
         if not raw.startswith(b"/"):
             asks_server = method == "OPTIONS" and query is None
             if raw == b"*" and asks_server:
-                return "*", host
-            raw = _absolute(raw, (scope["scheme"], scheme), host)
+                return "*"
+            raw = _absolute(raw, host)
             if not raw:
                 # RFC 9112 section 3.2.4: without a path it asks about the server, by whichever form.
                 if asks_server:
-                    return "*", host
+                    return "*"
                 raw = b"/"
         try:
-            return self._paths.canonical(raw.decode("ascii")), host
+            return self._paths.canonical(raw.decode("ascii"))
         except UnicodeDecodeError:
             raise ClientError("path holds a character that is not ASCII") from None
         except PathError as error:
@@ -309,23 +309,34 @@ def _many(digits: bytes) -> int:
     return int(digits or b"0") if len(digits) <= 18 else _MOST_FORWARDS
 
 
-def _absolute(target: bytes, schemes: tuple[str, str], host: bytes) -> bytes:
+def _absolute(target: bytes, host: bytes) -> bytes:
     """The path of an absolute-form target, empty where it has none.
 
     Its authority must be what Host says, as two different ones are two readings.
     """
-    start, _, rest = target.partition(b"://")
-    authority, slash, path = rest.partition(b"/")
-    if not rest or start.lower() not in (b"http", b"https") or without_empty_port(authority).lower() != host.lower():
+    authority, slash, path = target.partition(b"://")[2].partition(b"/")
+    if not _scheme_of(target) or not authority or without_empty_port(authority).lower() != host.lower():
         raise ClientError("target is neither a path nor a URL of this host")
-    _check_scheme(start.lower().decode("ascii"), schemes)
     return slash + path
 
 
-def _check_scheme(stated: str, schemes: tuple[str, str]) -> None:
-    """RFC 9110 section 7.4: a target of a scheme that this connection does not have is somebody else's."""
-    if stated not in schemes:
-        raise ClientError(f"{stated} is not served on this connection", 421, close=False)
+def _scheme_of(target: bytes) -> str:
+    """The scheme of an absolute-form target, empty where it has none that is HTTP's."""
+    scheme = target.partition(b"://")[0].lower()
+    return scheme.decode("ascii") if scheme in (b"http", b"https") else ""
+
+
+def _scheme(targets: str, connections: str, stated: str, trusted: bool) -> str:
+    """The request's scheme where its target tells one.
+
+    RFC 9110 section 7.4: unless it comes from a trusted gateway, a target of a scheme that the connection does not have
+    is to be refused.
+    """
+    if not targets or targets in (connections, stated):
+        return stated or connections
+    if stated or not trusted:
+        raise ClientError(f"{targets} is not served on this connection", 421, close=False)
+    return targets
 
 
 def _query(query: bytes, extensions: Mapping[str, Any]) -> str | None:
