@@ -6,6 +6,8 @@ The HTTP status that an error answers with lives on its class, so that no other 
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class SentinelError(Exception):
     """The root; its text is one line that names the file, key, header or import at fault."""
@@ -74,14 +76,36 @@ class GuestQuarantined(GuestUnavailable):
         super().__init__(guest, hook, "is in quarantine", retry_after)
 
 
+UPSTREAM_FAILURES: Final = {
+    "name": "the target's name could not be looked up",
+    "connect": "no connection: refused, or no way there",
+    "tls": "the TLS handshake failed, or the certificate was not accepted",
+    "timeout": "no connection, response head or next piece of the body in time",
+    "reset": "the connection ended before the response did",
+    "malformed": "the response is not HTTP, or has two readings",
+    "too-large": "the response's body is larger than a guest takes",
+    "busy": "every connection that may be opened stayed in use",
+    "denied": "none of the addresses may be connected to; only calls of guests",
+    "closed": "the gateway has closed the upstream's connections",
+}
+"""The kinds of failures of upstreams, as metrics have them. Words are added; none changes its meaning."""
+
+
 class UpstreamError(SentinelError):
-    """An upstream refused, broke off or did not speak HTTP."""
+    """An upstream refused, broke off or did not speak HTTP; ``kind`` is one of `UPSTREAM_FAILURES`."""
 
     status = 502
+
+    def __init__(self, reason: str, kind: str = "reset") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class UpstreamDenied(UpstreamError):
     """The address that an upstream's name has is not one that may be connected to."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "denied")
 
 
 class UpstreamTimeout(UpstreamError):
@@ -89,11 +113,17 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "timeout")
+
 
 class UpstreamBusy(UpstreamError):
     """Every connection that the pool may open is in use, and the wait for one ran out."""
 
     status = 503
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "busy")
 
 
 class ClientError(SentinelError):

@@ -160,12 +160,13 @@ def test_a_body_behind_the_answer_to_head_is_given_to_nobody(gateway: GatewayPro
 
 
 def test_a_refused_connection_is_a_502(gateway: GatewayProcess) -> None:
-    before = gateway.metric('sentinel_upstream_failures_total{kind="UpstreamError",upstream="nobody"}')
+    failures = 'sentinel_upstream_failures_total{kind="connect",target="http://127.0.0.1:1",upstream="nobody"}'
+    before = gateway.metric(failures)
     answer = fetch(gateway.public, "/nobody")
     assert (answer.status, answer.json()) == (502, {"error": "Bad Gateway"})
     assert answer.header("x-request-id")
     assert "127.0.0.1:1" not in str(answer)
-    gateway.wait_for_metric('sentinel_upstream_failures_total{kind="UpstreamError",upstream="nobody"}', before + 1)
+    gateway.wait_for_metric(failures, before + 1)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"])

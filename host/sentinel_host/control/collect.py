@@ -56,7 +56,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             },
             "sentinel_requests_refused": {(str(status),): count for status, count in stats.refused.items()},
             "sentinel_upstream_failures": {
-                (name, kind): count for (name, kind), count in stats.upstream_failures.items()
+                (name, target, kind): count for (name, target, kind), count in stats.upstream_failures.items()
             },
             "sentinel_upstream_connects": connects,
             "sentinel_connections_accepted": {(): connections.accepted},

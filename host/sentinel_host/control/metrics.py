@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
+from sentinel_host.errors import UPSTREAM_FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ COUNTERS: Final = {
     "sentinel_requests": Family("Requests that reached a route, by status; 0 is none sent.", ("route", "status")),
     "sentinel_requests_aborted": Family("Exchanges that broke off, by who did.", ("route", "by")),
     "sentinel_requests_refused": Family("Requests that reached no route, by status.", ("status",)),
-    "sentinel_upstream_failures": Family("Requests that an upstream failed, by kind.", ("upstream", "kind")),
+    "sentinel_upstream_failures": Family(
+        f"Requests that an upstream failed, by kind: {', '.join(UPSTREAM_FAILURES)}.", (*_TARGET, "kind")
+    ),
     "sentinel_upstream_connects": Family("Connections that were made.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
     "sentinel_guest_calls": Family("Hook calls that began.", _GUEST),

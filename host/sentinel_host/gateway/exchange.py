@@ -154,6 +154,7 @@ class Exchange(ResponseSide):
             length = None
         name = self._passage.upstream or route.upstream
         pool = self._generation.upstreams[name].pick()
+        self._target = pool.target
         summary.upstream = name
         _forwarding.add(head.headers, admitted)
         target = head.path if head.query is None else f"{head.path}?{head.query}"

@@ -22,7 +22,7 @@ from sentinel_host.gateway.bodies import ClientGone
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
 from sentinel_host.http.rules import Admitted, end_to_end, end_to_end_trailers
-from sentinel_host.http.upstream import UpstreamResponse
+from sentinel_host.http.upstream import Target, UpstreamResponse
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, Response, ResponseHead, Summary
 from sentinel_host.pipeline import Instead, Passage
@@ -59,6 +59,7 @@ class ResponseSide:
         "_send",
         "_stats",
         "_summary",
+        "_target",
         "_tasks",
         "_trailers",
     )
@@ -78,6 +79,8 @@ class ResponseSide:
         self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
+        # Of the upstream, once one has been chosen.
+        self._target: Target | None = None
         self._passage = Passage(route.chain, head.request_id, head.client)
         self._summary = Summary(
             request_id=head.request_id,
@@ -224,7 +227,7 @@ class ResponseSide:
             await self._send(message)
 
     def _count_failure(self, error: UpstreamError) -> None:
-        self._stats.upstream_failures[self._summary.upstream or "", type(error).__name__] += 1
+        self._stats.upstream_failures[self._summary.upstream or "", str(self._target or ""), error.kind] += 1
         _log.warning("%s (request %s)", error, self._summary.request_id)
 
 

@@ -124,8 +124,8 @@ class Stats:
     """Everything the data plane counts.
 
     Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
-    reached no route, by status; ``upstream_failures`` by upstream and kind of error; ``limits`` checks by route and
-    limit. ``stages`` is ``None`` unless the configuration asks for it.
+    reached no route, by status; ``upstream_failures`` by upstream, target and kind of error; ``limits`` checks by route
+    and limit. ``stages`` is ``None`` unless the configuration asks for it.
     """
 
     __slots__ = ("limits", "refused", "routes", "stages", "upstream_failures")
@@ -134,5 +134,5 @@ class Stats:
         self.stages = StageTimes() if stage_times else None
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
-        self.upstream_failures: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.upstream_failures: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.limits: defaultdict[tuple[str, str], LimitCounts] = defaultdict(LimitCounts)

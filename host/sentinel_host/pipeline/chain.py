@@ -266,4 +266,5 @@ def _request_too_large(guest: str, limit: int) -> SentinelError:
 
 
 def _response_too_large(guest: str, limit: int) -> SentinelError:
-    return UpstreamError(f"guest {guest}: the response's body is larger than the {limit} bytes that it takes")
+    reason = f"guest {guest}: the response's body is larger than the {limit} bytes that it takes"
+    return UpstreamError(reason, "too-large")

@@ -192,7 +192,7 @@ class Connection(ReadingSide):
                 self._since = self._loop.time()
                 over = self._body_received(data)
         except (MalformedHead, MalformedBody) as error:
-            self._break_off(str(error))
+            self._break_off(str(error), "malformed")
             return
         if over:
             self._finish()
@@ -264,8 +264,8 @@ class Connection(ReadingSide):
         self.unsent = True
         self._break_off("the connection closed before the request was sent")
 
-    def _break_off(self, reason: str) -> None:
-        self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}"))
+    def _break_off(self, reason: str, kind: str = "reset") -> None:
+        self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}", kind))
 
     def _close(self) -> None:
         if self._state == CLOSED:

@@ -128,9 +128,9 @@ class UpstreamPool:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_exception(self._error("the pool is closed"))
+                waiter.set_exception(self._error("the pool is closed", "closed"))
         for connection in list(self._connections):
-            connection.fail(self._error("the pool is closed"))
+            connection.fail(self._error("the pool is closed", "closed"))
         self._addresses.close()
         if self._owns_names:
             self._names.close()
@@ -169,7 +169,7 @@ class UpstreamPool:
     async def _acquire(self, *, new: bool = False) -> Connection:
         while True:
             if self._closed:
-                raise self._error("the pool is closed")
+                raise self._error("the pool is closed", "closed")
             if new and self._idle and self.open >= self.max_connections:
                 self._idle[0].abort()
             if self.open < self.max_connections:
@@ -237,17 +237,17 @@ class UpstreamPool:
                 ) from None
             if isinstance(error, OSError):
                 self._addresses.doubt()
-                raise self._error(_reason(error)) from None
+                raise self._error(*_reason(error)) from None
             raise
         self.connects += 1
         if connection.closed:
             # It closed, or spoke first, between the handshake and this line.
             self._slot_free()
-            raise self._error("the connection closed before a request was sent")
+            raise self._error("the connection closed before a request was sent", "reset")
         self._connections.add(connection)
         if self._closed:
             connection.abort()
-            raise self._error("the pool is closed")
+            raise self._error("the pool is closed", "closed")
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
         return connection
@@ -308,18 +308,18 @@ class UpstreamPool:
                 _log.exception("upstream %s: a connection could not be checked", self.target)
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep) if self._connections else None
 
-    def _error(self, reason: str) -> UpstreamError:
-        return UpstreamError(f"upstream {self.target}: {reason}")
+    def _error(self, reason: str, kind: str) -> UpstreamError:
+        return UpstreamError(f"upstream {self.target}: {reason}", kind)
 
 
-def _reason(error: OSError) -> str:
-    """One line for an operator: what failed, without addresses or descriptors."""
+def _reason(error: OSError) -> tuple[str, str]:
+    """One line for an operator, without addresses or descriptors: what failed; and its kind."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate was not accepted: {error.verify_message}"
+        return f"its certificate was not accepted: {error.verify_message}", "tls"
     if isinstance(error, ssl.SSLError):
-        return f"the TLS handshake failed: {error.reason or 'the connection closed'}"
+        return f"the TLS handshake failed: {error.reason or 'the connection closed'}", "tls"
     if isinstance(error, UnresolvedName):
-        return "its name could not be resolved"
+        return "its name could not be resolved", "name"
     if error.errno is not None:
-        return f"no connection: {os.strerror(error.errno)}"
-    return "no connection"
+        return f"no connection: {os.strerror(error.errno)}", "connect"
+    return "no connection", "connect"

@@ -1,0 +1,113 @@
+"""What the failures of upstreams are called: metrics count them by these words."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sentinel_host.errors import UPSTREAM_FAILURES, UpstreamError
+from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
+from tests.support.names import KnownNames
+from tests.support.upstreams import black_hole
+from tests.upstream.support import Upstream, drain, eventually, get
+
+HASTY = Timeouts(connect=0.3, response=0.3, idle=0.3, pool_wait=0.3)
+
+
+def test_a_target_without_a_connection(run):
+    async def failing(target: str, **options) -> str:
+        pool = UpstreamPool(Target.parse(target), timeouts=HASTY, **options)
+        with pytest.raises(UpstreamError) as raised:
+            await pool.send(get())
+        await pool.close()
+        return raised.value.kind
+
+    async def main():
+        assert await failing("http://some.test", names=KnownNames({})) == "name"
+        assert await failing("http://127.0.0.1:1") == "connect"
+        with black_hole("127.0.0.1") as port:
+            assert await failing(f"http://127.0.0.1:{port}") == "timeout"
+        assert await failing("http://127.0.0.1:1", allows=lambda address: False) == "denied"
+
+        async def script(peer):
+            await peer.some()
+
+        async with Upstream(script) as upstream:
+            assert await failing(f"https://127.0.0.1:{upstream.port}") in ("tls", "connect")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"", "reset"),
+        (b"HTTP/1.1 200 OK\r\n", "reset"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "reset"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "malformed"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", "malformed"),
+    ],
+)
+def test_a_response_that_is_none(run, said, kind):
+    async def script(peer):
+        await peer.head()
+        await peer.send(said)
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool()
+            with pytest.raises(UpstreamError) as raised:
+                await drain(await pool.send(get()))
+            assert raised.value.kind == kind
+            await pool.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"])
+def test_a_response_that_does_not_come(run, said):
+    async def script(peer):
+        await peer.head()
+        await peer.send(said)
+        await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(timeouts=HASTY)
+            with pytest.raises(UpstreamError) as raised:
+                await drain(await pool.send(get()))
+            assert raised.value.kind == "timeout"
+            await pool.close()
+
+    run(main)
+
+
+def test_no_free_connection_and_a_closed_pool(run):
+    async def script(peer):
+        await peer.head()
+        await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(timeouts=Timeouts(pool_wait=0.1), max_connections=1)
+            first = asyncio.create_task(pool.send(get()))
+            await eventually(lambda: pool.connects == 1)
+            with pytest.raises(UpstreamError) as raised:
+                await pool.send(get())
+            assert raised.value.kind == "busy"
+            await pool.close()
+            with pytest.raises(UpstreamError) as raised:
+                await first
+            assert raised.value.kind == "closed"
+
+    run(main)
+
+
+def test_the_documentation_has_each_word():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for kind, meaning in UPSTREAM_FAILURES.items():
+        if kind != "denied":  # of guests' calls, which these metrics do not count
+            assert f"| `{kind}` | {meaning} |" in readme
