@@ -100,6 +100,20 @@ def test_the_last_refusal_does_not_end_the_wait_for_a_silent_one(run):
     run(main)
 
 
+def test_refusals_beside_a_silent_one_start_the_next_at_once(run, listener):
+    async def main():
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        refused = [f"127.0.1.{number}" for number in range(1, 100)]
+        sock, address = await connect(["127.0.2.1", *refused, "127.0.0.1"], port_of(listener))
+        sock.close()
+        assert address == "127.0.0.1"
+        assert loop.time() - begin < 99 * DELAY
+
+    with HolesAt(["127.0.2.1"], port_of(listener)):
+        run(main)
+
+
 def test_the_error_of_the_last_is_raised(run, listener):
     async def main():
         port = port_of(listener)

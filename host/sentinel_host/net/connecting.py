@@ -1,11 +1,13 @@
-"""Connecting to the first of several addresses that answers (RFC 8305, "Happy Eyeballs")."""
+"""Connecting to the first of several addresses that answers (RFC 8305, "Happy Eyeballs").
+
+`loop.sock_connect` would look each address up first, and a task for each attempt costs more than the attempt.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -22,84 +24,103 @@ async def connect(
     ``failed`` is told of the addresses that refused, and of those that had kept silent for `DELAY` when it ended.
     Whatever answered or refused is removed from ``addresses``. Raises the `OSError` of the last one.
     """
-    if len(addresses) == 1:
-        address = addresses.pop()
-        return await _try(address, port, failed), address
-    loop = asyncio.get_running_loop()
-    waiting = deque(addresses)
-    attempts: dict[asyncio.Task[socket.socket], tuple[str, float]] = {}
-    error = OSError("no address")
+    race = _Race(asyncio.get_running_loop(), addresses, port, failed)
+    waiting = addresses[::-1]
     try:
-        while waiting or attempts:
+        while race.winner is None:
             if waiting:
-                address = waiting.popleft()
-                attempts[loop.create_task(_try(address, port, failed))] = address, loop.time()
-            done, _ = await asyncio.wait(
-                attempts, timeout=DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for attempt in sorted(done, key=lambda attempt: attempts[attempt][1]):
-                try:
-                    sock = attempt.result()
-                except OSError as failure:
-                    addresses.remove(attempts.pop(attempt)[0])
-                    error = failure
-                else:
-                    address, _ = attempts.pop(attempt)
-                    addresses.remove(address)
-                    return sock, address
-        raise error
+                if not race.start(waiting.pop()):
+                    continue
+            elif not race.attempts:
+                raise race.error
+            await race.change(DELAY if waiting else None)
+        return race.winner
+    except BaseException:
+        if race.winner is not None:
+            race.winner[0].close()
+        raise
     finally:
-        for attempt, (address, since) in attempts.items():
-            if attempt.done():
-                if not attempt.cancelled() and attempt.exception() is None:
-                    attempt.result().close()
-            else:
-                attempt.cancel()
-                if loop.time() - since >= DELAY:
-                    failed(address)
+        race.end()
 
 
-async def _try(address: str, port: int, failed: Callable[[str], None]) -> socket.socket:
-    host, _, scope = address.partition("%")
-    sock = None
-    try:
-        if ":" in host:
-            sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-            await _connected(sock, (host, port, 0, int(scope or 0)))
+class _Race:
+    """Attempts to connect that run at the same time, by their sockets: to which address, and since when."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, addresses: list[str], port: int, failed: Callable[[str], None]
+    ) -> None:
+        self.attempts: dict[socket.socket, tuple[str, float]] = {}
+        self.winner: tuple[socket.socket, str] | None = None
+        self.error = OSError("no address")
+        self._loop = loop
+        self._addresses = addresses
+        self._port = port
+        self._failed = failed
+        self._waiter: asyncio.Future[None] | None = None
+
+    def start(self, address: str) -> bool:
+        """Begin to connect to an address; whether that is to be waited for."""
+        host, _, scope = address.partition("%")
+        sock = None
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect((host, self._port, 0, int(scope or 0)) if ":" in host else (host, self._port))
+        except BlockingIOError:
+            assert sock is not None
+            self.attempts[sock] = address, self._loop.time()
+            self._loop.add_writer(sock.fileno(), self._writable, sock)
+            return True
+        except OSError as error:
+            self._lost(sock, address, error)
         else:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            await _connected(sock, (host, port))
-    except BaseException as error:
+            self._won(sock, address)
+        return False
+
+    async def change(self, delay: float | None) -> None:
+        """Wait until an attempt has ended, or for ``delay`` seconds."""
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(delay, self._wake) if delay is not None else None
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def end(self) -> None:
+        """Give up the attempts that have not ended."""
+        now = self._loop.time()
+        for sock, (address, since) in self.attempts.items():
+            self._loop.remove_writer(sock.fileno())
+            sock.close()
+            if now - since >= DELAY:
+                self._failed(address)
+
+    def _writable(self, sock: socket.socket) -> None:
+        self._loop.remove_writer(sock.fileno())
+        address, _ = self.attempts.pop(sock)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._lost(sock, address, OSError(number, os.strerror(number)))
+        elif self.winner is None:
+            self._won(sock, address)
+        else:
+            sock.close()
+        self._wake()
+
+    def _won(self, sock: socket.socket, address: str) -> None:
+        self._addresses.remove(address)
+        self.winner = sock, address
+
+    def _lost(self, sock: socket.socket | None, address: str, error: OSError) -> None:
         if sock is not None:
             sock.close()
-        if isinstance(error, OSError):
-            failed(address)
-        raise
-    return sock
+        self._addresses.remove(address)
+        self.error = error
+        self._failed(address)
 
-
-async def _connected(sock: socket.socket, address: tuple[str, int] | tuple[str, int, int, int]) -> None:
-    """`loop.sock_connect`, which would look the address up first."""
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        sock.connect(address)
-        return
-    except BlockingIOError:
-        pass
-    loop = asyncio.get_running_loop()
-    writable: asyncio.Future[None] = loop.create_future()
-    descriptor = sock.fileno()
-    loop.add_writer(descriptor, _wake, writable)
-    try:
-        await writable
-    finally:
-        loop.remove_writer(descriptor)
-    number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number:
-        raise OSError(number, os.strerror(number))
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

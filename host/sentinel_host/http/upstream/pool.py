@@ -267,11 +267,13 @@ class UpstreamPool:
             except OSError as error:
                 # A handshake that failed says more than that nobody answers at the other addresses.
                 raise refusal or error from None
-            # A server that accepts and keeps silent in the handshake must not use up the time of those after it.
-            share = (deadline - loop.time()) / (len(addresses) + 1) if addresses else None
             try:
-                async with asyncio.timeout(share):
+                if self._ssl is None or not addresses:
                     connection = await self._begin(sock)
+                else:
+                    # A server that accepts and keeps silent in its handshake must leave time for those after it.
+                    async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
+                        connection = await self._begin(sock)
             except OSError as error:
                 self._addresses.failed(address)
                 if not addresses:
