@@ -83,6 +83,8 @@ HOT_PATH = (
     "http/rules/forwarding",
     "http/rules/peers",
     "http/rules/responses",
+    "http/tls/connection",
+    "http/tls/records",
     "http/upstream/chunked",
     "http/upstream/connection",
     "http/upstream/head",

@@ -19,6 +19,7 @@ def test_request_and_response_stream_at_the_same_time(run):
         for _ in range(3):
             await peer.send(b"4\r\n" + await peer.exactly(4) + b"\r\n")
         await peer.send(b"0\r\n\r\n")
+        await peer.closed()
 
     async def main():
         async with Upstream(script) as upstream:
@@ -52,6 +53,8 @@ def test_a_slow_reader_pauses_the_upstream(run, framing):
             sent += len(MIB)
         if framing == "chunked":
             await peer.send(b"0\r\n\r\n")
+        if framing != "close":
+            await peer.closed()
 
     async def main():
         async with Upstream(script) as upstream:

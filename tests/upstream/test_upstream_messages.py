@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from sentinel_host.errors import SentinelError, UpstreamError
-from tests.upstream.support import OK, Source, Upstream, drain, eventually, get
+from tests.upstream.support import OK, RawPeer, Source, Upstream, drain, eventually, get
 
 # name, method, bytes, status, body, trailers, whether the connection may be kept
 GOOD = [
@@ -161,7 +161,7 @@ def test_bad_heads_are_502(run, raw, bytewise):
     async def main():
         async with Upstream(script) as upstream:
             pool = upstream.pool()
-            with pytest.raises(UpstreamError, match=f"upstream http://127.0.0.1:{upstream.port}: ") as raised:
+            with pytest.raises(UpstreamError, match=f"upstream {upstream.url}: ") as raised:
                 await pool.send(get())
             assert raised.value.status == 502
             assert "\n" not in str(raised.value)
@@ -198,7 +198,7 @@ def test_broken_bodies_fail_after_what_came(run, raw, before):
             pool = upstream.pool()
             response = await pool.send(get())
             assert await response.read() == before
-            with pytest.raises(UpstreamError, match=r"^upstream http://127\.0\.0\.1") as raised:
+            with pytest.raises(UpstreamError, match=r"^upstream https?://127\.0\.0\.1") as raised:
                 await response.read()
             assert raised.value.status == 502
             assert not response.complete
@@ -359,22 +359,20 @@ def test_what_is_already_in_the_kernel_is_not_taken_for_the_answer(run, body, en
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
         sending = loop.create_task(pool.send(get()))
-        first, _ = await loop.sock_accept(listener)
-        first.setblocking(False)
-        await loop.sock_recv(first, 65536)
-        await loop.sock_sendall(first, OK)
+        first = await RawPeer.accept(listener)
+        await first.some()
+        first.send(OK)
         await sending
         assert pool.idle == 1
         sending = loop.create_task(pool.send(request()))
         for _ in range(after):
             await asyncio.sleep(0)
-        first.send(stray) if stray else first.shutdown(socket.SHUT_WR)
-        second, _ = await loop.sock_accept(listener)
-        second.setblocking(False)
+        first.send(stray) if stray else first.end()
+        second = await RawPeer.accept(listener)
         received = b""
         while not received.endswith(end):
-            received += await loop.sock_recv(second, 65536)
-        await loop.sock_sendall(second, OK)
+            received += await second.some()
+        second.send(OK)
         assert await drain(await sending) == b"ok"
         assert (pool.open, pool.connects) == (1, 2)
         await pool.close()

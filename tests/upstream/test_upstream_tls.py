@@ -6,15 +6,23 @@ import asyncio
 import socket
 import ssl
 import subprocess
+from functools import partial
 
 import pytest
+import uvloop
 
 from sentinel_host.errors import UpstreamError
-from sentinel_host.http.upstream import Timeouts, client_context
+from sentinel_host.http.upstream import Timeouts, UpstreamRequest, client_context
 from tests.support.names import KnownNames
-from tests.upstream.support import OK, Source, Upstream, drain, get
+from tests.upstream.support import OK, Source, Upstream, drain, get, run_on
 
 BODY = bytes(range(256)) * 8192
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    """These tests say themselves who speaks TLS."""
+    return partial(run_on, request.param, None)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,28 @@ def test_a_verified_upstream(run, certificates):
                 request = get(method=b"PUT", body=body, content_length=len(BODY))
                 assert await drain(await pool.send(request)) == BODY
             assert (pool.connects, pool.reuses) == (1, 1)
+            await pool.close()
+
+    run(main)
+    assert seen == ["localhost"]
+
+
+def test_the_root_of_a_name_is_neither_asked_for_nor_verified(run, certificates):
+    """``localhost.`` went out as SNI with its dot, which no certificate has (RFC 6066 section 3)."""
+    seen, heads = [], []
+
+    async def script(peer):
+        heads.append(await peer.head())
+        await peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await peer.closed()
+
+    async def main():
+        context = client_context(str(certificates / "ca.pem"))
+        async with Upstream(script, tls=server_context(certificates, seen)) as upstream:
+            names = KnownNames({"localhost.": ["127.0.0.1"]})
+            pool = upstream.pool(scheme="https", host="localhost.", ssl_context=context, names=names)
+            assert (await pool.send(UpstreamRequest(b"GET", b"/", [], pool.authority))).status == 204
+            assert b"\r\nhost: localhost.:%d\r\n" % upstream.port in heads[0].lower()
             await pool.close()
 
     run(main)

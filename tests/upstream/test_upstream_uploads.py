@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from sentinel_host.errors import ClientError, UpstreamError
-from tests.upstream.support import MIB, OK, Source, Upstream, drain, eventually, get
+from tests.upstream.support import MIB, OK, RawPeer, Source, Upstream, drain, eventually, get
 
 
 @pytest.mark.parametrize("body", [b"", b"small", b"x" * 100_000], ids=["empty", "small", "large"])
@@ -161,7 +161,6 @@ def test_an_early_refusal_is_found_behind_a_failed_write(run):
     """
 
     async def main():
-        loop = asyncio.get_running_loop()
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
 
@@ -169,7 +168,7 @@ def test_an_early_refusal_is_found_behind_a_failed_write(run):
             async def read(self):
                 if piece := await super().read():
                     return piece
-                if accepted.fileno() < 0:
+                if accepted.closed:
                     return b""
                 accepted.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
                 accepted.close()  # with most of our request unread: the kernel answers with a reset
@@ -181,18 +180,17 @@ def test_an_early_refusal_is_found_behind_a_failed_write(run):
 
         async def turn():
             nonlocal accepted
-            accepted, _ = await loop.sock_accept(listener)
-            accepted.setblocking(False)
-            assert await loop.sock_recv(accepted, 1) == b"P"
+            accepted = await accepting
+            await accepted.nibble()
 
-        sending = asyncio.create_task(pool.send(get(method=b"POST", body=Busy(b"first", turn()))))
-        response = await sending
+        accepting = asyncio.create_task(RawPeer.accept(listener))
+        response = await pool.send(get(method=b"POST", body=Busy(b"first", turn())))
         assert (response.status, await drain(response)) == (413, b"no!")
         assert (pool.open, pool.failures) == (0, 0)
         await pool.close()
         listener.close()
 
-    accepted: socket.socket
+    accepted: RawPeer
     run(main)
 
 
@@ -275,6 +273,7 @@ def test_a_large_upload_arrives_whole(run):
             digest.update(await peer.exactly(65536))
         text = digest.hexdigest().encode()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
+        await peer.closed()
 
     async def main():
         async with Upstream(script) as upstream:

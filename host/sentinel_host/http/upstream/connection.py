@@ -19,6 +19,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
+from sentinel_host.http.tls.connection import TlsConnection
 from sentinel_host.http.upstream._quiet import is_quiet
 from sentinel_host.http.upstream.chunked import MalformedBody
 from sentinel_host.http.upstream.head import MalformedHead
@@ -45,13 +46,14 @@ class Connection(ReadingSide):
     ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer, and
     ``unsent`` where it died before a byte of the request."""
 
-    __slots__ = ("_descriptor", "_held", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
+    __slots__ = ("_descriptor", "_held", "_tls", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
 
     def __init__(self, pool: UpstreamPool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(pool, loop)
         self._unsent = 0
         self._held = b""
         self._descriptor = -1
+        self._tls: TlsConnection | None = None
         self._writable: asyncio.Future[None] | None = None
         self.write_paused = False
         self.used = False
@@ -84,7 +86,7 @@ class Connection(ReadingSide):
             return
         response = self._response
         assert response is not None
-        if self._transport.is_closing() or (self.used and not is_quiet(self._descriptor)):
+        if self._transport.is_closing() or (self.used and not self._is_quiet()):
             self._stay_behind()
             return
         self._held = b""
@@ -96,6 +98,11 @@ class Connection(ReadingSide):
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
+
+    def _is_quiet(self) -> bool:
+        if self._tls is None:
+            return is_quiet(self._descriptor)
+        return self._tls.is_quiet()
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Send a piece of a streamed body."""
@@ -110,8 +117,8 @@ class Connection(ReadingSide):
             await self._writable
 
     def write_eof(self) -> None:
-        """Nothing more goes into the tunnel; what comes out of it is still read, where the transport can do that."""
-        if self._state != CLOSED and self._transport.can_write_eof():
+        """Nothing more goes into the tunnel; what comes out of it is still read."""
+        if self._state != CLOSED:
             self._transport.write_eof()
 
     def upload_finished(self) -> None:
@@ -160,6 +167,7 @@ class Connection(ReadingSide):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._descriptor = transport.get_extra_info("socket").fileno()
+        self._tls = transport if isinstance(transport, TlsConnection) else None
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -201,8 +209,7 @@ class Connection(ReadingSide):
         if self._state == TUNNEL:
             assert self._response is not None
             self._response.end()
-            # TLS has no half-closed state that the event loops would keep.
-            return self._transport.get_extra_info("ssl_object") is None
+            return True
         # Not left to the transport, which would first wait for an upstream that has left to take what is unsent.
         self.connection_lost(None)
         return False
@@ -211,7 +218,7 @@ class Connection(ReadingSide):
         if self._held:
             self._stay_behind()
             return
-        if self._state == HEAD and exc is not None:
+        if self._state == HEAD and exc is not None and self._tls is None:
             self._salvage()
         state = self._state
         if (state == UNTIL_CLOSE or (state == TUNNEL and self._response is not None)) and exc is None:
@@ -248,13 +255,10 @@ class Connection(ReadingSide):
         """Read what the upstream said before it closed.
 
         One that refuses a body answers and closes; our next write then fails, and the event loop gives the
-        connection up with that answer unread. The socket is still open here, and ours.
+        connection up with that answer unread. The socket is still open here, and ours. TLS does it by itself.
         """
-        descriptor = self._transport.get_extra_info("socket").fileno()
-        if descriptor < 0 or self._transport.get_extra_info("ssl_object") is not None:
-            return
         try:
-            data = os.read(descriptor, _SALVAGE_LIMIT)
+            data = os.read(self._descriptor, _SALVAGE_LIMIT)
         except OSError:
             return
         if data:

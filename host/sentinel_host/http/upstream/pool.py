@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 
 from sentinel_host.errors import UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.tls import connect_tls
 from sentinel_host.http.upstream.connection import Connection
 from sentinel_host.http.upstream.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.upstream.response import UpstreamResponse
@@ -286,14 +287,12 @@ class UpstreamPool:
     async def _begin(self, sock: socket.socket) -> Connection:
         """A connection on a connected socket, after the TLS handshake if there is to be one."""
         loop = asyncio.get_running_loop()
-        connection: Connection
+        connection = Connection(self, loop)
         try:
-            _, connection = await loop.create_connection(
-                lambda: cast(Any, Connection(self, loop)),
-                sock=sock,
-                ssl=self._ssl,
-                server_hostname=self.target.host if self._ssl else None,
-            )
+            if self._ssl is None:
+                await loop.create_connection(lambda: cast(Any, connection), sock=sock)
+            else:
+                await connect_tls(loop, self._ssl, self.target.server_name, connection, sock)
         except BaseException:
             sock.close()
             raise
@@ -319,7 +318,8 @@ def _reason(error: OSError) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate was not accepted: {error.verify_message}", "tls"
     if isinstance(error, ssl.SSLError):
-        return f"the TLS handshake failed: {error.reason or 'the connection closed'}", "tls"
+        # Only OpenSSL's own errors have a reason.
+        return f"the TLS handshake failed: {getattr(error, 'reason', None) or 'the connection closed'}", "tls"
     if isinstance(error, UnresolvedName):
         return "its name could not be resolved", "name"
     if error.errno is not None:

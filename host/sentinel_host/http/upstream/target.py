@@ -57,6 +57,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
+    @property
+    def server_name(self) -> str:
+        """The name that TLS asks for and the certificate must have: without the root's dot (RFC 6066 section 3)."""
+        return self.host.removesuffix(".")
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority.decode('ascii')}"
 
