@@ -25,6 +25,7 @@ from sentinel_host.http.h2.wire import END_STREAM, ErrorCode
 from sentinel_host.http.lane.connections import TARGET_SCHEME, Connections, Listener
 from sentinel_host.http.lane.limits import LimitExceeded
 from sentinel_host.http.lane.states import BODY, DONE
+from sentinel_host.http.lane.writing import LEFT_TO_KERNEL
 
 # As on the lane: a connection used this recently may have its next request on the way when the worker shuts down.
 _RECENT: Final = 0.25
@@ -257,6 +258,11 @@ class Http2Protocol(ReceivingSide):
         if not self._running:
             self._close_now()
 
+    def delivery(self, now: float) -> tuple[int, int]:
+        """What the client has acknowledged of all that was written on this connection, and how much that was."""
+        taken = self.taken(now)
+        return taken, taken + self.unsent()
+
     def watch(self, deadline: float) -> None:
         """Have `expire` called when that time has come."""
         if deadline < self.read_deadline:
@@ -265,12 +271,14 @@ class Http2Protocol(ReceivingSide):
     def expire(self, now: float) -> None:
         """A deadline passed."""
         if self.write_deadline <= now:
-            self._expire_writing()
+            self._expire_writing(now)
             return
         if self._ignoring:
-            if self.transport.get_write_buffer_size():
+            if self.transport.get_write_buffer_size() or self.unsent() > LEFT_TO_KERNEL:
                 # The last words are still on their way to a slow reader, whom the write deadline watches.
                 self._idle_ends = self.read_deadline = now + self.connections.limits.linger
+                if self.write_deadline == inf:
+                    self._watch_unsent()
             else:
                 self.abort()
             return

@@ -202,6 +202,7 @@ class ReceivingSide(FramingSide):
         increment = wire.word(payload)
         if number == 0:
             self.window += increment
+            self.credited += increment
             if not increment:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a window update of zero")
             if self.window > wire.MAX_WINDOW:

@@ -21,14 +21,18 @@ MOST_FRAME: Final = 64 * 1024
 
 
 class SendingSide(WritingSide):
-    """``window`` is the connection's, in bytes; ``initial_window`` and ``max_frame`` are the peer's settings."""
+    """``window`` is the connection's, in bytes; ``initial_window`` and ``max_frame`` are the peer's settings.
 
-    __slots__ = ("_turns", "initial_window", "max_frame", "window")
+    ``credited`` counts by how much the peer has opened the connection's window so far.
+    """
+
+    __slots__ = ("_turns", "credited", "initial_window", "max_frame", "window")
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections)
         self._turns: deque[asyncio.Future[None]] = deque()
         self.window = wire.DEFAULT_WINDOW
+        self.credited = 0
         self.initial_window = wire.DEFAULT_WINDOW
         self.max_frame = wire.DEFAULT_FRAME
 

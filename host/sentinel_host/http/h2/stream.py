@@ -36,7 +36,10 @@ class Stream(RequestSide):
         "_begun",
         "_block",
         "_bodyless",
+        "_credited",
+        "_due",
         "_left",
+        "_seen",
         "_sent",
         "_trailers_follow",
         "_writable",
@@ -61,6 +64,10 @@ class Stream(RequestSide):
         self.window = connection.initial_window
         self.write_deadline = inf
         self._sent = 0
+        # Where the connection's delivery was when a sweep last looked, and where it will be when ours is delivered.
+        self._seen = 0
+        self._due: int | None = None
+        self._credited = 0
         self._begun = False
         self._writable: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -227,9 +234,31 @@ class Stream(RequestSide):
 
     def _watch_unsent(self) -> None:
         if self.write_deadline == inf:
-            connection = self._connection
-            self.write_deadline = connection.loop.time() + connection.connections.limits.write_stalled
-            connection.watch(self.write_deadline)
+            # As on the lane: whoever still waits at the next sweep is looked at.
+            self._due = None
+            self._credited = self._connection.credited
+            self.write_deadline = 0.0
+            self._connection.watch(self.write_deadline)
+
+    def _still_delivered(self, now: float) -> bool:
+        """Whether something of what was sent on this stream may still be on its way, and the client goes on to take it.
+
+        What is written to the socket before the client opens a window waits there, in buffers of some megabytes.
+        """
+        delivered, due = self._connection.delivery(now)
+        if self._due is None:
+            self._due, self._seen = due, delivered
+            return due > delivered
+        progress = self._connection.connections.limits.body_progress
+        goes_on = self._seen < self._due and delivered - self._seen >= progress
+        self._seen = delivered
+        return goes_on
+
+    def _turn_comes(self) -> bool:
+        """Whether others used the connection's window, which the client opens, while this stream waited for it."""
+        credited = self._connection.credited - self._credited
+        self._credited += credited
+        return self.window > 0 and credited >= self._connection.connections.limits.body_progress
 
     def window_opened(self, increment: int) -> None:
         """The peer takes more, or after a change of its settings less."""
@@ -302,6 +331,11 @@ class Stream(RequestSide):
     def expire(self, now: float) -> None:
         """A deadline passed, perhaps one of this stream's."""
         if self.write_deadline <= now:
+            first = self._due is None
+            turn = self._turn_comes()
+            if self._still_delivered(now) or first or turn or self._connection.write_paused:
+                self.write_deadline = now + self._connection.connections.limits.write_stalled
+                return
             self.write_deadline = inf
             self._connection.connections.hit("write_stalled")
             self._connection.cancel(self)

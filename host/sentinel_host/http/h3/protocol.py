@@ -183,7 +183,6 @@ class Http3Protocol(Http2Protocol):
         stream = self.streams.get(number)
         return 0 if stream is None else stream.held
 
-    @property
     def unsent(self) -> int:
         """Bytes that the client has not acknowledged."""
         return sum(self._quic.unsent(number) for number in self.streams) or int(self._quic.has_unsent)
@@ -272,10 +271,17 @@ class Http3Protocol(Http2Protocol):
         """The worker is shutting down. What a client has on its way is refused in a way that lets it ask elsewhere."""
         self.close_if_idle()
 
+    def delivery(self, now: float) -> tuple[int, int]:
+        """Nothing is hidden: a stream's window is opened by what was acknowledged of it."""
+        return 0, 0
+
     def abort(self) -> None:
         """End at once."""
         self._leave_all()
         self._end_quic(ErrorCode.NO_ERROR)
+
+    def _reset(self) -> None:
+        self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Once; aioquic may say it again."""
@@ -298,4 +304,7 @@ class _Transport:
         return self._protocol.lost
 
     def get_write_buffer_size(self) -> int:
-        return self._protocol.unsent
+        return self._protocol.unsent()
+
+    def get_extra_info(self, name: str) -> None:
+        """Nothing: the socket is everybody's."""

@@ -24,6 +24,7 @@ from sentinel_host.http.lane.states import (
     TUNNEL_NEXT,
     UNTIL_CLOSE,
 )
+from sentinel_host.http.lane.writing import LEFT_TO_KERNEL
 
 RECENT: Final = 0.25
 """Seconds: a connection used this recently may have its next request on the way when the worker shuts down."""
@@ -84,9 +85,15 @@ class EndingSide(ReadingSide):
         self._linger()
 
     def _shut(self) -> None:
+        """Close, and leave no more to the kernel than it may have of a client that does not read."""
         self._reading = IGNORED
-        self.read_deadline = inf
-        self._close()
+        self.flush()
+        much = self.unsent() > LEFT_TO_KERNEL and not self.connections.closing
+        if much and self.transport.can_write_eof():
+            self._end_writing()
+        else:
+            self.read_deadline = inf
+            self._close()
 
     def _linger(self) -> None:
         """Let the client read the answer before unread bytes of its own turn the close into a reset (RFC 9112 9.6)."""
@@ -94,13 +101,20 @@ class EndingSide(ReadingSide):
         self._buffer = b""
         if self._eof:
             self._shut()
-            return
-        self.read_deadline = self.loop.time() + self.connections.limits.linger
+        else:
+            self._end_writing()
+
+    def _end_writing(self) -> None:
         self.flush()
-        self._watch_unsent()
+        self._wait_for_reader()
         self._want_more()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _wait_for_reader(self) -> None:
+        self.read_deadline = self.loop.time() + self.connections.limits.linger
+        if self.write_deadline == inf:
+            self._watch_unsent()
 
     def wind_down(self) -> None:
         """The worker is shutting down: close now if nothing is on its way, or after the next response."""
@@ -116,7 +130,7 @@ class EndingSide(ReadingSide):
     def expire(self, now: float) -> None:
         """A deadline passed."""
         if self.write_deadline <= now:
-            self._expire_writing()
+            self._expire_writing(now)
             return
         if self.read_deadline > now:
             return
@@ -129,27 +143,26 @@ class EndingSide(ReadingSide):
                     self.connections.hit("keep_alive_idle" if self._requests else "head_time")
                 self._shut()
         elif exchange is None:
-            if self.transport.get_write_buffer_size():
+            if self._reading == IGNORED and self.unsent() > LEFT_TO_KERNEL:
                 # The answer is still on its way to a slow reader, whom the write deadline watches.
-                self.read_deadline = now + self.connections.limits.linger
+                self._wait_for_reader()
             else:
                 self._shut()
         elif self._reading == TUNNEL_NEXT:
-            # Both directions count, and so do bytes that are still on their way.
-            if exchange.wrote or self.transport.get_write_buffer_size():
+            # Both directions count, and so does what the client still reads.
+            if exchange.wrote or self._still_reads(now):
                 exchange.wrote = False
                 self.read_deadline = now + self.connections.limits.tunnel_idle
             else:
                 self.connections.hit("tunnel_idle")
-                self.abort()
+                self._cut_off()
         elif self._eof:
-            # What is still unsent is being read, or is the write deadline's affair.
-            if exchange.wrote or self.transport.get_write_buffer_size():
+            if exchange.wrote or self._still_reads(now):
                 exchange.wrote = False
                 self.read_deadline = now + self.connections.limits.half_closed
             else:
                 self.connections.hit("half_closed")
-                self.abort()
+                self._cut_off()
         else:
             limit = "body_time" if self._body_ends <= now else "body_idle"
             self._body_failed(LimitExceeded(limit, "request body too slow", 408))

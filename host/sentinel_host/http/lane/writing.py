@@ -3,6 +3,8 @@
 Rule 1: What is written within one turn of the loop leaves in one write, beside those of other connections; beyond
         `_GATHER` bytes it leaves at once, so that the transport's own backpressure is felt.
 Rule 2: Whatever ends a direction lets what was gathered leave first.
+Rule 3: Who takes something of what is on its way, again and again, is never cut off for it, however large the buffers
+        between are. Who does not is reset: an ordinary close would leave these to the kernel, for minutes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from math import inf
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
+from sentinel_host.http import acks
 from sentinel_host.http.lane.connections import EMPTY_QUERY, Connections, Listener
 
 # SO_LINGER with a time of zero: the close sends a reset.
@@ -23,6 +26,8 @@ _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _GATHER: Final = 64 * 1024
 # Below it one copy is cheaper than a scattered write.
 COPY_BELOW: Final = 16 * 1024
+# What is left to the kernel when a connection closes: a response of ordinary size, as asyncio's high-water mark.
+LEFT_TO_KERNEL: Final = 64 * 1024
 
 
 class WritingSide:
@@ -34,11 +39,15 @@ class WritingSide:
         "_client",
         "_drain_waiters",
         "_first_scope",
+        "_flushed",
         "_gathered",
+        "_looked_at",
         "_out",
         "_scheme",
+        "_seen",
         "_server",
-        "_unsent",
+        "_taken",
+        "_watched",
         "client_host",
         "connections",
         "loop",
@@ -62,7 +71,12 @@ class WritingSide:
         self.write_paused = False
         self.write_deadline = inf
         self._first_scope: dict[str, Any] | None = None
-        self._unsent = 0
+        self._flushed = 0
+        # What the client has taken: when the last sweep looked, at the write clock's start, and for `still_reads`.
+        self._taken = 0
+        self._looked_at = -1.0
+        self._watched: int | None = None
+        self._seen: int | None = None
         self._out: list[bytes | memoryview] = []
         self._gathered = 0
         self._drain_waiters: list[asyncio.Future[None]] = []
@@ -141,6 +155,7 @@ class WritingSide:
             return
         self._out = []
         gathered, self._gathered = self._gathered, 0
+        self._flushed += gathered
         if len(out) == 1:
             self.transport.write(out[0])
         elif gathered > COPY_BELOW and not self.tls:
@@ -172,33 +187,69 @@ class WritingSide:
                 waiter.set_result(None)
         self._drain_waiters.clear()
 
-    def _watch_unsent(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_deadline = self.loop.time() + self.connections.limits.write_stalled
+    def unsent(self) -> int:
+        """Bytes that were written and that the client has not acknowledged, as far as is known."""
+        if self._flushed <= LEFT_TO_KERNEL:
+            # So much is of no interest, and to ask the kernel takes longer than to close.
+            return self.transport.get_write_buffer_size()
+        return acks.unsent(self.transport)
 
-    def _expire_writing(self) -> None:
+    def taken(self, now: float) -> int:
+        """A number that grows by the bytes that the client acknowledges; asked for once for all streams of a sweep."""
+        if self._looked_at != now:
+            self._looked_at = now
+            self._taken = acks.taken(self.transport)
+        return self._taken
+
+    def _still_reads(self, now: float) -> bool:
+        """Whether the client has taken some of what is on its way since this was last asked."""
+        if not self.unsent():
+            return False
+        taken = self.taken(now)
+        seen, self._seen = self._seen, taken
+        return seen is None or taken - seen >= self.connections.limits.body_progress
+
+    def _watch_unsent(self) -> None:
+        # The kernel is asked with the next sweep, and not for each of the many short waits that a download has.
+        self._watched = None
+        self.write_deadline = 0.0
+
+    def _expire_writing(self, now: float) -> None:
         """The write deadline passed: the client took something since and gets as long again, or is cut off."""
-        if self.transport.get_write_buffer_size() < self._unsent:
-            self._watch_unsent()
+        if not self.unsent() and not self.transport.is_closing():
+            self.write_deadline = inf
+            return
+        taken = self.taken(now)
+        limits = self.connections.limits
+        if self._watched is None or taken - self._watched >= limits.body_progress:
+            self._watched = taken
+            self.write_deadline = now + limits.write_stalled
         else:
             self.connections.hit("write_stalled")
-            self.abort()
+            self._reset()
 
     def _close(self) -> None:
-        """Close once what was written is sent; a client that does not take it meets the write deadline."""
+        """Close once the kernel has what was written; a client that does not take it meets the write deadline."""
         self.flush()
         self._watch_unsent()
         self.transport.close()
 
     def _reset(self) -> None:
-        """End so that the client sees that it was no regular end."""
+        """End so that the client sees that it was no regular end, and that the kernel forgets what is unsent."""
         self.flush()
         sock = self.transport.get_extra_info("socket")
-        if sock is not None and not self.tls:
+        if sock is not None and sock.fileno() >= 0:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def abort(self) -> None:
-        """End at once: grace is over, or the client does not do its part."""
+        """End at once: grace is over. The kernel goes on to send what it has."""
         self.flush()
         self.transport.abort()
+
+    def _cut_off(self) -> None:
+        """End at once, for the client does not do its part."""
+        if self.unsent() > LEFT_TO_KERNEL:
+            self._reset()
+        else:
+            self.abort()
