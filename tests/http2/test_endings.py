@@ -144,6 +144,42 @@ class TestDeadlines:
             assert peer.answer(3).status == 200
             assert worker.connections.limits_hit == {"body_idle": 1}
 
+    def test_a_body_that_is_idle_while_its_response_flows(self) -> None:
+        """As on HTTP/1: a stream both ways, on which one side was silent, was cut off."""
+
+        @http_app
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(10):
+                await leap(0.4 * MINUTES)
+                await send({"type": "http.response.body", "body": b"tick.", "more_body": True})
+            await send({"type": "http.response.body", "body": await read_body(receive)})
+
+        with lane(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+            peer.send(peer.headers(1, request(b"POST")), data(1, b"x"))
+            peer.until(lambda: len(peer.of(1).body) == 50)
+            peer.send(data(1, b"y", end=True))
+            assert peer.answer(1).body == b"tick." * 10 + b"xy"
+            assert worker.connections.limits_hit == {}
+
+    def test_a_body_that_is_idle_beside_a_response_that_flows(self) -> None:
+        @http_app
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            if scope["path"] == "/other":
+                await echo(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(10):
+                await leap(0.4 * MINUTES)
+                await send({"type": "http.response.body", "body": b"tick.", "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        with lane(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+            peer.send(peer.headers(1, request(b"POST", b"/other")), peer.headers(3, request(), end=True))
+            assert peer.answer(1).status == 408
+            assert peer.answer(3).body == b"tick." * 10
+            assert worker.connections.limits_hit == {"body_idle": 1}
+
     def test_a_slow_application_is_not_a_slow_client(self) -> None:
         @http_app
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -18,6 +18,7 @@ from tests.lane.harness import (
     http_app,
     lane,
     leap_to_end,
+    read_body,
     read_to_end,
     read_until,
     response,
@@ -64,6 +65,39 @@ def test_slow_body(drip: bytes) -> None:
         reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
         assert status_of(reply) == 408
         assert worker.connections.limits_hit["body_idle"] == 1
+
+
+@http_app
+async def duplex(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Sends pieces while nothing comes, for several times as long as a body may be idle, and then waits for its end."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(10):
+        await leap(WHILE)
+        await send({"type": "http.response.body", "body": b"tick.", "more_body": True})
+    rest = await read_body(receive)
+    await send({"type": "http.response.body", "body": rest})
+
+
+@pytest.mark.parametrize("drip", [b"", b"x"], ids=["silent", "dripping"])
+def test_body_that_is_idle_while_its_response_flows(drip: bytes) -> None:
+    """A stream both ways, on which one side may be silent for long, was cut off after 30 s of it."""
+    limits = timed(body_idle=MINUTES)
+    with lane(duplex, limits, leaps=True) as worker, worker.connect() as sock:
+        sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
+        for _ in range(10):
+            read_until(sock, b"tick.")
+            sock.sendall(drip)
+        sock.sendall(b"y" * (20 - 10 * len(drip)))
+        assert read_until(sock, b"0\r\n\r\n").count(b"y") == 20 - 10 * len(drip)
+        assert worker.connections.limits_hit == {}
+
+
+def test_body_that_is_idle_after_its_response_has_stopped() -> None:
+    limits = timed(body_idle=MINUTES)
+    with lane(duplex, limits, leaps=True) as worker, worker.connect() as sock:
+        sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
+        assert leap_to_end(worker, sock, WHILE).count(b"tick.") == 10
+        assert worker.connections.limits_hit == {"body_idle": 1}
 
 
 def test_body_that_progresses_may_take_long() -> None:

@@ -38,6 +38,7 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header_count: int | None = None
     head_time: Seconds | None = None
     body_idle: Seconds | None = None
+    body_progress: Bytes | None = None
     body_time: Seconds | None = None
     body_bytes: Bytes | None = None
     write_stalled: Seconds | None = None

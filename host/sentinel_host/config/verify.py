@@ -26,6 +26,7 @@ _ONLY_ADDRESS = "expected only scheme, host and port"
 _POSITIVE = (
     "head_bytes",
     "header_count",
+    "body_progress",
     "requests_per_connection",
     "pipelined_requests",
     "connections",

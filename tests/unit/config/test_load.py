@@ -85,6 +85,7 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
             "gw.toml: server.quic_bind: HTTP/3 is served by one worker",
         ),
         ("[server.limits]\nidle_frames = 0", "gw.toml: server.limits.idle_frames: expected at least 1, got 0"),
+        ('[server.limits]\nbody_progress = "0B"', "gw.toml: server.limits.body_progress: expected at least 1, got 0"),
         ("[guest.a]\nbodies = 0", "gw.toml: guest.a.bodies: expected 1 to 10000"),
         ("[guest.a]\nmemory = 5", "gw.toml: guest.a.memory: expected a size"),
         ('[guest.a]\nmemory = "1KiB"', "gw.toml: guest.a.memory: expected at least one page"),

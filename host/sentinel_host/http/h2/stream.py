@@ -43,6 +43,7 @@ class Stream(RequestSide):
         "_sent",
         "_trailers_follow",
         "_writable",
+        "_wrote",
         "scope",
         "task",
         "window",
@@ -68,7 +69,7 @@ class Stream(RequestSide):
         self._seen = 0
         self._due: int | None = None
         self._credited = 0
-        self._begun = False
+        self._begun = self._wrote = False
         self._writable: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -109,6 +110,7 @@ class Stream(RequestSide):
         if kind == "http.response.start":
             self._start(message)
             return
+        self._wrote = True
         connection = self._connection
         if kind == "http.response.body":
             await self._send_body(message.get("body", b""), message.get("more_body", False))
@@ -217,6 +219,7 @@ class Stream(RequestSide):
                     piece, data = data[:size], data[size:]
                     self.window -= size
                     self._sent += size
+                    self._wrote = True
                     connection.write_data(self.id, piece, end=end and not data)
                     if connection.write_paused:
                         break
@@ -259,6 +262,16 @@ class Stream(RequestSide):
         credited = self._connection.credited - self._credited
         self._credited += credited
         return self.window > 0 and credited >= self._connection.connections.limits.body_progress
+
+    def _response_flows(self, now: float) -> bool:
+        """Whether the response has gone on since this was last asked: the client may have nothing to say meanwhile."""
+        if self.write_deadline != inf:
+            return True
+        if self._wrote:
+            self._wrote = False
+            self._due = None
+            return True
+        return self.phase == BODY and (self._connection.write_paused or self._still_delivered(now))
 
     def window_opened(self, increment: int) -> None:
         """The peer takes more, or after a change of its settings less."""
@@ -341,6 +354,9 @@ class Stream(RequestSide):
             self._connection.cancel(self)
         elif self.read_deadline <= now:
             limit = "tunnel_idle" if self.tunnel else "body_time" if self._body_ends <= now else "body_idle"
+            if limit == "body_idle" and self._response_flows(now):
+                self._restart_body_clock()
+                return
             self._connection.connections.hit(limit)
             if self.tunnel:
                 self._connection.cancel(self)

@@ -163,6 +163,12 @@ class EndingSide(ReadingSide):
             else:
                 self.connections.hit("half_closed")
                 self._cut_off()
+        elif self._body_ends <= now:
+            self._body_failed(LimitExceeded("body_time", "request body too slow", 408))
+        elif exchange.wrote or self.write_paused or self._still_reads(now):
+            # Who waits for the response may well have nothing to say meanwhile. While it does not leave, the write
+            # deadline watches the client.
+            exchange.wrote = False
+            self._restart_body_clock()
         else:
-            limit = "body_time" if self._body_ends <= now else "body_idle"
-            self._body_failed(LimitExceeded(limit, "request body too slow", 408))
+            self._body_failed(LimitExceeded("body_idle", "request body too slow", 408))

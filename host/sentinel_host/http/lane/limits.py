@@ -28,9 +28,11 @@ class Limits:
     header_count: int = 100
     # mod_reqtimeout gives a head 20 s, Go's advice is 5 to 10; counted from the first byte, or from accept.
     head_time: float = 10.0
-    # HAProxy's `timeout client` is advised at 30 s; nginx client_body_timeout is 60 s between two reads.
+    # HAProxy's `timeout client` is advised at 30 s; nginx client_body_timeout is 60 s between two reads. A response
+    # that flows counts as well: on a stream both ways, one side is often silent.
     body_idle: float = 30.0
-    # Apache's MinRate is 500 B/s. A trickle is as idle as silence: the clock restarts with each KiB, not each byte.
+    # Apache's MinRate is 500 B/s. A trickle is as idle as silence: the clock restarts with each KiB, not each byte. The
+    # same goes for what a client takes of a response within `write_stalled`.
     body_progress: int = 1024
     # Envoy and nginx have none: a large upload on a slow line is legitimate.
     body_time: float | None = None
