@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SentinelError as error:
         print(f"sentinel: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        # What the system refuses before anything serves: a process, a descriptor, memory.
+        print(f"sentinel: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -175,7 +175,7 @@ def _verify_guests(config: Config) -> None:
         raise _fail(config, "guests.max_bytes", f"expected at most {_LARGEST_GUEST >> 20}MiB")
     if not 1 <= config.guests.compile_time <= 3600:
         raise _fail(config, "guests.compile_time", 'expected "1s" to "1h"')
-    if config.guests.cache is not None and _is_within(config.guests.cache, config.guests.directory):
+    if config.guests.cache is not None and _is_within(config, config.guests.cache, config.guests.directory):
         raise _fail(config, "guests.cache", "what is in the guests' directory is never run as it stands")
     upstreams = {upstream.name for upstream in config.upstream}
     for name, guest in config.guest.items():
@@ -319,10 +319,15 @@ def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
             raise _fail(config, f"{where}.key", "at least one part is needed")
 
 
-def _is_within(path: str, directory: str) -> bool:
-    """Whether one path is the other or below it; relative ones are so to the same directory."""
-    inner, outer = os.path.abspath(path), os.path.abspath(directory)
-    return os.path.commonpath((inner, outer)) == outer
+def _is_within(config: Config, path: str, directory: str) -> bool:
+    """Whether one path is the other or below it, wherever links lead; relative ones are so to the file."""
+    base = os.path.dirname(config.file)
+    try:
+        inner, outer = (os.path.realpath(os.path.join(base, each)) for each in (path, directory))
+        return os.path.commonpath((inner, outer)) == outer
+    except OSError:
+        # There is no working directory, and what is relative to it is nowhere.
+        return False
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -46,9 +46,16 @@ def admin_token(config: Config, environment: Mapping[str, str], directory: Path 
     file = directory / _FILE
     if make:
         _make(file)
-    if not file.exists():
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if file.stat().st_uid != os.geteuid() or file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    except OSError as error:
+        if make:
+            # Which was said when it could not be made.
+            return None
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{file}: is not a file of this user alone (mode 0600)")
     return _checked(_read(file), str(file))
 

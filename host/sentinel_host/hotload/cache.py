@@ -34,7 +34,9 @@ _decoder = msgspec.msgpack.Decoder(CompiledGuest)
 
 def default_directory() -> Path | None:
     """``$XDG_CACHE_HOME/sentinel`` or ``~/.cache/sentinel``; ``None`` for a user without a home."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative one is invalid, and to be ignored (XDG Base Directory Specification).
+    if os.path.isabs(base):
         return Path(base) / "sentinel"
     with contextlib.suppress(RuntimeError):
         return Path.home() / ".cache" / "sentinel"

@@ -55,7 +55,7 @@ class Held:
     def __init__(self, directory: Path | None, folder: Path, restore: Restore) -> None:
         self._directory = directory
         # As it is written: a release that is put into place by changing a link is the same folder.
-        self._folder = os.path.abspath(folder)
+        self._folder = os.path.abspath(folder) if directory is not None else ""
         self._restore = restore
 
     async def keep(self, taken_back: Offer, serving: Offer, reason: str) -> None:

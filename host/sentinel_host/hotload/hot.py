@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,7 +58,8 @@ class Hot:
     def __init__(self, config: Config, target: Target | None = None) -> None:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
-        self._is_file = file.exists()
+        # Where it may not be looked for, there is none either, which Path.exists says by an exception.
+        self._is_file = os.path.exists(file)
         # A configuration that has no guests yet may be given some.
         self._cache = Cache.open(cache_directory(config)) if self._is_file else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
