@@ -156,6 +156,26 @@ def test_a_name_that_is_gone_is_used_for_a_while_and_no_longer(run):
     run(main)
 
 
+def test_a_name_can_be_learned_before_it_is_needed(run):
+    """A worker that had not used an upstream had no address of it when the name service failed; others had."""
+
+    async def main():
+        service = Service(["192.0.2.1"])
+        addresses = service.addresses()
+        addresses.learn()
+        await addresses.find()
+        assert service.asked == 1
+        service.answer = None
+        addresses.learn()
+        service.now += 10
+        assert await addresses.find() == ["192.0.2.1"]
+        assert service.asked == 2
+        addresses.close()
+        service.addresses("192.0.2.1").learn()
+
+    run(main)
+
+
 def test_doubt_asks_at_once(run):
     async def main():
         service = Service(["192.0.2.1"])

@@ -34,6 +34,11 @@ class Upstream:
         """The next target's pool, round robin."""
         return next(self._turn)
 
+    def learn(self) -> None:
+        """Look up the targets' names that have not been."""
+        for pool in self.pools:
+            pool.learn()
+
     async def close(self) -> None:
         """Close every connection."""
         for pool in self.pools:

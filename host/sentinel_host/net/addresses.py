@@ -79,20 +79,22 @@ class Addresses:
             return list(self._known)
         now = self._clock()
         if now >= self._expires:
-            if self._lookup is None:
-                self._began = now
-                self._lookup = asyncio.get_running_loop().create_task(self._look_up())
-                self._lookup.add_done_callback(self._looked_up)
+            lookup = self._begin()
             if not self._known:
-                await asyncio.shield(self._lookup)
+                await asyncio.shield(lookup)
             elif (left := self._began + PATIENCE - now) > 0:
-                await asyncio.wait([self._lookup], timeout=left)
+                await asyncio.wait([lookup], timeout=left)
             if not self._known and self._error is not None:
                 # A new one: several may wait, and each adds to what it has raised.
                 raise UnresolvedName(str(self._error), negative=self._error.negative)
         first = [self._used] if self._used in self._known else []
         others = [address for address in self._known if address != self._used and address not in self._failed]
         return [*first, *others, *self._failed]
+
+    def learn(self) -> None:
+        """Look up what is not known yet, for those who come while the name service fails."""
+        if not self._known:
+            self._begin()
 
     def worked(self, address: str) -> None:
         """A connection was made there."""
@@ -115,6 +117,14 @@ class Addresses:
         """End the look-up."""
         if self._lookup is not None:
             self._lookup.cancel()
+
+    def _begin(self) -> asyncio.Task[None]:
+        """The look-up that is under way."""
+        if self._lookup is None:
+            self._began = self._clock()
+            self._lookup = asyncio.get_running_loop().create_task(self._look_up())
+            self._lookup.add_done_callback(self._looked_up)
+        return self._lookup
 
     async def _look_up(self) -> None:
         try:

@@ -123,6 +123,10 @@ class UpstreamPool:
             self.failures += 1
             raise
 
+    def learn(self) -> None:
+        """Look the target's name up now, if it has not been: the name service may fail when it is needed."""
+        self._addresses.learn()
+
     async def close(self) -> None:
         """Close every connection; requests under way and waiting fail with UpstreamError. For good."""
         self._closed = True
