@@ -90,12 +90,30 @@ def test_no_spelling_of_a_path_leads_around_the_guest(gateway: GatewayProcess, o
     assert origin.requests == []
 
 
-@pytest.mark.parametrize(
-    "host", ["inner.example", "INNER.example", "inner.example:80", "inner.example.", "Inner.Example.:8080"]
-)
+HOSTS = ["inner.example", "INNER.example", "inner.example:80", "inner.example.", "Inner.Example.:8080"]
+HOSTS += [
+    "inner.example:",
+    "inner.example.:",
+    "%69nner.example",
+    "inner%2Eexample",
+    "inner.example,a",
+    "a,inner.example",
+]
+HOSTS += [
+    "inner.example;a",
+    "u@inner.example",
+    "inner.example::",
+    "inner.example:80:",
+    "inner.example#",
+    "inner.example/",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_no_spelling_of_a_host_leads_around_the_guest(gateway: GatewayProcess, origin: Upstream, host: str) -> None:
-    reply = exchange(gateway.public, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-    assert int(reply[9:12]) == 401
+    for target in ("/", f"http://{host}/"):
+        request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        assert int(exchange(gateway.public, request.encode())[9:12]) in (400, 401)
     assert origin.requests == []
 
 
