@@ -66,11 +66,21 @@ def test_local_limits_learn_of_each_other(pair: list[GatewayProcess], server: Se
     assert allowed < 20
 
 
+@pytest.mark.parametrize("away", ["stopped", "demoted"])
 @pytest.mark.parametrize("pair", ["local", "strict"], indirect=True)
-def test_without_the_store_each_machine_goes_on_by_itself(pair: list[GatewayProcess], server: Server) -> None:
-    server.stop()
+def test_without_the_store_each_machine_goes_on_by_itself(
+    pair: list[GatewayProcess], server: Server, away: str
+) -> None:
+    """ABUSE row 56: whether it is gone, or answers READONLY."""
+    if away == "stopped":
+        server.stop()
+    else:
+        server.ask("REPLICAOF", "127.0.0.1", "1")
     assert [fetch(pair[0].public).status for _ in range(25)] == [200] * 20 + [429] * 5
     pair[0].wait_for_log("the limit store is away")
-    server.start()
+    if away == "stopped":
+        server.start()
+    else:
+        server.ask("REPLICAOF", "NO", "ONE")
     while "the limit store answers" not in "".join(pair[0].log):
         assert fetch(pair[0].public).status in (200, 429)
