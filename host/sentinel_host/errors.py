@@ -63,7 +63,8 @@ class GuestUnavailable(GuestError):
 
 
 class GuestBusy(GuestUnavailable):
-    """Every instance that the guest may have is in use, and the wait for one ran out or the queue is full."""
+    """Every instance that the guest may have is in use, and the wait for one ran out or the queue is full; or there is
+    no memory for another."""
 
     def __init__(self, guest: str, reason: str, hook: str = "start") -> None:
         super().__init__(guest, hook, reason, 1)

@@ -200,10 +200,13 @@ class Builder:
         key = (*version, config)
         unit = self._units.get(key)
         if unit is None:
-            guest = self._known(version) or self._load(offer, settings, draft)
-            made = await guest.start_middleware(
-                config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
-            )
+            try:
+                guest = self._known(version) or self._load(offer, settings, draft)
+                made = await guest.start_middleware(
+                    config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
+                )
+            except MemoryError:
+                raise GuestLoadError(f"{offer.path}: the gateway has no memory for it") from None
             unit = _Unit(made, guest, version)
         self._hold(key, unit, draft)
         assert isinstance(unit.part, GuestMiddleware)

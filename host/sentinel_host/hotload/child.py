@@ -26,7 +26,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.sandbox import CompiledGuest, compile_guest
+from sentinel_host.sandbox import AddressSpace, CompiledGuest, compile_guest
 
 # Bytes of address space. Compiling takes some hundred times the file, and Python with the engine 400 MiB of addresses,
 # of which it touches a tenth.
@@ -44,9 +44,13 @@ ENDED: Final = b"\xffended"
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A file's bytes, which messages call ``path``; it may take so many seconds of running time."""
+    """A file's bytes, which messages call ``path``; it may take so many seconds of running time.
+
+    ``addresses`` are those of the process that is to run it: what the child itself has is limited.
+    """
 
     path: str
+    addresses: AddressSpace
     cpu_seconds: int
     data: bytes
 
@@ -121,7 +125,7 @@ def _compile(job: Job) -> Done:
     _limit(job.cpu_seconds)
     threading.Thread(target=_make_polite, args=(time.process_time() + _POLITE_AFTER,), daemon=True).start()
     try:
-        return Done(compile_guest(job.data, job.path), "")
+        return Done(compile_guest(job.data, job.path, job.addresses), "")
     except GuestLoadError as error:
         return Done(None, str(error))
     except MemoryError:

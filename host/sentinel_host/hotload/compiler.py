@@ -22,7 +22,7 @@ import msgspec
 
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.child import ENDED, NUMBER, Done, Job
-from sentinel_host.sandbox import CompiledGuest
+from sentinel_host.sandbox import CompiledGuest, address_space
 from sentinel_host.sandbox.text import one_line
 
 # Of a machine that has other things to do.
@@ -91,7 +91,7 @@ class Compiler:
 
     def _run(self, job: socket.socket, data: bytes, path: str) -> CompiledGuest:
         """In a thread, which waits and does nothing else."""
-        message = msgspec.msgpack.encode(Job(path, self._cpu_seconds, data))
+        message = msgspec.msgpack.encode(Job(path, address_space(), self._cpu_seconds, data))
         with job:
             output = _exchange(job, message, self._wall_seconds)
         if output is None:

@@ -86,7 +86,7 @@ class Folder:
                 before = os.fstat(descriptor)
                 self._check(where, before)
                 with open(descriptor, "rb", closefd=False) as file:
-                    data = file.read(self._max_bytes + 1)
+                    data = file.read(before.st_size + 1)
                 after = os.fstat(descriptor)
         except FileNotFoundError:
             raise GuestLoadError(f"{where}: no such file") from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import errno
+import os
 import re
+import resource
 from typing import NamedTuple
 
 from wasmtime import Frame, Trap, WasmtimeError, _bindings
@@ -52,6 +55,8 @@ REASONS = {
 }
 _WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " in cabi_post"}
 _NUMBER = re.compile(r"^\d+: ")
+_NO_ADDRESSES = re.compile(rf"\(os error {errno.ENOMEM}\)\s*$")
+_RESERVING = re.compile(r"reserve 0x([0-9a-f]+) bytes")
 
 
 class WasmFrame(NamedTuple):
@@ -111,6 +116,8 @@ def failed_by_trap(failure: Failure, phase: Phase, trap: int, timed_out: bool) -
 def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool) -> CallFailed:
     """The same for an error: what a host function refused, or the deadline, is one to the engine and not a trap."""
     owned = WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(_bindings.wasmtime_error_t)))
+    if starved := without_addresses(str(owned)):
+        return CallFailed(Failure.NO_MEMORY, starved, phase=phase)
     found = FrameList(owned)
     _bindings.wasmtime_error_wasm_trace(owned.ptr(), ctypes.byref(found.vec))
     frames = tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
@@ -123,6 +130,18 @@ def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool)
 def _frame(frame: Frame) -> WasmFrame:
     name = f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
     return WasmFrame(name, frame.module_offset)
+
+
+def without_addresses(text: str) -> str | None:
+    """What an engine's message means that ends with ENOMEM: what was asked for, and what is in the way."""
+    if not _NO_ADDRESSES.search(text):
+        return None
+    wanted = _RESERVING.search(text)
+    what = f"{int(wanted[1], 16) >> 20} MiB of addresses" if wanted is not None else "memory"
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        return f"the gateway cannot reserve {what}: its address space is limited to {limit >> 10} KiB (ulimit -v)"
+    return f"the gateway cannot reserve {what}: {os.strerror(errno.ENOMEM)}, and not for its own limit (ulimit -v)"
 
 
 def last_line(text: str) -> str:

@@ -10,10 +10,11 @@ from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
 from sentinel_host.sandbox.logs import GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
-from sentinel_host.sandbox.settings import fingerprint
+from sentinel_host.sandbox.settings import AddressSpace, address_space, fingerprint
 from sentinel_host.sandbox.trial import Terms, Trial
 
 __all__ = [
+    "AddressSpace",
     "CompiledGuest",
     "Grants",
     "GuestEngine",
@@ -27,6 +28,7 @@ __all__ = [
     "Sink",
     "Terms",
     "Trial",
+    "address_space",
     "compile_guest",
     "fingerprint",
     "load_artefact",

@@ -19,7 +19,7 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError
 from sentinel_host.messages import HeldRequest, RequestBodyAction, ResponseBodyAction
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
-from sentinel_host.sandbox.instance import SLOTS
+from sentinel_host.sandbox.instance import SLOTS, overdue_error
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.runqueue import WallClockBound
 
@@ -86,9 +86,7 @@ class BodyCalls(Generic[T]):
 
     def broke(self, reason: str) -> GuestError:
         """The error for an answer that comes too late or is not what the mode allows, counted."""
-        self._pool.stats.protocol_errors += 1
-        self._guest.note_failure(self._client)
-        return GuestProtocolError(self._guest.name, self._entry.name, reason)
+        return self._noted(GuestProtocolError(self._guest.name, self._entry.name, reason))
 
     def _call(self, instance: NativeGuest, chunk: bytes, last: bool) -> Any:
         return instance.call(self._entry.slot, chunk, self._context, last, self._request_id)
@@ -101,8 +99,8 @@ class BodyCalls(Generic[T]):
             instance = await self._pool.acquire()
         except GuestBusy as busy:
             raise GuestBusy(self._guest.name, busy.reason, self._entry.name) from None
-        except GuestError:
-            self._guest.note_failure(self._client)
+        except GuestError as error:
+            self._noted(error)
             raise
         try:
             answer = self._call(instance, chunk, last)
@@ -122,8 +120,7 @@ class BodyCalls(Generic[T]):
             raise self._failed(instance, failed) from None
         except WallClockBound:
             pool.discard(instance)
-            self._guest.note_failure(self._client)
-            raise pool.overdue(self._entry.name, deadline) from None
+            raise self._noted(overdue_error(self._guest.name, self._entry.name, deadline)) from None
         except BaseException:
             pool.discard(instance)
             raise
@@ -145,8 +142,10 @@ class BodyCalls(Generic[T]):
 
     def _failed(self, instance: NativeGuest, failed: CallFailed) -> GuestError:
         self._pool.discard(instance)
-        self._guest.note_failure(self._client)
-        return self._pool.error(self._entry.name, failed)
+        return self._noted(self._pool.error(self._entry.name, failed))
+
+    def _noted(self, error: GuestError) -> GuestError:
+        return self._guest.noted(error, self._client)
 
 
 def _decode_request(guest: GuestMiddleware, answer: bytes) -> RequestBodyAction | None:

@@ -9,7 +9,7 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.native.failure import last_line
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact
 from sentinel_host.sandbox.lines import pack_lines
-from sentinel_host.sandbox.settings import engine_config
+from sentinel_host.sandbox.settings import AddressSpace, address_space, engine_config
 from sentinel_host.sandbox.text import one_line
 
 
@@ -30,13 +30,14 @@ class CompiledGuest(msgspec.Struct, frozen=True):
     lines: bytes = b""
 
 
-def compile_guest(data: bytes, path: str) -> CompiledGuest:
+def compile_guest(data: bytes, path: str, addresses: AddressSpace | None = None) -> CompiledGuest:
     """Unwrap and compile a file's bytes; ``path`` names them in errors. Takes as long as it takes.
 
+    ``addresses`` are those of the process that is to run the code, by default this one's.
     Raises `GuestLoadError`.
     """
     artefact = parse_artefact(data, path)
-    code = bytes(compile_module(Engine(engine_config()), artefact).serialize())
+    code = bytes(compile_module(Engine(engine_config(addresses or address_space())), artefact).serialize())
     return CompiledGuest(
         sha256=artefact.sha256,
         size=artefact.size,

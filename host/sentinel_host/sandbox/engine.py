@@ -11,7 +11,7 @@ from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.kv import SharedStore
 from sentinel_host.kv.store import DEFAULT_BYTES
-from sentinel_host.native.failure import last_line
+from sentinel_host.native.failure import last_line, without_addresses
 from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Series
@@ -22,7 +22,7 @@ from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.runqueue import RunQueue
-from sentinel_host.sandbox.settings import engine_config
+from sentinel_host.sandbox.settings import address_space, engine_config
 from sentinel_host.sandbox.stats import GuestStats
 from sentinel_host.sandbox.text import one_line
 
@@ -41,7 +41,7 @@ class GuestEngine:
         clock: Callable[[], float] = monotonic,
         queue: RunQueue | None = None,
     ) -> None:
-        self._engine = Engine(engine_config())
+        self._engine = Engine(engine_config(address_space()))
         self._ticker = Ticker(self._engine)
         # A function type belongs to the first engine that saw it.
         self._nullary = FuncType([], [])
@@ -143,6 +143,8 @@ class GuestEngine:
         try:
             module = Module.deserialize(self._engine, compiled.code)
         except WasmtimeError as error:
+            if starved := without_addresses(str(error)):
+                raise GuestLoadError(f"{path}: {starved}") from None
             reason = one_line(last_line(str(error)))
             raise GuestLoadError(f"{path}: was compiled for another engine: {reason}") from None
         return self._link(module, path, grants)

@@ -8,7 +8,7 @@ from time import perf_counter
 from wasmtime import InstancePre
 
 from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
-from sentinel_host.errors import GuestError, GuestProtocolError, GuestTimeout, GuestTrap
+from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestTimeout, GuestTrap
 from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.log import LogBuffer
@@ -79,8 +79,8 @@ class Blueprint:
 def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> NativeGuest:
     """Make an instance: run its start function, ``_initialize`` and ``configure``, waiting for as long as they take.
 
-    Raises `GuestError`: `GuestTrap`, `GuestTimeout`, or `GuestProtocolError`, also for a configuration that the guest
-    refuses.
+    Raises `GuestError`: `GuestTrap`, `GuestTimeout`, `GuestBusy` when there is no memory for it, or
+    `GuestProtocolError`, also for a configuration that the guest refuses.
     """
     deadline = blueprint.limits.start_deadline
     until = perf_counter() + deadline * WALL_FACTOR
@@ -120,6 +120,8 @@ def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: f
         return GuestTimeout(name, hook, f"{reason}, {deadline * 1000:g} ms of running time", frames)
     if failed.trapped:
         return GuestTrap(name, hook, reason, frames)
+    if failed.failure is Failure.NO_MEMORY:
+        return GuestBusy(name, reason, hook)
     if failed.failure is Failure.REFUSED:
         reason = f"refused its configuration: {reason}"
     return GuestProtocolError(name, hook, reason)

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK, Hook
 from sentinel_host.abi.decode import decode_request_action, decode_response_action
 from sentinel_host.abi.rules import AbiError
-from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
+from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined, GuestUnavailable
 from sentinel_host.messages import (
     SKIP,
     BodyMode,
@@ -24,7 +24,7 @@ from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox.bodies import REQUEST_BODY, RESPONSE_BODY, BodyCalls
 from sentinel_host.sandbox.breaker import Breaker
-from sentinel_host.sandbox.instance import SLOTS, Blueprint
+from sentinel_host.sandbox.instance import SLOTS, Blueprint, overdue_error
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.runqueue import RunQueue, WallClockBound
 
@@ -155,9 +155,12 @@ class GuestMiddleware:
         if edits.upstream is not None and edits.upstream not in self._upstreams:
             raise AbiError(f"chose the upstream {edits.upstream[:64]!r}, which is not granted to it")
 
-    def note_failure(self, client: str) -> None:
-        """Write down that a call failed; too many put the guest into quarantine."""
+    def noted(self, error: GuestError, client: str) -> GuestError:
+        """The same error, counted if the call failed by the guest's own doing; too many put it into quarantine."""
+        if isinstance(error, GuestUnavailable):
+            return error
         breaker, pool = self._breaker, self._pool
+        pool.stats.failed(error)
         if self._health.trial is not None:
             self._health.trial.failed(client)
         if breaker.failed(pool.plan.calls, client):
@@ -169,6 +172,7 @@ class GuestMiddleware:
             _log.error(
                 "guest %s is in quarantine for %d s: it fails for several clients", self.name, breaker.retry_after
             )
+        return error
 
     def _call(
         self, entry: _Entry[T], record: bytes, context: bytes, request_id: bytes, client: str
@@ -196,11 +200,18 @@ class GuestMiddleware:
         if self._breaker.is_open:
             return await self._probe(entry, record, context, request_id, client)
         try:
-            instance = await self._pool.acquire()
+            return await self._call_anew(entry, record, context, request_id, client)
         except GuestBusy as busy:
             raise GuestBusy(self.name, busy.reason, entry.name) from None
-        except GuestError:
-            self.note_failure(client)
+
+    async def _call_anew(
+        self, entry: _Entry[T], record: bytes, context: bytes, request_id: bytes, client: str
+    ) -> T | None:
+        """A call on whichever instance there will be for it."""
+        try:
+            instance = await self._pool.acquire()
+        except GuestError as error:
+            self.noted(error, client)
             raise
         return await self._run(entry, instance, record, context, request_id, client)
 
@@ -225,8 +236,7 @@ class GuestMiddleware:
             raise self._failed(instance, entry.name, failed, client) from None
         except WallClockBound:
             self._pool.discard(instance)
-            self.note_failure(client)
-            raise self._pool.overdue(entry.name, deadline) from None
+            raise self.noted(overdue_error(self.name, entry.name, deadline), client) from None
         except BaseException:
             self._pool.discard(instance)
             raise
@@ -240,8 +250,7 @@ class GuestMiddleware:
             stats.refused += 1
             raise GuestQuarantined(self.name, entry.name, breaker.retry_after)
         try:
-            instance = await self._pool.acquire()
-            action = await self._run(entry, instance, record, context, request_id, client)
+            action = await self._call_anew(entry, record, context, request_id, client)
         except GuestBusy as busy:
             breaker.probe_dropped()
             raise GuestBusy(self.name, busy.reason, entry.name) from None
@@ -260,16 +269,13 @@ class GuestMiddleware:
 
     def _failed(self, instance: NativeGuest, hook: str, failed: CallFailed, client: str) -> GuestError:
         self._pool.discard(instance)
-        self.note_failure(client)
-        return self._pool.error(hook, failed)
+        return self.noted(self._pool.error(hook, failed), client)
 
     def _decode(self, entry: _Entry[T], answer: bytes, client: str) -> T:
         try:
             return entry.decode(self, answer)
         except AbiError as error:
-            self._pool.stats.protocol_errors += 1
-            self.note_failure(client)
-            raise GuestProtocolError(self.name, entry.name, str(error)) from None
+            raise self.noted(GuestProtocolError(self.name, entry.name, str(error)), client) from None
 
     def _decode_request(self, answer: bytes) -> RequestAction | None:
         known = self._request_edits.get(answer)

@@ -15,8 +15,8 @@ from collections import deque
 from time import monotonic
 from typing import Final
 
-from sentinel_host.errors import GuestBusy, GuestError, GuestTimeout
-from sentinel_host.native.failure import CallFailed, Phase
+from sentinel_host.errors import GuestBusy, GuestError
+from sentinel_host.native.failure import CallFailed, Failure
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start, step_of
@@ -81,21 +81,26 @@ class Pool:
         self.release(instance)
 
     async def start(self) -> None:
-        """The same on the event loop, which goes on meanwhile."""
+        """The same on the event loop, which goes on meanwhile. No call waits for it: nothing is counted that fails."""
         self.size += 1
         self.release(await self._start())
 
     async def acquire(self) -> NativeGuest:
         """An instance for one call: an idle one, a new one, or the first that is given back.
 
-        Raises `GuestBusy` when too many calls wait or this one waited too long, and `GuestError` when starting fails.
+        Raises `GuestBusy` when too many calls wait, this one waited too long, or there is no memory for a new one, and
+        `GuestError` when starting fails.
         """
         if self.idle:
             return self.idle.pop()
         if self.size < self.maximum:
             self.size += 1
+        elif instance := await self._wait():
+            return instance
+        try:
             return await self._start()
-        return await self._wait() or await self._start()
+        except GuestBusy as starved:
+            raise self._busy(starved.reason) from None
 
     def release(self, instance: NativeGuest) -> None:
         """Give back an instance whose call has ended well."""
@@ -128,22 +133,10 @@ class Pool:
             self._trimming[1].cancel()
 
     def error(self, hook: str, failed: CallFailed) -> GuestError:
-        """The typed error for a failed call, counted."""
-        limits = self.limits
-        deadline = limits.deadline if failed.phase is Phase.SERVING else limits.start_deadline
-        error = guest_error(self._blueprint, hook, failed, deadline)
-        if failed.timed_out:
-            self.stats.deadlines += 1
-        elif failed.trapped:
-            self.stats.traps += 1
-        else:
-            self.stats.protocol_errors += 1
-        return error
-
-    def overdue(self, hook: str, deadline: float) -> GuestTimeout:
-        """The typed error for a call that was given up by the wall clock, counted."""
-        self.stats.deadlines += 1
-        return overdue_error(self._blueprint.name, hook, deadline)
+        """The typed error for a failed call of a hook; `GuestBusy` is counted already."""
+        if failed.failure is Failure.NO_MEMORY:
+            return self._busy(failed.reason, hook)
+        return guest_error(self._blueprint, hook, failed, self.limits.deadline)
 
     async def _start(self) -> NativeGuest:
         """An instance for a place that is taken already."""
@@ -153,11 +146,11 @@ class Pool:
                 await self._blueprint.engine.queue.finish(instance, self.limits.start_deadline)
         except CallFailed as failed:
             self.discard(instance)
-            raise self.error("start", failed) from None
+            raise guest_error(self._blueprint, "start", failed, self.limits.start_deadline) from None
         except WallClockBound:
             step = step_of(instance)
             self.discard(instance)
-            raise self.overdue(step, self.limits.start_deadline) from None
+            raise overdue_error(self._blueprint.name, step, self.limits.start_deadline) from None
         except BaseException:
             self.discard(instance)
             raise
@@ -189,14 +182,14 @@ class Pool:
             reason = f"all {self.maximum} instances were busy for {limits.wait * 1000:g} ms"
             future.set_exception(self._busy(reason))
 
-    def _busy(self, reason: str) -> GuestBusy:
+    def _busy(self, reason: str, hook: str = "start") -> GuestBusy:
         self.stats.busy += 1
         # A flood is refused by the thousand: one line tells of all of them, and the counts how many.
         now = monotonic()
         if now - self._said_at >= _SAY_AGAIN_AFTER:
             self._said_at = now
             _log.warning("guest %s: %s; %d refused so far", self._blueprint.name, reason, self.stats.busy)
-        return GuestBusy(self._blueprint.name, reason)
+        return GuestBusy(self._blueprint.name, reason, hook)
 
     def _trim_later(self) -> None:
         loop = asyncio.get_running_loop()

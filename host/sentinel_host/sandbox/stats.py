@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from time import time
+
 from sentinel_host.abi.contract import HTTP_ERRORS
+from sentinel_host.errors import GuestError, GuestTimeout, GuestTrap
 from sentinel_host.native.metrics import Metrics
 from sentinel_host.native.plan import Counters
 
@@ -13,12 +16,15 @@ class GuestStats:
     ``counters`` are kept in C during calls; the others change only when something goes wrong. ``waiting`` is how many
     calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine; ``metrics`` is what
     it counts by itself, once it was granted that; ``fetches`` its requests to HTTP services, answered, and by error.
+    ``error`` is what the last call failed of that did, at ``failed_at``, in seconds of the Unix epoch.
     """
 
     __slots__ = (
         "busy",
         "counters",
         "deadlines",
+        "error",
+        "failed_at",
         "fetches",
         "metrics",
         "protocol_errors",
@@ -34,6 +40,8 @@ class GuestStats:
         self.counters = Counters()
         self.fetches = [0] * (len(HTTP_ERRORS) + 1)
         self.metrics: Metrics | None = None
+        self.error = ""
+        self.failed_at = 0.0
         self.traps = 0
         self.deadlines = 0
         self.protocol_errors = 0
@@ -43,6 +51,17 @@ class GuestStats:
         self.busy = 0
         self.retired = 0
         self.waiting = 0
+
+    def failed(self, error: GuestError) -> None:
+        """A call failed of this."""
+        if isinstance(error, GuestTimeout):
+            self.deadlines += 1
+        elif isinstance(error, GuestTrap):
+            self.traps += 1
+        else:
+            self.protocol_errors += 1
+        self.error = f"{error.hook}: {error.reason}"
+        self.failed_at = time()
 
     def own_metrics(self) -> Metrics:
         """``metrics``, from now on."""
