@@ -17,6 +17,7 @@ from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
+from sentinel_host.http.tls import tls_server
 from sentinel_host.server.http2 import Http2Connections
 from sentinel_host.server.quic import QuicEndpoint, advertising
 from sentinel_host.server.sockets import take_no_more
@@ -125,12 +126,12 @@ async def _accept(
             http2 = Http2Connections(endpoint.name, served, state, connections)
             listener = Listener(endpoint.name, served, state, http2.hand_over)
             factory = _factory(listener, connections)
+            if endpoint.tls is not None:
+                factory = tls_server(loop, endpoint.tls, _HANDSHAKE_TIME, factory)
             server = await loop.create_server(
                 factory,
                 sock=endpoint.socket,
                 backlog=_BACKLOG,
-                ssl=endpoint.tls,
-                ssl_handshake_timeout=None if endpoint.tls is None else _HANDSHAKE_TIME,
             )
             servers.append(server)
         ready()
@@ -198,7 +199,7 @@ def _lifespan_config() -> Config:
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run ``main`` on uvloop. What single clients do to their TLS is not logged as an error of the loop."""
+    """Run ``main`` on uvloop. What single clients do to their connections is not logged as an error of the loop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_exception_handler(_on_loop_error)
         return runner.run(main)
@@ -206,7 +207,7 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
-    if isinstance(error, ssl.SSLError | ConnectionError | TimeoutError):
+    if isinstance(error, ConnectionError | TimeoutError):
         _log.debug("%s: %r", context.get("message"), error)
     else:
         loop.default_exception_handler(context)

@@ -83,4 +83,6 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"tls: {cert}, {key}: {error}") from error
     assert context is not None
+    # Of no use to HTTP, and a client's way to make us work (RFC 9113 section 9.2.1); TLS 1.3 has none.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     return context

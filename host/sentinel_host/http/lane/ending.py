@@ -65,7 +65,7 @@ class EndingSide(ReadingSide):
             else:
                 self._shut()
         elif self._closing:
-            if (self._reading == REQUEST_NEXT and not self._buffer) or (self._reading == TUNNEL_NEXT and self.tls):
+            if self._reading == REQUEST_NEXT and not self._buffer:
                 self._shut()
             else:
                 self._linger()

@@ -198,12 +198,11 @@ class ReadingSide(WritingSide):
         if self._reading == TUNNEL_NEXT:
             exchange.complete = True
             exchange.wake()
-            return not self.tls
+            return True
         if self._reading == BODY_NEXT:
             self._body_cut_off()
         self._watch_half_closed()
-        # TLS has no half-closed state that the event loops would keep.
-        return not self.tls
+        return True
 
     def _head_cut_off(self) -> None:
         self._refuse(ClientError("request head ended early"))

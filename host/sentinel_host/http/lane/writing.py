@@ -158,7 +158,7 @@ class WritingSide:
         self._flushed += gathered
         if len(out) == 1:
             self.transport.write(out[0])
-        elif gathered > COPY_BELOW and not self.tls:
+        elif gathered > COPY_BELOW:
             self.transport.writelines(out)
         else:
             self.transport.write(b"".join(out))

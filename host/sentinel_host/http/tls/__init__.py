@@ -37,10 +37,10 @@ def tls_server(
     loop: asyncio.AbstractEventLoop,
     context: ssl.SSLContext,
     handshake_time: float,
-    factory: Callable[[], asyncio.BaseProtocol],
-) -> Callable[[], asyncio.BaseProtocol]:
+    factory: Callable[[], asyncio.Protocol],
+) -> Callable[[], asyncio.Protocol]:
     """A factory for ``create_server``: ``factory``'s protocols over TLS, with so many seconds for a handshake."""
     return lambda: cast(
-        asyncio.BaseProtocol,
+        asyncio.Protocol,
         TlsConnection(loop, context, factory(), server_side=True, handshake_time=handshake_time),
     )
