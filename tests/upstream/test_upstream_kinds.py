@@ -18,7 +18,7 @@ HASTY = Timeouts(connect=0.3, response=0.3, idle=0.3, pool_wait=0.3)
 
 def test_a_target_without_a_connection(run):
     async def failing(target: str, **options) -> str:
-        pool = UpstreamPool(Target.parse(target), timeouts=HASTY, **options)
+        pool = UpstreamPool(Target.parse(target), **options)
         with pytest.raises(UpstreamError) as raised:
             await pool.send(get())
         await pool.close()
@@ -28,7 +28,7 @@ def test_a_target_without_a_connection(run):
         assert await failing("http://some.test", names=KnownNames({})) == "name"
         assert await failing("http://127.0.0.1:1") == "connect"
         with black_hole("127.0.0.1") as port:
-            assert await failing(f"http://127.0.0.1:{port}") == "timeout"
+            assert await failing(f"http://127.0.0.1:{port}", timeouts=HASTY) == "timeout"
         assert await failing("http://127.0.0.1:1", allows=lambda address: False) == "denied"
 
         async def script(peer):

@@ -134,7 +134,7 @@ def test_a_name_leads_to_the_new_server_at_once(server: Server, error: bytes | N
                     assert (old.accepted, new.accepted) == (was[0], was[1] + 8)
                     assert table.live() == 1
 
-                await with_store(f"redis://store.test:{old.port}", scenario, names, PATIENCE if error else 0.5)
+                await with_store(f"redis://store.test:{old.port}", scenario, names, PATIENCE if error else 1.5)
 
     on_both_loops(main)
 
