@@ -40,7 +40,7 @@ def gateway(
     """A gateway from the module's ``CONFIG`` and ``GUESTS``: it must serve the probe all the time and end as it was."""
     with running_upstream() as probed:
         config = (request.module.CONFIG + PROBE_ROUTE).replace("UPSTREAM", shared_upstream.url)
-        config = config.replace("PROBED", probed.url)
+        config = config.replace("PROBED", probed.url).replace("AUTHORITY", str(shared_upstream.ca))
         folder = tmp_path_factory.mktemp("gateway")
         with sentinel_run(write_config(folder, config, getattr(request.module, "GUESTS", None))) as running:
             before = running.descriptors()

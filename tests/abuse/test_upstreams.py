@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.certificates import self_signed
 from tests.support.clients import Wire, exchange, fetch
 from tests.support.clocks import LATE, PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
-from tests.support.upstreams import Received, Upstream, answering, black_hole
+from tests.support.upstreams import Received, Upstream, answering, black_hole, running_upstream
 
 CONFIG = """
 [server]
@@ -22,10 +24,12 @@ admin = "127.0.0.1:0"
 [[upstream]]
 name = "origin"
 targets = ["UPSTREAM"]
+ca = "AUTHORITY"
 
 [[upstream]]
 name = "impatient"
 targets = ["UPSTREAM"]
+ca = "AUTHORITY"
 response_timeout = "1s"
 idle_timeout = "1s"
 
@@ -45,6 +49,17 @@ upstream = "impatient"
 path = "/nobody"
 upstream = "nobody"
 """
+
+
+@pytest.fixture(scope="module", params=["plain", "TLS"])
+def shared_upstream(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """What an upstream does to us, it may do over TLS."""
+    certificate, key = self_signed(tmp_path_factory.mktemp("certificate"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with running_upstream(context if request.param == "TLS" else None, ca=certificate) as running:
+        yield running
+
 
 OK = b"HTTP/1.1 200 OK\r\n"
 NOT_HTTP = {

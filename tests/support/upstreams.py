@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Handler = Callable[["Received", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -45,6 +46,7 @@ class Upstream:
         self.handler: Handler = answer_hello
         self.read_bodies = True
         self.scheme = "http"
+        self.ca: Path | None = None
 
     def reset(self) -> None:
         """Forget what came in, and say hello again."""
@@ -111,9 +113,10 @@ def answering(raw: bytes, *, then_close: bool = False) -> Handler:
 
 
 @contextlib.contextmanager
-def running_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
-    """An upstream that listens; its handler may be replaced at any time."""
+def running_upstream(tls: ssl.SSLContext | None = None, *, ca: Path | None = None) -> Iterator[Upstream]:
+    """An upstream that listens; its handler may be replaced at any time. ``ca`` is who vouches for its certificate."""
     upstream = Upstream()
+    upstream.ca = ca
     upstream.scheme = "https" if tls else "http"
     loop = asyncio.new_event_loop()
     ready = threading.Event()
