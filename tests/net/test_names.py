@@ -181,15 +181,14 @@ def test_sockets_and_threads_do_not_grow_in_number(run, server):
     run(main)
 
 
-LIMITED = """
+LIMIT = """
 import asyncio, os, resource, sys, threading
 import uvloop
+from sentinel_host.errors import SentinelError
 from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest
 from sentinel_host.net import Names
 
-async def main():
-    names = Names()
-    names.open()
+def limit():
     if os.getuid() == 0:
         os.setuid(65534)  # nothing limits root
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
@@ -199,6 +198,12 @@ async def main():
         pass
     else:
         sys.exit("no limit")
+"""
+LATER = """
+async def main():
+    names = Names()
+    names.open()
+    limit()
     pool = UpstreamPool(Target.parse(sys.argv[1]), names=names)
     response = await pool.send(UpstreamRequest(b"GET", b"/", [], b"a"))
     print(response.status, (await response.read()).decode())
@@ -206,17 +211,32 @@ async def main():
 
 uvloop.run(main())
 """
+BEFORE = """
+async def main():
+    limit()
+    try:
+        Names().open()
+    except SentinelError as error:
+        print(error)
+
+uvloop.run(main())
+"""
 
 
-def test_no_thread_is_needed_once_the_gateway_has_started():
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [(LATER, "200 hello\n"), (BEFORE, "names cannot be looked up: can't start new thread\n")],
+    ids=["later", "before"],
+)
+def test_no_thread_is_needed_once_the_gateway_has_started(script, printed):
     """libuv starts its threads with the first look-up, and aborts the process when it is not given any."""
     with running_upstream() as upstream:
         ended = subprocess.run(
-            [sys.executable, "-c", LIMITED, f"http://localhost:{upstream.port}"],
+            [sys.executable, "-c", LIMIT + script, f"http://localhost:{upstream.port}"],
             capture_output=True,
             text=True,
             timeout=PATIENCE,
         )
     if ended.stderr == "no limit\n":
         pytest.skip("this system does not limit the number of threads")
-    assert (ended.returncode, ended.stdout) == (0, "200 hello\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
