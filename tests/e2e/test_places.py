@@ -206,3 +206,29 @@ def test_where_the_cache_is_depends_on_the_configuration_alone(
             parse_config(text, file)
     else:
         parse_config(text, file)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_limit_of_processes_is_one_clear_line(file: Path, workers: int, processes: int, tmp_path: Path) -> None:
+    """The system refuses a thread or a process: nothing is served, and no traceback tells of our code."""
+    file.write_text(CONFIG.replace("[server]", f"[server]\nworkers = {workers}"))
+    tmp_path.chmod(0o777)
+    # Nobody else runs as this user, who may read the code wherever it is.
+    user, capability = "54321", "-all,+dac_read_search"
+    as_user = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps", capability]
+    limited = [*as_user, "--ambient-caps", capability, "prlimit", f"--nproc={processes}"]
+    if subprocess.run([*limited, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not become another")
+    done = subprocess.run(
+        [*limited, sys.executable, "-m", "sentinel_host", "run", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sentinel: ")
+    assert "can't start new thread" in line or "Resource temporarily unavailable" in line

@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from sentinel_host.cli.check import check
 from sentinel_host.cli.descriptors import reserve
@@ -14,6 +15,8 @@ from sentinel_host.cli.remote import act, guests
 from sentinel_host.cli.run import run, worker
 from sentinel_host.cli.sign import keygen, sign
 from sentinel_host.errors import SentinelError
+
+_NO_THREAD: Final = "can't start new thread"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # What the system refuses before anything serves: a process, a descriptor, memory.
+        print(f"sentinel: {error}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        # threading has no error of its own for what the system refuses.
+        if str(error) != _NO_THREAD:
+            raise
         print(f"sentinel: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

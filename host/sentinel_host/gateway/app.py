@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from quart import Quart
 
 from sentinel_host.config import Config, load_config
+from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
@@ -149,6 +150,11 @@ class Gateway(Quart):
             await self._supply.close()
             self._log_pump.stop()
             raise
+
+    def log_exception(self, exception_info: Any) -> None:
+        """Part of Quart. Who began a start that fails says why, in one line, if the reason names the culprit."""
+        if not isinstance(exception_info[1], SentinelError):
+            super().log_exception(exception_info)
 
     async def _stop(self) -> None:
         await self._supply.close()
