@@ -250,6 +250,10 @@ class Upstream:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
+    def takes_little(self) -> None:
+        """Have the kernel hold only some 64 KiB that the script has not read, of connections that come from now on."""
+        self._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         self._tasks.append(asyncio.get_running_loop().create_task(self._serve(self.accepted, reader, writer)))

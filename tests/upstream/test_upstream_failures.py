@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
-from sentinel_host.http.upstream import Timeouts
+from sentinel_host.http import acks
+from sentinel_host.http.upstream import Timeouts, UpstreamPool
 from tests.support.loops import MINUTES, leap, run_leaping
-from tests.upstream.support import OK, Source, Upstream, eventually, get
+from tests.upstream.support import MIB, OK, Source, Upstream, eventually, get
 
 
 @pytest.mark.parametrize("upload", [False, True], ids=["GET", "after an upload"])
@@ -37,6 +38,48 @@ def test_a_silent_upstream_is_504_in_time(upload, said):
             await pool.close()
 
     asked: asyncio.Event
+    run_leaping(main())
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["in memory", "streamed"])
+def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
+    """What our kernel still had of the body did not count, nor that the upstream went on to read it: 504 it was."""
+    size = 2 * len(MIB)
+
+    async def script(peer):
+        await peer.head()
+        received = 0
+        for _ in range(8):
+            await go_on.acquire()
+            received += len(await peer.exactly(100_000))
+        await peer.exactly(size - received)
+        await peer.send(OK)
+
+    def unsent():
+        return sum(acks.unsent(connection._transport) for connection in pool._connections)
+
+    async def main():
+        nonlocal go_on, pool
+        go_on = asyncio.Semaphore(0)
+        async with Upstream(script) as upstream:
+            upstream.takes_little()
+            pool = upstream.pool(timeouts=Timeouts(response=MINUTES))
+            body = Source(MIB, MIB) if streamed else MIB * 2
+            sending = asyncio.create_task(pool.send(get(method=b"POST", body=body)))
+            await eventually(lambda: upstream.accepted and unsent())
+            for _ in range(8):
+                await leap(0.4 * MINUTES)
+                before = unsent()
+                go_on.release()
+                await eventually(lambda before=before: unsent() < before)
+                await leap(0.4 * MINUTES)
+                assert not sending.done()
+            response = await sending
+            assert (response.status, await response.read()) == (200, b"ok")
+            await pool.close()
+
+    go_on: asyncio.Semaphore
+    pool: UpstreamPool
     run_leaping(main())
 
 

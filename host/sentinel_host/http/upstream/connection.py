@@ -19,6 +19,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
+from sentinel_host.http import acks
 from sentinel_host.http.tls.connection import TlsConnection
 from sentinel_host.http.upstream._quiet import is_quiet
 from sentinel_host.http.upstream.chunked import MalformedBody
@@ -38,6 +39,9 @@ _JOIN_LIMIT: Final = 16384
 """A body up to this size is copied behind its head, so that one packet and one system call carry both."""
 
 _SALVAGE_LIMIT: Final = 65536
+
+_LOOKS: Final = 8
+"""A time-out's eighth passes in silence before the kernel is asked whether the upstream takes a body: it takes 5 µs."""
 
 
 class Connection(ReadingSide):
@@ -152,15 +156,27 @@ class Connection(ReadingSide):
         if limit is None or state in (CLOSED, TUNNEL):
             return
         upload = self._upload
-        # A slow upstream may take minutes for one large piece: that is progress, though no event tells of it.
-        unsent = self._transport.get_write_buffer_size()
-        taken = unsent < self._unsent
-        self._unsent = unsent
-        if taken or self._read_paused or (upload is not None and not upload.done and upload.waiting_for_source):
+        silent = now - self._since
+        waits = self._read_paused or (upload is not None and not upload.done and upload.waiting_for_source)
+        if waits or (silent >= limit / _LOOKS and self._still_takes()):
             self._since = now
-        elif now - self._since >= limit:
+        elif silent >= limit:
             what = "no response" if state == HEAD else "the response fell silent"
             self.fail(UpstreamTimeout(f"upstream {self._pool.target}: {what} within {limit:g} s"))
+
+    def _still_takes(self) -> bool:
+        """Whether the upstream has taken something of the request's body since this was last asked.
+
+        A slow one may take minutes for what is on its way in the transport's and the kernel's buffers: that is
+        progress, though no event tells of it.
+        """
+        response = self._response
+        if self._upload is None:
+            body = b"" if response is None else response.request.body
+            if not isinstance(body, bytes) or len(body) <= _JOIN_LIMIT:
+                return False
+        before, self._unsent = self._unsent, acks.unsent(self._transport)
+        return self._unsent < before
 
     # asyncio.Protocol
 
