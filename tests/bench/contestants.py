@@ -45,7 +45,7 @@ http {{
 _UPSTREAM = """\
   default_type text/plain;
   server {{
-    listen 127.0.0.1:{port} backlog=2048;
+    listen 127.0.0.1:{port}{tls} backlog=2048;
     keepalive_requests 100000000;
 {locations}
   }}
@@ -57,7 +57,7 @@ _PROXY = """\
     listen 127.0.0.1:{port}{protocol} backlog=2048;
     location / {{
       {location}
-      proxy_pass http://origin;
+      proxy_pass {scheme}://origin;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -76,7 +76,8 @@ config = {{ keys = {{ "demo-key" = "demo" }} }}
 
 [[upstream]]
 name = "origin"
-targets = ["http://127.0.0.1:{upstream}"]
+targets = ["{scheme}://127.0.0.1:{upstream}"]
+{ca}
 
 [[route]]
 name = "main"
@@ -150,10 +151,19 @@ def _header(name: str, value: str) -> str:
 
 
 @contextlib.contextmanager
-def upstream(folder: Path, core: int, locations: str = 'location / { return 200 "hello"; }') -> Iterator[Server]:
-    """The nginx behind every proxy."""
-    port = free_port()
-    with _nginx("upstream", _UPSTREAM.format(port=port, locations=locations), port, folder, core) as running:
+def upstream(
+    folder: Path,
+    core: int,
+    locations: str = 'location / { return 200 "hello"; }',
+    *,
+    certificate: tuple[Path, Path] | None = None,
+) -> Iterator[Server]:
+    """The nginx behind every proxy; with a certificate and its key it speaks TLS."""
+    port, name, tls = free_port(), "upstream", ""
+    if certificate is not None:
+        name, tls = "upstream_tls", " ssl"
+        locations = f"ssl_certificate {certificate[0]}; ssl_certificate_key {certificate[1]}; {locations}"
+    with _nginx(name, _UPSTREAM.format(port=port, locations=locations, tls=tls), port, folder, core) as running:
         yield running
 
 
@@ -167,13 +177,16 @@ def nginx_proxy(
     name: str = "nginx",
     outside: str = "",
     http2: bool = False,
+    scheme: str = "http",
 ) -> Iterator[Server]:
     """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add directives.
 
-    With ``http2`` its clients speak that, by prior knowledge.
+    With ``http2`` its clients speak that, by prior knowledge. ``scheme`` is what it speaks with the port ``behind``.
     """
     port, protocol = free_port(), " http2" if http2 else ""
-    http = _PROXY.format(port=port, upstream=behind, location=location, outside=outside, protocol=protocol)
+    http = _PROXY.format(
+        port=port, upstream=behind, location=location, outside=outside, protocol=protocol, scheme=scheme
+    )
     with _nginx(name, http, port, folder, core) as running:
         yield running
 
@@ -191,11 +204,18 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
 
 @contextlib.contextmanager
 def sentinel(
-    name: str, folder: Path, core: int, behind: int, chain: Sequence[str] = (), *, limit: str = ""
+    name: str,
+    folder: Path,
+    core: int,
+    behind: int,
+    chain: Sequence[str] = (),
+    *,
+    limit: str = "",
+    ca: Path | None = None,
 ) -> Iterator[Server]:
     """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
 
-    ``limit`` is the route's, in TOML.
+    ``limit`` is the route's, in TOML. With ``ca`` it speaks TLS with the port ``behind``, whose certificate is of that.
     """
     home = folder / name
     (home / "guests").mkdir(parents=True)
@@ -211,6 +231,8 @@ def sentinel(
             port=port,
             admin=free_port(),
             upstream=behind,
+            scheme="https" if ca else "http",
+            ca=f'ca = "{ca}"' if ca else "",
             chain=", ".join(chain),
             limit=f"limit = {limit}" if limit else "",
         )

@@ -1,4 +1,4 @@
-"""Large bodies: 1 GiB each way through the gateway and through nginx, and an upload to a slow reader.
+"""Large bodies: 1 GiB each way through the gateway and through nginx, one from TLS, and an upload to a slow reader.
 
 ``python -m tests.bench.stream [--json FILE] [--quick]``. curl is the client. Downloads come from an nginx that sends
 a file of zeros, uploads go to a sink that counts them. The gateway and nginx run at once and take turns; rates are
@@ -6,7 +6,8 @@ medians of the rounds, the ratios are taken within a round, and memory is the hi
 tree held at most during a transfer, above what it held before.
 
 nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with buffers of 64 KiB,
-which made it faster than its defaults do.
+which made it faster than its defaults do. The download from TLS comes from an nginx with `listen … ssl`, of which the
+other nginx is a proxy with `proxy_pass https`, which does not verify its certificate.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from pathlib import Path
 from tests.bench import contestants
 from tests.bench.processes import BenchError, PeakMemory, Server, cores, free_port, server, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
+from tests.support.certificates import self_signed
 
 SLOW_RATE = 1_000_000
-DIRECTIONS = ("up", "down")
+DIRECTIONS = ("up", "down", "tls")
+AT_LEAST = {"up": 0.5, "down": 0.5, "tls": 0.7}
+"""Our rate over nginx's."""
 _LOCATION = """\
       proxy_request_buffering off;
       client_body_buffer_size 64k;
@@ -87,7 +91,10 @@ def main() -> int:
         file = folder / "zeros"
         with file.open("wb") as zeros:
             zeros.truncate(mib << 20)
-        source = enter(contestants.upstream(folder, loading, f"root {folder}; sendfile on; location / {{ }}")).port
+        locations = f"root {folder}; sendfile on; location / {{ }}"
+        certificate = self_signed(folder)
+        source = enter(contestants.upstream(folder, loading, locations)).port
+        secure = enter(contestants.upstream(folder, loading, locations, certificate=certificate)).port
         drain = enter(sink(folder, loading)).port
         slow = enter(sink(folder, loading, str(SLOW_RATE))).port
         servers = {
@@ -95,6 +102,10 @@ def main() -> int:
             "nginx_up": enter(contestants.nginx_proxy(folder, tested, drain, _LOCATION, name="nginx_up")),
             "sentinel_down": enter(contestants.sentinel("sentinel_down", folder, tested, source)),
             "nginx_down": enter(contestants.nginx_proxy(folder, tested, source, _LOCATION, name="nginx_down")),
+            "sentinel_tls": enter(contestants.sentinel("sentinel_tls", folder, tested, secure, ca=certificate[0])),
+            "nginx_tls": enter(
+                contestants.nginx_proxy(folder, tested, secure, _LOCATION, name="nginx_tls", scheme="https")
+            ),
         }
         for _ in range(rounds):
             for who, target in servers.items():
@@ -116,9 +127,9 @@ def main() -> int:
             for ours, theirs in zip(rates[f"sentinel_{direction}"], rates[f"nginx_{direction}"], strict=True)
         )
         growth = max(growths[f"sentinel_{direction}"])
-        report.add(f"stream.ratio.{direction}", ratio)
+        report.add("stream.tls_upstream_ratio" if direction == "tls" else f"stream.ratio.{direction}", ratio)
         report.add(f"stream.rss_growth_mib.{direction}", growth)
-        report.bar(f"{direction}, rate over nginx's", ratio, at_least=0.5)
+        report.bar(f"{direction}, rate over nginx's", ratio, at_least=AT_LEAST[direction])
         report.bar(f"{direction}, memory growth in MiB", growth, at_most=16)
     report.add("stream.rss_growth_mib.slow_upload", slow_growth)
     report.bar(f"upload to a reader of 1 MB/s for {seconds:g} s, memory growth in MiB", slow_growth, at_most=10)
