@@ -27,7 +27,7 @@ upstream = "probed"
 """
 # What a process that has just started may still take for itself: caches of names, pools, the first use of a module.
 _SETTLING = 4 << 20
-# Seconds after which a probe that was held up itself takes a new connection: some gateways close idle ones after one.
+# Seconds after which a connection that a probe left idle may be closed: some gateways do that after one.
 _HELD_UP = 0.5
 # Kept connections to upstreams.
 _KEPT = 16
@@ -64,9 +64,8 @@ def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
         connection = http.client.HTTPConnection(*gateway.public, timeout=PATIENCE)
         asked = 0.0
         while not stop.wait(0.01):
-            if time.monotonic() - asked > _HELD_UP:
-                connection.close()
-            asked = time.monotonic()
+            asked_before, asked = asked, time.monotonic()
+            reused = connection.sock is not None
             try:
                 connection.request("GET", "/probe")
                 response = connection.getresponse()
@@ -75,7 +74,10 @@ def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
                     failures.append(f"{response.status} {body!r}")
                 served += 1
             except (OSError, http.client.HTTPException) as error:
-                failures.append(repr(error))
+                # Held up for so long, it asked on a connection that was not kept for it any more.
+                held_up = reused and isinstance(error, ConnectionError) and time.monotonic() - asked_before > _HELD_UP
+                if not held_up:
+                    failures.append(repr(error))
                 connection.close()
         connection.close()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.clocks import LATE, PATIENCE
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received, Upstream
 
@@ -37,35 +37,31 @@ CONNECTIONS = 200
 READERS = 50
 # For each reader: the lane's and the upstream connection's buffer, and a read of the event loop's of 256 KiB.
 IN_FLIGHT = READERS * (640 << 10)
-# Deadlines are looked at every tenth of the shortest; a refused connection lingers for two seconds at most.
-LATEST = 1.1 + 2.0 + LATE
 
 
 def test_heads_that_come_slowly(gateway: GatewayProcess, origin: Upstream) -> None:
-    closed = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n", b"x")
-    assert all(0.9 <= seconds <= LATEST for seconds, _ in closed)
-    assert all(answer.startswith(b"HTTP/1.1 408 ") for _, answer in closed)
+    before = gateway.metric('sentinel_limits_hit_total{limit="head_time"}')
+    answers = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n", b"x")
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
     assert origin.requests == []
-    assert gateway.metric('sentinel_limits_hit_total{limit="head_time"}') == CONNECTIONS
+    assert gateway.metric('sentinel_limits_hit_total{limit="head_time"}') == before + CONNECTIONS
 
 
 def test_connections_that_say_nothing(gateway: GatewayProcess, origin: Upstream) -> None:
-    closed = hold(gateway, b"", b"")
-    assert all(0.9 <= seconds <= LATEST and not answer for seconds, answer in closed)
+    assert not any(hold(gateway, b"", b""))
 
 
 def test_kept_connections_that_say_nothing_more(gateway: GatewayProcess, origin: Upstream) -> None:
-    closed = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"")
-    assert all(0.9 <= seconds <= LATEST and answer.endswith(b"hello") for seconds, answer in closed)
+    answers = hold(gateway, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"")
+    assert all(answer.endswith(b"hello") for answer in answers)
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
 def test_bodies_that_come_slowly(gateway: GatewayProcess, origin: Upstream, framing: bytes) -> None:
     before = gateway.metric('sentinel_limits_hit_total{limit="body_idle"}')
     drop = b"1\r\nx\r\n" if b"chunked" in framing else b"x"
-    closed = hold(gateway, b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing, drop)
-    assert all(0.9 <= seconds <= LATEST for seconds, _ in closed)
-    assert all(answer.startswith(b"HTTP/1.1 408 ") for _, answer in closed)
+    answers = hold(gateway, b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing, drop)
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
     assert gateway.metric('sentinel_limits_hit_total{limit="body_idle"}') == before + CONNECTIONS
 
 
@@ -92,34 +88,30 @@ def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> 
     assert memory[-1] < memory[1] + IN_FLIGHT, memory
 
 
-def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[tuple[float, bytes]]:
-    """Open many connections, send ``first`` on each, then a drop now and then; when each was closed, with what."""
+def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[bytes]:
+    """Open many connections, send ``first`` on each, then drops until it is closed; what each was told."""
     start = time.monotonic()
-    opened = {}
     answers: dict[socket.socket, bytes] = {}
     closed = []
     for _ in range(CONNECTIONS):
         client = connect(gateway)
         client.sendall(first)
-        opened[client] = time.monotonic()
         answers[client] = b""
     next_drop = 0.0
-    while opened and time.monotonic() - start < PATIENCE:
+    while answers:
+        assert time.monotonic() < start + PATIENCE, f"{len(answers)} connections are still open"
         if time.monotonic() >= next_drop:
             next_drop = time.monotonic() + 0.2
-            for client in opened:
+            for client in answers:
                 attempt(lambda client=client: client.send(drop))  # type: ignore[misc]
-        readable, _, _ = select.select(list(opened), [], [], 0.05)
+        readable, _, _ = select.select(list(answers), [], [], 0.05)
         for client in readable:
             data = attempt(lambda client=client: client.recv(65536))  # type: ignore[misc]
             if data:
                 answers[client] += data
             else:
-                closed.append((time.monotonic() - opened.pop(client), answers[client]))
+                closed.append(answers.pop(client))
                 client.close()
-    for client in opened:
-        client.close()
-    assert not opened, f"{len(opened)} connections are still open"
     return closed
 
 

