@@ -157,7 +157,7 @@ def curl(*arguments: str) -> str:
 
 def test_a_page_and_its_assets(nginx: GatewayProcess) -> None:
     page = fetch(nginx.public)
-    assert (page.status, page.body) == (200, PAGE)
+    assert (page.status, page.body) == (200, PAGE), nginx.log
     for name in re.findall(rb"(?:href|src)=/([\w.]+)", page.body):
         asset = fetch(nginx.public, f"/{name.decode()}")
         assert asset.body == ASSETS[name.decode()]
