@@ -8,12 +8,15 @@ import ssl
 
 
 class RawTls:
-    """One connection; ``clean`` is true once the server has sent close_notify."""
+    """One connection; ``clean`` is true once the server has sent close_notify.
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, name: str = "localhost") -> None:
+    ``first`` leaves in one piece with the last of the handshake.
+    """
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, *, first: bytes = b"") -> None:
         self._socket = sock
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
         self.clean = False
         while True:
             with contextlib.suppress(ssl.SSLWantReadError):
@@ -23,7 +26,7 @@ class RawTls:
             data = self._socket.recv(65536)
             assert data, "closed in the handshake"
             self._incoming.write(data)
-        self._flush()
+        self.send(first)
 
     def _flush(self) -> None:
         if self._outgoing.pending:

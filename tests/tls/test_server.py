@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from sentinel_host.http.lane import Limits
 from sentinel_host.http.tls import tls_server
 from sentinel_host.server import tls_context
 from tests.lane.harness import Lane, echo, eventually, http_app, lane, read_to_end, status_of
@@ -119,6 +120,18 @@ def test_what_a_refused_client_sends_on_does_not_hide_the_refusal(tls: ssl.SSLCo
         received += client.rest()
         assert status_of(received) == 400
         assert client.clean
+
+
+def test_one_connection_too_many_is_told_so(certificate: tuple[str, str], tls: ssl.SSLContext) -> None:
+    """Its request comes with the last of its handshake: to end our side must not throw it away, nor trip over it."""
+    context = ssl.create_default_context(cafile=certificate[0])
+    with lane(echo, Limits(connections_per_client=1), tls=tls) as worker, worker.connect() as kept:
+        RawTls(kept, context)
+        eventually(lambda: worker.connections.open == 1)
+        with worker.connect() as sock:
+            client = RawTls(sock, context, first=GET)
+            assert status_of(client.rest()) == 503
+            assert client.clean
 
 
 def test_a_connection_in_pieces_of_one_byte(tls: ssl.SSLContext, connect: Connect) -> None:
