@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from tests.hotload.versions import VersionLoad, config, put, refusals, running, serving, versioned, wait_for_version
+from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
 from tests.support.modules import sections_end, with_custom
 from tests.support.upstreams import Upstream
+from tests.wat import index
 
 
 def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) -> None:
@@ -75,6 +80,27 @@ chain = ["g"]
         wait_for_version(gateway, versioned(5))
         assert serving(gateway) == {"5"}
         assert fetch(gateway.admin, "/readyz").status == 200
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_reason_is_that_of_the_file_that_came_last(upstream: Upstream, tmp_path: Path, workers: int) -> None:
+    """A file that came without its grant once left requests saying "no such file" for ever."""
+    with running(tmp_path, config(upstream, workers=workers), {}) as gateway:
+        assert fetch(gateway.public).status == 503
+        gateway.wait_for_log("guests/g.wasm: no such file (request ")
+        for name, reason in (
+            ("granted/clock", 'which needs the grant "clock"'),
+            ("hostile/start_traps", "start: wasm `unreachable` instruction executed"),
+        ):
+            put(gateway, index.wasm(name))
+            wait_until(lambda reason=reason: reason.encode() in fetch(gateway.admin, "/readyz").body, reason)
+            before = len(gateway.log)
+            for _ in range(8):
+                assert fetch(gateway.public).status == 503
+            gateway.wait(lambda before=before: len(gateway.log) >= before + 8, "eight refusals")
+            messages = [json.loads(line)["message"] for line in gateway.log[before:] if "not loaded: " in line]
+            assert len(messages) == 8
+            assert all(reason in message for message in messages)
 
 
 def test_a_folder_that_is_replaced_or_comes_late(upstream: Upstream, tmp_path: Path) -> None:

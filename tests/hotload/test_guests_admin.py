@@ -15,7 +15,8 @@ from tests.hotload.operating import admin, ask, command, put, told, wait_for_ans
 from tests.hotload.releases import ALWAYS, TOKEN, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
-from tests.support.gateways import sentinel_run, write_config
+from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
+from tests.wat import index
 
 workers = pytest.mark.parametrize("count", [1, 2])
 
@@ -74,6 +75,46 @@ def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
             {"worker": number, "state": "serving", "sha256": digest(data), "canary": None} for number in range(count)
         ],
     }
+
+
+@workers
+def test_the_last_error_is_that_of_a_call_or_of_a_load(start: Start, count: int) -> None:
+    """Traps once were counted and not told; only loads were."""
+
+    def failed(text: str, failures: int) -> bool:
+        guest = told(gateway)
+        return text in guest["last_error"] and guest["failures"] == failures
+
+    gateway = start(config("revert = false", workers=count), version("one", ALWAYS))
+    assert ask(gateway)[0] == 503
+    wait_until(lambda: failed("on-request: wasm `unreachable` instruction executed", 1), "the trap")
+    put(gateway, b"not a guest")
+    wait_until(lambda: failed("is not WebAssembly", 1), "the load that failed")
+    assert ask(gateway)[0] == 503
+    wait_until(lambda: failed("on-request: wasm `unreachable` instruction executed", 2), "the second trap")
+    put(gateway, version("two"))
+    wait_for_answer(gateway, "two", 8)
+    wait_until(lambda: told(gateway)["last_error"] == "", "the new version, which has not failed")
+    assert told(gateway)["failures"] == 2
+
+
+@workers
+def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start, count: int) -> None:
+    """A refused configuration once was a failure of the guest that serves, and an answer that breaks the contract."""
+    gateway = start(config(workers=count), version("one"))
+    refuses = (ARTEFACTS / "rust" / "api-key-auth.wasm").read_bytes()
+    for data, reason in (
+        (refuses, "refused its configuration"),
+        (index.wasm("hostile/start_traps"), "start: wasm `unreachable`"),
+        # By its own running time or, on a busy machine, by the clock.
+        (index.wasm("hostile/configure_loops"), "configure: d"),
+    ):
+        put(gateway, data)
+        wait_until(lambda reason=reason: reason in told(gateway)["last_error"], reason)
+    assert told(gateway)["failures"] == 0
+    for family in ("traps", "deadlines", "protocol_errors"):
+        assert gateway.metric(f'sentinel_guest_{family}_total{{guest="versioned"}}') == 0
+    assert gateway.metric('sentinel_guest_failed_loads_total{guest="versioned"}') >= 3
 
 
 @workers

@@ -37,7 +37,8 @@ class GuestView(msgspec.Struct, frozen=True):
     """A guest as the whole gateway runs it.
 
     ``state`` is ``serving``, ``missing`` (its routes answer 503), ``quarantined``, or ``differs`` when workers do not
-    run the same. ``version`` is what its file is signed as. ``calls`` and ``failures`` are of all its versions.
+    run the same. ``version`` is what its file is signed as. ``calls`` and ``failures`` are of all its versions,
+    ``failures`` calls that it failed. ``last_error`` is what went wrong last: such a call, or a version's load.
     ``previous`` is what a rollback would bring back, ``taken_back`` a version that is not served any more though it is
     the one in the folder.
     """
@@ -90,7 +91,7 @@ def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, relea
         since=_time(told.since) if told.since else None,
         calls=int(counters.get("sentinel_guest_calls", {}).get(key, 0)),
         failures=int(sum(counters.get(family, {}).get(key, 0) for family in _FAILURES)),
-        last_error=next((state.error for state in states.values() if state.error), ""),
+        last_error=max(states.values(), key=lambda state: state.failed_at if state.error else 0.0).error,
         previous=previous.guest.sha256 if previous is not None else None,
         taken_back=taken_back.guest.sha256 if taken_back is not None else None,
         canary=canary,

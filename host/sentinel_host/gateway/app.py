@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from quart import Quart
 
 from sentinel_host.config import Config, load_config
@@ -92,7 +93,12 @@ class Gateway(Quart):
 
     def guest_states(self) -> list[GuestState]:
         """The guests that routes name, by name."""
-        return [state for _, state in sorted(self.live.states.items())]
+        states = []
+        for name, state in sorted(self.live.states.items()):
+            failed_at, error = self._builder.engine.last_failure(name)
+            is_later = failed_at > state.failed_at
+            states.append(msgspec.structs.replace(state, error=error, failed_at=failed_at) if is_later else state)
+        return states
 
     def reload(self) -> None:
         """Look for another configuration and other guests now."""

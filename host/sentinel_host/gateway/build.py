@@ -172,7 +172,7 @@ class Builder:
                 draft.placed[key] = await self._beside(used, settings, config, draft)
             except GuestLoadError as error:
                 draft.faults[name] = str(error)
-                draft.placed[key] = MissingGuest(name, settings.on_failure, str(error))
+                draft.placed[key] = MissingGuest(name, settings.on_failure, draft.faults)
         return draft.placed[key]
 
     async def _beside(

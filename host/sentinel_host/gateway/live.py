@@ -184,7 +184,8 @@ class Live:
         if _runs(current, serving) and _runs(tried, candidate):
             if placement.on_trial == was_on_trial:
                 # The same file again, and no other that could not be loaded.
-                self._state(name).error = ""
+                state = self._state(name)
+                state.error, state.failed_at = "", 0.0
             self._begin_trials()
             return None
         faults = {other: reason for other, reason in self._generation.faults.items() if other != name}
@@ -259,7 +260,7 @@ class Live:
 
     def _note_failure(self, name: str, reason: str) -> None:
         state = self._state(name)
-        state.error = reason
+        state.error, state.failed_at = reason, time.time()
         state.failed_loads += 1
 
     def _note_service(self, guest: LoadedGuest, *, is_first: bool) -> None:
@@ -273,6 +274,8 @@ class Live:
         if not is_first:
             state.swaps += 1
         state.state, state.error, state.since = "serving", "", time.time()
+        # What calls failed of before was another version's doing.
+        state.failed_at = state.since
         state.path, state.sha256, state.size = guest.path, guest.sha256, guest.size
         state.language, state.sdk, state.abi_version = guest.language, guest.sdk, guest.abi_version
         state.hooks, state.imports = guest.hooks, guest.imports

@@ -9,8 +9,9 @@ class GuestState(msgspec.Struct):
     """One guest in one process, for people and programs that ask.
 
     ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has been doing so
-    ``since`` then, in seconds of the Unix epoch; ``version`` is what it is signed as. ``error`` is why the last attempt
-    to load another failed, empty when it did not. ``canary`` is the digest of a version that gets ``canary_weight``
+    ``since`` then, in seconds of the Unix epoch; ``version`` is what it is signed as. ``error`` is what
+    went wrong last, at ``failed_at``: an attempt to load another version, or a call of the one that serves; empty when
+    nothing did. ``canary`` is the digest of a version that gets ``canary_weight``
     percent of the requests.
     """
 
@@ -32,3 +33,4 @@ class GuestState(msgspec.Struct):
     failed_loads: int = 0
     canary: str = ""
     canary_weight: int = 0
+    failed_at: float = 0.0

@@ -78,6 +78,11 @@ class GuestEngine:
         """Every guest's counts by name; see `GuestStats.snapshot`."""
         return {name: stats.snapshot() for name, stats in self._stats.items()}
 
+    def last_failure(self, name: str) -> tuple[float, str]:
+        """When a call of a guest failed last, in seconds of the Unix epoch, and of what; 0 and nothing if none did."""
+        stats = self._stats.get(name)
+        return (stats.failed_at, stats.error) if stats is not None else (0.0, "")
+
     def metrics(self) -> dict[str, list[Series]]:
         """What guests counted by themselves, by name."""
         return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
