@@ -298,7 +298,7 @@ class Releases:
             release.timer = None
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(_guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -310,6 +310,14 @@ class Releases:
 
     def _of(self, name: str) -> _Release:
         return self._releases.setdefault(name, _Release())
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        # A fault of ours, for the log; the next version, or what an operator asks for, is taken all the same.
+        _log.exception("the next step of a release failed")
 
 
 def _is_same(offer: Offer, other: Offer | None) -> bool:

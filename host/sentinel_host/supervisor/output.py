@@ -153,7 +153,7 @@ class Output:
                 self._count(lines, reason)
                 self._say_at = time.monotonic() + _SAY_AGAIN_AFTER
         if began:
-            _complain(f"sentinel: {reason}: lines of the log are dropped\n")
+            say_on_stderr(f"{reason}: lines of the log are dropped")
 
     def _put(self, data: bytes) -> tuple[int, str]:
         """Write, however long that takes; returns how many lines were not written, and why."""
@@ -190,10 +190,10 @@ class Output:
             return 0
 
 
-def _complain(text: str) -> None:
-    """Say it on stderr, if that does not wait."""
+def say_on_stderr(line: str) -> None:
+    """Say it there, unless nobody can hear it now."""
     writable = select.poll()
     writable.register(_STDERR, select.POLLOUT)
     with contextlib.suppress(OSError):
         if writable.poll(0):
-            os.write(_STDERR, text.encode())
+            os.write(_STDERR, f"sentinel: {line}\n".encode())

@@ -83,15 +83,26 @@ class WorkerProcess:
         What it tells of versions on trial goes to ``releases``.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            worker = cls(_execute(theirs.fileno(), fds), releases)
         try:
-            worker._channel = await Channel.connect(ours, worker._receive)
+            with theirs:
+                worker = cls(_execute(theirs.fileno(), fds), releases)
         except BaseException:
+            ours.close()
+            raise
+        try:
+            # While it can still be refused: a worker whose end nobody sees would never be replaced.
+            pidfd = os.pidfd_open(worker.pid)
+            try:
+                worker._channel = await Channel.connect(ours, worker._receive)
+            except BaseException:
+                os.close(pidfd)
+                raise
+        except BaseException:
+            ours.close()
             worker._process.kill()
             worker._process.wait()
             raise
-        worker._watch = asyncio.create_task(worker._until_gone())
+        worker._watch = asyncio.create_task(worker._until_gone(pidfd))
         return worker
 
     @property
@@ -208,8 +219,8 @@ class WorkerProcess:
         if isinstance(message, Stats):
             self.snapshot, self.faults, self.guests = message.snapshot, message.faults, message.guests
 
-    async def _until_gone(self) -> None:
-        await _ended(self._process)
+    async def _until_gone(self, pidfd: int) -> None:
+        await _ended(self._process, pidfd)
         # What it said last is read before its end counts; a process that it left behind must not hold that up.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
@@ -232,11 +243,13 @@ def _execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
     )
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several come."""
+async def _ended(process: subprocess.Popen[bytes], pidfd: int) -> None:
+    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several come.
+
+    ``pidfd`` is closed afterwards.
+    """
     loop = asyncio.get_running_loop()
     readable: asyncio.Future[None] = loop.create_future()
-    pidfd = os.pidfd_open(process.pid)
 
     def on_readable() -> None:
         loop.remove_reader(pidfd)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -14,6 +17,7 @@ from sentinel_host.hotload.release import Releases
 from sentinel_host.server import run
 from sentinel_host.supervisor import process
 from sentinel_host.supervisor.process import WorkerProcess
+from tests.support.clocks import PATIENCE
 
 COUNTER = "sentinel_requests"
 
@@ -46,3 +50,40 @@ def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_la
         return worker.snapshot
 
     assert run(asyncio.wait_for(main(), 30)).counters[COUNTER] == {("main",): 2}
+
+
+def test_a_worker_whose_end_would_not_be_noticed_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a descriptor left to watch it by, the end of one that had been started went unnoticed for ever."""
+
+    def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-S", "-c", "pass"])
+
+    monkeypatch.setattr(process, "_execute", execute)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    started = 0
+    refused: set[int | None] = set()
+
+    async def main(left: int) -> None:
+        nonlocal started
+        filled = [os.open(os.devnull, os.O_RDONLY)]
+        # Whatever numbers are free below.
+        while filled[-1] < 200:
+            filled.append(os.open(os.devnull, os.O_RDONLY))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (filled[-1] + 1 + left, limits[1]))
+        try:
+            worker = await WorkerProcess.spawn([], Releases())
+            started += 1
+            await asyncio.wait_for(worker.gone, PATIENCE)
+        except OSError as error:
+            refused.add(error.errno)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for descriptor in filled:
+                os.close(descriptor)
+
+    before = len(os.listdir("/proc/self/fd"))
+    for left in range(8):
+        run(main(left))
+    assert 0 < started < 8
+    assert refused == {errno.EMFILE}
+    assert len(os.listdir("/proc/self/fd")) == before
