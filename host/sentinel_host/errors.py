@@ -19,6 +19,14 @@ class ConfigError(SentinelError):
     """The configuration file, or an option of the command line, is wrong: it names the file and the key path."""
 
 
+class GuestsRefuse(ConfigError):
+    """Guests that serve do not do so with this configuration, or are not there: ``guests`` says why, by their names."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__("; ".join(f"guest {name}: {reason}" for name, reason in faults.items()))
+        self.guests = dict(faults)
+
+
 class GuestLoadError(SentinelError):
     """A guest artefact cannot be loaded: it names the file and the import, export, section or hook at fault."""
 

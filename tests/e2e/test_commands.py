@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.cli import main
+from tests.support.certificates import self_signed
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, ROOT, sentinel_proxy, write_config
 from tests.support.guests import trapping
@@ -185,14 +187,133 @@ def test_a_configuration_that_cannot_be_read_is_named(sentinel: Sentinel, tmp_pa
     assert "not UTF-8" in only_line(sentinel("check"))
 
 
-@pytest.mark.parametrize("key", ["cert", "ca"])
-def test_a_certificate_that_is_not_there_is_named(process: Sentinel, tmp_path: Path, key: str) -> None:
-    text = {
-        "cert": '[server.tls]\ncert = "none.pem"\nkey = "none.pem"\n' + ROUTE,
-        "ca": ROUTE.replace('targets = ["http://a"]', 'targets = ["https://a"]\nca = "none.pem"'),
-    }[key]
+def served(*keys: str, tls: str = "") -> str:
+    """A configuration with these keys of ``[server]``."""
+    server = "\n".join(['[server]\nbind = ["127.0.0.1:0"]', *keys, f"tls = {tls}" if tls else ""])
+    return f"{server}\n{ROUTE}"
+
+
+ADMIN = 'admin = "127.0.0.1:0"'
+TLS_ROUTE = ROUTE.replace('targets = ["http://a"]', 'targets = ["https://a"]\nca = "CA"')
+GUEST_ROUTE = (
+    """[guest.g]
+grants = ["http-client"]
+[guest.g.http]
+allow = ["https://a"]
+ca = "none.pem"
+"""
+    + ROUTE
+    + 'chain = ["g"]\n'
+)
+REFUSED_BY_THE_MACHINE = {
+    "no certificate": (served(tls='{ cert = "none.pem", key = "key.pem" }'), "server.tls.cert: none.pem: No such file"),
+    "no key": (served(tls='{ cert = "cert.pem", key = "none.pem" }'), "server.tls.key: none.pem: No such file"),
+    "a certificate that is none": (served(tls='{ cert = "text", key = "key.pem" }'), "server.tls.cert: text: it holds"),
+    "a key that is none": (served(tls='{ cert = "cert.pem", key = "text" }'), "server.tls.key: text: it holds no"),
+    "another's key": (
+        served(tls='{ cert = "cert.pem", key = "other.pem" }'),
+        "server.tls.key: other.pem: it is not the key of cert.pem",
+    ),
+    "a key with a passphrase": (
+        served(tls='{ cert = "cert.pem", key = "locked.pem" }'),
+        "server.tls.key: locked.pem: it holds no private key in PEM without a passphrase",
+    ),
+    "one address's certificate": (
+        '[server]\nbind = ["127.0.0.1:0", { address = "127.0.0.1:0", tls = { cert = "none.pem", key = "key.pem" } }]\n'
+        + ROUTE,
+        "server.bind[1].tls.cert: none.pem: No such file",
+    ),
+    "HTTP/3's certificate": (
+        '[server]\nbind = [{ address = "127.0.0.1:0", tls = { cert = "cert.pem", key = "key.pem" } }]\n'
+        'quic_bind = "127.0.0.1:0"\ntls = { cert = "cert.pem", key = "other.pem" }\n' + ROUTE,
+        "server.tls.key: other.pem: it is not the key",
+    ),
+    "no authorities": (TLS_ROUTE.replace("CA", "none.pem"), "upstream[0].ca: none.pem: No such file"),
+    "authorities that are none": (TLS_ROUTE.replace("CA", "text"), "upstream[0].ca: text: it holds no certificate"),
+    "a folder without authorities": (TLS_ROUTE.replace("CA", "guests"), "upstream[0].ca: guests: it holds no certif"),
+    "no authorities for a guest": (GUEST_ROUTE, "guest.g.http.ca: none.pem: No such file"),
+    "a short token": (served(ADMIN, 'admin_token = "short"'), "server.admin_token: expected 16 to 512"),
+    "no token's file": (served(ADMIN, 'admin_token_file = "none"'), "server.admin_token_file: none: No such file"),
+    "a short token's file": (served(ADMIN, 'admin_token_file = "text"'), "admin_token_file: text: expected 16 to 512"),
+    "a token's file that is none": (
+        served(ADMIN, 'admin_token_file = "guests"'),
+        "server.admin_token_file: guests: expected 16 to 512",
+    ),
+    "no key for guests": (
+        '[guests]\nverify_keys = ["none.pub"]\n' + served(),
+        "guests.verify_keys[0]: none.pub: No such file",
+    ),
+    "a key for guests that is none": (
+        '[guests]\nverify_keys = ["text"]\n' + served(),
+        "guests.verify_keys[0]: text: is",
+    ),
+    "an endless file": (served(tls='{ cert = "/dev/zero", key = "key.pem" }'), "server.tls.cert: /dev/zero: is larger"),
+    "another machine's address": ('[server]\nbind = ["203.0.113.1:80"]\n' + ROUTE, "203.0.113.1:80: Cannot assign"),
+    "another machine's admin side": (served('admin = "203.0.113.1:80"'), "203.0.113.1:80: Cannot assign"),
+    "a name that is no address": ('[server]\nbind = ["no such host:80"]\n' + ROUTE, "no such host:80: "),
+}
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``cert.pem``, its ``key.pem``, another key, the key with a passphrase, and a text."""
+    folder = tmp_path_factory.mktemp("pems")
+    self_signed(folder)
+    for arguments in (
+        ["genpkey", "-algorithm", "ed25519", "-out", "other.pem"],
+        ["pkey", "-in", "key.pem", "-aes128", "-passout", "pass:secret", "-out", "locked.pem"],
+    ):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    (folder / "text").write_text("text")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize(
+    ("text", "named"), REFUSED_BY_THE_MACHINE.values(), ids=[name.replace(" ", "-") for name in REFUSED_BY_THE_MACHINE]
+)
+def test_what_cannot_be_run_is_not_right(
+    sentinel: Sentinel, tmp_path: Path, pems: Path, monkeypatch: pytest.MonkeyPatch, command: str, text: str, named: str
+) -> None:
+    """``check`` found nothing wrong with most of these. Both begin with the same steps now (`supervisor/prepared`)."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(pems, tmp_path, dirs_exist_ok=True)
     write_config(tmp_path, text)
-    assert "none.pem" in only_line(process("run"))
+    assert named in only_line(sentinel(command))
+
+
+def test_a_token_in_the_environment_is_checked(
+    sentinel: Sentinel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTINEL_ADMIN_TOKEN", "short")
+    write_config(tmp_path, served(ADMIN))
+    assert "SENTINEL_ADMIN_TOKEN: expected 16 to 512" in only_line(sentinel("check"))
+
+
+def test_check_leaves_everything_as_it_is(
+    sentinel: Sentinel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pems: Path, upstream: Upstream
+) -> None:
+    """It may be run beside the gateway whose configuration it is: that one has the addresses. No token is made."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(pems, tmp_path, dirs_exist_ok=True)
+    taken = f'["127.0.0.1:{upstream.port}"]'
+    text = served(ADMIN, tls='{ cert = "cert.pem", key = "key.pem" }').replace('["127.0.0.1:0"]', taken)
+    write_config(tmp_path, text)
+    result = sentinel("check")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "sentinel.toml: ok\n", "")
+    assert not list(tmp_path.glob("cache/sentinel/admin-token*"))
+
+
+def test_files_are_found_beside_the_configuration(
+    sentinel: Sentinel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pems: Path
+) -> None:
+    """Certificates and authorities were looked for in the working directory, all other files beside the file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(pems, folder)
+    text = TLS_ROUTE.replace("CA", "cert.pem")
+    write_config(folder, f'[server]\ntls = {{ cert = "cert.pem", key = "key.pem" }}\nbind = ["127.0.0.1:0"]\n{text}')
+    assert sentinel("check", "--config", "elsewhere/sentinel.toml").returncode == 0
 
 
 def test_an_address_in_use_is_named(process: Sentinel, tmp_path: Path, upstream: Upstream) -> None:

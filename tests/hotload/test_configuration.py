@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from pathlib import Path
 
@@ -160,3 +162,30 @@ def test_both_change_at_once(upstream: Upstream, tmp_path: Path) -> None:
         gateway.wait(lambda: sum(_RELOADED in line for line in gateway.log) >= 1, _RELOADED)
         load.wait_for(20)
     assert load.failed == []
+
+
+@both
+def test_a_file_that_is_slow_to_read_holds_up_no_request(upstream: Upstream, tmp_path: Path, workers: int) -> None:
+    """With one worker the configuration was read on the loop that serves, as all files' states were: on a network file
+    system requests waited for it. A pipe that nobody writes to is as slow as a file can be."""
+    text = config(upstream, workers=workers)
+    file = tmp_path / "sentinel.toml"
+    with running(tmp_path, text, {"g": versioned(1)}) as gateway:
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "pipe").rename(file)
+        writers: list[int] = []
+
+        def is_read() -> bool:
+            with contextlib.suppress(OSError):
+                writers.append(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(writers)
+
+        wait_until(is_read, "the gateway to read the pipe", 60)
+        assert fetch(gateway.public).status == 200
+        # Guests come and go meanwhile.
+        put(gateway, versioned(2))
+        wait_for_version(gateway, versioned(2), workers)
+        with open(writers[0], "w") as writer:
+            writer.write(text.replace('path = "/"', 'path = "/api"'))
+        gateway.wait_for_log(_RELOADED, 60)
+        assert fetch(gateway.public, "/api").status == 200

@@ -185,7 +185,7 @@ def test_a_token_is_made_for_the_owner_alone_and_found_by_the_command(
 ) -> None:
     text = config().replace(f'admin_token = "{TOKEN}"', "") + '[guests]\ncache = "state"\n'
     with sentinel_run(write_config(tmp_path, text, {"versioned": version("one")})) as gateway:
-        file = tmp_path / "state" / "admin-token"
+        (file,) = (tmp_path / "state").glob("admin-token-*")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert admin(gateway, "/guests", token=file.read_text()).status == 200
         assert admin(gateway, "/guests").status == 401
@@ -200,6 +200,29 @@ def test_a_token_is_made_for_the_owner_alone_and_found_by_the_command(
         monkeypatch.setenv("SENTINEL_ADMIN_TOKEN", "x" * 20)
         capsys.readouterr()
         assert command(gateway, "guests") == 1
+        assert "401" in capsys.readouterr().err
+
+
+def test_gateways_of_one_user_have_tokens_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may operate one could operate all. The command finds the token by whichever path the file is named."""
+    state = tmp_path / "state"
+    text = config().replace(f'admin_token = "{TOKEN}"', "") + f'[guests]\ncache = "{state}"\n'
+    files = [write_config(tmp_path / name, text, {"versioned": version("one")}) for name in ("first", "second")]
+    link = tmp_path / "linked.toml"
+    link.symlink_to(files[0])
+    with sentinel_run(files[0]) as first, sentinel_run(files[1]) as second:
+        tokens = [file.read_text() for file in state.glob("admin-token-*")]
+        assert len(set(tokens)) == 2
+        assert sorted(admin(first, "/guests", token=token).status for token in tokens) == [200, 401]
+        assert sorted(admin(second, "/guests", token=token).status for token in tokens) == [200, 401]
+        monkeypatch.chdir(tmp_path)
+        named = [(first, str(files[0])), (first, "first/sentinel.toml"), (first, str(link)), (second, str(files[1]))]
+        for gateway, file in named:
+            host, port = gateway.admin
+            assert main(["guests", "--config", file, "--admin", f"{host}:{port}"]) == 0
+        assert main(["guests", "--config", str(files[1]), "--admin", f"{first.admin[0]}:{first.admin[1]}"]) == 1
         assert "401" in capsys.readouterr().err
 
 

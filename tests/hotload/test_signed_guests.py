@@ -172,7 +172,8 @@ def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: P
         wait_for_answer(gateway, "two", 6)
         assert command(gateway, "rollback", "versioned") == 0
     # Another gateway with the same cache went on with the second version.
-    (folder / "state" / "versions.json").write_text('{"versioned": 2}')
+    (known,) = (folder / "state").glob("versions-*.json")
+    known.write_text('{"versioned": 2}')
     with sentinel_run(file) as gateway:
         assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
         assert told(gateway)["version"] == 1
@@ -181,3 +182,32 @@ def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: P
     with sentinel_run(file) as gateway:
         assert "is signed by the key" in gateway.wait_for_log("and is tried again: there is no version before")
         assert {ask(gateway)[1] for _ in range(8)} == {b"two"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_gateways_of_one_user_do_not_bar_each_others_versions(folder: Path, workers: int) -> None:
+    """One refused version 1 because another had served version 3 of a guest of that name: they belong to one user, and
+    share his cache."""
+    text = config(workers=workers) + f'[guests]\nverify_keys = ["{folder}/release.pub"]\ncache = "{folder}/state"\n'
+    first, second = folder / "first", folder / "second"
+    three, one = (signed_version(folder, name, number) for name, number in (("three", 3), ("one", 1)))
+    with (
+        sentinel_run(write_config(first, text, {"versioned": three})) as gateway,
+        sentinel_run(write_config(second, text, {"versioned": one})) as other,
+    ):
+        wait_for_answer(gateway, "three")
+        wait_for_answer(other, "one")
+    # By whichever name a configuration goes, what has served has; and a release that is put into place by changing a
+    # link has another real path.
+    link = folder / "link"
+    link.symlink_to("first")
+    for name, number, expected in (("two", 2, 503), ("four", 4, 200)):
+        write_config(first, text, {"versioned": signed_version(folder, name, number)})
+        with sentinel_run(link / "sentinel.toml") as gateway:
+            assert ask(gateway)[0] == expected
+    third = folder / "third"
+    link.unlink()
+    link.symlink_to("third")
+    write_config(third, text, {"versioned": three})
+    with sentinel_run(link / "sentinel.toml") as gateway:
+        assert ask(gateway)[0] == 503

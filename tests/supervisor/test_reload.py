@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import Load, Pieces, config, exists, refuses, starts, wait_until, workers
+from tests.supervisor.support import Load, Pieces, children, config, exists, refuses, starts, wait_until, workers
 from tests.support.certificates import self_signed
 from tests.support.clients import Wire, fetch
 from tests.support.clocks import PATIENCE
@@ -125,17 +125,22 @@ def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
 ) -> None:
     gateway = start(config(upstream.url))
     certificate, key = self_signed(tmp_path)
-    pipe = tmp_path / "pipe"
-    # A key that only the first who reads it gets.
-    os.mkfifo(pipe)
-    write_config(tmp_path, config(upstream.url, more=f'tls = {{ cert = "{certificate}", key = "{pipe}" }}'))
-    before, ready = workers(gateway), starts(gateway)
+    write_config(tmp_path, config(upstream.url, more=f'tls = {{ cert = "{certificate}", key = "{key}" }}'))
+    wait_until(lambda: len(children(gateway.process.pid)) == 3, "two workers and the process in reserve")
+    before, ready, known = workers(gateway), starts(gateway), set(children(gateway.process.pid))
     gateway.process.send_signal(signal.SIGHUP)
-    pipe.write_bytes(key.read_bytes())
     wait_until(lambda: starts(gateway) == ready + 1, "the first new worker")
     first = workers(gateway)[0]
-    pipe.write_bytes(b"none")
-    assert "pipe" in gateway.wait_for_log(_REFUSED)
+    later: set[int] = set()
+
+    def has_begun() -> bool:
+        later.update(set(children(gateway.process.pid)) - known - {first})
+        return bool(later)
+
+    # It has a process to load before it can be ready.
+    wait_until(has_begun, "the second new worker")
+    os.kill(min(later), signal.SIGKILL)
+    assert "SIGKILL" in gateway.wait_for_log(_REFUSED)
     after = workers(gateway)
     assert after[1] == before[1]
     assert after[0] != before[0]

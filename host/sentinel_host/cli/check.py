@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 
-from sentinel_host.config import Config, load_config
+from sentinel_host.config import Config
 from sentinel_host.gateway.build import Builder
 from sentinel_host.hotload.hot import Hot
+from sentinel_host.supervisor.activation import activated_sockets
+from sentinel_host.supervisor.listeners import Listeners
+from sentinel_host.supervisor.prepared import prepare
+from sentinel_host.supervisor.source import read_source
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check the configuration, and load and configure every guest that it names; one line per guest.
+    """Begin as `sentinel run` does, up to where it would listen; one line per guest.
 
+    An address where somebody listens is as good as a free one: it may be the gateway whose configuration this is.
     Returns 1 when a guest cannot be taken into service. Raises `ConfigError`.
     """
-    config = load_config(options.config)
-    builder = Builder()
+    source = read_source(options.config, None, None)
+    listeners = Listeners(activated_sockets({}), may_be_used=True)
+    config, builder = prepare(source, listeners, os.environ, make_token=False).config, Builder()
+    listeners.close()
     faults = asyncio.run(_faults(config, builder))
     for line in builder.engine.log.drain()[0]:
         print(f"{line.guest}: {line.level}: {line.message}")

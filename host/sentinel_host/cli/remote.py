@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sentinel_host.config import Config, load_config
+from sentinel_host.config import Config, load_config, read_files
 from sentinel_host.config.verify import split_address
 from sentinel_host.control.guests import GuestView
 from sentinel_host.control.token import admin_token
@@ -42,6 +42,7 @@ def _ask(options: argparse.Namespace, method: str, path: str) -> Any:
     """Raises `SentinelError` when there is no gateway, or it does not do what it is asked."""
     config = load_config(options.config)
     host, port = _address(config, options.admin)
+    config = read_files(config, "server.admin_token_file")
     token = admin_token(config, os.environ, cache_directory(config), make=False)
     if token is None:
         raise ConfigError(f"{config.file}: there is no admin token: has this user started the gateway on this machine?")

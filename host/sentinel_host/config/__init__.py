@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.config.changes import fixed_changes, with_fixed
+from sentinel_host.config.files import read_files
 from sentinel_host.config.load import load_config, parse_config, quick_config
 from sentinel_host.config.model import (
     AnswersConfig,
@@ -46,5 +47,6 @@ __all__ = [
     "load_config",
     "parse_config",
     "quick_config",
+    "read_files",
     "with_fixed",
 ]

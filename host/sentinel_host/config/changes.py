@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from sentinel_host.config.files import with_known_files
 from sentinel_host.config.model import Config
 
 # What was opened, made or promised at the start: sockets, shared memory, processes, connections to a store.
@@ -41,11 +42,11 @@ def fixed_changes(old: Config, new: Config) -> list[str]:
 
 
 def with_fixed(old: Config, new: Config) -> Config:
-    """``new``, but for those keys: they stay as they were."""
+    """``new``, but for those keys: they stay as they were, and so do the files that only they name."""
     kept = {
         section: msgspec.structs.replace(
             getattr(new, section), **{key: getattr(getattr(old, section), key) for key in keys}
         )
         for section, keys in _FIXED.items()
     }
-    return msgspec.structs.replace(new, **kept)
+    return with_known_files(msgspec.structs.replace(new, **kept), new.files, old.files)

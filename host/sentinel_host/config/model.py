@@ -5,6 +5,7 @@ Every struct is frozen and refuses unknown keys.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 import msgspec
@@ -264,7 +265,10 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole configuration; ``file`` is where it came from, for error messages and relative paths."""
+    """A whole configuration; ``file`` is where it came from, for error messages and relative paths.
+
+    ``files`` is what the files say that it names, by path: see `sentinel_host.config.files`.
+    """
 
     file: str
     server: ServerConfig = ServerConfig()
@@ -272,6 +276,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guest: dict[str, GuestConfig] = {}
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []
+    files: dict[str, bytes] = {}
+
+    def locate(self, name: str) -> str:
+        """The path of a file that is named here: a relative one is so to the configuration's."""
+        return os.path.join(os.path.dirname(self.file), name)
+
+    def content(self, name: str) -> bytes:
+        """What the file says that is named so."""
+        return self.files[self.locate(name)]
 
     def named_guests(self) -> list[str]:
         """The names of all guests that routes use, sorted."""

@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from quart import Blueprint, Quart, Response, request
 
+from sentinel_host.config import Config
 from sentinel_host.control.guests import view_guests
 from sentinel_host.control.metrics import render
 from sentinel_host.control.snapshot import Snapshot
-from sentinel_host.control.token import is_authorised
+from sentinel_host.control.token import admin_token, is_authorised
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
+
+_log = logging.getLogger("sentinel.control")
 
 # What probes and scrapers ask for, which know no token.
 _OPEN: Final = ("/healthz", "/readyz", "/metrics")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AdminAccess:
     """Who may ask: the names of the admin side, and the token that it asks for, ``None`` for none."""
 
     hosts: tuple[str, ...] = ()
     token: str | None = None
+
+    @classmethod
+    def of(
+        cls, config: Config, environment: Mapping[str, str], directory: Path | None, *, make_token: bool
+    ) -> AdminAccess:
+        """As it is configured; see `admin_token`. Raises `ConfigError`."""
+        address = config.server.admin
+        if address is None:
+            return cls()
+        token = admin_token(config, environment, directory, make=make_token, needed=False)
+        return cls((address.rpartition(":")[0],), token)
+
+    def renew(self, config: Config) -> Callable[[], None]:
+        """Look at the token's file anew; returns what has another token count. Raises `ConfigError`."""
+        if config.server.admin is None or config.server.admin_token_file is None:
+            return lambda: None
+        token = admin_token(config, {}, None, make=False)
+
+        def count() -> None:
+            if token != self.token:
+                self.token = token
+                _log.info("%s: server.admin_token_file: another token is asked for from now on", config.file)
+
+        return count
 
 
 class Overview(Protocol):
@@ -57,7 +87,6 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
     """
     admin = Blueprint("admin", __name__)
     allowed = frozenset(host.lower() for host in access.hosts) | {"localhost"}
-    token = access.token
 
     async def check_host() -> Response | None:
         # The scope's: Quart makes an empty one of none.
@@ -70,6 +99,7 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
     async def check_token() -> Response | None:
         if request.path in _OPEN:
             return None
+        token = access.token
         if token is None:
             return Response("this gateway has no admin token\n", 403, mimetype="text/plain")
         if is_authorised(request.headers.get("authorization", ""), token):

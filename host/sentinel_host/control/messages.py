@@ -20,13 +20,14 @@ class ConfigSource(msgspec.Struct, frozen=True):
     """A configuration as it was read once, so that a worker started later serves what its siblings serve.
 
     ``text`` is the content of ``file``; without one, everything goes to ``upstream``. ``bind`` replaces the
-    configured public addresses.
+    configured public addresses. ``files`` is what the files say that it names, as `Config` has them.
     """
 
     file: str
     text: str | None = None
     upstream: str | None = None
     bind: str | None = None
+    files: dict[str, bytes] = {}
 
 
 class ListenerFd(msgspec.Struct, frozen=True):
@@ -137,11 +138,15 @@ class Reconfigure(msgspec.Struct, frozen=True, tag="reconfigure"):
 
 
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
-    """From a worker: what it was told to serve it does, or the old goes on for this reason; and its guests now."""
+    """From a worker: what it was told to serve it does, or the old goes on for this reason; and its guests now.
+
+    ``refusing`` are the guests that do not serve with what it was told, and why.
+    """
 
     reason: str
     faults: dict[str, str]
     guests: list[GuestState]
+    refusing: dict[str, str] = {}
 
 
 class Faltered(msgspec.Struct, frozen=True, tag="faltered"):

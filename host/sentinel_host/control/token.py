@@ -1,11 +1,13 @@
 """The secret that the admin side asks for, and where it comes from.
 
 In this order: ``[server] admin_token``, the file that ``admin_token_file`` names, the environment, and otherwise a file
-that is made once, which only its owner can read: so that the command finds it on the same machine and nobody else does.
+that is made once for each configuration, which only its owner can read: so that the command finds it on the same
+machine and nobody else does, and no gateway is opened by the token of another.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import os
@@ -17,44 +19,52 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.config import Config
+from sentinel_host.config.identity import identities
 from sentinel_host.errors import ConfigError
 
 _log = logging.getLogger("sentinel.control")
 
 ENVIRONMENT: Final = "SENTINEL_ADMIN_TOKEN"
-_FILE: Final = "admin-token"
+_FILE: Final = "admin-token-{}"
 # Nobody guesses 16 characters over a network, and what stands in a header cannot be anything.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{16,512}").fullmatch
 
 
-def admin_token(config: Config, environment: Mapping[str, str], directory: Path | None, *, make: bool) -> str | None:
+def admin_token(
+    config: Config, environment: Mapping[str, str], directory: Path | None, *, make: bool, needed: bool = True
+) -> str | None:
     """The token; ``None`` when none is configured and none could be made.
 
-    With ``make`` a missing file in ``directory`` is made. Raises `ConfigError` for a token that is too short, and for a
-    file that cannot be read or is not its owner's alone.
+    With ``make`` a missing file in ``directory`` is made. It is no error that ``directory`` cannot be entered unless a
+    token is ``needed``. Raises `ConfigError` for a token that is too short, and for a
+    file that cannot be read or is not its owner's alone. The file that is configured has been read already.
     """
     server = config.server
     if server.admin_token is not None:
         return _checked(server.admin_token, f"{config.file}: server.admin_token")
     if server.admin_token_file is not None:
-        file = Path(config.file).parent / server.admin_token_file
-        return _checked(_read(file), str(file))
+        content = config.content(server.admin_token_file)
+        where = f"{config.file}: server.admin_token_file: {config.locate(server.admin_token_file)}"
+        return _checked(content.decode("utf-8-sig", errors="replace"), where)
     if ENVIRONMENT in environment:
         return _checked(environment[ENVIRONMENT], ENVIRONMENT)
     if directory is None:
         return None
-    file = directory / _FILE
+    files = [directory / _FILE.format(identity) for identity in identities(config.file)]
     if make:
-        _make(file)
-    try:
-        found = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
+        _make(files)
+    for file in files:
+        try:
+            found = file.stat()
+            break
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if not needed:
+                return None
+            raise ConfigError(f"{file}: {error.strerror}") from None
+    else:
         return None
-    except OSError as error:
-        if make:
-            # Which was said when it could not be made.
-            return None
-        raise ConfigError(f"{file}: {error.strerror}") from None
     if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{file}: is not a file of this user alone (mode 0600)")
     return _checked(_read(file), str(file))
@@ -83,22 +93,30 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _make(file: Path) -> None:
-    """Whole or not at all: another process may look for it at the same time."""
-    fresh = file.with_name(f"{_FILE}.{secrets.token_hex(8)}")
+def _make(files: list[Path]) -> None:
+    """One token under all these names, whole or not at all: another process may look for it at the same time."""
+    file = files[0]
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if file.exists():
-            return
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="ascii") as out:
-            out.write(secrets.token_urlsafe(32))
-        try:
-            # The first who made one made it for all.
-            os.link(fresh, file)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+        known = next((file for file in files if file.exists()), None)
+        if known is None:
+            _make_one(file)
+            known = file
+        for other in files:
+            with contextlib.suppress(FileExistsError):
+                os.link(known, other, follow_symlinks=False)
     except OSError as error:
         _log.warning("there is no admin token: %s: %s; a server.admin_token would do", file, error.strerror)
+
+
+def _make_one(file: Path) -> None:
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as out:
+            out.write(secrets.token_urlsafe(32))
+        # The first who made one made it for all.
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file)
+    finally:
+        fresh.unlink()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 from quart import Quart
 
-from sentinel_host.config import Config, load_config
+from sentinel_host.config import Config, load_config, read_files
 from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
@@ -40,6 +40,12 @@ class Supply(Protocol):
 
     def reload(self) -> None:
         """Look for changes now."""
+
+    async def follow(self, config: Config) -> None:
+        """This configuration is to be served, and may have to wait for files that it names."""
+
+    def renew(self, config: Config) -> Callable[[], None]:
+        """Which guests may be brought: see `sentinel_host.gateway.live.Live`."""
 
     async def close(self) -> None:
         """Bring nothing more."""
@@ -145,8 +151,10 @@ class Gateway(Quart):
         self._builder.names.open()
         self._prepare(live.config)
         self._supply = self._make_supply(live)
-        live.obtain = self._supply.obtain
+        live.obtain, live.follow = self._supply.obtain, self._supply.follow
+        live.renewals.append(self._supply.renew)
         try:
+            await self._supply.follow(live.config)
             await live.start(*await self._supply.obtain(live.config.named_guests()))
             if self.releases is not None:
                 await self.releases.started()
@@ -192,4 +200,6 @@ def create_app(
     default the folder that the configuration names, which is watched. Raises `ConfigError`.
     """
     loaded = config if isinstance(config, Config) else load_config(config)
+    if not loaded.files:
+        loaded = read_files(loaded)
     return Gateway(loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply)

@@ -9,6 +9,8 @@ Rule 3: what no generation has any more is closed, by `free`, which is called fo
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,7 @@ import msgspec
 from sentinel_host.abi.encode import encode_config
 from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
+from sentinel_host.config.files import authorities_of, is_secure
 from sentinel_host.config.verify import split_address
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
@@ -29,8 +32,10 @@ from sentinel_host.gateway.missing import MissingGuest
 from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.http.rules import Admission, TrustedPeers
+from sentinel_host.http.upstream import client_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
 from sentinel_host.net import Names
@@ -115,7 +120,10 @@ class Builder:
         draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults), candidates)
         try:
             chains = [[await self._place(entry, draft) for entry in route.entries()] for route in config.route]
-            upstreams = {upstream.name: self._upstream(upstream, draft) for upstream in config.upstream}
+            upstreams = {
+                upstream.name: await self._upstream(index, upstream, draft)
+                for index, upstream in enumerate(config.upstream)
+            }
         except BaseException:
             await self._release(draft.units)
             raise
@@ -196,12 +204,13 @@ class Builder:
         name = offer.name
         # What a guest's answers are held to is part of it; how new versions come into service is not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
-        version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)))
+        authorities = _digest(_content(draft.config, authorities_of(settings))[1])
+        version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
         key = (*version, config)
         unit = self._units.get(key)
         if unit is None:
             try:
-                guest = self._known(version) or self._load(offer, settings, draft)
+                guest = self._known(version) or await self._load(offer, settings, draft)
                 made = await guest.start_middleware(
                     config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
                 )
@@ -212,31 +221,38 @@ class Builder:
         assert isinstance(unit.part, GuestMiddleware)
         assert unit.guest is not None
         if HTTP_CLIENT in settings.grants:
-            self._outbound(name, settings, draft)
+            await self._outbound(name, settings, draft)
         return unit.part, unit.guest
 
     def _known(self, version: Key) -> LoadedGuest | None:
         """The guest of another use of this version."""
         return next((unit.guest for unit in self._units.values() if unit.version == version), None)
 
-    def _load(self, offer: Offer, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
+    async def _load(self, offer: Offer, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
         limits = limits_of(settings, draft.answers)
-        http = self._outbound(offer.name, settings, draft).grant if HTTP_CLIENT in settings.grants else None
+        http = (await self._outbound(offer.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))
 
-    def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
-        admin = draft.config.server.admin
-        key = ("outbound", name, repr((settings.http, admin)))
-        unit = self._units.get(key) or _Unit(
-            Outbound(name, settings.http, split_address(admin) if admin is not None else None, self.names)
-        )
+    async def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
+        admin, http = draft.config.server.admin, settings.http
+        ca, content = _content(draft.config, authorities_of(settings))
+        key = ("outbound", name, repr((http, admin)), _digest(content))
+        unit = self._units.get(key)
+        if unit is None:
+            context = await _context(f"{draft.config.file}: guest.{name}.http.ca", http.allow, ca, content)
+            address = split_address(admin) if admin is not None else None
+            unit = _Unit(Outbound(name, http, address, self.names, context))
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Outbound)
         return unit.part
 
-    def _upstream(self, config: UpstreamConfig, draft: _Draft) -> Upstream:
-        key = ("upstream", repr(config))
-        unit = self._units.get(key) or _Unit(Upstream(config, self.names))
+    async def _upstream(self, index: int, config: UpstreamConfig, draft: _Draft) -> Upstream:
+        ca, content = _content(draft.config, config.ca if is_secure(config.targets) else None)
+        key = ("upstream", repr(config), _digest(content))
+        unit = self._units.get(key)
+        if unit is None:
+            context = await _context(f"{draft.config.file}: upstream[{index}].ca", config.targets, ca, content)
+            unit = _Unit(Upstream(config, self.names, context))
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Upstream)
         return unit.part
@@ -273,6 +289,25 @@ def path_rule(server: ServerConfig) -> PathRule:
         keep_encoded_slash=server.paths.encoded_slash == "keep",
         keep_empty_segments=server.paths.empty_segments == "keep",
     )
+
+
+async def _context(at: str, targets: Iterable[str], ca: str | None, content: bytes | None) -> ssl.SSLContext | None:
+    """For targets with TLS. What the system trusts is read from files. Raises `ConfigError` that begins with ``at``."""
+    if not is_secure(targets):
+        return None
+    try:
+        return await aside(lambda: client_context(ca, content))
+    except ConfigError as error:
+        raise ConfigError(f"{at}: {error}") from None
+
+
+def _content(config: Config, name: str | None) -> tuple[str | None, bytes | None]:
+    """The path of a file that is named so, and what it says."""
+    return (config.locate(name), config.content(name)) if name is not None else (None, None)
+
+
+def _digest(content: bytes | None) -> str:
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _admission(config: Config, paths: PathRule) -> Admission:

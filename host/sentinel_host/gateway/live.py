@@ -3,7 +3,10 @@
 Rule 1: a change is built beside what serves, and published by one assignment, or it is not published at all.
 Rule 2: changes are made one after the other. A failed one leaves everything as it was, and says why.
 Rule 3: a generation that has been replaced is freed when its last request has ended.
-Rule 4: a configuration that waits for a guest, which has yet to come or to be mended, is tried again when it has.
+Rule 4: a configuration that waits for a guest, which has yet to come or to be mended, is tried again when it has; and
+        together with a version that waits for another configuration (`sentinel_host.hotload.release`, rule 4).
+Rule 5: what the files say that a configuration names counts once all of it is right, whether or not guests serve with
+        the rest: a certificate that is about to expire does not wait for them.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
-from sentinel_host.config import Config, GuestConfig, RevertConfig, fixed_changes, with_fixed
-from sentinel_host.errors import ConfigError, SentinelError
+from sentinel_host.config import Config, GuestConfig, RevertConfig, fixed_changes, read_files, with_fixed
+from sentinel_host.errors import GuestsRefuse, SentinelError
 from sentinel_host.gateway.build import Builder, Candidate
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.state import GuestState
@@ -30,6 +34,10 @@ _SHORT = 12
 
 Obtain = Callable[[Iterable[str]], Awaitable[tuple[dict[str, Offer], dict[str, str]]]]
 """Finds guests by name: offers, and for the others why there is none."""
+
+
+Renewal = Callable[[Config], Callable[[], None]]
+"""See `Live`."""
 
 
 class Watcher(Protocol):
@@ -46,8 +54,11 @@ class Live:
     """The life of one gateway's generations; ``offers`` are the guests in service, as they came.
 
     ``publish`` is where generations go, and ``prepare`` makes what a configuration needs. ``read`` reads the
-    configuration anew; a worker that has a supervisor has none, and leaves it to him to say what happened. ``watcher``
-    is told of versions that are on trial, and is to be set before the first `place`.
+    configuration anew, without the files that it names; a worker that has a supervisor has none, and leaves it to him
+    to say what happened. ``watcher`` is told of versions that are on trial, and is to be set before the first `place`.
+
+    ``renewals`` have what files say count: each is given a configuration, in a thread, and returns what does so, on the
+    event loop; or raises `ConfigError`, and nothing changes. ``follow`` is told which configuration is to be served.
     """
 
     def __init__(
@@ -74,6 +85,8 @@ class Live:
         self._frees: set[asyncio.Task[None]] = set()
         # The guests that a configuration waits for, and those that it names.
         self._waiting_for: Collection[str] = ()
+        self.renewals: list[Renewal] = []
+        self.follow: Callable[[Config], Awaitable[None]]
         self.obtain: Obtain
         self.watcher: Watcher
 
@@ -118,10 +131,7 @@ class Live:
         """Put a version of a guest into service, with a candidate or without; returns the reason if it is not."""
         name = placement.serving.name
         async with self._lock:
-            reason = await self._place(name, placement) if name in self.config.named_guests() else None
-        if self._read is not None and name in self._waiting_for:
-            await self.reconfigure()
-        return reason
+            return await self._place(name, placement) if name in self.config.named_guests() else None
 
     def failed(self, name: str, reason: str) -> None:
         """There is no new version of a guest, for this reason; what serves goes on."""
@@ -136,46 +146,94 @@ class Live:
             serves = current.sha256[:_SHORT]
             self._tell(logging.ERROR, "guest %s was not replaced, and %s serves on: %s", name, serves, reason)
 
-    async def reconfigure(self) -> None:
-        """Read the configuration file again and serve it; the log says what came of it."""
+    def waits_for(self, name: str) -> bool:
+        """Whether a configuration was not served because this guest did not start, or was not there."""
+        return name in self._waiting_for
+
+    async def reconfigure(self, refused: Mapping[str, Offer]) -> dict[str, Offer] | None:
+        """Read the configuration file again and serve it; the log says what came of it. As in `Crew`."""
         assert self._read is not None
         try:
-            config = self._read()
+            config = await aside(self._read)
             for key in fixed_changes(self.config, config):
                 _log.warning("%s: %s has changed, which takes effect with a restart", config.file, key)
+            await self.follow(config)
+            config = with_fixed(self.config, await aside(lambda: read_files(config)))
+            await self.renew(config)
             known = {name: offer for name, offer in self.offers.items() if name not in self._generation.faults}
             offers, faults = await self.obtain(name for name in config.named_guests() if name not in known)
-            await self.configure(config, known | offers, faults)
+            return await self._configure_with(config, known | offers, faults, refused)
         except SentinelError as error:
             _log.error("the configuration was not reloaded, and the old one serves on: %s", error)
+            return None
 
-    async def configure(self, config: Config, offers: Mapping[str, Offer], faults: Mapping[str, str]) -> None:
+    async def renew(self, config: Config) -> None:
+        """Have what the files say count that a configuration names.
+
+        Raises `ConfigError` that names file and key, and then everything stays as it was.
+        """
+        config = with_fixed(self.config, config)
+        done = await aside(lambda: [renewal(config) for renewal in self.renewals])
+        for count in done:
+            count()
+
+    async def _configure_with(
+        self,
+        config: Config,
+        offers: Mapping[str, Offer],
+        faults: Mapping[str, str],
+        refused: Mapping[str, Offer],
+    ) -> dict[str, Offer] | None:
+        try:
+            return await self.configure(config, offers, faults)
+        except GuestsRefuse as error:
+            newest = {name: refused[name] for name in error.guests if name in refused}
+            if not newest:
+                raise
+            waiting = self._waiting_for
+            left = {name: reason for name, reason in faults.items() if name not in newest}
+            try:
+                return await self.configure(config, {**offers, **newest}, left)
+            except GuestsRefuse:
+                self._waiting_for = {*waiting, *self._waiting_for}
+                raise
+
+    async def configure(
+        self, config: Config, offers: Mapping[str, Offer], faults: Mapping[str, str]
+    ) -> dict[str, Offer] | None:
         """Serve another configuration, whose guests are in ``offers`` or in ``faults``.
 
-        Raises `ConfigError` when it cannot be served, or not as well as the one that serves: when a guest is missing
-        that is not missing now, or refuses its configuration.
+        Returns the versions that are replaced; ``None`` when nothing changed. Raises `GuestsRefuse` when it cannot be
+        served as well as the one that serves: when a guest is missing that is not missing now, or refuses its
+        configuration; and `ConfigError` when it cannot be served at all.
         """
         async with self._lock:
             config = with_fixed(self.config, config)
             if config == self.config and _digests(offers) == _digests(self.offers):
                 self._waiting_for = ()
                 self._tell(logging.INFO, "%s says what it said before", config.file)
-                return
+                return None
             self._prepare(config)
-            candidates = {name: each for name, each in self._candidates.items() if name in offers}
+            replaced = {name: offer for name, offer in self.serving().items() if not _is_same(offers.get(name), offer)}
+            candidates = {
+                name: each for name, each in self._candidates.items() if name in offers and name not in replaced
+            }
             generation = await self._builder.build(config, offers, faults, candidates)
             worse = {name: why for name, why in generation.faults.items() if name not in self._generation.faults}
             if worse:
                 await self._builder.free(generation)
                 self._waiting_for = worse
-                raise ConfigError("; ".join(f"guest {name}: {reason}" for name, reason in worse.items()))
+                raise GuestsRefuse(worse)
             self._waiting_for = ()
             self.config = config
             self.offers, self._candidates = dict(offers), candidates
             self._take_over(generation)
             for name, reason in generation.refused.items():
                 self.watcher.tripped(name, self._candidates.pop(name).offer.guest.sha256, reason)
+            for name in replaced.keys() & self.serving().keys():
+                self._tell(logging.INFO, "%s", Placement(self.offers[name]).told(replaced[name].guest.sha256))
             self._tell(logging.INFO, "%s was reloaded, and serves", config.file)
+            return replaced
 
     async def _place(self, name: str, placement: Placement) -> str | None:
         current, tried = self._generation.guests.get(name), self._generation.candidates.get(name)
@@ -284,6 +342,10 @@ class Live:
 
 def _digests(offers: Mapping[str, Offer]) -> dict[str, str]:
     return {name: offer.guest.sha256 for name, offer in offers.items()}
+
+
+def _is_same(offer: Offer | None, other: Offer) -> bool:
+    return offer is not None and offer.guest.sha256 == other.guest.sha256
 
 
 def _runs(guest: LoadedGuest | None, offer: Offer | None) -> bool:

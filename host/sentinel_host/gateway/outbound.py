@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from functools import partial
 from time import monotonic
 
@@ -21,7 +22,7 @@ from sentinel_host.authority import without_password
 from sentinel_host.config import HttpClientConfig
 from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, UpstreamTimeout
 from sentinel_host.gateway.addresses import AllowedAddresses
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, UpstreamRequest, client_context
+from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, UpstreamRequest
 from sentinel_host.messages import Headers, HttpError, OutboundRequest
 from sentinel_host.net import Names
 from sentinel_host.sandbox import HttpGrant
@@ -42,16 +43,22 @@ class _Refused(Exception):
 
 
 class Outbound:
-    """The targets that one guest may ask, each with a pool of kept connections. Raises `ConfigError`."""
+    """The targets that one guest may ask, each with a pool of kept connections; ``context`` is for those with TLS."""
 
-    def __init__(self, guest: str, settings: HttpClientConfig, admin: tuple[str, int] | None, names: Names) -> None:
+    def __init__(
+        self,
+        guest: str,
+        settings: HttpClientConfig,
+        admin: tuple[str, int] | None,
+        names: Names,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.grant = HttpGrant(self.fetch, settings.calls, settings.request)
         self._guest = guest
         self._settings = settings
         self._said_at = 0.0
         self._pools: dict[Target, UpstreamPool] = {}
         targets = [Target.parse(target.rstrip("/")) for target in settings.allow]
-        context = client_context(settings.ca) if any(target.scheme == "https" for target in targets) else None
         allowed = AllowedAddresses(settings.networks, admin)
         timeouts = Timeouts(connect=settings.timeout, response=settings.timeout, idle=settings.timeout)
         for target in targets:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from itertools import cycle
 
 from sentinel_host.config import UpstreamConfig
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, client_context
+from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
 from sentinel_host.net import Names
 
 
 class Upstream:
-    """One configured upstream with a pool for each of its targets."""
+    """One configured upstream with a pool for each of its targets; those with TLS need a context."""
 
     __slots__ = ("_turn", "name", "pools")
 
-    def __init__(self, config: UpstreamConfig, names: Names) -> None:
+    def __init__(self, config: UpstreamConfig, names: Names, context: ssl.SSLContext | None) -> None:
         timeouts = Timeouts(connect=config.connect_timeout, response=config.response_timeout, idle=config.idle_timeout)
-        context = client_context(config.ca) if any(target.startswith("https:") for target in config.targets) else None
         self.name = config.name
         self.pools = tuple(
             UpstreamPool(

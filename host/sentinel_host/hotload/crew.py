@@ -28,5 +28,13 @@ class Crew(Protocol):
     def failed(self, name: str, reason: str) -> None:
         """There is no new version of a guest, for this reason; what serves goes on."""
 
-    async def reconfigure(self) -> None:
-        """Read the configuration file again, and serve it, or say in the log why not."""
+    async def reconfigure(self, refused: Mapping[str, Offer]) -> Mapping[str, Offer] | None:
+        """Read the configuration file again, with the files that it names, and serve it, or say in the log why not.
+
+        ``refused`` are new versions that do not start as they are configured now: where a version that serves does not
+        start as it is to be configured, such a one takes its place, or nothing changes. Returns the versions that are
+        replaced; ``None`` when nothing changed.
+        """
+
+    def waits_for(self, name: str) -> bool:
+        """Whether a configuration was not served because this guest did not start, or was not there."""

@@ -9,7 +9,6 @@ Rule 3: nothing here stops a guest from being loaded: what cannot be read, or no
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import os
@@ -22,6 +21,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import short
 from sentinel_host.hotload.sealed import read_sealed, write_sealed
@@ -67,15 +67,17 @@ class Held:
         record = _Record(self._folder, name, taken_back.guest.sha256, time.time(), reason, serving.data)
         try:
             body = msgspec.msgpack.encode(record)
-            await asyncio.to_thread(write_sealed, self._file(self._directory, name), _MAGIC, body)
+            file = self._file(self._directory, name)
+            await aside(lambda: write_sealed(file, _MAGIC, body))
         except OSError as error:
             _log.error("guest %s: %s is tried again after a restart: %s", name, short(taken_back), error)
 
-    def drop(self, name: str) -> None:
+    async def drop(self, name: str) -> None:
         """Another version of this guest has come, or somebody wants it all the same."""
         if self._directory is not None:
+            file = self._file(self._directory, name)
             try:
-                self._file(self._directory, name).unlink(missing_ok=True)
+                await aside(lambda: file.unlink(missing_ok=True))
             except OSError as error:
                 # It counts for one file only, which has gone.
                 _log.warning("guest %s: what was taken back is still noted: %s", name, error)
@@ -83,11 +85,11 @@ class Held:
     async def recall(self, found: Offer) -> Offer | None:
         """What is to serve in place of the version that was found in the folder; None for that version itself."""
         name = found.name
-        record = await asyncio.to_thread(self._read, name)
+        record = await aside(lambda: self._read(name))
         if record is None:
             return None
         if record.taken_back != found.guest.sha256:
-            self.drop(name)
+            await self.drop(name)
             return None
         try:
             serving = await self._restore(name, record.data)

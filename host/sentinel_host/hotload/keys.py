@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sentinel_host.config import Config
+from sentinel_host.config.files import KEY_PREFIX
 from sentinel_host.errors import ConfigError
 
-_INLINE: Final = "ed25519:"
 # Tells keys apart and is no secret; a collision would only make a verification fail.
 _ID_BYTES: Final = 8
 
@@ -38,7 +38,7 @@ class PublicKey:
         self.id = hashlib.sha256(self._raw).digest()[:_ID_BYTES]
 
     def __str__(self) -> str:
-        return _INLINE + base64.b64encode(self._raw).decode()
+        return KEY_PREFIX + base64.b64encode(self._raw).decode()
 
     def pem(self) -> bytes:
         """As a file's content."""
@@ -110,26 +110,25 @@ def configured_keys(config: Config) -> Iterator[PublicKey]:
     """
     for index, text in enumerate(config.guests.verify_keys):
         try:
-            yield _inline(text) if text.startswith(_INLINE) else _from_file(Path(config.file).parent / text)
+            yield _inline(text) if text.startswith(KEY_PREFIX) else _from_file(config, text)
         except ValueError as error:
             raise ConfigError(f"{config.file}: guests.verify_keys[{index}]: {error}") from None
 
 
 def _inline(text: str) -> PublicKey:
     try:
-        raw = base64.b64decode(text.removeprefix(_INLINE), validate=True)
+        raw = base64.b64decode(text.removeprefix(KEY_PREFIX), validate=True)
         return PublicKey(Ed25519PublicKey.from_public_bytes(raw))
     except (binascii.Error, ValueError):
-        raise ValueError(f"expected {_INLINE} and 32 bytes in base64") from None
+        raise ValueError(f"expected {KEY_PREFIX} and 32 bytes in base64") from None
 
 
-def _from_file(path: Path) -> PublicKey:
+def _from_file(config: Config, name: str) -> PublicKey:
+    path = config.locate(name)
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
+        key = load_pem_public_key(config.content(name))
     except ValueError:
-        raise ValueError(f"{path}: is no public key in PEM; a key itself begins with {_INLINE}") from None
+        raise ValueError(f"{path}: is no public key in PEM; a key itself begins with {KEY_PREFIX}") from None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"{path}: is not an Ed25519 key")
     return PublicKey(key)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.cache import Cache
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.hotload.folder import Folder, GuestUnsettled
@@ -51,7 +52,7 @@ class Loader:
         """
         for _ in range(_ATTEMPTS):
             try:
-                data = await asyncio.to_thread(self._folder.read, name)
+                data = await aside(lambda: self._folder.read(name))
                 break
             except GuestUnsettled as error:
                 unsettled = error
@@ -69,13 +70,14 @@ class Loader:
         return await self._offer(name, f"{self._folder.path_of(name)} (the version before)", data, on_purpose=True)
 
     async def _offer(self, name: str, path: str, data: bytes, *, on_purpose: bool) -> Offer:
-        sha256, signed, kept = await asyncio.to_thread(self._examine, name, path, data, on_purpose=on_purpose)
+        sha256, signed, kept = await aside(lambda: self._examine(name, path, data, on_purpose=on_purpose))
         if kept is None:
             kept = await self._compiler.compile(data, path)
             if kept.sha256 != sha256:
                 raise GuestLoadError(f"{path}: compiling it failed: the process answered for another file")
-            if self._cache is not None:
-                await asyncio.to_thread(self._cache.put, kept)
+            if (cache := self._cache) is not None:
+                compiled = kept
+                await aside(lambda: cache.put(compiled))
         if signed is None:
             return Offer(name, path, kept, data=data)
         return Offer(name, path, kept, signed.version, signed.key_id, data)

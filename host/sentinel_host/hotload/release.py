@@ -4,7 +4,9 @@ Rule 1: this is where it is decided, once for all workers. Who executes (`Crew`)
 Rule 2: decisions are made one after the other; one that cannot be executed changes nothing here.
 Rule 3: a version that was taken back is not tried again until its file changes, or somebody says so (`promote`); a
         restart does not change that (`sentinel_host.hotload.held`).
-Rule 4: a signed version counts, against downgrades, once it serves every request, and no more once it is taken back.
+Rule 4: a version that does not start as it is configured, and a configuration that the version which serves does not
+        start with, may have come together: each is tried again with the other.
+Rule 5: a signed version counts, against downgrades, once it serves every request, and no more once it is taken back.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import msgspec
 
 from sentinel_host.config import RevertConfig
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.crew import Crew
 from sentinel_host.hotload.held import Held
 from sentinel_host.hotload.loader import Offer
@@ -63,6 +66,8 @@ class Releases:
         self.versions: Versions | None = None
         self.held: Held | None = None
         self._releases: dict[str, _Release] = {}
+        # The newest version of each guest that does not start as it is configured.
+        self._refused: dict[str, Offer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken_back: dict[str, int] = {}
 
@@ -83,12 +88,20 @@ class Releases:
 
     def failed(self, name: str, reason: str) -> None:
         """There is no new version of a guest, for this reason; what serves goes on."""
+        self._refused.pop(name, None)
         self.crew.failed(name, reason)
 
     async def reconfigure(self) -> None:
         """Read the configuration file again, and serve it, or say in the log why not."""
-        await self.crew.reconfigure()
-        self.note_versions()
+        # Not a copy: a version may be refused while the configuration is.
+        replaced = await self.crew.reconfigure(self._refused)
+        if replaced is None:
+            return
+        async with self.lock:
+            await self.replaced(replaced)
+        # It may be another configuration that they were refused with.
+        for offer in list(self._refused.values()):
+            await self.load(offer)
 
     def settle(self, found: Mapping[str, Offer]) -> dict[str, Offer]:
         """What is to serve of what was found in the folder, if everything that serves is replaced: no version that was
@@ -127,29 +140,31 @@ class Releases:
                     _log.error("guest %s: %s was taken back, and is tried again: %s", name, short(newest), why)
                     release.taken_back = None
                     await self.crew.place(Placement(newest))
-            self.note_versions()
+            await self.note_versions()
 
-    def replaced(self, before: Mapping[str, Offer]) -> None:
-        """Everything that serves was replaced; ``before`` is what served until then."""
+    async def replaced(self, before: Mapping[str, Offer]) -> None:
+        """What serves was replaced; ``before`` is what served until then."""
         for name, offer in self.crew.serving().items():
+            if _is_same(offer, self._refused.get(name)):
+                del self._refused[name]
             if name in before and not _is_same(offer, before[name]):
                 release = self._of(name)
                 self._cancel(release)
-                self._forget(name, release)
+                await self._forget(name, release)
                 release.candidate, release.previous = None, before[name]
-        self.note_versions()
+        await self.note_versions()
 
-    def note_versions(self) -> None:
+    async def note_versions(self) -> None:
         """What serves now has served: of those that are signed, older versions are downgrades from now on."""
-        if self.versions is not None:
-            for name, offer in self.crew.serving().items():
-                if offer.version is not None:
-                    self.versions.note(name, offer.version)
+        if (versions := self.versions) is not None:
+            signed = {name: offer.version for name, offer in self.crew.serving().items() if offer.version is not None}
+            await aside(lambda: versions.note(signed))
 
     async def load(self, offer: Offer) -> None:
         """A version has appeared: it serves, or becomes a candidate, unless it was taken back before."""
         name = offer.name
         async with self.lock:
+            self._refused.pop(name, None)
             release, current = self._of(name), self.crew.serving().get(name)
             if current is None and await self._load_before(name, offer):
                 return
@@ -162,10 +177,14 @@ class Releases:
                 return
             canary = self.crew.settings(name).canary
             if current is None or canary is None or _is_same(offer, current):
-                await self._serve(name, offer, current)
-            elif await self.crew.place(Placement(current, offer, canary.weight, digest_of(offer))) is None:
+                reason = await self._serve(name, offer, current)
+            else:
+                reason = await self._place(Placement(current, offer, canary.weight, digest_of(offer)))
+            if reason is not None:
+                self._refused[name] = offer
+            elif current is not None and canary is not None and not _is_same(offer, current):
                 self._cancel(release)
-                self._forget(name, release)
+                await self._forget(name, release)
                 release.candidate, release.since = offer, time.time()
                 release.quiet_since = asyncio.get_running_loop().time()
                 self._after(canary.time, release, lambda: self._promote_in_time(name, offer))
@@ -221,15 +240,22 @@ class Releases:
         """Have a version serve every request; returns the reason if it does not."""
         release = self._of(name)
         is_new = current is not None and not _is_same(offer, current)
-        reason = await self.crew.place(Placement(offer, on_trial=digest_of(offer) if is_new else ""))
+        reason = await self._place(Placement(offer, on_trial=digest_of(offer) if is_new else ""))
         if reason is None:
             self._cancel(release)
-            self._forget(name, release)
+            await self._forget(name, release)
             release.candidate = None
             if is_new:
                 release.previous = current
                 self._after(self._trial_time(name), release, lambda: self._end_trial(name, offer))
-            self.note_versions()
+            await self.note_versions()
+        return reason
+
+    async def _place(self, placement: Placement) -> str | None:
+        """As `Crew.place`; a configuration that waits for the guest is then tried again."""
+        reason = await self.crew.place(placement)
+        if self.crew.waits_for(placement.serving.name):
+            self._begin(self.reconfigure())
         return reason
 
     async def _load_before(self, name: str, offer: Offer) -> bool:
@@ -260,8 +286,8 @@ class Releases:
         if release.previous is back:
             release.previous = None
         self._taken_back[name] = self._taken_back.get(name, 0) + 1
-        if self.versions is not None and back.version is not None:
-            self.versions.allow(name, back.version)
+        if (versions := self.versions) is not None and (version := back.version) is not None:
+            await aside(lambda: versions.allow(name, version))
         if self.held is not None:
             await self.held.keep(newest, back, reason)
 
@@ -302,11 +328,11 @@ class Releases:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _forget(self, name: str, release: _Release) -> None:
+    async def _forget(self, name: str, release: _Release) -> None:
         """Another version than the one that was taken back is the newest, or it serves all the same."""
         release.taken_back = None
         if self.held is not None:
-            self.held.drop(name)
+            await self.held.drop(name)
 
     def _of(self, name: str) -> _Release:
         return self._releases.setdefault(name, _Release())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from sentinel_host.config import Config
+from sentinel_host.config.identity import identities
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.versions import Versions
 from sentinel_host.sandbox.binary import MalformedWasm, custom_section, custom_sections, is_component
@@ -87,10 +88,10 @@ def sign(data: bytes, path: str, name: str, version: int, key: PrivateKey) -> by
 
 
 class Verifier:
-    """Holds files to the keys of a configuration, and to the versions that have served."""
+    """Holds files to the keys of a configuration, by their ids, and to the versions that have served."""
 
     def __init__(self, keys: Iterable[PublicKey], versions: Versions) -> None:
-        self._keys = {key.id: key for key in keys}
+        self.keys = {key.id: key for key in keys}
         self.versions = versions
 
     def verify(self, data: bytes, name: str, path: str, *, on_purpose: bool = False) -> Statement:
@@ -104,9 +105,9 @@ class Verifier:
         statement = read_statement(data, path)
         if statement is None:
             raise GuestLoadError(f"{path}: is not signed, and the configuration has verify_keys")
-        key = self._keys.get(statement.key)
+        key = self.keys.get(statement.key)
         if key is None:
-            known = ", ".join(sorted(key.hex() for key in self._keys))
+            known = ", ".join(sorted(key.hex() for key in self.keys))
             raise GuestLoadError(
                 f"{path}: is signed by the key {statement.key_id:.32}, which is not one of verify_keys ({known})"
             )
@@ -124,7 +125,8 @@ class Verifier:
 
 
 def verifier_of(config: Config, state: Path | None) -> Verifier | None:
-    """The verifier that a configuration asks for, None without keys; ``state`` is where it remembers versions.
+    """The verifier that a configuration asks for, None without keys; ``state`` is where it remembers versions, for this
+    configuration alone.
 
     Raises `ConfigError` that names the key which cannot be read.
     """
@@ -133,4 +135,5 @@ def verifier_of(config: Config, state: Path | None) -> Verifier | None:
     # Not at the top: 30 ms and 8 MiB in every worker, which gateways without keys do without.
     from sentinel_host.hotload.keys import configured_keys
 
-    return Verifier(configured_keys(config), Versions(state))
+    files = [state / f"versions-{identity}.json" for identity in identities(config.file)] if state is not None else []
+    return Verifier(configured_keys(config), Versions(*files))

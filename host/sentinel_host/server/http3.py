@@ -16,8 +16,10 @@ from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation, pull_quic_header
 
+from sentinel_host.config.files import as_file
 from sentinel_host.http.h3 import Http3Protocol, Path, Quic
 from sentinel_host.http.lane import Connections, Listener
+from sentinel_host.server.certificates import Certificate
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ Address = tuple[Any, ...]
 class Http3Socket(asyncio.DatagramProtocol):
     """Finds the connection of each datagram by the id that it names, and begins new ones."""
 
-    def __init__(self, listener: Listener, connections: Connections, certificate: tuple[str, str]) -> None:
+    def __init__(self, listener: Listener, connections: Connections, certificate: Certificate) -> None:
         limits = connections.limits
         self._listener = listener
         self._extensions = listener.extensions()
@@ -48,7 +50,9 @@ class Http3Socket(asyncio.DatagramProtocol):
             idle_timeout=max(limits.keep_alive_idle, limits.body_idle, limits.write_stalled) + 1,
             max_stream_data=max(limits.body_buffer, 2 * limits.head_bytes),
         )
-        self._configuration.load_cert_chain(*certificate)
+        self._certificate = certificate
+        self._loaded = b""
+        self._load_certificate()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there."""
@@ -83,7 +87,16 @@ class Http3Socket(asyncio.DatagramProtocol):
             _log.exception("a connection of HTTP/3 failed")
             known.abort()
 
+    def _load_certificate(self) -> None:
+        """Connections that begin take the certificate that is shown by now."""
+        certificate = self._certificate
+        if certificate.key is not self._loaded:
+            with as_file(certificate.chain) as chain, as_file(certificate.key) as key:
+                self._configuration.load_cert_chain(chain, key)
+            self._loaded = certificate.key
+
     def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
+        self._load_certificate()
         quic = Quic(self._configuration, destination_id)
         ids = {destination_id, quic.host_cid}
         in_handshake = True

@@ -9,7 +9,8 @@ from typing import Any
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.lane import Application
-from sentinel_host.server.sockets import address_of, bind, tls_context
+from sentinel_host.server.certificates import Certificate
+from sentinel_host.server.sockets import address_of
 
 # Seconds for which a client may remember where HTTP/3 is served; nginx's examples have a day.
 _REMEMBERED = 86400
@@ -17,11 +18,11 @@ _REMEMBERED = 86400
 
 @dataclass(frozen=True, slots=True)
 class QuicEndpoint:
-    """A bound datagram socket, the listener's name that applications see, and PEM files of certificate and key."""
+    """A bound datagram socket, the listener's name that applications see, and its certificate."""
 
     name: str
     socket: socket.socket
-    certificate: tuple[str, str]
+    certificate: Certificate
 
     @property
     def port(self) -> int:
@@ -33,12 +34,11 @@ class QuicEndpoint:
         return f"quic on https://{address_of(self.socket)}"
 
 
-def open_quic(name: str, address: str, cert: str, key: str) -> QuicEndpoint:
-    """Bind an address for HTTP/3. Raises `ConfigError`, also when the extra is missing."""
+def open_quic(name: str, sock: socket.socket, certificate: Certificate) -> QuicEndpoint:
+    """Serve HTTP/3 on a bound socket. Raises `ConfigError` when the extra is missing."""
     if importlib.util.find_spec("aioquic") is None:
         raise ConfigError("server.quic_bind: HTTP/3 needs aioquic; install the extra: sentinel-host[h3]")
-    tls_context(cert, key)
-    return QuicEndpoint(name, bind(address, socket.SOCK_DGRAM), (cert, key))
+    return QuicEndpoint(name, sock, certificate)
 
 
 def advertising(app: Application, port: int) -> Application:

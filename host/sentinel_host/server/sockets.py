@@ -77,6 +77,8 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
     """A server context that offers HTTP/2 and HTTP/1.1 by ALPN. Raises `ConfigError` that names the files."""
     config = Config()
     config.certfile, config.keyfile = cert, key
+    # OpenSSL would ask for a passphrase on the terminal.
+    config.keyfile_password = ""
     config.alpn_protocols = ["h2", "http/1.1"]
     try:
         context = config.create_ssl_context()

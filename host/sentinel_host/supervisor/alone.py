@@ -8,7 +8,7 @@ from typing import Final
 
 from hypercorn.utils import LifespanFailureError
 
-from sentinel_host.control import AdminAccess, Snapshot, guest_faults, install_admin, merge
+from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.release import Releases
 from sentinel_host.hotload.state import GuestState
@@ -16,26 +16,24 @@ from sentinel_host.server import QuicEndpoint, run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.notify import Notifier
+from sentinel_host.supervisor.prepared import Prepared
 from sentinel_host.supervisor.serving import Serving, settle
 from sentinel_host.supervisor.signals import end_at_next
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run_alone(
-    serving: Serving,
-    listeners: list[Listening],
-    notifier: Notifier,
-    access: AdminAccess,
-    quic: QuicEndpoint | None = None,
-) -> None:
+def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
 
     Raises `SentinelError` when it cannot start.
     """
-    endpoints = [listening.endpoint() for listening in listeners]
+    listeners = [*prepared.public, *([prepared.admin] if prepared.admin is not None else [])]
+    endpoints = [listening.endpoint(prepared.certificates) for listening in listeners]
+    quic = prepared.quic
     alone = _Alone(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
-    install_admin(serving.gateway, alone, access)
+    install_admin(serving.gateway, alone, prepared.access)
+    serving.gateway.live.renewals += [prepared.certificates.renew, prepared.access.renew]
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -24,6 +24,7 @@ from sentinel_host.control import (
     Numbers,
     Reconfigure,
     Snapshot,
+    Taken,
     guest_faults,
     merge,
 )
@@ -111,16 +112,17 @@ class Fleet:
         self._shrink(plan.workers)
         self._spawn_task(self._provide_spare(plan))
 
-    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> str | None:
-        """Have every worker serve something else; returns why the first refused it, and then no other was asked.
+    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> Taken | None:
+        """Have every worker serve something else; returns how the first refused it, and then no other was asked.
 
         One that does not answer, or refuses what another took, is told again when its plan says so (`catch_up`).
         """
         waiting = [place.worker for place in self._places if place.worker.state is State.READY]
         while waiting:
             try:
-                if reason := await waiting.pop(0).take(message, codes, _TAKING_TIME):
-                    return reason
+                taken = await waiting.pop(0).take(message, codes, _TAKING_TIME)
+                if taken.reason:
+                    return taken
                 break
             except ControlError:
                 continue
@@ -142,7 +144,7 @@ class Fleet:
         if worker.serves == (plan.source, message.guests.digests()):
             return
         try:
-            reason = await worker.take(message, plan.guests.codes(), _TAKING_TIME)
+            reason = (await worker.take(message, plan.guests.codes(), _TAKING_TIME)).reason
         except ControlError as error:
             reason = str(error)
         if reason:

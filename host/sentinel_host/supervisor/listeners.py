@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections import Counter
 from dataclasses import dataclass
 
 from sentinel_host.config import BindConfig, Config, TlsConfig
 from sentinel_host.errors import ConfigError
-from sentinel_host.server import Endpoint, address_of, bind, take_no_more, tls_context
+from sentinel_host.server import Certificates, Endpoint, address_of, bind, take_no_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,9 @@ class Listening:
     tls: TlsConfig | None = None
     owned: bool = False
 
-    def endpoint(self) -> Endpoint:
-        """What `serve` takes. Raises `ConfigError` for files that are not a certificate and its key."""
-        tls = tls_context(self.tls.cert, self.tls.key) if self.tls else None
+    def endpoint(self, certificates: Certificates) -> Endpoint:
+        """What `serve` takes."""
+        tls = certificates.of(self.tls).context if self.tls else None
         return Endpoint(self.name, self.socket, tls, self.owned)
 
     def __str__(self) -> str:
@@ -34,10 +35,13 @@ class Listeners:
     """Opens what configurations ask for; a socket stays open as long as the current configuration asks for it.
 
     ``activated`` is sockets from the service manager, by listener: they stand for the configured addresses, in order.
+    With ``may_be_used`` nobody will listen, and an address is as good if somebody else listens there already.
     """
 
-    def __init__(self, activated: dict[str, list[socket.socket]]) -> None:
+    def __init__(self, activated: dict[str, list[socket.socket]], *, may_be_used: bool = False) -> None:
         self._activated = activated
+        self._may_be_used = may_be_used
+        self._opened: list[socket.socket] = []
         self._bound: dict[tuple[str, int], socket.socket] = {}
 
     def open_public(self, config: Config) -> list[Listening]:
@@ -65,7 +69,13 @@ class Listeners:
             raise ConfigError("LISTEN_FDS: there is one admin listener")
         if sockets:
             return Listening("admin", sockets[0])
-        return Listening("admin", bind(config.server.admin), owned=True) if config.server.admin is not None else None
+        if config.server.admin is None:
+            return None
+        return Listening("admin", self._open(config.server.admin), owned=True)
+
+    def open_datagrams(self, address: str) -> socket.socket:
+        """A socket for HTTP/3. Raises `ConfigError`."""
+        return self._open(address, socket.SOCK_DGRAM)
 
     def keep(self, used: list[Listening]) -> None:
         """Close every other public socket, and let none of those that we bound be connected to.
@@ -81,6 +91,11 @@ class Listeners:
             if sock not in kept:
                 sock.close()
 
+    def close(self) -> None:
+        """Close every socket that was opened: nothing is to be served."""
+        for sock in self._opened:
+            sock.close()
+
     def _bind(self, addresses: list[str]) -> list[socket.socket]:
         # Port 0 may be asked for more than once: each time is a socket of its own.
         seen: Counter[str] = Counter()
@@ -89,6 +104,17 @@ class Listeners:
             key = (address, seen[address])
             seen[address] += 1
             if key not in self._bound:
-                self._bound[key] = bind(address)
+                self._bound[key] = self._open(address)
             sockets.append(self._bound[key])
         return sockets
+
+    def _open(self, address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+        try:
+            sock = bind(address, kind)
+        except ConfigError as error:
+            cause = error.__cause__
+            if not self._may_be_used or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+                raise
+            sock = socket.socket(type=kind)
+        self._opened.append(sock)
+        return sock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sentinel_host.control import ConfigSource, Guests, ListenerFd, Start
@@ -20,6 +21,14 @@ class GuestSet:
     offers: dict[str, Offer]
     faults: dict[str, str]
     placements: dict[str, Placement] = field(default_factory=dict)
+
+    def with_newest(self, newest: Mapping[str, Offer]) -> GuestSet:
+        """The same with these versions, which serve alone, in place of others."""
+        return GuestSet(
+            {**self.offers, **newest},
+            {name: reason for name, reason in self.faults.items() if name not in newest},
+            {name: placement for name, placement in self.placements.items() if name not in newest},
+        )
 
     def message(self) -> Guests:
         """As it is sent."""

@@ -133,8 +133,8 @@ class WorkerProcess:
         self._codes = codes
         self._channel.send(start)
 
-    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> str:
-        """Put something else into service; returns why not, or nothing. ``codes`` as in `begin`, for what is new.
+    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> Taken:
+        """Put something else into service; returns what came of it. ``codes`` as in `begin`, for what is new.
 
         Raises `ControlError` when there is no answer.
         """
@@ -148,7 +148,7 @@ class WorkerProcess:
         self.faults, self.guests = answer.faults, answer.guests
         if not answer.reason:
             self._note(message)
-        return answer.reason
+        return answer
 
     def _note(self, message: Load | Reconfigure) -> None:
         if isinstance(message, Load):

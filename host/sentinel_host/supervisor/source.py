@@ -29,6 +29,6 @@ def read_source(file: str, upstream: str | None, bind: str | None) -> ConfigSour
 def parse_source(source: ConfigSource) -> Config:
     """Raises `ConfigError` that names the file and the key."""
     config = quick_config(source.upstream or "") if source.text is None else parse_config(source.text, source.file)
-    if source.bind is None:
-        return config
-    return msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, bind=[source.bind]))
+    if source.bind is not None:
+        config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, bind=[source.bind]))
+    return msgspec.structs.replace(config, files=source.files)

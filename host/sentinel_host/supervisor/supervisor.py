@@ -6,11 +6,13 @@ import asyncio
 import logging
 import signal
 
+import msgspec
 from quart import Quart
 
-from sentinel_host.config import Config
-from sentinel_host.control import AdminAccess, ConfigSource, ListenerFd, install_admin
+from sentinel_host.config import Config, read_files
+from sentinel_host.control import ConfigSource, ListenerFd, install_admin
 from sentinel_host.errors import SentinelError
+from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.release import Releases
 from sentinel_host.http.lane import Connections, Limits
 from sentinel_host.server import run, serve
@@ -20,9 +22,10 @@ from sentinel_host.supervisor.listeners import Listeners, Listening
 from sentinel_host.supervisor.log import Log, log_counts
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.plan import GuestSet, Plan
+from sentinel_host.supervisor.prepared import Prepared
 from sentinel_host.supervisor.signals import end_by
 from sentinel_host.supervisor.source import parse_source, read_source
-from sentinel_host.supervisor.swaps import Swaps
+from sentinel_host.supervisor.swaps import Swaps, renew
 
 _log = logging.getLogger("sentinel.supervisor")
 
@@ -31,28 +34,24 @@ _ADMIN_GRACE = 0.1
 
 
 class Supervisor:
-    """Runs ``config``, which was read as ``source``; ``shared`` holds the descriptors of shared memory by name.
+    """Runs what was ``prepared``; ``shared`` holds the descriptors of shared memory by name.
 
     ``log`` is this process's own.
     """
 
     def __init__(
-        self,
-        source: ConfigSource,
-        config: Config,
-        listeners: Listeners,
-        notifier: Notifier,
-        shared: dict[str, int],
-        log: Log,
+        self, prepared: Prepared, listeners: Listeners, notifier: Notifier, shared: dict[str, int], log: Log
     ) -> None:
-        self._source = source
-        self._config = config
+        self._source = prepared.source
+        self._config = prepared.config
+        self._access = prepared.access
         self._listeners = listeners
         self._notifier = notifier
         self._shared = shared
         self._process_log = log
-        self._public = listeners.open_public(config)
-        self._admin = listeners.open_admin(config)
+        self._public = prepared.public
+        self._admin = prepared.admin
+        self._certificates = prepared.certificates
         self._fleet: Fleet
         self._releases: Releases
         self._swaps: Swaps | None = None
@@ -60,14 +59,14 @@ class Supervisor:
         self._stop: asyncio.Event
         self._reload: asyncio.Event
 
-    def run(self, access: AdminAccess) -> None:
+    def run(self) -> None:
         """Until SIGTERM or SIGINT, and the workers' end; a second one ends everything at once. SIGHUP reloads.
 
         Raises `SentinelError` when the workers cannot start.
         """
-        run(self._run(access))
+        run(self._run())
 
-    async def _run(self, access: AdminAccess) -> None:
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._releases = Releases()
         self._fleet = Fleet(self._releases, lambda: log_counts(self._process_log))
@@ -76,7 +75,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._on_end, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stopped = asyncio.Event()
-        admin = loop.create_task(self._serve_admin(access, stopped))
+        admin = loop.create_task(self._serve_admin(stopped))
         life = loop.create_task(self._live())
         stop = loop.create_task(self._stop.wait())
         try:
@@ -100,7 +99,7 @@ class Supervisor:
             self._notifier.close()
 
     async def _live(self) -> None:
-        self._swaps = swaps = Swaps(self._fleet, self._source, self._config)
+        self._swaps = swaps = Swaps(self._fleet, self._source, self._config, [self._access.renew])
         plan = self._plan(self._source, self._config, self._public, await swaps.find())
         await self._fleet.start(plan)
         self._take_over(swaps, plan)
@@ -125,11 +124,14 @@ class Supervisor:
                 self._notifier.ready(f"the last reload failed: {error}")
 
     async def _roll(self) -> None:
-        source = read_source(self._source.file, self._source.upstream, self._source.bind)
-        config = parse_source(source)
+        known = self._source
+        source = await aside(lambda: read_source(known.file, known.upstream, known.bind))
+        config = await aside(lambda: read_files(parse_source(source)))
+        source = msgspec.structs.replace(source, files=config.files)
+        await renew(config, [self._access.renew])
         if config.server.admin != self._config.server.admin:
             _log.warning("server.admin is read at the start only")
-        before, swaps = self._swaps, Swaps(self._fleet, source, config)
+        before, swaps = self._swaps, Swaps(self._fleet, source, config, [self._access.renew])
         assert before is not None
         try:
             async with self._releases.lock, before.lock:
@@ -139,7 +141,7 @@ class Supervisor:
                 await before.close()
                 served = before.serving()
                 self._take_over(swaps, plan)
-                self._releases.replaced(served)
+                await self._releases.replaced(served)
         except BaseException:
             self._listeners.keep(self._public)
             await swaps.close()
@@ -151,7 +153,6 @@ class Supervisor:
         """The workers serve ``plan``, which ``swaps`` keeps up to date from now on."""
         self._releases.crew, self._releases.versions, self._releases.held = swaps, swaps.versions, swaps.held
         swaps.start(plan)
-        self._releases.note_versions()
 
     def _settled(self, before: Swaps, found: GuestSet) -> GuestSet:
         """What new workers are to serve: what was taken back is still in the folder, and canaries go on."""
@@ -163,13 +164,19 @@ class Supervisor:
         }
         return GuestSet(offers, found.faults, going_on)
 
-    async def _serve_admin(self, access: AdminAccess, stopped: asyncio.Event) -> None:
+    async def _serve_admin(self, stopped: asyncio.Event) -> None:
         if self._admin is None:
             await stopped.wait()
             return
         app = Quart("sentinel_host", static_folder=None)
-        install_admin(app, self._fleet, access)
-        await serve(app, [self._admin.endpoint()], Connections(Limits()), shutdown=stopped.wait, grace=_ADMIN_GRACE)
+        install_admin(app, self._fleet, self._access)
+        await serve(
+            app,
+            [self._admin.endpoint(self._certificates)],
+            Connections(Limits()),
+            shutdown=stopped.wait,
+            grace=_ADMIN_GRACE,
+        )
 
     def _plan(self, source: ConfigSource, config: Config, public: list[Listening], guests: GuestSet) -> Plan:
         fds = [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from sentinel_host.config import Config
 from sentinel_host.control import Channel, Code, CodeRequest, ControlError, Faltered, Guests, Tripped
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.loader import Offer
@@ -103,6 +104,13 @@ class OfferedGuests:
 
     def reload(self) -> None:
         """Part of `Supply`: the supervisor watches."""
+
+    async def follow(self, config: Config) -> None:
+        """Part of `Supply`: the supervisor watches."""
+
+    def renew(self, config: Config) -> Callable[[], None]:
+        """Part of `Supply`: the supervisor has the keys."""
+        return lambda: None
 
     async def close(self) -> None:
         """Part of `Supply`."""

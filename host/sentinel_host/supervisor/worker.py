@@ -32,10 +32,10 @@ from sentinel_host.control import (
     encode,
     guest_faults,
 )
-from sentinel_host.errors import SentinelError
+from sentinel_host.errors import GuestsRefuse, SentinelError
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
-from sentinel_host.server import Endpoint, run, serve
+from sentinel_host.server import Certificates, Endpoint, run, serve
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.log import Log
@@ -71,15 +71,18 @@ def work(control: int, begin_log: Callable[[int], Log]) -> int:
 async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
     guests = OfferedGuests(start.guests)
     try:
+        config = parse_source(start.source)
+        certificates = Certificates(config, [TlsConfig(*each.tls) for each in start.listeners if each.tls is not None])
         serving = Serving(
-            parse_source(start.source),
+            config,
             log,
             SharedTable.attach(start.shared[LIMITS]),
             lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
             supply=lambda live: guests,
             kv_store=SharedStore.attach(start.shared[KEYS]),
         )
-        endpoints = _endpoints(start)
+        serving.gateway.live.renewals.append(certificates.renew)
+        endpoints = _endpoints(start, certificates)
     except SentinelError as error:
         sock.sendall(encode(Frame(0, False, Failed(str(error)))))
         return 1
@@ -154,22 +157,26 @@ class _Worker:
 
     async def _take(self, message: Load | Reconfigure, reply: Reply) -> None:
         gateway = self._serving.gateway
-        reason: str | None
+        reason: str | None = None
+        refusing: dict[str, str] = {}
         try:
             if isinstance(message, Load):
                 reason = await self._guests.place(message.placement)
             else:
                 offers, faults = await self._guests.take(message.guests)
-                await gateway.live.configure(parse_source(message.source), offers, faults)
+                config = parse_source(message.source)
+                await gateway.live.renew(config)
+                await gateway.live.configure(config, offers, faults)
                 await self._guests.place_all(message.guests)
-                reason = None
+        except GuestsRefuse as error:
+            reason, refusing = str(error), error.guests
         except SentinelError as error:
             reason = str(error)
         except Exception as error:
             # The supervisor waits for an answer, whatever it is.
             _log.exception("a change could not be taken")
             reason = f"{type(error).__name__}: {error}"
-        reply(Taken(reason or "", gateway.generation.faults, gateway.guest_states()))
+        reply(Taken(reason or "", gateway.generation.faults, gateway.guest_states(), refusing))
 
     def _stats(self) -> Stats:
         gateway = self._serving.gateway
@@ -202,12 +209,12 @@ def _exactly(sock: socket.socket, size: int) -> bytes | None:
     return bytes(data)
 
 
-def _endpoints(start: Start) -> list[Endpoint]:
+def _endpoints(start: Start, certificates: Certificates) -> list[Endpoint]:
     endpoints = []
     for listener in start.listeners:
         os.set_inheritable(listener.fd, False)
         tls = TlsConfig(*listener.tls) if listener.tls is not None else None
-        endpoints.append(Listening(listener.name, socket.socket(fileno=listener.fd), tls).endpoint())
+        endpoints.append(Listening(listener.name, socket.socket(fileno=listener.fd), tls).endpoint(certificates))
     for fd in start.shared.values():
         os.set_inheritable(fd, False)
     return endpoints

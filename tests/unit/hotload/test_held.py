@@ -94,7 +94,7 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path, caplog: pytest.LogCaptureFi
     keep(None)
     assert "is tried again after a restart: there is no cache" in caplog.text
     assert recall(None, BAD) is None
-    held(None).drop("g")
+    asyncio.run(held(None).drop("g"))
     keep(tmp_path / "missing")
     assert "No such file or directory" in caplog.text
-    held(tmp_path / "missing").drop("g")
+    asyncio.run(held(tmp_path / "missing").drop("g"))

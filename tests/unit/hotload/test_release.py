@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,11 @@ class Crew:
     def failed(self, name: str, reason: str) -> None:
         raise AssertionError(reason)
 
-    async def reconfigure(self) -> None:
+    async def reconfigure(self, refused: Mapping[str, Offer]) -> None:
         pass
+
+    def waits_for(self, name: str) -> bool:
+        return False
 
     @property
     def now(self) -> tuple[int | None, int | None]:
@@ -164,7 +167,7 @@ def test_everything_is_replaced_by_what_is_in_the_folder_but_for_what_was_taken_
         found = releases.settle({"g": offer(3)})
         assert found == {"g": offer(3)}
         releases.crew = crew = Crew(offer(3))
-        releases.replaced(before)
+        await releases.replaced(before)
         assert releases.view("g").previous == offer(1)
         assert releases.view("g").taken_back is None
         await releases.close()
@@ -280,7 +283,7 @@ def test_versions_count_once_they_serve_everything_and_not_after_a_rollback() ->
         crew = Crew(offer(1), canary=canary())
         releases = begin(crew)
         releases.versions = versions = Versions()
-        releases.note_versions()
+        await releases.note_versions()
         assert versions.highest("g") == 1
         await releases.load(offer(2))
         assert versions.highest("g") == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.config import Config, parse_config
+from sentinel_host.config import Config, parse_config, read_files
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.hotload.keys import PrivateKey, configured_keys, read_private, write_private
 from sentinel_host.hotload.signature import SECTION, Verifier, read_statement, sign, verifier_of
@@ -112,7 +112,7 @@ def test_a_lower_version_is_a_downgrade_once_a_higher_one_has_served() -> None:
     holder = verifier()
     for version in (3, 5, 5):
         statement = holder.verify(signed(version=version), "echo", "echo.wasm")
-        holder.versions.note(statement.name, statement.version)
+        holder.versions.note({statement.name: statement.version})
     # One that was verified and did not serve bars nothing.
     holder.verify(signed(version=9), "echo", "echo.wasm")
     holder.verify(signed(version=6), "echo", "echo.wasm")
@@ -123,24 +123,25 @@ def test_a_lower_version_is_a_downgrade_once_a_higher_one_has_served() -> None:
 
 
 def test_versions_are_kept_over_restarts_and_processes(tmp_path: Path) -> None:
-    first, second = Versions(tmp_path), Versions(tmp_path)
-    first.note("a", 5)
-    second.note("b", 7)
-    first.note("b", 6)
-    third = Versions(tmp_path)
+    file, link = tmp_path / "versions.json", tmp_path / "by-another-path.json"
+    first, second = Versions(file, link), Versions(link)
+    first.note({"a": 5})
+    second.note({"b": 7})
+    first.note({"b": 6, "a": 4})
+    third = Versions(file)
     assert (third.highest("a"), third.highest("b"), third.highest("c")) == (5, 7, 0)
     third.allow("b", 2)
-    assert Versions(tmp_path).highest("b") == 2
-    assert stat.S_IMODE(os.stat(tmp_path / "versions.json").st_mode) == 0o600
+    assert Versions(file).highest("b") == 2
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
 
 
 def test_versions_that_cannot_be_read_or_kept_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "versions.json").write_text("{")
-    assert Versions(tmp_path).highest("a") == 0
+    assert Versions(tmp_path / "versions.json").highest("a") == 0
     assert "cannot be read" in caplog.text
     with caplog.at_level(logging.ERROR):
-        versions = Versions(tmp_path / "missing")
-        versions.note("a", 1)
+        versions = Versions(tmp_path / "missing" / "versions.json")
+        versions.note({"a": 1})
     assert "cannot be written" in caplog.text
     assert versions.highest("a") == 1
 
@@ -158,7 +159,7 @@ def test_a_private_key_is_its_owners_alone_and_never_overwritten(tmp_path: Path)
 def test_public_keys_stand_in_the_configuration_or_in_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "b.pub").write_bytes(OTHER.public.pem())
-    found = configured_keys(config(str(KEY.public), "keys/b.pub", file=str(tmp_path / "sentinel.toml")))
+    found = configured_keys(read_files(config(str(KEY.public), "keys/b.pub", file=str(tmp_path / "sentinel.toml"))))
     assert [key.id for key in found] == [KEY.public.id, OTHER.public.id]
     assert verifier_of(config(), None) is None
 
@@ -184,4 +185,4 @@ def test_what_is_no_key_is_refused_by_its_place(key: str, tmp_path: Path) -> Non
     (tmp_path / "private").write_bytes(KEY.pem())
     (tmp_path / "ecdsa").write_text(ECDSA)
     with pytest.raises(ConfigError, match=r"sentinel\.toml: guests\.verify_keys\[1\]: "):
-        verifier_of(config(str(KEY.public), key, file=str(tmp_path / "sentinel.toml")), None)
+        verifier_of(read_files(config(str(KEY.public), key, file=str(tmp_path / "sentinel.toml"))), None)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from sentinel_host.hotload import inotify, watch
-from sentinel_host.hotload.folder import Folder
+from sentinel_host.hotload.folder import FileState, Folder
 from sentinel_host.hotload.watch import HELD_STILL, GuestFiles, OneFile, Source, Watch
+from tests.support.clocks import PATIENCE
 
 
 class Watched:
@@ -23,6 +25,7 @@ class Watched:
         self.reports: list[tuple[str, bytes | None]] = []
         self.files = GuestFiles(Folder(folder, 1 << 20))
         self._arrived = asyncio.Event()
+        self.watch: Watch
         self.config = OneFile(folder.parent / "sentinel.toml")
 
     def changed(self, source: Source, name: str) -> None:
@@ -54,8 +57,8 @@ def watching(tmp_path: Path, scenario: Callable[[Watched], Awaitable[None]]) -> 
 
     async def main() -> None:
         watched = Watched(folder)
-        watch = Watch([watched.files, watched.config], watched.changed)
-        watch.start()
+        watched.watch = watch = Watch([watched.files, watched.config], watched.changed)
+        await watch.start()
         try:
             await scenario(watched)
         finally:
@@ -77,11 +80,6 @@ def test_what_is_renamed_into_place_is_reported_at_once(tmp_path: Path) -> None:
         for content in (b"first", b"second"):
             temporary.write_bytes(content)
             temporary.rename(watched.folder / "old.wasm")
-            await asyncio.sleep(0)
-            # One turn of the loop has the event; no time has to pass.
-            for _ in range(3):
-                await asyncio.sleep(0)
-            assert watched.reports == [("old", content)]
             await watched.expect(("old", content))
 
     watching(tmp_path, scenario)
@@ -238,5 +236,74 @@ def test_without_events_files_are_looked_at(tmp_path: Path, monkeypatch: pytest.
     async def scenario(watched: Watched) -> None:
         (watched.folder / "old.wasm").write_bytes(b"new")
         await watched.expect(("old", b"new"))
+
+    watching(tmp_path, scenario)
+
+
+def test_a_look_that_takes_long_holds_up_nobody(tmp_path: Path) -> None:
+    """On a network file system a look may take seconds. It was taken on the event loop, where every request waited."""
+    begun, answered = threading.Event(), threading.Event()
+
+    class Slow(OneFile):
+        def state(self, name: str) -> FileState | None:
+            begun.set()
+            answered.wait(PATIENCE)
+            return super().state(name)
+
+    async def main() -> None:
+        watch = Watch([Slow(tmp_path / "slow")], lambda source, name: None)
+        start = asyncio.create_task(watch.start())
+        try:
+            assert await asyncio.to_thread(begun.wait, PATIENCE)
+            assert not start.done()
+            answered.set()
+            await start
+        finally:
+            watch.close()
+
+    asyncio.run(main())
+
+
+def test_files_that_go_together_are_reported_once_they_have_held_still(tmp_path: Path) -> None:
+    """A certificate is renamed into place before its key: at that moment it is of no use."""
+
+    async def main() -> None:
+        reports: list[str] = []
+        arrived = asyncio.Event()
+
+        def changed(source: Source, name: str) -> None:
+            reports.append((tmp_path / "key").read_text())
+            arrived.set()
+
+        for name in ("cert", "key"):
+            (tmp_path / name).write_text("old")
+        watch = Watch([OneFile(tmp_path / name, go_together=True) for name in ("cert", "key")], changed)
+        await watch.start()
+        for name in ("cert", "key"):
+            (tmp_path / "fresh").write_text("new")
+            (tmp_path / "fresh").rename(tmp_path / name)
+        async with asyncio.timeout(PATIENCE):
+            while len(reports) < 2:
+                arrived.clear()
+                await arrived.wait()
+        assert reports == ["new", "new"]
+        watch.close()
+
+    asyncio.run(main())
+
+
+def test_what_is_watched_may_change_and_directories_may_be_shared(tmp_path: Path) -> None:
+    async def scenario(watched: Watched) -> None:
+        other, folder = tmp_path / "other.pem", tmp_path
+        sources = [watched.files, watched.config]
+        await watched.watch.follow([*sources, OneFile(other), OneFile(folder / "third.pem")])
+        await watched.watch.follow([*sources, OneFile(other)])
+        other.write_bytes(b"new")
+        (folder / "third.pem").write_bytes(b"nobody's business")
+        await watched.expect(("other.pem", b"new"))
+        # The events of the directory that they had in common are still had.
+        (folder / "fresh").write_bytes(b"other")
+        (folder / "fresh").rename(folder / "sentinel.toml")
+        await watched.expect(("sentinel.toml", b"other"))
 
     watching(tmp_path, scenario)

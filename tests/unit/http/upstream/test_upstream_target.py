@@ -72,7 +72,7 @@ def test_no_message_shows_a_password(url):
 def test_a_ca_that_is_missing_or_empty_is_refused(tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing\n")
-    with pytest.raises(ConfigError, match=r"^upstream ca '.*empty\.pem': it holds no certificate$"):
+    with pytest.raises(ConfigError, match=r"empty\.pem: it holds no certificate$"):
         client_context(str(empty))
-    with pytest.raises(ConfigError, match=r"^upstream ca '.*missing\.pem': No such file or directory$"):
+    with pytest.raises(ConfigError, match=r"missing\.pem: No such file or directory$"):
         client_context(str(tmp_path / "missing.pem"))

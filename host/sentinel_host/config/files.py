@@ -1,0 +1,135 @@
+"""The files that a configuration names, read together with it: what they say is part of what it says.
+
+Rule 1: they are read once for every process, and nothing that serves reads them again: a worker that starts later has
+        what its siblings have, and a file that is torn or gone meanwhile harms nobody.
+Rule 2: only what is needed is read: the authorities of an upstream without TLS may be missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from sentinel_host.config.model import BindConfig, Config, GuestConfig, TlsConfig
+from sentinel_host.errors import ConfigError
+
+KEY_PREFIX: Final = "ed25519:"
+"""What begins a key of ``verify_keys`` that is none of a file's name."""
+
+# A system's bundle of authorities has a quarter of a MiB.
+_LARGEST: Final = 16 << 20
+# What OpenSSL looks for in a directory of authorities: see openssl-rehash(1).
+IS_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+").fullmatch
+
+
+class NamedFile(NamedTuple):
+    """A file, or a directory of authorities, and the key that names it."""
+
+    key: str
+    path: str
+
+
+def named_files(config: Config) -> Iterator[NamedFile]:
+    """What is needed of the files that a configuration names."""
+    for key, name in _names(config):
+        yield NamedFile(key, config.locate(name))
+
+
+def read_files(config: Config, *only: str) -> Config:
+    """The configuration with what the files say that it names, or ``only`` those that these keys name.
+
+    Raises `ConfigError` that names file and key of the first that cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    for key, path in named_files(config):
+        if path not in files and (not only or key in only):
+            try:
+                files[path] = _read(path)
+            except OSError as error:
+                raise ConfigError(f"{config.file}: {key}: {path}: {error.strerror or error}") from None
+    return msgspec.structs.replace(config, files=files)
+
+
+def with_known_files(config: Config, *known: dict[str, bytes]) -> Config:
+    """The configuration with what is known of its files, the first that knows one first."""
+    files = {
+        path: next(each[path] for each in known if path in each)
+        for _, path in named_files(config)
+        if any(path in each for each in known)
+    }
+    return msgspec.structs.replace(config, files=files)
+
+
+@contextlib.contextmanager
+def as_file(content: bytes) -> Iterator[str]:
+    """The path of a file that holds it, for libraries that take nothing else."""
+    with open(os.memfd_create("content"), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
+
+
+def authorities_of(settings: GuestConfig) -> str | None:
+    """The name of the file or directory that a guest's targets are verified with, if it needs one."""
+    http = settings.http
+    return http.ca if "http-client" in settings.grants and is_secure(http.allow) else None
+
+
+def authorities(config: Config) -> Iterator[tuple[str, str]]:
+    """The keys that name a file or directory which others are verified with, and the names, as far as it is needed."""
+    for index, upstream in enumerate(config.upstream):
+        if upstream.ca is not None and is_secure(upstream.targets):
+            yield f"upstream[{index}].ca", upstream.ca
+    for guest in config.named_guests():
+        settings = config.guest.get(guest)
+        if settings is not None and (ca := authorities_of(settings)) is not None:
+            yield f"guest.{guest}.http.ca", ca
+
+
+def is_secure(targets: Iterable[str]) -> bool:
+    """Whether one of them at least is asked over TLS."""
+    return any(target.lower().startswith("https:") for target in targets)
+
+
+def tls_entries(config: Config) -> Iterator[tuple[str, TlsConfig]]:
+    """Each certificate that a listener is to have, with its key."""
+    server = config.server
+    entries = [entry if isinstance(entry, BindConfig) else BindConfig(entry) for entry in server.bind]
+    if server.tls is not None and (server.quic_bind is not None or any(entry.tls is None for entry in entries)):
+        yield "server.tls", server.tls
+    for index, entry in enumerate(entries):
+        if entry.tls is not None:
+            yield f"server.bind[{index}].tls", entry.tls
+
+
+def _names(config: Config) -> Iterator[tuple[str, str]]:
+    for key, tls in tls_entries(config):
+        yield f"{key}.cert", tls.cert
+        yield f"{key}.key", tls.key
+    if config.server.admin_token_file is not None:
+        yield "server.admin_token_file", config.server.admin_token_file
+    for index, name in enumerate(config.guests.verify_keys):
+        if not name.startswith(KEY_PREFIX):
+            yield f"guests.verify_keys[{index}]", name
+    yield from authorities(config)
+
+
+def _read(path: str) -> bytes:
+    """A file, or all hashed certificates of a directory one after the other. Raises `OSError`."""
+    if not os.path.isdir(path):
+        return _read_file(path)
+    return b"\n".join(_read_file(os.path.join(path, entry)) for entry in sorted(os.listdir(path)) if IS_HASHED(entry))
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(errno.EFBIG, f"is larger than {_LARGEST >> 20} MiB")
+    return data

@@ -1,0 +1,95 @@
+"""What a configuration takes of the machine before anything is served.
+
+`sentinel run` begins with this and `sentinel check` ends with it: what one refuses, so does the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from sentinel_host.config import Config, read_files
+from sentinel_host.config.files import authorities
+from sentinel_host.control import AdminAccess, ConfigSource
+from sentinel_host.errors import ConfigError
+from sentinel_host.hotload.cache import cache_directory
+from sentinel_host.hotload.signature import verifier_of
+from sentinel_host.http.upstream import client_context
+from sentinel_host.kv import SharedStore
+from sentinel_host.limiter import SharedTable
+from sentinel_host.server import Certificates, QuicEndpoint, open_quic
+from sentinel_host.supervisor.listeners import Listeners, Listening
+from sentinel_host.supervisor.source import parse_source
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration with what the files say that it names, and what is open and made for it.
+
+    ``table`` and ``store`` are the memory of limits and of guests' keys, which one worker makes when they are needed.
+    """
+
+    source: ConfigSource
+    config: Config
+    certificates: Certificates
+    public: list[Listening]
+    admin: Listening | None
+    quic: QuicEndpoint | None
+    access: AdminAccess
+    table: SharedTable | None
+    store: SharedStore | None
+
+
+def prepare(
+    source: ConfigSource, listeners: Listeners, environment: Mapping[str, str], *, make_token: bool
+) -> Prepared:
+    """Read every file that ``source`` names, and open and make everything.
+
+    ``make_token``: an admin token is made where there is none yet. Raises `ConfigError` that names file and key.
+    """
+    config = read_files(parse_source(source))
+    certificates = judge(config)
+    access = AdminAccess.of(config, environment, cache_directory(config), make_token=make_token)
+    source = msgspec.structs.replace(source, files=config.files)
+    try:
+        public, admin = listeners.open_public(config), listeners.open_admin(config)
+        quic = _open_quic(config, listeners, certificates)
+        return Prepared(source, config, certificates, public, admin, quic, access, *_memory(config))
+    except ConfigError:
+        listeners.close()
+        raise
+
+
+def _open_quic(config: Config, listeners: Listeners, certificates: Certificates) -> QuicEndpoint | None:
+    address, tls = config.server.quic_bind, config.server.tls
+    if address is None or tls is None:
+        return None
+    return open_quic("public", listeners.open_datagrams(address), certificates.of(tls))
+
+
+def judge(config: Config) -> Certificates:
+    """The certificates that the files hold which a configuration names.
+
+    Raises `ConfigError` that names file and key for the first file that does not hold what it should.
+    """
+    for key, name in authorities(config):
+        try:
+            client_context(config.locate(name), config.content(name))
+        except ConfigError as error:
+            raise ConfigError(f"{config.file}: {key}: {error}") from None
+    verifier_of(config, None)
+    return Certificates(config)
+
+
+def _memory(config: Config) -> tuple[SharedTable | None, SharedStore | None]:
+    """With several workers, whether or not there are limits yet, or guests with keys: a later configuration may have
+    some, and must find the memory there."""
+    if config.server.workers == 1:
+        return None, None
+    try:
+        return SharedTable.create(config.server.limit_slots), SharedStore.create(config.server.kv_memory)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"{config.file}: no memory for server.limit_slots and server.kv_memory: {reason}") from None
