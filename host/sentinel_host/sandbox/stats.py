@@ -8,6 +8,7 @@ from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.errors import GuestError, GuestTimeout, GuestTrap
 from sentinel_host.native.metrics import Metrics
 from sentinel_host.native.plan import Counters
+from sentinel_host.sandbox.text import one_line
 
 
 class GuestStats:
@@ -60,7 +61,7 @@ class GuestStats:
             self.traps += 1
         else:
             self.protocol_errors += 1
-        self.error = f"{error.hook}: {error.reason}"
+        self.error = one_line(f"{error.hook}: {error.reason}")
         self.failed_at = time()
 
     def own_metrics(self) -> Metrics:
