@@ -119,8 +119,7 @@ class Gateway(Quart):
 
     def _publish(self, generation: Generation) -> None:
         self.generation = generation
-        for upstream in generation.upstreams.values():
-            upstream.learn()
+        self._builder.learn(generation)
 
     def _prepare(self, config: Config) -> None:
         """Have a table before the first limit, and a store before the first key.

@@ -142,6 +142,13 @@ class Builder:
             frozenset(draft.units),
         )
 
+    def learn(self, generation: Generation) -> None:
+        """Look up the names that a generation may need: the name service may fail when it needs them."""
+        for key in generation.units:
+            part = self._units[key].part
+            if not isinstance(part, GuestMiddleware):
+                part.learn()
+
     async def free(self, generation: Generation) -> None:
         """Close what only this generation has; no request may be served by it any more."""
         await generation.finish()

@@ -89,6 +89,11 @@ class Outbound:
         except SentinelError as error:
             return self._failed(HttpError.UNREACHABLE, str(error), request_id)
 
+    def learn(self) -> None:
+        """Look up the targets' names that have not been."""
+        for pool in self._pools.values():
+            pool.learn()
+
     async def close(self) -> None:
         """Close every connection."""
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
