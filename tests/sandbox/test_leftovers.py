@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from sentinel_host.errors import GuestError, GuestLoadError
+from sentinel_host.errors import GuestBusy, GuestError, GuestLoadError
 from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
+from tests.support.clocks import PATIENCE
 from tests.support.modules import images, with_image
 
 from .support import Run, ask, both_loops, settled
@@ -74,6 +75,18 @@ async def give_up(guest: LoadedGuest) -> None:
     middleware.close()
 
 
+async def refuse(guest: LoadedGuest) -> None:
+    """A call that waits for an instance in vain, while another one loops."""
+    middleware = guest.middleware()
+    loops = asyncio.ensure_future(ask(middleware, LOOP))
+    await asyncio.sleep(0)
+    with pytest.raises(GuestBusy):
+        await ask(middleware, b"y")
+    loops.cancel()
+    await asyncio.wait([loops])
+    middleware.close()
+
+
 async def start(guest: LoadedGuest) -> None:
     """A guest that does not start, while the event loop goes on."""
     with pytest.raises(GuestLoadError):
@@ -99,6 +112,7 @@ async def start_now(guest: LoadedGuest) -> None:
         ("hostile/complete_traps", complete),
         ("hostile/loop", cancel),
         ("hostile/loop", give_up),
+        ("hostile/loop", refuse),
         ("hostile/start_loops", start),
         ("hostile/initialize_loops", start),
         ("hostile/configure_loops", start),
@@ -118,7 +132,8 @@ def test_a_failure_leaves_no_module(run: Run, name: str, fail: Callable[[LoadedG
 
     async def main() -> None:
         for number in range(TIMES):
-            await fail(load(engine, name, number, deadline=0.01, start_deadline=0.02))
+            limits = {"deadline": PATIENCE if fail in (cancel, refuse) else 0.01, "start_deadline": 0.02}
+            await fail(load(engine, name, number, instances=1, wait=0.01, **limits))
             # The event loop lets go of the task's last step.
             await asyncio.sleep(0)
             assert images() == before

@@ -175,6 +175,8 @@ class Pool:
         finally:
             stats.waiting -= 1
             timer.cancel()
+            # Of a refusal, which knows this frame: it would be a cycle that keeps the whole guest.
+            del future
 
     def _expire(self, future: asyncio.Future[NativeGuest | None]) -> None:
         if not future.done():
