@@ -13,6 +13,7 @@ from tests.bodies.guests import NIL, STREAM, buffer, on_response
 from tests.http2.peer import Peer
 from tests.support.certificates import self_signed
 from tests.support.clients import exchange
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Handler, Received, Upstream, running_upstream
 
@@ -28,6 +29,7 @@ ca = "{ca}"
 [[route]]
 path = "/"
 upstream = "origin"
+upgrades = ["websocket"]
 
 [[route]]
 path = "/streams"
@@ -72,6 +74,14 @@ def ending(head: bytes, body: bytes, *, clean: bool) -> Handler:
     return handler
 
 
+def to_end(sock: socket.socket) -> bytes:
+    """Everything until the end of the stream. Raises ConnectionResetError where there is none."""
+    received = b""
+    while data := sock.recv(65536):
+        received += data
+    return received
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("clean", [True, False], ids=["close_notify", "bare FIN"])
 def test_a_body_that_ends_with_the_connection(
@@ -111,3 +121,17 @@ def test_a_body_that_says_its_end_needs_no_other(
     with Peer(socket.create_connection(gateway.public)) as peer:
         got = peer.get(1, path.encode())
     assert (got.status, got.body, got.ended) == (200, b"some", True)
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["close_notify", "bare FIN"])
+def test_a_tunnel_that_ends(gateway: GatewayProcess, origin: Upstream, *, clean: bool) -> None:
+    """One that was cut off ended towards the client as if the upstream had ended it."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    origin.handler = ending(switch, b"some", clean=clean)
+    with socket.create_connection(gateway.public, timeout=PATIENCE) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        if clean:
+            assert to_end(client).endswith(b"\r\n\r\nsome")
+        else:
+            with pytest.raises(ConnectionResetError):
+                to_end(client)

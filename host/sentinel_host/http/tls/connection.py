@@ -240,7 +240,7 @@ class TlsConnection:
         knows. What TLS sends for itself does not count (a session ticket: RFC 8446 section 4.6.1). Where something
         has come it is lost: the connection is then to be closed.
         """
-        if self._boundaries.inside or self._notified or self._error is not None:
+        if self._boundaries.inside or self._is_over():
             return False
         try:
             data = memoryview(os.read(self._raw.get_extra_info("socket").fileno(), _FEED_SIZE))
@@ -250,7 +250,11 @@ class TlsConnection:
             return False
         self._boundaries.follow(data)
         plain = self._decrypt(data)
-        return bool(data) and not (plain or self._boundaries.inside or self._notified or self._error is not None)
+        return bool(data) and not (plain or self._boundaries.inside or self._is_over())
+
+    def _is_over(self) -> bool:
+        # Asked in a call of its own: mypyc, like mypy, takes it that an attribute stays as it was tested.
+        return self._notified or self._error is not None
 
     def _salvage(self) -> None:
         """Read what the peer said before the connection broke.
@@ -260,7 +264,7 @@ class TlsConnection:
         """
         descriptor = self._raw.get_extra_info("socket").fileno()
         try:
-            while not self._notified and self._error is None and (data := os.read(descriptor, _READ_SIZE)):
+            while not self._is_over() and (data := os.read(descriptor, _READ_SIZE)):
                 plain = self._decrypt(memoryview(data))
                 if plain:
                     self._protocol.data_received(plain)
