@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 from quart import Quart
 
-from sentinel_host.config import Config, load_config, read_files
+from sentinel_host.config import Config, ServerConfig, load_config, read_files
 from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
@@ -83,7 +83,7 @@ class Gateway(Quart):
             config,
             self._builder,
             self._publish,
-            read_config or (lambda: load_config(config.file)) if supply is None else None,
+            read_config or (lambda: _load(config.file)) if supply is None else None,
             self._prepare,
         )
         # Without somebody else who decides, this process does.
@@ -198,7 +198,16 @@ def create_app(
     ``read_config`` reads the configuration anew when its file has changed; ``supply`` makes where guests come from, by
     default the folder that the configuration names, which is watched. Raises `ConfigError`.
     """
-    loaded = config if isinstance(config, Config) else load_config(config)
+    loaded = config if isinstance(config, Config) else _load(config)
     if not loaded.files:
         loaded = read_files(loaded)
     return Gateway(loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply)
+
+
+def _load(file: str | Path) -> Config:
+    """A configuration without its listeners, which are another server's: files that only they need may be missing."""
+    config = load_config(file)
+    server = msgspec.structs.replace(
+        config.server, bind=[ServerConfig().bind[0]], quic_bind=None, tls=None, admin_token_file=None
+    )
+    return msgspec.structs.replace(config, server=server)

@@ -35,6 +35,10 @@ class Crew:
     def __init__(self, serving: Offer | None = None, **settings: Any) -> None:
         self.placements: list[Placement] = []
         self.refuses: str | None = None
+        # Whether a configuration waits for the guest, and what has been tried with it.
+        self.waiting = False
+        self.tried: list[dict[str, Offer]] = []
+        self.failures: list[str] = []
         self._serving = {"g": serving} if serving is not None else {}
         self._settings = GuestConfig(**settings)
 
@@ -55,13 +59,19 @@ class Crew:
         return None
 
     def failed(self, name: str, reason: str) -> None:
-        raise AssertionError(reason)
+        self.failures.append(reason)
 
-    async def reconfigure(self, refused: Mapping[str, Offer]) -> None:
-        pass
+    async def reconfigure(self, refused: Mapping[str, Offer]) -> dict[str, Offer] | None:
+        self.tried.append(dict(refused))
+        if self.waiting and self.refuses is not None and "g" in refused:
+            # The pair serves.
+            before, self._serving = self._serving, dict(refused)
+            self.waiting, self.refuses = False, None
+            return before
+        return None if self.waiting else {}
 
     def waits_for(self, name: str) -> bool:
-        return False
+        return self.waiting
 
     @property
     def now(self) -> tuple[int | None, int | None]:
@@ -340,5 +350,45 @@ def test_a_version_before_that_does_not_start_any_more_makes_way(tmp_path: Path)
         await releases.started()
         assert crew.placements == [Placement(filed(2))]
         assert releases.view("g").taken_back is None
+
+    run(scenario())
+
+
+def test_a_version_that_is_refused_is_tried_with_the_configuration_that_waits() -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        crew.waiting, crew.refuses = True, "as it is configured"
+        await releases.reconfigure()
+        await releases.load(offer(2))
+        await until_idle()
+        assert crew.tried == [{}, {"g": offer(2)}]
+        assert crew.serving() == {"g": offer(2)}
+        assert releases.view("g").previous == offer(1)
+        # It serves, and is not tried again.
+        await releases.reconfigure()
+        assert crew.tried[2:] == [{}]
+        await releases.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("changed", ["its file", "nothing", "its file is gone"])
+def test_a_version_that_is_refused_is_tried_again_with_the_next_configuration(changed: str) -> None:
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        crew.refuses = "as it is configured"
+        await releases.load(offer(2))
+        if changed == "its file":
+            await releases.load(offer(3))
+        elif changed == "its file is gone":
+            releases.failed("g", "no such file")
+            assert crew.failures == ["no such file"]
+        crew.refuses = None
+        await releases.reconfigure()
+        expected = {"its file": 3, "nothing": 2, "its file is gone": 1}[changed]
+        assert crew.serving()["g"].version == expected
+        await releases.close()
 
     run(scenario())
