@@ -1,4 +1,4 @@
-"""Directories that are not there, or not for this user: a fall-back, or one line that says so."""
+"""Directories, outputs and processes that are not to be had: a fall-back, or one line that says so."""
 
 from __future__ import annotations
 
@@ -233,3 +233,38 @@ def test_a_limit_of_processes_is_one_clear_line(file: Path, workers: int, proces
     (line,) = done.stderr.splitlines()
     assert line.startswith("sentinel: ")
     assert "can't start new thread" in line or "Resource temporarily unavailable" in line
+
+
+def check(file: Path, stdout: int, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``sentinel check`` with this stdout."""
+    return subprocess.run(
+        [sys.executable, "-m", "sentinel_host", "check", "--config", str(file)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | CACHED | {"PYTHONUNBUFFERED": ""} | environment,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("kind", ["full", "closed"])
+def test_an_output_that_fails_is_one_line(file: Path, kind: str) -> None:
+    """Whoever asks for the exit code alone must not take what could not be written for a fault of the configuration."""
+    if kind == "full":
+        stdout = os.open("/dev/full", os.O_WRONLY)
+        said = "sentinel: standard output: No space left on device\n"
+    else:
+        reading, stdout = os.pipe()
+        os.close(reading)
+        said = "sentinel: standard output: Broken pipe\n"
+    done = check(file, stdout)
+    os.close(stdout)
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_an_encoding_that_lacks_a_character(file: Path) -> None:
+    renamed = file.rename(file.with_name("caf\xe9.toml"))
+    done = check(renamed, subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("caf\\xe9.toml: ok\n")

@@ -22,6 +22,9 @@ _NO_THREAD: Final = "can't start new thread"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``sentinel`` command; returns the exit code: 0, or 1 with one line on stderr for each error."""
     reserve()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr does: what a guest is called or says may be in no encoding of the operator's.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options)) or _flush()
