@@ -122,7 +122,9 @@ def behind_gateway(folder: Path, command: list[str], port: int, config: str = CO
                 assert peer.poll() is None, f"{command[0]} ended"
                 assert time.monotonic() < end, f"{command[0]} does not listen"
                 time.sleep(0.05)
-            with sentinel_run(write_config(folder, config.format(port=port, ca=folder / "cert.pem"))) as gateway:
+            # A folder of its own: what is written over another's configuration, that one loads.
+            text = config.format(port=port, ca=folder / "cert.pem")
+            with sentinel_run(write_config(folder / f"gateway-{port}", text)) as gateway:
                 yield gateway
         finally:
             peer.terminate()

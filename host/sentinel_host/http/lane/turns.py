@@ -21,11 +21,12 @@ _LEAST_REST: Final = 0.001
 
 
 class Turns:
-    """The connections of one worker whose input waits."""
+    """The connections of one worker whose input waits; ``clock`` tells seconds."""
 
-    __slots__ = ("_due", "_loop", "_waiting")
+    __slots__ = ("_clock", "_due", "_loop", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._loop = loop
         self._waiting: deque[Callable[[], None]] = deque()
         self._due = False
@@ -38,11 +39,11 @@ class Turns:
             self._loop.call_later(_LEAST_REST, self._take_turns)
 
     def _take_turns(self) -> None:
-        begun = now = perf_counter()
+        begun = now = self._clock()
         try:
             while self._waiting and now - begun < _TURN:
                 self._waiting.popleft()()
-                now = perf_counter()
+                now = self._clock()
         finally:
             # Whatever one does in its turn, the others have theirs.
             if self._waiting:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.rules import Forwarding
 from sentinel_host.http.rules.forwarded import parse_forwarded
 from sentinel_host.messages import Headers
-from tests.support.clocks import LATE
 from tests.unit.http.rules.support import TRUSTED, admit, refused
 
 FOR, PROTO, FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
@@ -120,13 +117,12 @@ def test_a_field_may_have_no_element(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [" " * 30_000 + "!", "for=" + " " * 30_000 + '"', 'for="' + "\\" * 29_999, "a" * 30_000]
+    "value", [" " * 3_000_000 + "!", "for=" + " " * 3_000_000 + '"', 'for="' + "\\" * 2_999_999, "a" * 3_000_000]
 )
 def test_what_a_client_sends_through_a_proxy_is_read_in_no_time(value: str) -> None:
-    begun = time.perf_counter()
+    """A hundred times as much as there can be: whose work grows with its square would take hours."""
     with pytest.raises(ClientError):
         parse_forwarded(value)
-    assert time.perf_counter() - begun < LATE
 
 
 def test_a_trusted_proxy_may_say_the_scheme_by_the_target() -> None:
