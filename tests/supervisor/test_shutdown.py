@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -147,6 +148,25 @@ def test_a_second_signal_ends_the_first_process_of_a_container(
             os.kill(first, signal.SIGTERM)
             assert gateway.process.wait(PATIENCE) == 128 + signal.SIGTERM
     pieces.send(b"")
+
+
+def test_the_first_process_of_a_container_ends_while_it_loads_its_code(
+    upstream: Upstream, tmp_path: Path, namespaced: list[str]
+) -> None:
+    """What was sent before there was a handler had no effect at all, and containers were killed ten seconds later."""
+    file = write_config(tmp_path, config(upstream.url))
+    command = [*namespaced, sys.executable, "-X", "importtime", "-m", "sentinel_host", "run", "--config", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        # The module that says how to end, and one that is loaded after it.
+        for line in process.stderr:
+            if "sentinel_host.supervisor.signals" in line:
+                process.stderr.readline()
+                break
+        (first,) = children(process.pid)
+        os.kill(first, signal.SIGTERM)
+        assert "public on" not in process.stderr.read()
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("is_first", [False, True])
