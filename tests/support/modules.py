@@ -46,13 +46,19 @@ def with_custom(module: bytes, data: bytes) -> bytes:
     return module + _section(0, b"\x04test" + data)
 
 
-def with_image(name: str, number: int = 0) -> bytes:
+def with_image(name: str, number: int = 0, ballast: int = 0) -> bytes:
     """The guest of tests/wat, as a file of its own for each number, with data for its memory.
 
-    As long as such a module is there, the engine has an anonymous file for what its memories begin with.
+    As long as such a module is there, the engine has an anonymous file for what its memories begin with, and beside it
+    so many bytes of ``ballast``.
     """
     text = index.text(name).rstrip().removesuffix(")")
-    return with_custom(bytes(wat2wasm(f'{text}(data (i32.const 8) "data"))')), b"%d" % number)
+    return with_custom(_ballasted(f'{text}(data (i32.const 8) "data")', ballast), b"%d" % number)
+
+
+@cache
+def _ballasted(text: str, ballast: int) -> bytes:
+    return bytes(wat2wasm(f'{text}(data "{"a" * ballast}"))'))
 
 
 def images(process: int | str = "self") -> int:
