@@ -65,6 +65,7 @@ class Releases:
         self.lock = asyncio.Lock()
         self.versions: Versions | None = None
         self.held: Held | None = None
+        self._reconfiguring = asyncio.Lock()
         self._releases: dict[str, _Release] = {}
         # The newest version of each guest that does not start as it is configured.
         self._refused: dict[str, Offer] = {}
@@ -93,8 +94,10 @@ class Releases:
 
     async def reconfigure(self) -> None:
         """Read the configuration file again, and serve it, or say in the log why not."""
-        # Not a copy: a version may be refused while the configuration is.
-        replaced = await self.crew.reconfigure(self._refused)
+        # One after the other: what was read first must not be served last.
+        async with self._reconfiguring:
+            # Not a copy: a version may be refused while the configuration is.
+            replaced = await self.crew.reconfigure(self._refused)
         if replaced is None:
             return
         async with self.lock:

@@ -61,6 +61,7 @@ class Swaps:
         self._renewals = [*renewals, self._hot.renew]
         self._plan: Plan
         self._waiting_for: Collection[str] = ()
+        self._is_closed = False
 
     @property
     def versions(self) -> Versions | None:
@@ -89,6 +90,7 @@ class Swaps:
 
     async def close(self) -> None:
         """Bring nothing more."""
+        self._is_closed = True
         await self._hot.close()
 
     def wants(self, name: str) -> bool:
@@ -131,7 +133,8 @@ class Swaps:
         try:
             source, config = await self._read()
             async with self.lock:
-                return await self._reconfigure(source, config, refused)
+                # Others may have taken over while it waited.
+                return await self._reconfigure(source, config, refused) if not self._is_closed else None
         except SentinelError as error:
             _log.error("the configuration was not reloaded, and the old one serves on: %s", error)
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Crew:
         self.waiting = False
         self.tried: list[dict[str, Offer]] = []
         self.failures: list[str] = []
+        self.reconfigured: Callable[[Mapping[str, Offer]], Awaitable[None]] | None = None
         self._serving = {"g": serving} if serving is not None else {}
         self._settings = GuestConfig(**settings)
 
@@ -63,6 +64,8 @@ class Crew:
 
     async def reconfigure(self, refused: Mapping[str, Offer]) -> dict[str, Offer] | None:
         self.tried.append(dict(refused))
+        if self.reconfigured is not None:
+            return await self.reconfigured(refused)
         if self.waiting and self.refuses is not None and "g" in refused:
             # The pair serves.
             before, self._serving = self._serving, dict(refused)
@@ -389,6 +392,31 @@ def test_a_version_that_is_refused_is_tried_again_with_the_next_configuration(ch
         await releases.reconfigure()
         expected = {"its file": 3, "nothing": 2, "its file is gone": 1}[changed]
         assert crew.serving()["g"].version == expected
+        await releases.close()
+
+    run(scenario())
+
+
+def test_configurations_are_read_and_served_one_after_the_other() -> None:
+    """What was read first was served last, when the second was served while the first was still being prepared."""
+
+    async def scenario() -> None:
+        crew = Crew(offer(1))
+        releases = begin(crew)
+        under_way: list[int] = []
+        go_on = asyncio.Event()
+
+        async def reconfigure(refused: Mapping[str, Offer]) -> None:
+            under_way.append(len(under_way))
+            await go_on.wait()
+
+        crew.reconfigured = reconfigure
+        both = [asyncio.create_task(releases.reconfigure()) for _ in range(2)]
+        await until_idle()
+        assert under_way == [0]
+        go_on.set()
+        await asyncio.gather(*both)
+        assert under_way == [0, 1]
         await releases.close()
 
     run(scenario())
