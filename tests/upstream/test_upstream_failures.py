@@ -56,10 +56,14 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
         await peer.send(OK)
 
     def unsent():
-        return sum(acks.unsent(connection._transport) for connection in pool._connections)
+        """With what waits to take its place: the kernel's queue alone is as full again a moment later."""
+        transports = [connection._transport for connection in pool._connections]
+        waiting = sum(transport.get_write_buffer_size() for transport in transports)
+        given = body.given if streamed else size
+        return size - given + waiting + sum(acks.unsent(transport) for transport in transports)
 
     async def main():
-        nonlocal go_on, pool
+        nonlocal body, go_on, pool
         go_on = asyncio.Semaphore(0)
         async with Upstream(script) as upstream:
             upstream.takes_little()
@@ -78,6 +82,7 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
             assert (response.status, await response.read()) == (200, b"ok")
             await pool.close()
 
+    body: Source | bytes
     go_on: asyncio.Semaphore
     pool: UpstreamPool
     run_leaping(main())
