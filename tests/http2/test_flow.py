@@ -10,7 +10,6 @@ import pytest
 from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
 from sentinel_host.http.h2 import Http2Protocol
-from sentinel_host.http.lane import Limits
 from tests.http2.peer import Peer, bodies, data, request
 from tests.lane.harness import (
     Lane,
@@ -238,32 +237,37 @@ def test_a_reader_whose_windows_are_full_of_what_it_has_not_read_yet_is_not_give
     """All that the window allowed was in the kernel's buffers. A client that read from them steadily opened no window
     before it had read as much, and was given up."""
     window = 2_000_000
-    with lane(large, Limits(write_stalled=3600)) as worker, worker.connect(receive_buffer=65536) as sock:
+    limits = timed(write_stalled=MINUTES)
+    with lane(large, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
         peer = Peer(sock, window=window)
         peer.send(peer.headers(1, request(), end=True))
         eventually(lambda: any(stream.window == 0 for stream in streams_of(worker)))
         read = 0
         while read < window:
-            assert worker.expired() == {}
+            worker.leap(0.4 * MINUTES)
+            assert worker.connections.limits_hit == {}
             before = taken(worker)
             while read < window and taken(worker) <= before + 1024:
                 read += len(sock.recv(16384))
-        eventually(lambda: worker.expired() == {"write_stalled": 1})
+        with passing(worker, 0.4 * MINUTES):
+            eventually(lambda: worker.connections.limits_hit == {"write_stalled": 1})
 
 
 def test_streams_that_wait_for_their_turn_are_not_given_up_while_others_have_theirs() -> None:
     """Many downloads that shared a slow line were given up one by one, for each waited for long."""
     numbers = range(1, 20, 2)
-    with lane(large, Limits(write_stalled=3600)) as worker, Peer(worker.connect(), window=65535) as peer:
+    limits = timed(write_stalled=MINUTES)
+    with lane(large, limits, leaps=True) as worker, Peer(worker.connect(), window=65535) as peer:
         peer.send(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 1 << 20}))
         peer.send(*(peer.headers(number, request(), end=True) for number in numbers))
         peer.until(lambda: sum(len(peer.of(number).body) for number in numbers) == 65535)
         for count in range(1, 16):
-            worker.expire()
+            worker.leap(0.4 * MINUTES)
             peer.send(WindowUpdateFrame(0, window_increment=2000))
             peer.until(lambda most=65535 + 2000 * count: sum(len(peer.of(number).body) for number in numbers) == most)
             assert worker.connections.limits_hit == {}
-        eventually(lambda: worker.expired().get("write_stalled") == len(numbers))
+        with passing(worker, 0.4 * MINUTES):
+            eventually(lambda: worker.connections.limits_hit == {"write_stalled": len(numbers)})
 
 
 def test_a_client_that_does_not_read_stops_the_application() -> None:

@@ -28,7 +28,6 @@ class Lane:
         self.connections = Connections(limits)
         self._run_main = run_leaping if leaps else run
         self._app = app
-        self._later = 0
         self._grace = grace
         self._tls = tls
         self._socket = bind("127.0.0.1:0")
@@ -67,24 +66,6 @@ class Lane:
     def call(self, action: Callable[[], object]) -> None:
         """Have the worker's loop call ``action``."""
         self._loop.call_soon_threadsafe(action)
-
-    def expire(self) -> None:
-        """Have every connection look at its deadlines as if hours had passed since the last time."""
-        looked = threading.Event()
-
-        def look() -> None:
-            self._later += 10_000
-            for protocol in list(self.connections.lanes):
-                protocol.expire(self._loop.time() + self._later)
-            looked.set()
-
-        self.call(look)
-        assert looked.wait(PATIENCE)
-
-    def expired(self) -> dict[str, int]:
-        """The limits that were hit, once every connection has looked at its deadlines again."""
-        self.expire()
-        return dict(self.connections.limits_hit)
 
     def begin_stop(self) -> None:
         with contextlib.suppress(RuntimeError):

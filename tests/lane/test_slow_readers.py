@@ -1,6 +1,6 @@
 """Clients that read slowly, and clients that do not read: the kernel's buffers hide which of the two one is.
 
-Deadlines are an hour or more away, and tests have them looked at when they like: nothing here depends on time.
+Time passes where a test moves the lane's clock. The same over uvloop and with many clients is in tests/abuse.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.http.lane import LaneProtocol, Limits
+from sentinel_host.http.lane import LaneProtocol
 from sentinel_host.http.lane.states import IGNORED
 from sentinel_host.server import tls_context
 from tests.http2.peer import Peer, request
-from tests.lane.harness import Lane, answer, eventually, http_app, lane, read_to_end, read_until, taken
+from tests.lane.harness import Lane, answer, eventually, http_app, lane, read_to_end, read_until, taken, timed
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
+from tests.support.loops import MINUTES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-PATIENT = Limits(write_stalled=3600, half_closed=3600, linger=3600)
+LIMITS = timed(write_stalled=MINUTES, half_closed=MINUTES)
+# Three times that is more than a limit of `MINUTES`.
+WHILE = 0.4 * MINUTES
 LARGE = 24 << 20
 # So much fits into the kernel's buffers.
 FITS = 1_500_000
@@ -71,6 +74,16 @@ def connected(worker: Lane, tls: tuple[str, str] | None, protocol: str) -> Itera
             yield wrapped
 
 
+def serving(app: Any, tls: tuple[str, str] | None = None) -> contextlib.AbstractContextManager[Lane]:
+    return lane(app, LIMITS, grace=0, tls=tls and tls_context(*tls), leaps=True)
+
+
+def later(worker: Lane) -> dict[str, int]:
+    """The limits that were hit after a while."""
+    worker.leap(WHILE)
+    return dict(worker.connections.limits_hit)
+
+
 def ask(sock: socket.socket, protocol: str) -> None:
     if protocol == "h2":
         peer = Peer(sock)
@@ -91,7 +104,7 @@ def read(sock: socket.socket, size: int) -> int:
 def read_some(worker: Lane, sock: socket.socket) -> int:
     """Read until the worker's kernel has noticed."""
     before, received = taken(worker), 0
-    while taken(worker) <= before + PATIENT.body_progress:
+    while taken(worker) <= before + LIMITS.body_progress:
         received += read(sock, 16384)
     return received
 
@@ -109,13 +122,12 @@ def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | N
     """32 KB/s were taken for none: the kernel takes more only when a third of its buffer is free, and until then the
     transport's own did not shrink."""
     app = sending(LARGE)
-    with lane(app, PATIENT, grace=0, tls=tls and tls_context(*tls)) as worker, connected(worker, tls, protocol) as sock:
+    with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
         eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
-        worker.expire()
         for _ in range(10):
+            assert later(worker) == {}
             read_some(worker, sock)
-            assert worker.expired() == {}
         assert worker.connections.open == 1
 
 
@@ -123,11 +135,11 @@ def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | N
 def test_who_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) -> None:
     """The connection was closed, and the kernel kept megabytes for minutes, to send them to nobody."""
     app = sending(LARGE)
-    with lane(app, PATIENT, tls=tls and tls_context(*tls)) as worker, connected(worker, tls, protocol) as sock:
+    with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
         eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
         assert kernel_has(sock, worker)
-        eventually(lambda: worker.expired() == {"write_stalled": 1})
+        eventually(lambda: later(worker) == {"write_stalled": 1})
         eventually(lambda: worker.connections.open == 0)
         assert app.ended.wait(PATIENCE)
         assert not kernel_has(sock, worker)
@@ -135,12 +147,13 @@ def test_who_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) 
 
 def test_a_byte_now_and_then_is_as_good_as_none() -> None:
     app = sending(LARGE)
-    with lane(app, Limits(write_stalled=3600, body_progress=1 << 20)) as worker, worker.connect(65536) as sock:
+    limits = timed(write_stalled=MINUTES, body_progress=1 << 20)
+    with lane(app, limits, leaps=True) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
         eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
-        worker.expire()
+        worker.leap(WHILE)
         read_some(worker, sock)
-        eventually(lambda: worker.expired() == {"write_stalled": 1})
+        eventually(lambda: later(worker) == {"write_stalled": 1})
         eventually(lambda: worker.connections.open == 0)
 
 
@@ -151,24 +164,24 @@ def closing(worker: Lane) -> bool:
 
 def test_a_response_before_a_close_is_read_to_its_end() -> None:
     app = sending(FITS, (b"content-length", b"%d" % FITS), (b"connection", b"close"))
-    with lane(app, PATIENT) as worker, worker.connect(65536) as sock:
+    with serving(app) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
         eventually(lambda: closing(worker))
         read_until(sock, b"\r\n\r\n")
         received = 0
         for _ in range(5):
-            assert worker.expired() == {}
+            assert later(worker) == {}
             received += read_some(worker, sock)
         assert received + len(read_to_end(sock)) == FITS
-        eventually(lambda: worker.expired() == {} and worker.connections.open == 0)
+        eventually(lambda: later(worker) == {} and worker.connections.open == 0)
 
 
 def test_a_response_before_a_close_that_nobody_reads_is_not_left_to_the_kernel() -> None:
     app = sending(FITS, (b"content-length", b"%d" % FITS), (b"connection", b"close"))
-    with lane(app, PATIENT) as worker, worker.connect(65536) as sock:
+    with serving(app) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
         eventually(lambda: closing(worker))
-        eventually(lambda: worker.expired() == {"write_stalled": 1})
+        eventually(lambda: later(worker) == {"write_stalled": 1})
         eventually(lambda: worker.connections.open == 0)
         assert not kernel_has(sock, worker)
 
@@ -179,7 +192,7 @@ def test_a_small_response_before_a_close_is() -> None:
         for message in answer(b"x" * 1000, headers=[(b"connection", b"close")]):
             await send(message)
 
-    with lane(app, PATIENT) as worker, worker.connect() as sock:
+    with serving(app) as worker, worker.connect() as sock:
         sock.sendall(GET)
         eventually(lambda: worker.connections.accepted == 1 and worker.connections.open == 0)
         assert read_to_end(sock).endswith(b"x" * 1000)
@@ -195,14 +208,14 @@ def test_a_half_closed_client_that_reads_is_waited_for_and_one_that_does_not_is_
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    with lane(app, PATIENT) as worker, worker.connect(65536) as sock:
+    with serving(app) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
         sock.shutdown(socket.SHUT_WR)
         read_until(sock, b"\r\n\r\n")
         eventually(lambda: all(isinstance(p, LaneProtocol) and p._eof for p in worker.connections.lanes))
         for _ in range(5):
+            assert later(worker) == {}
             read_some(worker, sock)
-            assert worker.expired() == {}
-        eventually(lambda: worker.expired() == {"half_closed": 1})
+        eventually(lambda: later(worker) == {"half_closed": 1})
         eventually(lambda: worker.connections.open == 0)
         assert not kernel_has(sock, worker)
