@@ -176,6 +176,19 @@ def test_a_response_before_a_close_is_read_to_its_end() -> None:
         eventually(lambda: later(worker) == {} and worker.connections.open == 0)
 
 
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_a_response_that_a_client_does_not_read_that_has_ended_its_side(protocol: str) -> None:
+    """The connection was closed at once, with the response in the kernel's hands."""
+    app = sending(FITS, (b"content-length", b"%d" % FITS))
+    with serving(app) as worker, worker.connect(65536) as sock:
+        ask(sock, protocol)
+        assert app.ended.wait(PATIENCE)
+        sock.shutdown(socket.SHUT_WR)
+        eventually(lambda: later(worker) == {"write_stalled": 1})
+        eventually(lambda: worker.connections.open == 0)
+        assert not kernel_has(sock, worker)
+
+
 def test_a_response_before_a_close_that_nobody_reads_is_not_left_to_the_kernel() -> None:
     app = sending(FITS, (b"content-length", b"%d" % FITS), (b"connection", b"close"))
     with serving(app) as worker, worker.connect(65536) as sock:

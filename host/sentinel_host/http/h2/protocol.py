@@ -92,7 +92,11 @@ class Http2Protocol(ReceivingSide):
     def eof_received(self) -> bool:
         """HTTP/2 knows no half-closed connection: a peer that stops sending can open no window any more."""
         self.flush()
-        return False
+        if self.unsent() <= LEFT_TO_KERNEL:
+            return False
+        self._leave_all()
+        self._close_now()
+        return True
 
     # Requests.
 

@@ -61,6 +61,9 @@ class ReadingSide(WritingSide):
     def _linger(self) -> None:
         raise NotImplementedError
 
+    def _shut(self) -> None:
+        raise NotImplementedError
+
     def _begin_body(self, exchange: Exchange, rest: bytes) -> None:
         limits = self.connections.limits
         self._reading = BODY_NEXT
@@ -192,9 +195,9 @@ class ReadingSide(WritingSide):
         if exchange is None:
             if self._reading == HEAD_NEXT and self._buffer:
                 self._head_cut_off()
-            # The transport closes now, and the answer may still wait for the end of this turn.
-            self.flush()
-            return False
+            # What was answered may still wait for the end of this turn, or for the client to read it.
+            self._shut()
+            return True
         if self._reading == TUNNEL_NEXT:
             exchange.complete = True
             exchange.wake()
