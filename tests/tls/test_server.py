@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from sentinel_host.http.lane import Limits
-from sentinel_host.http.tls import tls_server
+from sentinel_host.http.tls import TlsServer
 from sentinel_host.server import tls_context
 from tests.lane.harness import Lane, echo, eventually, http_app, lane, read_to_end, status_of
 from tests.support.certificates import self_signed
@@ -171,7 +171,7 @@ def test_a_handshake_that_does_not_end_is_cut_off(tls: ssl.SSLContext, said: byt
         loop = asyncio.get_running_loop()
         errors: list[dict[str, Any]] = []
         loop.set_exception_handler(lambda _, context: errors.append(context))
-        server = await loop.create_server(tls_server(loop, tls, 0.2, Untold), "127.0.0.1", 0)
+        server = await loop.create_server(TlsServer(loop, tls, 0.2, Untold), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(said)
         async with asyncio.timeout(PATIENCE):
@@ -195,3 +195,15 @@ def test_a_handshake_that_fails_ends_the_connection(tls: ssl.SSLContext) -> None
         with worker.connect() as sock:
             sock.sendall(b"\x16\x03\x03\x00\x04\x01\x00\x00\x00")
             assert read_to_end(sock)[:1] == b"\x15"  # an alert says what was wrong
+
+
+def test_a_handshake_under_way_does_not_outlive_the_worker(tls: ssl.SSLContext) -> None:
+    """Its socket stayed open until the event loop was closed, which warns of it."""
+    with lane(echo, tls=tls) as worker, worker.connect() as sock:
+        sock.sendall(b"\x16\x03\x01\x02")
+        with worker.connect() as other:
+            other.sendall(GET)
+            read_to_end(other)  # both were accepted
+        worker.begin_stop()
+        assert read_to_end(sock) == b""
+        worker.join()

@@ -17,7 +17,7 @@ from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
 from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
-from sentinel_host.http.tls import tls_server
+from sentinel_host.http.tls import TlsServer
 from sentinel_host.server.http2 import Http2Connections
 from sentinel_host.server.quic import QuicEndpoint, advertising
 from sentinel_host.server.sockets import take_no_more
@@ -117,6 +117,7 @@ async def _accept(
     loop = asyncio.get_running_loop()
     connections.start(loop)
     servers: list[asyncio.AbstractServer] = []
+    secure: list[TlsServer] = []
     datagrams: asyncio.DatagramTransport | None = None
     try:
         if quic is not None:
@@ -127,13 +128,9 @@ async def _accept(
             listener = Listener(endpoint.name, served, state, http2.hand_over)
             factory = _factory(listener, connections)
             if endpoint.tls is not None:
-                factory = tls_server(loop, endpoint.tls, _HANDSHAKE_TIME, factory)
-            server = await loop.create_server(
-                factory,
-                sock=endpoint.socket,
-                backlog=_BACKLOG,
-            )
-            servers.append(server)
+                factory = TlsServer(loop, endpoint.tls, _HANDSHAKE_TIME, factory)
+                secure.append(factory)
+            servers.append(await loop.create_server(factory, sock=endpoint.socket, backlog=_BACKLOG))
         ready()
         await stop
     finally:
@@ -142,6 +139,8 @@ async def _accept(
         for listening in servers:
             listening.close()
         await _let_begin(endpoints, grace)
+        for tls in secure:
+            tls.abort_handshakes()
         await connections.drain(max(0.0, until - loop.time()))
         connections.stop()
         if datagrams is not None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sentinel_host.http.tls.connection import TlsConnection
 
-__all__ = ["TlsConnection", "connect_tls", "tls_server"]
+__all__ = ["TlsConnection", "TlsServer", "connect_tls"]
 
 
 async def connect_tls(
@@ -33,14 +33,28 @@ async def connect_tls(
         raise
 
 
-def tls_server(
-    loop: asyncio.AbstractEventLoop,
-    context: ssl.SSLContext,
-    handshake_time: float,
-    factory: Callable[[], asyncio.Protocol],
-) -> Callable[[], asyncio.Protocol]:
+class TlsServer:
     """A factory for ``create_server``: ``factory``'s protocols over TLS, with so many seconds for a handshake."""
-    return lambda: cast(
-        asyncio.Protocol,
-        TlsConnection(loop, context, factory(), server_side=True, handshake_time=handshake_time),
-    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        context: ssl.SSLContext,
+        handshake_time: float,
+        factory: Callable[[], asyncio.Protocol],
+    ) -> None:
+        self._loop = loop
+        self._context = context
+        self._handshake_time = handshake_time
+        self._factory = factory
+        self._handshakes: set[TlsConnection] = set()
+
+    def __call__(self) -> asyncio.Protocol:
+        connection = TlsConnection(self._loop, self._context, self._factory(), server_side=True)
+        connection.limit_handshake(self._handshake_time, self._handshakes)
+        return cast(asyncio.Protocol, connection)
+
+    def abort_handshakes(self) -> None:
+        """Close the connections whose handshake is not complete; no protocol has heard of them."""
+        for connection in list(self._handshakes):
+            connection.abort()

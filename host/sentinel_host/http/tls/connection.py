@@ -55,6 +55,7 @@ class TlsConnection:
         "_eof_sent",
         "_error",
         "_handshake_timer",
+        "_handshakes",
         "_incoming",
         "_loop",
         "_notified",
@@ -80,7 +81,6 @@ class TlsConnection:
         *,
         server_side: bool = False,
         server_name: str | None = None,
-        handshake_time: float | None = None,
     ) -> None:
         self._loop = loop
         self._incoming = ssl.MemoryBIO()
@@ -94,8 +94,7 @@ class TlsConnection:
         self._eof_sent = False
         self._error: Exception | None = None
         self._handshake_timer: asyncio.TimerHandle | None = None
-        if handshake_time is not None:
-            self._handshake_timer = loop.call_later(handshake_time, self._handshake_expired)
+        self._handshakes: set[TlsConnection] | None = None
         self._raw = None
         # Reads fill it and are done with it before the loop turns to another connection: one does for all of a thread.
         try:
@@ -150,6 +149,12 @@ class TlsConnection:
 
     # The handshake.
 
+    def limit_handshake(self, seconds: float, handshakes: set[TlsConnection]) -> None:
+        """Give the handshake so long; while it lasts the connection is one of ``handshakes``."""
+        self._handshake_timer = self._loop.call_later(seconds, self._handshake_expired)
+        self._handshakes = handshakes
+        handshakes.add(self)
+
     def _shake_hands(self) -> None:
         try:
             self._ssl.do_handshake()
@@ -160,7 +165,7 @@ class TlsConnection:
             self._handshake_failed(error)
             return
         self._send()
-        self._stop_timer()
+        self._handshake_over()
         self._state = OPEN
         self._protocol.connection_made(self)
         if not self.ready.done():
@@ -173,16 +178,19 @@ class TlsConnection:
         if self._state != HANDSHAKE:
             return
         self._state = LOST
-        self._stop_timer()
+        self._handshake_over()
         _log.debug("TLS handshake: %r", error)
         if not self._server_side and not self.ready.done():
             self.ready.set_exception(error)
         self._end_with_alert()
 
-    def _stop_timer(self) -> None:
+    def _handshake_over(self) -> None:
         if self._handshake_timer is not None:
             self._handshake_timer.cancel()
             self._handshake_timer = None
+        if self._handshakes is not None:
+            self._handshakes.discard(self)
+            self._handshakes = None
 
     # Reading.
 
