@@ -56,7 +56,7 @@ class Native:
 
         grants = Grants(GRANTS, http=HttpGrant(fetch))
         try:
-            self._instance = start(dataclasses.replace(blueprint, grants=grants), msgpack.packb(config))
+            self._instance = start(dataclasses.replace(blueprint, grants=grants), _packed(config))
         except GuestError as error:
             raise Refused(error.reason) from None
 
@@ -93,7 +93,7 @@ class Component:
             configure = self._function(BY_NAME["configure"])
         except KeyError:
             return
-        result = configure(self._store, msgpack.packb(config))
+        result = configure(self._store, _packed(config))
         configure.post_return(self._store)
         if (isinstance(result, component.Variant) and result.tag == "err") or isinstance(result, str):
             raise Refused(getattr(result, "payload", result))
@@ -165,8 +165,12 @@ def _service(services: Services, data: bytes) -> bytes | None:
     return None if answer is None else encode_response(answer[0], [], answer[1].encode())
 
 
+def _packed(config: Any) -> bytes:
+    return config if isinstance(config, bytes) else bytes(msgpack.packb(config))
+
+
 class Start(Protocol):
-    """Starts the guest in a file with a configuration; the services are those that it may ask."""
+    """Starts the guest in a file with a configuration, or with the bytes of one; the services are those to ask."""
 
     def __call__(self, path: Path, config: Any, services: Services = MappingProxyType({})) -> Any: ...
 

@@ -92,7 +92,8 @@ def expected_answer(hook: str, expect: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize(("file", "case", "head"), cases())
 def test_case(file: Path, case: dict[str, Any], head: dict[str, Any], native: Start, as_component: Start) -> None:
-    expect, config = case["expect"], case.get("config", {})
+    expect = case["expect"]
+    config = bytes.fromhex(case["config_hex"]) if "config_hex" in case else case.get("config", {})
     for begin in (native, as_component):
         if expect["action"] == "error":
             with pytest.raises(Refused) as refused:

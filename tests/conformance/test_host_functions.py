@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS
+from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS, LOG_LEVELS
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_config, encode_request_head, encode_response
 from sentinel_host.errors import GuestTrap
 from sentinel_host.messages import OutboundRequest, RequestHead, Response
+from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Fetch
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, compile_guest, load_compiled, load_guest
 from sentinel_host.sandbox.grants import ALL
@@ -51,6 +52,16 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
         return asyncio.run(main()).body.decode().split("\n")
 
     return answers
+
+
+def test_what_is_printed_goes_to_the_log(calls: Calls, engine: GuestEngine) -> None:
+    """`println!` once went nowhere, and `console.log` was an import that the contract does not have."""
+    assert calls("print") == ["5"]
+    lines = [(LOG_LEVELS[line.level], line.message.decode()) for line in lines_of(engine.log.buffer.drain()[0])]
+    assert lines[:3] == [("info", "called"), ("info", "printed 1"), ("warn", "complained")]
+    ((level, text),) = lines[3:]
+    assert level == "debug"
+    assert text.endswith("2 + 3 = 5")
 
 
 def test_clock(calls: Calls) -> None:

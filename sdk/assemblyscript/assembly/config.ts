@@ -15,13 +15,21 @@ export enum Kind {
 const KINDS: StaticArray<string> = ["nothing", "a boolean", "an integer", "a number", "a string", "a list", "a map"];
 /** As deep as the contract lets values nest (wit/ABI.md, section 4). */
 const DEEPEST = 16;
+const NOT_UTF8 = "the string is not UTF-8";
 
 /** What has gone wrong while a configuration was read; one for a configuration and everything in it. */
 class Problems {
   first: string | null = null;
+  /** The first that lies in the bytes themselves: what the guest says of its configuration then means nothing. */
+  malformed: string | null = null;
 
   report(path: string, problem: string): void {
     if (this.first === null) this.first = path.length ? path + ": " + problem : problem;
+  }
+
+  reportMalformed(path: string, problem: string): void {
+    this.report(path, problem);
+    if (this.malformed === null) this.malformed = this.first;
   }
 }
 
@@ -116,7 +124,9 @@ export class Value {
       value.number = reader.float();
     } else if ((head & 0xe0) == 0xa0 || (head >= 0xd9 && head <= 0xdb)) {
       value.kind = Kind.string;
-      value.text = reader.string();
+      const text = reader.validString();
+      if (text !== null) value.text = text;
+      else problems.reportMalformed(path, NOT_UTF8);
     } else if ((head & 0xf0) == 0x90 || head == 0xdc || head == 0xdd) {
       value.kind = Kind.list;
       const count = reader.array();
@@ -127,7 +137,9 @@ export class Value {
       value.kind = Kind.map;
       const count = reader.map();
       for (let i = 0; i < count; ++i) {
-        const key = reader.string();
+        const valid = reader.validString();
+        if (valid === null) problems.reportMalformed(path, "a key: " + NOT_UTF8);
+        const key = valid !== null ? valid : "?";
         value.keys.push(key);
         value.items.push(Value.read(reader, path.length ? path + "." + key : key, problems, depth + 1));
       }
@@ -167,8 +179,12 @@ export class Config {
   static open(start: usize, length: usize): Config {
     const reader = new Reader();
     reader.reset(start, length);
-    const value = Value.read(reader, "", new Problems(), 1);
-    if (value.kind != Kind.map) throw new Error("the configuration is not a map");
+    const problems = new Problems();
+    const value = Value.read(reader, "", problems, 1);
+    if (value.kind != Kind.map) {
+      problems.reportMalformed("", "expected " + KINDS[Kind.map] + ", found " + KINDS[value.kind]);
+      return new Config("", problems, [], []);
+    }
     if (!reader.done) throw new Error("the configuration has bytes after its end");
     return value.map;
   }
@@ -278,6 +294,11 @@ export class Config {
   /** Refuses the configuration with a message about this map. */
   refuse(problem: string): void {
     this.problems.report(this.path, problem);
+  }
+
+  /** What is wrong with the bytes, whatever the guest makes of them, or null. */
+  get malformed(): string | null {
+    return this.problems.malformed;
   }
 
   /** What is wrong so far, or null. */

@@ -6,6 +6,7 @@ export { abort } from "./abort";
 export { returned } from "./answer";
 export { openRequestChunk, openResponseChunk } from "./chunks";
 export { Config } from "./config";
+export { console, trace } from "./console";
 export { cabi_realloc, endCall, release } from "./memory";
 export { openRequest } from "./request";
 export { openResponse } from "./response-head";
@@ -16,9 +17,10 @@ const result = memory.data(12, 4);
 // Lent to the gateway until post-return, so something has to hold on to it.
 let refusal: ArrayBuffer = new ArrayBuffer(0);
 
-/** The result of `configure`: the guest's own message, or what was wrong with the configuration. */
+/** The result of `configure`: what is wrong with the bytes, the guest's own message, or what else was wrong. */
 export function finishConfigure(config: Config, message: string | null): usize {
-  const problem = message !== null ? message : config.problem;
+  const malformed = config.malformed;
+  const problem = malformed !== null ? malformed : message !== null ? message : config.problem;
   store<u8>(result, problem !== null ? 1 : 0);
   if (problem !== null) {
     refusal = String.UTF8.encode(problem, false, String.UTF8.ErrorMode.REPLACE);

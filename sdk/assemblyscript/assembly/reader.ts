@@ -113,6 +113,17 @@ export class Reader {
     return decode(this.position - length, length);
   }
 
+  /** Reads a string; null when it is not UTF-8. */
+  validString(): string | null {
+    const length = this.str();
+    const start = this.position - length;
+    const text = decode(start, length);
+    // What is not UTF-8 was replaced, and would be written as other bytes.
+    const encoded = String.UTF8.encode(text);
+    if (encoded.byteLength != length || memory.compare(changetype<usize>(encoded), start, length) != 0) return null;
+    return text;
+  }
+
   /** Reads past a bin and returns how many bytes it has: they lie just before `position`. */
   bin(): i32 {
     const head = this.peek();

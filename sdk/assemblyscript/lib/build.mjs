@@ -16,7 +16,8 @@ export { GuestError } from "./transform.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VERSION = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version;
-const ABORT = `~lib/${PACKAGE}/assembly/abort/abort`;
+// What AssemblyScript would import from the host, and what of this package takes its place.
+const REPLACED = ["abort=abort/abort", "console=console/console", "trace=console/trace"];
 
 /** The compiler's errors, as it prints them. */
 export class CompileError extends Error {}
@@ -60,8 +61,7 @@ export async function compile(path, { sourceMap = false } = {}) {
       "--exportStart",
       "_initialize",
       "--debug",
-      "--use",
-      `abort=${ABORT}`,
+      ...REPLACED.flatMap((alias) => ["--use", alias.replace("=", `=~lib/${PACKAGE}/assembly/`)]),
       "--noColors",
       ...(sourceMap ? ["--sourceMap"] : []),
     ],

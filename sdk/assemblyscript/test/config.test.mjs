@@ -96,5 +96,17 @@ test("a malformed configuration traps with a message", () => {
   );
   const deep = Buffer.concat([Buffer.from([0x81]), pack("mixed"), Buffer.alloc(20, 0x91), pack(1)]);
   assert.match(trapOf(deep), /^the configuration is nested too deeply at mixed/);
-  assert.match(trapOf(pack("text")), /^the configuration is not a map/);
+});
+
+test("a configuration that is not what TOML can say is refused", () => {
+  const refused = (bytes) => {
+    const guest = new Instance(module);
+    return guest.configureBytes(bytes);
+  };
+  assert.equal(refused(pack("text")), "expected a map, found a string");
+  assert.equal(refused(pack([{}])), "expected a map, found a list");
+  const text = Buffer.concat([Buffer.from([0x81]), pack("text"), Buffer.from([0xa2, 0xc3, 0x28])]);
+  assert.equal(refused(text), "text: the string is not UTF-8");
+  const key = Buffer.concat([Buffer.from([0x81, 0xa2, 0xc3, 0x28]), pack("x")]);
+  assert.equal(refused(key), "a key: the string is not UTF-8");
 });

@@ -116,6 +116,36 @@ describe("abort tells the log what happened, and where", () => {
     });
   }
 
+  test("console and trace write to the gateway's log", async () => {
+    const { module } = await compileText(`
+      import { Request, Response } from "@sentinel-gateway/assemblyscript";
+      export function onRequest(request: Request): Response | null {
+        console.log("logged");
+        console.debug("debugged");
+        console.info(request.path);
+        console.warn("warned");
+        console.error("failed");
+        console.assert(request.path.length > 100, "too short");
+        console.assert(true, "not written");
+        trace("traced", 2, 1, 0.5);
+        trace("bare");
+        return null;
+      }
+    `);
+    const guest = new Instance(module);
+    guest.call("onRequest", HEAD);
+    assert.deepEqual(guest.lines, [
+      ["info", "logged"],
+      ["debug", "debugged"],
+      ["info", "/a"],
+      ["warn", "warned"],
+      ["error", "failed"],
+      ["error", "too short"],
+      ["trace", "traced 1.0, 0.5"],
+      ["trace", "bare"],
+    ]);
+  });
+
   test("the line is the one that threw", () => {
     const guest = doing("throw");
     const line =

@@ -83,10 +83,10 @@ for (const name of ["api-key-auth", "daily-quota", "header-injection", "json-val
     });
 
     for (const entry of table.cases) {
-      const { name: title, config = {}, hook, head = {}, expect, context = "" } = entry;
+      const { name: title, config = {}, config_hex, hook, head = {}, expect, context = "" } = entry;
       test(title, () => {
         const guest = new Instance(module);
-        const problem = guest.configure(config);
+        const problem = guest.configureBytes(config_hex ? Buffer.from(config_hex, "hex") : pack(config));
         if (expect.action === "error") {
           assert.ok(problem?.includes(expect.error_contains), `${problem}`);
           if (expect.error_omits) assert.ok(!problem.includes(expect.error_omits), problem);

@@ -87,8 +87,13 @@ export class Instance {
 
   /** Calls `configure`; returns its message, or null. */
   configure(config = {}) {
+    return this.configureBytes(pack(config));
+  }
+
+  /** The same with the bytes of a configuration. */
+  configureBytes(bytes) {
     const name = canonicalName("configure", VERSION);
-    const area = this.exports[name](...this.lower(pack(config)));
+    const area = this.exports[name](...this.lower(bytes));
     const message =
       this.bytes(area, 1)[0] === 0 ? null : this.bytes(this.word(area + 4), this.word(area + 8)).toString();
     this.exports[`cabi_post_${name}`](area);

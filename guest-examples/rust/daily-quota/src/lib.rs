@@ -61,7 +61,7 @@ impl Guest for DailyQuota {
 /// Who is counted: the principal, or for want of one the client's address. No principal looks like an address.
 fn key(request: &Request, header: &HeaderName) -> Vec<u8> {
     match request.header(header) {
-        Some(principal) => [b"principal ", principal].concat(),
+        Some(principal) => [b"principal ", &*principal].concat(),
         None => format!("client {}", request.client()).into_bytes(),
     }
 }

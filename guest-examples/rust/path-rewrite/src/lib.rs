@@ -70,8 +70,8 @@ impl PathRewrite {
 
     fn chosen(&self, request: &Request) -> Option<&str> {
         let by_header = self.upstream.as_ref()?;
-        let value = std::str::from_utf8(request.header(&by_header.header)?).ok()?;
-        by_header.map.get(value).map(String::as_str)
+        let value = request.header(&by_header.header)?;
+        by_header.map.get(std::str::from_utf8(&value).ok()?).map(String::as_str)
     }
 }
 

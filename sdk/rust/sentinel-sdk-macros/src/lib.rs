@@ -2,6 +2,7 @@
 
 mod hooks;
 mod implementation;
+mod printing;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,9 @@ use syn::{parse_macro_input, Item};
 /// fn process(request: Request) -> Result<Request, Response> { ... }
 /// ```
 ///
+/// `println!`, `print!`, `eprintln!`, `eprint!` and `dbg!` in it write to the gateway's log. For code elsewhere in the
+/// crate `#[macro_use] extern crate sentinel_sdk;` does the same.
+///
 /// A crate holds one guest.
 #[proc_macro_attribute]
 pub fn guest(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -35,6 +39,7 @@ pub fn guest(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if !arguments.is_empty() {
         return syn::Error::new_spanned(arguments, "#[guest] takes no arguments").into_compile_error().into();
     }
+    let item = TokenStream::from(printing::to_the_log(item.into()));
     let expanded = match parse_macro_input!(item as Item) {
         Item::Impl(block) => implementation::expand(block),
         Item::Fn(function) => process::expand(function),

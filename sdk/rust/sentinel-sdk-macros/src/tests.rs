@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use syn::{parse_quote, ItemImpl};
 
-use crate::{implementation, process};
+use crate::{implementation, printing, process};
 
 fn expanded(block: ItemImpl) -> String {
     implementation::expand(block).unwrap().to_string()
@@ -106,4 +106,18 @@ fn one_function_is_on_request() {
     assert_eq!(exports(&code.to_string()), ["export_request"]);
     let error = process::expand(parse_quote! { fn handle(request: Request) {} }).unwrap_err();
     assert!(error.to_string().contains("fn process(request: Request) -> Result<Request, Response>"));
+}
+
+#[test]
+fn what_is_printed_goes_to_the_log() {
+    let table: [(TokenStream, &str); 5] = [
+        (parse_quote! { println!("a {}", 1) }, ":: sentinel_sdk :: println ! (\"a {}\" , 1)"),
+        (parse_quote! { if a { f(dbg!(b)); } }, "if a { f (:: sentinel_sdk :: dbg ! (b)) ; }"),
+        (parse_quote! { std::eprintln!() }, "std :: eprintln ! ()"),
+        (parse_quote! { print(println != 1) }, "print (println != 1)"),
+        (parse_quote! { info!("println!") }, "info ! (\"println!\")"),
+    ];
+    for (written, expected) in table {
+        assert_eq!(printing::to_the_log(written).to_string(), expected);
+    }
 }

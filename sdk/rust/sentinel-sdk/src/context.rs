@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::de;
+use crate::de::{self, Structs};
 
-pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
     rmp_serde::to_vec(value).unwrap_or_else(|error| panic!("the context cannot be encoded: {error}"))
 }
 
@@ -12,6 +12,6 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(context: &'a [u8]) -> Option<T> {
     if context.is_empty() {
         return None;
     }
-    let decoded = de::from_slice(context);
+    let decoded = de::from_slice(context, Structs::MapsOrArrays);
     Some(decoded.unwrap_or_else(|error| panic!("the context is not what on_request left: {error}")))
 }

@@ -77,10 +77,19 @@ impl From<Malformed> for Error {
     }
 }
 
+/// How structs are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Structs {
+    /// As maps from the fields' names, as a configuration has them.
+    Maps,
+    /// As maps or as arrays of the fields in order, which is what a context is written as.
+    MapsOrArrays,
+}
+
 /// Read one value, which must be all of `bytes`.
-pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
+pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], structs: Structs) -> Result<T, Error> {
     let mut reader = Reader::new(bytes);
-    let value = T::deserialize(Value { reader: &mut reader, is_struct: false })?;
+    let value = T::deserialize(Value { reader: &mut reader, structs, is_struct: false })?;
     if reader.is_at_end() {
         Ok(value)
     } else {
@@ -90,12 +99,13 @@ pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error
 
 struct Value<'r, 'de> {
     reader: &'r mut Reader<'de>,
+    structs: Structs,
     is_struct: bool,
 }
 
 impl<'de> Value<'_, 'de> {
     fn text(bytes: &'de [u8]) -> Result<&'de str, Error> {
-        std::str::from_utf8(bytes).map_err(|_| Malformed.into())
+        std::str::from_utf8(bytes).map_err(|_| de::Error::custom("the string is not UTF-8"))
     }
 }
 
@@ -112,13 +122,17 @@ impl<'de> de::Deserializer<'de> for Value<'_, 'de> {
             Token::Str(bytes) => visitor.visit_borrowed_str(Self::text(bytes)?),
             Token::Bin(bytes) => visitor.visit_borrowed_bytes(bytes),
             Token::Array(length) => {
-                let mut elements = Elements { reader: self.reader, left: length, index: 0 };
+                if self.is_struct && self.structs == Structs::Maps {
+                    return Err(de::Error::custom("expected a map, found array"));
+                }
+                let mut elements = Elements { reader: self.reader, structs: self.structs, left: length, index: 0 };
                 let value = visitor.visit_seq(&mut elements)?;
                 elements.finish()?;
                 Ok(value)
             }
             Token::Map(length) => {
-                visitor.visit_map(Entries { reader: self.reader, left: length, is_struct: self.is_struct, key: b"" })
+                let Self { reader, structs, is_struct } = self;
+                visitor.visit_map(Entries { reader, structs, left: length, is_struct, key: b"" })
             }
             Token::Extension => Err(de::Error::custom("extension types have no meaning here")),
         }
@@ -157,8 +171,8 @@ impl<'de> de::Deserializer<'de> for Value<'_, 'de> {
         match self.reader.token()? {
             Token::Str(case) => visitor.visit_enum(Self::text(case)?.into_deserializer()),
             Token::Map(1) => {
-                let case = self.reader.str()?;
-                visitor.visit_enum(Case { case, reader: self.reader })
+                let case = Self::text(self.reader.text()?)?;
+                visitor.visit_enum(Case { case, reader: self.reader, structs: self.structs })
             }
             _ => Err(de::Error::custom("neither the name of a case nor a map of one entry")),
         }
@@ -177,6 +191,7 @@ impl<'de> de::Deserializer<'de> for Value<'_, 'de> {
 
 struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
+    structs: Structs,
     left: u32,
     index: u32,
 }
@@ -199,13 +214,14 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
         self.left = left;
         let index = self.index;
         self.index += 1;
-        let element = seed.deserialize(Value { reader: self.reader, is_struct: false });
+        let element = seed.deserialize(Value { reader: self.reader, structs: self.structs, is_struct: false });
         element.map(Some).map_err(|error| error.within(&format!("[{index}]")))
     }
 }
 
 struct Entries<'r, 'de> {
     reader: &'r mut Reader<'de>,
+    structs: Structs,
     left: u32,
     is_struct: bool,
     key: &'de [u8],
@@ -219,11 +235,11 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         self.left = left;
         let mut ahead = *self.reader;
         self.key = ahead.text().unwrap_or(b"?");
-        seed.deserialize(Value { reader: self.reader, is_struct: false }).map(Some)
+        seed.deserialize(Value { reader: self.reader, structs: self.structs, is_struct: false }).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let value = seed.deserialize(Value { reader: self.reader, is_struct: false });
+        let value = seed.deserialize(Value { reader: self.reader, structs: self.structs, is_struct: false });
         value.map_err(|error| {
             let key = if self.is_struct { String::from_utf8_lossy(self.key) } else { "*".into() };
             error.within(&key)
@@ -234,6 +250,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
 struct Case<'r, 'de> {
     case: &'de str,
     reader: &'r mut Reader<'de>,
+    structs: Structs,
 }
 
 impl<'r, 'de> EnumAccess<'de> for Case<'r, 'de> {
@@ -243,7 +260,7 @@ impl<'r, 'de> EnumAccess<'de> for Case<'r, 'de> {
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self::Variant), Error> {
         let case: StrDeserializer<Error> = self.case.into_deserializer();
         let case = seed.deserialize(case)?;
-        Ok((case, Value { reader: self.reader, is_struct: false }))
+        Ok((case, Value { reader: self.reader, structs: self.structs, is_struct: false }))
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a guest changes about a message: recorded in the form in which it is sent, so that answering copies bytes.
 
+use std::borrow::Cow;
+
+use crate::headers::Headers;
 use crate::wire::{self, Malformed, Reader, NIL};
 
 /// Changes to a list of header fields, applied in order.
@@ -132,6 +135,19 @@ pub(crate) fn edited<'e>(
         }
     });
     kept.chain(added)
+}
+
+/// The first value of that name, whatever its case, once `edits` are applied to `arrived`.
+pub(crate) fn first_value<'a>(arrived: Headers<'a>, edits: &HeaderEdits, name: &str) -> Option<Cow<'a, [u8]>> {
+    if edits.is_empty() {
+        return arrived.get(name).map(Cow::Borrowed);
+    }
+    let field = name.to_ascii_lowercase();
+    let kept = if removes(edits.iter(), &field) { None } else { arrived.get(&field) };
+    kept.map(Cow::Borrowed).or_else(|| {
+        let added = edited(std::iter::empty(), edits).find(|(added, _)| *added == field);
+        added.map(|(_, value)| Cow::Owned(value.to_vec()))
+    })
 }
 
 fn removes<'e>(mut edits: impl Iterator<Item = HeaderEdit<'e>>, field: &str) -> bool {

@@ -13,6 +13,7 @@ pub mod http;
 pub mod kv;
 pub mod log;
 pub mod metrics;
+mod print;
 pub mod random;
 mod request;
 mod response;
@@ -48,6 +49,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{completion, lifecycle, request, request_body, response, response_body};
+    pub use crate::print::write_printed;
     pub use crate::runtime::{
         configure, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,
     };

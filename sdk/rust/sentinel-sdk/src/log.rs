@@ -36,7 +36,7 @@ pub fn write(level: Level, message: &str) {
         log::write(level, message);
     }
     #[cfg(not(target_arch = "wasm32"))]
-    eprintln!("{level:?}: {message}");
+    std::eprintln!("{level:?}: {message}");
 }
 
 /// Write one formatted line; what the macros call.

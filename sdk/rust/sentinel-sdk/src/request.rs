@@ -1,11 +1,12 @@
 //! The request that a guest sees and edits.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use serde::Serialize;
 
 use crate::context;
-use crate::edits::{edited, BodyMode, HeaderEdits, RequestEdits};
+use crate::edits::{edited, first_value, BodyMode, HeaderEdits, RequestEdits};
 use crate::headers::Headers;
 use crate::response::Response;
 use crate::wire::{Malformed, Reader};
@@ -153,11 +154,10 @@ impl<'a> Request<'a> {
     }
 
     /// The value of the first header field of that name, whatever its case. Values are bytes: they need not be UTF-8.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        if self.edits.headers.is_empty() {
-            return self.head.headers.get(name);
-        }
-        self.headers().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    /// It can be kept while the request is edited: a value that arrived is borrowed from the payload, one that this
+    /// guest has set is a copy.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        first_value(self.head.headers, &self.edits.headers, name)
     }
 
     /// Every header field's name, in lower case, and value, in order.
@@ -250,7 +250,7 @@ impl<'a> Request<'a> {
     ///
     /// # Panics
     /// If the value's `Serialize` fails.
-    pub fn set_context(&mut self, value: &impl Serialize) {
+    pub fn set_context(&mut self, value: &(impl Serialize + ?Sized)) {
         self.edits.context = context::encode(value);
     }
 

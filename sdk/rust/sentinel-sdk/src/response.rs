@@ -1,9 +1,11 @@
 //! Responses: those that a guest makes, and those that it sees on their way to the client.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::context;
-use crate::edits::{edited, put_header, BodyMode, HeaderEdits, ResponseEdits};
+use crate::edits::{edited, first_value, put_header, BodyMode, HeaderEdits, ResponseEdits};
 use crate::headers::Headers;
 use crate::wire::{self, Malformed, Reader};
 
@@ -176,11 +178,10 @@ impl<'a> IncomingResponse<'a> {
     }
 
     /// The value of the first header field of that name, whatever its case. Values are bytes: they need not be UTF-8.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        if self.edits.headers.is_empty() {
-            return self.head.headers.get(name);
-        }
-        self.headers().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    /// It can be kept while the response is edited: a value that arrived is borrowed from the payload, one that this
+    /// guest has set is a copy.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        first_value(self.head.headers, &self.edits.headers, name)
     }
 
     /// Every header field's name, in lower case, and value, in order.

@@ -5,7 +5,7 @@ use std::panic::{set_hook, PanicHookInfo};
 use std::thread::LocalKey;
 
 use crate::chunk::{RequestChunk, ResponseChunk};
-use crate::de;
+use crate::de::{self, Structs};
 use crate::guest::Guest;
 use crate::log::{write_formatted, Level};
 use crate::request::Request;
@@ -48,7 +48,7 @@ fn with<G: Hosted, T>(call: impl FnOnce(&G) -> T) -> T {
 /// `configure`.
 pub fn configure<G: Hosted>(config: &[u8]) -> Result<(), String> {
     log_panics();
-    let guest = G::configure(de::from_slice(config).map_err(|error| error.to_string())?)?;
+    let guest = G::configure(de::from_slice(config, Structs::Maps).map_err(|error| error.to_string())?)?;
     G::cell().with(|cell| cell.set(guest)).map_err(|_| "configure was called twice on one instance".into())
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::hex;
 use crate::{BodyMode, HeaderEdits, Request, Response};
 
@@ -14,7 +16,7 @@ fn views_borrow_from_the_payload() {
         request.method().as_bytes(),
         request.path().as_bytes(),
         request.query().unwrap().as_bytes(),
-        request.header("x-a").unwrap(),
+        request.head().header("x-a").unwrap(),
         request.http_version().as_bytes(),
     ] {
         assert!(range.contains(&bytes.as_ptr()));
@@ -37,9 +39,9 @@ fn headers_are_found_whatever_the_case() {
     let payload = hex(HEAD);
     let request = Request::decode(&payload);
     let headers = request.head().headers();
-    assert_eq!(request.header("X-A"), Some(&b"1"[..]));
+    assert_eq!(request.header("X-A").as_deref(), Some(&b"1"[..]));
     assert_eq!(headers.get_all("x-A").collect::<Vec<_>>(), [&b"1"[..], b"\xff2"]);
-    assert_eq!(request.header("x"), None);
+    assert_eq!(request.header("x").as_deref(), None);
     assert_eq!((headers.len(), headers.is_empty()), (3, false));
     assert_eq!(headers.iter().next(), Some(("host", &b"h"[..])));
 }
@@ -48,7 +50,7 @@ fn headers_are_found_whatever_the_case() {
 fn fields_of_a_newer_host_are_passed_over() {
     let payload = hex("9b a3474554 a12f c0 91 93 a161 c401 62 c3 a468747470 a168 a0 a172 a12f a132 82 01 02 03 04");
     let request = Request::decode(&payload);
-    assert_eq!(request.header("a"), Some(&b"b"[..]));
+    assert_eq!(request.header("a").as_deref(), Some(&b"b"[..]));
     assert_eq!(request.http_version(), "2");
 }
 
@@ -127,11 +129,35 @@ fn reading_shows_the_edits_and_the_head_does_not() {
     request.set_method("PUT");
     let headers: Vec<_> = request.headers().collect();
     assert_eq!(headers, [("x-a", &b"1"[..]), ("x-a", b"\xff2"), ("x-a", b"3"), ("x-b", b"new")]);
-    assert_eq!((request.header("x-b"), request.header("host")), (Some(&b"new"[..]), None));
+    assert_eq!((request.header("x-b").as_deref(), request.header("host").as_deref()), (Some(&b"new"[..]), None));
     assert_eq!((request.path(), request.query(), request.method()), ("/p", None, "PUT"));
     let head = request.head();
     assert_eq!((head.path(), head.query(), head.method()), ("/a", Some("b=1"), "GET"));
     assert_eq!(head.header("host"), Some(&b"h"[..]));
+}
+
+/// A value once borrowed from the request as a whole, so that no edit compiled while it was in use.
+#[test]
+fn a_header_s_value_outlives_edits() {
+    let payload = hex(HEAD);
+    let mut request = Request::decode(&payload);
+    let arrived = request.header("x-a").unwrap();
+    assert!(matches!(arrived, Cow::Borrowed(_)));
+    request.set_header("x-b", &arrived);
+    let set = request.header("X-B").unwrap();
+    request.set_header("x-b", [&*set, b"!"].concat());
+    request.append_header("x-b", &set);
+    assert_eq!(request.header("x-b").as_deref(), Some(&b"1!"[..]));
+    request.append_header("x-a", "last");
+    assert_eq!(request.header("x-a").as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn a_context_may_be_a_str() {
+    let payload = hex(HEAD);
+    let mut request = Request::decode(&payload);
+    request.set_context("blue");
+    assert_eq!(request.edits().context, *b"\xa4blue");
 }
 
 #[test]
@@ -140,7 +166,7 @@ fn what_the_head_lends_outlives_an_edit() {
     let mut request = Request::decode(&payload);
     let path = request.head().path();
     request.set_header("x-original-path", path);
-    assert_eq!(request.header("x-original-path"), Some(&b"/a"[..]));
+    assert_eq!(request.header("x-original-path").as_deref(), Some(&b"/a"[..]));
 }
 
 #[test]

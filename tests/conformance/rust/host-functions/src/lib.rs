@@ -1,6 +1,9 @@
 //! A guest that calls the functions of the host that its configuration names, `{"calls": ["random 8", "clock"]}`, and answers
 //! with a line for each.
 
+#[macro_use]
+extern crate sentinel_sdk;
+
 use sentinel_sdk::prelude::*;
 use sentinel_sdk::{clock, http, kv, metrics, random};
 use std::time::Duration;
@@ -20,6 +23,9 @@ impl Guest for HostFunctions {
     }
 
     fn on_request(&self, _request: &mut Request) -> Result<(), Response> {
+        if self.0.calls == ["print"] {
+            println!("called");
+        }
         let lines: Vec<String> = self.0.calls.iter().map(|line| call(&line.split(' ').collect::<Vec<_>>())).collect();
         Err(Response::new(200).body(lines.join("\n")))
     }
@@ -28,6 +34,11 @@ impl Guest for HostFunctions {
 fn call(words: &[&str]) -> String {
     match *words {
         ["trap", text] => trap(text),
+        ["print"] => {
+            println!("printed {}", 1);
+            eprintln!("complained");
+            dbg!(2 + 3).to_string()
+        }
         ["clock"] => format!("{} {}", clock::wall().as_nanos(), clock::monotonic().as_nanos()),
         ["random", length] => hex(&random::bytes(length.parse().expect("a number"))),
         ["number"] => random::number().to_string(),
