@@ -26,7 +26,14 @@ _TARGET: Final = re.compile(TARGET).fullmatch
 _NOT_LINE_END: Final = bytes(byte for byte in range(256) if byte not in b"\n")
 _CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
 
-_PLAIN, _HOST, _LENGTH, _TE, _EXPECT, _FORBIDDEN, _COOKIE = range(7)
+# What is to be done with a field.
+_PLAIN: Final = 0
+_HOST: Final = 1
+_LENGTH: Final = 2
+_TE: Final = 3
+_EXPECT: Final = 4
+_FORBIDDEN: Final = 5
+_COOKIE: Final = 6
 _SPECIAL: Final = {
     b"host": _HOST,
     b"content-length": _LENGTH,
