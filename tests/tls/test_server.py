@@ -66,6 +66,26 @@ def test_a_client_that_ends_its_side_is_still_answered(tls: ssl.SSLContext, conn
         eventually(lambda: worker.connections.open == 0)
 
 
+def test_a_request_sent_ahead_that_is_cut_off_is_answered(tls: ssl.SSLContext, connect: Connect) -> None:
+    """As in the clear: what the first request's end of stream meant for the second was not looked at."""
+    release = asyncio.Event()
+
+    @http_app
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["path"] == "/first":
+            await release.wait()
+        await echo(scope, receive, send)
+
+    with lane(app, tls=tls) as worker, connect(worker) as (_, client):
+        first = GET.replace(b"/ ", b"/first ", 1)
+        client.send(first + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhi", notify=True)
+        eventually(lambda: any(protocol._eof for protocol in worker.connections.lanes))  # type: ignore[attr-defined]
+        worker.call(release.set)
+        answered, _, refused = client.rest().partition(b"GET /first ")
+        assert (status_of(answered), status_of(refused)) == (200, 400)
+        assert client.clean
+
+
 def test_an_end_without_close_notify_is_a_client_that_left(tls: ssl.SSLContext, connect: Connect) -> None:
     """Whoever closes below TLS cannot read an answer: the application is cancelled."""
     cancelled = []
