@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::hex;
-use crate::{context, de};
+use crate::context;
+use crate::de::{self, Structs};
 
 #[derive(Debug, PartialEq, Deserialize, serde::Serialize)]
 struct Everything {
@@ -62,7 +63,7 @@ struct Config {
 }
 
 fn error(bytes: &str) -> String {
-    de::from_slice::<Config>(&hex(bytes)).unwrap_err().to_string()
+    de::from_slice::<Config>(&hex(bytes), Structs::Maps).unwrap_err().to_string()
 }
 
 #[test]
@@ -82,11 +83,28 @@ fn errors_keep_values_and_the_keys_of_maps_to_themselves() {
     assert_eq!(error, "secrets.*: expected u8, found string");
 }
 
+/// serde's structs take their fields as an array too, which is how a context is written, and no configuration.
+#[test]
+fn a_configuration_s_structs_are_maps() {
+    // [[1]], and {"inner": [[1]]}
+    assert_eq!(error("91 91 01"), "expected a map, found array");
+    assert_eq!(error("81 a5696e6e6572 91 91 01"), "inner: expected a map, found array");
+    assert_eq!(error("81 a46c697374 a2c328"), "list: the string is not UTF-8");
+    let read: (u8, Pair) = de::from_slice(&hex("92 01 92 02 03"), Structs::MapsOrArrays).unwrap();
+    assert_eq!(read, (1, Pair { a: 2, b: 3 }));
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Pair {
+    a: u8,
+    b: u8,
+}
+
 #[test]
 fn all_of_the_bytes_are_one_value() {
     assert_eq!(error("80 80"), "not MessagePack");
     assert_eq!(error("81"), "not MessagePack");
-    assert!(de::from_slice::<(u8, u8)>(&hex("93 01 02 03"))
+    assert!(de::from_slice::<(u8, u8)>(&hex("93 01 02 03"), Structs::Maps)
         .unwrap_err()
         .to_string()
         .contains("too many elements, by 1"));
