@@ -43,7 +43,6 @@ HOT_PATH = (
     "abi/decode",
     "abi/encode",
     "abi/rules",
-    "cli/logs",
     "gateway/bodies",
     "gateway/dataplane",
     "gateway/exchange",

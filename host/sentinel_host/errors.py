@@ -150,6 +150,10 @@ class ClientError(SentinelError):
         self.close = close
 
 
+class ClientGone(ClientError):
+    """The client went away before its request was complete."""
+
+
 class ResponseAborted(SentinelError):
     """The response broke off after its head went out: the connection or stream must end without a proper last chunk.
 

@@ -6,16 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from sentinel_host.errors import ClientError
+from sentinel_host.errors import ClientGone
 from sentinel_host.http.rules import end_to_end_trailers
 from sentinel_host.messages import Headers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-
-
-class ClientGone(ClientError):
-    """The client went away before its request was complete."""
 
 
 class RequestBody:

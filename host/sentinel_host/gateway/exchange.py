@@ -15,10 +15,10 @@ from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Final
 
-from sentinel_host.errors import ClientError, ResponseAborted, SentinelError, UpstreamError
+from sentinel_host.errors import ClientError, ClientGone, ResponseAborted, SentinelError, UpstreamError
 from sentinel_host.gateway import transforms, tunnel
 from sentinel_host.gateway.answers import own_options, problem
-from sentinel_host.gateway.bodies import ClientGone, DisconnectWatch, RequestBody
+from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import ResponseSide, Send
 from sentinel_host.gateway.routes import Route

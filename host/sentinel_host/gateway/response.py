@@ -15,10 +15,9 @@ from contextlib import suppress
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
-from sentinel_host.errors import SentinelError, UpstreamError
+from sentinel_host.errors import ClientGone, SentinelError, UpstreamError
 from sentinel_host.gateway import transforms
 from sentinel_host.gateway.answers import refusal
-from sentinel_host.gateway.bodies import ClientGone
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
 from sentinel_host.http.rules import Admitted, end_to_end, end_to_end_trailers
