@@ -216,6 +216,12 @@ def calling_guest(request: pytest.FixtureRequest) -> Path:
     return _build(request.param, "host-functions", HERE / "assemblyscript-host")
 
 
+@pytest.fixture(scope="session")
+def rust_calling_guest() -> Path:
+    """The same in Rust."""
+    return _build("rust", "host-functions", HERE / "assemblyscript-host")
+
+
 def _build(language: str, name: str, sources: Path) -> Path:
     out: Path = BUILD / "conformance" / language
     out.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -163,11 +164,51 @@ def test_http_without_targets(calls: Calls) -> None:
 
 def test_the_backtrace_of_a_trap_names_lines(calling_guest: Path, engine: GuestEngine) -> None:
     """By DWARF or a source map, read where the guest is compiled; the worker only looks an offset up."""
-    compiled = compile_guest(calling_guest.read_bytes(), "host-functions.wasm")
+    frames = backtrace(calling_guest, engine, "trap now")
+    source, wanted = line_of(calling_guest, "tests look for this line")
+    assert any(f"/{source}:{wanted})" in frame for frame in frames), frames
+
+
+INDEXES = ("texts", "numbers", "bytes", "fixed")
+
+
+def test_an_index_out_of_bounds_names_the_authors_line(calling_guest: Path, engine: GuestEngine) -> None:
+    """An accessor that was inlined left only lines of AssemblyScript's own library in the frame, or none."""
+    rust = calling_guest.parent.name == "rust"
+    for kind in INDEXES[: 1 if rust else None]:
+        frames = backtrace(calling_guest, engine, f"item {kind} 3")
+        source, wanted = line_of(calling_guest, "tests look for this call" if rust else f"this index of {kind}")
+        assert any(re.search(rf"!.*\bitem \(.*/{source}:{wanted}\)$", frame) for frame in frames), frames
+
+
+def test_a_thrown_error_names_a_line_close_by(calling_guest: Path, engine: GuestEngine) -> None:
+    """AssemblyScript's compiler gives no line to the call that ends the guest, Rust's does."""
+    frames = backtrace(calling_guest, engine, "nothing")
+    source, wanted = line_of(calling_guest, "no function ")
+    assert any(re.search(rf"\bcall \(.*/{source}:{wanted}[,)]", frame) for frame in frames), frames
+
+
+def test_names_of_rust_are_demangled_and_inlined_calls_expanded(engine: GuestEngine, rust_calling_guest: Path) -> None:
+    frames = backtrace(rust_calling_guest, engine, "item texts 3")
+    assert not [frame for frame in frames if re.search(r"_R[NIC]|_ZN|17h[0-9a-f]{16}", frame)], frames
+    assert any("!core::panicking::panic_bounds_check (" in frame for frame in frames)
+    source, index = line_of(rust_calling_guest, "tests look for this index")
+    _, call = line_of(rust_calling_guest, "tests look for this call")
+    at = next(at for at, frame in enumerate(frames) if frame.startswith("host_functions.wasm!host_functions::item"))
+    assert re.fullmatch(rf".*!(\w+::)*picked \(.*/{source}:{index}, inlined\)", frames[at - 1]), frames
+    assert frames[at].endswith(f"/{source}:{call})"), frames
+
+
+def backtrace(path: Path, engine: GuestEngine, call: str) -> tuple[str, ...]:
+    compiled = compile_guest(path.read_bytes(), "host-functions.wasm")
     guest = load_compiled(compiled, "host-functions", "host-functions.wasm", engine, grants=ALL)
-    source = next(path for path in SOURCES if path.suffix == (".rs" if calling_guest.parent.name == "rust" else ".ts"))
-    wanted = 1 + next(at for at, line in enumerate(source.read_text().splitlines()) if "tests look for this" in line)
-    middleware = guest.middleware(encode_config({"calls": ["trap now"]}))
+    middleware = guest.middleware(encode_config({"calls": [call]}))
     with pytest.raises(GuestTrap) as caught:
         middleware.on_request(HEAD, b"r")
-    assert any(f"/{source.name}:{wanted})" in frame for frame in caught.value.backtrace), caught.value.backtrace
+    return caught.value.backtrace
+
+
+def line_of(path: Path, text: str) -> tuple[str, int]:
+    """The name of a guest's source, and the line that holds a text in it."""
+    source = next(found for found in SOURCES if found.suffix == (".rs" if path.parent.name == "rust" else ".ts"))
+    return source.name, 1 + next(at for at, line in enumerate(source.read_text().splitlines()) if text in line)

@@ -22,7 +22,7 @@ from sentinel_host.sandbox import CompiledGuest, fingerprint
 
 _log = logging.getLogger("sentinel.hotload")
 
-_MAGIC: Final = b"sentinel guest 2\n"
+_MAGIC: Final = b"sentinel guest 3\n"
 _SUFFIX: Final = ".guest"
 # A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.
 MAX_BYTES: Final = 256 << 20

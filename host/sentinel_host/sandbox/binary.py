@@ -133,6 +133,17 @@ def code_offset(module: bytes) -> int | None:
     return next((reader.at for number, reader in _sections(module) if number == _CODE), None)
 
 
+def functions(module: bytes) -> list[int]:
+    """Where the functions of a core module begin in it, each with its length, in order; empty without code."""
+    begins = []
+    for number, reader in _sections(module):
+        if number == _CODE:
+            for _ in range(reader.u32()):
+                begins.append(reader.at)
+                reader.take(reader.u32())
+    return begins
+
+
 def custom_sections(data: bytes, name: str) -> list[CustomSection]:
     """The custom sections of that name, in order; those of modules inside a component are not among them.
 

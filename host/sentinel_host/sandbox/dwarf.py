@@ -13,13 +13,17 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 MAX_ROWS: Final = 2_000_000
+# Many files may be in one folder, whose name may be as long as the section.
+_PATH_MAX: Final = 1024
+
+SECTIONS: Final = (".debug_line", ".debug_line_str", ".debug_str")
 
 _FORM_BLOCK, _FORM_STRING, _FORM_DATA1, _FORM_DATA2, _FORM_DATA4, _FORM_DATA8 = 0x09, 0x08, 0x0B, 0x05, 0x06, 0x07
 _FORM_STRP, _FORM_UDATA, _FORM_DATA16, _FORM_LINE_STRP = 0x0E, 0x0F, 0x1E, 0x1F
 _SIZES: Final = {_FORM_DATA1: 1, _FORM_DATA2: 2, _FORM_DATA4: 4, _FORM_DATA8: 8, _FORM_DATA16: 16}
 _CONTENT_PATH, _CONTENT_DIRECTORY = 1, 2
 # What a linker writes as the address of code that it has left out.
-_TOMBSTONES: Final = frozenset((0, 0xFFFFFFFF, 0xFFFFFFFE))
+TOMBSTONES: Final = frozenset((0, 0xFFFFFFFF, 0xFFFFFFFE))
 
 
 class Row(NamedTuple):
@@ -30,7 +34,9 @@ class Row(NamedTuple):
     line: int
 
 
-class _Reader:
+class Reader:
+    """A cursor over a section, or over a part of one; raises `ValueError` at its end."""
+
     def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
         self.data = data
         self.at = at
@@ -78,12 +84,12 @@ def rows(sections: Mapping[str, bytes]) -> list[Row]:
     Raises `ValueError` and `IndexError`.
     """
     found: list[Row] = []
-    reader = _Reader(sections.get(".debug_line", b""))
+    reader = Reader(sections.get(".debug_line", b""))
     while reader.at < reader.end:
         length = reader.fixed(4)
         if length >= 0xFFFFFFF0:
             raise ValueError("64-bit DWARF")
-        unit = _Reader(reader.data, reader.at, reader.at + length)
+        unit = Reader(reader.data, reader.at, reader.at + length)
         reader.take(length)
         for row in _unit(unit, sections):
             if len(found) == MAX_ROWS:
@@ -93,7 +99,33 @@ def rows(sections: Mapping[str, bytes]) -> list[Row]:
     return found
 
 
-def _unit(reader: _Reader, sections: Mapping[str, bytes]) -> Iterator[Row]:
+def file_paths(sections: Mapping[str, bytes], offset: int) -> list[str]:
+    """The paths that the line table at an offset in ``.debug_line`` numbers; raises `ValueError` and `IndexError`."""
+    reader = Reader(sections.get(".debug_line", b""), offset)
+    length = reader.fixed(4)
+    if length > reader.end - reader.at:
+        raise ValueError("truncated")
+    reader.end = reader.at + length
+    return _header(reader, sections).paths
+
+
+class _Header(NamedTuple):
+    paths: list[str]
+    program: int
+    minimum: int
+    line_base: int
+    line_range: int
+    opcode_base: int
+    operands: bytes
+
+
+def _unit(reader: Reader, sections: Mapping[str, bytes]) -> Iterator[Row]:
+    header = _header(reader, sections)
+    reader.at = header.program
+    yield from _run(reader, header)
+
+
+def _header(reader: Reader, sections: Mapping[str, bytes]) -> _Header:
     version = reader.fixed(2)
     if not 2 <= version <= 5:
         raise ValueError(f"DWARF version {version}")
@@ -110,11 +142,10 @@ def _unit(reader: _Reader, sections: Mapping[str, bytes]) -> Iterator[Row]:
         raise ValueError("a header without a range")
     operands = reader.take(opcode_base - 1)
     paths = _paths(reader, sections) if version >= 5 else _old_paths(reader)
-    reader.at = program
-    yield from _run(reader, paths, minimum, line_base, line_range, opcode_base, operands)
+    return _Header(paths, program, minimum, line_base, line_range, opcode_base, operands)
 
 
-def _old_paths(reader: _Reader) -> list[str]:
+def _old_paths(reader: Reader) -> list[str]:
     directories = [""]
     while directory := reader.text():
         directories.append(directory)
@@ -126,12 +157,12 @@ def _old_paths(reader: _Reader) -> list[str]:
     return paths
 
 
-def _paths(reader: _Reader, sections: Mapping[str, bytes]) -> list[str]:
+def _paths(reader: Reader, sections: Mapping[str, bytes]) -> list[str]:
     directories = [path for path, _ in _entries(reader, sections)]
     return [_join(directories[directory], path) for path, directory in _entries(reader, sections)]
 
 
-def _entries(reader: _Reader, sections: Mapping[str, bytes]) -> list[tuple[str, int]]:
+def _entries(reader: Reader, sections: Mapping[str, bytes]) -> list[tuple[str, int]]:
     formats = [(reader.uleb(), reader.uleb()) for _ in range(reader.fixed(1))]
     count = reader.uleb()
     if count and not formats:
@@ -149,7 +180,7 @@ def _entries(reader: _Reader, sections: Mapping[str, bytes]) -> list[tuple[str, 
     return entries
 
 
-def _value(reader: _Reader, form: int, sections: Mapping[str, bytes]) -> str | int:
+def _value(reader: Reader, form: int, sections: Mapping[str, bytes]) -> str | int:
     if form in _SIZES:
         return reader.fixed(_SIZES[form])
     if form == _FORM_UDATA:
@@ -161,24 +192,18 @@ def _value(reader: _Reader, form: int, sections: Mapping[str, bytes]) -> str | i
         return 0
     if form in (_FORM_STRP, _FORM_LINE_STRP):
         section = sections.get(".debug_str" if form == _FORM_STRP else ".debug_line_str", b"")
-        return _Reader(section, reader.fixed(4)).text()
+        return Reader(section, reader.fixed(4)).text()
     raise ValueError(f"form {form:#x}")
 
 
 def _join(directory: str, name: str) -> str:
-    return name if name.startswith("/") or not directory else f"{directory}/{name}"
+    name = name[-_PATH_MAX:]
+    return name if name.startswith("/") or not directory else f"{directory[-_PATH_MAX:]}/{name}"
 
 
-def _run(
-    reader: _Reader,
-    paths: list[str],
-    minimum: int,
-    line_base: int,
-    line_range: int,
-    opcode_base: int,
-    operands: bytes,
-) -> Iterator[Row]:
+def _run(reader: Reader, header: _Header) -> Iterator[Row]:
     """The line number program: sequences of rows, each ended by one without a source."""
+    paths, _, minimum, line_base, line_range, opcode_base, operands = header
     address, file, line = 0, 1, 1
     sequence: list[Row] = []
     while reader.at < reader.end:
@@ -190,11 +215,11 @@ def _run(
             sequence.append(Row(address, paths[file], line))
         elif opcode == 0:
             size = reader.uleb()
-            extended = _Reader(reader.data, reader.at, reader.at + size)
+            extended = Reader(reader.data, reader.at, reader.at + size)
             reader.take(size)
             kind = extended.fixed(1)
             if kind == 1:
-                if sequence and sequence[0].address not in _TOMBSTONES:
+                if sequence and sequence[0].address not in TOMBSTONES:
                     yield from sequence
                     yield Row(address, "", 0)
                 address, file, line, sequence = 0, 1, 1, []

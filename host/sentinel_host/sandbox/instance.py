@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 
 from wasmtime import InstancePre
@@ -29,8 +31,9 @@ assert len(HOOKS) <= SLOT_INITIALIZE
 
 _STEPS = {Phase.STARTING: "start", Phase.INITIALIZING: "_initialize", Phase.CONFIGURING: CONFIGURE.name}
 
-# The engine keeps some twenty; a guest of deep recursion and long names must not make long log lines.
-_FRAMES = 32
+# The engine keeps some twenty, of which inlined calls make more; a guest of deep recursion and long names must not make
+# long log lines.
+_FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: f
     hook = _STEPS.get(failed.phase, hook)
     reason = one_line(failed.reason)
     name = blueprint.name
-    frames = tuple(_described(frame, blueprint.lines) for frame in failed.frames[:_FRAMES])
+    frames = tuple(islice(_described(failed.frames, blueprint.lines), _FRAMES))
     if failed.timed_out:
         return GuestTimeout(name, hook, f"{reason}, {deadline * 1000:g} ms of running time", frames)
     if failed.trapped:
@@ -127,9 +130,9 @@ def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: f
     return GuestProtocolError(name, hook, reason)
 
 
-def _described(frame: WasmFrame, lines: LineTable) -> str:
-    line = lines.find(frame.offset)
-    return one_line(frame.name if line is None else f"{frame.name} ({line})")
+def _described(frames: tuple[WasmFrame, ...], lines: LineTable) -> Iterator[str]:
+    for frame in frames:
+        yield from map(one_line, lines.describe(frame.name, frame.offset))
 
 
 def _shape(hook: Hook) -> Shape:

@@ -7,10 +7,14 @@ column, and beside the standard's keys ``code``: where the code section's conten
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from itertools import pairwise
 from typing import Final
 
 from sentinel_host.sandbox.dwarf import MAX_ROWS, Row
 
+# The exports that the SDK generates around an author's hooks.
+_GLUE: Final = "sentinel-guest.ts"
 _DIGITS: Final = {
     character: value
     for value, character in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -48,6 +52,37 @@ def rows(section: bytes) -> list[Row]:
             raise ValueError("too many rows")
     found.sort(key=lambda row: row.address)
     return found
+
+
+def bounded(rows: list[Row], functions: list[int]) -> list[Row]:
+    """The rows, and one without a source where a function begins, so that no row goes on into the next function."""
+    known = {row.address for row in rows}
+    return sorted(
+        [*rows, *(Row(begin, "", 0) for begin in functions if begin not in known)], key=lambda row: row.address
+    )
+
+
+def own_rows(rows: list[Row], functions: list[int]) -> list[int]:
+    """For each row the number of the author's row that is nearest in its function, or its own where there is none.
+
+    A function that the compiler has inlined leaves rows in its own source and none where it was called: the last row of
+    the author's before it is the line of the call, or of what came to be evaluated right before it. ``functions`` are
+    the addresses at which functions begin, in order.
+    """
+    nearest = list(range(len(rows)))
+    bounds = [bisect_left(rows, begin, key=lambda row: row.address) for begin in functions]
+    for begin, end in pairwise([*bounds, len(rows)]):
+        own = next((at for at in range(begin, end) if _is_own(rows[at])), None)
+        if own is not None:
+            for at in range(begin, end):
+                if _is_own(rows[at]):
+                    own = at
+                nearest[at] = own
+    return nearest
+
+
+def _is_own(row: Row) -> bool:
+    return bool(row.path) and not row.path.startswith("~lib/") and row.path != _GLUE
 
 
 def _numbers(segment: str) -> list[int]:

@@ -66,7 +66,7 @@ export async function compile(path, { sourceMap = false } = {}) {
       ...(sourceMap ? ["--sourceMap"] : []),
     ],
     {
-      transforms: [sentinelTransform(found)],
+      transforms: [sentinelTransform(found, { sourceMap })],
       stdout: asc.createMemoryStream(),
       stderr: asc.createMemoryStream(),
       readFile: (name, directory) => readSource(isAbsolute(name) ? name : join(directory, name)),

@@ -12,11 +12,18 @@ export const PACKAGE = "@sentinel-gateway/assemblyscript";
 /** The generated source, which is the module's only entry. */
 export const GLUE = "sentinel-guest.ts";
 
+const ABORT = `call $~lib/${PACKAGE}/assembly/abort/abort`;
+
 /** A mistake in the guest that the transform found: the message is for its author. */
 export class GuestError extends Error {}
 
-/** Makes a transform for one compilation; `result.hooks` holds the hooks that it found once that is done. */
-export function sentinelTransform(result) {
+/**
+ * Makes a transform for one compilation.
+ *
+ * @param result - its `hooks` are those that the transform found, once that is done
+ * @param options - `sourceMap`: whether lines are to be found by one
+ */
+export function sentinelTransform(result, { sourceMap }) {
   return class extends Transform {
     afterParse(parser) {
       const sources = parser.sources.filter((source) => !source.internalPath.startsWith("~lib/"));
@@ -33,7 +40,14 @@ export function sentinelTransform(result) {
 
     afterCompile(module) {
       const version = witVersion();
-      keepNames(module, this.binaryen, this.authors);
+      const binaryen = this.binaryen;
+      binaryen.clearPassesToSkip();
+      keepNames(module, binaryen, this.authors);
+      if (sourceMap) {
+        keepNames(module, binaryen, aborting(module, binaryen));
+        // It lets different lines end in the same code.
+        binaryen.addPassToSkip("code-folding");
+      }
       for (const hook of result.hooks) {
         const name = canonicalName(hook, version);
         rename(module, hook, name);
@@ -43,13 +57,26 @@ export function sentinelTransform(result) {
   };
 }
 
-/** Keeps the author's methods out of the generated functions, so that a backtrace names them. */
+/** Keeps functions out of those that call them, so that a backtrace names them, and the lines that call them. */
 function keepNames(module, binaryen, patterns) {
   for (const pattern of patterns) {
     binaryen.setPassArgument("no-inline", pattern);
     module.runPasses(["no-inline"]);
   }
   binaryen.setPassArgument("no-inline", null);
+}
+
+/**
+ * The library's functions that end the guest by themselves, such as `Array#__get` for an index out of bounds. Where such
+ * a one is inlined, nothing is left of the line that called it.
+ */
+function aborting(module, binaryen) {
+  const found = [];
+  for (let index = 0; index < module.getNumFunctions(); ++index) {
+    const { name, body } = binaryen.getFunctionInfo(module.getFunctionByIndex(index));
+    if (body && name.startsWith("~lib/") && binaryen.emitText(body).includes(ABORT)) found.push(name);
+  }
+  return found;
 }
 
 function rename(module, short, canonical) {

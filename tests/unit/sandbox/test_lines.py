@@ -9,7 +9,9 @@ import pytest
 
 from sentinel_host.sandbox import dwarf, sourcemap
 from sentinel_host.sandbox.artefact import parse_artefact
-from sentinel_host.sandbox.binary import custom_section
+from sentinel_host.sandbox.binary import code_offset, custom_section
+from sentinel_host.sandbox.binary import functions as functions_of
+from sentinel_host.sandbox.dwarf import Row
 from sentinel_host.sandbox.lines import LineTable, pack_lines
 from tests.wat import index
 
@@ -94,24 +96,55 @@ def test_what_is_no_source_map(section: bytes) -> None:
         sourcemap.rows(section)
 
 
+def test_rows_of_the_authors_sources() -> None:
+    """A library's row is told with the last of the author's before it in its function, or with the first behind it."""
+    library, glue = "~lib/array.ts", "sentinel-guest.ts"
+    rows = [Row(9, "a.ts", 1), Row(10, library, 5), Row(12, "", 0), Row(14, "a.ts", 2), Row(15, library, 6)]
+    rows += [Row(20, "", 0), Row(21, library, 7), Row(22, glue, 8), Row(23, "a.ts", 3), Row(30, library, 9)]
+    assert sourcemap.bounded(rows, [10, 18, 20, 30]) == [*rows[:5], Row(18, "", 0), *rows[5:]]
+    assert sourcemap.own_rows(rows, [10, 18, 20, 30]) == [0, 3, 3, 3, 3, 8, 8, 8, 8, 9]
+
+
 def test_a_table_finds_what_was_packed() -> None:
     core = index.wasm("good/echo")
-    artefact = parse_artefact(core + custom_section("sentinel:source-map", source_map("UAAA,EAEA,E")), "x.wasm")
+    code, functions = code_offset(core), functions_of(core)
+    assert code is not None
+    mappings = f"{vlq(functions[0])}AAA,EAEA,E"
+    artefact = parse_artefact(core + custom_section("sentinel:source-map", source_map(mappings, code)), "x.wasm")
     table = LineTable(pack_lines(artefact))
-    begin = core.index(b"\x0a", 8)
-    found = [table.find(offset) for offset in range(len(core))]
-    assert "b/c/d.ts:1" in found
-    assert "b/c/d.ts:3" in found
-    assert found[0] is None
-    assert found[-1] is None
-    assert begin > 0
+    assert [table.describe("m!f", functions[0] + at) for at in range(-1, 6)] == [
+        ["m!f"],
+        ["m!f (b/c/d.ts:1)"],
+        ["m!f (b/c/d.ts:1)"],
+        ["m!f (b/c/d.ts:3)"],
+        ["m!f (b/c/d.ts:3)"],
+        ["m!f (near b/c/d.ts:3)"],
+        ["m!f (near b/c/d.ts:3)"],
+    ]
+    assert table.describe("m!f", functions[1]) == ["m!f"]
+    assert table.describe("m!f", len(core) - 1) == ["m!f"]
+
+
+def vlq(value: int) -> str:
+    """A small positive number as source maps write it."""
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    value *= 2
+    text = ""
+    while value > 31:
+        text += digits[value & 31 | 32]
+        value >>= 5
+    return text + digits[value]
+
+
+def test_names_are_demangled_without_a_table() -> None:
+    assert LineTable(b"").describe("a!b!_ZN3one3twoE", 1) == ["a!b!one::two"]
+    assert LineTable(b"").describe("<module>!<function 3>", 1) == ["<module>!<function 3>"]
 
 
 @pytest.mark.parametrize("section", [b"garbage", source_map("!"), source_map("ACAA")])
 def test_what_cannot_be_read_is_as_good_as_none(section: bytes) -> None:
     artefact = parse_artefact(index.wasm("good/echo") + custom_section("sentinel:source-map", section), "x.wasm")
     assert pack_lines(artefact) == b""
-    assert LineTable(b"").find(1) is None
 
 
 def test_a_dwarf_section_that_is_none() -> None:

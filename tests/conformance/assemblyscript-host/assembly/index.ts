@@ -28,6 +28,7 @@ function call(words: string[]): string {
     console.debug("2 + 3 = 5");
     return "5";
   }
+  if (name == "item") return item(words[1], I32.parseInt(words[2]));
   if (name == "clock") return clock.wall().toString() + " " + clock.monotonic().toString();
   if (name == "random") return hex(random.bytes(I32.parseInt(words[1])));
   if (name == "number") return random.number().toString();
@@ -68,6 +69,30 @@ function call(words: string[]): string {
 
 function trap(text: string): string {
   return (1 / (text.length - 3)).toString(); // tests look for this line
+}
+
+/** Indexes twice, so that what fails of each could be shared. */
+function item(kind: string, at: i32): string {
+  if (kind == "texts") {
+    const texts = "a b c".split(" ");
+    const before = texts[at / 2];
+    return before + texts[at]; // tests look for this index of texts
+  }
+  if (kind == "numbers") {
+    const numbers: i32[] = [1, 2, at];
+    const before = numbers[at / 2];
+    return (before + numbers[at]).toString(); // tests look for this index of numbers
+  }
+  if (kind == "bytes") {
+    const bytes = new Uint8Array(3);
+    const before = bytes[at / 2];
+    bytes[at / 3] = before + 1;
+    return (before + bytes[at]).toString(); // tests look for this index of bytes
+  }
+  const fixed: StaticArray<i32> = [1, 2, at];
+  const before = fixed[at / 2];
+  fixed[at] = before; // tests look for this index of fixed
+  return before.toString();
 }
 
 const HTTP_ERRORS: StaticArray<string> = [

@@ -39,6 +39,7 @@ fn call(words: &[&str]) -> String {
             eprintln!("complained");
             dbg!(2 + 3).to_string()
         }
+        ["item", "texts", at] => item(at.parse().expect("a number")),
         ["clock"] => format!("{} {}", clock::wall().as_nanos(), clock::monotonic().as_nanos()),
         ["random", length] => hex(&random::bytes(length.parse().expect("a number"))),
         ["number"] => random::number().to_string(),
@@ -80,6 +81,17 @@ fn call(words: &[&str]) -> String {
 #[inline(never)]
 fn trap(text: &str) -> String {
     panic!("{text}") // tests look for this line
+}
+
+#[inline(never)]
+fn item(at: usize) -> String {
+    let texts = ["a", "b", "c"].map(|text| text.repeat(at % 3 + 1));
+    picked(&texts, at / 2).to_owned() + picked(&texts, at) // tests look for this call
+}
+
+#[inline(always)]
+fn picked(texts: &[String], at: usize) -> &str {
+    &texts[at] // tests look for this index
 }
 
 fn told(result: Result<(), kv::Error>) -> String {
