@@ -61,7 +61,7 @@ def test_a_stream_passes_and_its_end_is_told_once(gateway: GatewayProcess, origi
     assert answer.body == b"abcdefg"
     gateway.wait(lambda: any(level == "info" for level, _ in seen(gateway, "told")), "end of the body")
     told = seen(gateway, "told")
-    assert [level for level, _ in told] == ["warning"] * (len(told) - 1) + ["info"], told
+    assert [level for level, _ in told] == ["warn"] * (len(told) - 1) + ["info"], told
     assert "".join(text for _, text in told) == "abcdefg"
 
 

@@ -95,10 +95,14 @@ def test_the_reason_is_that_of_the_file_that_came_last(upstream: Upstream, tmp_p
             put(gateway, index.wasm(name))
             wait_until(lambda reason=reason: reason.encode() in fetch(gateway.admin, "/readyz").body, reason)
             before = len(gateway.log)
+
+            def refusals(before: int = before) -> list[str]:
+                return [json.loads(line)["message"] for line in gateway.log[before:] if "not loaded: " in line]
+
             for _ in range(8):
                 assert fetch(gateway.public).status == 503
-            gateway.wait(lambda before=before: len(gateway.log) >= before + 8, "eight refusals")
-            messages = [json.loads(line)["message"] for line in gateway.log[before:] if "not loaded: " in line]
+            gateway.wait(lambda refusals=refusals: len(refusals()) >= 8, "eight refusals")
+            messages = refusals()
             assert len(messages) == 8
             assert all(reason in message for message in messages)
 

@@ -40,7 +40,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
         (entry_points,) = (name for name in metadata if name.endswith("/entry_points.txt"))
         assert content.read(entry_points).decode().split("\n")[:2] == [
             "[console_scripts]",
-            "sentinel = sentinel_host.cli:main",
+            "sentinel = sentinel_host.__main__:main",
         ]
     compiled = {name for name in names if name.endswith(".so")}
     modules = {

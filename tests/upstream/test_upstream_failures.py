@@ -52,6 +52,7 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
         for _ in range(8):
             await go_on.acquire()
             received += len(await peer.exactly(100_000))
+        await go_on.acquire()
         await peer.exactly(size - received)
         await peer.send(OK)
 
@@ -78,6 +79,7 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
                 await eventually(lambda before=before: unsent() < before)
                 await leap(0.4 * MINUTES)
                 assert not sending.done()
+            go_on.release()
             response = await sending
             assert (response.status, await response.read()) == (200, b"ok")
             await pool.close()
