@@ -22,7 +22,9 @@ from sentinel_host.sandbox import CompiledGuest, fingerprint
 
 _log = logging.getLogger("sentinel.hotload")
 
-_MAGIC: Final = b"sentinel guest 3\n"
+# The format is part of an entry's name: after an upgrade an older gateway's entries are passed over without a word.
+_FORMAT: Final = 3
+_MAGIC: Final = b"sentinel guest %d\n" % _FORMAT
 _SUFFIX: Final = ".guest"
 # A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.
 MAX_BYTES: Final = 256 << 20
@@ -115,7 +117,7 @@ class Cache:
             _log.warning("cache %s: %s was not kept: %s", self.directory, entry, error.strerror)
 
     def _entry(self, sha256: str) -> str:
-        return f"{sha256}-{self._engine}{_SUFFIX}"
+        return f"{sha256}-{self._engine}-{_FORMAT}{_SUFFIX}"
 
     def _make_room(self, size: int) -> None:
         entries = []
