@@ -157,12 +157,16 @@ def tests(session: nox.Session) -> None:
 
 @session
 def compat(session: nox.Session) -> None:
-    """Build the package and run the end-to-end tests on every CPython from 3.11 on that is installed here."""
+    """Build the package and run the end-to-end tests on every CPython from 3.11 on found here, or on `-- 3.12 …`."""
     provide_compiler()
     provide_test_peers()
     install(session, group("guests"))
     build_guests(session)
-    found = interpreters.installed()
+    found = [
+        python
+        for python in interpreters.installed()
+        if not session.posargs or python.version.rpartition(".")[0] in session.posargs
+    ]
     for python in found:
         session.log(f"CPython {python.version}: {python.path}")
     for python in found:

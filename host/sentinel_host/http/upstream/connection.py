@@ -110,7 +110,8 @@ class Connection(ReadingSide):
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Send a piece of a streamed body."""
-        if self._state != CLOSED:
+        # Of a closing transport, writelines leaves a closed descriptor in asyncio's selector (CPython 3.12 and later).
+        if self._state != CLOSED and not self._transport.is_closing():
             self._since = self._loop.time()
             self._transport.writelines(parts)
 
