@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lane.test_refusals import CHUNKS, GET, HEADS, POST
+from tests.http1.test_refusals import CHUNKS, GET, HEADS, POST
 from tests.support.clients import Wire, exchange
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Upstream

@@ -115,7 +115,7 @@ import signal
 import sys
 
 from plain_hello import app
-from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.http.server import Connections, Limits
 from sentinel_host.server import Endpoint, bind, run, serve
 
 

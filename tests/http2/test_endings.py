@@ -10,9 +10,9 @@ import pytest
 from hyperframe.frame import GoAwayFrame, HeadersFrame, RstStreamFrame
 
 from sentinel_host.errors import ClientError, ResponseAborted
-from sentinel_host.http.lane import Limits
+from sentinel_host.http.server import Limits
+from tests.http1.harness import Lane, answer, echo, eventually, http_app, lane, passing, read_body, timed
 from tests.http2.peer import Peer, data, request
-from tests.lane.harness import Lane, answer, echo, eventually, http_app, lane, passing, read_body, timed
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap
 

@@ -21,9 +21,9 @@ from hyperframe.frame import (
 )
 
 from sentinel_host.http.h2.budget import Budget
-from sentinel_host.http.lane import Limits
+from sentinel_host.http.server import Limits
+from tests.http1.harness import echo, eventually, http_app, lane, read_body, response
 from tests.http2.peer import Peer, data, request
-from tests.lane.harness import echo, eventually, http_app, lane, read_body, response
 from tests.support.clocks import PATIENCE
 
 ENHANCE_YOUR_CALM = 11

@@ -10,8 +10,7 @@ import pytest
 from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
 from sentinel_host.http.h2 import Http2Protocol
-from tests.http2.peer import Peer, bodies, data, request
-from tests.lane.harness import (
+from tests.http1.harness import (
     Lane,
     answer,
     echo,
@@ -23,6 +22,7 @@ from tests.lane.harness import (
     taken,
     timed,
 )
+from tests.http2.peer import Peer, bodies, data, request
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES
 

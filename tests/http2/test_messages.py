@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hyperframe.frame import HeadersFrame, SettingsFrame
 
-from sentinel_host.http.lane import Limits
+from sentinel_host.http.server import Limits
+from tests.http1.harness import answer, echo, http_app, lane, read_body
 from tests.http2.peer import Fields, Peer, bodies, data, request
-from tests.lane.harness import answer, echo, http_app, lane, read_body
 
 
 @http_app

@@ -16,9 +16,9 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from sentinel_host.http.lane import Limits
+from sentinel_host.http.server import Limits
+from tests.http1.harness import echo, http_app, lane
 from tests.http2.peer import Fields, Peer, data, request
-from tests.lane.harness import echo, http_app, lane
 
 PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM = 1, 3, 5, 6, 7
 COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 9, 11

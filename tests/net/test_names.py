@@ -185,7 +185,7 @@ LIMIT = """
 import asyncio, os, resource, sys, threading
 import uvloop
 from sentinel_host.errors import SentinelError
-from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest
+from sentinel_host.http.client import Target, UpstreamPool, UpstreamRequest
 from sentinel_host.net import Names
 
 def limit():

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from sentinel_host.http.lane import Limits
+from sentinel_host.http.server import Limits
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server import tls_context
-from tests.lane.harness import Lane, echo, eventually, http_app, lane, read_to_end, status_of
+from tests.http1.harness import Lane, echo, eventually, http_app, lane, read_to_end, status_of
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
 from tests.tls.client import RawTls

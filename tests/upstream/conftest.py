@@ -11,7 +11,7 @@ import pytest
 import trustme
 import uvloop
 
-from sentinel_host.http.upstream import client_context
+from sentinel_host.http.client import client_context
 from tests.upstream.support import Main, Secure, run_on
 
 

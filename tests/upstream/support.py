@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sentinel_host.http.upstream import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
+from sentinel_host.http.client import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
 from tests.support.clocks import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentinel_host.http.upstream._quiet import is_quiet
+from sentinel_host.http.client._quiet import is_quiet
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from sentinel_host.errors import UpstreamDenied, UpstreamError, UpstreamTimeout
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
+from sentinel_host.http.client import Target, Timeouts, UpstreamPool
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap, run_leaping
 from tests.support.names import KnownNames

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sentinel_host.errors import UpstreamError
-from sentinel_host.http.upstream import Timeouts
+from sentinel_host.http.client import Timeouts
 from tests.support.clocks import PATIENCE
 from tests.upstream.support import MIB, SECURE, Upstream, drain, get
 

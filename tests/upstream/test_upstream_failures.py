@@ -8,7 +8,7 @@ import pytest
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http import acks
-from sentinel_host.http.upstream import Timeouts, UpstreamPool
+from sentinel_host.http.client import Timeouts, UpstreamPool
 from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.support import MIB, OK, Source, Upstream, eventually, get
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.errors import UPSTREAM_FAILURES, UpstreamError
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
+from sentinel_host.http.client import Target, Timeouts, UpstreamPool
 from tests.support.names import KnownNames
 from tests.support.upstreams import black_hole
 from tests.upstream.support import Upstream, drain, eventually, get

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sentinel_host.errors import UpstreamBusy, UpstreamError
-from sentinel_host.http.upstream import Timeouts
+from sentinel_host.http.client import Timeouts
 from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.support import OK, Upstream, drain, eventually, get
 

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from sentinel_host.errors import UpstreamError
-from sentinel_host.http.upstream import Timeouts, UpstreamRequest, client_context
+from sentinel_host.http.client import Timeouts, UpstreamRequest, client_context
 from tests.support.names import KnownNames
 from tests.upstream.support import OK, Source, Upstream, drain, get, run_on
 

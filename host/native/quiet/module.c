@@ -1,4 +1,4 @@
-/* sentinel_host.http.upstream._quiet: whether anything has come in on a socket, without reading it.
+/* sentinel_host.http.client._quiet: whether anything has come in on a socket, without reading it.
  *
  * `select.poll` gives up the GIL, builds a list and costs several times what the question does in the kernel.
  */

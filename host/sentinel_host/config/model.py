@@ -32,7 +32,7 @@ class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[server.limits]``: what one client may ask of a worker.
 
-    The keys are the fields of `sentinel_host.http.lane.Limits`, which has the defaults and their precedent.
+    The keys are the fields of `sentinel_host.http.h1.Limits`, which has the defaults and their precedent.
     """
 
     head_bytes: Bytes | None = None

@@ -15,7 +15,7 @@ from sentinel_host.sandbox import Series
 
 
 class ConnectionCounts(Protocol):
-    """What the server side counts; `sentinel_host.http.lane.Connections` has it."""
+    """What the server side counts; `sentinel_host.http.h1.Connections` has it."""
 
     open: int
     accepted: int

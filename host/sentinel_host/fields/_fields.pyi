@@ -18,7 +18,7 @@ def read_head(data: bytes, most_bytes: int, most_fields: int, /) -> tuple[int, b
     """Whether ``data`` begins with a whole request head of at most so many bytes and fields, ended by CR LF CR LF.
 
     If so: its length in bytes, its method, and whether it is HTTP/1.1 and not 1.0. What a head may be made of is rule 2
-    of ``http/lane/head.py``.
+    of ``http/h1/head.py``.
     """
 
 def first_fault(fields: Iterable[tuple[bytes, bytes]], /) -> int:

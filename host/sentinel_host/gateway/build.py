@@ -34,8 +34,8 @@ from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
+from sentinel_host.http.client import client_context
 from sentinel_host.http.rules import Admission, TrustedPeers
-from sentinel_host.http.upstream import client_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
 from sentinel_host.net import Names

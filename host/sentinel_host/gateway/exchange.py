@@ -23,8 +23,8 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import ResponseSide, Send
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
+from sentinel_host.http.client import UpstreamRequest, UpstreamResponse
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
-from sentinel_host.http.upstream import UpstreamRequest, UpstreamResponse
 from sentinel_host.messages import Origin, Outcome, ResponseHead
 from sentinel_host.pipeline import Instead
 

@@ -22,7 +22,7 @@ from sentinel_host.authority import without_password
 from sentinel_host.config import HttpClientConfig
 from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, UpstreamTimeout
 from sentinel_host.gateway.addresses import AllowedAddresses
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool, UpstreamRequest
+from sentinel_host.http.client import Target, Timeouts, UpstreamPool, UpstreamRequest
 from sentinel_host.messages import Headers, HttpError, OutboundRequest
 from sentinel_host.net import Names
 from sentinel_host.sandbox import HttpGrant

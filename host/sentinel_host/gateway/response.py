@@ -20,8 +20,8 @@ from sentinel_host.gateway import transforms
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
+from sentinel_host.http.client import Target, UpstreamResponse
 from sentinel_host.http.rules import Admitted, end_to_end, end_to_end_trailers
-from sentinel_host.http.upstream import Target, UpstreamResponse
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, Response, ResponseHead, Summary
 from sentinel_host.pipeline import Instead, Passage

@@ -9,8 +9,8 @@ Rule 3: a body that comes out in one piece is sent with its length, any other wi
 from __future__ import annotations
 
 from sentinel_host.gateway.bodies import RequestBody
+from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import Admitted
-from sentinel_host.http.upstream import UpstreamResponse
 from sentinel_host.messages import Headers
 from sentinel_host.pipeline import Passage, Transform
 

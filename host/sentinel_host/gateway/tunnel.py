@@ -16,7 +16,7 @@ from typing import Any
 
 from sentinel_host.errors import ClientError
 from sentinel_host.gateway.bodies import RequestBody
-from sentinel_host.http.upstream import UpstreamResponse
+from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.messages import Headers, Summary
 
 EXTENSION = "sentinel.upgrade"

@@ -6,7 +6,7 @@ import ssl
 from itertools import cycle
 
 from sentinel_host.config import UpstreamConfig
-from sentinel_host.http.upstream import Target, Timeouts, UpstreamPool
+from sentinel_host.http.client import Target, Timeouts, UpstreamPool
 from sentinel_host.net import Names
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.h2 import Http2Protocol
-from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
+from sentinel_host.http.server import Application, Connections, Listener
 
 
 class Http2Connections:
@@ -17,7 +18,7 @@ class Http2Connections:
         self._extensions = self._listener.extensions()
         self._connections = connections
 
-    def hand_over(self, lane: LaneProtocol, data: bytes) -> None:
+    def hand_over(self, lane: Http1Protocol, data: bytes) -> None:
         """Serve ``lane``'s transport from now on; ``data`` is what was read of it."""
         protocol = Http2Protocol(self._listener, self._extensions, self._connections)
         lane.transport.set_protocol(cast(asyncio.BaseProtocol, protocol))

@@ -18,7 +18,7 @@ from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation,
 
 from sentinel_host.config.files import as_file
 from sentinel_host.http.h3 import Http3Protocol, Path, Quic
-from sentinel_host.http.lane import Connections, Listener
+from sentinel_host.http.server import Connections, Listener
 from sentinel_host.server.certificates import Certificate
 
 _log = logging.getLogger(__name__)

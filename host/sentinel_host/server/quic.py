@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentinel_host.errors import ConfigError
-from sentinel_host.http.lane import Application
+from sentinel_host.http.server import Application
 from sentinel_host.server.certificates import Certificate
 from sentinel_host.server.sockets import address_of
 

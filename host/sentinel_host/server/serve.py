@@ -16,7 +16,8 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
-from sentinel_host.http.lane import Application, Connections, LaneProtocol, Listener
+from sentinel_host.http.h1 import Http1Protocol
+from sentinel_host.http.server import Application, Connections, Listener
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server.http2 import Http2Connections
 from sentinel_host.server.quic import QuicEndpoint, advertising
@@ -185,7 +186,7 @@ async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
 
 def _factory(listener: Listener, connections: Connections) -> Callable[[], asyncio.Protocol]:
     extensions = listener.extensions()
-    return lambda: cast(asyncio.Protocol, LaneProtocol(listener, extensions, connections))
+    return lambda: cast(asyncio.Protocol, Http1Protocol(listener, extensions, connections))
 
 
 def _lifespan_config() -> Config:

@@ -17,7 +17,7 @@ import os
 from time import sleep
 from typing import Final
 
-from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.http.server import Connections, Limits
 
 COUNTS: Final = "connection-counts"
 """The name, among the shared memory that workers are given, of their numbers of open connections."""

@@ -16,7 +16,7 @@ from sentinel_host.control import AdminAccess, ConfigSource
 from sentinel_host.errors import ConfigError
 from sentinel_host.hotload.cache import cache_directory
 from sentinel_host.hotload.signature import verifier_of
-from sentinel_host.http.upstream import client_context
+from sentinel_host.http.client import client_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server import Certificates, QuicEndpoint, open_quic

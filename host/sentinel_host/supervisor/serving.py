@@ -11,7 +11,7 @@ from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
 from sentinel_host.gateway import Live, Supply, create_app
-from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.http.server import Connections, Limits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.log import Log, log_counts

@@ -14,7 +14,7 @@ from sentinel_host.control import ConfigSource, ListenerFd, install_admin
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.release import Releases
-from sentinel_host.http.lane import Connections, Limits
+from sentinel_host.http.server import Connections, Limits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.fleet import Fleet

@@ -19,7 +19,7 @@ from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.budget import Budget
 from sentinel_host.http.h2.sending import SendingSide
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
-from sentinel_host.http.lane.connections import Connections
+from sentinel_host.http.server.connections import Connections
 
 # Held of one header block, in heads' limits and in frames: more than any head that could still be answered with 431.
 _MAX_BLOCK: Final = 8

@@ -14,7 +14,7 @@ from typing import Final
 
 from hpack.table import HeaderTable
 
-from sentinel_host.http.lane.head import MAX_LENGTH_DIGITS
+from sentinel_host.http.h1.head import MAX_LENGTH_DIGITS
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
 _CONTROLS: Final = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"

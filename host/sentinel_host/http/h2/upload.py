@@ -11,9 +11,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError
+from sentinel_host.http.h1.states import BEFORE_HEAD, DONE
 from sentinel_host.http.h2.response import status_field
-from sentinel_host.http.lane.received import Received
-from sentinel_host.http.lane.states import BEFORE_HEAD, DONE
+from sentinel_host.http.server.received import Received
 
 if TYPE_CHECKING:
     from sentinel_host.http.h2.protocol import Http2Protocol

@@ -35,7 +35,7 @@ from sentinel_host.http.h2 import Http2Protocol
 from sentinel_host.http.h2.hpack import weight
 from sentinel_host.http.h2.wire import END_STREAM, MAX_WINDOW, ConnectionFault, ErrorCode
 from sentinel_host.http.h3.quic import Quic, say_goaway
-from sentinel_host.http.lane.connections import Connections, Listener
+from sentinel_host.http.server.connections import Connections, Listener
 
 _SEND_AHEAD: Final = 256 * 1024
 # uvloop's timers count whole milliseconds.

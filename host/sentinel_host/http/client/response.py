@@ -1,0 +1,146 @@
+"""A response as it arrives: the head, a bounded buffer of the body, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sentinel_host.http.client.request import Headers, UpstreamRequest
+
+if TYPE_CHECKING:
+    from sentinel_host.http.client.connection import Connection
+
+BUFFER_LIMIT: Final = 65536
+"""Bytes of body held before reading from the upstream pauses; asyncio's own streams use the same."""
+
+
+class UpstreamResponse:
+    """One response.
+
+    ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version`` is ``b"1.1"`` or
+    ``b"1.0"``. ``bytes_received`` counts the body without framing. Once ``complete`` is true the whole body has
+    arrived: one ``read`` answers all of it that is left, without waiting, and ``trailers`` are final. A response that
+    is not read to its end must be aborted, or it keeps its connection.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_connection",
+        "_error",
+        "_reader",
+        "buffered",
+        "bytes_received",
+        "complete",
+        "head",
+        "headers",
+        "http_version",
+        "request",
+        "status",
+        "trailers",
+    )
+
+    def __init__(self, connection: Connection, request: UpstreamRequest, head: asyncio.Future[None]) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.http_version = b"1.1"
+        self.trailers: Headers = []
+        self.complete = False
+        self.bytes_received = 0
+        self.buffered = 0
+        self.request = request
+        # Done when the head is there. Its result is not the response: the two would hold each other, and with them all
+        # that the request was made of, until the collector comes by.
+        self.head = head
+        self._connection: Connection | None = connection
+        self._chunks: deque[bytes] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+
+    async def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end.
+
+        What arrived before a failure is delivered first; then UpstreamError for a body that broke off, UpstreamTimeout
+        for one that fell silent, or what the request's BodySource raised. Cancelling it aborts the response.
+        """
+        chunks = self._chunks
+        while not chunks:
+            if self.complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+            finally:
+                self._reader = None
+        if len(chunks) == 1:
+            data = chunks.popleft()
+            self.buffered = 0
+        elif self.complete or self.buffered <= BUFFER_LIMIT:
+            # Many small pieces cost more one by one, in everything that follows, than one copy.
+            data = b"".join(chunks)
+            chunks.clear()
+            self.buffered = 0
+        else:
+            data = chunks.popleft()
+            self.buffered -= len(data)
+        if self._connection is not None and self.buffered <= BUFFER_LIMIT:
+            self._connection.resume_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops once that is gone."""
+        if self._connection is not None:
+            self._connection.write((data,))
+            if self._connection.write_paused:
+                await self._connection.drained()
+
+    def write_eof(self) -> None:
+        """Nothing more will be sent into the tunnel."""
+        if self._connection is not None:
+            self._connection.write_eof()
+
+    def abort(self) -> None:
+        """Give up: the connection closes at once and is never used again. Nothing happens once ``complete``."""
+        if self._connection is not None:
+            self._chunks.clear()
+            self.buffered = 0
+            self._connection.abort()
+
+    # What follows is for the connection.
+
+    def add(self, data: bytes) -> None:
+        self._chunks.append(data)
+        size = len(data)
+        self.buffered += size
+        self.bytes_received += size
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def end(self) -> None:
+        """A tunnel's other end sends no more; it may still read."""
+        self.complete = True
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def finish(self) -> None:
+        self.complete = True
+        self._connection = None
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
+        self._connection = None
+        self._error = error
+        if not self.head.done():
+            if isinstance(error, asyncio.CancelledError):
+                self.head.cancel()
+            else:
+                self.head.set_exception(error)
+        elif self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)

@@ -1,0 +1,168 @@
+"""Which request heads are accepted: the rules of the bytes, before any meaning.
+
+Rule 1: What becomes of a head depends on the byte stream alone, never on how it was cut into reads. A head ends at its
+        first empty line, bare line feeds included; the request line is judged first, then the size, then the fields.
+Rule 2: One function accepts (`read_head`, in C): lines ended by CR LF, of which the first is `_REQUEST_LINE`, the last
+        is empty and all between them are `FIELD`s. Whatever it does not accept is refused by name; nothing is repaired.
+        There are two exceptions. RFC 9112 2.2: a single CRLF before the request line is skipped. RFC 9110 2.5: a later
+        HTTP/1.x is read as 1.1 (`as_http11`).
+Rule 3: llhttp parses what that function accepted and must agree. It alone is lenient about Transfer-Encoding on
+        HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
+Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one `chunked`, or none.
+Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sentinel_host.errors import ClientError
+from sentinel_host.fields import read_head
+from sentinel_host.http.server.limits import LimitExceeded
+
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+# Visible ASCII without '#': RFC 9112 3.2 has no fragment in any form of the target.
+TARGET: Final = rb"[!\"$-~]++"
+
+# RFC 9110 5.5: visible ASCII, obs-text, space and tab; so no NUL, no control character, no bare CR or LF.
+FIELD_LINE: Final = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
+FIELD: Final = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
+_REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.[01]\r\n")
+_LATER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/1\.([2-9])\r\n")
+_OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\.[0-9]++)?\r\n")
+# RFC 9110 7.8: a name, perhaps with a version.
+PROTOCOL: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
+_END: Final = re.compile(rb"\n\r?\n")
+_CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN + rb")*+[ \t]*")
+# 18 digits cannot overflow a signed 64-bit integer, here or in any peer.
+MAX_LENGTH_DIGITS: Final = 18
+
+# The methods of HTTP and WebDAV that llhttp knows, without those of tunnels (CONNECT) and of ICE (SOURCE).
+_METHODS: Final = """
+    ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS
+    PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE
+"""
+METHODS: Final = {name.encode(): name for name in _METHODS.split()}
+
+# The fields that decide framing and the connection's life; everything else is only carried.
+FRAMING_FIELDS: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+
+CHUNKED: Final = -1
+
+
+def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool, bool]:
+    """The body's length (`CHUNKED`, 0 for none), whether to close after the answer, whether 100-continue is awaited.
+
+    ``fields`` are those of a request whose names are in `FRAMING_FIELDS`, names lower-case, values stripped.
+    Raises `ClientError` for every ambiguity (RFC 9112 6.1, 6.3, 3.2; RFC 9110 10.1.1).
+    """
+    hosts = 0
+    length = -2
+    chunked = expects = closed = False
+    kept = http11
+    for name, value in fields:
+        if name == b"host":
+            hosts += 1
+        elif name == b"connection":
+            options = [option.strip() for option in value.lower().split(b",")]
+            closed = closed or b"close" in options
+            kept = kept or b"keep-alive" in options
+        elif name == b"content-length":
+            if length != -2:
+                raise ClientError("several Content-Length fields")
+            if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
+                raise ClientError("Content-Length is not a number")
+            length = int(value)
+        elif name == b"transfer-encoding":
+            if chunked:
+                raise ClientError("several Transfer-Encoding fields")
+            if not http11:
+                raise ClientError("Transfer-Encoding on HTTP/1.0")
+            _only_chunked(value.lower())
+            chunked = True
+        elif value.lower() == b"100-continue":
+            expects = http11
+        else:
+            raise ClientError("an expectation other than 100-continue", 417)
+    # RFC 9112 9.3: `close` wins over everything, in whatever field; `keep-alive` speaks for HTTP/1.0.
+    close = closed or not kept
+    if hosts != 1 and (http11 or hosts):
+        raise ClientError("several Host fields" if hosts else "no Host field")
+    if chunked:
+        if length != -2:
+            raise ClientError("both Content-Length and Transfer-Encoding")
+        return CHUNKED, close, expects
+    if length > 0:
+        return length, close, expects
+    return 0, close, False
+
+
+def _only_chunked(value: bytes) -> None:
+    if value == b"chunked":
+        return
+    codings = [coding.strip() for coding in value.split(b",")]
+    if _CODINGS.fullmatch(value) and codings[-1] == b"chunked" and codings.count(b"chunked") == 1:
+        raise ClientError("a transfer coding other than chunked", 501)
+    raise ClientError("Transfer-Encoding is not chunked")
+
+
+def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | None:
+    """Why the head at the start of ``data`` is refused; None when there is nothing to say before more bytes come.
+
+    Slow and exact, for heads that `read_head` did not accept at once: cut into reads, too large, malformed, wrongly
+    framed.
+    """
+    line_end = data.find(b"\n", 0, head_bytes) + 1
+    if not line_end:
+        return LimitExceeded("head_bytes", "request line too long", 414) if len(data) >= head_bytes else None
+    wrong = _request_line_refusal(data[:line_end])
+    if wrong is not None:
+        return wrong
+    end = _END.search(data, 0, head_bytes)
+    if end is None:
+        return LimitExceeded("head_bytes", "request head too large", 431) if len(data) >= head_bytes else None
+    head = data[: end.end()]
+    if head.count(b"\n") - 2 > header_count:
+        return LimitExceeded("header_count", "too many header fields", 431)
+    if read_head(head, len(head), len(head)) is None:
+        return ClientError(_field_fault(head[line_end:]))
+    fields = [(name.lower(), value.strip()) for name, value in FIELD.findall(head, line_end)]
+    try:
+        framing([field for field in fields if field[0] in FRAMING_FIELDS], head[line_end - 3 : line_end - 2] == b"1")
+    except ClientError as error:
+        return error
+    return None
+
+
+def as_http11(data: bytes) -> bytes | None:
+    """``data`` with 1.1 in its first line in place of a later HTTP/1.x (RFC 9110 2.5); None for any other line."""
+    match = _LATER_VERSION.match(data)
+    return None if match is None else data[: match.start(1)] + b"1" + data[match.end(1) :]
+
+
+def _request_line_refusal(line: bytes) -> ClientError | None:
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        if match[1] in METHODS:
+            return None
+        return ClientError("method not implemented", 501)
+    if not line.endswith(b"\r\n"):
+        return ClientError("bare line feed in the request line")
+    if _OTHER_VERSION.fullmatch(line) is not None:
+        return ClientError("HTTP version not supported", 505)
+    return ClientError("malformed request line")
+
+
+def _field_fault(fields: bytes) -> str:
+    for line in fields.splitlines(keepends=True):
+        if FIELD.fullmatch(line) is None and line != b"\r\n":
+            if not line.endswith(b"\r\n"):
+                return "bare carriage return or line feed in the header section"
+            if line[:1] in b" \t":
+                return "folded header line"
+            name, colon, _ = line.partition(b":")
+            if not colon or re.fullmatch(TOKEN, name) is None:
+                return "malformed header name"
+            return "control character in a header value"
+    return "malformed header section"

@@ -1,0 +1,205 @@
+"""What the connections of one worker share: limits, counts, the clock's sweep and the way to a quiet end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from time import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.server.limits import Limits
+from sentinel_host.http.server.turns import Turns
+
+if TYPE_CHECKING:
+    from sentinel_host.http.h1.protocol import Http1Protocol
+
+_log: Final = logging.getLogger(__name__)
+
+# How long a connection that was in use just now may take to send one more request during shutdown.
+_LAST_REQUEST: Final = 0.5
+# What a cancelled request may take to clean up; with two of them shutdown stays within grace + 1 s.
+_CANCEL_TIME: Final = 0.4
+
+# The scope extension of a request that asks for another protocol. An application that sends `ACCEPT`, with the fields
+# of the handshake's answer as ``headers``, has a tunnel: `http.request` and `http.response.body` then carry its bytes,
+# and an end of one (no ``more_body``) leaves the other open.
+EXTENSION: Final = "sentinel.upgrade"
+ACCEPT: Final = "sentinel.upgrade.accept"
+
+# What ASGI cannot say of a target, on the requests of which it is true: that it ends in ``?``, as an empty query is not
+# the same as none (RFC 3986 section 6.2.3), and that its scheme, which stands under ``scheme``, is not what the
+# connection has.
+EMPTY_QUERY: Final = "sentinel.empty_query"
+TARGET_SCHEME: Final = "sentinel.target_scheme"
+
+# An ASGI 3 application, as loosely typed as the specification leaves it.
+Application = Callable[..., Any]
+# Takes a transport and the bytes read so far, once they turn out to be HTTP/2.
+HandOver = Callable[["Http1Protocol", bytes], None]
+
+
+class Lane(Protocol):
+    """A connection as the worker sees it, whatever it speaks: deadlines in the loop's time, and three ways to end."""
+
+    read_deadline: float
+    write_deadline: float
+
+    def expire(self, now: float) -> None:
+        """A deadline passed."""
+
+    def wind_down(self) -> None:
+        """The worker is shutting down: take no more than what is on its way."""
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being read or answered."""
+
+    def abort(self) -> None:
+        """End at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What one listening socket gives every scope: a name (``public``, ``admin``), application, lifespan state."""
+
+    name: str
+    app: Application
+    state: dict[str, Any] = field(default_factory=dict)
+    hand_over: HandOver | None = None
+
+    def extensions(self) -> dict[str, dict[str, Any]]:
+        """The ``extensions`` of every scope of this listener: one dict for all, which no application may change."""
+        return {
+            "http.response.trailers": {},
+            "http.response.informational": {},
+            "sentinel.cancel_on_disconnect": {},
+            "sentinel.listener": {"name": self.name},
+        }
+
+    def upgrading(self, protocol: bytes, *, required: bool) -> dict[str, dict[str, Any]]:
+        """The ``extensions`` of a request that would change to another protocol (see `EXTENSION`).
+
+        ``required`` is true where the request has no meaning without it.
+        """
+        return {**self.extensions(), EXTENSION: {"protocol": protocol, "required": required}}
+
+
+class Connections:
+    """The connections of one worker.
+
+    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often by `Limits` field,
+    with ``refused`` for malformed requests.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    turns: Turns
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.batch = WriteBatch()
+        self.lanes: set[Lane] = set()
+        self.open = 0
+        self.accepted = 0
+        self.requests = 0
+        self.limits_hit: dict[str, int] = {}
+        self.date = b""
+        self.closing = False
+        self.refused = 0
+        self._kept: set[asyncio.Task[None]] = set()
+        self._per_client: dict[bytes | str, int] = {}
+        self._emptied: asyncio.Future[None] | None = None
+        self._interval = limits.sweep_interval()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to watch the deadlines of the connections that ``loop`` serves."""
+        self.loop = loop
+        self.turns = Turns(loop)
+        self._sweep()
+
+    def hit(self, limit: str) -> None:
+        """Count one limit that was reached."""
+        self.limits_hit[limit] = self.limits_hit.get(limit, 0) + 1
+
+    def admit(self, client: str | None) -> str | None:
+        """Count a new connection; the name of the limit that it exceeds, if any. Each is to be `release`d once."""
+        self.accepted += 1
+        self.open += 1
+        key = _client_key(client)
+        count = self._per_client[key] = self._per_client.get(key, 0) + 1
+        if self.open > self.limits.connections:
+            return "connections"
+        if count > self.limits.connections_per_client and client is not None:
+            return "connections_per_client"
+        return None
+
+    def release(self, client: str | None) -> None:
+        """Forget a connection that ended."""
+        self.open -= 1
+        key = _client_key(client)
+        count = self._per_client[key] - 1
+        if count:
+            self._per_client[key] = count
+        else:
+            del self._per_client[key]
+        if not self.lanes and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold a request's task whose connection is gone, until it ends."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    def _sweep(self) -> None:
+        """Look at every deadline at once: a timer per request would cost more than the requests' own bookkeeping."""
+        now = self.loop.time()
+        self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
+        # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+        for lane in [lane for lane in self.lanes if lane.read_deadline <= now or lane.write_deadline <= now]:
+            try:
+                lane.expire(now)
+            except Exception:
+                _log.exception("a connection could not be ended as it should, and is aborted")
+                lane.abort()
+
+    async def drain(self, grace: float) -> None:
+        """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections close at once.
+
+        A connection that was used within the last fraction of a second may have its next request on the way: it is
+        answered, with ``Connection: close``, so that a client in full flow loses nothing.
+        """
+        self.closing = True
+        for lane in list(self.lanes):
+            lane.wind_down()
+        await self._until_empty(min(grace, _LAST_REQUEST))
+        for lane in list(self.lanes):
+            lane.close_if_idle()
+        await self._until_empty(grace - _LAST_REQUEST)
+        for lane in list(self.lanes):
+            lane.abort()
+        await self._until_empty(_CANCEL_TIME)
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=_CANCEL_TIME)
+
+    async def _until_empty(self, seconds: float) -> None:
+        if self.lanes and seconds > 0:
+            self._emptied = self.loop.create_future()
+            await asyncio.wait([self._emptied], timeout=seconds)
+
+    def stop(self) -> None:
+        """End the sweep; nothing is served after it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _client_key(client: str | None) -> bytes | str:
+    """Who counts as one client: an IPv4 address, or the /64 that an IPv6 host commands."""
+    if client is None or ":" not in client:
+        return client or ""
+    return ipaddress.IPv6Address(client.partition("%")[0]).packed[:8]
