@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from quart.asgi import ASGIHTTPConnection
 
 from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import Exchange, Scope
+from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import Send
-from sentinel_host.gateway.stats import ADMIT
-
-if TYPE_CHECKING:
-    from sentinel_host.gateway.app import Gateway
+from sentinel_host.gateway.stats import ADMIT, Stats
 
 LISTENER: Final = "sentinel.listener"
 """The scope extension by which our server says on which listener a request came in; no client can set it."""
+
+
+class Gateway(Protocol):
+    """What the data plane needs of the application: the generation that new requests get, and the counts."""
+
+    generation: Generation
+    stats: Stats
 
 
 class DataPlane:

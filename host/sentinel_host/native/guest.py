@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from sentinel_host.native import _calls
+from sentinel_host.native._calls import bind, call
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
@@ -15,10 +15,10 @@ _LENGTH: Final = _WORN - 1
 # And SNT_WAITING, which is below it.
 _SUSPENDED: Final = lib.SNT_SUSPENDED
 _WAITING: Final = lib.SNT_WAITING
-_call: Final = _calls.call
+_call: Final = call
 _resume: Final = lib.snt_resume
 
-_calls.bind(
+bind(
     int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_call"))),
     int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_guest_output"))),
 )
