@@ -29,9 +29,9 @@ CALLS = Extension(
     depends=["host/native/src/engine.h", "host/native/src/guest.h", "host/native/src/plan.h"],
     extra_compile_args=FIELDS.extra_compile_args,
 )
-QUIET = Extension(
-    "sentinel_host.http.client._quiet",
-    ["host/native/quiet/module.c"],
+PENDING = Extension(
+    "sentinel_host.http.client._pending",
+    ["host/native/pending/module.c"],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 CHECK = Extension(
@@ -132,5 +132,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, QUIET, CHECK, *compiled()],
+        ext_modules=[FIELDS, CALLS, PENDING, CHECK, *compiled()],
     )

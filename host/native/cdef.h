@@ -54,7 +54,7 @@ static const size_t SNT_SIZEOF_LOG_LINE;
 
 #define SNT_HOOKS ...
 #define SNT_LOG_MESSAGE_MAX ...
-static const int64_t SNT_WORN;
+static const int64_t SNT_RETIRABLE;
 
 enum { SNT_SLOT_CONFIGURE, SNT_SLOT_INITIALIZE, ... };
 enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING };

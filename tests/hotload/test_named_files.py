@@ -166,7 +166,7 @@ def test_a_directory_of_authorities_is_read_as_openssl_reads_it(tmp_path: Path) 
 
 @both
 def test_the_authorities_of_a_guests_calls_are_replaced_by_their_files_content(tmp_path: Path, workers: int) -> None:
-    """A guest's way outside is part of how it was loaded: with other authorities it is another."""
+    """A guest's outbound targets are part of how it was loaded: with other authorities it is another."""
     pairs = [made(tmp_path / name, "rsa") for name in ("one", "two")]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "one" / "cert.pem", tmp_path / "one" / "key.pem")

@@ -76,11 +76,11 @@ def run(main: Callable[[], Any]) -> None:
 def test_session_tickets_are_nothing_that_nobody_asked_for(certificate: tuple[Path, Path]) -> None:
     async def main() -> None:
         async with connected(certificate) as (connection, protocol, tls, sock):
-            assert connection.is_quiet()
+            assert connection.has_no_pending_input()
             tickets = tls.pending()
             assert tickets
             sock.send(tickets)
-            assert connection.is_quiet()
+            assert connection.has_no_pending_input()
             assert protocol.told == []
 
     run(main)
@@ -97,7 +97,7 @@ def test_anything_else_is(certificate: tuple[Path, Path], what: str) -> None:
                 sock.send(tickets[:7])  # it could be the beginning of anything
             else:
                 sock.send(tickets)
-                assert connection.is_quiet()
+                assert connection.has_no_pending_input()
             if what == "data":
                 sock.send(tls.encrypt(b"x"))
             elif what == "end":
@@ -106,7 +106,7 @@ def test_anything_else_is(certificate: tuple[Path, Path], what: str) -> None:
                 sock.shutdown(socket.SHUT_WR)
             elif what == "garbage":
                 sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
-            assert not connection.is_quiet()
+            assert not connection.has_no_pending_input()
 
     run(main)
 
@@ -117,7 +117,7 @@ def test_what_the_loop_has_read_of_a_record_counts_too(certificate: tuple[Path, 
             record = tls.pending() + tls.encrypt(b"stray")
             sock.send(record[:-1])
             await eventually(lambda: connection._boundaries.inside)
-            assert not connection.is_quiet()
+            assert not connection.has_no_pending_input()
             sock.send(record[-1:])
             await eventually(lambda: protocol.told == [b"stray"])
 

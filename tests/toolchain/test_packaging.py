@@ -47,7 +47,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
         f"sentinel_host/{name}"
         for name in (
             "fields/_fields",
-            "http/client/_quiet",
+            "http/client/_pending",
             "kv/_store",
             "limiter/_check",
             "limiter/_table",

@@ -52,7 +52,7 @@ static PyObject *call(PyObject *module, PyObject *const *args, Py_ssize_t count)
   int64_t length = call_hook(guest, (uint32_t)slot, first.bytes, first.length, second.bytes, second.length,
                              args[4] == Py_True, (const char *)label.bytes);
   if (length == 0) Py_RETURN_NONE;
-  if (length < 0 || length >= SNT_WORN) return PyLong_FromLongLong(length);
+  if (length < 0 || length >= SNT_RETIRABLE) return PyLong_FromLongLong(length);
   return PyBytes_FromStringAndSize((const char *)output_of(guest), (Py_ssize_t)length);
 }
 

@@ -56,7 +56,7 @@ enum {
 
 /* Set in a result that is not negative: the instance has served long enough, or has held much memory for long; it still
  * works. */
-#define SNT_WORN ((int64_t)1 << 32)
+#define SNT_RETIRABLE ((int64_t)1 << 32)
 
 /* What an instance is doing, or did when it failed. */
 typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING } snt_phase;
@@ -72,7 +72,7 @@ typedef struct {
   size_t length;
 } snt_list;
 
-/* What a call waits for that asked for something outside: from when it asks until the answer is in its memory. */
+/* What a call waits for that made an outbound request: from when it asks until the answer is in its memory. */
 typedef struct {
   bool waits, done;
   uint8_t *request, *answer;
@@ -124,7 +124,7 @@ void snt_guest_free(snt_guest *guest);
  * SNT_SUSPENDED. The configuration must stay where it is until then. */
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
-/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_WORN added when
+/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_RETIRABLE added when
  * the guest should be retired; or one of the failures above. Lists beyond those of the hook are ignored. `label` marks the
  * call's log lines; a length beside it would cost every call something, and few write lines.
  * SNT_SUSPENDED: the call used up its ticks; `snt_resume` goes on, and lists and label must stay where they are. */

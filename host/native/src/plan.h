@@ -110,7 +110,7 @@ void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota
 /* Have instances log there, which must live as long. */
 void snt_plan_log(snt_plan *plan, snt_log *log);
 
-/* Let instances ask outside. */
+/* Let instances make outbound requests. */
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 
 /* How many calls of hooks its instances have begun. */

@@ -137,7 +137,7 @@ static void note_memory(snt_guest *guest) {
 }
 
 /* Whether the instance has served enough with the call that has just ended. */
-static bool is_worn(snt_guest *guest) {
+static bool is_retirable(snt_guest *guest) {
   const snt_limits *limits = &guest->plan->limits;
   if (guest->memory_size > limits->high_water) guest->above_high_water++;
   return ++guest->served >= limits->retire_calls || guest->above_high_water >= limits->high_calls;
@@ -192,7 +192,7 @@ static int64_t finish(snt_guest *guest, int64_t result) {
     return result;
   }
   note_memory(guest);
-  if (guest->phase == SNT_SERVING) return is_worn(guest) ? result | SNT_WORN : result;
+  if (guest->phase == SNT_SERVING) return is_retirable(guest) ? result | SNT_RETIRABLE : result;
   guest->phase = SNT_SERVING;
   return result;
 }

@@ -297,7 +297,7 @@ static void a_worn_instance_says_so(void) {
   limits.retire_calls = 2;
   pair made = make_with(&limits, bump, 1, false, SNT_RETURNS_LIST, echo, post);
   CHECK(call_once(made, "hello", "", false) == 5);
-  CHECK(call_once(made, "hello", "", false) == (5 | SNT_WORN));
+  CHECK(call_once(made, "hello", "", false) == (5 | SNT_RETIRABLE));
   discard(made);
 
   limits = LIMITS;
@@ -307,7 +307,7 @@ static void a_worn_instance_says_so(void) {
   CHECK(counters->memory_bytes == MEMORY && counters->instances == 1);
   CHECK(call_once(made, "hello", "", false) == 5);
   CHECK(call_once(made, "hello", "", false) == 5);
-  CHECK(call_once(made, "hello", "", false) == (5 | SNT_WORN));
+  CHECK(call_once(made, "hello", "", false) == (5 | SNT_RETIRABLE));
   CHECK(counters->memory_bytes == MEMORY + 3 * 65536);
   discard(made);
   CHECK(counters->memory_bytes == 0 && counters->instances == 0);

@@ -46,7 +46,7 @@ from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, loa
 
 @dataclass(slots=True)
 class _Unit:
-    """A part that generations share: an upstream, a guest's way outside, or a use of its version.
+    """A part that generations share: an upstream, a guest's outbound client, or a use of its version.
 
     ``users`` counts the generations.
     """

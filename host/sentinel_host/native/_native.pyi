@@ -47,7 +47,7 @@ class _Lib:
     SNT_SIZEOF_LOG_LINE: int
     SNT_HOOKS: int
     SNT_LOG_MESSAGE_MAX: int
-    SNT_WORN: int
+    SNT_RETIRABLE: int
     SNT_SLOT_CONFIGURE: int
     SNT_SLOT_INITIALIZE: int
     SNT_NEW: int

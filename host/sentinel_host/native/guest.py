@@ -10,8 +10,8 @@ from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
 
-_WORN: Final = lib.SNT_WORN
-_LENGTH: Final = _WORN - 1
+_RETIRABLE: Final = lib.SNT_RETIRABLE
+_LENGTH: Final = _RETIRABLE - 1
 # And SNT_WAITING, which is below it.
 _SUSPENDED: Final = lib.SNT_SUSPENDED
 _WAITING: Final = lib.SNT_WAITING
@@ -36,11 +36,11 @@ SUSPENDED: Final = Suspension.SUSPENDED
 class NativeGuest:
     """An instance's hooks by number, called through C, in a store of its own.
 
-    Owns the C side. ``is_worn`` is set once the instance should be retired, ``is_waiting`` while a suspended call waits
-    for an answer from outside.
+    Owns the C side. ``is_retirable`` is set once the instance should be retired, ``is_waiting`` while a suspended
+    call waits for the answer to an outbound request.
     """
 
-    __slots__ = ("_address", "_capacity", "_handle", "_lent", "_plan", "_view", "is_waiting", "is_worn")
+    __slots__ = ("_address", "_capacity", "_handle", "_pinned", "_plan", "_view", "is_retirable", "is_waiting")
 
     def __init__(self, plan: Plan) -> None:
         handle = lib.snt_guest_new(plan.handle)
@@ -51,9 +51,9 @@ class NativeGuest:
         self._plan = plan
         self._capacity = 0
         self._view = ffi.buffer(ffi.new("uint8_t[]", 0))
-        # What a suspended call was given, lists and label: the C reads them when it goes on.
-        self._lent: tuple[bytes, bytes, bytes] | None = None
-        self.is_worn = False
+        # A suspended call's lists and label. The C reads them when the call goes on.
+        self._pinned: tuple[bytes, bytes, bytes] | None = None
+        self.is_retirable = False
         self.is_waiting = False
 
     def start(self, config: bytes) -> Suspension | None:
@@ -63,7 +63,7 @@ class NativeGuest:
         """
         status = lib.snt_guest_start(self._handle, config, len(config))
         if status == _SUSPENDED:
-            self._lent = (config, b"", b"")
+            self._pinned = (config, b"", b"")
             return SUSPENDED
         self._result(status)
         return None
@@ -80,7 +80,7 @@ class NativeGuest:
         if answer is None or isinstance(answer, bytes):
             return answer
         if answer <= _SUSPENDED:
-            self._lent = (first, second, label)
+            self._pinned = (first, second, label)
             return self._suspended(answer)
         return self._result(answer)
 
@@ -89,7 +89,7 @@ class NativeGuest:
         length = _resume(self._handle)
         if length <= _SUSPENDED:
             return self._suspended(length)
-        self._lent = None
+        self._pinned = None
         return self._result(length)
 
     async def ask(self) -> None:
@@ -97,12 +97,12 @@ class NativeGuest:
 
         Whoever cancels this must close the instance.
         """
-        outside = self._plan.outside
-        lent = self._lent
-        if not self.is_waiting or outside is None or lent is None:
+        outbound = self._plan.outbound
+        pinned = self._pinned
+        if not self.is_waiting or outbound is None or pinned is None:
             return
         request = ffi.buffer(lib.snt_guest_wanted(self._handle), lib.snt_guest_wanted_length(self._handle))[:]
-        error, answer = await outside.fetch(request, lent[2].decode())
+        error, answer = await outbound.fetch(request, pinned[2].decode())
         if not lib.snt_guest_deliver(self._handle, error, answer, len(answer)):
             raise MemoryError
         self.is_waiting = False
@@ -123,13 +123,13 @@ class NativeGuest:
         """Free instance and store; a suspended call ends. Nothing may be called any more."""
         ffi.release(self._handle)
         self._address = 0
-        self._lent = None
+        self._pinned = None
 
     def _result(self, length: int) -> bytes | None:
         if length < 0:
             raise self._failed(Failure(length))
         if length > _LENGTH:
-            self.is_worn = True
+            self.is_retirable = True
             length &= _LENGTH
         if not length:
             return None

@@ -83,8 +83,8 @@ or -1 and the response's bytes. It raises nothing but what cancels it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
-    """How calls get answers from outside: ``linker`` has `define_wait`'s function.
+class OutboundCalls:
+    """How calls of hooks make outbound requests: ``linker`` has `define_wait`'s function.
 
     A hook may ask ``calls`` times, with requests of ``request_bytes`` at most.
     """
@@ -172,7 +172,7 @@ class Counters:
 class Plan:
     """What instances of one linked module are made by. ``exports`` go by slot; log lines carry the name ``guest``."""
 
-    __slots__ = ("_kept", "handle", "outside")
+    __slots__ = ("_kept", "handle", "outbound")
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class Plan:
         guest: str,
         metrics: Metrics | None = None,
         kv: StoreSpace | None = None,
-        outside: Outside | None = None,
+        outbound: OutboundCalls | None = None,
     ) -> None:
         handle = lib.snt_plan_new(
             ENGINE_TABLE,
@@ -207,11 +207,11 @@ class Plan:
             lib.snt_plan_metrics(handle, metrics.handle)
         if kv is not None:
             lib.snt_plan_kv(handle, kv.store.address, kv.space, kv.quota)
-        self.outside = outside
-        if outside is not None:
-            lib.snt_plan_http(handle, address(outside.linker), outside.calls, outside.request_bytes)
+        self.outbound = outbound
+        if outbound is not None:
+            lib.snt_plan_http(handle, address(outbound.linker), outbound.calls, outbound.request_bytes)
         # The C borrows them.
-        self._kept = (engine, module, nullary, log, kv, outside)
+        self._kept = (engine, module, nullary, log, kv, outbound)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape

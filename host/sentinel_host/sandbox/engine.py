@@ -15,7 +15,7 @@ from sentinel_host.native.failure import last_line, without_addresses
 from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Series
-from sentinel_host.native.plan import CallLimits, Export, Outside, Plan, StoreSpace, Ticker
+from sentinel_host.native.plan import CallLimits, Export, OutboundCalls, Plan, StoreSpace, Ticker
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
@@ -87,7 +87,7 @@ class GuestEngine:
         """What guests counted by themselves, by name."""
         return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
 
-    def _outside(self, stats: GuestStats, grant: HttpGrant) -> Outside:
+    def _outbound(self, stats: GuestStats, grant: HttpGrant) -> OutboundCalls:
         fetch, counts = grant.fetch, stats.fetches
 
         async def counted(request: bytes, label: str) -> tuple[int, bytes]:
@@ -95,7 +95,7 @@ class GuestEngine:
             counts[answer[0] + 1] += 1
             return answer
 
-        return Outside(self._waits, counted, grant.calls, grant.request_bytes)
+        return OutboundCalls(self._waits, counted, grant.calls, grant.request_bytes)
 
     def _space_of(self, name: str, quota: int) -> StoreSpace:
         if self.kv is None:
@@ -128,7 +128,7 @@ class GuestEngine:
             name,
             stats.own_metrics() if "metrics" in grants.names else None,
             self._space_of(name, grants.kv) if "kv" in grants.names else None,
-            self._outside(stats, grants.http) if "http-client" in grants.names and grants.http is not None else None,
+            self._outbound(stats, grants.http) if "http-client" in grants.names and grants.http is not None else None,
         )
 
     def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:

@@ -187,7 +187,7 @@ class GuestMiddleware:
             raise self._failed(instance, entry.name, failed, client) from None
         if answer is SUSPENDED:
             return self._finish(entry, instance, client)
-        if instance.is_worn:
+        if instance.is_retirable:
             self._pool.release(instance)
         else:
             idle.append(instance)

@@ -2,7 +2,8 @@
 
 Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken, never both; the last used is used next.
 Rule 2: instances are made when a call needs one, up to a maximum; then calls wait, bounded in number and in time.
-Rule 3: an instance that failed, was left in the middle of a call, or is worn, is closed. Its place goes to who waits.
+Rule 3: an instance that failed, was left in the middle of a call, or is retirable, is closed. Its place goes to the
+        first waiter.
 Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it empty asks `acquire`.
 Rule 5: what a burst needed is given back: after a while without waiting only the instance used last is kept.
 """
@@ -104,8 +105,8 @@ class Pool:
 
     def release(self, instance: NativeGuest) -> None:
         """Give back an instance whose call has ended well."""
-        if instance.is_worn or not self._keeps or self.is_barred or self._is_closed:
-            if instance.is_worn:
+        if instance.is_retirable or not self._keeps or self.is_barred or self._is_closed:
+            if instance.is_retirable:
                 self.stats.retired += 1
             self.discard(instance)
         elif waiter := self._next_waiter():

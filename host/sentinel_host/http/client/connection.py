@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http import acks
-from sentinel_host.http.client._quiet import is_quiet
+from sentinel_host.http.client._pending import has_no_pending_input
 from sentinel_host.http.client.chunked import MalformedBody
 from sentinel_host.http.client.head import MalformedHead
 from sentinel_host.http.client.reading import ReadingSide
@@ -90,7 +90,7 @@ class Connection(ReadingSide):
             return
         response = self._response
         assert response is not None
-        if self._transport.is_closing() or (self.used and not self._is_quiet()):
+        if self._transport.is_closing() or (self.used and not self._has_no_pending_input()):
             self._stay_behind()
             return
         self._held = b""
@@ -103,10 +103,10 @@ class Connection(ReadingSide):
         else:
             self._transport.writelines((head, body))
 
-    def _is_quiet(self) -> bool:
+    def _has_no_pending_input(self) -> bool:
         if self._tls is None:
-            return is_quiet(self._descriptor)
-        return self._tls.is_quiet()
+            return has_no_pending_input(self._descriptor)
+        return self._tls.has_no_pending_input()
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Send a piece of a streamed body."""

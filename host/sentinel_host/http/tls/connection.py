@@ -243,7 +243,7 @@ class TlsConnection:
             self._error = error
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def is_quiet(self) -> bool:
+    def has_no_pending_input(self) -> bool:
         """Whether no byte, and no end, has come that the application's protocol was not told of, as far as the socket
         knows. What TLS sends for itself does not count (a session ticket: RFC 8446 section 4.6.1). Where something
         has come it is lost: the connection is then to be closed.

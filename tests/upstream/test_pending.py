@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentinel_host.http.client._quiet import is_quiet
+from sentinel_host.http.client._pending import has_no_pending_input
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -27,49 +27,49 @@ def wait(sock: socket.socket) -> None:
     sock.recv(1, socket.MSG_PEEK)
 
 
-def test_nothing_to_read_is_quiet(pair: Pair) -> None:
+def test_nothing_to_read(pair: Pair) -> None:
     ours, theirs = pair
     for blocking in (True, False):
         ours.setblocking(blocking)
-        assert is_quiet(ours.fileno())
+        assert has_no_pending_input(ours.fileno())
     ours.sendall(b"request")
-    assert is_quiet(ours.fileno())
+    assert has_no_pending_input(ours.fileno())
     wait(theirs)
-    assert not is_quiet(theirs.fileno())
+    assert not has_no_pending_input(theirs.fileno())
 
 
-def test_bytes_are_not_and_stay(pair: Pair) -> None:
+def test_bytes_are_pending_and_stay(pair: Pair) -> None:
     ours, theirs = pair
     theirs.sendall(b"ab")
     wait(ours)
-    assert not is_quiet(ours.fileno())
+    assert not has_no_pending_input(ours.fileno())
     assert ours.recv(10) == b"ab"
-    assert is_quiet(ours.fileno())
+    assert has_no_pending_input(ours.fileno())
 
 
-def test_end_of_stream_is_not(pair: Pair) -> None:
+def test_an_end_of_stream_is_pending(pair: Pair) -> None:
     ours, theirs = pair
     theirs.shutdown(socket.SHUT_WR)
     wait(ours)
-    assert not is_quiet(ours.fileno())
+    assert not has_no_pending_input(ours.fileno())
 
 
-def test_reset_is_not(pair: Pair) -> None:
+def test_a_reset_is_pending(pair: Pair) -> None:
     ours, theirs = pair
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     theirs.close()
     with pytest.raises(ConnectionResetError):
         wait(ours)
-    assert not is_quiet(ours.fileno())
+    assert not has_no_pending_input(ours.fileno())
 
 
-def test_what_is_no_open_socket_is_not() -> None:
+def test_what_is_no_open_socket() -> None:
     descriptor = os.open(os.devnull, os.O_RDONLY)
-    assert not is_quiet(descriptor)
+    assert not has_no_pending_input(descriptor)
     os.close(descriptor)
-    assert not is_quiet(descriptor)
-    assert not is_quiet(-1)
+    assert not has_no_pending_input(descriptor)
+    assert not has_no_pending_input(-1)
     with pytest.raises(OverflowError):
-        is_quiet(2**40)
+        has_no_pending_input(2**40)
     with pytest.raises(TypeError):
-        is_quiet("1")  # type: ignore[arg-type]
+        has_no_pending_input("1")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-/* sentinel_host.http.client._quiet: whether anything has come in on a socket, without reading it.
+/* sentinel_host.http.client._pending: whether anything has come in on a socket, without reading it.
  *
  * `select.poll` gives up the GIL, builds a list and costs several times what the question does in the kernel.
  */
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-static PyObject *is_quiet(PyObject *module, PyObject *descriptor) {
+static PyObject *has_no_pending_input(PyObject *module, PyObject *descriptor) {
   (void)module;
   long socket = PyLong_AsLong(descriptor);
   if (socket == -1 && PyErr_Occurred()) return NULL;
@@ -25,10 +25,10 @@ static PyObject *is_quiet(PyObject *module, PyObject *descriptor) {
 }
 
 static PyMethodDef functions[] = {
-    {"is_quiet", is_quiet, METH_O, NULL},
+    {"has_no_pending_input", has_no_pending_input, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_quiet", .m_methods = functions};
+static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_pending", .m_methods = functions};
 
-PyMODINIT_FUNC PyInit__quiet(void) { return PyModuleDef_Init(&module); }
+PyMODINIT_FUNC PyInit__pending(void) { return PyModuleDef_Init(&module); }
