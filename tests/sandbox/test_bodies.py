@@ -43,7 +43,7 @@ def test_bodies_that_overlap_never_share_an_instance(engine: GuestEngine, run: R
         assert await settled(middleware.request_body(b"", b"r").on_chunk(b"", True)) == b"1"
 
     run(main())
-    pool = middleware._bodies
+    pool = middleware.bodies
     assert pool.size == len(pool.idle) == (4 if isolation == "shared" else 0)
 
 
@@ -55,7 +55,7 @@ def test_an_instance_that_has_not_seen_the_end_is_closed(engine: GuestEngine) ->
         assert await settled(body.on_chunk(b"x", False)) == b"1"
         body.close()
         body.close()
-        assert middleware._bodies.size == 0
+        assert middleware.bodies.size == 0
         assert await settled(middleware.request_body(b"", b"r").on_chunk(b"", True)) == b"1"
 
     asyncio.run(main())
@@ -77,7 +77,7 @@ def test_a_body_that_is_over_in_the_middle_of_a_call_closes_its_instance_once(en
         other.cancel()
         assert await call == b"1"
         await asyncio.wait([other])
-        assert middleware._bodies.size == 0
+        assert middleware.bodies.size == 0
 
     run(main())
 
@@ -110,7 +110,7 @@ def test_failures_with_chunks_count_towards_quarantine(engine: GuestEngine) -> N
             names.append(type(failed.value))
         assert GuestQuarantined in names
         assert names[-1] is GuestQuarantined
-        assert middleware._bodies.size == 0
+        assert middleware.bodies.size == 0
 
     asyncio.run(main())
 
@@ -166,7 +166,7 @@ def test_a_storm_loses_no_instance(engine: GuestEngine, run: Run, seed: int) -> 
                 assert ended is None or isinstance(ended, GuestError | asyncio.CancelledError), ended
 
     run(storm())
-    pool = middleware._bodies
+    pool = middleware.bodies
     assert pool.size == len(pool.idle) <= 3
     middleware.close()
     assert pool.size == 0

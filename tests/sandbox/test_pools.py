@@ -230,7 +230,7 @@ def test_a_storm_loses_no_instance(load: Load, engine: GuestEngine, run: Run, se
         assert await ask(middleware, b"x") is None
 
     run(storm())
-    pool = middleware._pool
+    pool = middleware.heads
     assert pool.size == len(pool.idle) == counts(engine, "slow_answer")["instances"] <= 3
     middleware.close()
     assert (pool.size, counts(engine, "slow_answer")["instances"]) == (0, 0)

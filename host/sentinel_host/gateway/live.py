@@ -25,7 +25,7 @@ from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
 from sentinel_host.hotload.placement import Placement
 from sentinel_host.hotload.state import GuestState
-from sentinel_host.sandbox import LoadedGuest, Terms, Trial
+from sentinel_host.sandbox import LoadedGuest, Probation, RollbackPolicy
 
 _log = logging.getLogger("sentinel.gateway")
 
@@ -258,8 +258,8 @@ class Live:
         self.offers[name] = serving
         self._candidates = candidates
         if not _runs(current, serving):
-            # A canary's trial says nothing of all requests: another one begins.
-            generation.guests[name].health.trial = None
+            # A canary's probation says nothing of all requests: another one begins.
+            generation.guests[name].health.probation = None
         self._take_over(generation)
         if candidate is not None or not _runs(current, serving):
             self._tell(logging.INFO, "%s", placement.told(current.sha256 if current is not None else None))
@@ -270,18 +270,18 @@ class Live:
         generation = self._generation
         for guest in (*generation.guests.values(), *generation.candidates.values()):
             if self._on_trial.get(guest.name) != guest.sha256:
-                guest.health.trial = None
-            elif guest.health.trial is None:
-                guest.health.trial = self._trial(guest)
+                guest.health.probation = None
+            elif guest.health.probation is None:
+                guest.health.probation = self._trial(guest)
 
-    def _trial(self, guest: LoadedGuest) -> Trial:
+    def _trial(self, guest: LoadedGuest) -> Probation:
         name, sha256, health = guest.name, guest.sha256, guest.health
         revert = self.settings(name).revert
         terms = revert if isinstance(revert, RevertConfig) else RevertConfig()
         before = health.calls
-        return Trial(
+        return Probation(
             # More than all calls can never fail.
-            Terms(terms.share if revert else 1.0, terms.calls, terms.time),
+            RollbackPolicy(terms.share if revert else 1.0, terms.calls, terms.time),
             lambda: health.calls - before,
             lambda: self.watcher.faltered(name, sha256),
             lambda reason: self.watcher.tripped(name, sha256, reason),

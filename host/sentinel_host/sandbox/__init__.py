@@ -10,8 +10,8 @@ from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
 from sentinel_host.sandbox.logs import GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
+from sentinel_host.sandbox.probation import Probation, RollbackPolicy
 from sentinel_host.sandbox.settings import AddressSpace, address_space, fingerprint
-from sentinel_host.sandbox.trial import Terms, Trial
 
 __all__ = [
     "AddressSpace",
@@ -24,10 +24,10 @@ __all__ = [
     "HttpGrant",
     "Limits",
     "LoadedGuest",
+    "Probation",
+    "RollbackPolicy",
     "Series",
     "Sink",
-    "Terms",
-    "Trial",
     "address_space",
     "compile_guest",
     "fingerprint",

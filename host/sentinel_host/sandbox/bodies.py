@@ -1,7 +1,7 @@
 """The chunk calls of one body: all on one instance, which nobody else may call meanwhile.
 
-Rule 1: instances for bodies are apart from those for heads. A slow body keeps its instance for as long as it lasts, and
-        must not keep others from being answered.
+Rule 1: instances for bodies are apart from those for heads. A slow body keeps its instance until it ends, and must not
+        delay other requests' heads.
 Rule 2: an instance comes back once it has seen the end of its body. One that has not may hold half of a body, and is
         closed.
 Rule 3: during a call the instance belongs to the call, so that an exchange that ends meanwhile cannot close it twice.
@@ -9,48 +9,24 @@ Rule 3: during a call the instance belongs to the call, so that an exchange that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Generic, TypeVar
 
-from sentinel_host.abi.contract import ON_REQUEST_CHUNK, ON_RESPONSE_CHUNK, Hook
-from sentinel_host.abi.decode import decode_request_body_action, decode_response_body_action
-from sentinel_host.abi.rules import AbiError
-from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError
-from sentinel_host.messages import HeldRequest, RequestBodyAction, ResponseBodyAction
-from sentinel_host.native.failure import CallFailed
-from sentinel_host.native.guest import SUSPENDED, NativeGuest
-from sentinel_host.sandbox.instance import SLOTS, overdue_error
-from sentinel_host.sandbox.pool import Pool
-from sentinel_host.sandbox.runqueue import WallClockBound
-
-if TYPE_CHECKING:
-    from sentinel_host.sandbox.middleware import GuestMiddleware
+from sentinel_host.errors import GuestError
+from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
+from sentinel_host.sandbox.caller import GuestCaller, HookCall
 
 T = TypeVar("T")
-
-
-class BodyEntry(Generic[T]):
-    """A chunk hook as it is called: its number and name, and what makes an action of a guest's answer."""
-
-    __slots__ = ("decode", "name", "slot")
-
-    def __init__(self, hook: Hook, decode: Callable[[GuestMiddleware, bytes], T | None]) -> None:
-        self.name = hook.name
-        self.slot = SLOTS[hook]
-        self.decode = decode
 
 
 class BodyCalls(Generic[T]):
     """One body's calls of one guest; see the module. Made for every body, it takes an instance at the first call."""
 
-    __slots__ = ("_client", "_context", "_entry", "_guest", "_instance", "_is_closed", "_pool", "_request_id")
+    __slots__ = ("_caller", "_client", "_context", "_hook", "_instance", "_is_closed", "_request_id")
 
-    def __init__(
-        self, guest: GuestMiddleware, pool: Pool, entry: BodyEntry[T], context: bytes, request_id: bytes, client: str
-    ) -> None:
-        self._guest = guest
-        self._pool = pool
-        self._entry = entry
+    def __init__(self, caller: GuestCaller, hook: HookCall[T], context: bytes, request_id: bytes, client: str) -> None:
+        self._caller = caller
+        self._hook = hook
         self._context = context
         self._request_id = request_id
         self._client = client
@@ -64,15 +40,12 @@ class BodyCalls(Generic[T]):
         """
         instance = self._instance
         if instance is None:
-            idle = self._pool.idle
+            idle = self._caller.pool.idle
             if not idle:
                 return self._begin(chunk, last)
             instance = idle.pop()
         self._instance = None
-        try:
-            answer = self._call(instance, chunk, last)
-        except CallFailed as failed:
-            raise self._failed(instance, failed) from None
+        answer = self._attempt(instance, chunk, last)
         if answer is SUSPENDED:
             return self._finish(instance, last)
         return self._end(instance, answer, last)
@@ -81,83 +54,35 @@ class BodyCalls(Generic[T]):
         """The body is over, whole or not."""
         self._is_closed = True
         if self._instance is not None:
-            self._pool.discard(self._instance)
+            self._caller.pool.discard(self._instance)
             self._instance = None
 
     def broke(self, reason: str) -> GuestError:
         """The error for an answer that comes too late or is not what the mode allows, counted."""
-        return self._noted(GuestProtocolError(self._guest.name, self._entry.name, reason))
-
-    def _call(self, instance: NativeGuest, chunk: bytes, last: bool) -> Any:
-        return instance.call(self._entry.slot, chunk, self._context, last, self._request_id)
+        return self._caller.broke(self._hook, reason, self._client)
 
     async def _begin(self, chunk: bytes, last: bool) -> T | None:
-        """The first call, when no instance is idle."""
-        if refusal := self._guest.quarantined(self._entry.name):
-            raise refusal
-        try:
-            instance = await self._pool.acquire()
-        except GuestBusy as busy:
-            raise GuestBusy(self._guest.name, busy.reason, self._entry.name) from None
-        except GuestError as error:
-            self._noted(error)
-            raise
-        try:
-            answer = self._call(instance, chunk, last)
-        except CallFailed as failed:
-            raise self._failed(instance, failed) from None
+        """The first call, when no instance is idle. Chunks are never probes: the head of their request was."""
+        caller, hook = self._caller, self._hook
+        if caller.quarantine.is_open:
+            raise caller.quarantine.refusal(hook.name)
+        instance = await caller.take(hook, self._client)
+        answer = self._attempt(instance, chunk, last)
         if answer is SUSPENDED:
             return await self._finish(instance, last)
         return self._end(instance, answer, last)
 
+    def _attempt(self, instance: NativeGuest, chunk: bytes, last: bool) -> bytes | Suspension | None:
+        return self._caller.attempt(self._hook, instance, chunk, self._context, last, self._request_id, self._client)
+
     async def _finish(self, instance: NativeGuest, last: bool) -> T | None:
-        """Wait for a suspended call; one that is cancelled takes its instance with it."""
-        pool = self._pool
-        deadline = pool.limits.deadline
-        try:
-            answer = await self._guest.queue.finish(instance, deadline)
-        except CallFailed as failed:
-            raise self._failed(instance, failed) from None
-        except WallClockBound:
-            pool.discard(instance)
-            raise self._noted(overdue_error(self._guest.name, self._entry.name, deadline)) from None
-        except BaseException:
-            pool.discard(instance)
-            raise
-        return self._end(instance, answer, last)
+        return self._end(instance, await self._caller.wait(self._hook, instance, self._client), last)
 
     def _end(self, instance: NativeGuest, answer: bytes | None, last: bool) -> T | None:
         if last:
-            self._pool.release(instance)
+            self._caller.pool.release(instance)
         elif self._is_closed:
-            self._pool.discard(instance)
+            self._caller.pool.discard(instance)
         else:
             self._instance = instance
-        if answer is None:
-            return None
-        try:
-            return self._entry.decode(self._guest, answer)
-        except AbiError as error:
-            raise self.broke(str(error)) from None
-
-    def _failed(self, instance: NativeGuest, failed: CallFailed) -> GuestError:
-        self._pool.discard(instance)
-        return self._noted(self._pool.error(self._entry.name, failed))
-
-    def _noted(self, error: GuestError) -> GuestError:
-        return self._guest.noted(error, self._client)
-
-
-def _decode_request(guest: GuestMiddleware, answer: bytes) -> RequestBodyAction | None:
-    action = decode_request_body_action(answer, guest.answers)
-    if type(action) is HeldRequest:
-        guest.check_upstream(action.edits)
-    return action
-
-
-def _decode_response(guest: GuestMiddleware, answer: bytes) -> ResponseBodyAction | None:
-    return decode_response_body_action(answer, guest.answers)
-
-
-REQUEST_BODY: BodyEntry[RequestBodyAction] = BodyEntry(ON_REQUEST_CHUNK, _decode_request)
-RESPONSE_BODY: BodyEntry[ResponseBodyAction] = BodyEntry(ON_RESPONSE_CHUNK, _decode_response)
+        return None if answer is None else self._caller.decode(self._hook, answer, self._client)

@@ -20,8 +20,8 @@ from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
 from sentinel_host.sandbox.lines import NO_LINES, LineTable
+from sentinel_host.sandbox.probation import Health
 from sentinel_host.sandbox.text import one_line
-from sentinel_host.sandbox.trial import Health
 
 SLOTS = {hook: index for index, hook in enumerate(HOOKS)}
 """A hook's number on the native side."""

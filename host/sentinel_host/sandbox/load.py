@@ -19,8 +19,8 @@ from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.lines import LineTable, pack_lines
 from sentinel_host.sandbox.middleware import GuestMiddleware
+from sentinel_host.sandbox.probation import Health
 from sentinel_host.sandbox.selftest import run_self_test, run_self_test_now
-from sentinel_host.sandbox.trial import Health
 
 # MessagePack of a map without entries: no configuration was written.
 NO_CONFIG = b"\x80"

@@ -1,4 +1,4 @@
-"""Whether a new version of a guest fails so much that the one before should come back.
+"""Whether a new version of a guest fails so much that it should be rolled back.
 
 Rule 1: no single client decides, however often it fails. Of the client with the most failures no more are counted than
         of all others together; its further calls are left out of the sum as well.
@@ -20,18 +20,18 @@ _TELL_AGAIN_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """It fails with more than this ``share`` of its first ``calls``, within ``time`` seconds."""
+class RollbackPolicy:
+    """A version is rolled back when more than this ``share`` of its first ``calls`` fail within ``time`` seconds."""
 
     share: float
     calls: int
     time: float
 
 
-class Trial:
-    """The trial of one version in one process.
+class Probation:
+    """The probation of one version in one process.
 
-    ``counted`` tells its calls so far; ``falter`` is told of failures, once a second at most; ``fail`` is told the
+    ``counted`` tells its calls so far; ``degraded`` is told of failures, once a second at most; ``fail`` is told the
     reason when it has failed, which it does once. ``clock`` tells seconds.
     """
 
@@ -39,11 +39,11 @@ class Trial:
         "_begun",
         "_clock",
         "_counted",
+        "_degraded",
         "_fail",
         "_failures",
-        "_falter",
         "_is_over",
-        "_terms",
+        "_policy",
         "_told",
         "_top",
         "_total",
@@ -51,9 +51,9 @@ class Trial:
 
     def __init__(
         self,
-        terms: Terms,
+        policy: RollbackPolicy,
         counted: Callable[[], int],
-        falter: Callable[[], None],
+        degraded: Callable[[], None],
         fail: Callable[[str], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -62,9 +62,9 @@ class Trial:
         self._counted = counted
         self._fail = fail
         self._failures: dict[str, int] = {}
-        self._falter = falter
+        self._degraded = degraded
         self._is_over = False
-        self._terms = terms
+        self._policy = policy
         self._told = 0.0
         self._top = 0
         self._total = 0
@@ -74,12 +74,12 @@ class Trial:
         now = self._clock()
         if now - self._told >= _TELL_AGAIN_AFTER:
             self._told = now
-            self._falter()
+            self._degraded()
         if self._is_over:
             return
         # What counts calls may have lost a use of the guest meanwhile, but not this call.
-        calls, terms = max(self._counted(), self._total + 1), self._terms
-        if calls > terms.calls or now - self._begun > terms.time:
+        calls, policy = max(self._counted(), self._total + 1), self._policy
+        if calls > policy.calls or now - self._begun > policy.time:
             self._is_over = True
             self._failures.clear()
             return
@@ -89,17 +89,20 @@ class Trial:
         self._top = max(self._top, count)
         excess = excess_of(self._top, self._total)
         failures = self._total - excess
-        if len(self._failures) >= CLIENTS and failures >= LEAST and failures > terms.share * (calls - excess):
+        if len(self._failures) >= CLIENTS and failures >= LEAST and failures > policy.share * (calls - excess):
             self._is_over = True
             self._fail(f"{self._total} of {calls} calls failed, for {len(self._failures)} clients")
 
 
 @dataclass(eq=False, slots=True)
 class Health:
-    """How one version of a guest does in one process, over all its uses; ``trial`` is there while it is on trial."""
+    """How one version of a guest does in one process, over all its uses.
+
+    ``probation`` is set while the version is on probation.
+    """
 
     plans: set[Plan] = field(default_factory=set)
-    trial: Trial | None = None
+    probation: Probation | None = None
 
     @property
     def calls(self) -> int:

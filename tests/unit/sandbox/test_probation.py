@@ -1,32 +1,32 @@
-"""Trials: a share of the calls over several clients, and never what one client can produce."""
+"""Probations: a share of the calls over several clients, and never what one client can produce."""
 
 from __future__ import annotations
 
 import pytest
 
 from sentinel_host.sandbox.breaker import LEAST
-from sentinel_host.sandbox.trial import Terms, Trial
+from sentinel_host.sandbox.probation import Probation, RollbackPolicy
 
 
 class Watched:
-    """A trial, with the calls that are said to have been made and what it told."""
+    """A probation, with the calls that are said to have been made and what it told."""
 
     def __init__(self, share: float = 0.25, calls: int = 10_000, time: float = 600) -> None:
         self.calls = 0
-        self.faltered = 0
+        self.degraded = 0
         self.now = 1000.0
         self.reasons: list[str] = []
-        self.trial = Trial(
-            Terms(share, calls, time), lambda: self.calls, self._falter, self.reasons.append, lambda: self.now
+        self.probation = Probation(
+            RollbackPolicy(share, calls, time), lambda: self.calls, self._degrade, self.reasons.append, lambda: self.now
         )
 
-    def _falter(self) -> None:
-        self.faltered += 1
+    def _degrade(self) -> None:
+        self.degraded += 1
 
     def fail(self, client: str, times: int = 1) -> None:
         for _ in range(times):
             self.calls += 1
-            self.trial.failed(client)
+            self.probation.failed(client)
 
 
 def test_a_version_that_always_fails_is_told_once() -> None:
@@ -35,7 +35,7 @@ def test_a_version_that_always_fails_is_told_once() -> None:
         watched.fail(f"192.0.2.{number % 4}")
     (reason,) = watched.reasons
     assert reason == f"{LEAST} of {LEAST} calls failed, for 4 clients"
-    assert watched.faltered == 1
+    assert watched.degraded == 1
 
 
 @pytest.mark.parametrize("clients", [1, 2])
@@ -72,7 +72,7 @@ def test_a_share_below_the_terms_is_no_reason_and_one_above_is() -> None:
         for number in range(3000):
             watched.calls += 1
             if number % every == 0:
-                watched.trial.failed(f"198.51.100.{number % 50}")
+                watched.probation.failed(f"198.51.100.{number % 50}")
         assert len(watched.reasons) == expected
 
 
@@ -86,10 +86,10 @@ def test_failures_beyond_the_first_calls_or_the_time_are_not_looked_at() -> None
         old.fail(f"192.0.2.{number % 9}")
     assert late.reasons == old.reasons == []
     # Who waits for a time without failures still hears of them.
-    assert late.faltered == old.faltered == 1
+    assert late.degraded == old.degraded == 1
     old.now += 1
     old.fail("192.0.2.1")
-    assert old.faltered == 2
+    assert old.degraded == 2
 
 
 def test_terms_that_nothing_can_break() -> None:
