@@ -54,6 +54,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
     "gateway": {"nginx": "nginx", "wrk": "wrk"},
     "stream": {"nginx": "nginx", "curl": "curl"},
+    "instructions": {"nginx": "nginx", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "limiter": {"nginx": "nginx", "wrk": "wrk"},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},

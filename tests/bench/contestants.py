@@ -71,13 +71,16 @@ _SENTINEL = """\
 bind = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:{admin}"
 
-[guest.api-key-auth]
-config = {{ keys = {{ "demo-key" = "demo" }} }}
-
 [[upstream]]
 name = "origin"
 targets = ["{scheme}://127.0.0.1:{upstream}"]
 {ca}
+
+{tables}
+"""
+_ROUTE = """\
+[guest.api-key-auth]
+config = {{ keys = {{ "demo-key" = "demo" }} }}
 
 [[route]]
 name = "main"
@@ -202,22 +205,12 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
         yield running
 
 
-@contextlib.contextmanager
-def sentinel(
-    name: str,
-    folder: Path,
-    core: int,
-    behind: int,
-    chain: Sequence[str] = (),
-    *,
-    limit: str = "",
-    ca: Path | None = None,
-) -> Iterator[Server]:
-    """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
+def write_gateway(home: Path, behind: int, tables: str, ca: Path | None = None) -> tuple[Path, int]:
+    """Write a gateway's guests and configuration. Returns the file and the listener's port.
 
-    ``limit`` is the route's, in TOML. With ``ca`` it speaks TLS with the port ``behind``, whose certificate is of that.
+    ``tables`` are its routes and guests in TOML; the upstream is called ``origin``. With ``ca`` the gateway speaks TLS
+    with the port ``behind``, whose certificate that authority signed.
     """
-    home = folder / name
     (home / "guests").mkdir(parents=True)
     for guest, language in GUESTS.items():
         artefact = ROOT / "build" / "guests" / language / f"{guest}.wasm"
@@ -233,10 +226,30 @@ def sentinel(
             upstream=behind,
             scheme="https" if ca else "http",
             ca=f'ca = "{ca}"' if ca else "",
-            chain=", ".join(chain),
-            limit=f"limit = {limit}" if limit else "",
+            tables=tables,
         )
     )
+    return config, port
+
+
+@contextlib.contextmanager
+def sentinel(
+    name: str,
+    folder: Path,
+    core: int,
+    behind: int,
+    chain: Sequence[str] = (),
+    *,
+    limit: str = "",
+    ca: Path | None = None,
+) -> Iterator[Server]:
+    """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
+
+    ``limit`` is the route's, in TOML; ``ca`` is as for `write_gateway`.
+    """
+    chosen = f"limit = {limit}" if limit else ""
+    route = _ROUTE.format(chain=", ".join(chain), limit=chosen)
+    config, port = write_gateway(folder / name, behind, route, ca)
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with server(name, command, port, folder, core) as running:
         yield running

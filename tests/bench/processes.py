@@ -105,7 +105,7 @@ class Server:
         finally:
             connection.close()
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float) -> None:
         """Until it accepts connections; raises `BenchError` with its log when it ends or takes too long."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -139,10 +139,11 @@ def server(
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    patience: float = 30,
 ) -> Iterator[Server]:
     """Run a server pinned to a core, or to several as taskset writes them.
 
-    ``folder`` takes ``NAME.out`` and ``NAME.err``.
+    ``folder`` takes ``NAME.out`` and ``NAME.err``; ``patience`` is how many seconds it may take to listen.
     """
     output = folder / f"{name}.out"
     with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
@@ -156,7 +157,7 @@ def server(
         )
     running = Server(name, process, port, output)
     try:
-        running.wait_ready()
+        running.wait_ready(patience)
         yield running
     finally:
         running.stop()
