@@ -4,7 +4,7 @@ Three modules are C behind cffi; four are extensions, for what cffi cannot do, P
 much: guests' hooks, a check of a limit, a question to a socket. `HOT_PATH` is Python that every request runs through:
 mypyc compiles it, by the types that it has anyway. The same files run uncompiled too, and do so from a working tree:
 `pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build, and so does
-``SENTINEL_COMPILE=0``. RATIONALE.md, "Compiled Python", has the figures.
+``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the figures.
 """
 
 from __future__ import annotations

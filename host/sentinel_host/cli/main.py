@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As stderr does: what a guest is called or says may be in no encoding of the operator's.
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.command(options)) or _flush()
     except SentinelError as error:
@@ -57,7 +57,7 @@ def _flush() -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sentinel", description="An API gateway whose middleware is WebAssembly.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=check)
 
     command = commands.add_parser("inspect", help="show what a guest's artefact holds")
-    command.add_argument("file", metavar="FILE.wasm", nargs="+")
+    command.add_argument("file", metavar="FILE.wasm", nargs="+", help="guests' files")
     command.set_defaults(command=inspect)
 
     command = commands.add_parser("guests", help="show the guests of a gateway that runs")
@@ -88,19 +88,20 @@ def _parser() -> argparse.ArgumentParser:
 
     for action, told in (
         ("rollback", "have the version of a guest before this one serve again, or end its canary"),
-        ("promote", "have a guest's canary, or the version that was taken back, serve every request"),
+        ("promote", "have a guest's canary, or the version that was rolled back, serve every request"),
     ):
         command = commands.add_parser(action, help=told)
-        command.add_argument("name", metavar="NAME")
+        command.add_argument("name", metavar="NAME", help="the guest's name")
         _add_remote(command)
         command.set_defaults(command=act, action=action)
 
     command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
-    command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help="default: %(default)s")
+    files = "name of the files; default: %(default)s"
+    command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help=files)
     command.set_defaults(command=keygen)
 
     command = commands.add_parser("sign", help="sign a guest's file, in place")
-    command.add_argument("file", metavar="FILE.wasm")
+    command.add_argument("file", metavar="FILE.wasm", help="the guest's file")
     command.add_argument("--key", metavar="FILE.key", required=True, help="as `sentinel keygen` makes it")
     command.add_argument("--version", metavar="N", type=int, required=True, help="higher than what serves")
     command.add_argument("--name", help="the guest's name, by default the file's without .wasm")

@@ -1,6 +1,7 @@
 """What can be configured, with its defaults.
 
-Every struct is frozen and refuses unknown keys.
+Every struct is frozen and refuses unknown keys. The configuration reference is generated from this module: the
+docstring below a field says what it does, and the comment above it, if any, where its default comes from.
 """
 
 from __future__ import annotations
@@ -16,214 +17,285 @@ __all__ = ["Bytes", "Seconds"]
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PEM files of a server's certificate chain and its key."""
+    """A server's certificate and key."""
 
     cert: str
+    """PEM file of the certificate chain."""
     key: str
+    """PEM file of the private key."""
 
 
 class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One listening address of the public side; `ServerConfig.tls` holds when ``tls`` is absent."""
+    """One listening address of the public side."""
 
     address: str
+    """Host and port, such as `127.0.0.1:8080` or `[::1]:8080`."""
     tls: TlsConfig | None = None
+    """Certificate and key of this listener; by default `server.tls`."""
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[server.limits]``: what one client may ask of a worker.
+    """What one client may ask of a worker.
 
-    The keys are the fields of `sentinel_host.http.h1.Limits`, which has the defaults and their precedent.
+    By default they are what `sentinel_host.http.server.limits` says, with its precedent.
     """
 
     head_bytes: Bytes | None = None
+    """Size of a request's head."""
     header_count: int | None = None
+    """Header fields of a request."""
     head_time: Seconds | None = None
+    """Time for a request's head to arrive."""
     body_idle: Seconds | None = None
+    """Time in which `body_progress` bytes of a request's body must arrive, while no response flows either."""
     body_progress: Bytes | None = None
+    """Bytes of a body that count as progress, in both directions."""
     body_time: Seconds | None = None
+    """Time for a request's whole body."""
     body_bytes: Bytes | None = None
+    """Size of a request's body."""
     write_stalled: Seconds | None = None
+    """Time in which a client must take `body_progress` bytes of a response, or it is reset."""
     keep_alive_idle: Seconds | None = None
+    """Time that a connection may stay open between two requests."""
     requests_per_connection: int | None = None
+    """Requests on one connection."""
     pipelined_requests: int | None = None
+    """Requests that an HTTP/1.1 client may send ahead."""
     connections: int | None = None
+    """Open connections of a worker."""
     connections_per_client: int | None = None
+    """Open connections of one client address."""
     streams_per_connection: int | None = None
+    """Requests at a time on one HTTP/2 or HTTP/3 connection."""
     idle_frames: int | None = None
+    """HTTP/2 frames at once that make work and carry nothing."""
     idle_frames_per_second: int | None = None
+    """The rate at which the budget `idle_frames` refills."""
     tunnel_idle: Seconds | None = None
+    """Time in which something must move on an upgraded connection, in either direction."""
 
 
 class PathsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Paths that have no safe canonical form are refused, unless they are kept as they stand."""
+    """Paths that have no safe canonical form."""
 
     encoded_slash: Literal["refuse", "keep"] = "refuse"
+    """An escaped slash or backslash: refuse the request with 400, or pass it on unchanged."""
     empty_segments: Literal["refuse", "keep"] = "refuse"
+    """An empty segment (`//`): refuse the request with 400, or pass it on unchanged."""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[server]``.
-
-    The admin side asks for ``admin_token``, or for what is in ``admin_token_file``; see `sentinel_host.control.token`.
-    A gateway that is to end accepts requests for ``lame_duck``, while ``/readyz`` says otherwise, and then lets those
-    in flight end within ``grace``.
-    """
+    """Listeners, the admin side, processes, and who is trusted."""
 
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
+    """Addresses of the public side. An entry is an address, or a table with `address` and `tls`."""
     quic_bind: str | None = None
+    """UDP address for HTTP/3. Needs the extra `h3` of the package, `tls`, and `workers = 1`."""
     admin: str | None = None
+    """Address of the admin side; without it there is none."""
     admin_token: str | None = None
+    """The token that the admin side asks for. Without one here or elsewhere, the gateway makes one."""
     admin_token_file: str | None = None
+    """A file that holds the token."""
     tls: TlsConfig | None = None
+    """Certificate and key of all listeners that have none of their own."""
     workers: int = 1
+    """Processes that serve; with 1 there is no supervisor."""
     grace: Seconds = Seconds(30)
+    """Time for requests in flight when the gateway stops."""
     lame_duck: Seconds = Seconds(0)
+    """Time before that in which requests are accepted while `/readyz` answers 503."""
     trusted_proxies: list[str] = []
+    """Addresses and networks whose forwarded headers and request ids are believed."""
     identity_headers: list[str] = msgspec.field(default_factory=lambda: ["x-principal"])
+    """Headers that are removed from clients' requests; only guests may set them."""
+    # nginx: `underscores_in_headers off` drops them.
     header_aliases: Literal["refuse", "drop"] = "drop"
+    """Header names with `_` or `.`, which some servers fold to `-`: refuse the request, or drop the field."""
     paths: PathsConfig = PathsConfig()
+    """Paths with two readings."""
     limit_store: str | None = None
+    """URL of a Redis or Valkey server that shares routes' limits between machines."""
+    # draft-ietf-httpapi-ratelimit-headers.
     limit_headers: Literal["draft", "legacy", "none"] = "draft"
+    """`RateLimit` and `RateLimit-Policy`, the older `RateLimit-Limit`, `-Remaining` and `-Reset`, or no fields."""
+    # 4 MiB of shared memory: a slot is 16 bytes.
     limit_slots: int = 262_144
+    """Keys that the table of limits holds."""
     kv_memory: Bytes = Bytes(8 << 20)
+    """Shared memory for the keys of all guests; it must hold the quotas of guests with the grant `kv`."""
+    # RFC 6177 gives a site at least a /64.
     ipv6_prefix: int = 64
+    """Length of the prefix by which IPv6 clients are counted."""
     stage_times: bool = False
+    """Whether `/metrics` tells the time of each stage of a request."""
     limits: LimitsConfig = LimitsConfig()
+    """What one client may ask of a worker."""
 
 
 class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guests]``: the folder that holds the artefacts, relative to the configuration file.
-
-    With ``verify_keys`` only files are loaded that one of these Ed25519 keys has signed: each is ``ed25519:`` with the
-    public key in base64, or the name of a PEM file, relative to the configuration file.
-
-    With ``watch`` the folder and the configuration file are watched, and what changes is served without a restart.
-    ``cache`` is a directory for compiled guests, by default ``sentinel`` in the user's cache directory; a guest's file
-    of more than ``max_bytes`` is refused, and one that takes more than ``compile_time`` of running time to compile.
-    """
+    """The folder that holds guests, and how their files are read."""
 
     directory: str = "guests"
+    """The folder, relative to the configuration file."""
     verify_keys: list[str] = []
+    """Ed25519 keys, as PEM files or `ed25519:BASE64`. With any, only guests that one of them signed are loaded."""
     watch: bool = True
+    """Whether the folder, the configuration and the files that it names are watched and reloaded."""
     cache: str | None = None
+    """Directory for compiled guests and rollback records; by default `sentinel` in the user's cache directory."""
     # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
     max_bytes: Bytes = Bytes(64 << 20)
+    """Size of one guest's file."""
     # The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
     compile_time: Seconds = Seconds(30)
+    """Processor time for compiling one file."""
 
 
 class RevertConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When a new version goes back: more than ``share`` of its first ``calls`` fail, within ``time``."""
+    """When a new version is rolled back."""
 
     # A guest that fails in one hook of three fails in a third of its calls.
     share: float = 0.25
+    """The share of calls that must fail, across at least three clients."""
     calls: int = 10_000
+    """Calls after which a version has passed."""
     time: Seconds = Seconds(600)
+    """Time after which a version has passed."""
 
 
 class CanaryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new version gets ``weight`` percent of the requests, until ``time`` has passed without a failure of it."""
+    """How a new version is tried on some requests first."""
 
     weight: int = 5
+    """Percent of the requests that the new version gets."""
     time: Seconds = Seconds(600)
+    """Time without a failure after which it gets all requests."""
 
 
 class HttpClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guest.NAME.http]``: which HTTP services a guest with the grant ``http-client`` may ask, and how much.
-
-    ``allow`` holds targets such as ``https://auth.example:8443``. Addresses of this machine alone, or of its link, are
-    denied whatever the name, unless they lie in one of ``networks``; the admin listener always is. ``timeout`` is for a
-    whole call, and ``calls`` are those of one hook; ``request`` and ``response`` bound their sizes, ``connections``
-    those to one target of one worker.
-    """
+    """Which HTTP services a guest with the grant `http-client` may ask, and how much."""
 
     allow: list[str] = []
+    """Targets by scheme, host and port, such as `https://auth.example:8443`. Redirects are not followed."""
     networks: list[str] = []
+    """Networks of this machine and its link that may be asked; they are denied otherwise, whatever the name."""
     timeout: Seconds = Seconds(2)
+    """Time for a whole call; a guest may ask for less."""
     calls: int = 4
+    """Calls in one hook."""
     request: Bytes = Bytes(64 << 10)
+    """Size of a request's body."""
     response: Bytes = Bytes(256 << 10)
+    """Size of a response's body."""
     connections: int = 16
+    """Connections to one target, per worker."""
     ca: str | None = None
+    """PEM file or directory of authorities, instead of the system's."""
 
 
 class AnswersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guest.NAME.limits]``: what one answer of a guest may hold, and how much one call may log.
-
-    ``answer`` is bytes of one answer before it is decoded, a body in it included; ``headers`` how many edits or header
-    fields it has, ``header_bytes`` their names and values, ``context`` what it keeps for its later hooks.
-    """
+    """What one answer of a guest may hold, and how much one call may log."""
 
     answer: Bytes = Bytes(1 << 20)
+    """Size of one answer before it is decoded, a body in it included."""
     headers: int = 128
+    """Edits, or header fields of a response."""
     header_bytes: Bytes = Bytes(64 << 10)
+    """Size of their names and values."""
     context: Bytes = Bytes(64 << 10)
+    """Size of the context that is kept for later hooks."""
     log_lines: int = 64
+    """Log lines of one call; more are dropped and counted."""
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[guest.NAME]``; NAME is the stem of the artefact's file name. ``grants`` are interfaces that it may import.
-
-    ``kv`` is how many bytes its keys may take, with that grant.
-    """
+    """A guest; NAME is its file's name without `.wasm`."""
 
     config: dict[str, Any] = {}
+    """What the guest's `configure` hook gets."""
     on_failure: Literal["closed", "open"] = "closed"
+    """When the guest fails: answer 503, or continue without it."""
     deadline: Seconds = Seconds(0.05)
+    """Running time of one call, after which it traps."""
     memory: Bytes = Bytes(16 << 20)
+    """Memory of one instance."""
     isolation: Literal["shared", "request"] = "shared"
+    """Whether instances serve one request after another, or each request gets a fresh one."""
     instances: int = 8
+    """Instances for hooks on heads, per worker."""
     bodies: int = 64
+    """Bodies that the guest may work on at once, per worker; each has an instance of its own."""
     revert: bool | RevertConfig = True
+    """When a new version is rolled back; `true` means the defaults, `false` never."""
     canary: CanaryConfig | None = None
+    """How a new version is tried on some requests first; by default it is not."""
     upstreams: list[str] = []
+    """Upstreams that the guest may choose."""
     grants: list[str] = []
+    """Functions of the host beyond the log: `clock`, `random`, `metrics`, `kv`, `http-client`."""
     kv: Bytes = Bytes(1 << 20)
+    """Size of the guest's keys and values, with the grant `kv`."""
     http: HttpClientConfig = HttpClientConfig()
+    """What it may ask, with the grant `http-client`."""
     limits: AnswersConfig = AnswersConfig()
+    """Bounds of its answers."""
 
 
 class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[upstream]]``: equivalent targets, asked in turn."""
+    """Equivalent targets, which are asked in turn."""
 
     name: str
+    """The name that routes use."""
     targets: list[str]
+    """URLs with scheme, host and optionally port."""
     ca: str | None = None
+    """PEM file or directory of authorities for https, instead of the system's."""
     connect_timeout: Seconds = Seconds(5)
+    """Time for a connection, TLS handshake included."""
+    # nginx: `proxy_read_timeout 60s`.
     response_timeout: Seconds = Seconds(60)
+    """Time for a response's head."""
+    # nginx: `proxy_read_timeout 60s`.
     idle_timeout: Seconds = Seconds(60)
+    """Time between two pieces of a body."""
     connections: int = 256
+    """Connections to one target, per worker."""
 
 
 class ChainEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One use of a guest; its ``config`` is laid over the guest's own, key by key at the top level."""
+    """One use of a guest in a chain."""
 
     guest: str
+    """The guest's name."""
     config: dict[str, Any] = {}
+    """Laid over the guest's own `config`, key by key at the top level."""
 
 
 class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[route.limits]]``: so many requests per window for every value of the key.
-
-    ``key`` is one of these or a list of them: ``client-ip``, ``route``, ``host``, ``header:NAME`` as the client sent
-    it, or ``guest:NAME``, a header as the guests left it. A limit with a ``guest:`` part is checked after the request
-    hooks, the others before. ``plans`` gives other numbers of requests by the value of ``plan_header``, which a guest
-    sets.
-
-    With `ServerConfig.limit_store`, ``local`` counts here and tells other machines ten times a second; ``strict`` asks
-    the store within the request. A leaky bucket is local or strict: it cannot be told as a sum.
-    """
+    """So many requests per window for every value of a key."""
 
     requests: int
+    """Requests per window."""
     window: Seconds
+    """Length of a window, which opens with a key's first request."""
     key: str | list[str] = "client-ip"
+    """`client-ip`, `route`, `host`, `header:NAME` as the client sent it, `guest:NAME` as guests left it, or a list."""
     name: str = "default"
+    """Name in header fields and metrics; unique on its route."""
     algorithm: Literal["fixed-window", "leaky-bucket"] = "fixed-window"
+    """Whether a window's requests may come at once, or at an even rate."""
     overflow: Literal["share", "open", "closed"] = "share"
+    """Keys that find no slot in the table: count them together, let them pass, or refuse them."""
     consistency: Literal["local", "strict"] = "local"
+    """With `server.limit_store`: tell it ten times a second, or ask it within the request."""
     shadow: bool = False
+    """Count and report, but refuse nobody."""
     plan_header: str | None = None
+    """A header that a guest sets, by whose value `plans` gives other numbers."""
     plans: dict[str, int] = {}
+    """Requests per window by the value of `plan_header`."""
 
     def parts(self) -> list[str]:
         """The key's parts."""
@@ -236,24 +308,32 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[route]]``: what it matches, its guests and its upstream.
-
-    ``upgrades`` are the protocols that a client may change to (RFC 9110 section 7.8) once chain and upstream agree; a
-    request for another is an ordinary request.
-    """
+    """What a route matches, its guests and its upstream."""
 
     path: str
+    """Prefix that matches at segment borders; the longest wins."""
     upstream: str
+    """Name of the upstream."""
     name: str | None = None
+    """Name in metrics and logs; by default the path."""
     hosts: list[str] = []
+    """Hosts, in lower case; `*.example` matches every name below it. Without any, all match."""
     methods: list[str] = []
+    """Methods. Without any, all match."""
     headers: dict[str, str] = {}
+    """Header fields and the values that they must have."""
     chain: list[str | ChainEntry] = []
+    """Guests in order. An entry is a name, or a table with `guest` and `config`."""
     limit: LimitConfig | None = None
+    """One limit, as an inline table."""
     limits: list[LimitConfig] = []
+    """Several limits; the strictest one answers."""
     preserve_host: bool = False
+    """Whether the upstream gets the client's Host instead of the target's."""
     trailers: list[str] = []
+    """Trailer fields that are passed on; others are dropped."""
     upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
+    """Protocols that a client may change to (RFC 9110, section 7.8); a request for another is an ordinary one."""
 
     def all_limits(self) -> list[LimitConfig]:
         """``limit`` and ``limits`` together."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-# DESIGN.md section 9.3: half of the last 200 calls, from several clients.
+# Half of the last 200 calls, from several clients: docs/decisions/029-quarantine-by-share.md.
 WINDOW: Final = 200
 FAILURES: Final = 100
 CLIENTS: Final = 3

@@ -30,8 +30,9 @@ class AddressSpace(enum.Enum):
 
 # Bytes that a memory reserves, the gap behind it, and what it reserves beyond its size when it outgrows the first. With
 # all that 32 bits can address, wasmtime's default, compiled code checks no bounds: what lies outside is not mapped.
-# With less it does, which costs calls a tenth and loops over bodies a half (RATIONALE.md). The smaller reservation is
-# the default limit of a guest's memory; a memory that may become larger is moved once it does.
+# With less it does, which costs calls a tenth and loops over bodies a half: the figures are in
+# docs/decisions/040-reserve-4-gib-of-addresses.md. The smaller reservation is the default limit of a guest's memory; a
+# memory that may become larger is moved once it does.
 _MEMORY: Final = {
     AddressSpace.WIDE: (4 << 30, 32 << 20, 2 << 30),
     AddressSpace.NARROW: (16 << 20, 1 << 16, 16 << 20),
