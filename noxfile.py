@@ -31,6 +31,7 @@ CRATES = tuple(
     ROOT / place
     for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust", "tests/bench/proxy_wasm/rust")
 )
+C_TESTS = tuple(f"host/native{part}/tests" for part in ("", "/endpoints", "/fields", "/kv", "/limiter"))
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
 # What tests talk to that is none of ours: commands and their packages of Debian.
@@ -113,7 +114,7 @@ def native(session: nox.Session) -> None:
     provide_compiler()
     install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
     session.run("python", "host/native/check_warnings.py")
-    for tests in ("host/native/tests", "host/native/fields/tests", "host/native/kv/tests", "host/native/limiter/tests"):
+    for tests in C_TESTS:
         session.run("python", f"{tests}/run.py", *session.posargs)
 
 

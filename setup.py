@@ -1,10 +1,12 @@
 """The part of the packaging that pyproject.toml cannot say: what is compiled.
 
-Three modules are C behind cffi; four are extensions, for what cffi cannot do, Python's lists, and where it costs too
-much: guests' hooks, a check of a limit, a question to a socket. `HOT_PATH` is Python that every request runs through:
-mypyc compiles it, by the types that it has anyway. The same files run uncompiled too, and do so from a working tree:
-`pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build, and so does
-``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the figures.
+Three modules are C behind cffi; five are extensions, for what cffi cannot do, Python's lists, and
+where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
+endpoint. `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that
+it has anyway. The same files run uncompiled too, and do so from a working tree:
+`pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build,
+and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -37,6 +39,11 @@ PENDING = Extension(
 CHECK = Extension(
     "sentinel_host.limiter._check",
     ["host/native/limiter/module.c", "host/native/limiter/src/state.c"],
+    extra_compile_args=FIELDS.extra_compile_args,
+)
+ENDPOINTS = Extension(
+    "sentinel_host.upstream._endpoints",
+    [f"host/native/endpoints/{name}.c" for name in ("module", "src/group", "src/maglev", "src/table")],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 HOT_PATH = (
@@ -135,5 +142,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, PENDING, CHECK, *compiled()],
+        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, *compiled()],
     )

@@ -1,42 +1,15 @@
-/* Every schedule of a few callers, with up to PREEMPTIONS forced switches, and every instruction at which one can be killed.
- *
- * limiter.c is compiled into this program with its three kinds of access to shared memory replaced: each first hands over to
- * a scheduler, which runs the callers as coroutines of one thread and decides at each access who goes on. A schedule is a list
- * of such decisions; the search takes them all, deepest first. (Bounding the preemptions instead of the steps: Musuvathi and
- * Qadeer, PLDI 2007. Races that need more than two are rare.)
- */
+/* Every schedule of a few callers that check, and every instruction at which one can be killed: see schedules.h. */
 
-#include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
-#include <ucontext.h>
 
-#include "../../tests/harness.h"
+#include "../../tests/schedules.h"
 
-static void reach(void);
-
-static uint64_t add(_Atomic uint64_t *address, uint64_t amount) {
-  reach();
-  uint64_t before = *address;
-  *address = before + amount;
-  return before;
-}
-
-#undef atomic_load_explicit
-#undef atomic_fetch_add_explicit
-#define atomic_load_explicit(address, order) (reach(), *(address))
-#define atomic_fetch_add_explicit(address, amount, order) add(address, amount)
-#define __sync_bool_compare_and_swap(address, old, new) \
-  (reach(), *(address) == (old) ? (*(address) = (new), true) : false)
 #define SNT_SET_SLOTS 2 /* a key has four places: enough for every rule, and few steps */
 
 #include "../src/limiter.c"
 #include "../src/siphash.c"
 
 #define MS UINT64_C(1000000)
-#define CALLERS_MAX 3
-#define STACK 65536
-#define STEPS_MAX 4000
 
 typedef struct {
   uint64_t key, now;
@@ -44,8 +17,6 @@ typedef struct {
 } request;
 
 typedef struct {
-  int callers, preemptions;
-  bool kills; /* caller 0 dies at each of its steps in turn */
   request of[CALLERS_MAX];
   void (*prepare)(snt_table *table);
   void (*judge)(snt_table *table, const int64_t *verdicts, const bool *done);
@@ -54,17 +25,7 @@ typedef struct {
 static const uint64_t SECRET[2] = {5, 6};
 static const scenario *current;
 static snt_table *table;
-static ucontext_t scheduler, callers[CALLERS_MAX];
-static char stacks[CALLERS_MAX][STACK];
 static int64_t verdicts[CALLERS_MAX];
-static bool done[CALLERS_MAX], scheduled;
-static int running, steps[CALLERS_MAX];
-
-static void reach(void) {
-  if (!scheduled) return;
-  steps[running]++;
-  swapcontext(&callers[running], &scheduler);
-}
 
 static snt_limit limit_of(uint32_t requests) {
   return (snt_limit){.id = 1, .requests = requests, .window_ms = 1000, .overflow = SNT_OVERFLOW_CLOSED};
@@ -75,87 +36,24 @@ static int64_t check(const request *asked) {
   return snt_limit_check(table, &limit, (const uint8_t *)&asked->key, sizeof asked->key, asked->now);
 }
 
-static void call(void) {
-  int me = running;
-  verdicts[me] = check(&current->of[me]);
-  done[me] = true;
-}
-
-/* Decisions taken so far, and how many there were to choose from: the path through the tree of schedules. */
-static int chosen[STEPS_MAX], choices[STEPS_MAX], depth;
-
-static int choose(int count, int at) {
-  if (at == depth) {
-    chosen[depth] = 0;
-    depth++;
-  }
-  choices[at] = count;
-  return chosen[at];
-}
-
-static bool next_path(void) {
-  while (depth > 0 && chosen[depth - 1] + 1 == choices[depth - 1]) depth--;
-  if (depth == 0) return false;
-  chosen[depth - 1]++;
-  return true;
-}
-
-/* Run one schedule; `dies_at` is the step of caller 0 that it never takes, or -1. */
-static void run_schedule(int dies_at) {
+static void prepare_table(void) {
   memset(table, 0, snt_table_size(4));
   snt_table_make(table, 4, SECRET);
   if (current->prepare != NULL) current->prepare(table);
-  for (int index = 0; index < current->callers; index++) {
-    getcontext(&callers[index]);
-    callers[index].uc_stack.ss_sp = stacks[index];
-    callers[index].uc_stack.ss_size = STACK;
-    callers[index].uc_link = &scheduler;
-    makecontext(&callers[index], call, 0);
-    done[index] = false;
-    steps[index] = 0;
-  }
-  scheduled = true;
-  int decisions = 0, preempted = 0;
-  running = -1;
-  for (int total = 0;; total++) {
-    CHECK(total < STEPS_MAX); /* nobody waits, nobody goes round in circles */
-    int ready[CALLERS_MAX], count = 0;
-    bool goes_on = running >= 0 && !done[running] && !(running == 0 && steps[0] == dies_at);
-    if (goes_on) ready[count++] = running;
-    if (!goes_on || preempted < current->preemptions) {
-      for (int index = 0; index < current->callers; index++) {
-        bool dead = index == 0 && steps[0] == dies_at;
-        if (!done[index] && !dead && !(goes_on && index == running)) ready[count++] = index;
-      }
-    }
-    if (count == 0) break;
-    int next = count == 1 ? ready[0] : ready[choose(count, decisions++)];
-    if (goes_on && next != running) preempted++;
-    running = next;
-    swapcontext(&scheduler, &callers[next]);
-  }
-  scheduled = false;
-  current->judge(table, verdicts, done);
 }
 
-static long explore(const scenario *which) {
+static void check_once(int caller) { verdicts[caller] = check(&current->of[caller]); }
+
+static void judge_table(const bool *finished) { current->judge(table, verdicts, finished); }
+
+static void explore_checks(int count, int preemptions, bool kills, const scenario *which) {
   current = which;
-  long schedules = 0;
-  for (int dies_at = which->kills ? 0 : -1;; dies_at++) {
-    bool finished = true;
-    depth = 0;
-    do {
-      run_schedule(dies_at);
-      finished = finished && done[0];
-      schedules++;
-    } while (next_path());
-    if (finished || dies_at < 0) return schedules;
-  }
+  explore(&(schedule){count, preemptions, kills, prepare_table, check_once, judge_table});
 }
 
 static int allowed_of(const int64_t *given, const bool *finished) {
   int allowed = 0;
-  for (int index = 0; index < current->callers; index++) allowed += finished[index] && given[index] >= 0;
+  for (int index = 0; index < explored->callers; index++) allowed += finished[index] && given[index] >= 0;
   return allowed;
 }
 
@@ -206,39 +104,39 @@ static void spent_by_itself(snt_table *in) {
 }
 
 static void each_gets_its_own(snt_table *in, const int64_t *given, const bool *finished) {
-  for (int index = 0; index < current->callers; index++) CHECK(finished[index] && given[index] >= 0);
+  for (int index = 0; index < explored->callers; index++) CHECK(finished[index] && given[index] >= 0);
   CHECK(slots_of(in, 7) <= 1 && slots_of(in, 8) <= 1);
 }
 
 static void a_new_key_counts_once(void) {
-  scenario which = {3, 2, false, {{7, NOW, 1}, {7, NOW, 1}, {7, NOW, 1}}, NULL, one_is_allowed};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 1}, {7, NOW, 1}, {7, NOW, 1}}, NULL, one_is_allowed};
+  explore_checks(3, 2, false, &which);
 }
 
 /* Which places are free depends on the time, and callers read the clock before they are held up. */
 static void a_new_key_counts_once_whatever_each_thinks_the_time_is(void) {
-  scenario which = {3, 2, false, {{7, NOW, 1}, {7, NOW - MS, 1}, {7, NOW + MS, 1}}, spent_by_others, one_is_allowed};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 1}, {7, NOW - MS, 1}, {7, NOW + MS, 1}}, spent_by_others, one_is_allowed};
+  explore_checks(3, 2, false, &which);
 }
 
 static void two_callers_under_more_preemptions(void) {
-  scenario which = {2, 4, false, {{7, NOW, 1}, {7, NOW - MS, 1}}, spent_by_others, one_is_allowed};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 1}, {7, NOW - MS, 1}}, spent_by_others, one_is_allowed};
+  explore_checks(2, 4, false, &which);
 }
 
 static void a_window_is_renewed_once(void) {
-  scenario which = {3, 2, false, {{7, NOW, 2}, {7, NOW, 2}, {7, NOW, 2}}, spent_by_itself, two_are_allowed};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 2}, {7, NOW, 2}, {7, NOW, 2}}, spent_by_itself, two_are_allowed};
+  explore_checks(3, 2, false, &which);
 }
 
 static void a_spent_slot_goes_to_one_key(void) {
-  scenario which = {3, 2, false, {{7, NOW, 1}, {8, NOW, 1}, {9, NOW + MS, 1}}, spent_by_itself, each_gets_its_own};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 1}, {8, NOW, 1}, {9, NOW + MS, 1}}, spent_by_itself, each_gets_its_own};
+  explore_checks(3, 2, false, &which);
 }
 
 static void a_caller_killed_anywhere_is_in_nobodys_way(void) {
-  scenario which = {3, 1, true, {{7, NOW, 1}, {7, NOW, 1}, {7, NOW, 1}}, spent_by_others, the_living_go_on};
-  printf("  %ld schedules\n", explore(&which));
+  scenario which = {{{7, NOW, 1}, {7, NOW, 1}, {7, NOW, 1}}, spent_by_others, the_living_go_on};
+  explore_checks(3, 1, true, &which);
 }
 
 int main(void) {
