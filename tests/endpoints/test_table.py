@@ -151,7 +151,7 @@ def test_a_full_table_says_so_and_keeps_nothing_of_the_group(table: EndpointTabl
     ids=str,
 )
 def test_what_is_out_of_bounds_is_refused(table: EndpointTable, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="out of bounds|from|1 to"):
+    with pytest.raises(ValueError, match=r"out of bounds|from|1 to"):
         group(table, **wrong)  # type: ignore[arg-type]
 
 
