@@ -22,7 +22,7 @@ from guestbuild.errors import ToolchainError  # noqa: E402
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "tests"]
+nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
@@ -104,8 +104,17 @@ def types(session: nox.Session) -> None:
 @session
 def generated(session: nox.Session) -> None:
     """Files made by a script are what it makes today; each script writes its file when run without --check."""
-    install(session, [requirement for requirement in DEPENDENCIES if requirement.startswith("msgpack")])
+    install_package(session)
     session.run("python", "tests/vectors/generate.py", "--check")
+    session.run("python", "docs/tooling", "--check")
+
+
+@session
+def docs(session: nox.Session) -> None:
+    """Write the reference anew and build the site strictly into build/docs; `-- --check` fails if a page is stale."""
+    install_package(session)
+    install(session, group("docs"))
+    session.run("python", "docs/tooling", *session.posargs)
 
 
 @session

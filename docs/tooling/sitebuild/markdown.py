@@ -1,0 +1,85 @@
+"""As much of Markdown as the checks need: headings, links and fenced blocks, by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+# Group 1 is the link's text, group 2 its target; images are links here.
+LINK: Final = re.compile(r"(?<!\\)\[((?:[^\]\[`]|`[^`]*`)*)\]\(([^()\s]+)\)")
+_FENCE: Final = re.compile(r"^(\s*)(`{3,})(.*)$")
+_HEADING: Final = re.compile(r"^#{1,6} (.*?)\s*$")
+_REMARK: Final = re.compile(r"<!--\s*(.*?)\s*-->")
+_CODE: Final = re.compile(r"`[^`]*`")
+
+
+@dataclass(slots=True)
+class Block:
+    """A fenced block: its language, its text, the line where it begins, and the remarks in comments right above."""
+
+    language: str
+    text: str
+    line: int
+    remarks: list[str] = field(default_factory=list)
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """The fenced blocks of a page, in order."""
+    current: Block | None = None
+    indent = fence = ""
+    remarks: list[str] = []
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _FENCE.match(line)
+        if current is None:
+            if match:
+                indent, fence = match[1], match[2]
+                current, lines = Block(match[3].strip().partition(",")[0], "", number, remarks), []
+                remarks = []
+            elif line.strip():
+                remark = _REMARK.fullmatch(line.strip())
+                remarks = [*remarks, remark[1]] if remark else []
+        elif match and match[2] == fence and not match[3]:
+            current.text = "".join(f"{each.removeprefix(indent)}\n" for each in lines)
+            yield current
+            current = None
+        else:
+            lines.append(line)
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """The lines outside of fenced blocks, with their numbers."""
+    fence = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _FENCE.match(line)
+        if match and not fence:
+            fence = match[2]
+        elif match and match[2] == fence:
+            fence = ""
+        elif not fence:
+            yield number, line
+
+
+def links(text: str) -> Iterator[tuple[int, str]]:
+    """Line and target of each link, those in code aside."""
+    for number, line in prose(text):
+        inside = [match.span() for match in _CODE.finditer(line)]
+        for match in LINK.finditer(line):
+            if not any(begin < match.start() < end for begin, end in inside):
+                yield number, match[2]
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found: set[str] = set()
+    for _, line in prose(text):
+        if match := _HEADING.match(line):
+            slug = re.sub(r"[^\w\- ]", "", LINK.sub(r"\1", match[1]).lower()).replace(" ", "-")
+            number, unique = 0, slug
+            while unique in found:
+                number += 1
+                unique = f"{slug}-{number}"
+            found.add(unique)
+    return found
