@@ -80,6 +80,8 @@ HOT_PATH = (
     "http/h1/protocol",
     "http/h1/reading",
     "http/server/received",
+    "http/server/scope",
+    "http/server/writer",
     "http/h1/response",
     "http/server/turns",
     "http/h1/writing",

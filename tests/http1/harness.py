@@ -133,6 +133,12 @@ def lane(
         raise worker.error
 
 
+def paused(worker: Lane) -> bool:
+    """Whether the transport of a connection takes no more from its application."""
+    writers = [getattr(connection, "writer", connection) for connection in list(worker.connections.lanes)]
+    return any(getattr(writer, "paused", False) or getattr(writer, "write_paused", False) for writer in writers)
+
+
 def taken(worker: Lane) -> int:
     """What the clients have acknowledged, as the worker's kernel knows it."""
     return sum(acks.taken(connection.transport) for connection in list(worker.connections.lanes))

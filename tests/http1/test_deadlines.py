@@ -160,7 +160,7 @@ def test_application_that_does_not_read_is_not_the_clients_idleness() -> None:
         sender = threading.Thread(target=sock.sendall, args=(body,))
         sender.start()
         # Paused: nothing is expected of the client any more.
-        eventually(lambda: [each.read_deadline for each in worker.connections.lanes] == [inf])
+        eventually(lambda: [each.next_deadline() for each in worker.connections.lanes] == [inf])
         worker.leap(3 * MINUTES)
         go_on.set()
         assert response(sock)[2].endswith(body)

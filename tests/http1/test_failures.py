@@ -17,6 +17,7 @@ from tests.http1.harness import (
     eventually,
     http_app,
     lane,
+    paused,
     read_body,
     read_to_end,
     read_until,
@@ -361,7 +362,7 @@ class TestBackpressure:
 
         with lane(app) as worker, worker.connect(receive_buffer=65536) as sock:
             sock.sendall(GET)
-            eventually(lambda: any(protocol.write_paused for protocol in worker.connections.lanes))
+            eventually(lambda: paused(worker))
             assert sent < 1000
             assert len(response(sock)[2]) == 65_536_000
 

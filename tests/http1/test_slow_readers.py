@@ -17,7 +17,7 @@ import pytest
 from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.h1.states import IGNORED
 from sentinel_host.server import tls_context
-from tests.http1.harness import Lane, answer, eventually, http_app, lane, read_to_end, read_until, taken, timed
+from tests.http1.harness import Lane, answer, eventually, http_app, lane, paused, read_to_end, read_until, taken, timed
 from tests.http2.peer import Peer, request
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
@@ -124,7 +124,7 @@ def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | N
     app = sending(LARGE)
     with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
-        eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
+        eventually(lambda: paused(worker))
         for _ in range(10):
             assert later(worker) == {}
             read_some(worker, sock)
@@ -137,7 +137,7 @@ def test_who_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) 
     app = sending(LARGE)
     with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
-        eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
+        eventually(lambda: paused(worker))
         assert kernel_has(sock, worker)
         eventually(lambda: later(worker) == {"write_stalled": 1})
         eventually(lambda: worker.connections.open == 0)
@@ -150,7 +150,7 @@ def test_a_byte_now_and_then_is_as_good_as_none() -> None:
     limits = timed(write_stalled=MINUTES, body_progress=1 << 20)
     with lane(app, limits, leaps=True) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
-        eventually(lambda: any(connection.write_paused for connection in worker.connections.lanes))
+        eventually(lambda: paused(worker))
         worker.leap(WHILE)
         read_some(worker, sock)
         eventually(lambda: later(worker) == {"write_stalled": 1})

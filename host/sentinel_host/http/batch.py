@@ -10,7 +10,7 @@ import asyncio
 from typing import Protocol
 
 
-class Writer(Protocol):
+class Batched(Protocol):
     """A connection that has something to write."""
 
     def flush(self) -> None:
@@ -23,9 +23,9 @@ class WriteBatch:
     __slots__ = ("_writers",)
 
     def __init__(self) -> None:
-        self._writers: list[Writer] = []
+        self._writers: list[Batched] = []
 
-    def add(self, writer: Writer) -> None:
+    def add(self, writer: Batched) -> None:
         """Have ``writer.flush`` called when the loop has served all that is ready, before what it finds next."""
         if not self._writers:
             asyncio.get_running_loop().call_soon(self._flush)

@@ -13,18 +13,10 @@ from sentinel_host.errors import ClientError
 from sentinel_host.http.h1.exchange import Exchange
 from sentinel_host.http.h1.reading import ReadingSide
 from sentinel_host.http.h1.response import plain_response
-from sentinel_host.http.h1.states import (
-    BODY,
-    DONE,
-    HEAD_NEXT,
-    IGNORED,
-    REQUEST_NEXT,
-    TUNNEL,
-    TUNNEL_NEXT,
-    UNTIL_CLOSE,
-)
-from sentinel_host.http.h1.writing import LEFT_TO_KERNEL
+from sentinel_host.http.h1.states import HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL, TUNNEL_NEXT, UNTIL_CLOSE
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import BODY, DONE
+from sentinel_host.http.server.writer import LEFT_TO_KERNEL
 
 RECENT: Final = 0.25
 """Seconds: a connection used this recently may have its next request on the way when the worker shuts down."""
@@ -47,21 +39,21 @@ class EndingSide(ReadingSide):
     def answer_failure(self, exchange: Exchange, status: int, reason: str) -> None:
         """The application did not complete its response: say so while there is no head, or end what was begun."""
         self._closing = True
-        if exchange.phase < BODY and not self.lost:
+        if exchange.phase < BODY and not self.writer.lost:
             answer = plain_response(status, reason, self.connections.date)
             if exchange.scope["method"] == "HEAD":
                 answer = answer[: answer.index(b"\r\n\r\n") + 4]
-            self.write(answer)
+            self.writer.write(answer)
             exchange.phase = DONE
 
     def finished(self, exchange: Exchange) -> None:
         """The application returned: the next request, or the end."""
         self._exchange = None
-        if self.lost:
+        if self.writer.lost:
             return
         if exchange.phase != DONE:
             if exchange.framing == UNTIL_CLOSE or exchange.framing == TUNNEL:
-                self._reset()
+                self.writer.reset()
             else:
                 self._shut()
         elif self._closing:
@@ -81,19 +73,19 @@ class EndingSide(ReadingSide):
     def _refuse(self, error: ClientError) -> None:
         """Answer without the application, and interpret nothing more of this connection."""
         self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
-        self.write(plain_response(error.status, str(error), self.connections.date))
+        self.writer.write(plain_response(error.status, str(error), self.connections.date))
         self._linger()
 
     def _shut(self) -> None:
         """Close, and leave no more to the kernel than it may have of a client that does not read."""
         self._reading = IGNORED
-        self.flush()
-        much = self.unsent() > LEFT_TO_KERNEL and not self.connections.closing
+        self.writer.flush()
+        much = self.writer.unsent() > LEFT_TO_KERNEL and not self.connections.closing
         if much and self.transport.can_write_eof():
             self._end_writing()
         else:
             self.read_deadline = inf
-            self._close()
+            self.writer.close()
 
     def _linger(self) -> None:
         """Let the client read the answer before unread bytes of its own turn the close into a reset (RFC 9112 9.6)."""
@@ -105,16 +97,23 @@ class EndingSide(ReadingSide):
             self._end_writing()
 
     def _end_writing(self) -> None:
-        self.flush()
+        self.writer.flush()
         self._wait_for_reader()
         self._want_more()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self.writer.end()
 
     def _wait_for_reader(self) -> None:
         self.read_deadline = self.loop.time() + self.connections.limits.linger
-        if self.write_deadline == inf:
-            self._watch_unsent()
+        if self.writer.deadline == inf:
+            self.writer.watch()
+
+    def next_deadline(self) -> float:
+        """When `expire` is to be called."""
+        return min(self.read_deadline, self.writer.deadline)
+
+    def abort(self) -> None:
+        """End at once: grace is over."""
+        self.writer.abort()
 
     def wind_down(self) -> None:
         """The worker is shutting down: close now if nothing is on its way, or after the next response."""
@@ -129,8 +128,8 @@ class EndingSide(ReadingSide):
 
     def expire(self, now: float) -> None:
         """A deadline passed."""
-        if self.write_deadline <= now:
-            self._expire_writing(now)
+        if self.writer.deadline <= now:
+            self.writer.expire(now)
             return
         if self.read_deadline > now:
             return
@@ -143,29 +142,29 @@ class EndingSide(ReadingSide):
                     self.connections.hit("keep_alive_idle" if self._requests else "head_time")
                 self._shut()
         elif exchange is None:
-            if self._reading == IGNORED and self.unsent() > LEFT_TO_KERNEL:
+            if self._reading == IGNORED and self.writer.unsent() > LEFT_TO_KERNEL:
                 # The answer is still on its way to a slow reader, whom the write deadline watches.
                 self._wait_for_reader()
             else:
                 self._shut()
         elif self._reading == TUNNEL_NEXT:
             # Both directions count, and so does what the client still reads.
-            if exchange.wrote or self._still_reads(now):
+            if exchange.wrote or self.writer.still_reads(now):
                 exchange.wrote = False
                 self.read_deadline = now + self.connections.limits.tunnel_idle
             else:
                 self.connections.hit("tunnel_idle")
-                self._cut_off()
+                self.writer.cut_off()
         elif self._eof:
-            if exchange.wrote or self._still_reads(now):
+            if exchange.wrote or self.writer.still_reads(now):
                 exchange.wrote = False
                 self.read_deadline = now + self.connections.limits.half_closed
             else:
                 self.connections.hit("half_closed")
-                self._cut_off()
+                self.writer.cut_off()
         elif self._body_ends <= now:
             self._body_failed(LimitExceeded("body_time", "request body too slow", 408))
-        elif exchange.wrote or self.write_paused or self._still_reads(now):
+        elif exchange.wrote or self.writer.paused or self.writer.still_reads(now):
             # Who waits for the response may well have nothing to say meanwhile. While it does not leave, the write
             # deadline watches the client.
             exchange.wrote = False

@@ -19,21 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h1.response import encode_fields, encode_head, encode_informational, encode_switch
-from sentinel_host.http.h1.states import (
-    BEFORE_HEAD,
-    BODY,
-    BY_CHUNKS,
-    BY_LENGTH,
-    DONE,
-    HEAD_HELD,
-    NO_BODY,
-    TRAILERS,
-    TUNNEL,
-    UNTIL_CLOSE,
-)
-from sentinel_host.http.h1.writing import COPY_BELOW
+from sentinel_host.http.h1.states import BY_CHUNKS, BY_LENGTH, NO_BODY, TUNNEL, UNTIL_CLOSE
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION
+from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 from sentinel_host.http.server.received import Received
+from sentinel_host.http.server.writer import COPY_BELOW
 
 if TYPE_CHECKING:
     from sentinel_host.http.h1.protocol import Http1Protocol
@@ -90,7 +80,7 @@ class Exchange(Received):
             return
         if isinstance(error, ResponseAborted):
             _log.info("response aborted: %s", error)
-        elif self.phase == DONE or not self.lane.lost:
+        elif self.phase == DONE or not self.lane.writer.lost:
             _log.error("the application failed on %s", self.scope["raw_path"], exc_info=error)
         self.lane.answer_failure(self, 500, "internal error")
 
@@ -125,7 +115,7 @@ class Exchange(Received):
                 return self._last(data)
             if self.complete and not self._delivered:
                 return self._last(b"")
-            if self.lane.lost or (self.phase == DONE and (self.framing != TUNNEL or self._delivered)):
+            if self.lane.writer.lost or (self.phase == DONE and (self.framing != TUNNEL or self._delivered)):
                 return {"type": "http.disconnect"}
             if self._error is not None:
                 raise self._error
@@ -142,7 +132,7 @@ class Exchange(Received):
         not fit its content-length, `OSError` once the client is gone.
         """
         lane = self.lane
-        if lane.lost:
+        if lane.writer.lost:
             raise ConnectionResetError("the client is gone")
         kind = message["type"]
         if kind == "http.response.start":
@@ -158,9 +148,8 @@ class Exchange(Received):
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        # A closing transport drops what it is given: an application that never waits would never hear that it closed.
-        if lane.write_paused or lane.transport.is_closing():
-            await lane.drained()
+        if lane.writer.blocked():
+            await lane.writer.drained()
 
     def _start(self, message: dict[str, Any]) -> None:
         if self.phase != BEFORE_HEAD:
@@ -195,11 +184,11 @@ class Exchange(Received):
         if len(data) > COPY_BELOW:
             for part in parts:
                 if part:
-                    self.lane.write(part)
+                    self.lane.writer.write(part)
         else:
             payload = b"".join(parts)
             if payload:
-                self.lane.write(payload)
+                self.lane.writer.write(payload)
         self.wrote = True
         if more:
             self.phase = BODY
@@ -212,7 +201,7 @@ class Exchange(Received):
         offer = self.scope["extensions"].get(EXTENSION)
         if offer is None or self.phase != BEFORE_HEAD:
             raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
-        self.lane.write(encode_switch(offer["protocol"], headers))
+        self.lane.writer.write(encode_switch(offer["protocol"], headers))
         self.phase = BODY
         self.framing = TUNNEL
         self.complete = self._delivered = self._trailers_follow = False
@@ -257,7 +246,7 @@ class Exchange(Received):
             raise RuntimeError("http.response.trailers out of order")
         block = encode_fields(headers)
         if self.framing == BY_CHUNKS:
-            self.lane.write(block if more else block + b"\r\n")
+            self.lane.writer.write(block if more else block + b"\r\n")
         if not more:
             self._done()
 
@@ -268,5 +257,5 @@ class Exchange(Received):
         if message["status"] == 100:
             self.expects = False
         if self.http11:
-            self.lane.write(data)
+            self.lane.writer.write(data)
             self.wrote = True

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, copy_context
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
@@ -23,9 +23,11 @@ from sentinel_host.http.h1.ending import RECENT, EndingSide
 from sentinel_host.http.h1.exchange import Exchange
 from sentinel_host.http.h1.head import CHUNKED, METHODS, as_http11, refusal
 from sentinel_host.http.h1.llhttp import RequestHead
-from sentinel_host.http.h1.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
+from sentinel_host.http.h1.states import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 from sentinel_host.http.server.connections import Connections, Listener
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import DONE
+from sentinel_host.http.server.scope import ScopeBuilder
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # How many connections beyond a limit are told so at one time; a flood is cut off without a word.
@@ -40,6 +42,7 @@ class Http1Protocol(EndingSide):
         "_extensions",
         "_listener",
         "_refused",
+        "_scopes",
         "_skipped_line",
         "_task",
         "app",
@@ -60,11 +63,14 @@ class Http1Protocol(EndingSide):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted, and through with the handshake where there is one."""
-        self.attach(transport)
+        self.transport = cast(asyncio.Transport, transport)
+        self.writer.attach(transport)
+        self._scopes = ScopeBuilder.of(transport)
         connections = self.connections
-        exceeded = connections.admit(self.client_host)
+        exceeded = connections.admit(self._scopes.client_host)
         connections.lanes.add(self)
-        http2 = self.tls and transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+        tls = transport.get_extra_info("ssl_object")
+        http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
         if exceeded is not None:
             self._refused = True
             connections.refused += 1
@@ -78,13 +84,11 @@ class Http1Protocol(EndingSide):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Both directions are gone: an application that still answers is cancelled."""
-        self.lost = True
-        self.write_paused = False
+        self.writer.lose()
         connections = self.connections
         connections.lanes.discard(self)
         connections.refused -= self._refused
-        connections.release(self.client_host)
-        self._wake_writers()
+        connections.release(self._scopes.client_host)
         task = self._task
         if task is None:
             return
@@ -98,6 +102,14 @@ class Http1Protocol(EndingSide):
             task.cancel()
             # One that is cancelled before its first step never runs, not even to let go of these.
             self._task = self._exchange = None
+
+    def pause_writing(self) -> None:
+        """The transport holds more than its high-water mark."""
+        self.writer.pause()
+
+    def resume_writing(self) -> None:
+        """The transport is below its low-water mark."""
+        self.writer.resume()
 
     def _hand_over(self, data: bytes) -> None:
         """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
@@ -189,7 +201,9 @@ class Http1Protocol(EndingSide):
         self._skipped_line = False
         listener = self._listener
         extensions = listener.upgrading(head.upgrade, required=False) if head.upgrade else self._extensions
-        scope = self._scope(listener, "1.1" if http11 else "1.0", method, head.target, head.headers, extensions)
+        scope = self._scopes.request(
+            listener, "1.1" if http11 else "1.0", method, head.target, head.headers, extensions
+        )
         self._exchange = exchange = Exchange(self, scope, http11, length != 0, head.expects)
         if length:
             self._body = ChunkDecoder(limits.body_bytes) if length == CHUNKED else LengthDecoder(length)
@@ -220,7 +234,7 @@ class Http1Protocol(EndingSide):
         """The task: a request, and all that come after it."""
         context = copy_context()
         try:
-            while not self.lost:
+            while not self.writer.lost:
                 exchange = self._exchange
                 assert exchange is not None
                 try:
@@ -233,7 +247,7 @@ class Http1Protocol(EndingSide):
                 # An idle connection keeps nothing of its last request.
                 del exchange
                 task = self._task
-                if self.lost or self._reading == IGNORED or task is None:
+                if self.writer.lost or self._reading == IGNORED or task is None:
                     return
                 if task.cancelling() or copy_context() != context:
                     return
@@ -246,7 +260,7 @@ class Http1Protocol(EndingSide):
                     await asyncio.sleep(0)
         finally:
             self._task = None
-            if self._exchange is not None and not self.lost:
+            if self._exchange is not None and not self.writer.lost:
                 self._begin(context)
 
     def _next(self) -> None:

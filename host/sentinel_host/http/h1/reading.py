@@ -7,21 +7,23 @@ Rule 2: Every state in which the client is to do something has a deadline. Deadl
 
 from __future__ import annotations
 
+import asyncio
 from math import inf
 from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.h1.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.h1.exchange import Exchange
-from sentinel_host.http.h1.states import BODY_NEXT, DONE, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
-from sentinel_host.http.h1.writing import WritingSide
+from sentinel_host.http.h1.states import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 from sentinel_host.http.server.connections import Connections
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import DONE
+from sentinel_host.http.server.writer import Writer
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class ReadingSide(WritingSide):
+class ReadingSide:
     """Feeds the bytes of bodies to the exchange under way; how the connection goes on is for its heirs to say."""
 
     __slots__ = (
@@ -36,13 +38,20 @@ class ReadingSide(WritingSide):
         "_idle_since",
         "_read_paused",
         "_reading",
+        "connections",
+        "loop",
         "read_deadline",
+        "transport",
+        "writer",
     )
 
+    transport: asyncio.Transport
     _body: LengthDecoder | ChunkDecoder
 
     def __init__(self, connections: Connections) -> None:
-        super().__init__(connections)
+        self.connections = connections
+        self.loop = connections.loop
+        self.writer = Writer(connections)
         self._idle_since = self.loop.time()
         self.read_deadline = self._idle_since + connections.limits.head_time
         self._reading = HEAD_NEXT
@@ -148,7 +157,7 @@ class ReadingSide(WritingSide):
     def send_continue(self, exchange: Exchange) -> None:
         """The application wants the body that the client holds back (RFC 9110 10.1.1)."""
         exchange.expects = False
-        self.write(_CONTINUE)
+        self.writer.write(_CONTINUE)
         self._restart_body_clock()
 
     # Tunnels.
@@ -174,9 +183,7 @@ class ReadingSide(WritingSide):
 
     def end_writing(self) -> None:
         """The tunnel's other side has ended; the client may still send."""
-        self.flush()
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+        self.writer.end()
 
     def _pause(self) -> None:
         if not self._read_paused and not self._eof:

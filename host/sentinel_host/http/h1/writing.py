@@ -18,16 +18,13 @@ from urllib.parse import unquote
 
 from sentinel_host.http import acks
 from sentinel_host.http.server.connections import EMPTY_QUERY, Connections, Listener
+from sentinel_host.http.server.writer import COPY_BELOW, LEFT_TO_KERNEL
 
 # SO_LINGER with a time of zero: the close sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 # asyncio's own high-water mark for writing.
 _GATHER: Final = 64 * 1024
-# Below it one copy is cheaper than a scattered write.
-COPY_BELOW: Final = 16 * 1024
-# What is left to the kernel when a connection closes: a response of ordinary size, as asyncio's high-water mark.
-LEFT_TO_KERNEL: Final = 64 * 1024
 
 
 class WritingSide:
@@ -61,6 +58,7 @@ class WritingSide:
     transport: asyncio.Transport
     # The peer's address, as connections per client are counted; None on a Unix socket.
     client_host: str | None
+    read_deadline: float
     _client: tuple[Any, ...] | None
 
     def __init__(self, connections: Connections) -> None:
@@ -227,6 +225,10 @@ class WritingSide:
         else:
             self.connections.hit("write_stalled")
             self._reset()
+
+    def next_deadline(self) -> float:
+        """When `expire` is to be called."""
+        return min(self.read_deadline, self.write_deadline)
 
     def _close(self) -> None:
         """Close once the kernel has what was written; a client that does not take it meets the write deadline."""

@@ -15,8 +15,6 @@ from math import inf
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.h1.states import BODY, DONE
-from sentinel_host.http.h1.writing import LEFT_TO_KERNEL
 from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.hpack import Fields
 from sentinel_host.http.h2.receiving import ReceivingSide
@@ -26,6 +24,8 @@ from sentinel_host.http.h2.stream import Stream
 from sentinel_host.http.h2.wire import END_STREAM, ErrorCode
 from sentinel_host.http.server.connections import TARGET_SCHEME, Connections, Listener
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import BODY, DONE
+from sentinel_host.http.server.writer import LEFT_TO_KERNEL
 
 # As on the lane: a connection used this recently may have its next request on the way when the worker shuts down.
 _RECENT: Final = 0.25

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.h1.states import DONE
 from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.framing import FramingSide, unpadded
 from sentinel_host.http.h2.hpack import Fields, HpackDecoder
@@ -22,6 +21,7 @@ from sentinel_host.http.h2.stream import Stream
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
 from sentinel_host.http.server.connections import Connections
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import DONE
 
 # What all streams together may send before the connection's window is renewed; Go's net/http has 1 MiB.
 _CONNECTION_WINDOW: Final = 1 << 20

@@ -11,10 +11,11 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from sentinel_host.http.h1.writing import COPY_BELOW, WritingSide
+from sentinel_host.http.h1.writing import WritingSide
 from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.wire import END_HEADERS, END_STREAM, ErrorCode
 from sentinel_host.http.server.connections import Connections
+from sentinel_host.http.server.writer import COPY_BELOW
 
 # Larger frames save a little and make the others wait.
 MOST_FRAME: Final = 64 * 1024

@@ -16,12 +16,12 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
-from sentinel_host.http.h1.states import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 from sentinel_host.http.h2.response import date_field, encode_fields, encode_head, length_field, status_field
 from sentinel_host.http.h2.upload import RequestSide
 from sentinel_host.http.h2.wire import END_STREAM
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION
 from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 
 if TYPE_CHECKING:
     from sentinel_host.http.h2.protocol import Http2Protocol

@@ -11,8 +11,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.h1.states import BEFORE_HEAD, DONE
 from sentinel_host.http.h2.response import status_field
+from sentinel_host.http.server.phases import BEFORE_HEAD, DONE
 from sentinel_host.http.server.received import Received
 
 if TYPE_CHECKING:

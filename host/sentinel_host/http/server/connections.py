@@ -46,8 +46,8 @@ HandOver = Callable[["Http1Protocol", bytes], None]
 class Lane(Protocol):
     """A connection as the worker sees it, whatever it speaks: deadlines in the loop's time, and three ways to end."""
 
-    read_deadline: float
-    write_deadline: float
+    def next_deadline(self) -> float:
+        """The nearest of its deadlines, in the loop's time; `inf` when there is none."""
 
     def expire(self, now: float) -> None:
         """A deadline passed."""
@@ -160,7 +160,7 @@ class Connections:
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
         # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
         self._timer = self.loop.call_later(self._interval, self._sweep)
-        for lane in [lane for lane in self.lanes if lane.read_deadline <= now or lane.write_deadline <= now]:
+        for lane in [lane for lane in self.lanes if lane.next_deadline() <= now]:
             try:
                 lane.expire(now)
             except Exception:

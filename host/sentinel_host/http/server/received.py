@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.h1.states import BEFORE_HEAD
+from sentinel_host.http.server.phases import BEFORE_HEAD
 
 
 class Received:

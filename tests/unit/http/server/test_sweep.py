@@ -13,7 +13,8 @@ from tests.support.loops import run_jumping
 class Overdue:
     """A connection whose deadline has passed, and which may fail when it is told so."""
 
-    read_deadline = write_deadline = 0.0
+    def next_deadline(self) -> float:
+        return 0.0
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
