@@ -5,14 +5,14 @@ from __future__ import annotations
 import mmap
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from sentinel_host.errors import SentinelError
 from sentinel_host.shared_memory import create_sealed
-from sentinel_host.upstream._endpoints import Group, Table, table_size
-from sentinel_host.upstream.table import EndpointTable, key_of
+from sentinel_host.upstream._endpoints import Cell, Group, Table, table_size
+from sentinel_host.upstream.table import EndpointState, EndpointTable, key_of
 
 GATEWAY_FAILURE, SERVER_FAILURE = 0, 1
 LEAST_REQUESTS, ROUND_ROBIN, RANDOM, HASH = range(4)
@@ -26,7 +26,11 @@ def table() -> Iterator[EndpointTable]:
     os.close(table.fd)
 
 
-def group(table: EndpointTable, worker: int = 0, policy: int = LEAST_REQUESTS, **changed: object) -> Group:
+def cells(table: EndpointTable, worker: int = 0, keys: Sequence[int] = KEYS) -> list[Cell]:
+    return [Cell(table.native, worker, key, True) for key in keys]
+
+
+def group(of: Sequence[Cell], policy: int = LEAST_REQUESTS, **changed: object) -> Group:
     settings: dict[str, object] = {
         "panic_percent": 50,
         "slow_start_ms": 0,
@@ -36,12 +40,10 @@ def group(table: EndpointTable, worker: int = 0, policy: int = LEAST_REQUESTS, *
         "base_ms": 10_000,
         "max_ms": 300_000,
         "seed": 1,
-        "from_the_start": True,
-        "members": [(key, 1) for key in KEYS],
+        "members": tuple((cell, 1) for cell in of),
     }
     settings |= changed
-    members = settings.pop("members")
-    return Group(table.native, worker, members, policy=policy, **settings)  # type: ignore[arg-type]
+    return Group(settings.pop("members"), policy=policy, **settings)  # type: ignore[arg-type]
 
 
 def test_a_key_is_the_same_everywhere_and_of_one_endpoint() -> None:
@@ -51,7 +53,7 @@ def test_a_key_is_the_same_everywhere_and_of_one_endpoint() -> None:
 
 
 def test_workers_see_what_each_has_under_way(table: EndpointTable) -> None:
-    groups = [group(table, worker) for worker in range(4)]
+    groups = [group(cells(table, worker)) for worker in range(4)]
     for each in groups:
         for _ in range(3):
             each.pick(0, ())
@@ -64,19 +66,20 @@ def test_workers_see_what_each_has_under_way(table: EndpointTable) -> None:
 
 
 def test_a_worker_that_attaches_shares_the_table(table: EndpointTable) -> None:
-    first = group(table)
+    first = group(cells(table))
     other = EndpointTable.attach(os.dup(table.fd))
-    second = group(other, 1)
+    others = cells(other, 1)
+    second = group(others)
     for _ in range(30):
-        second.end(second.pick(0, ()))
+        others[second.pick(0, ())].end()
     first.pick(0, ())
     assert sum(other.state(key).requests for key in KEYS) == 31
-    del second
+    del second, others
     os.close(other.fd)
 
 
 def test_an_ejected_endpoint_gets_nothing_in_any_worker(table: EndpointTable) -> None:
-    first, second = group(table), group(table, 1)
+    first, second = group(cells(table)), group(cells(table, 1))
     assert first.failed(1, GATEWAY_FAILURE, 9, True) == 0
     assert second.failed(1, GATEWAY_FAILURE, 9, True) >= 10_000
     picked = Counter(each.pick(0, ()) for each in (first, second) for _ in range(100))
@@ -88,7 +91,7 @@ def test_an_ejected_endpoint_gets_nothing_in_any_worker(table: EndpointTable) ->
 
 
 def test_what_is_drained_or_down_gets_nothing(table: EndpointTable) -> None:
-    each = group(table)
+    each = group(cells(table))
     table.drain(KEYS[0], True)
     assert table.state(KEYS[0]).draining
     assert Counter(each.pick(0, ()) for _ in range(100))[0] == 0
@@ -101,7 +104,7 @@ def test_what_is_drained_or_down_gets_nothing(table: EndpointTable) -> None:
 
 
 def test_a_check_that_is_well_again_ends_an_ejection_and_one_that_was_never_bad_does_not(table: EndpointTable) -> None:
-    each = group(table)
+    each = group(cells(table))
     each.eject(0)
     table.checked(KEYS[0], healthy=True)
     assert table.state(KEYS[0]).ejected_for > 0
@@ -113,13 +116,22 @@ def test_a_check_that_is_well_again_ends_an_ejection_and_one_that_was_never_bad_
 
 
 def test_tried_members_are_left_out(table: EndpointTable) -> None:
-    each = group(table)
+    each = group(cells(table))
     assert {each.pick(0, (0, 2)) for _ in range(20)} == {1}
     assert each.pick(0, (0, 1, 2)) == -1
 
 
-def test_a_group_that_ends_lets_go_of_its_endpoints(table: EndpointTable) -> None:
-    each = group(table)
+def test_answers_tell_how_long_they_took(table: EndpointTable) -> None:
+    cell = cells(table)[0]
+    cell.begin()
+    cell.succeeded(800)
+    assert table.state(KEYS[0]) == EndpointState(False, False, 0, 0, 1, 1, 0, 800)
+    cell.end()
+    assert table.state(KEYS[0]).active == 0
+
+
+def test_what_ends_lets_go_of_its_endpoints(table: EndpointTable) -> None:
+    each = group(cells(table))
     table.sweep(1)
     assert table.state(KEYS[0]).requests == 0
     del each
@@ -128,44 +140,48 @@ def test_a_group_that_ends_lets_go_of_its_endpoints(table: EndpointTable) -> Non
         table.state(KEYS[0])
 
 
-def test_a_full_table_says_so_and_keeps_nothing_of_the_group(table: EndpointTable) -> None:
+def test_a_full_table_says_so(table: EndpointTable) -> None:
     with pytest.raises(MemoryError, match="full"):
-        group(table, members=[(number, 1) for number in range(2, 40)])
+        cells(table, keys=range(2, 40))
     table.sweep(1)
-    assert group(table, members=[(number, 1) for number in range(2, 18)]).pick(0, ()) >= 0
+    assert len(cells(table, keys=range(2, 18))) == 16
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"members": []},
-        {"members": [(1, 1)]},
-        {"members": [(5, 0)]},
-        {"members": [(5, 65_536)]},
-        {"worker": 4},
+        {"members": ()},
         {"policy": 4},
         {"panic_percent": 101},
         {"ejected_percent": 101},
+        {"slow_start_ms": 2**31},
         {"seed": 0},
     ],
     ids=str,
 )
 def test_what_is_out_of_bounds_is_refused(table: EndpointTable, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"out of bounds|from|1 to"):
-        group(table, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="out of bounds"):
+        group(cells(table), **wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"members": 5}, {"members": [5]}, {"members": [("a", 1)]}], ids=str)
-def test_what_is_no_member_is_refused(table: EndpointTable, wrong: dict[str, object]) -> None:
-    with pytest.raises(TypeError):
-        group(table, **wrong)
-    each = group(table)
+def test_what_is_no_member_is_refused(table: EndpointTable) -> None:
+    cell, other = cells(table)[0], cells(table, 1)[0]
+    for members in (((cell, 0),), ((cell, 65_536),), ((cell, 1), (other, 1))):
+        with pytest.raises(ValueError, match="of one table and worker"):
+            group([], members=members)
+    for wrong in ([(cell, 1)], (cell,), ((5, 1),)):
+        with pytest.raises(TypeError):
+            group([], members=wrong)
+    for worker, key in ((4, 5), (0, 1)):
+        with pytest.raises(ValueError, match="no such"):
+            Cell(table.native, worker, key, True)
+    each = group([cell])
     for call in (lambda: each.pick(0, [0]), lambda: each.pick("a", ()), lambda: each.failed(0, 0, 0)):  # type: ignore
         with pytest.raises(TypeError):
             call()
-    for index in (3, 2**40):
+    for index in (1, 2**40):
         with pytest.raises(IndexError):
-            each.end(index)
+            each.take(index)
 
 
 def test_other_memory_is_no_table() -> None:

@@ -150,43 +150,137 @@ static PyType_Spec table_type = {
     .slots = table_slots,
 };
 
-/* --- Group -------------------------------------------------------------------------------------------------------- */
+/* --- Cell --------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   PyObject_HEAD
   PyObject *table; /* kept as long as its memory is used */
+  snt_endpoints *rows;
+  uint32_t row, cell;
+} cell_object;
+
+typedef struct {
+  PyTypeObject *table, *cell;
+} module_state;
+
+static PyObject *make_cell(PyTypeObject *type, PyObject *args, PyObject *names) {
+  static char *keywords[] = {"table", "worker", "key", "from_the_start", NULL};
+  const module_state *state = PyType_GetModuleState(type);
+  PyObject *table;
+  unsigned int worker;
+  unsigned long long key;
+  int from_the_start;
+  if (!PyArg_ParseTupleAndKeywords(args, names, "O!IKp", keywords, state->table, &table, &worker, &key,
+                                   &from_the_start)) {
+    return NULL;
+  }
+  snt_endpoints *rows = ((table_object *)table)->table;
+  if (worker >= rows->cells || key < SNT_KEY_MIN) {
+    PyErr_SetString(PyExc_ValueError, "there is no such worker, or no such key");
+    return NULL;
+  }
+  uint32_t row = snt_acquire(rows, key, worker, from_the_start ? 0 : now_ms());
+  if (row == SNT_NO_ROW) {
+    PyErr_SetString(PyExc_MemoryError, "the table of endpoints is full");
+    return NULL;
+  }
+  cell_object *made = (cell_object *)type->tp_alloc(type, 0);
+  if (made == NULL) {
+    snt_release(rows, row, worker);
+    return NULL;
+  }
+  made->table = Py_NewRef(table);
+  made->rows = rows;
+  made->row = row;
+  made->cell = worker;
+  return (PyObject *)made;
+}
+
+static void forget_cell(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  cell_object *cell = (cell_object *)self;
+  snt_release(cell->rows, cell->row, cell->cell);
+  Py_DECREF(cell->table);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+static PyObject *cell_begin(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  cell_object *cell = (cell_object *)self;
+  snt_begin(snt_cell_of(cell->rows, cell->row, cell->cell));
+  Py_RETURN_NONE;
+}
+
+static PyObject *cell_end(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  cell_object *cell = (cell_object *)self;
+  snt_end(snt_cell_of(cell->rows, cell->row, cell->cell));
+  Py_RETURN_NONE;
+}
+
+static PyObject *cell_succeeded(PyObject *self, PyObject *microseconds) {
+  uint64_t time = PyLong_AsUnsignedLongLong(microseconds);
+  if (time == (uint64_t)-1 && PyErr_Occurred()) return NULL;
+  cell_object *cell = (cell_object *)self;
+  snt_succeeded(&cell->rows->row[cell->row], time);
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef cell_methods[] = {
+    {"begin", cell_begin, METH_NOARGS, NULL},
+    {"end", cell_end, METH_NOARGS, NULL},
+    {"succeeded", cell_succeeded, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot cell_slots[] = {
+    {Py_tp_new, make_cell}, {Py_tp_dealloc, forget_cell}, {Py_tp_methods, cell_methods}, {0, NULL}};
+
+static PyType_Spec cell_type = {
+    .name = "sentinel_host.upstream._endpoints.Cell",
+    .basicsize = sizeof(cell_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = cell_slots,
+};
+
+/* --- Group -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  PyObject_HEAD
+  PyObject *members; /* a tuple of (Cell, weight): kept as long as their rows are used */
   snt_group group;
 } group_object;
 
-/* Read (key, weight) pairs, and take their rows; `acquired` is how many have one, for whoever cleans up. */
-static int take_members(snt_group *group, PyObject *members, bool from_the_start, uint64_t *keys, uint32_t *weights) {
-  for (Py_ssize_t index = 0; index < PySequence_Fast_GET_SIZE(members); index++) {
-    unsigned long long key;
+/* Read the (Cell, weight) pairs; `keys` and `weights` get what a hash is built from. */
+static int take_members(snt_group *group, PyObject *members, PyTypeObject *cell_class, uint64_t *keys,
+                        uint32_t *weights) {
+  for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(members); index++) {
+    PyObject *pair = PyTuple_GET_ITEM(members, index), *member;
     unsigned int weight;
-    PyObject *pair = PySequence_Fast_GET_ITEM(members, index);
-    if (!PyTuple_Check(pair) || !PyArg_ParseTuple(pair, "KI", &key, &weight)) {
-      if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a member is a tuple of its key and weight");
+    if (!PyTuple_Check(pair) || !PyArg_ParseTuple(pair, "O!I", cell_class, &member, &weight)) {
+      if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a member is a tuple of its Cell and weight");
       return -1;
     }
-    if (key < SNT_KEY_MIN || weight < 1 || weight > SNT_WEIGHT_MAX) {
-      PyErr_Format(PyExc_ValueError, "keys are from %u, and weights from 1 to %u", SNT_KEY_MIN, SNT_WEIGHT_MAX);
+    cell_object *cell = (cell_object *)member;
+    if (index == 0) {
+      group->table = cell->rows;
+      group->cell = cell->cell;
+    }
+    if (cell->rows != group->table || cell->cell != group->cell || weight < 1 || weight > SNT_WEIGHT_MAX) {
+      PyErr_Format(PyExc_ValueError, "members are of one table and worker, and weights from 1 to %u", SNT_WEIGHT_MAX);
       return -1;
     }
-    uint32_t row = snt_acquire(group->table, key, group->cell, from_the_start ? 0 : now_ms());
-    if (row == SNT_NO_ROW) {
-      PyErr_SetString(PyExc_MemoryError, "the table of endpoints is full");
-      return -1;
-    }
-    group->members[index] = (snt_member){.row = row, .weight = weight};
-    group->count++;
-    keys[index] = key;
+    group->members[index] = (snt_member){.row = cell->row, .weight = weight};
+    keys[index] = snt_load(&group->table->row[cell->row].key);
     weights[index] = weight;
   }
+  group->count = (uint32_t)PyTuple_GET_SIZE(members);
   return 0;
 }
 
-static int build(snt_group *group, PyObject *members, bool from_the_start) {
-  size_t count = (size_t)PySequence_Fast_GET_SIZE(members);
+static int build(snt_group *group, PyObject *members, PyTypeObject *cell_class) {
+  size_t count = (size_t)PyTuple_GET_SIZE(members);
   group->members = PyMem_Calloc(count, sizeof *group->members);
   group->usable = PyMem_Calloc(count, sizeof *group->usable);
   uint64_t *keys = PyMem_Calloc(count, sizeof *keys);
@@ -195,7 +289,7 @@ static int build(snt_group *group, PyObject *members, bool from_the_start) {
   if (group->members == NULL || group->usable == NULL || keys == NULL || weights == NULL || scratch == NULL) {
     PyErr_NoMemory();
   } else {
-    built = take_members(group, members, from_the_start, keys, weights);
+    built = take_members(group, members, cell_class, keys, weights);
   }
   if (built == 0 && group->settings.policy == SNT_HASH) {
     group->slots = PyMem_Malloc(SNT_MAGLEV_SLOTS * sizeof *group->slots);
@@ -210,61 +304,42 @@ static int build(snt_group *group, PyObject *members, bool from_the_start) {
 }
 
 static PyObject *make_group(PyTypeObject *type, PyObject *args, PyObject *names) {
-  static char *keywords[] = {"table",         "worker",       "members",       "policy",
-                             "panic_percent", "slow_start_ms", "ejected_percent", "gateway_failures",
-                             "server_failures", "base_ms",     "max_ms",        "seed", "from_the_start", NULL};
-  PyObject *table, *sequence;
-  unsigned int worker, policy;
+  static char *keywords[] = {"members",          "policy",          "panic_percent", "slow_start_ms", "ejected_percent",
+                             "gateway_failures", "server_failures", "base_ms",       "max_ms",        "seed",
+                             NULL};
+  PyObject *members;
+  unsigned int policy;
   unsigned long long seed;
-  int from_the_start;
   snt_group_settings settings = {0};
-  if (!PyArg_ParseTupleAndKeywords(args, names, "OIO$IIIIIIIIKp", keywords, &table, &worker, &sequence, &policy,
+  if (!PyArg_ParseTupleAndKeywords(args, names, "O!$IIIIIIIIK", keywords, &PyTuple_Type, &members, &policy,
                                    &settings.panic_percent, &settings.slow_start_ms, &settings.ejected_percent,
                                    &settings.rules.failures[SNT_GATEWAY_FAILURE],
                                    &settings.rules.failures[SNT_SERVER_FAILURE], &settings.rules.base_ms,
-                                   &settings.rules.max_ms, &seed, &from_the_start)) {
+                                   &settings.rules.max_ms, &seed)) {
     return NULL;
   }
-  PyTypeObject *expected = PyType_GetModuleState(type);
-  if (expected == NULL || !PyObject_TypeCheck(table, *(PyTypeObject **)expected)) {
-    PyErr_SetString(PyExc_TypeError, "table must be a Table");
-    return NULL;
-  }
-  snt_endpoints *shared = ((table_object *)table)->table;
-  if (worker >= shared->cells || policy >= SNT_POLICIES || settings.panic_percent > 100 ||
-      settings.ejected_percent > 100 || settings.slow_start_ms > INT32_MAX || seed == 0) {
-    PyErr_SetString(PyExc_ValueError, "a worker, policy, share, time or seed is out of bounds");
+  Py_ssize_t count = PyTuple_GET_SIZE(members);
+  if (policy >= SNT_POLICIES || settings.panic_percent > 100 || settings.ejected_percent > 100 ||
+      settings.slow_start_ms > INT32_MAX || seed == 0 || count < 1 || count > (Py_ssize_t)SNT_MEMBERS_MAX) {
+    PyErr_SetString(PyExc_ValueError, "the members, policy, a share, a time or the seed is out of bounds");
     return NULL;
   }
   settings.policy = (snt_policy)policy;
-  PyObject *members = PySequence_Fast(sequence, "members must be a sequence");
-  if (members == NULL) return NULL;
-  group_object *made = NULL;
-  Py_ssize_t count = PySequence_Fast_GET_SIZE(members);
-  if (count < 1 || count > (Py_ssize_t)SNT_MEMBERS_MAX) {
-    PyErr_Format(PyExc_ValueError, "a group has 1 to %u members, not %zd", SNT_MEMBERS_MAX, count);
-  } else {
-    made = (group_object *)type->tp_alloc(type, 0);
-  }
-  if (made != NULL) {
-    made->table = Py_NewRef(table);
-    made->group = (snt_group){.table = shared, .cell = worker, .settings = settings, .random = seed};
-    if (build(&made->group, members, from_the_start != 0) != 0) Py_CLEAR(made);
-  }
-  Py_DECREF(members);
+  group_object *made = (group_object *)type->tp_alloc(type, 0);
+  if (made == NULL) return NULL;
+  made->members = Py_NewRef(members);
+  made->group = (snt_group){.settings = settings, .random = seed};
+  if (build(&made->group, members, ((module_state *)PyType_GetModuleState(type))->cell) != 0) Py_CLEAR(made);
   return (PyObject *)made;
 }
 
 static void forget_group(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   snt_group *group = &((group_object *)self)->group;
-  for (uint32_t index = 0; index < group->count; index++) {
-    snt_release(group->table, group->members[index].row, group->cell);
-  }
   PyMem_Free(group->members);
   PyMem_Free(group->usable);
   PyMem_Free(group->slots);
-  Py_DECREF(((group_object *)self)->table);
+  Py_DECREF(((group_object *)self)->members);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -295,7 +370,7 @@ static PyObject *group_pick(PyObject *self, PyObject *const *args, Py_ssize_t co
   }
   uint32_t picked = snt_pick(group, hash, excluded, tried, now_ms());
   if (picked == SNT_NO_MEMBER) return PyLong_FromLong(-1);
-  snt_begin(group, picked);
+  snt_group_begins(group, picked);
   return PyLong_FromUnsignedLong(picked);
 }
 
@@ -304,29 +379,8 @@ static PyObject *group_take(PyObject *self, PyObject *number) {
   uint32_t index = index_of(group, number);
   if (index == UINT32_MAX) return NULL;
   bool may = snt_may_use(group, index, now_ms());
-  if (may) snt_begin(group, index);
+  if (may) snt_group_begins(group, index);
   return PyBool_FromLong(may);
-}
-
-static PyObject *group_end(PyObject *self, PyObject *number) {
-  snt_group *group = &((group_object *)self)->group;
-  uint32_t index = index_of(group, number);
-  if (index == UINT32_MAX) return NULL;
-  snt_end(group, index);
-  Py_RETURN_NONE;
-}
-
-static PyObject *group_succeeded(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  snt_group *group = &((group_object *)self)->group;
-  if (count != 2) {
-    PyErr_SetString(PyExc_TypeError, "succeeded(index, microseconds)");
-    return NULL;
-  }
-  uint32_t index = index_of(group, args[0]);
-  uint64_t microseconds = PyLong_AsUnsignedLongLong(args[1]);
-  if (index == UINT32_MAX || PyErr_Occurred()) return NULL;
-  snt_succeeded(&group->table->row[group->members[index].row], microseconds);
-  Py_RETURN_NONE;
 }
 
 static PyObject *group_failed(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -358,8 +412,6 @@ static PyObject *group_eject(PyObject *self, PyObject *number) {
 static PyMethodDef group_methods[] = {
     {"pick", (PyCFunction)(void (*)(void))group_pick, METH_FASTCALL, NULL},
     {"take", group_take, METH_O, NULL},
-    {"end", group_end, METH_O, NULL},
-    {"succeeded", (PyCFunction)(void (*)(void))group_succeeded, METH_FASTCALL, NULL},
     {"failed", (PyCFunction)(void (*)(void))group_failed, METH_FASTCALL, NULL},
     {"eject", group_eject, METH_O, NULL},
     {NULL, NULL, 0, NULL},
@@ -393,27 +445,34 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* The module's state is the type of tables, which groups ask for. */
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
+  PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+  if (type != NULL && PyModule_AddType(module, type) != 0) Py_CLEAR(type);
+  return type;
+}
+
+/* The module's state is the types that others ask for. */
 static int add_types(PyObject *module) {
-  PyTypeObject **table = PyModule_GetState(module);
-  *table = (PyTypeObject *)PyType_FromModuleAndSpec(module, &table_type, NULL);
-  if (*table == NULL || PyModule_AddType(module, *table) != 0) return -1;
-  PyObject *group = PyType_FromModuleAndSpec(module, &group_type, NULL);
+  module_state *state = PyModule_GetState(module);
+  state->table = add_type(module, &table_type);
+  state->cell = state->table == NULL ? NULL : add_type(module, &cell_type);
+  PyTypeObject *group = state->cell == NULL ? NULL : add_type(module, &group_type);
   if (group == NULL) return -1;
-  int added = PyModule_AddType(module, (PyTypeObject *)group);
   Py_DECREF(group);
-  return added;
+  return 0;
 }
 
 static int clear_state(PyObject *module) {
-  PyTypeObject **table = PyModule_GetState(module);
-  Py_CLEAR(*table);
+  module_state *state = PyModule_GetState(module);
+  Py_CLEAR(state->table);
+  Py_CLEAR(state->cell);
   return 0;
 }
 
 static int visit_state(PyObject *module, visitproc visit, void *arg) {
-  PyTypeObject **table = PyModule_GetState(module);
-  Py_VISIT(*table);
+  module_state *state = PyModule_GetState(module);
+  Py_VISIT(state->table);
+  Py_VISIT(state->cell);
   return 0;
 }
 
@@ -422,7 +481,7 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, add_types}, {0, NULL}};
 static PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_endpoints",
-    .m_size = sizeof(PyTypeObject *),
+    .m_size = sizeof(module_state),
     .m_methods = functions,
     .m_slots = module_slots,
     .m_traverse = visit_state,

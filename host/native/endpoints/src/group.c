@@ -5,11 +5,6 @@
 /* A client whose endpoint is away gets others in an order of its own, after that whichever is found. */
 #define REHASHES 8
 
-/* Only its own worker writes a cell: a load and a store are enough. */
-static void add(_Atomic uint64_t *word, uint64_t amount) {
-  atomic_store_explicit(word, snt_load(word) + amount, memory_order_relaxed);
-}
-
 /* xorshift64* (Vigna 2016): enough to spread load. */
 static uint32_t random_of(snt_group *group) {
   uint64_t state = group->random;
@@ -208,16 +203,7 @@ static snt_cell *cell_of(snt_group *group, uint32_t index) {
   return snt_cell_of(group->table, group->members[index].row, group->cell);
 }
 
-void snt_begin(snt_group *group, uint32_t index) {
-  snt_cell *cell = cell_of(group, index);
-  add(&cell->active, 1);
-  add(&cell->requests, 1);
-}
-
-void snt_end(snt_group *group, uint32_t index) {
-  snt_cell *cell = cell_of(group, index);
-  if (snt_load(&cell->active) > 0) add(&cell->active, UINT64_MAX);
-}
+void snt_group_begins(snt_group *group, uint32_t index) { snt_begin(cell_of(group, index)); }
 
 /* How many may be ejected at one time. */
 static uint32_t most_ejected(const snt_group *group) {
@@ -247,7 +233,7 @@ uint64_t snt_group_eject(snt_group *group, uint32_t index, uint64_t now) {
 
 uint64_t snt_group_failed(snt_group *group, uint32_t index, uint32_t kind, uint32_t client, bool confirmed,
                           uint64_t now) {
-  add(&cell_of(group, index)->failures, 1);
+  snt_count_failure(cell_of(group, index));
   snt_row *row = &group->table->row[group->members[index].row];
   return snt_failed(row, kind, client, confirmed, &group->settings.rules) ? snt_group_eject(group, index, now) : 0;
 }

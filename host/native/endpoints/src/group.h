@@ -54,9 +54,8 @@ uint32_t snt_pick(snt_group *group, uint64_t hash, const uint32_t *excluded, uin
 /* Whether one given member may be used, as for a sticky client. */
 bool snt_may_use(const snt_group *group, uint32_t index, uint64_t now);
 
-/* A request begins and ends on a member. */
-void snt_begin(snt_group *group, uint32_t index);
-void snt_end(snt_group *group, uint32_t index);
+/* A request begins on a member; it ends on its cell. */
+void snt_group_begins(snt_group *group, uint32_t index);
 
 /* As snt_failed; ejects, unless that were too many. Returns for how many milliseconds it did. */
 uint64_t snt_group_failed(snt_group *group, uint32_t index, uint32_t kind, uint32_t client, bool confirmed, uint64_t now);

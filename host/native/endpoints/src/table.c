@@ -54,6 +54,22 @@ static const snt_cell *cells_of(const snt_endpoints *table, uint32_t row) {
   return (const snt_cell *)(const void *)&table->row[table->rows] + (size_t)row * table->cells;
 }
 
+/* Only its own worker writes a cell: a load and a store are enough. */
+static void add(_Atomic uint64_t *word, uint64_t amount) {
+  atomic_store_explicit(word, snt_load(word) + amount, memory_order_relaxed);
+}
+
+void snt_begin(snt_cell *cell) {
+  add(&cell->active, 1);
+  add(&cell->requests, 1);
+}
+
+void snt_end(snt_cell *cell) {
+  if (snt_load(&cell->active) > 0) add(&cell->active, UINT64_MAX);
+}
+
+void snt_count_failure(snt_cell *cell) { add(&cell->failures, 1); }
+
 uint64_t snt_active(const snt_endpoints *table, uint32_t row) {
   const snt_cell *cells = cells_of(table, row);
   uint64_t active = 0;

@@ -126,6 +126,11 @@ uint64_t snt_eject(snt_row *row, const snt_ejection_rules *rules, uint64_t now, 
 /* Take an ejection back that was one too many, or end it because the endpoint is known to be well. */
 void snt_readmit(snt_row *row, uint64_t now);
 
+/* A worker's requests on an endpoint begin, end and fail. */
+void snt_begin(snt_cell *cell);
+void snt_end(snt_cell *cell);
+void snt_count_failure(snt_cell *cell);
+
 uint64_t snt_active(const snt_endpoints *table, uint32_t row);
 
 #endif

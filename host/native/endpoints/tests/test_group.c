@@ -54,6 +54,10 @@ static void drop(fixture *made) {
 
 static snt_row *row(fixture *made, uint32_t index) { return &made->table->row[made->group.members[index].row]; }
 
+static snt_cell *cell(fixture *made, uint32_t index) {
+  return snt_cell_of(made->table, made->group.members[index].row, made->group.cell);
+}
+
 /* How often each is picked; requests end at once, or never. */
 static void count(fixture *made, uint32_t *picks, uint64_t now, bool ends) {
   memset(picks, 0, made->group.count * sizeof *picks);
@@ -61,8 +65,8 @@ static void count(fixture *made, uint32_t *picks, uint64_t now, bool ends) {
     uint32_t index = snt_pick(&made->group, request, NULL, 0, now);
     CHECK(index < made->group.count);
     picks[index]++;
-    snt_begin(&made->group, index);
-    if (ends) snt_end(&made->group, index);
+    snt_group_begins(&made->group, index);
+    if (ends) snt_end(cell(made, index));
   }
 }
 
@@ -232,9 +236,9 @@ static void the_last_is_never_ejected(void) {
 
 static void an_end_without_a_beginning_counts_nothing(void) {
   fixture made = make(SNT_LEAST_REQUESTS, NULL, 2);
-  snt_begin(&made.group, 0);
+  snt_group_begins(&made.group, 0);
   snt_clear_cell(made.table, 1);
-  snt_end(&made.group, 0);
+  snt_end(cell(&made, 0));
   CHECK(snt_active(made.table, made.group.members[0].row) == 0);
   drop(&made);
 }

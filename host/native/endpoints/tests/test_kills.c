@@ -47,14 +47,14 @@ static void serve_for_ever(snt_endpoints *table, shared *common, uint32_t cell) 
       uint32_t picked = snt_pick(&group, pass, NULL, 0, now);
       CHECK(picked < ENDPOINTS);
       under_way[request] = picked;
-      snt_begin(&group, picked);
+      snt_group_begins(&group, picked);
       if (pass % 3 == 0) {
         snt_group_failed(&group, picked, SNT_GATEWAY_FAILURE, (uint32_t)pass, true, now);
       } else {
         snt_succeeded(&table->row[members[picked].row], 100);
       }
     }
-    for (int request = 0; request < LOADED; request++) snt_end(&group, under_way[request]);
+    for (int request = 0; request < LOADED; request++) snt_end(snt_cell_of(table, members[under_way[request]].row, cell));
     for (uint32_t index = 0; index < ENDPOINTS; index++) snt_release(table, members[index].row, cell);
     atomic_store(&common->started, 1);
   }

@@ -39,13 +39,13 @@ static void *work(void *argument) {
         continue;
       }
       CHECK(picked < ENDPOINTS);
-      snt_begin(&group, picked);
+      snt_group_begins(&group, picked);
       snt_row *row = &table->row[members[picked].row];
       if (request % 4 == 0) snt_group_failed(&group, picked, request % 8 == 0, cell, false, time);
       if (request % 4 != 0) snt_succeeded(row, round);
       if (request == 5) snt_flag(row, round % 2 == 0 ? SNT_DOWN : 0, round % 2 == 0 ? 0 : SNT_DOWN, time);
       if (request == 6) snt_flag(row, 0, SNT_DOWN, time);
-      snt_end(&group, picked);
+      snt_end(snt_cell_of(table, members[picked].row, cell));
     }
     for (uint32_t index = 0; index < ENDPOINTS; index++) snt_release(table, members[index].row, cell);
   }
