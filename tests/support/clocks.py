@@ -4,3 +4,13 @@ from __future__ import annotations
 
 PATIENCE = 100.0
 """Seconds for what will come: a test that reaches it fails. Only a hang does, also with a tenth of a core."""
+
+
+class Clock:
+    """A clock that moves only when its test moves it; ``now`` is in seconds."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
