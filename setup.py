@@ -83,7 +83,7 @@ HOT_PATH = (
     "http/server/scope",
     "http/server/writer",
     "http/h1/response",
-    "http/server/turns",
+    "http/server/deferred",
     "http/h1/writing",
     "http/rules/admission",
     "http/rules/fields",

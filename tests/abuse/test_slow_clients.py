@@ -36,7 +36,7 @@ upstream = "origin"
 FIN_WAIT_1 = "04"
 CONNECTIONS = 200
 READERS = 50
-# For each reader: the lane's and the upstream connection's buffer, and a read of the event loop's of 256 KiB.
+# For each reader: the server's and the upstream connection's buffer, and a read of the event loop's of 256 KiB.
 IN_FLIGHT = READERS * (640 << 10)
 
 

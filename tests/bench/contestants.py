@@ -118,7 +118,7 @@ import signal
 import sys
 
 from plain_hello import app
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import Endpoint, bind, run, serve
 
 
@@ -126,7 +126,7 @@ async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     endpoints = [Endpoint("public", bind(f"127.0.0.1:{sys.argv[1]}"))]
-    await serve(app, endpoints, Connections(Limits()), shutdown=stop.wait, grace=1, ready=settle)
+    await serve(app, endpoints, Connections(ServerLimits()), shutdown=stop.wait, grace=1, ready=settle)
 
 
 def settle():
@@ -273,7 +273,7 @@ def write_plain_hello(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lane_hello(folder: Path, core: int) -> Iterator[Server]:
-    """Our HTTP/1.1 lane with a plain ASGI application that answers the same."""
+    """our HTTP/1.1 server with a plain ASGI application that answers the same."""
     write_plain_hello(folder)
     script = folder / "lane_hello.py"
     script.write_text(_LANE_HELLO)

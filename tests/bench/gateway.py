@@ -1,4 +1,4 @@
-"""What a request costs: stock Hypercorn with Quart, our lane, our gateway with 0, 1, 3 and 8 guests, and nginx.
+"""What a request costs: stock Hypercorn with Quart, our server, our gateway with 0, 1, 3 and 8 guests, and nginx.
 
 ``python -m tests.bench.gateway [--json FILE] [--quick]``. All run at once and are loaded in turn, each in every round;
 figures are medians of the rounds, ratios are medians of the ratios within a round, since a machine's speed drifts.
@@ -137,7 +137,7 @@ def growth(results: Results) -> float:
 def judge(report: Report, results: Results) -> None:
     """Ratios within rounds, at 32 connections, beside their bars."""
     bars = (
-        ("hypercorn_quart_hello", "lane_hello", "the lane, times cheaper than stock Hypercorn with Quart", 5.0, None),
+        ("hypercorn_quart_hello", "lane_hello", "the server, times cheaper than stock Hypercorn with Quart", 5.0, None),
         ("guests_0", "nginx", "no guest, CPU over nginx's", None, 3.0),
         ("guests_3", "guests_0", "three guests, CPU over none", None, 1.4),
     )

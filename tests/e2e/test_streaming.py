@@ -296,7 +296,7 @@ def test_requests_leave_nothing_to_the_collector(upstream: Upstream) -> None:
         import asyncio, gc, sys
         from sentinel_host.config import quick_config
         from sentinel_host.gateway import create_app
-        from sentinel_host.http.server import Connections, Limits
+        from sentinel_host.http.server import Connections, ServerLimits
         from sentinel_host.server import Endpoint, address_of, bind, run, serve
 
         async def ask(reader, writer, number):
@@ -321,7 +321,7 @@ def test_requests_leave_nothing_to_the_collector(upstream: Upstream) -> None:
             await serve(
                 create_app(quick_config(sys.argv[1])),
                 [Endpoint("public", sock)],
-                Connections(Limits()),
+                Connections(ServerLimits()),
                 shutdown=stop.wait,
                 grace=1,
                 ready=lambda: tasks.append(asyncio.ensure_future(measure())),

@@ -1,4 +1,4 @@
-"""A worker of the lane in a thread of its own, and clients that say exactly which bytes they send."""
+"""A worker in a thread of its own, and clients that say exactly which bytes they send."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from sentinel_host.http import acks
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import Endpoint, bind, run, serve
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap, run_leaping
@@ -21,10 +21,10 @@ from tests.support.loops import MINUTES, leap, run_leaping
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
-class Lane:
+class Worker:
     """A running worker: where it listens, what it counts, and how to stop it."""
 
-    def __init__(self, app: App, limits: Limits, grace: float, tls: ssl.SSLContext | None, leaps: bool) -> None:
+    def __init__(self, app: App, limits: ServerLimits, grace: float, tls: ssl.SSLContext | None, leaps: bool) -> None:
         self.connections = Connections(limits)
         self._run_main = run_leaping if leaps else run
         self._app = app
@@ -76,7 +76,7 @@ class Lane:
         assert not self._thread.is_alive()
 
     def leap(self, seconds: float) -> None:
-        """Move the clock of a lane that ``leaps``; what is due by then is done afterwards."""
+        """Move the clock of a server that ``leaps``; what is due by then is done afterwards."""
         asyncio.run_coroutine_threadsafe(leap(seconds), self._loop).result(PATIENCE)
 
     def connect(self, receive_buffer: int | None = None) -> socket.socket:
@@ -92,9 +92,9 @@ class Lane:
         return sock
 
     def talk(self, *pieces: bytes, half_close: bool = False) -> bytes:
-        """Send the pieces one by one and read until the lane closes."""
+        """Send the pieces one by one and read until the server closes."""
         with self.connect() as sock:
-            # A lane that refused already may reset: what it said before is still there to read.
+            # a server that refused already may reset: what it said before is still there to read.
             with contextlib.suppress(OSError):
                 for piece in pieces:
                     sock.sendall(piece)
@@ -103,26 +103,26 @@ class Lane:
             return read_to_end(sock)
 
 
-def timed(**limits: Any) -> Limits:
-    """Limits of a lane that leaps: all its times are as good as endless but those given, which are to be `MINUTES`."""
+def timed(**limits: Any) -> ServerLimits:
+    """Limits of a worker that leaps: all its times are endless but those given, which are to be `MINUTES`."""
     times = "head_time", "body_idle", "write_stalled", "keep_alive_idle", "tunnel_idle", "half_closed"
-    return Limits(**{"linger": MINUTES} | dict.fromkeys(times, 1000 * MINUTES) | limits)
+    return ServerLimits(**{"linger": MINUTES} | dict.fromkeys(times, 1000 * MINUTES) | limits)
 
 
 @contextlib.contextmanager
-def lane(
+def run_worker(
     app: App,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     *,
     grace: float = 5.0,
     tls: ssl.SSLContext | None = None,
     leaps: bool = False,
-) -> Iterator[Lane]:
+) -> Iterator[Worker]:
     """Serve ``app`` on a free port of loopback for the length of the block.
 
     One that ``leaps`` has a clock that the test moves; its limits come from `timed`.
     """
-    worker = Lane(app, limits or Limits(), grace, tls, leaps)
+    worker = Worker(app, limits or ServerLimits(), grace, tls, leaps)
     worker.start()
     try:
         yield worker
@@ -133,15 +133,15 @@ def lane(
         raise worker.error
 
 
-def paused(worker: Lane) -> bool:
+def paused(worker: Worker) -> bool:
     """Whether the transport of a connection takes no more from its application."""
-    writers = [getattr(connection, "writer", connection) for connection in list(worker.connections.lanes)]
+    writers = [getattr(connection, "writer", connection) for connection in list(worker.connections.active)]
     return any(getattr(writer, "paused", False) or getattr(writer, "write_paused", False) for writer in writers)
 
 
-def taken(worker: Lane) -> int:
+def taken(worker: Worker) -> int:
     """What the clients have acknowledged, as the worker's kernel knows it."""
-    return sum(acks.taken(connection.transport) for connection in list(worker.connections.lanes))
+    return sum(acks.taken(connection.transport) for connection in list(worker.connections.active))
 
 
 def read_to_end(sock: socket.socket) -> bytes:
@@ -154,8 +154,8 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def passing(worker: Lane, seconds: float, then: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Meanwhile the clock of a lane that leaps moves by ``seconds`` at a time, and ``then`` is called after each."""
+def passing(worker: Worker, seconds: float, then: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Meanwhile the clock of a worker that leaps moves by ``seconds`` at a time, and ``then`` is called after each."""
     over = threading.Event()
 
     def move() -> None:
@@ -173,8 +173,8 @@ def passing(worker: Lane, seconds: float, then: Callable[[], None] = lambda: Non
         mover.join()
 
 
-def leap_to_end(worker: Lane, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
-    """Everything until the lane closes, while its clock moves, with ``drip`` sent after each ``seconds``."""
+def leap_to_end(worker: Worker, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
+    """Everything until the server closes, while its clock moves, with ``drip`` sent after each ``seconds``."""
     with passing(worker, seconds, lambda: sock.sendall(drip)):
         return read_to_end(sock)
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from tests.http1.harness import (
-    Lane,
+    Worker,
     answer,
     echo,
     eventually,
     http_app,
-    lane,
     leap_to_end,
     read_body,
     read_to_end,
     read_until,
     response,
+    run_worker,
     status_of,
     timed,
 )
@@ -36,8 +36,8 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 WHILE = 0.4 * MINUTES
 
 
-def closed_late(worker: Lane, first: bytes, drip: bytes = b"") -> bytes:
-    """Send ``first``, and then ``drip`` again and again while time passes; what the lane said before it closed."""
+def closed_late(worker: Worker, first: bytes, drip: bytes = b"") -> bytes:
+    """Send ``first``, and then ``drip`` again and again while time passes; what the server said before it closed."""
     with worker.connect() as sock:
         sock.sendall(first)
         eventually(lambda: worker.connections.open == 1)
@@ -48,20 +48,20 @@ def closed_late(worker: Lane, first: bytes, drip: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("drip", [b"", b"x: 1\r\n"], ids=["silent", "dripping"])
 def test_slow_head(drip: bytes) -> None:
-    with lane(echo, timed(head_time=MINUTES), leaps=True) as worker:
+    with run_worker(echo, timed(head_time=MINUTES), leaps=True) as worker:
         assert status_of(closed_late(worker, GET, drip)) == 408
         assert worker.connections.limits_hit["head_time"] == 1
 
 
 def test_nothing_at_all_is_closed_silently() -> None:
-    with lane(echo, timed(head_time=MINUTES), leaps=True) as worker:
+    with run_worker(echo, timed(head_time=MINUTES), leaps=True) as worker:
         assert closed_late(worker, b"") == b""
 
 
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
 def test_slow_body(drip: bytes) -> None:
     """A byte now and then is no progress: a body that drips would otherwise hold its connection for ever."""
-    with lane(echo, timed(body_idle=MINUTES), leaps=True) as worker:
+    with run_worker(echo, timed(body_idle=MINUTES), leaps=True) as worker:
         reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
         assert status_of(reply) == 408
         assert worker.connections.limits_hit["body_idle"] == 1
@@ -82,7 +82,7 @@ async def duplex(scope: dict[str, Any], receive: Any, send: Any) -> None:
 def test_body_that_is_idle_while_its_response_flows(drip: bytes) -> None:
     """A stream both ways, on which one side may be silent for long, was cut off after 30 s of it."""
     limits = timed(body_idle=MINUTES)
-    with lane(duplex, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(duplex, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
         for _ in range(10):
             read_until(sock, b"tick.")
@@ -94,7 +94,7 @@ def test_body_that_is_idle_while_its_response_flows(drip: bytes) -> None:
 
 def test_body_that_is_idle_after_its_response_has_stopped() -> None:
     limits = timed(body_idle=MINUTES)
-    with lane(duplex, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(duplex, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
         assert leap_to_end(worker, sock, WHILE).count(b"tick.") == 10
         assert worker.connections.limits_hit == {"body_idle": 1}
@@ -114,7 +114,7 @@ def test_body_that_progresses_may_take_long() -> None:
             await send(message)
 
     limits = timed(body_idle=MINUTES, body_progress=10)
-    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 100\r\n\r\n")
         for number in range(1, 11):
             sock.sendall(b"x" * 10)
@@ -124,7 +124,7 @@ def test_body_that_progresses_may_take_long() -> None:
 
 
 def test_whole_body_time() -> None:
-    with lane(echo, timed(body_time=MINUTES), leaps=True) as worker:
+    with run_worker(echo, timed(body_time=MINUTES), leaps=True) as worker:
         drip = b"400\r\n" + b"x" * 1024 + b"\r\n"
         reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n", drip)
         assert status_of(reply) == 408
@@ -138,7 +138,7 @@ def test_client_waiting_for_continue_is_not_idle() -> None:
         await echo(scope, receive, send)
 
     limits = timed(body_idle=MINUTES)
-    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
         sock.sendall(b"hi")
@@ -155,12 +155,12 @@ def test_application_that_does_not_read_is_not_the_clients_idleness() -> None:
 
     body = b"x" * 2_000_000
     limits = timed(body_idle=MINUTES)
-    with lane(app, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body))
         sender = threading.Thread(target=sock.sendall, args=(body,))
         sender.start()
         # Paused: nothing is expected of the client any more.
-        eventually(lambda: [each.next_deadline() for each in worker.connections.lanes] == [inf])
+        eventually(lambda: [each.next_deadline() for each in worker.connections.active] == [inf])
         worker.leap(3 * MINUTES)
         go_on.set()
         assert response(sock)[2].endswith(body)
@@ -180,7 +180,7 @@ def test_slow_reader() -> None:
             ended.set()
 
     limits = timed(write_stalled=MINUTES)
-    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
         sock.sendall(GET + b"\r\n")
         while not ended.wait(0.02):
             worker.leap(WHILE)
@@ -202,7 +202,7 @@ def test_reader_of_the_last_bytes_is_watched_after_the_close() -> None:
         return worker.connections.limits_hit.get("write_stalled") == 1
 
     limits = timed(write_stalled=MINUTES)
-    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect(receive_buffer=4096) as sock:
         sock.sendall(GET + b"\r\n")
         eventually(is_given_up)
         eventually(lambda: worker.connections.open == 0)
@@ -210,7 +210,7 @@ def test_reader_of_the_last_bytes_is_watched_after_the_close() -> None:
 
 def test_idle_connection() -> None:
     limits = timed(keep_alive_idle=MINUTES)
-    with lane(echo, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(echo, limits, leaps=True) as worker, worker.connect() as sock:
         for _ in range(5):
             sock.sendall(GET + b"\r\n")
             assert response(sock)[0] == 200
@@ -221,7 +221,7 @@ def test_idle_connection() -> None:
 
 def test_second_head_has_its_own_time() -> None:
     limits = timed(head_time=MINUTES)
-    with lane(echo, limits, leaps=True) as worker, worker.connect() as sock:
+    with run_worker(echo, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(GET + b"\r\n")
         assert response(sock)[0] == 200
         sock.sendall(b"GET / HT")
@@ -238,7 +238,7 @@ def test_half_closed_client_is_waited_for_no_longer_than_said() -> None:
         finally:
             ended.set()
 
-    with lane(app, timed(half_closed=MINUTES), leaps=True) as worker, worker.connect() as sock:
+    with run_worker(app, timed(half_closed=MINUTES), leaps=True) as worker, worker.connect() as sock:
         sock.sendall(GET + b"\r\n")
         sock.shutdown(socket.SHUT_WR)
         assert leap_to_end(worker, sock, WHILE) == b""
@@ -255,7 +255,7 @@ def test_half_closed_client_may_read_slowly() -> None:
         await send({"type": "http.response.body", "body": body})
 
     limits = timed(half_closed=MINUTES)
-    with lane(app, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
         sock.sendall(GET + b"\r\n")
         sock.shutdown(socket.SHUT_WR)
         received = sock.recv(1000)
@@ -267,7 +267,7 @@ def test_half_closed_client_may_read_slowly() -> None:
 
 def test_crowd_of_slow_clients_leaves_others_alone() -> None:
     limits = timed(head_time=MINUTES, body_idle=MINUTES)
-    with lane(echo, limits, leaps=True) as worker:
+    with run_worker(echo, limits, leaps=True) as worker:
         slow = []
         for n in range(300):
             sock = worker.connect()

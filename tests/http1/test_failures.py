@@ -1,4 +1,4 @@
-"""What goes wrong on either side of the lane, and what the other side sees of it."""
+"""What goes wrong on either side of the server, and what the other side sees of it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.http1.harness import (
     answer,
     eventually,
     http_app,
-    lane,
     paused,
     read_body,
     read_to_end,
     read_until,
     response,
+    run_worker,
     status_of,
 )
 from tests.support.clocks import PATIENCE
@@ -61,7 +61,7 @@ class Exploding:
 def test_failure_before_the_head_is_answered(
     error: Exception | None, status: int, before: tuple[dict[str, Any], ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with lane(Exploding(error, *before)) as worker:
+    with run_worker(Exploding(error, *before)) as worker:
         reply = worker.talk(GET)
     assert status_of(reply) == status
     assert b"\r\nconnection: close\r\n" in reply
@@ -71,7 +71,7 @@ def test_failure_before_the_head_is_answered(
 
 
 def test_failure_of_a_head_request_has_no_body() -> None:
-    with lane(Exploding(ResponseAborted("upstream"))) as worker:
+    with run_worker(Exploding(ResponseAborted("upstream"))) as worker:
         reply = worker.talk(GET.replace(b"GET", b"HEAD"))
     assert status_of(reply) == 500
     assert reply.endswith(b"\r\n\r\n")
@@ -79,13 +79,16 @@ def test_failure_of_a_head_request_has_no_body() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("boom"), ResponseAborted("upstream"), ClientError("late"), None])
 def test_failure_after_the_head_ends_without_a_last_chunk(error: Exception | None) -> None:
-    with lane(Exploding(error, START, body(b"part", True))) as worker:
+    with run_worker(Exploding(error, START, body(b"part", True))) as worker:
         reply = worker.talk(GET)
     assert reply.endswith(b"\r\n\r\n4\r\npart\r\n")
 
 
 def test_part_of_a_close_delimited_body_ends_in_a_reset() -> None:
-    with lane(Exploding(ResponseAborted("upstream"), START, body(b"part", True))) as worker, worker.connect() as sock:
+    with (
+        run_worker(Exploding(ResponseAborted("upstream"), START, body(b"part", True))) as worker,
+        worker.connect() as sock,
+    ):
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert read_until(sock, b"\r\n\r\n").endswith(b"connection: close\r\n\r\n")
         assert sock.recv(4) == b"part"
@@ -95,15 +98,15 @@ def test_part_of_a_close_delimited_body_ends_in_a_reset() -> None:
 
 def test_too_little_for_the_declared_length_ends_the_connection() -> None:
     head = START | {"headers": [(b"content-length", b"10")]}
-    with lane(Exploding(None, head, body(b"part", True), body(b"ial"))) as worker:
+    with run_worker(Exploding(None, head, body(b"part", True), body(b"ial"))) as worker:
         assert worker.talk(GET).endswith(b"\r\n\r\npart")
 
 
 def test_too_much_for_the_declared_length_is_never_written() -> None:
     head = START | {"headers": [(b"content-length", b"4")]}
-    with lane(Exploding(None, head, body(b"part", True), body(b"ial"))) as worker:
+    with run_worker(Exploding(None, head, body(b"part", True), body(b"ial"))) as worker:
         assert worker.talk(GET).endswith(b"\r\n\r\npart")
-    with lane(Exploding(None, head, body(b"partial"))) as worker:
+    with run_worker(Exploding(None, head, body(b"partial"))) as worker:
         assert status_of(worker.talk(GET)) == 500
 
 
@@ -142,7 +145,7 @@ def test_header_that_would_inject_is_not_written(header: tuple[Any, Any], where:
             errors.append(error)
             raise
 
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         reply = worker.talk(GET)
     if where.endswith("informational") and header[0] == b"content-length":
         assert b"content-length: 1, 2" not in reply
@@ -155,13 +158,15 @@ def test_header_that_would_inject_is_not_written(header: tuple[Any, Any], where:
 
 @pytest.mark.parametrize("status", [99, 100, 101, 103, 199, 1000, "200", None])
 def test_status_that_is_not_final_is_refused(status: Any) -> None:
-    with lane(Exploding(None, START | {"status": status}, body(b"x"))) as worker:
+    with run_worker(Exploding(None, START | {"status": status}, body(b"x"))) as worker:
         assert status_of(worker.talk(GET)) == 500
 
 
 @pytest.mark.parametrize("status", [101, 200, 99])
 def test_informational_that_is_not_is_refused(status: int) -> None:
-    with lane(Exploding(None, {"type": "http.response.informational", "status": status, "headers": []})) as worker:
+    with run_worker(
+        Exploding(None, {"type": "http.response.informational", "status": status, "headers": []})
+    ) as worker:
         assert status_of(worker.talk(GET)) == 500
 
 
@@ -187,7 +192,7 @@ def test_messages_out_of_order_raise(messages: tuple[dict[str, Any], ...]) -> No
         except RuntimeError as error:
             failures.append(error)
 
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         worker.talk(GET.replace(b"Host", b"Connection: close\r\nHost"))
     assert len(failures) == 1
 
@@ -241,7 +246,7 @@ def reset(sock: socket.socket) -> None:
 @pytest.mark.parametrize("streams", [False, True])
 def test_client_gone_cancels_the_application(streams: bool) -> None:
     app = Watched(streams=streams)
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         sock = worker.connect()
         sock.sendall(GET)
         assert app.entered.wait(PATIENCE)
@@ -253,7 +258,7 @@ def test_client_gone_cancels_the_application(streams: bool) -> None:
 
 def test_client_gone_in_the_middle_of_a_body() -> None:
     app = Watched(reads=True)
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         sock = worker.connect()
         sock.sendall(CHUNKED_POST + b"5\r\nhel")
         assert app.entered.wait(PATIENCE)
@@ -265,7 +270,7 @@ def test_client_gone_in_the_middle_of_a_body() -> None:
 def test_client_gone_after_the_response_cancels_nothing() -> None:
     """What an application does after its response, writing the access log above all, must not be cut off."""
     app = Watched(finishes=True)
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         with worker.connect() as sock:
             sock.sendall(GET)
             assert response(sock)[2] == b"done"
@@ -276,12 +281,12 @@ def test_client_gone_after_the_response_cancels_nothing() -> None:
 def test_clients_gone_at_once_leave_nothing() -> None:
     """A transport that had failed dropped what an endless response wrote and never paused it: the loop stood still."""
     app = Watched(streams=True)
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         for _ in range(200):
             sock = worker.connect()
             sock.sendall(GET)
             reset(sock)
-        eventually(lambda: worker.connections.open == 0 and not worker.connections.lanes)
+        eventually(lambda: worker.connections.open == 0 and not worker.connections.active)
 
 
 def test_send_after_the_client_left_raises_oserror() -> None:
@@ -300,7 +305,7 @@ def test_send_after_the_client_left_raises_oserror() -> None:
                 caught.append(error)
             done.set()
 
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         sock = worker.connect()
         sock.sendall(GET)
         reset(sock)
@@ -334,12 +339,12 @@ class TestBackpressure:
                 await send(message)
 
         total = 32 * 1024 * 1024
-        with lane(app) as worker, worker.connect() as sock:
+        with run_worker(app) as worker, worker.connect() as sock:
             sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % total)
             sent = send_until_stuck(sock, b"x" * total)
-            # What the two kernels hold, and the lane's buffer with one read beyond it.
+            # What the two kernels hold, and the server's buffer with one read beyond it.
             assert sent < 16 * 1024 * 1024
-            (protocol,) = worker.connections.lanes
+            (protocol,) = worker.connections.active
             exchange = protocol._exchange
             assert exchange is not None
             assert exchange._buffered < 600_000
@@ -360,7 +365,7 @@ class TestBackpressure:
                 sent += 1
             await send(body(b""))
 
-        with lane(app) as worker, worker.connect(receive_buffer=65536) as sock:
+        with run_worker(app) as worker, worker.connect(receive_buffer=65536) as sock:
             sock.sendall(GET)
             eventually(lambda: paused(worker))
             assert sent < 1000
@@ -375,9 +380,9 @@ class TestBackpressure:
             for message in answer(b"x"):
                 await send(message)
 
-        with lane(app) as worker, worker.connect() as sock:
+        with run_worker(app) as worker, worker.connect() as sock:
             assert send_until_stuck(sock, GET * 500_000) < 16 * 1024 * 1024
-            (protocol,) = worker.connections.lanes
+            (protocol,) = worker.connections.active
             assert len(protocol._buffer) < 600_000
             assert worker.connections.limits_hit["pipelined_requests"] == 1
             assert worker.connections.requests == 1
@@ -386,7 +391,7 @@ class TestBackpressure:
 
 
 def test_read_until_is_exact() -> None:
-    with lane(Exploding(None, START, body(b"x"))) as worker, worker.connect() as sock:
+    with run_worker(Exploding(None, START, body(b"x"))) as worker, worker.connect() as sock:
         sock.sendall(GET)
         assert read_until(sock, b"\r\n\r\n").endswith(b"content-length: 1\r\n\r\n")
         sock.shutdown(socket.SHUT_WR)

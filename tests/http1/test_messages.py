@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.http.server import Limits
+from sentinel_host.http.server import ServerLimits
 from tests.http1.harness import (
-    Lane,
+    Worker,
     answer,
     echo,
     eventually,
     http_app,
-    lane,
     read_body,
     read_to_end,
     read_until,
     response,
+    run_worker,
     status_of,
 )
 
@@ -35,12 +35,12 @@ def target(name: str, more: bytes = b"") -> bytes:
 
 
 @pytest.fixture(scope="module")
-def echoing() -> Iterator[Lane]:
-    with lane(echo) as worker:
+def echoing() -> Iterator[Worker]:
+    with run_worker(echo) as worker:
         yield worker
 
 
-def test_connection_is_kept_and_reused(echoing: Lane) -> None:
+def test_connection_is_kept_and_reused(echoing: Worker) -> None:
     accepted = echoing.connections.accepted
     with echoing.connect() as sock:
         for n in range(3):
@@ -52,7 +52,7 @@ def test_connection_is_kept_and_reused(echoing: Lane) -> None:
     assert echoing.connections.accepted == accepted + 1
 
 
-def test_pipelined_requests_are_answered_in_order(echoing: Lane) -> None:
+def test_pipelined_requests_are_answered_in_order(echoing: Worker) -> None:
     raw = b"".join(target(str(n)) for n in range(99)) + target("last", CLOSE)
     reply = echoing.talk(raw)
     positions = [reply.index(b"GET /%d " % n) for n in range(99)]
@@ -60,7 +60,7 @@ def test_pipelined_requests_are_answered_in_order(echoing: Lane) -> None:
     assert reply.endswith(b"GET /last ")
 
 
-def test_two_thousand_pipelined_requests_in_one_read(echoing: Lane) -> None:
+def test_two_thousand_pipelined_requests_in_one_read(echoing: Worker) -> None:
     """llhttp cannot pause: fed everything at once it would make 2,000 requests before the first is answered."""
     raw = target("x") * 2000 + target("last", CLOSE)
     assert echoing.talk(raw).count(b"HTTP/1.1 200 OK") == 2001
@@ -79,12 +79,12 @@ def test_no_second_request_before_the_first_is_answered() -> None:
             await send(message)
         running -= 1
 
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         assert worker.talk(target("x") * 50 + target("x", CLOSE)).count(b"200 OK") == 51
     assert most == 1
 
 
-def test_pipelined_bodies_of_both_framings(echoing: Lane) -> None:
+def test_pipelined_bodies_of_both_framings(echoing: Worker) -> None:
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     counted = POST + b"Content-Length: 4\r\n\r\nwxyz"
     reply = echoing.talk(chunked + counted + chunked + target("end", CLOSE))
@@ -92,7 +92,7 @@ def test_pipelined_bodies_of_both_framings(echoing: Lane) -> None:
     assert bodies == [b"POST /p abcde", b"POST /p wxyz", b"POST /p abcde", b"GET /end "]
 
 
-def test_client_that_half_closes_is_still_answered(echoing: Lane) -> None:
+def test_client_that_half_closes_is_still_answered(echoing: Worker) -> None:
     assert echoing.talk(target("x"), half_close=True).endswith(b"GET /x ")
     assert echoing.talk(target("a") + target("b"), half_close=True).endswith(b"GET /b ")
     assert echoing.talk(POST + b"Content-Length: 2\r\n\r\nhi", half_close=True).endswith(b"POST /p hi")
@@ -101,11 +101,11 @@ def test_client_that_half_closes_is_still_answered(echoing: Lane) -> None:
 @pytest.mark.parametrize(
     "raw", [GET, POST + b"Content-Length: 9\r\n\r\nhi", POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"]
 )
-def test_request_that_ends_early_is_400(echoing: Lane, raw: bytes) -> None:
+def test_request_that_ends_early_is_400(echoing: Worker, raw: bytes) -> None:
     assert status_of(echoing.talk(raw, half_close=True)) == 400
 
 
-def test_nothing_sent_is_nothing_answered(echoing: Lane) -> None:
+def test_nothing_sent_is_nothing_answered(echoing: Worker) -> None:
     assert echoing.talk(half_close=True) == b""
 
 
@@ -132,10 +132,13 @@ def test_request_sent_ahead_that_ends_early_is_400(raw: bytes) -> None:
             await release.wait()
         await echo(scope, receive, send)
 
-    with lane(app, Limits(pipelined_requests=1000, body_buffer=1 << 20)) as worker, worker.connect() as sock:
+    with (
+        run_worker(app, ServerLimits(pipelined_requests=1000, body_buffer=1 << 20)) as worker,
+        worker.connect() as sock,
+    ):
         sock.sendall(target("first") + raw)
         sock.shutdown(socket.SHUT_WR)
-        eventually(lambda: any(protocol._eof for protocol in worker.connections.lanes))
+        eventually(lambda: any(protocol._eof for protocol in worker.connections.active))
         worker.call(release.set)
         first, _, second = read_to_end(sock).partition(b"GET /first ")
     assert (status_of(first), status_of(second)) == (200, 400)
@@ -154,7 +157,7 @@ def test_request_sent_ahead_that_ends_early_is_400(raw: bytes) -> None:
         [b"keep-alive", b"close", b"keep-alive"],
     ],
 )
-def test_close_wins_over_keep_alive_in_whatever_field(echoing: Lane, version: bytes, fields: list[bytes]) -> None:
+def test_close_wins_over_keep_alive_in_whatever_field(echoing: Worker, version: bytes, fields: list[bytes]) -> None:
     """`close` in one field was forgotten when a later one said `keep-alive`, and the next request was served."""
     lines = b"".join(b"Connection: %b\r\n" % field for field in fields)
     reply = echoing.talk(b"GET /x HTTP/%b\r\nHost: a\r\n%b\r\n" % (version, lines), target("y", CLOSE))
@@ -163,7 +166,7 @@ def test_close_wins_over_keep_alive_in_whatever_field(echoing: Lane, version: by
 
 
 @pytest.mark.parametrize("minor", [2, 9])
-def test_a_later_minor_version_is_answered_as_1_1(echoing: Lane, minor: int) -> None:
+def test_a_later_minor_version_is_answered_as_1_1(echoing: Worker, minor: int) -> None:
     """RFC 9110 section 2.5. It was refused with 505, which is for another major version."""
     raw = b"POST /p HTTP/1.%d\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n" % minor
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
@@ -172,14 +175,14 @@ def test_a_later_minor_version_is_answered_as_1_1(echoing: Lane, minor: int) -> 
         assert b"POST /p hi" in reply
 
 
-def test_connection_close_is_honoured(echoing: Lane) -> None:
+def test_connection_close_is_honoured(echoing: Worker) -> None:
     reply = echoing.talk(target("x", CLOSE))
     assert b"\r\nconnection: close\r\n" in reply
     assert reply.endswith(b"GET /x ")
 
 
 def test_requests_per_connection_are_limited() -> None:
-    with lane(echo, Limits(requests_per_connection=3)) as worker:
+    with run_worker(echo, ServerLimits(requests_per_connection=3)) as worker:
         reply = worker.talk(target("x") * 5)
         assert reply.count(b"200 OK") == 3
         assert reply.count(b"connection: close") == 1
@@ -187,12 +190,12 @@ def test_requests_per_connection_are_limited() -> None:
 
 
 class TestHttp10:
-    def test_closes_after_one(self, echoing: Lane) -> None:
+    def test_closes_after_one(self, echoing: Worker) -> None:
         reply = echoing.talk(b"GET /x HTTP/1.0\r\n\r\n")
         assert b"\r\nconnection: close\r\n" in reply
         assert reply.endswith(b"GET /x ")
 
-    def test_kept_alive_on_request(self, echoing: Lane) -> None:
+    def test_kept_alive_on_request(self, echoing: Worker) -> None:
         with echoing.connect() as sock:
             for _ in range(2):
                 sock.sendall(b"GET /x HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
@@ -206,7 +209,7 @@ class TestHttp10:
             await send({"type": "http.response.body", "body": b"one ", "more_body": True})
             await send({"type": "http.response.body", "body": b"two"})
 
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             reply = worker.talk(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert b"transfer-encoding" not in reply
         assert b"\r\nconnection: close\r\n" in reply
@@ -214,7 +217,7 @@ class TestHttp10:
 
 
 class TestExpect:
-    def test_continue_comes_when_the_application_reads(self, echoing: Lane) -> None:
+    def test_continue_comes_when_the_application_reads(self, echoing: Worker) -> None:
         with echoing.connect() as sock:
             sock.sendall(POST + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
             assert read_until(sock, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -230,17 +233,17 @@ class TestExpect:
                 await send(message)
             assert (await receive())["type"] == "http.disconnect"
 
-        with lane(app, Limits(linger=0.2)) as worker:
+        with run_worker(app, ServerLimits(linger=0.2)) as worker:
             reply = worker.talk(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert b"100 Continue" not in reply
         assert status_of(reply) == 401
         assert b"\r\nconnection: close\r\n" in reply
 
-    def test_no_continue_when_the_body_is_there(self, echoing: Lane) -> None:
+    def test_no_continue_when_the_body_is_there(self, echoing: Worker) -> None:
         reply = echoing.talk(POST + CLOSE + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
         assert status_of(reply) == 200
 
-    def test_no_continue_for_1_0(self, echoing: Lane) -> None:
+    def test_no_continue_for_1_0(self, echoing: Worker) -> None:
         with echoing.connect() as sock:
             sock.sendall(b"POST /p HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
             sock.sendall(b"hi")
@@ -266,7 +269,7 @@ def body(data: Any, more: bool = False) -> dict[str, Any]:
 
 class TestResponses:
     def test_whole_body_gets_its_length(self) -> None:
-        with lane(responding(start(200), body(b"hello"))) as worker:
+        with run_worker(responding(start(200), body(b"hello"))) as worker:
             reply = worker.talk(GET + CLOSE + b"\r\n")
         assert b"\r\ncontent-length: 5\r\n" in reply
         assert b"transfer-encoding" not in reply
@@ -275,7 +278,7 @@ class TestResponses:
         app = responding(
             start(200), body(b"hello", True), body(b"", True), body(memoryview(b"x" * 20), True), body(b"")
         )
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             reply = worker.talk(GET + CLOSE + b"\r\n")
         head, _, rest = reply.partition(b"\r\n\r\n")
         assert b"transfer-encoding: chunked" in head
@@ -284,7 +287,7 @@ class TestResponses:
     def test_large_pieces_arrive_whole(self) -> None:
         piece = bytes(range(256)) * 400
         app = responding(start(200), *[body(piece, True)] * 20, body(bytearray(piece)))
-        with lane(app) as worker, worker.connect() as sock:
+        with run_worker(app) as worker, worker.connect() as sock:
             sock.sendall(GET + b"\r\n")
             assert response(sock)[2] == piece * 21
             sock.sendall(GET + b"\r\n")
@@ -293,7 +296,7 @@ class TestResponses:
     @pytest.mark.parametrize("status", [204, 304])
     def test_statuses_without_a_body(self, status: int) -> None:
         with (
-            lane(responding(start(status), body(b"ignored", True), body(b"ignored"))) as worker,
+            run_worker(responding(start(status), body(b"ignored", True), body(b"ignored"))) as worker,
             worker.connect() as sock,
         ):
             sock.sendall((GET + b"\r\n") * 2)
@@ -306,13 +309,13 @@ class TestResponses:
 
     def test_length_of_304_stays_and_of_204_goes(self) -> None:
         for status, kept in ((304, True), (204, False)):
-            with lane(responding(start(status, (b"content-length", b"7")), body(b""))) as worker:
+            with run_worker(responding(start(status, (b"content-length", b"7")), body(b""))) as worker:
                 assert (b"content-length: 7" in worker.talk(GET + CLOSE + b"\r\n")) is kept
 
     @pytest.mark.parametrize("headers", [[(b"content-length", b"5")], []])
     def test_head_has_no_body(self, headers: list[tuple[bytes, bytes]]) -> None:
         app = responding(start(200, *headers), body(b"he", True), body(b"llo"))
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             reply = worker.talk(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + GET.replace(b"GET", b"HEAD") + CLOSE + b"\r\n")
         assert reply.count(b"200 OK") == 2
         assert b"llo" not in reply
@@ -321,7 +324,7 @@ class TestResponses:
     def test_trailers(self) -> None:
         trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
         app = responding(start(200, trailers=True), body(b"hello"), trailers)
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             reply = worker.talk(GET + CLOSE + b"\r\n")
             assert reply.endswith(b"\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n")
             old = worker.talk(b"GET / HTTP/1.0\r\n\r\n")
@@ -329,20 +332,20 @@ class TestResponses:
 
     def test_informational(self) -> None:
         hints = {"type": "http.response.informational", "status": 103, "headers": [(b"link", b"</a>")]}
-        with lane(responding(hints, hints, start(200), body(b"x"))) as worker:
+        with run_worker(responding(hints, hints, start(200), body(b"x"))) as worker:
             reply = worker.talk(GET + CLOSE + b"\r\n")
             assert reply.startswith(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n")
             assert worker.talk(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
 
     def test_framing_fields_of_an_application_are_the_lanes(self) -> None:
         fields = [(b"Transfer-Encoding", b"gzip"), (b"connection", b"x"), (b"keep-alive", b"1"), (b"Date", b"then")]
-        with lane(responding(start(200, *fields), body(b"x"))) as worker, worker.connect() as sock:
+        with run_worker(responding(start(200, *fields), body(b"x"))) as worker, worker.connect() as sock:
             sock.sendall(GET + b"\r\n")
             head = read_until(sock, b"\r\n\r\n")
         assert head == b"HTTP/1.1 200 OK\r\nDate: then\r\ncontent-length: 1\r\n\r\n"
 
     def test_application_may_close(self) -> None:
-        with lane(responding(start(200, (b"Connection", b"close")), body(b"x"))) as worker:
+        with run_worker(responding(start(200, (b"Connection", b"close")), body(b"x"))) as worker:
             assert worker.talk(GET + b"\r\n").count(b"connection: close") == 1
 
     def test_head_goes_out_early_when_asked(self) -> None:
@@ -353,7 +356,7 @@ class TestResponses:
             assert await read_body(receive) == b"go"
             await send(body(b"done"))
 
-        with lane(app) as worker, worker.connect() as sock:
+        with run_worker(app) as worker, worker.connect() as sock:
             sock.sendall(POST + b"Content-Length: 2\r\n\r\n")
             assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
             sock.sendall(b"go")
@@ -379,7 +382,7 @@ class TestScope:
             for message in answer(b""):
                 await send(message)
 
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             worker.talk(b"M-SEARCH " + raw + b" HTTP/1.1\r\nHost: a\r\nX-Y: Z\r\nConnection: close\r\n\r\n")
             port = worker.port
         (scope,) = scopes
@@ -393,7 +396,7 @@ class TestScope:
         # ASGI has no word for it: RFC 3986 section 6.2.3.
         assert ("sentinel.empty_query" in scope["extensions"]) is raw.endswith(b"?")
 
-    def test_upgrade_is_an_ordinary_request(self, echoing: Lane) -> None:
+    def test_upgrade_is_an_ordinary_request(self, echoing: Worker) -> None:
         upgrade = target("ws", b"Connection: upgrade\r\nUpgrade: websocket\r\n")
         reply = echoing.talk(upgrade + target("after", CLOSE))
         assert b"GET /ws " in reply
@@ -412,7 +415,7 @@ def test_request_trailers_are_not_headers() -> None:
             await send(reply)
 
     chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-User: eve\r\n\r\n"
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         worker.talk(POST + CLOSE + chunks)
     trailers, headers = seen[0]
     assert trailers == [(b"x-user", b"eve")]
@@ -429,7 +432,7 @@ class TestEarlyAnswers:
             await send(message)
 
     def test_small_rest_is_drained_and_the_connection_kept(self) -> None:
-        with lane(self.refuse) as worker, worker.connect() as sock:
+        with run_worker(self.refuse) as worker, worker.connect() as sock:
             sock.sendall(POST + b"Content-Length: 1000\r\n\r\nbegun")
             assert response(sock)[0] == 403
             sock.sendall(b"x" * 995 + GET + b"\r\n")
@@ -439,7 +442,7 @@ class TestEarlyAnswers:
         "framing", [b"Content-Length: 100000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5000000\r\n"]
     )
     def test_large_rest_is_not_and_the_answer_arrives(self, framing: bytes) -> None:
-        with lane(self.refuse, Limits(linger=0.3)) as worker, worker.connect() as sock:
+        with run_worker(self.refuse, ServerLimits(linger=0.3)) as worker, worker.connect() as sock:
             sock.sendall(POST + framing)
             sock.sendall(b"x" * 300_000)
             reply = read_to_end(sock)
@@ -448,7 +451,7 @@ class TestEarlyAnswers:
         assert reply.endswith(b"no")
 
 
-def test_curl_uploads_and_downloads(echoing: Lane) -> None:
+def test_curl_uploads_and_downloads(echoing: Worker) -> None:
     url = f"http://127.0.0.1:{echoing.port}/up"
     big = b"z" * 3_000_000
     for more in ([], ["-H", "Transfer-Encoding: chunked"], ["-0"]):

@@ -1,4 +1,4 @@
-"""What the lane refuses by itself: raw bytes in, a status out, the connection closed, and no application entered."""
+"""What the server refuses by itself: raw bytes in, a status out, the connection closed, and no application entered."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentinel_host.http.server import Limits
-from tests.http1.harness import Lane, echo, lane, status_of
+from sentinel_host.http.server import ServerLimits
+from tests.http1.harness import Worker, echo, run_worker, status_of
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -140,13 +140,13 @@ CHUNKS = {
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Lane]:
-    with lane(echo, Limits(body_bytes=1000, linger=0.5)) as running:
-        yield running
+def worker() -> Iterator[Worker]:
+    with run_worker(echo, ServerLimits(body_bytes=1000, linger=0.5)) as server:
+        yield server
 
 
 @pytest.mark.parametrize(("raw", "status"), HEADS.values(), ids=HEADS.keys())
-def test_head_is_refused_and_the_connection_closed(worker: Lane, raw: bytes, status: int) -> None:
+def test_head_is_refused_and_the_connection_closed(worker: Worker, raw: bytes, status: int) -> None:
     entered = worker.connections.requests
     reply = worker.talk(raw)
     assert status_of(reply) == status
@@ -156,7 +156,7 @@ def test_head_is_refused_and_the_connection_closed(worker: Lane, raw: bytes, sta
 
 
 @pytest.mark.parametrize(("raw", "status"), HEADS.values(), ids=HEADS.keys())
-def test_bytes_behind_a_refused_head_are_never_a_request(worker: Lane, raw: bytes, status: int) -> None:
+def test_bytes_behind_a_refused_head_are_never_a_request(worker: Worker, raw: bytes, status: int) -> None:
     entered = worker.connections.requests
     reply = worker.talk(raw + b"\r\n\r\n" + GET + b"\r\n")
     assert status_of(reply) == status
@@ -166,7 +166,7 @@ def test_bytes_behind_a_refused_head_are_never_a_request(worker: Lane, raw: byte
 
 @pytest.mark.parametrize("raw", CHUNKS.values(), ids=CHUNKS.keys())
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "byte by byte"])
-def test_malformed_chunk_fails_the_request_and_closes(worker: Lane, raw: bytes, split: bool) -> None:
+def test_malformed_chunk_fails_the_request_and_closes(worker: Worker, raw: bytes, split: bool) -> None:
     head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
     pieces = [head, *(raw[n : n + 1] for n in range(min(len(raw), 300)))] if split else [head + raw]
     reply = worker.talk(*pieces)
@@ -175,14 +175,14 @@ def test_malformed_chunk_fails_the_request_and_closes(worker: Lane, raw: bytes, 
     assert reply.count(b"HTTP/1.1 ") == 1
 
 
-def test_chunked_body_beyond_the_limit_is_413(worker: Lane) -> None:
+def test_chunked_body_beyond_the_limit_is_413(worker: Worker) -> None:
     head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
     assert status_of(worker.talk(head + b"200\r\n" + b"x" * 512 + b"\r\n200\r\n")) == 413
     assert worker.connections.limits_hit["body_bytes"] >= 1
 
 
 @pytest.mark.parametrize("name", ["101 fields", "60 KiB of fields", "one field of 60 KiB", "target of 40 KiB"])
-def test_same_answer_in_one_write_or_a_hundred(worker: Lane, name: str) -> None:
+def test_same_answer_in_one_write_or_a_hundred(worker: Worker, name: str) -> None:
     """ABUSE 29: stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
     raw, _ = HEADS[name]
     step = -(-len(raw) // 100)
@@ -192,7 +192,7 @@ def test_same_answer_in_one_write_or_a_hundred(worker: Lane, name: str) -> None:
     assert status_of(one) in (431, 414)
 
 
-def test_hundred_fields_and_a_head_at_the_limit_are_fine(worker: Lane) -> None:
+def test_hundred_fields_and_a_head_at_the_limit_are_fine(worker: Worker) -> None:
     fields = b"".join(b"x-%d: 1\r\n" % n for n in range(98))
     ok = GET + fields + b"connection: close\r\n"
     assert status_of(worker.talk(ok + b"\r\n")) == 200

@@ -1,4 +1,4 @@
-"""The worker around the lane: limits on connections, lifespan, listeners, sockets."""
+"""the worker around its connections: limits on connections, lifespan, listeners, sockets."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ import pytest
 from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.errors import ConfigError
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import Endpoint, address_of, bind, run, serve, take_no_more
 from tests.http1.harness import (
     answer,
     describe,
     eventually,
-    lane,
     read_until,
     response,
+    run_worker,
     status_of,
 )
 from tests.support.clocks import PATIENCE
@@ -39,7 +39,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 class TestConnectionLimits:
     @pytest.mark.parametrize("limit", ["connections", "connections_per_client"])
     def test_one_too_many_is_told_so(self, limit: str) -> None:
-        with lane(describe, Limits(**{limit: 2}, linger=0.1)) as worker:
+        with run_worker(describe, ServerLimits(**{limit: 2}, linger=0.1)) as worker:
             first, second = worker.connect(), worker.connect()
             eventually(lambda: worker.connections.open == 2)
             reply = worker.talk(GET)
@@ -55,7 +55,7 @@ class TestConnectionLimits:
             second.close()
 
     def test_flood_beyond_the_limit_is_cut_off(self) -> None:
-        with lane(describe, Limits(connections=1, linger=5)) as worker:
+        with run_worker(describe, ServerLimits(connections=1, linger=5)) as worker:
             with worker.connect() as first:
                 eventually(lambda: worker.connections.open == 1)
                 crowd = [worker.connect() for _ in range(150)]
@@ -85,7 +85,7 @@ class TestLifespan:
             for message in answer(b""):
                 await send(message)
 
-        with lane(app) as worker:
+        with run_worker(app) as worker:
             worker.talk(GET * 2, half_close=True)
         assert events == ["startup", "open", "open", "shutdown"]
 
@@ -106,7 +106,9 @@ class TestLifespan:
             return False
 
         async def main() -> None:
-            await serve(app, [], Connections(Limits()), shutdown=asyncio.Event().wait, grace=1, may_accept=may_accept)
+            await serve(
+                app, [], Connections(ServerLimits()), shutdown=asyncio.Event().wait, grace=1, may_accept=may_accept
+            )
 
         run_leaping(main())
         assert asked == ["started"]
@@ -128,7 +130,7 @@ class TestLifespan:
             raise AssertionError("it has not started")
 
         async def main() -> None:
-            await serve(app, [], Connections(Limits()), shutdown=stop.wait, grace=1, may_accept=never)
+            await serve(app, [], Connections(ServerLimits()), shutdown=stop.wait, grace=1, may_accept=never)
 
         run(main())
         assert told == ["lifespan.startup", "cancelled"]
@@ -138,7 +140,7 @@ class TestLifespan:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-        with pytest.raises(LifespanFailureError, match="no database"), lane(app):
+        with pytest.raises(LifespanFailureError, match="no database"), run_worker(app):
             pass
 
 
@@ -149,7 +151,7 @@ def test_listeners_are_told_apart() -> None:
         stop, ready = asyncio.Event(), asyncio.Event()
         endpoints = [Endpoint(name, sock) for name, sock in sockets.items()]
         serving = asyncio.create_task(
-            serve(describe, endpoints, Connections(Limits()), shutdown=stop.wait, grace=1, ready=ready.set)
+            serve(describe, endpoints, Connections(ServerLimits()), shutdown=stop.wait, grace=1, ready=ready.set)
         )
         await ready.wait()
         for name, sock in sockets.items():
@@ -171,7 +173,7 @@ def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             import asyncio, resource, signal
-            from sentinel_host.http.server import Connections, Limits
+            from sentinel_host.http.server import Connections, ServerLimits
             from sentinel_host.server import Endpoint, address_of, bind, run, serve
             from tests.http1.harness import echo
 
@@ -182,7 +184,7 @@ def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
                 ready = lambda: print(address_of(sock), flush=True)
                 endpoints = [Endpoint("public", sock)]
-                await serve(echo, endpoints, Connections(Limits()), shutdown=stop.wait, grace=1, ready=ready)
+                await serve(echo, endpoints, Connections(ServerLimits()), shutdown=stop.wait, grace=1, ready=ready)
 
             run(main())
             """
@@ -263,6 +265,6 @@ class TestBind:
                 bind(address_of(sock))
 
     def test_read_until_helper_stops_at_the_mark(self) -> None:
-        with lane(describe) as worker, worker.connect() as sock:
+        with run_worker(describe) as worker, worker.connect() as sock:
             sock.sendall(GET)
             assert read_until(sock, b"\r\n") == b"HTTP/1.1 200 OK\r\n"

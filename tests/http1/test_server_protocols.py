@@ -15,16 +15,16 @@ import pytest
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.h2 import Http2Protocol
-from sentinel_host.http.server import Limits
+from sentinel_host.http.server import ServerLimits
 from sentinel_host.server import tls_context
 from tests.http1.harness import (
-    Lane,
+    Worker,
     describe,
     echo,
     eventually,
-    lane,
     read_to_end,
     response,
+    run_worker,
 )
 from tests.support.certificates import self_signed
 
@@ -61,7 +61,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def tls_client(worker: Lane, cert: str, protocols: list[str]) -> Iterator[ssl.SSLSocket]:
+def tls_client(worker: Worker, cert: str, protocols: list[str]) -> Iterator[ssl.SSLSocket]:
     context = ssl.create_default_context(cafile=cert)
     context.set_alpn_protocols(protocols)
     with worker.connect() as raw, context.wrap_socket(raw, server_hostname="localhost") as sock:
@@ -70,7 +70,7 @@ def tls_client(worker: Lane, cert: str, protocols: list[str]) -> Iterator[ssl.SS
 
 class TestTls:
     def test_http11(self, certificate: tuple[str, str]) -> None:
-        with lane(describe, tls=tls_context(*certificate)) as worker:
+        with run_worker(describe, tls=tls_context(*certificate)) as worker:
             for protocols in (["http/1.1"], []):
                 with tls_client(worker, certificate[0], protocols) as sock:
                     for _ in range(2):
@@ -79,7 +79,7 @@ class TestTls:
 
     def test_http2_by_alpn(self, certificate: tuple[str, str]) -> None:
         """Hypercorn kept a connection whose client had gone for all of the keep-alive time."""
-        with lane(describe, tls=tls_context(*certificate)) as worker:
+        with run_worker(describe, tls=tls_context(*certificate)) as worker:
             with tls_client(worker, certificate[0], ["h2", "http/1.1"]) as sock:
                 assert sock.selected_alpn_protocol() == "h2"
                 client = Http2Client(sock)
@@ -89,7 +89,7 @@ class TestTls:
 
     def test_large_bodies_and_refusals(self, certificate: tuple[str, str]) -> None:
         body = b"x" * 1_000_000
-        worker_of = lane(echo, Limits(linger=0.2), tls=tls_context(*certificate))
+        worker_of = run_worker(echo, ServerLimits(linger=0.2), tls=tls_context(*certificate))
         with worker_of as worker, tls_client(worker, certificate[0], ["http/1.1"]) as sock:
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
             # One thread: an SSL connection that one reads while another writes is undefined before Python 3.13. It lost
@@ -100,7 +100,7 @@ class TestTls:
             assert response(sock)[0] == 400
 
     def test_handshake_that_fails_harms_nobody(self, certificate: tuple[str, str]) -> None:
-        with lane(describe, tls=tls_context(*certificate)) as worker:
+        with run_worker(describe, tls=tls_context(*certificate)) as worker:
             with worker.connect() as sock:
                 sock.sendall(GET)
                 read_to_end(sock)
@@ -118,18 +118,18 @@ class TestTls:
 class TestPriorKnowledge:
     @pytest.mark.parametrize("cut", [None, 1, 3, 4, 10, 18, 23])
     def test_preface_may_arrive_in_pieces(self, cut: int | None) -> None:
-        with lane(describe) as worker, worker.connect() as sock:
+        with run_worker(describe) as worker, worker.connect() as sock:
             client = Http2Client(sock)
             if cut is not None:
                 sock.sendall(client.first_bytes[:cut])
-                eventually(lambda: any(protocol._buffer for protocol in worker.connections.lanes))
+                eventually(lambda: any(protocol._buffer for protocol in worker.connections.active))
             sock.sendall(client.first_bytes[cut or 0 :])
             assert client.get() == b"2 http public"
             assert worker.connections.open == 1
-            assert [type(protocol) for protocol in worker.connections.lanes] == [Http2Protocol]
+            assert [type(protocol) for protocol in worker.connections.active] == [Http2Protocol]
 
     def test_counts_are_given_back(self) -> None:
-        with lane(describe, Limits(connections_per_client=1)) as worker:
+        with run_worker(describe, ServerLimits(connections_per_client=1)) as worker:
             for _ in range(3):
                 with worker.connect() as sock:
                     client = Http2Client(sock)
@@ -138,18 +138,18 @@ class TestPriorKnowledge:
                 eventually(lambda: worker.connections.open == 0)
 
     def test_preface_after_a_request_is_refused(self) -> None:
-        with lane(describe) as worker:
+        with run_worker(describe) as worker:
             reply = worker.talk(GET + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert b"HTTP/1.1 505" in reply
 
     def test_no_h2c_upgrade(self) -> None:
         upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-        with lane(describe) as worker:
+        with run_worker(describe) as worker:
             reply = worker.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n", half_close=True)
         assert reply.endswith(b"1.1 http public")
 
     def test_shutdown_ends_idle_http2_connections(self) -> None:
-        with lane(describe, grace=20) as worker, worker.connect() as sock:
+        with run_worker(describe, grace=20) as worker, worker.connect() as sock:
             client = Http2Client(sock)
             sock.sendall(client.first_bytes)
             assert client.get() == b"2 http public"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests.http1.harness import (
-    Lane,
+    Worker,
     answer,
     eventually,
     http_app,
-    lane,
     read_to_end,
     response,
+    run_worker,
     timed,
 )
 from tests.support.clocks import PATIENCE
@@ -45,7 +45,7 @@ class TestShutdown:
 
     def test_request_in_flight_ends_with_a_close(self) -> None:
         app, entered, gate = self.gated()
-        stack = lane(app, timed(), grace=MINUTES, leaps=True)
+        stack = run_worker(app, timed(), grace=MINUTES, leaps=True)
         with stack as worker, worker.connect() as busy, worker.connect() as idle:
             idle.sendall(GET)
             assert response(idle)[0] == 200
@@ -66,7 +66,7 @@ class TestShutdown:
     def test_request_on_its_way_is_answered(self) -> None:
         """A connection in full flow loses nothing: it gets a moment for the request that it may have sent already."""
         app, _, _ = self.gated()
-        with lane(app, grace=MINUTES) as worker, worker.connect() as fresh, worker.connect() as used:
+        with run_worker(app, grace=MINUTES) as worker, worker.connect() as fresh, worker.connect() as used:
             used.sendall(GET)
             assert response(used)[0] == 200
             eventually(lambda: worker.connections.open == 2)
@@ -90,7 +90,7 @@ class TestShutdown:
             for message in answer(b"done"):
                 await send(message)
 
-        with lane(app) as worker, ExitStack() as stack:
+        with run_worker(app) as worker, ExitStack() as stack:
             first = stack.enter_context(worker.connect())
             first.sendall(GET.replace(b"GET /", b"GET /stall"))
             assert stalled.wait(PATIENCE)
@@ -103,7 +103,7 @@ class TestShutdown:
 
     def test_grace_ends(self) -> None:
         app, entered, _ = self.gated()
-        with lane(app, timed(), grace=MINUTES, leaps=True) as worker, worker.connect() as busy:
+        with run_worker(app, timed(), grace=MINUTES, leaps=True) as worker, worker.connect() as busy:
             busy.sendall(GET.replace(b"GET /", b"GET /stuck"))
             assert entered.wait(PATIENCE)
             worker.begin_stop()
@@ -118,7 +118,7 @@ class TestShutdown:
         app, _, _ = self.gated()
         outcomes: list[str] = []
 
-        def client(worker: Lane) -> None:
+        def client(worker: Worker) -> None:
             with worker.connect() as sock:
                 while True:
                     sock.sendall(GET)
@@ -127,7 +127,7 @@ class TestShutdown:
                     if headers.get("connection") == "close":
                         return
 
-        with lane(app, grace=MINUTES) as worker:
+        with run_worker(app, grace=MINUTES) as worker:
             threads = [threading.Thread(target=client, args=(worker,)) for _ in range(8)]
             for thread in threads:
                 thread.start()

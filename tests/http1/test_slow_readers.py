@@ -1,6 +1,6 @@
 """Clients that read slowly, and clients that do not read: the kernel's buffers hide which of the two one is.
 
-Time passes where a test moves the lane's clock. The same over uvloop and with many clients is in tests/abuse.
+Time passes where a test moves the server's clock. The same over uvloop and with many clients is in tests/abuse.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ import pytest
 from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.h1.states import IGNORED
 from sentinel_host.server import tls_context
-from tests.http1.harness import Lane, answer, eventually, http_app, lane, paused, read_to_end, read_until, taken, timed
+from tests.http1.harness import (
+    Worker,
+    answer,
+    eventually,
+    http_app,
+    paused,
+    read_to_end,
+    read_until,
+    run_worker,
+    taken,
+    timed,
+)
 from tests.http2.peer import Peer, request
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
@@ -62,7 +73,7 @@ def sending(size: int, *headers: tuple[bytes, bytes]) -> Any:
 
 
 @contextlib.contextmanager
-def connected(worker: Lane, tls: tuple[str, str] | None, protocol: str) -> Iterator[socket.socket]:
+def connected(worker: Worker, tls: tuple[str, str] | None, protocol: str) -> Iterator[socket.socket]:
     """A client whose kernel takes little."""
     with worker.connect(receive_buffer=65536) as sock:
         if tls is None:
@@ -74,11 +85,11 @@ def connected(worker: Lane, tls: tuple[str, str] | None, protocol: str) -> Itera
             yield wrapped
 
 
-def serving(app: Any, tls: tuple[str, str] | None = None) -> contextlib.AbstractContextManager[Lane]:
-    return lane(app, LIMITS, grace=0, tls=tls and tls_context(*tls), leaps=True)
+def serving(app: Any, tls: tuple[str, str] | None = None) -> contextlib.AbstractContextManager[Worker]:
+    return run_worker(app, LIMITS, grace=0, tls=tls and tls_context(*tls), leaps=True)
 
 
-def later(worker: Lane) -> dict[str, int]:
+def later(worker: Worker) -> dict[str, int]:
     """The limits that were hit after a while."""
     worker.leap(WHILE)
     return dict(worker.connections.limits_hit)
@@ -101,7 +112,7 @@ def read(sock: socket.socket, size: int) -> int:
     return received
 
 
-def read_some(worker: Lane, sock: socket.socket) -> int:
+def read_some(worker: Worker, sock: socket.socket) -> int:
     """Read until the worker's kernel has noticed."""
     before, received = taken(worker), 0
     while taken(worker) <= before + LIMITS.body_progress:
@@ -109,7 +120,7 @@ def read_some(worker: Lane, sock: socket.socket) -> int:
     return received
 
 
-def kernel_has(sock: socket.socket, worker: Lane) -> bool:
+def kernel_has(sock: socket.socket, worker: Worker) -> bool:
     """Whether there is a socket, of a process or of none, from the worker to this client."""
     ends = f":{worker.port:04X}", f":{sock.getsockname()[1]:04X}"
     with open("/proc/net/tcp", encoding="ascii") as table:
@@ -148,7 +159,7 @@ def test_who_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) 
 def test_a_byte_now_and_then_is_as_good_as_none() -> None:
     app = sending(LARGE)
     limits = timed(write_stalled=MINUTES, body_progress=1 << 20)
-    with lane(app, limits, leaps=True) as worker, worker.connect(65536) as sock:
+    with run_worker(app, limits, leaps=True) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)
         eventually(lambda: paused(worker))
         worker.leap(WHILE)
@@ -157,9 +168,9 @@ def test_a_byte_now_and_then_is_as_good_as_none() -> None:
         eventually(lambda: worker.connections.open == 0)
 
 
-def closing(worker: Lane) -> bool:
+def closing(worker: Worker) -> bool:
     """Whether the response was given to the kernel whole, and the connection waits for its client to read it."""
-    return any(isinstance(p, Http1Protocol) and p._reading == IGNORED for p in worker.connections.lanes)
+    return any(isinstance(p, Http1Protocol) and p._reading == IGNORED for p in worker.connections.active)
 
 
 def test_a_response_before_a_close_is_read_to_its_end() -> None:
@@ -225,7 +236,7 @@ def test_a_half_closed_client_that_reads_is_waited_for_and_one_that_does_not_is_
         sock.sendall(GET)
         sock.shutdown(socket.SHUT_WR)
         read_until(sock, b"\r\n\r\n")
-        eventually(lambda: all(isinstance(p, Http1Protocol) and p._eof for p in worker.connections.lanes))
+        eventually(lambda: all(isinstance(p, Http1Protocol) and p._eof for p in worker.connections.active))
         for _ in range(5):
             assert later(worker) == {}
             read_some(worker, sock)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.http1.harness import answer, eventually, http_app, lane, read_until, response
+from tests.http1.harness import answer, eventually, http_app, read_until, response, run_worker
 from tests.support.clocks import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -62,7 +62,7 @@ class Recording:
 
 def test_requests_of_a_connection_share_a_task() -> None:
     app = Recording()
-    with lane(app) as worker, worker.connect() as one, worker.connect() as other:
+    with run_worker(app) as worker, worker.connect() as one, worker.connect() as other:
         for sock in (one, other, one, other):
             sock.sendall(GET)
             assert response(sock)[2] == b"x"
@@ -96,7 +96,7 @@ def set_variable() -> None:
 @pytest.mark.parametrize("at_once", [False, True])
 def test_what_a_request_does_to_its_task_is_not_the_next_ones_affair(trick: Callable[[], None], at_once: bool) -> None:
     app = Recording(trick)
-    with lane(app) as worker, worker.connect() as sock:
+    with run_worker(app) as worker, worker.connect() as sock:
         if at_once:
             sock.sendall(GET * 3)
         for _ in range(3):
@@ -117,7 +117,7 @@ def test_idle_connection_keeps_nothing_of_its_last_request() -> None:
         for message in answer(b"x"):
             await send(message)
 
-    with lane(app) as worker, worker.connect() as sock:
+    with run_worker(app) as worker, worker.connect() as sock:
         sock.sendall(GET)
         assert response(sock)[2] == b"x"
         eventually(lambda: things[0]() is None)
@@ -136,14 +136,14 @@ def test_client_that_leaves_takes_its_request_along() -> None:
         entered.set()
         await asyncio.sleep(PATIENCE)
 
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         sock = worker.connect()
         sock.sendall(GET)
         assert entered.wait(PATIENCE)
         sock.close()
         # A client that only stops writing is still answered, for a time.
         with worker.connect():
-            for protocol in list(worker.connections.lanes):
+            for protocol in list(worker.connections.active):
                 worker._loop.call_soon_threadsafe(protocol.abort)
         eventually(lambda: things[0]() is None)
 
@@ -151,7 +151,7 @@ def test_client_that_leaves_takes_its_request_along() -> None:
 @pytest.mark.usefixtures("no_collector")
 def test_connection_that_ends_ends_its_task() -> None:
     app = Recording()
-    with lane(app) as worker:
+    with run_worker(app) as worker:
         with worker.connect() as sock:
             sock.sendall(GET)
             assert response(sock)[2] == b"x"

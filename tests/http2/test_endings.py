@@ -10,8 +10,8 @@ import pytest
 from hyperframe.frame import GoAwayFrame, HeadersFrame, RstStreamFrame
 
 from sentinel_host.errors import ClientError, ResponseAborted
-from sentinel_host.http.server import Limits
-from tests.http1.harness import Lane, answer, echo, eventually, http_app, lane, passing, read_body, timed
+from sentinel_host.http.server import ServerLimits
+from tests.http1.harness import Worker, answer, echo, eventually, http_app, passing, read_body, run_worker, timed
 from tests.http2.peer import Peer, data, request
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap
@@ -30,7 +30,7 @@ class TestApplicationsThatBreakOff:
             await send({"type": "http.response.body", "body": b"part", "more_body": True})
             raise error
 
-        with lane(app) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app) as worker, Peer(worker.connect()) as peer:
             got = peer.get(1)
             assert (got.status, got.body, got.ended, got.reset) == (200, b"part", False, INTERNAL_ERROR)
             peer.ping()
@@ -40,7 +40,7 @@ class TestApplicationsThatBreakOff:
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             raise {"/bug": RuntimeError("x"), "/client": ClientError("no", 418)}[scope["path"]]
 
-        with lane(app) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app) as worker, Peer(worker.connect()) as peer:
             got = peer.get(1, b"/bug")
             assert (got.status, got.body, got.ended) == (500, b"internal error\n", True)
             got = peer.get(3, b"/client")
@@ -54,7 +54,7 @@ class TestApplicationsThatBreakOff:
             await send({"type": "http.response.body", "body": b"", "more_body": True})
             await send({"type": "http.response.body", "body": body})
 
-        with lane(app) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app) as worker, Peer(worker.connect()) as peer:
             got = peer.get(1)
             assert (got.ended, got.reset) == (False, INTERNAL_ERROR)
 
@@ -63,7 +63,7 @@ class TestApplicationsThatBreakOff:
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
 
-        with lane(app) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app) as worker, Peer(worker.connect()) as peer:
             assert peer.get(1).status == 500
 
 
@@ -97,7 +97,7 @@ class TestClientsThatLeave:
     @pytest.mark.parametrize("path", [b"/", b"/streaming"])
     def test_a_reset_cancels_that_request_alone(self, path: bytes) -> None:
         waiting = Waiting()
-        with lane(waiting.app(), grace=0) as worker, Peer(worker.connect()) as peer:
+        with run_worker(waiting.app(), grace=0) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"GET", path), end=True), peer.headers(3, request(), end=True))
             assert waiting.begun.acquire(timeout=PATIENCE)
             assert waiting.begun.acquire(timeout=PATIENCE)
@@ -108,7 +108,7 @@ class TestClientsThatLeave:
 
     def test_a_connection_that_ends_cancels_all(self) -> None:
         waiting = Waiting()
-        with lane(waiting.app()) as worker:
+        with run_worker(waiting.app()) as worker:
             with Peer(worker.connect()) as peer:
                 peer.send(*(peer.headers(number, request(b"POST")) for number in (1, 3)))
                 assert waiting.begun.acquire(timeout=PATIENCE)
@@ -119,7 +119,7 @@ class TestClientsThatLeave:
 
     def test_a_thousand_that_leave_in_the_middle_leave_nothing(self) -> None:
         waiting = Waiting()
-        with lane(waiting.app()) as worker:
+        with run_worker(waiting.app()) as worker:
             for _ in range(20):
                 with Peer(worker.connect()) as peer:
                     for number in range(1, 101, 2):
@@ -133,7 +133,7 @@ class TestClientsThatLeave:
 
 class TestDeadlines:
     def test_a_body_that_stops(self) -> None:
-        with lane(echo, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST")), data(1, b"x"), peer.headers(3, request(b"POST")))
             for _ in range(6):
                 peer.send(data(3, b"x" * 2000))
@@ -155,7 +155,7 @@ class TestDeadlines:
                 await send({"type": "http.response.body", "body": b"tick.", "more_body": True})
             await send({"type": "http.response.body", "body": await read_body(receive)})
 
-        with lane(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST")), data(1, b"x"))
             peer.until(lambda: len(peer.of(1).body) == 50)
             peer.send(data(1, b"y", end=True))
@@ -174,7 +174,7 @@ class TestDeadlines:
                 await send({"type": "http.response.body", "body": b"tick.", "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        with lane(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST", b"/other")), peer.headers(3, request(), end=True))
             assert peer.answer(1).status == 408
             assert peer.answer(3).body == b"tick." * 10
@@ -187,14 +187,14 @@ class TestDeadlines:
             for message in answer(await read_body(receive)):
                 await send(message)
 
-        with lane(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app, timed(body_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x" * 16384) for _ in range(4)))
             peer.until(lambda: peer.credit.get(1, 0))
             peer.send(data(1, end=True))
             assert len(peer.answer(1).body) == 65536
 
     def test_the_whole_time_of_a_body(self) -> None:
-        with lane(echo, timed(body_time=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, timed(body_time=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST")))
             while not peer.of(1).over:
                 peer.send(data(1, b"x" * 1100))
@@ -204,7 +204,7 @@ class TestDeadlines:
             assert worker.connections.limits_hit == {"body_time": 1}
 
     def test_a_connection_that_is_idle(self) -> None:
-        with lane(echo, timed(keep_alive_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, timed(keep_alive_idle=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.get(1)
             worker.leap(0.4 * MINUTES)
             peer.ping()
@@ -214,7 +214,7 @@ class TestDeadlines:
             assert worker.connections.limits_hit == {"keep_alive_idle": 1}
 
     def test_a_connection_without_a_request(self) -> None:
-        with lane(echo, timed(head_time=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, timed(head_time=MINUTES), leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.ping()
             worker.leap(MINUTES)
             peer.read_to_end()
@@ -224,7 +224,7 @@ class TestDeadlines:
     def test_a_head_that_stops(self, cut: int | None) -> None:
         """A head in progress beside other streams has the time that a head has, not theirs."""
         limits = timed(head_time=MINUTES)
-        with lane(Waiting().app(), limits, grace=0, leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(Waiting().app(), limits, grace=0, leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(), end=True))
             peer.ping()
             peer.send(HeadersFrame(3, peer.encoder.encode(request())).serialize()[:cut])
@@ -236,13 +236,13 @@ class TestDeadlines:
 
 class TestConnectionsThatEnd:
     def test_the_last_request_of_a_connection(self) -> None:
-        with lane(echo, Limits(requests_per_connection=3)) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, ServerLimits(requests_per_connection=3)) as worker, Peer(worker.connect()) as peer:
             assert [peer.get(number).status for number in (1, 3, 5)] == [200, 200, 200]
             peer.read_to_end()
             assert [(frame.error_code, frame.last_stream_id) for frame in peer.goaways] == [(NO_ERROR, 5)]
 
     def test_a_client_that_says_goodbye_gets_its_answers(self) -> None:
-        with lane(echo) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"POST")), GoAwayFrame(0), data(1, b"x", end=True))
             assert peer.answer(1).body == b"POST / x"
             peer.read_to_end()
@@ -259,7 +259,7 @@ class TestConnectionsThatEnd:
             for message in answer(b"whole"):
                 await send(message)
 
-        with lane(app, grace=MINUTES) as worker, Peer(worker.connect()) as peer:
+        with run_worker(app, grace=MINUTES) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(b"GET", b"/slow"), end=True))
             peer.ping()
             worker.begin_stop()
@@ -274,7 +274,7 @@ class TestConnectionsThatEnd:
 
     def test_shutdown_cuts_off_what_does_not_end(self) -> None:
         waiting = Waiting()
-        with lane(waiting.app(), timed(), grace=MINUTES, leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(waiting.app(), timed(), grace=MINUTES, leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.send(peer.headers(1, request(), end=True))
             peer.ping()
             worker.begin_stop()
@@ -286,7 +286,7 @@ class TestConnectionsThatEnd:
             assert waiting.cancelled.acquire(timeout=PATIENCE)
 
     def test_idle_connections_close_at_shutdown(self) -> None:
-        with lane(echo, timed(), grace=MINUTES, leaps=True) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, timed(), grace=MINUTES, leaps=True) as worker, Peer(worker.connect()) as peer:
             peer.get(1)
             # Long enough for its next request not to be on the way.
             worker.leap(MINUTES)
@@ -296,12 +296,12 @@ class TestConnectionsThatEnd:
             assert peer.goaways[-1].last_stream_id == 1
 
     def test_too_many_connections(self) -> None:
-        def refused(worker: Lane) -> bool:
+        def refused(worker: Worker) -> bool:
             with Peer(worker.connect()) as other:
                 other.read_to_end()
                 return not other.answers
 
-        with lane(echo, Limits(connections=1)) as worker, Peer(worker.connect()) as peer:
+        with run_worker(echo, ServerLimits(connections=1)) as worker, Peer(worker.connect()) as peer:
             assert peer.get(1).status == 200
             assert refused(worker)
             assert peer.get(3).status == 200

@@ -21,8 +21,8 @@ from hyperframe.frame import (
 )
 
 from sentinel_host.http.h2.budget import Budget
-from sentinel_host.http.server import Limits
-from tests.http1.harness import echo, eventually, http_app, lane, read_body, response
+from sentinel_host.http.server import ServerLimits
+from tests.http1.harness import echo, eventually, http_app, read_body, response, run_worker
 from tests.http2.peer import Peer, data, request
 from tests.support.clocks import PATIENCE
 
@@ -91,7 +91,7 @@ def test_a_flood_ends_its_connection_within_a_thousand_frames(kind: str) -> None
         finally:
             running -= 1
 
-    with lane(never, Limits(linger=0.1), grace=0) as worker, Peer(worker.connect()) as peer:
+    with run_worker(never, ServerLimits(linger=0.1), grace=0) as worker, Peer(worker.connect()) as peer:
         with contextlib.suppress(OSError):
             for frames in flood(peer, kind):
                 peer.send(*frames)
@@ -101,7 +101,7 @@ def test_a_flood_ends_its_connection_within_a_thousand_frames(kind: str) -> None
 
 
 def test_others_are_served_meanwhile() -> None:
-    with lane(echo) as worker, Peer(worker.connect()) as attacker, worker.connect() as probe:
+    with run_worker(echo) as worker, Peer(worker.connect()) as attacker, worker.connect() as probe:
         for frames in flood(attacker, "rapid reset")[:300]:
             attacker.send(*frames)
         for _ in range(20):
@@ -126,7 +126,7 @@ def test_tasks_that_resets_leave_behind_count() -> None:
             await cleaned_up.wait()
             running -= 1
 
-    with lane(app, Limits(streams_per_connection=10), grace=0) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app, ServerLimits(streams_per_connection=10), grace=0) as worker, Peer(worker.connect()) as peer:
         for number in range(1, 200, 2):
             peer.send(peer.headers(number, request(), end=True))
             peer.ping()
@@ -144,7 +144,7 @@ def test_a_large_upload_in_small_frames_with_pings_is_no_flood() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"%d" % len(body)})
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
         for _ in range(100):
             peer.send(*(data(1, b"x") for _ in range(50)), WindowUpdateFrame(0, window_increment=1))
@@ -184,7 +184,7 @@ def an_app_that_holds() -> tuple[Any, list[bytes], threading.Event, threading.Ev
 def test_a_burst_leaves_others_their_turn() -> None:
     """What one client sends at once is begun in portions: somebody who asks just then does not wait for all of it."""
     app, order, held, go_on = an_app_that_holds()
-    with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
+    with run_worker(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
         many.send(many.headers(1, request(path=b"/hold"), end=True))
         assert held.wait(PATIENCE)
@@ -200,7 +200,7 @@ def test_a_burst_leaves_others_their_turn() -> None:
 def test_a_burst_that_no_budget_counts_leaves_others_their_turn() -> None:
     """Frames that an honest client sends in numbers came out of no turn: whoever sent nothing else stopped a worker."""
     app, order, held, go_on = an_app_that_holds()
-    with lane(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
+    with run_worker(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
         many.send(many.headers(1, request(path=b"/hold"), end=True))
         assert held.wait(PATIENCE)
@@ -222,7 +222,7 @@ def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(*(PingFrame(0, b"x" * 8) for _ in range(100)))
         peer.ping()
         requests = [peer.headers(number, request(path=b"/no"), end=True) for number in range(1, 101, 2)]
@@ -234,7 +234,7 @@ def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
 
 def test_a_frame_of_many_settings_ends_its_connection() -> None:
     """Each may change the windows of all streams: one frame could hold the loop for some 20 ms."""
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 132), 1)))
         peer.ping()
         peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 133), 1)))
@@ -244,7 +244,7 @@ def test_a_frame_of_many_settings_ends_its_connection() -> None:
 
 def test_requests_that_were_reset_before_they_began_are_forgotten() -> None:
     """Their tasks end without having run: they once counted as running for as long as the connection lived."""
-    with lane(echo, Limits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo, ServerLimits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
         for number in range(1, 601, 2):
             peer.send(peer.headers(number, request(), end=True), RstStreamFrame(number, 8))
         assert peer.get(601).status == 200
@@ -263,7 +263,7 @@ def test_a_reset_leaves_no_garbage() -> None:
             await asyncio.sleep(PATIENCE)
         await send({"type": "http.response.body", "body": b""})
 
-    with lane(app, Limits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app, ServerLimits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
         assert peer.get(1).status == 200
         gc.collect()
         gc.disable()

@@ -11,14 +11,14 @@ from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
 from sentinel_host.http.h2 import Http2Protocol
 from tests.http1.harness import (
-    Lane,
+    Worker,
     answer,
     echo,
     eventually,
     http_app,
-    lane,
     passing,
     read_body,
+    run_worker,
     taken,
     timed,
 )
@@ -42,7 +42,7 @@ async def early(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 def test_late_data_after_an_early_answer_harms_nobody() -> None:
     """One late DATA frame after an early 401 ended the whole connection, with every request on it."""
-    with lane(early) as worker, Peer(worker.connect()) as peer:
+    with run_worker(early) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
         peer.send(peer.headers(3, request(b"POST", b"/early")), data(3, b"x" * 1000))
         assert peer.answer(3).status == 401
@@ -56,7 +56,7 @@ def test_late_data_after_an_early_answer_harms_nobody() -> None:
 
 def test_late_data_does_not_use_up_the_connections_window() -> None:
     """64 KiB too late on each of 40 streams is more than two windows of the connection."""
-    with lane(early) as worker, Peer(worker.connect()) as peer:
+    with run_worker(early) as worker, Peer(worker.connect()) as peer:
         for number in range(1, 81, 2):
             peer.send(peer.headers(number, request(b"POST", b"/early")))
             assert peer.answer(number).status == 401
@@ -78,7 +78,7 @@ def test_uploads_that_nobody_reads_freeze_nobody() -> None:
         for message in answer(await read_body(receive)):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         for number in range(1, 41, 2):
             peer.send(
                 peer.headers(number, request(b"POST", b"/unread")), *(data(number, b"x" * 100) for _ in range(50))
@@ -103,7 +103,7 @@ def test_a_stream_gets_new_window_for_what_was_taken_only() -> None:
         for message in answer(b"done"):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x" * 16384) for _ in range(4)))
         peer.ping()
         assert peer.credit.get(1, 0) == 0
@@ -120,7 +120,7 @@ def test_a_window_that_is_overrun_resets_the_stream() -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await asyncio.Event().wait()
 
-    with lane(app, grace=0) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app, grace=0) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x" * 16384) for _ in range(5)))
         assert peer.answer(1).reset == FLOW_CONTROL_ERROR
         peer.ping()
@@ -138,10 +138,10 @@ def test_a_body_in_single_bytes_takes_the_memory_of_its_bytes() -> None:
         for message in answer(await read_body(receive)):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), *(data(1, b"x") for _ in range(9999)), data(1, b"y", end=True))
         peer.ping()
-        (protocol,) = worker.connections.lanes
+        (protocol,) = worker.connections.active
         assert isinstance(protocol, Http2Protocol)
         assert len(protocol.streams[1]._pieces) <= 65
         assert peer.get(3, b"/release").status == 200
@@ -150,7 +150,7 @@ def test_a_body_in_single_bytes_takes_the_memory_of_its_bytes() -> None:
 
 @pytest.mark.parametrize("window", [1, 1000])
 def test_a_download_goes_as_fast_as_the_client_opens_its_window(window: int) -> None:
-    with lane(echo) as worker, Peer(worker.connect(), window=window) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect(), window=window) as peer:
         peer.send(peer.headers(1, request(b"GET", b"/" + b"x" * 3000), end=True))
         peer.until(lambda: len(peer.of(1).body) == window)
         peer.ping()
@@ -171,7 +171,7 @@ def test_an_application_waits_for_a_window() -> None:
             await send({"type": "http.response.body", "body": b"x" * 10_000, "more_body": number < 99})
             sent.append(number)
 
-    with lane(app) as worker, Peer(worker.connect(), window=65535) as peer:
+    with run_worker(app) as worker, Peer(worker.connect(), window=65535) as peer:
         peer.send(peer.headers(1, request(), end=True))
         peer.until(lambda: len(peer.of(1).body) == 65535)
         peer.ping()
@@ -188,7 +188,7 @@ def test_downloads_share_the_connections_window() -> None:
         for message in answer(b"x" * 200_000):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect(), window=65535, settings={4: 1 << 20}) as peer:
+    with run_worker(app) as worker, Peer(worker.connect(), window=65535, settings={4: 1 << 20}) as peer:
         peer.send(*(peer.headers(number, request(), end=True) for number in (1, 3, 5)))
         peer.until(lambda: len(peer.of(1).body) == 65535)
         for _ in range(30):
@@ -213,7 +213,10 @@ def test_a_client_that_opens_no_window_is_given_up_alone() -> None:
             cancelled.set()
             raise
 
-    with lane(app, timed(write_stalled=MINUTES), leaps=True) as worker, Peer(worker.connect(), window=100) as peer:
+    with (
+        run_worker(app, timed(write_stalled=MINUTES), leaps=True) as worker,
+        Peer(worker.connect(), window=100) as peer,
+    ):
         peer.send(peer.headers(1, request(), end=True))
         with passing(worker, 0.4 * MINUTES):
             assert peer.answer(1).reset == CANCEL
@@ -228,8 +231,8 @@ async def large(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send(message)
 
 
-def streams_of(worker: Lane) -> list[Any]:
-    protocols = [protocol for protocol in worker.connections.lanes if isinstance(protocol, Http2Protocol)]
+def streams_of(worker: Worker) -> list[Any]:
+    protocols = [protocol for protocol in worker.connections.active if isinstance(protocol, Http2Protocol)]
     return [stream for protocol in protocols for stream in protocol.streams.values()]
 
 
@@ -238,7 +241,7 @@ def test_a_reader_whose_windows_are_full_of_what_it_has_not_read_yet_is_not_give
     before it had read as much, and was given up."""
     window = 2_000_000
     limits = timed(write_stalled=MINUTES)
-    with lane(large, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
+    with run_worker(large, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
         peer = Peer(sock, window=window)
         peer.send(peer.headers(1, request(), end=True))
         eventually(lambda: any(stream.window == 0 for stream in streams_of(worker)))
@@ -257,7 +260,7 @@ def test_streams_that_wait_for_their_turn_are_not_given_up_while_others_have_the
     """Many downloads that shared a slow line were given up one by one, for each waited for long."""
     numbers = range(1, 20, 2)
     limits = timed(write_stalled=MINUTES)
-    with lane(large, limits, leaps=True) as worker, Peer(worker.connect(), window=65535) as peer:
+    with run_worker(large, limits, leaps=True) as worker, Peer(worker.connect(), window=65535) as peer:
         peer.send(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 1 << 20}))
         peer.send(*(peer.headers(number, request(), end=True) for number in numbers))
         peer.until(lambda: sum(len(peer.of(number).body) for number in numbers) == 65535)
@@ -282,7 +285,7 @@ def test_a_client_that_does_not_read_stops_the_application() -> None:
             sent.append(number)
 
     limits = timed(write_stalled=MINUTES)
-    with lane(app, limits, leaps=True) as worker, Peer(worker.connect(receive_buffer=65536)) as peer:
+    with run_worker(app, limits, leaps=True) as worker, Peer(worker.connect(receive_buffer=65536)) as peer:
         peer.send(peer.headers(1, request(), end=True))
         with passing(worker, 0.4 * MINUTES):
             eventually(lambda: worker.connections.limits_hit == {"write_stalled": 1})

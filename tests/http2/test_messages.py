@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hyperframe.frame import HeadersFrame, SettingsFrame
 
-from sentinel_host.http.server import Limits
-from tests.http1.harness import answer, echo, http_app, lane, read_body
+from sentinel_host.http.server import ServerLimits
+from tests.http1.harness import answer, echo, http_app, read_body, run_worker
 from tests.http2.peer import Fields, Peer, bodies, data, request
 
 
@@ -22,7 +22,7 @@ async def describe(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def test_a_request_becomes_an_asgi_scope() -> None:
-    with lane(describe) as worker, Peer(worker.connect()) as peer:
+    with run_worker(describe) as worker, Peer(worker.connect()) as peer:
         got = peer.get(1, b"/a%2Fb%20c?q=1&r", (b"x-thing", b"1"), (b"cookie", b"a=1"), (b"cookie", b"b=2"))
         assert got.status == 200
         assert b"date" in got.heads[0]
@@ -38,7 +38,7 @@ def test_a_request_becomes_an_asgi_scope() -> None:
 
 
 def test_host_stands_in_for_authority() -> None:
-    with lane(describe) as worker, Peer(worker.connect()) as peer:
+    with run_worker(describe) as worker, Peer(worker.connect()) as peer:
         fields: Fields = [
             (b":method", b"GET"),
             (b":scheme", b"http"),
@@ -53,7 +53,7 @@ def test_host_stands_in_for_authority() -> None:
 @pytest.mark.parametrize("size", [0, 1, 16384, 16385, 1_000_000])
 def test_bodies_of_any_size_go_both_ways(size: int) -> None:
     payload = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST", b"/", (b"content-length", b"%d" % size)), end=not size))
         sent = 0
         for frame in bodies(1, payload):
@@ -76,7 +76,7 @@ def test_a_head_request_and_an_empty_answer_have_no_body() -> None:
         for message in answer(b"body"):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"HEAD"), end=True))
         got = peer.answer(1)
         assert (got.status, got.heads[0][b"content-length"], got.body) == (200, b"4", b"")
@@ -96,7 +96,7 @@ def test_trailers_both_ways() -> None:
         await send({"type": "http.response.body", "body": b"hello"})
         await send({"type": "http.response.trailers", "headers": message["trailers"]})
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), data(1, b"body"), peer.headers(1, [(b"x-sum", b"42")], end=True))
         got = peer.answer(1)
         assert got.body == b"hello"
@@ -113,7 +113,7 @@ def test_interim_responses() -> None:
         for message in answer(body):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST", b"/", (b"expect", b"100-continue"))))
         peer.until(lambda: len(peer.of(1).heads) == 2)
         assert [head[b":status"] for head in peer.of(1).heads] == [b"103", b"100"]
@@ -134,7 +134,7 @@ def test_answers_come_in_the_order_in_which_they_are_ready() -> None:
         for message in answer(scope["raw_path"]):
             await send(message)
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         head = peer.headers(1, request(b"GET", b"/first"), end=True)
         peer.send(head, peer.headers(3, request(b"GET", b"/second"), end=True))
         assert peer.answer(1).body == b"/first"
@@ -143,7 +143,7 @@ def test_answers_come_in_the_order_in_which_they_are_ready() -> None:
 
 
 def test_a_head_in_single_bytes_with_padding_and_priority() -> None:
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         frame = HeadersFrame(
             1, peer.encoder.encode(request()), flags=["END_HEADERS", "END_STREAM", "PADDED", "PRIORITY"]
         )
@@ -161,7 +161,7 @@ def test_a_large_response_head_needs_continuations() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x-large", b"v" * 40000)]})
         await send({"type": "http.response.body", "body": b""})
 
-    with lane(app) as worker, worker.connect() as sock:
+    with run_worker(app) as worker, worker.connect() as sock:
         import h2.config
         import h2.connection
         import h2.events
@@ -178,7 +178,10 @@ def test_a_large_response_head_needs_continuations() -> None:
 
 
 def test_settings_say_the_limits() -> None:
-    with lane(echo, Limits(head_bytes=5000, streams_per_connection=7)) as worker, Peer(worker.connect()) as peer:
+    with (
+        run_worker(echo, ServerLimits(head_bytes=5000, streams_per_connection=7)) as worker,
+        Peer(worker.connect()) as peer,
+    ):
         peer.get(1)
         assert peer.settings[SettingsFrame.MAX_CONCURRENT_STREAMS] == 7
         assert peer.settings[SettingsFrame.MAX_HEADER_LIST_SIZE] == 5000

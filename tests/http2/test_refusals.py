@@ -16,8 +16,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from sentinel_host.http.server import Limits
-from tests.http1.harness import echo, http_app, lane
+from sentinel_host.http.server import ServerLimits
+from tests.http1.harness import echo, http_app, run_worker
 from tests.http2.peer import Fields, Peer, data, request
 
 PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM = 1, 3, 5, 6, 7
@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[Fields, int]] = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_heads_reset_their_stream_alone(case: str) -> None:
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
         peer.send(peer.headers(3, MALFORMED[case], end=True))
         got = peer.answer(3)
@@ -106,7 +106,7 @@ def test_malformed_heads_reset_their_stream_alone(case: str) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_served_is_answered_and_the_others_live(case: str) -> None:
     fields, status = REFUSED[case]
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
         peer.send(peer.headers(3, fields, end=True))
         got = peer.answer(3)
@@ -121,7 +121,7 @@ def test_what_is_not_served_is_answered_and_the_others_live(case: str) -> None:
 def test_heads_beyond_the_limit_get_431_however_they_are_cut(count: int, fields: int, status: int) -> None:
     """60 KiB of headers against 32: ABUSE 29."""
     large = [(b"x-%d" % number, b"%05d" % number * 200) for number in range(60)] if fields else [(b"x", b"y" * 30000)]
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.get(1)
         frames = peer.pieces(3, request(b"GET", b"/", *large), max(count, 5))
         if count == 1:
@@ -134,7 +134,7 @@ def test_heads_beyond_the_limit_get_431_however_they_are_cut(count: int, fields:
 
 
 def test_an_early_refusal_of_an_upload_stops_it() -> None:
-    with lane(echo, Limits(body_bytes=1000)) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo, ServerLimits(body_bytes=1000)) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST", b"/", (b"content-length", b"1001"))), data(1, b"x" * 500))
         got = peer.answer(1)
         assert got.status == 413
@@ -144,7 +144,7 @@ def test_an_early_refusal_of_an_upload_stops_it() -> None:
 
 
 def test_a_body_beyond_the_limit_that_no_length_announced() -> None:
-    with lane(echo, Limits(body_bytes=1000)) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo, ServerLimits(body_bytes=1000)) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), data(1, b"x" * 1001))
         assert peer.answer(1).status == 413
         assert peer.get(3).status == 200
@@ -153,7 +153,7 @@ def test_a_body_beyond_the_limit_that_no_length_announced() -> None:
 
 @pytest.mark.parametrize(("sent", "end"), [(4, True), (6, False)])
 def test_a_body_that_is_not_of_its_length_resets_the_stream(sent: int, end: bool) -> None:
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST", b"/", (b"content-length", b"5"))), data(1, b"x" * sent, end=end))
         assert peer.answer(1).reset == PROTOCOL_ERROR
         assert peer.get(3).status == 200
@@ -161,14 +161,14 @@ def test_a_body_that_is_not_of_its_length_resets_the_stream(sent: int, end: bool
 
 @pytest.mark.parametrize("fields", [[(b":path", b"/")], [(b"x", b"1\n")], [(b"host", b"a")], [(b"Up", b"1")]])
 def test_malformed_trailers_reset_the_stream(fields: Fields) -> None:
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), peer.headers(1, fields, end=True))
         assert peer.answer(1).reset == PROTOCOL_ERROR
         assert peer.get(3).status == 200
 
 
 def test_streams_beyond_the_limit_are_refused_and_may_be_tried_again() -> None:
-    with lane(echo, Limits(streams_per_connection=2)) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo, ServerLimits(streams_per_connection=2)) as worker, Peer(worker.connect()) as peer:
         peer.send(*(peer.headers(number, request(b"POST")) for number in (1, 3, 5)))
         assert peer.answer(5).reset == REFUSED_STREAM
         peer.send(data(1, end=True))
@@ -188,7 +188,7 @@ def test_what_an_application_may_not_say_is_not_said(headers: Fields, caplog: py
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"x"})
 
-    with lane(app) as worker, Peer(worker.connect()) as peer:
+    with run_worker(app) as worker, Peer(worker.connect()) as peer:
         got = peer.get(1)
         assert (got.status, got.body) == (500, b"internal error\n")
     assert "ValueError" in caplog.text
@@ -236,7 +236,7 @@ FAULTS: dict[str, tuple[list[Frame | bytes], int]] = {
 @pytest.mark.parametrize("case", FAULTS)
 def test_faults_of_the_connection_end_it_with_their_name(case: str) -> None:
     frames, code = FAULTS[case]
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(*frames)
         peer.read_to_end()
         assert [frame.error_code for frame in peer.goaways] == [code]
@@ -244,14 +244,14 @@ def test_faults_of_the_connection_end_it_with_their_name(case: str) -> None:
 
 def test_a_priority_of_another_size_ends_its_stream_alone() -> None:
     """RFC 9113 section 6.3."""
-    with lane(echo) as worker, Peer(worker.connect()) as peer:
+    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")), b"\0\0\4\2\0\0\0\0\1" + bytes(4))
         assert peer.answer(1).reset == FRAME_SIZE_ERROR
         assert peer.get(3).status == 200
 
 
 def test_no_settings_after_the_preface() -> None:
-    with lane(echo) as worker, worker.connect() as sock:
+    with run_worker(echo) as worker, worker.connect() as sock:
         sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + PriorityFrame(1).serialize())
         received = b""
         while piece := sock.recv(65536):

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import uvloop
 
-from sentinel_host.http.server import Limits
+from sentinel_host.http.server import ServerLimits
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server import tls_context
-from tests.http1.harness import Lane, echo, eventually, http_app, lane, read_to_end, status_of
+from tests.http1.harness import Worker, echo, eventually, http_app, read_to_end, run_worker, status_of
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
 from tests.tls.client import RawTls
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-Connect = Callable[[Lane], contextlib.AbstractContextManager[tuple[socket.socket, RawTls]]]
+Connect = Callable[[Worker], contextlib.AbstractContextManager[tuple[socket.socket, RawTls]]]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def connect(request: pytest.FixtureRequest, certificate: tuple[str, str]) -> Con
     context.minimum_version = context.maximum_version = request.param
 
     @contextlib.contextmanager
-    def connecting(worker: Lane) -> Iterator[tuple[socket.socket, RawTls]]:
+    def connecting(worker: Worker) -> Iterator[tuple[socket.socket, RawTls]]:
         with worker.connect() as sock:
             yield sock, RawTls(sock, context)
 
@@ -54,7 +54,7 @@ def test_a_client_that_ends_its_side_is_still_answered(tls: ssl.SSLContext, conn
     """The connection closed with a client's close_notify, and its answer with it (RFC 9112 section 9.6)."""
     body = b"x" * 1_000_000
 
-    with lane(echo, tls=tls) as worker, connect(worker) as (_, client):
+    with run_worker(echo, tls=tls) as worker, connect(worker) as (_, client):
         head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
         client.send(head + body, notify=together)
         if not together:
@@ -76,10 +76,10 @@ def test_a_request_sent_ahead_that_is_cut_off_is_answered(tls: ssl.SSLContext, c
             await release.wait()
         await echo(scope, receive, send)
 
-    with lane(app, tls=tls) as worker, connect(worker) as (_, client):
+    with run_worker(app, tls=tls) as worker, connect(worker) as (_, client):
         first = GET.replace(b"/ ", b"/first ", 1)
         client.send(first + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhi", notify=True)
-        eventually(lambda: any(protocol._eof for protocol in worker.connections.lanes))  # type: ignore[attr-defined]
+        eventually(lambda: any(protocol._eof for protocol in worker.connections.active))  # type: ignore[attr-defined]
         worker.call(release.set)
         answered, _, refused = client.rest().partition(b"GET /first ")
         assert (status_of(answered), status_of(refused)) == (200, 400)
@@ -98,7 +98,7 @@ def test_an_end_without_close_notify_is_a_client_that_left(tls: ssl.SSLContext, 
             cancelled.append(True)
             raise
 
-    with lane(app, tls=tls) as worker, connect(worker) as (sock, client):
+    with run_worker(app, tls=tls) as worker, connect(worker) as (sock, client):
         client.send(GET)
         eventually(lambda: worker.connections.requests == 1)
         sock.shutdown(socket.SHUT_WR)
@@ -124,7 +124,7 @@ def test_an_answer_that_breaks_off_ends_without_close_notify(
         await send({"type": "http.response.body", "body": b"some", "more_body": True})
 
     for served in (whole, broken):
-        with lane(served, tls=tls) as worker, connect(worker) as (_, client):
+        with run_worker(served, tls=tls) as worker, connect(worker) as (_, client):
             client.send(b"GET / HTTP/%b\r\nHost: a\r\nConnection: close\r\n\r\n" % version)
             received = client.rest()
             complete = received.endswith(b"some" if version == b"1.0" else b"0\r\n\r\n") and client.clean
@@ -132,7 +132,7 @@ def test_an_answer_that_breaks_off_ends_without_close_notify(
 
 
 def test_what_a_refused_client_sends_on_does_not_hide_the_refusal(tls: ssl.SSLContext, connect: Connect) -> None:
-    with lane(echo, tls=tls) as worker, connect(worker) as (_, client):
+    with run_worker(echo, tls=tls) as worker, connect(worker) as (_, client):
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: a\r\n\r\n")
         received = client.receive()
         with contextlib.suppress(OSError):
@@ -145,7 +145,7 @@ def test_what_a_refused_client_sends_on_does_not_hide_the_refusal(tls: ssl.SSLCo
 def test_one_connection_too_many_is_told_so(certificate: tuple[str, str], tls: ssl.SSLContext) -> None:
     """Its request comes with the last of its handshake: to end our side must not throw it away, nor trip over it."""
     context = ssl.create_default_context(cafile=certificate[0])
-    with lane(echo, Limits(connections_per_client=1), tls=tls) as worker, worker.connect() as kept:
+    with run_worker(echo, ServerLimits(connections_per_client=1), tls=tls) as worker, worker.connect() as kept:
         RawTls(kept, context)
         eventually(lambda: worker.connections.open == 1)
         with worker.connect() as sock:
@@ -155,7 +155,7 @@ def test_one_connection_too_many_is_told_so(certificate: tuple[str, str], tls: s
 
 
 def test_a_connection_in_pieces_of_one_byte(tls: ssl.SSLContext, connect: Connect) -> None:
-    with lane(echo, tls=tls) as worker, connect(worker) as (sock, client):
+    with run_worker(echo, tls=tls) as worker, connect(worker) as (sock, client):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client._ssl.write(GET)
         for byte in client._outgoing.read():
@@ -166,7 +166,7 @@ def test_a_connection_in_pieces_of_one_byte(tls: ssl.SSLContext, connect: Connec
 
 
 def test_records_that_do_not_decrypt_end_the_connection(tls: ssl.SSLContext, connect: Connect) -> None:
-    with lane(echo, tls=tls) as worker:
+    with run_worker(echo, tls=tls) as worker:
         with connect(worker) as (sock, client):
             sock.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
             with contextlib.suppress(ssl.SSLError):
@@ -206,7 +206,7 @@ def test_a_handshake_that_does_not_end_is_cut_off(tls: ssl.SSLContext, said: byt
 
 
 def test_a_handshake_that_fails_ends_the_connection(tls: ssl.SSLContext) -> None:
-    with lane(echo, tls=tls) as worker:
+    with run_worker(echo, tls=tls) as worker:
         with worker.connect() as sock, pytest.raises(ssl.SSLCertVerificationError):
             ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
         with worker.connect() as sock:
@@ -219,7 +219,7 @@ def test_a_handshake_that_fails_ends_the_connection(tls: ssl.SSLContext) -> None
 
 def test_a_handshake_under_way_does_not_outlive_the_worker(tls: ssl.SSLContext) -> None:
     """Its socket stayed open until the event loop was closed, which warns of it."""
-    with lane(echo, tls=tls) as worker, worker.connect() as sock:
+    with run_worker(echo, tls=tls) as worker, worker.connect() as sock:
         sock.sendall(b"\x16\x03\x01\x02")
         with worker.connect() as other:
             other.sendall(GET)

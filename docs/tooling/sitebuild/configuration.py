@@ -96,8 +96,8 @@ def _keys(struct: type[msgspec.Struct]) -> Iterator[Key]:
 
 
 def _served() -> dict[str, tuple[Any, str]]:
-    texts = _texts(limits, limits.Limits.__name__)
-    return {name: (getattr(limits.Limits(), name), precedent) for name, (_, precedent) in texts.items()}
+    texts = _texts(limits, limits.ServerLimits.__name__)
+    return {name: (getattr(limits.ServerLimits(), name), precedent) for name, (_, precedent) in texts.items()}
 
 
 def _texts(module: ModuleType, name: str) -> dict[str, tuple[str, str]]:

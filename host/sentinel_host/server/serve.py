@@ -1,4 +1,4 @@
-"""The accept loop of one worker: every connection begins on the lane, and HTTP/2 goes on from there."""
+"""The accept loop of one worker: every connection begins as HTTP/1, and some become HTTP/2."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def _accept(
         for endpoint in endpoints:
             served = app if quic is None or endpoint.tls is None else advertising(app, quic.port)
             http2 = Http2Connections(endpoint.name, served, state, connections)
-            listener = Listener(endpoint.name, served, state, http2.hand_over)
+            listener = Listener(endpoint.name, served, state, http2.upgrade_to_http2)
             factory = _factory(listener, connections)
             if endpoint.tls is not None:
                 factory = TlsServer(loop, endpoint.tls, _HANDSHAKE_TIME, factory)

@@ -17,7 +17,7 @@ import os
 from time import sleep
 from typing import Final
 
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 
 COUNTS: Final = "connection-counts"
 """The name, among the shared memory that workers are given, of their numbers of open connections."""
@@ -41,7 +41,7 @@ def create_counts() -> int:
 class SharedConnections(Connections):
     """The connections of worker ``number`` out of ``workers``, whose counts are in the shared memory ``fd``."""
 
-    def __init__(self, limits: Limits, fd: int, number: int, workers: int) -> None:
+    def __init__(self, limits: ServerLimits, fd: int, number: int, workers: int) -> None:
         super().__init__(limits)
         self._counts = memoryview(mmap.mmap(fd, _SIZE)).cast("I")
         self._number = number

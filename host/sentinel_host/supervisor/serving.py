@@ -11,7 +11,7 @@ from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
 from sentinel_host.gateway import Live, Supply, create_app
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.supervisor.log import Log, log_counts
@@ -36,7 +36,7 @@ class Serving:
         config: Config,
         log: Log,
         limit_table: SharedTable | None = None,
-        connections: Callable[[Limits], Connections] = Connections,
+        connections: Callable[[ServerLimits], Connections] = Connections,
         read_config: Callable[[], Config] | None = None,
         supply: Callable[[Live], Supply] | None = None,
         kv_store: SharedStore | None = None,
@@ -65,6 +65,6 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def _limits(config: Config) -> Limits:
+def _limits(config: Config) -> ServerLimits:
     configured = msgspec.structs.asdict(config.server.limits)
-    return Limits(**{key: value for key, value in configured.items() if value is not None})
+    return ServerLimits(**{key: value for key, value in configured.items() if value is not None})

@@ -14,7 +14,7 @@ from sentinel_host.control import ConfigSource, ListenerFd, install_admin
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.release import Releases
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.announce import announce
 from sentinel_host.supervisor.fleet import Fleet
@@ -173,7 +173,7 @@ class Supervisor:
         await serve(
             app,
             [self._admin.endpoint(self._certificates)],
-            Connections(Limits()),
+            Connections(ServerLimits()),
             shutdown=stopped.wait,
             grace=_ADMIN_GRACE,
         )

@@ -14,7 +14,7 @@ from sentinel_host.http.h1.exchange import Exchange
 from sentinel_host.http.h1.reading import ReadingSide
 from sentinel_host.http.h1.response import plain_response
 from sentinel_host.http.h1.states import HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL, TUNNEL_NEXT, UNTIL_CLOSE
-from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.limits import LimitExceeded, limit_of
 from sentinel_host.http.server.phases import BODY, DONE
 from sentinel_host.http.server.writer import LEFT_TO_KERNEL
 
@@ -72,7 +72,7 @@ class EndingSide(ReadingSide):
 
     def _refuse(self, error: ClientError) -> None:
         """Answer without the application, and interpret nothing more of this connection."""
-        self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
+        self.connections.hit(limit_of(error))
         self.writer.write(plain_response(error.status, str(error), self.connections.date))
         self._linger()
 

@@ -31,7 +31,7 @@ from sentinel_host.http.server.scope import ScopeBuilder
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # How many connections beyond a limit are told so at one time; a flood is cut off without a word.
-_MAX_COURTESY: Final = 100
+_MAX_REFUSALS: Final = 100
 
 
 class Http1Protocol(EndingSide):
@@ -68,25 +68,25 @@ class Http1Protocol(EndingSide):
         self._scopes = ScopeBuilder.of(transport)
         connections = self.connections
         exceeded = connections.admit(self._scopes.client_host)
-        connections.lanes.add(self)
+        connections.active.add(self)
         tls = transport.get_extra_info("ssl_object")
         http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
         if exceeded is not None:
             self._refused = True
             connections.refused += 1
-            if http2 or connections.refused > _MAX_COURTESY:
+            if http2 or connections.refused > _MAX_REFUSALS:
                 connections.hit(exceeded)
                 self.abort()
             else:
                 self._refuse(LimitExceeded(exceeded, "too many connections", 503))
         elif http2:
-            self._hand_over(b"")
+            self._upgrade_to_http2(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Both directions are gone: an application that still answers is cancelled."""
         self.writer.lose()
         connections = self.connections
-        connections.lanes.discard(self)
+        connections.active.discard(self)
         connections.refused -= self._refused
         connections.release(self._scopes.client_host)
         task = self._task
@@ -111,12 +111,12 @@ class Http1Protocol(EndingSide):
         """The transport is below its low-water mark."""
         self.writer.resume()
 
-    def _hand_over(self, data: bytes) -> None:
-        """Give the transport to HTTP/2. The connection stays counted: who takes it calls `Connections.release`."""
-        self.connections.lanes.discard(self)
+    def _upgrade_to_http2(self, data: bytes) -> None:
+        """Give the transport to HTTP/2. The connection stays counted: its new protocol calls `Connections.release`."""
+        self.connections.active.discard(self)
         self._reading = IGNORED
-        assert self._listener.hand_over is not None
-        self._listener.hand_over(self, data)
+        assert self._listener.upgrade_to_http2 is not None
+        self._listener.upgrade_to_http2(self.transport, data)
 
     # Heads.
 
@@ -156,9 +156,9 @@ class Http1Protocol(EndingSide):
     def _take_odd_head(self, data: bytes) -> None:
         """A head that is incomplete, preceded by an empty line, of another version, HTTP/2's preface, or refused."""
         limits = self.connections.limits
-        if not self._requests and self._listener.hand_over and _PREFACE.startswith(data[: len(_PREFACE)]):
+        if not self._requests and self._listener.upgrade_to_http2 and _PREFACE.startswith(data[: len(_PREFACE)]):
             if len(data) >= len(_PREFACE):
-                self._hand_over(data)
+                self._upgrade_to_http2(data)
                 return
         elif data[:2] == b"\r\n" and not self._skipped_line:
             self._skipped_line = True

@@ -16,7 +16,7 @@ from sentinel_host.http.h1.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.h1.exchange import Exchange
 from sentinel_host.http.h1.states import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
 from sentinel_host.http.server.connections import Connections
-from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.limits import limit_of
 from sentinel_host.http.server.phases import DONE
 from sentinel_host.http.server.writer import Writer
 
@@ -131,7 +131,7 @@ class ReadingSide:
                 self._restart_body_clock()
 
     def _body_failed(self, error: ClientError) -> None:
-        self.connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
+        self.connections.hit(limit_of(error))
         self._closing = True
         self._reading = IGNORED
         self.read_deadline = inf

@@ -5,7 +5,8 @@ Rule 2: Frames that make work and carry nothing come out of a budget; beyond it 
         ENHANCE_YOUR_CALM. So do header blocks in too many pieces.
 Rule 3: A head that is begun has as long as one on HTTP/1.
 Rule 4: Of what one client sends at once, only a portion is looked at before the loop serves others.
-Rule 5: Who has used up more of that budget than a client in good faith would waits for a turn among all such (`Turns`).
+Rule 5: Who has used up more of that budget than a client in good faith would waits for a turn among all such
+        (`DeferredInput`).
 Rule 6: Requests begin when their portion was looked at; those of a client as in rule 5, when everything was that has
         come. What is taken back in the same breath has then cost no more than its head.
 """
@@ -124,7 +125,7 @@ class FramingSide(SendingSide):
 
     def _wait(self) -> None:
         if self._strained():
-            self.connections.turns.wait(self._go_on)
+            self.connections.deferred.wait(self._go_on)
         else:
             self.loop.call_soon(self._go_on)
 

@@ -1,6 +1,6 @@
 """One HTTP/2 connection: streams to requests, and how it lives and ends.
 
-Rule 1: At most `Limits.streams_per_connection` requests at a time, and at most twice as many tasks: a client that
+Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many tasks: a client that
         resets what it has just asked for waits for the tasks that it left behind.
 Rule 2: Deadlines are numbers that `Connections` compares in one sweep, as on the lane. `read_deadline` is the nearest
         of all streams', or earlier: it is made exact when it passes.
@@ -65,7 +65,7 @@ class Http2Protocol(ReceivingSide):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counted already by the lane, which handed the transport over."""
         self.attach(transport)
-        self.connections.lanes.add(self)
+        self.connections.active.add(self)
         self.greet()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,7 +73,7 @@ class Http2Protocol(ReceivingSide):
         self.lost = True
         self.write_paused = False
         connections = self.connections
-        connections.lanes.discard(self)
+        connections.active.discard(self)
         connections.release(self.client_host)
         self._leave_all()
         self._wake_writers()

@@ -93,7 +93,7 @@ class Http3Protocol(Http2Protocol):
         self.client_host = self._client[0]
         self.tls = True
         self._scheme = "https"
-        connections.lanes.add(self)
+        connections.active.add(self)
         if connections.admit(self.client_host) is not None:
             connections.hit("connections")
             self._end(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")

@@ -1,8 +1,8 @@
-"""What the protocols towards clients share: the connections of a worker, their limits, and fair turns."""
+"""What the protocols towards clients share: the connections of a worker, their limits, and deferred input."""
 
 from __future__ import annotations
 
-from sentinel_host.http.server.connections import Application, Connections, HandOver, Listener
-from sentinel_host.http.server.limits import Limits
+from sentinel_host.http.server.connections import Application, Connections, Listener, ServerConnection
+from sentinel_host.http.server.limits import ServerLimits
 
-__all__ = ["Application", "Connections", "HandOver", "Limits", "Listener"]
+__all__ = ["Application", "Connections", "Listener", "ServerConnection", "ServerLimits"]

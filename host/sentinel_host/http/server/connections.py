@@ -9,14 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from sentinel_host.http.batch import WriteBatch
-from sentinel_host.http.server.limits import Limits
-from sentinel_host.http.server.turns import Turns
-
-if TYPE_CHECKING:
-    from sentinel_host.http.h1.protocol import Http1Protocol
+from sentinel_host.http.server.deferred import DeferredInput
+from sentinel_host.http.server.limits import ServerLimits
 
 _log: Final = logging.getLogger(__name__)
 
@@ -40,11 +37,11 @@ TARGET_SCHEME: Final = "sentinel.target_scheme"
 # An ASGI 3 application, as loosely typed as the specification leaves it.
 Application = Callable[..., Any]
 # Takes a transport and the bytes read so far, once they turn out to be HTTP/2.
-HandOver = Callable[["Http1Protocol", bytes], None]
+UpgradeToHttp2 = Callable[[asyncio.Transport, bytes], None]
 
 
-class Lane(Protocol):
-    """A connection as the worker sees it, whatever it speaks: deadlines in the loop's time, and three ways to end."""
+class ServerConnection(Protocol):
+    """A client's connection as its worker sees it, in whatever protocol."""
 
     def next_deadline(self) -> float:
         """The nearest of its deadlines, in the loop's time; `inf` when there is none."""
@@ -69,7 +66,7 @@ class Listener:
     name: str
     app: Application
     state: dict[str, Any] = field(default_factory=dict)
-    hand_over: HandOver | None = None
+    upgrade_to_http2: UpgradeToHttp2 | None = None
 
     def extensions(self) -> dict[str, dict[str, Any]]:
         """The ``extensions`` of every scope of this listener: one dict for all, which no application may change."""
@@ -91,17 +88,17 @@ class Listener:
 class Connections:
     """The connections of one worker.
 
-    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often by `Limits` field,
-    with ``refused`` for malformed requests.
+    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often by field of
+    `ServerLimits`, with ``refused`` for malformed requests.
     """
 
     loop: asyncio.AbstractEventLoop
-    turns: Turns
+    deferred: DeferredInput
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
         self.batch = WriteBatch()
-        self.lanes: set[Lane] = set()
+        self.active: set[ServerConnection] = set()
         self.open = 0
         self.accepted = 0
         self.requests = 0
@@ -118,7 +115,7 @@ class Connections:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to watch the deadlines of the connections that ``loop`` serves."""
         self.loop = loop
-        self.turns = Turns(loop)
+        self.deferred = DeferredInput(loop)
         self._sweep()
 
     def hit(self, limit: str) -> None:
@@ -146,7 +143,7 @@ class Connections:
             self._per_client[key] = count
         else:
             del self._per_client[key]
-        if not self.lanes and self._emptied is not None and not self._emptied.done():
+        if not self.active and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
     def keep(self, task: asyncio.Task[None]) -> None:
@@ -160,12 +157,12 @@ class Connections:
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
         # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
         self._timer = self.loop.call_later(self._interval, self._sweep)
-        for lane in [lane for lane in self.lanes if lane.next_deadline() <= now]:
+        for connection in [each for each in self.active if each.next_deadline() <= now]:
             try:
-                lane.expire(now)
+                connection.expire(now)
             except Exception:
                 _log.exception("a connection could not be ended as it should, and is aborted")
-                lane.abort()
+                connection.abort()
 
     async def drain(self, grace: float) -> None:
         """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections close at once.
@@ -174,20 +171,20 @@ class Connections:
         answered, with ``Connection: close``, so that a client in full flow loses nothing.
         """
         self.closing = True
-        for lane in list(self.lanes):
-            lane.wind_down()
+        for connection in list(self.active):
+            connection.wind_down()
         await self._until_empty(min(grace, _LAST_REQUEST))
-        for lane in list(self.lanes):
-            lane.close_if_idle()
+        for connection in list(self.active):
+            connection.close_if_idle()
         await self._until_empty(grace - _LAST_REQUEST)
-        for lane in list(self.lanes):
-            lane.abort()
+        for connection in list(self.active):
+            connection.abort()
         await self._until_empty(_CANCEL_TIME)
         if self._kept:
             await asyncio.wait(self._kept, timeout=_CANCEL_TIME)
 
     async def _until_empty(self, seconds: float) -> None:
-        if self.lanes and seconds > 0:
+        if self.active and seconds > 0:
             self._emptied = self.loop.create_future()
             await asyncio.wait([self._emptied], timeout=seconds)
 

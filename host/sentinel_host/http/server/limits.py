@@ -1,4 +1,4 @@
-"""What one client may ask of a worker: sizes, counts and deadlines of the HTTP/1.1 lane."""
+"""What one client may ask of a worker: sizes, counts and deadlines."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from sentinel_host.errors import ClientError
 
 
 class LimitExceeded(ClientError):
-    """A client went beyond ``limit``, a field of `Limits`."""
+    """A client went beyond ``limit``, a field of `ServerLimits`."""
 
     def __init__(self, limit: str, reason: str, status: int) -> None:
         super().__init__(reason, status)
         self.limit = limit
 
 
+def limit_of(error: ClientError) -> str:
+    """The name under which a refusal is counted: the limit that was exceeded, or ``refused``."""
+    return error.limit if isinstance(error, LimitExceeded) else "refused"
+
+
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Sizes in bytes, times in seconds; ``None`` means unlimited where it is allowed.
 
     Every limit that is hit is counted under its field's name in ``Connections.limits_hit``.

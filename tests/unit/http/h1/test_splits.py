@@ -1,4 +1,4 @@
-"""However a byte stream is cut into reads, the lane makes the same of it."""
+"""However a byte stream is cut into reads, the server makes the same of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.h1 import Http1Protocol
-from sentinel_host.http.server import Connections, Limits, Listener
+from sentinel_host.http.server import Connections, Listener, ServerLimits
 
 GET = b"GET /a?b=%20 HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\n"
@@ -104,16 +104,16 @@ async def outcome(pieces: list[bytes]) -> tuple[Any, ...]:
         await send(head)
         await send({"type": "http.response.body", "body": b"ok"})
 
-    connections = Connections(Limits(head_bytes=160, header_count=8, body_bytes=50, pipelined_requests=50))
+    connections = Connections(ServerLimits(head_bytes=160, header_count=8, body_bytes=50, pipelined_requests=50))
     # Without `start`: its sweep would write the time into answers that are compared with later ones.
     connections.loop = asyncio.get_running_loop()
-    listener = Listener("public", app, hand_over=lambda lane, data: None)
-    lane = Http1Protocol(listener, listener.extensions(), connections)
+    listener = Listener("public", app, upgrade_to_http2=lambda transport, data: None)
+    protocol = Http1Protocol(listener, listener.extensions(), connections)
     transport = MemoryTransport()
-    lane.connection_made(transport)
+    protocol.connection_made(transport)
     for piece in pieces:
         if not transport.ended:
-            lane.data_received(piece)
+            protocol.data_received(piece)
             for _ in range(4):
                 await asyncio.sleep(0)
     for _ in range(40):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sentinel_host.http.server import Connections, Limits
+from sentinel_host.http.server import Connections, ServerLimits
 from tests.support.loops import run_jumping
 
 
@@ -39,10 +39,10 @@ def test_a_connection_that_fails_is_not_the_end_of_the_sweep(caplog: pytest.LogC
     broken, fine = Overdue(RuntimeError("broken")), Overdue()
 
     async def main() -> None:
-        connections = Connections(Limits())
-        connections.lanes |= {broken, fine}
+        connections = Connections(ServerLimits())
+        connections.active |= {broken, fine}
         connections.start(asyncio.get_running_loop())
-        await asyncio.sleep(3 * Limits().sweep_interval())
+        await asyncio.sleep(3 * ServerLimits().sweep_interval())
         connections.stop()
 
     run_jumping(main())

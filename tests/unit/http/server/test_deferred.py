@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from sentinel_host.http.server.turns import Turns
+from sentinel_host.http.server.deferred import DeferredInput
 
 
 class Loop:
@@ -28,29 +28,29 @@ class Loop:
 
 def test_one_after_the_other() -> None:
     loop = Loop()
-    turns = Turns(cast(Any, loop), lambda: loop.now)
+    deferred = DeferredInput(cast(Any, loop), lambda: loop.now)
     had: list[str] = []
 
     def go_on(name: str, more: int) -> None:
         had.append(name)
         loop.now += 0.001
         if more:
-            turns.wait(lambda: go_on(name, more - 1))
+            deferred.wait(lambda: go_on(name, more - 1))
 
-    turns.wait(lambda: go_on("a", 2))
-    turns.wait(lambda: go_on("b", 1))
+    deferred.wait(lambda: go_on("a", 2))
+    deferred.wait(lambda: go_on("b", 1))
     assert len(loop.due) == 1
     while loop.due:
         loop.run()
         assert len(loop.due) <= 1
     assert had == ["a", "b", "a", "b", "a"]
-    turns.wait(lambda: go_on("c", 0))
+    deferred.wait(lambda: go_on("c", 0))
     assert len(loop.due) == 1
 
 
 def test_a_fifth_of_the_time_at_most_however_many_wait() -> None:
     loop = Loop()
-    turns = Turns(cast(Any, loop), lambda: loop.now)
+    deferred = DeferredInput(cast(Any, loop), lambda: loop.now)
     busy = rested = 0.0
 
     def work() -> None:
@@ -59,7 +59,7 @@ def test_a_fifth_of_the_time_at_most_however_many_wait() -> None:
         busy += 0.002
 
     for _ in range(10):
-        turns.wait(work)
+        deferred.wait(work)
     while loop.due:
         rested += loop.run()
     # The first waits for a timer's shortest time.
@@ -68,16 +68,16 @@ def test_a_fifth_of_the_time_at_most_however_many_wait() -> None:
 
 def test_small_pieces_share_a_turn_that_ends_with_its_time() -> None:
     loop = Loop()
-    turns = Turns(cast(Any, loop), lambda: loop.now)
+    deferred = DeferredInput(cast(Any, loop), lambda: loop.now)
     count = 0
 
     def go_on() -> None:
         nonlocal count
         count += 1
         loop.now += 0.00001
-        turns.wait(go_on)
+        deferred.wait(go_on)
 
-    turns.wait(go_on)
+    deferred.wait(go_on)
     loop.run()
     assert count in (10, 11)
     assert len(loop.due) == 1
@@ -85,17 +85,17 @@ def test_small_pieces_share_a_turn_that_ends_with_its_time() -> None:
 
 def test_one_that_fails_takes_no_turn_from_others() -> None:
     loop = Loop()
-    turns = Turns(cast(Any, loop), lambda: loop.now)
+    deferred = DeferredInput(cast(Any, loop), lambda: loop.now)
     had: list[str] = []
 
     def fail() -> None:
         raise RuntimeError("broken")
 
-    turns.wait(fail)
-    turns.wait(lambda: had.append("next"))
+    deferred.wait(fail)
+    deferred.wait(lambda: had.append("next"))
     with pytest.raises(RuntimeError, match="broken"):
         loop.run()
     loop.run()
-    turns.wait(lambda: had.append("later"))
+    deferred.wait(lambda: had.append("later"))
     loop.run()
     assert had == ["next", "later"]

@@ -20,7 +20,7 @@ _REST: Final = 4
 _LEAST_REST: Final = 0.001
 
 
-class Turns:
+class DeferredInput:
     """The connections of one worker whose input waits; ``clock`` tells seconds."""
 
     __slots__ = ("_clock", "_due", "_loop", "_waiting")
