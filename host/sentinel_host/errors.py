@@ -6,6 +6,7 @@ The HTTP status that an error answers with lives on its class, so that no other 
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 
@@ -100,21 +101,41 @@ UPSTREAM_FAILURES: Final = {
 """The kinds of failures of upstreams, as metrics have them. Words are added; none changes its meaning."""
 
 
+class Progress(IntEnum):
+    """How far a request to an upstream came before it failed: whether it may be sent again depends on it.
+
+    RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1.
+    """
+
+    UNSENT = 0
+    """Not a byte was written: the request may go out again, whatever its method."""
+    SENT = 1
+    """Some or all of it was written, and not a byte of an answer came."""
+    ANSWERED = 2
+    """An interim response came, or the beginning of a head."""
+    RESPONDED = 3
+    """The head of the final response came."""
+
+
 class UpstreamError(SentinelError):
-    """An upstream refused, broke off or did not speak HTTP; ``kind`` is one of `UPSTREAM_FAILURES`."""
+    """An upstream refused, broke off or did not speak HTTP.
+
+    ``kind`` is one of `UPSTREAM_FAILURES`; ``progress`` is what the upstream may have seen of the request.
+    """
 
     status = 502
 
-    def __init__(self, reason: str, kind: str = "reset") -> None:
+    def __init__(self, reason: str, kind: str = "reset", progress: Progress = Progress.RESPONDED) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.progress = progress
 
 
 class UpstreamDenied(UpstreamError):
     """The address that an upstream's name has is not one that may be connected to."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason, "denied")
+        super().__init__(reason, "denied", Progress.UNSENT)
 
 
 class UpstreamTimeout(UpstreamError):
@@ -122,8 +143,8 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, "timeout")
+    def __init__(self, reason: str, progress: Progress) -> None:
+        super().__init__(reason, "timeout", progress)
 
 
 class UpstreamBusy(UpstreamError):
@@ -132,7 +153,7 @@ class UpstreamBusy(UpstreamError):
     status = 503
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason, "busy")
+        super().__init__(reason, "busy", Progress.UNSENT)
 
 
 class ClientError(SentinelError):

@@ -80,7 +80,7 @@ def test_a_name_is_looked_up_again_when_none_of_its_addresses_answers(run):
             # Known addresses serve on while the name cannot be looked up.
             names.known.clear()
             await eventually(lambda: pool.open == 0)
-            pool._addresses.doubt()
+            pool.connector.addresses.doubt()
             assert await drain(await pool.send(get())) == b"ok"
             assert names.asked == ["some.test"] * 3
             await pool.close()
@@ -102,7 +102,7 @@ def test_an_address_that_swallows_packets_is_tried_last_from_then_on(run):
                 pool = upstream.pool(host="some.test", names=names, timeouts=Timeouts(connect=MINUTES))
                 async with asyncio.timeout(PATIENCE):  # half of the timeout is more
                     assert await drain(await pool.send(get())) == b"ok"
-                    assert await pool._addresses.find() == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+                    assert await pool.connector.addresses.find() == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
                     await eventually(lambda: pool.open == 0)
                     assert await drain(await pool.send(get())) == b"ok"
             await pool.close()
@@ -118,7 +118,7 @@ def test_nobody_answers(run):
             with pytest.raises(UpstreamTimeout):
                 await pool.send(get())
             names.known["some.test"] = ["127.0.0.2"]
-            pool._addresses.doubt()
+            pool.connector.addresses.doubt()
             with pytest.raises(UpstreamError, match="Connection refused"):
                 await pool.send(get())
             await pool.close()
@@ -147,7 +147,7 @@ def test_only_addresses_that_may_be_connected_to_are(run):
             assert sorted(asked) == addresses
             names.known["some.test"] = ["127.0.0.1"]
             for _ in range(2):
-                pool._addresses.doubt()
+                pool.connector.addresses.doubt()
                 with pytest.raises(UpstreamDenied):
                     await pool.send(get())
             assert upstream.accepted == 0

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
-from sentinel_host.http import acks
 from sentinel_host.http.client import Timeouts, UpstreamPool
 from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.support import MIB, OK, Source, Upstream, eventually, get
@@ -58,10 +57,8 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
 
     def unsent():
         """With what waits to take its place: the kernel's queue alone is as full again a moment later."""
-        transports = [connection._transport for connection in pool._connections]
-        waiting = sum(transport.get_write_buffer_size() for transport in transports)
         given = body.given if streamed else size
-        return size - given + waiting + sum(acks.unsent(transport) for transport in transports)
+        return size - given + sum(connection.unsent() for connection in pool.connections)
 
     async def main():
         nonlocal body, go_on, pool

@@ -158,7 +158,7 @@ def test_an_address_that_keeps_silent_in_the_handshake_is_passed_over(run, certi
                     scheme="https", host="localhost", names=names, ssl_context=context, timeouts=timeouts
                 )
                 assert await drain(await pool.send(get())) == b"ok"
-                assert await pool._addresses.find() == ["127.0.0.1", "127.0.0.3", "127.0.0.2"]
+                assert await pool.connector.addresses.find() == ["127.0.0.1", "127.0.0.3", "127.0.0.2"]
                 await pool.close()
             other.close()
 

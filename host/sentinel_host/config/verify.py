@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sentinel_host.abi.contract import GRANTS
-from sentinel_host.authority import without_password
 from sentinel_host.config.model import BindConfig, Config, HttpClientConfig, RevertConfig, RouteConfig
 from sentinel_host.config.store import store_fault
 from sentinel_host.errors import ConfigError
+from sentinel_host.grammar import without_password
 from sentinel_host.paths import PathError, PathRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch

@@ -18,10 +18,10 @@ from time import monotonic
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.abi.rules import GATEWAY_OWNED, AbiError
-from sentinel_host.authority import without_password
 from sentinel_host.config import HttpClientConfig
 from sentinel_host.errors import ConfigError, SentinelError, UpstreamDenied, UpstreamTimeout
 from sentinel_host.gateway.addresses import AllowedAddresses
+from sentinel_host.grammar import without_password
 from sentinel_host.http.client import Target, Timeouts, UpstreamPool, UpstreamRequest
 from sentinel_host.messages import Headers, HttpError, OutboundRequest
 from sentinel_host.net import Names

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sentinel_host.authority import host_of
 from sentinel_host.gateway.limits import RouteLimits
+from sentinel_host.grammar import host_of
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sentinel_host.authority import host_of
+from sentinel_host.grammar import host_of
 from sentinel_host.messages import RequestHead
 
 KeyFunction = Callable[[RequestHead], bytes]

@@ -1,104 +1,168 @@
-"""One connection to an upstream.
+"""One HTTP/1.1 connection to an upstream: the transport of a `ClientCore`, and who is told what comes of it.
 
 Rules:
-1. At most one request at a time. A byte that arrives while none is under way, or after the end of its response, closes
-   the connection: it may be the answer to somebody else's request.
-2. The connection goes back to the pool only when the request has been written whole, its response has been read whole,
-   and both sides allow another. In every other case it is closed, at once.
-3. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
-4. No timer of its own: the pool calls ``check`` every now and then.
-5. On a kept connection a request waits for the end of the loop's turn. The kernel is then asked for bytes or an end of
+1. The core decides (`h1`). Here its answers become calls of the transport, the response, the upload and the owner.
+2. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
+3. No timer of its own: the owner calls ``check`` every now and then.
+4. On a kept connection a request waits for the end of the loop's turn. The kernel is then asked for bytes or an end of
    stream that arrived before it: they must be found first, for afterwards they would pass for its answer. A request
-   that stays behind for that was never sent.
+   that is held back for that was never sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http import acks
+from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.client._pending import has_no_pending_input
-from sentinel_host.http.client.chunked import MalformedBody
-from sentinel_host.http.client.head import MalformedHead
-from sentinel_host.http.client.reading import ReadingSide
+from sentinel_host.http.client.h1 import (
+    BROKEN_OFF,
+    CLOSED,
+    EXPIRED,
+    HALF_CLOSED,
+    HEAD,
+    HEAD_CAME,
+    IN_TIME,
+    MALFORMED,
+    NO_RESPONSE,
+    NOT_SENT,
+    OVER,
+    OVERDUE,
+    QUEUED,
+    STOP_UPLOAD,
+    UNASKED,
+    ClientCore,
+)
 from sentinel_host.http.client.request import UpstreamRequest
-from sentinel_host.http.client.response import UpstreamResponse
-from sentinel_host.http.client.states import CLOSED, HEAD, IDLE, TUNNEL, UNTIL_CLOSE
+from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
+from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.upload import Upload
 from sentinel_host.http.tls.connection import TlsConnection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sentinel_host.http.client.pool import UpstreamPool
 
 _JOIN_LIMIT: Final = 16384
 """A body up to this size is copied behind its head, so that one packet and one system call carry both."""
 
 _SALVAGE_LIMIT: Final = 65536
 
-_LOOKS: Final = 8
-"""A time-out's eighth passes in silence before the kernel is asked whether the upstream takes a body: it takes 5 µs."""
+
+class ConnectionOwner(Protocol):
+    """Who holds connections, and is told what they become; nothing here may raise."""
+
+    def on_idle(self, connection: ClientConnection) -> None:
+        """The connection has served its request and may be given another."""
+        ...
+
+    def on_closed(self, connection: ClientConnection) -> None:
+        """The connection is closing: it takes no request any more."""
+        ...
+
+    def on_failure(self, error: UpstreamError) -> None:
+        """A response broke off after its head: whoever asked for it has it already, and reads the error from it."""
+        ...
 
 
-class Connection(ReadingSide):
+class ClientConnection:
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-    ``used`` is true once it has served a request; ``stale`` once a used one died before a byte of the answer, and
-    ``unsent`` where it died before a byte of the request."""
+    ``target`` is named in errors. ``batch`` writes the requests of kept connections at the end of the loop's turn.
+    """
 
-    __slots__ = ("_descriptor", "_held", "_tls", "_unsent", "_writable", "stale", "unsent", "used", "write_paused")
+    __slots__ = (
+        "_batch",
+        "_core",
+        "_descriptor",
+        "_head",
+        "_loop",
+        "_owner",
+        "_response",
+        "_target",
+        "_tls",
+        "_transport",
+        "_unsent",
+        "_upload",
+        "_writable",
+        "write_paused",
+    )
 
-    def __init__(self, pool: UpstreamPool, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(pool, loop)
-        self._unsent = 0
-        self._held = b""
+    _transport: Any  # uvloop's transports inherit from none of asyncio's classes
+
+    def __init__(
+        self,
+        owner: ConnectionOwner,
+        target: Target,
+        timeouts: Timeouts,
+        max_head_bytes: int,
+        batch: WriteBatch,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._core = ClientCore(timeouts, max_head_bytes, loop.time())
+        self._owner = owner
+        self._target = target
+        self._batch = batch
+        self._loop = loop
+        self._transport = None
         self._descriptor = -1
         self._tls: TlsConnection | None = None
+        self._head = b""
+        self._response: UpstreamResponse | None = None
+        self._upload: Upload | None = None
+        self._unsent = 0
         self._writable: asyncio.Future[None] | None = None
         self.write_paused = False
-        self.used = False
-        self.stale = False
-        self.unsent = False
 
     @property
     def closed(self) -> bool:
-        return self._state == CLOSED
+        """Whether it takes no request any more."""
+        return self._core.state == CLOSED
+
+    @property
+    def used(self) -> bool:
+        """Whether it has served a request: the upstream may then have given it up while it was idle."""
+        return self._core.used
+
+    # The request.
 
     def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
-        """Have the request leave; the response's ``head`` future tells when its head is there."""
+        """Have the request leave; the response's ``head`` future tells when its head is there.
+
+        What goes wrong before that is its exception: UpstreamError, whose ``progress`` says what the upstream has seen,
+        or what the request's BodySource raised.
+        """
         loop = self._loop
-        self._state = HEAD
-        self._since = loop.time()
-        self._informational = 0
+        core = self._core
+        core.begin(request, loop.time())
         self._unsent = 0
         response = self._response = UpstreamResponse(self, request, loop.create_future())
-        self._held = head
-        if self.used:
-            self._pool.batch.add(self)
+        self._head = head
+        if core.used:
+            self._batch.add(self)
         else:
             self.flush()
         return response
 
     def flush(self) -> None:
         """Send the request, if it still may be."""
-        head = self._held
-        if not head:
-            return
+        core = self._core
         response = self._response
-        assert response is not None
-        if self._transport.is_closing() or (self.used and not self._has_no_pending_input()):
-            self._stay_behind()
+        if core.state != QUEUED or response is None:
             return
-        self._held = b""
+        if self._transport.is_closing() or (core.used and not self._has_no_pending_input()):
+            self._hold_back()
+            return
+        head, self._head = self._head, b""
         body = response.request.body
         if not isinstance(body, bytes):
+            core.sent(True)
             self._transport.write(head)
             self._upload = Upload(self, body, response.request.content_length, self._loop)
-        elif len(body) <= _JOIN_LIMIT:
+            return
+        core.sent(False)
+        if len(body) <= _JOIN_LIMIT:
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
@@ -109,163 +173,115 @@ class Connection(ReadingSide):
         return self._tls.has_no_pending_input()
 
     def write(self, parts: Iterable[bytes]) -> None:
-        """Send a piece of a streamed body."""
+        """Send a piece of a streamed body, or into a tunnel; a connection that is closing takes none."""
         # Of a closing transport, writelines leaves a closed descriptor in asyncio's selector (CPython 3.12 and later).
-        if self._state != CLOSED and not self._transport.is_closing():
-            self._since = self._loop.time()
+        if self._core.state != CLOSED and not self._transport.is_closing():
+            self._core.progressed(self._loop.time())
             self._transport.writelines(parts)
+
+    def on_uploaded(self) -> None:
+        """For the `Upload`."""
+        self._core.uploaded(self._loop.time())
+
+    def on_upload_failed(self, error: BaseException) -> None:
+        """For the `Upload`."""
+        self.fail(error)
+
+    def unsent(self) -> int:
+        """Bytes that were written and that the upstream has not acknowledged."""
+        return acks.unsent(self._transport)
+
+    # A tunnel.
 
     async def drained(self) -> None:
         """Wait until a tunnel's other end takes more, or is gone."""
-        while self.write_paused and self._state != CLOSED:
+        while self.write_paused and self._core.state != CLOSED:
             self._writable = self._loop.create_future()
             await self._writable
 
     def write_eof(self) -> None:
         """Nothing more goes into the tunnel; what comes out of it is still read."""
-        if self._state != CLOSED:
+        if self._core.state != CLOSED:
             self._transport.write_eof()
 
-    def upload_finished(self) -> None:
-        self._since = self._loop.time()
+    # The response.
 
-    def abort(self) -> None:
-        """Break off, for whoever reads the response does not want it any more."""
-        response = self._response
-        self._close()
-        if response is not None:
-            response.fail(UpstreamError(f"upstream {self._pool.target}: the response was aborted"))
-
-    def fail(self, error: BaseException) -> None:
-        """Break off for ``error``, which the reader of the response gets to see."""
-        response = self._response
-        self._close()
-        if response is not None:
-            if response.head.done() and isinstance(error, UpstreamError):
-                self._pool.failures += 1  # before its head, send() counts it, for it may be retried
-            response.fail(error)
-
-    def check(self, now: float) -> None:
-        """Close what has been idle or silent for too long."""
-        timeouts = self._pool.timeouts
-        state = self._state
-        if state == IDLE:
-            if now - self._since >= timeouts.keepalive:
-                self._close()
-            return
-        limit = timeouts.response if state == HEAD else timeouts.idle
-        if limit is None or state in (CLOSED, TUNNEL):
-            return
-        upload = self._upload
-        silent = now - self._since
-        waits = self._read_paused or (upload is not None and not upload.done and upload.waiting_for_source)
-        if waits or (silent >= limit / _LOOKS and self._still_takes()):
-            self._since = now
-        elif silent >= limit:
-            what = "no response" if state == HEAD else "the response fell silent"
-            self.fail(UpstreamTimeout(f"upstream {self._pool.target}: {what} within {limit:g} s"))
-
-    def _still_takes(self) -> bool:
-        """Whether the upstream has taken something of the request's body since this was last asked.
-
-        A slow one may take minutes for what is on its way in the transport's and the kernel's buffers: that is
-        progress, though no event tells of it.
-        """
-        response = self._response
-        if self._upload is None:
-            body = b"" if response is None else response.request.body
-            if not isinstance(body, bytes) or len(body) <= _JOIN_LIMIT:
-                return False
-        before, self._unsent = self._unsent, acks.unsent(self._transport)
-        return self._unsent < before
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._descriptor = transport.get_extra_info("socket").fileno()
-        self._tls = transport if isinstance(transport, TlsConnection) else None
-
-    def pause_writing(self) -> None:
-        self.write_paused = True
-
-    def resume_writing(self) -> None:
-        self.write_paused = False
-        self._since = self._loop.time()
-        if self._upload is not None:
-            self._upload.resume()
-        self._wake_writer()
-
-    def _wake_writer(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+    def resume_reading(self) -> None:
+        """The reader has taken what paused the transport."""
+        core = self._core
+        if core.paused and core.state != CLOSED:
+            core.resume(self._loop.time())
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        state = self._state
-        if state == CLOSED:
-            return
-        if state == IDLE:
-            self._close()
-            return
-        if self._held:
-            self._stay_behind()
-            return
-        try:
-            if state == HEAD:
-                over = self._head_received(data)
-            else:
-                self._since = self._loop.time()
-                over = self._body_received(data)
-        except (MalformedHead, MalformedBody) as error:
-            self._break_off(str(error), "malformed")
-            return
-        if over:
-            self._finish()
+        """`asyncio.Protocol`."""
+        core = self._core
+        events = core.receive(data, self._loop.time())
+        response = self._response
+        if response is not None:
+            if events & HEAD_CAME:
+                head = core.head
+                assert head is not None
+                response.begin(head.status, head.headers, head.http_version)
+            pieces = core.pieces
+            if pieces:
+                for piece in pieces:
+                    response.add(piece)
+                pieces.clear()
+                if response.buffered > BUFFER_LIMIT and not events & OVER and not core.paused:
+                    core.pause()
+                    self._transport.pause_reading()
+        if events & STOP_UPLOAD:
+            self._stop_upload()
+        if events >= OVER:
+            self._react(events)
 
     def eof_received(self) -> bool:
-        if self._state == TUNNEL:
-            assert self._response is not None
-            self._response.end()
-            return True
-        # Not left to the transport, which would first wait for an upstream that has left to take what is unsent.
-        self.connection_lost(None)
-        return False
+        """`asyncio.Protocol`."""
+        event = self._core.ended()
+        self._react(event)
+        # A tunnel goes on in the other direction. Anything else is over at once, and not left to the transport, which
+        # would first wait for an upstream that has left to take what is unsent.
+        return event == HALF_CLOSED
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._held:
-            self._stay_behind()
-            return
-        if self._state == HEAD and exc is not None and self._tls is None:
+        """`asyncio.Protocol`."""
+        if exc is not None and self._core.state == HEAD and self._tls is None:
             self._salvage()
-        state = self._state
-        if (state == UNTIL_CLOSE or (state == TUNNEL and self._response is not None)) and exc is None:
-            self._keep_alive = False
+        self._react(self._core.lost(exc is None))
+
+    def _react(self, events: int) -> None:
+        if events & OVER:
             self._finish()
-        elif state == HEAD:
-            self.stale = self.used and self._head is None and not self._informational
-            self._break_off("the connection closed before a response came")
-        elif state == IDLE:
+        elif events & MALFORMED:
+            self.break_off(self._core.fault, "malformed")
+        elif events & HALF_CLOSED:
+            if self._response is not None:
+                self._response.end()
+        elif events & UNASKED:
             self._close()
-        elif state != CLOSED:
-            self._break_off("the response broke off")
+        elif events & NOT_SENT:
+            self._hold_back()
+        elif events & NO_RESPONSE:
+            self.break_off("the connection closed before a response came")
+        elif events & BROKEN_OFF:
+            self.break_off("the response broke off")
 
     def _finish(self) -> None:
         response = self._response
         assert response is not None
         self._response = None
-        self._decoder = None
-        upload = self._upload
-        if upload is not None:
-            if not upload.done:
+        core = self._core
+        if self._upload is not None:
+            if core.uploading:
                 self._stop_upload()
             self._upload = None
-        if self._keep_alive and not self._transport.get_write_buffer_size() and not self._transport.is_closing():
-            self._state = IDLE
-            self.used = True
-            response.finish()
-            self._pool.release(self)
+        reusable = not self._transport.get_write_buffer_size() and not self._transport.is_closing()
+        kept = core.finish(reusable)
+        response.finish(core.trailers)
+        if kept:
+            self._owner.on_idle(self)
         else:
-            response.finish()
             self._close()
 
     def _salvage(self) -> None:
@@ -281,26 +297,97 @@ class Connection(ReadingSide):
         if data:
             self.data_received(data)
 
-    def _stay_behind(self) -> None:
-        self.unsent = True
-        self._break_off("the connection closed before the request was sent")
+    # Backpressure.
 
-    def _break_off(self, reason: str, kind: str = "reset") -> None:
-        self.fail(UpstreamError(f"upstream {self._pool.target}: {reason}", kind))
+    def pause_writing(self) -> None:
+        """`asyncio.Protocol`."""
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        """`asyncio.Protocol`."""
+        self.write_paused = False
+        self._core.progressed(self._loop.time())
+        if self._upload is not None:
+            self._upload.resume()
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def _stop_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.cancel()
+
+    # Beginning and end.
+
+    def connection_made(self, transport: Any) -> None:
+        """`asyncio.Protocol`."""
+        self._transport = transport
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._tls = transport if isinstance(transport, TlsConnection) else None
+
+    def check(self, now: float) -> None:
+        """Close what has been idle or silent for too long."""
+        core = self._core
+        verdict = core.check(now, self._upload is not None and self._upload.waiting_for_source)
+        if verdict == IN_TIME:
+            return
+        if verdict == EXPIRED:
+            self._close()
+        elif self._still_takes():
+            core.progressed(now)
+        elif verdict == OVERDUE:
+            self.fail(UpstreamTimeout(f"upstream {self._target}: {core.lateness()}", core.progress))
+
+    def _still_takes(self) -> bool:
+        """Whether the upstream has taken something of the request's body since this was last asked.
+
+        A slow one may take minutes for what is on its way in the transport's and the kernel's buffers: that is
+        progress, though no event tells of it.
+        """
+        response = self._response
+        if self._upload is None:
+            body = b"" if response is None else response.request.body
+            if not isinstance(body, bytes) or len(body) <= _JOIN_LIMIT:
+                return False
+        before, self._unsent = self._unsent, self.unsent()
+        return self._unsent < before
+
+    def abort(self) -> None:
+        """Break off, for whoever reads the response does not want it any more."""
+        response = self._response
+        self._close()
+        if response is not None:
+            response.fail(UpstreamError(f"upstream {self._target}: the response was aborted"))
+
+    def fail(self, error: BaseException) -> None:
+        """Break off for ``error``, which the reader of the response gets to see."""
+        response = self._response
+        self._close()
+        if response is not None:
+            if response.head.done() and isinstance(error, UpstreamError):
+                self._owner.on_failure(error)
+            response.fail(error)
+
+    def _hold_back(self) -> None:
+        self.break_off("the connection closed before the request was sent")
+
+    def break_off(self, reason: str, kind: str = "reset") -> None:
+        """Close; a request under way fails with an UpstreamError of this ``kind``."""
+        self.fail(UpstreamError(f"upstream {self._target}: {reason}", kind, self._core.progress))
 
     def _close(self) -> None:
-        if self._state == CLOSED:
+        core = self._core
+        if core.state == CLOSED:
             return
-        was_idle = self._state == IDLE
-        self._state = CLOSED
+        core.close()
         self._response = None
-        self._head = None
-        self._held = b""
-        self._decoder = None
+        self._head = b""
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-        self._pool.forget(self, was_idle=was_idle)
+        self._owner.on_closed(self)
         self._wake_writer()
         if self._transport is not None:
             self._transport.abort()

@@ -13,13 +13,11 @@ from typing import Final
 
 import httptools
 
+from sentinel_host.grammar import MAX_LENGTH_DIGITS
 from sentinel_host.http.client.request import Headers
 
 MAX_FIELDS: Final = 200
 """Header fields of a response; Apache's LimitRequestFields is 100, and applications set many cookies."""
-
-_MAX_DIGITS: Final = 18
-"""18 digits fit a signed 64-bit integer, here and in every client that is told the length."""
 
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
@@ -32,7 +30,7 @@ class MalformedHead(Exception):
     """The bytes are not an HTTP/1.x response head that has one reading; the text says what was wrong."""
 
 
-class ResponseHead:
+class ResponseHeadParser:
     """One response head. Names are lower-case; ``content_length`` is -1 without the field; ``size`` is bytes so far."""
 
     # Defaults live on the class: most heads arrive whole and never differ from them.
@@ -84,7 +82,7 @@ class ResponseHead:
             raise MalformedHead("the response head is malformed")
         self.status = parser.get_status_code()
         self._parser = None  # parser and head hold each other: left alone, every response would wait for the collector
-        self._settle()
+        self._read_framing()
         return end
 
     def _check_version(self, data: bytes) -> bytes:
@@ -106,7 +104,8 @@ class ResponseHead:
     def on_headers_complete(self) -> None:
         self._ended = True
 
-    def _settle(self) -> None:
+    def _read_framing(self) -> None:
+        """RFC 9112 sections 6.1 to 6.3 and 9.3."""
         status = self.status
         if status < 100:
             raise MalformedHead(f"the response status {status} is not one")
@@ -117,7 +116,7 @@ class ResponseHead:
                     if value != b"keep-alive" and b"close" in [option.strip() for option in value.lower().split(b",")]:
                         self.keep_alive = False
                 elif name == b"content-length":
-                    if self.content_length >= 0 or not value.isdigit() or len(value) > _MAX_DIGITS:
+                    if self.content_length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                         raise MalformedHead("the response has more than one Content-Length, or a malformed one")
                     self.content_length = int(value)
                 elif coded or value.lower() != b"chunked":
@@ -127,11 +126,3 @@ class ResponseHead:
         if coded and (self.content_length >= 0 or self.http_version == b"1.0"):
             raise MalformedHead("the response has a Transfer-Encoding beside Content-Length, or on HTTP/1.0")
         self.chunked = coded
-
-
-def parse_trailers(section: bytes) -> Headers:
-    """The fields of a trailer section, held to the same syntax as a head. Raises MalformedHead."""
-    lines = b"HTTP/1.1 200 OK\r\n" + section
-    head = ResponseHead(len(lines))
-    head.feed(lines)
-    return head.headers

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 
-if TYPE_CHECKING:
-    from sentinel_host.http.client.connection import Connection
-
 BUFFER_LIMIT: Final = 65536
 """Bytes of body held before reading from the upstream pauses; asyncio's own streams use the same."""
+
+
+class ResponseChannel(Protocol):
+    """What a response comes over: an HTTP/1.1 connection, or a stream of another protocol."""
+
+    write_paused: bool
+    """Whether the tunnel's other end takes nothing now."""
+
+    def resume_reading(self) -> None:
+        """The reader has taken enough for more to be read."""
+        ...
+
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Send into the tunnel."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until ``write_paused`` is false, or the channel is gone."""
+        ...
+
+    def write_eof(self) -> None:
+        """Nothing more is sent into the tunnel."""
+        ...
+
+    def abort(self) -> None:
+        """Give the response up."""
+        ...
 
 
 class UpstreamResponse:
@@ -25,8 +50,8 @@ class UpstreamResponse:
     """
 
     __slots__ = (
+        "_channel",
         "_chunks",
-        "_connection",
         "_error",
         "_reader",
         "buffered",
@@ -40,7 +65,7 @@ class UpstreamResponse:
         "trailers",
     )
 
-    def __init__(self, connection: Connection, request: UpstreamRequest, head: asyncio.Future[None]) -> None:
+    def __init__(self, channel: ResponseChannel, request: UpstreamRequest, head: asyncio.Future[None]) -> None:
         self.status = 0
         self.headers: Headers = []
         self.http_version = b"1.1"
@@ -52,7 +77,7 @@ class UpstreamResponse:
         # Done when the head is there. Its result is not the response: the two would hold each other, and with them all
         # that the request was made of, until the collector comes by.
         self.head = head
-        self._connection: Connection | None = connection
+        self._channel: ResponseChannel | None = channel
         self._chunks: deque[bytes] = deque()
         self._reader: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
@@ -88,32 +113,41 @@ class UpstreamResponse:
         else:
             data = chunks.popleft()
             self.buffered -= len(data)
-        if self._connection is not None and self.buffered <= BUFFER_LIMIT:
-            self._connection.resume_reading()
+        if self._channel is not None and self.buffered <= BUFFER_LIMIT:
+            self._channel.resume_reading()
         return data
 
     async def write(self, data: bytes) -> None:
         """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops once that is gone."""
-        if self._connection is not None:
-            self._connection.write((data,))
-            if self._connection.write_paused:
-                await self._connection.drained()
+        if self._channel is not None:
+            self._channel.write((data,))
+            if self._channel.write_paused:
+                await self._channel.drained()
 
     def write_eof(self) -> None:
         """Nothing more will be sent into the tunnel."""
-        if self._connection is not None:
-            self._connection.write_eof()
+        if self._channel is not None:
+            self._channel.write_eof()
 
     def abort(self) -> None:
         """Give up: the connection closes at once and is never used again. Nothing happens once ``complete``."""
-        if self._connection is not None:
+        if self._channel is not None:
             self._chunks.clear()
             self.buffered = 0
-            self._connection.abort()
+            self._channel.abort()
 
-    # What follows is for the connection.
+    # What follows is for the channel.
+
+    def begin(self, status: int, headers: Headers, http_version: bytes) -> None:
+        """The head is there."""
+        self.status = status
+        self.headers = headers
+        self.http_version = http_version
+        if not self.head.done():
+            self.head.set_result(None)
 
     def add(self, data: bytes) -> None:
+        """A piece of the body."""
         self._chunks.append(data)
         size = len(data)
         self.buffered += size
@@ -127,15 +161,17 @@ class UpstreamResponse:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def finish(self) -> None:
+    def finish(self, trailers: Headers) -> None:
+        """The response is whole."""
+        self.trailers = trailers
         self.complete = True
-        self._connection = None
+        self._channel = None
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
-        self._connection = None
+        self._channel = None
         self._error = error
         if not self.head.done():
             if isinstance(error, asyncio.CancelledError):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sentinel_host.authority import without_password
 from sentinel_host.errors import ConfigError
+from sentinel_host.grammar import is_host_name, without_password
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +90,4 @@ def _is_host(host: str) -> bool:
         except ValueError:
             return False
         return "%" not in host
-    return _HOST_NAME.fullmatch(host) is not None and ".." not in host
+    return is_host_name(host) is not None and ".." not in host

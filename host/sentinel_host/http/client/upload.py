@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Protocol
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.client.request import BodySource, encode_trailers
 
-if TYPE_CHECKING:
-    from sentinel_host.http.client.connection import Connection
+
+class UploadOwner(Protocol):
+    """What a body is written to, and who is told what becomes of it."""
+
+    write_paused: bool
+    """Whether the other side takes nothing now; `Upload.resume` is to be called when it does again."""
+
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Write a piece of the body, framed."""
+        ...
+
+    def on_uploaded(self) -> None:
+        """The body is written whole."""
+        ...
+
+    def on_upload_failed(self, error: BaseException) -> None:
+        """The source raised ``error``, or belied its length."""
+        ...
 
 
 class Upload:
     """``waiting_for_source`` is true while the next piece is the client's to send: that time is not the upstream's."""
 
-    __slots__ = ("_connection", "_content_length", "_source", "_task", "_writable", "done", "waiting_for_source")
+    __slots__ = ("_content_length", "_ended", "_owner", "_source", "_task", "_writable", "waiting_for_source")
 
     def __init__(
         self,
-        connection: Connection,
+        owner: UploadOwner,
         source: BodySource,
         content_length: int | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._connection = connection
+        self._owner = owner
         self._source = source
         self._content_length = content_length
         self._writable: asyncio.Future[None] | None = None
-        self.done = False
+        self._ended = False
         self.waiting_for_source = True
         self._task = loop.create_task(self._run())
 
     def cancel(self) -> None:
-        if not self.done:
-            self.done = True
+        """Stop; the owner hears nothing more."""
+        if not self._ended:
+            self._ended = True
             self._task.cancel()
 
     def resume(self) -> None:
+        """The other side takes more."""
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
@@ -45,38 +64,39 @@ class Upload:
         try:
             await self._copy()
         except BaseException as error:
-            # Whatever a source raises belongs to whoever waits for the response; our own cancel() has set `done`.
-            if not self.done:
-                self.done = True
-                self._connection.fail(error)
+            # Whatever a source raises belongs to whoever waits for the response; our own cancel() has set `_ended`.
+            if not self._ended:
+                self._ended = True
+                self._owner.on_upload_failed(error)
             elif not isinstance(error, (Exception, asyncio.CancelledError)):
                 raise
         else:
-            self.done = True
-            self._connection.upload_finished()
+            if not self._ended:
+                self._ended = True
+                self._owner.on_uploaded()
 
     async def _copy(self) -> None:
-        connection, source = self._connection, self._source
+        owner, source = self._owner, self._source
         left = self._content_length
         while True:
             self.waiting_for_source = True
             data = await source.read()
             self.waiting_for_source = False
-            if self.done:
+            if self._ended:
                 return
             if not data:
                 break
             if left is None:
-                connection.write((b"%x\r\n" % len(data), data, b"\r\n"))
+                owner.write((b"%x\r\n" % len(data), data, b"\r\n"))
             else:
                 left -= len(data)
                 if left < 0:
                     raise ClientError("the request body is longer than its Content-Length")
-                connection.write((data,))
-            while connection.write_paused and not self.done:
+                owner.write((data,))
+            while owner.write_paused and not self._ended:
                 self._writable = asyncio.get_running_loop().create_future()
                 await self._writable
         if left is None:
-            connection.write((encode_trailers(source.trailers),))
+            owner.write((encode_trailers(source.trailers),))
         elif left:
             raise ClientError("the request body is shorter than its Content-Length")

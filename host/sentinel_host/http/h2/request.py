@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sentinel_host.authority import is_authority, without_empty_port
 from sentinel_host.errors import ClientError
+from sentinel_host.grammar import is_authority, without_empty_port
 from sentinel_host.http.h1.head import MAX_LENGTH_DIGITS, METHODS, PROTOCOL, TARGET
 
 Fields = list[tuple[bytes, bytes]]

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 from random import getrandbits
 from typing import Any, Final
 
-from sentinel_host.authority import is_authority, without_empty_port
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import first_fault
+from sentinel_host.grammar import is_authority, without_empty_port
 from sentinel_host.http.rules.fields import Field, FieldTable
 from sentinel_host.http.rules.forwarded import client_and_scheme
 from sentinel_host.http.rules.peers import TrustedPeers

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from sentinel_host.http.client import Target, UpstreamPool, UpstreamRequest
-from sentinel_host.http.client.connection import Connection
+from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.client import Target, Timeouts, UpstreamRequest
+from sentinel_host.http.client.connection import ClientConnection
 from sentinel_host.http.client.response import BUFFER_LIMIT
 
 
@@ -34,6 +35,22 @@ class Transport:
         return False
 
 
+class Owner:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.idle, self.closed, self.failures = [], [], []
+
+    def on_idle(self, connection):
+        self.idle.append(connection)
+
+    def on_closed(self, connection):
+        self.closed.append(connection)
+
+    def on_failure(self, error):
+        self.failures.append(error)
+
+
 def run(test, length):
     """Call ``test`` with a response whose head says ``length``, its connection and that one's transport."""
 
@@ -41,14 +58,13 @@ def run(test, length):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             transport = Transport(ours)
-            pool = UpstreamPool(Target.parse("http://a"))
-            connection = Connection(pool, asyncio.get_running_loop())
+            loop = asyncio.get_running_loop()
+            connection = ClientConnection(Owner(), Target.parse("http://a"), Timeouts(), 65536, WriteBatch(), loop)
             connection.connection_made(transport)
             response = connection.start(UpstreamRequest(b"GET", b"/", [], b"a"), b"")
             connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
             await response.head
             await test(response, connection, transport)
-            await pool.close()
 
     asyncio.run(main())
 

@@ -1,0 +1,129 @@
+"""How a connection to a target comes to be: its addresses, the socket, the TLS handshake, and what fails of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+from sentinel_host.errors import Progress, UpstreamDenied, UpstreamError, UpstreamTimeout
+from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.client.connection import ClientConnection, ConnectionOwner
+from sentinel_host.http.client.target import Target, Timeouts
+from sentinel_host.http.client.tls import client_context
+from sentinel_host.http.tls import connect_tls
+from sentinel_host.net import Addresses, Names, UnresolvedName, connect
+
+
+class Connector:
+    """Connects to one target, from one event loop. ``addresses`` are those of its name.
+
+    ``allows`` is asked for every address before it is connected to. ``names`` looks the name up, and is the connector's
+    own unless it is given.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        timeouts: Timeouts,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        max_head_bytes: int,
+        dns_ttl: float,
+        allows: Callable[[str], bool] | None,
+        names: Names | None,
+    ) -> None:
+        self.target = target
+        self._timeouts = timeouts
+        self._max_head_bytes = max_head_bytes
+        self._batch = WriteBatch()
+        self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
+        self._owns_names = names is None
+        self._names = Names() if names is None else names
+        self.addresses = Addresses(target.host, self._names, dns_ttl)
+        self._allows = allows
+
+    async def connect(self, owner: ConnectionOwner) -> ClientConnection:
+        """A connection of ``owner``, after the TLS handshake if there is to be one.
+
+        Raises UpstreamError, UpstreamTimeout and UpstreamDenied; nothing was sent then.
+        """
+        try:
+            async with asyncio.timeout(self._timeouts.connect):
+                connection = await self._connect_somewhere(owner)
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"upstream {self.target}: no connection within {self._timeouts.connect:g} s", Progress.UNSENT
+            ) from None
+        except OSError as error:
+            self.addresses.doubt()
+            reason, kind = _reason(error)
+            raise UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT) from None
+        return connection
+
+    def close(self) -> None:
+        """No address is looked up any more."""
+        self.addresses.close()
+        if self._owns_names:
+            self._names.close()
+
+    async def _connect_somewhere(self, owner: ConnectionOwner) -> ClientConnection:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeouts.connect
+        addresses = await self.addresses.find()
+        if self._allows is not None:
+            addresses = list(filter(self._allows, addresses))
+            if not addresses:
+                raise UpstreamDenied(f"upstream {self.target}: none of its addresses may be connected to")
+        refusal: OSError | None = None
+        while True:
+            try:
+                sock, address = await connect(addresses, self.target.port, self.addresses.failed)
+            except OSError as error:
+                # A handshake that failed says more than that nobody answers at the other addresses.
+                raise refusal or error from None
+            try:
+                if self._ssl is None or not addresses:
+                    connection = await self._begin(owner, sock)
+                else:
+                    # A server that accepts and keeps silent in its handshake must leave time for those after it.
+                    async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
+                        connection = await self._begin(owner, sock)
+            except OSError as error:
+                self.addresses.failed(address)
+                if not addresses:
+                    raise
+                refusal = error
+            else:
+                self.addresses.worked(address)
+                return connection
+
+    async def _begin(self, owner: ConnectionOwner, sock: socket.socket) -> ClientConnection:
+        loop = asyncio.get_running_loop()
+        connection = ClientConnection(owner, self.target, self._timeouts, self._max_head_bytes, self._batch, loop)
+        try:
+            if self._ssl is None:
+                await loop.create_connection(lambda: cast(Any, connection), sock=sock)
+            else:
+                await connect_tls(loop, self._ssl, self.target.server_name, connection, sock)
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+
+def _reason(error: OSError) -> tuple[str, str]:
+    """One line for an operator, without addresses or descriptors: what failed; and its kind."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was not accepted: {error.verify_message}", "tls"
+    if isinstance(error, ssl.SSLError):
+        # Only OpenSSL's own errors have a reason.
+        return f"the TLS handshake failed: {getattr(error, 'reason', None) or 'the connection closed'}", "tls"
+    if isinstance(error, UnresolvedName):
+        return "its name could not be resolved", "name"
+    if error.errno is not None:
+        return f"no connection: {os.strerror(error.errno)}", "connect"
+    return "no connection", "connect"
