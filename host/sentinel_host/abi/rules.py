@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sentinel_host.memo import Memo
 from sentinel_host.paths import STRICT, PathRule, is_query
 
 
@@ -52,10 +53,9 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
-# A guest names the same few headers for ever, so that one look-up replaces validation and encoding. Bounded, because
-# the names are a guest's choice: beyond the bound they are validated each time.
-_KNOWN_NAMES_MAX: Final = 1024
-_known_names: dict[str, bytes] = {}
+# A guest names the same few headers for ever, so that one look-up replaces validation and encoding.
+_names: Final[Memo[str, bytes]] = Memo(1024, 64)
+_known_names: Final = _names.known
 
 
 def checked_header(value: Any) -> tuple[bytes, bytes]:
@@ -83,8 +83,7 @@ def checked_header_name(value: Any) -> bytes:
     if value in GATEWAY_OWNED:
         raise AbiError(f"header {value}: the gateway owns it, a guest may not touch it")
     name = value.encode("ascii")
-    if len(_known_names) < _KNOWN_NAMES_MAX and len(name) <= 64:
-        _known_names[value] = name
+    _names.keep(value, name)
     return name
 
 

@@ -16,6 +16,7 @@ from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
+from sentinel_host.memo import Memo
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -46,7 +47,7 @@ class HpackDecoder:
         self._dynamic: Fields = []
         self._size = 0
         self._max_size = _TABLE_SIZE
-        self._strings: dict[bytes, bytes] = {}
+        self._strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """The fields of a block, and whether all are there: of a list beyond the limit only the first are kept.
@@ -140,13 +141,11 @@ class HpackDecoder:
             raise _fault("a header block ends early")
         if not byte & 0x80:
             return raw, end
-        known = self._strings.get(raw)
+        known = self._strings.known.get(raw)
         if known is None:
             known = decode_huffman(raw)
-            if remember and length <= _REMEMBERED_LENGTH:
-                if len(self._strings) >= _REMEMBERED:
-                    self._strings.clear()
-                self._strings[raw] = known
+            if remember:
+                self._strings.keep(raw, known)
         return known, end
 
     def _add(self, field: tuple[bytes, bytes]) -> None:

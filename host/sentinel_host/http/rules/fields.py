@@ -6,6 +6,8 @@ import enum
 import re
 from typing import Final
 
+from sentinel_host.memo import Memo
+
 TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 
 
@@ -42,12 +44,12 @@ _FORWARDED: Final = (
 # Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and from nobody else.
 _VOUCHED: Final = b"x-forwarded-"
 
-# A client chooses names: beyond this many they are classified each time instead of being remembered.
-_REMEMBERED: Final = 2048
+# How many names are kept of those that clients choose.
+_KEPT: Final = 2048
 
 
 class FieldTable:
-    """Name to `Field`, remembering the names that it has judged.
+    """Name to `Field`; ``known`` holds the names that were classified already.
 
     >>> table = FieldTable(["x-principal"])
     >>> table[b"x-principal"], table[b"accept"], table[b"x_principal"]
@@ -55,7 +57,7 @@ class FieldTable:
     """
 
     def __init__(self, identity_headers: list[str]) -> None:
-        self.known: dict[bytes, int] = {
+        kinds = {
             b"host": int(Field.HOST),
             b"content-length": int(Field.CONTENT_LENGTH),
             b"transfer-encoding": int(Field.TRANSFER_ENCODING),
@@ -65,9 +67,11 @@ class FieldTable:
             b"max-forwards": int(Field.MAX_FORWARDS),
             b"te": int(Field.TE),
         }
-        self.known.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
-        self.known.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
-        self.known.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
+        kinds.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
+        kinds.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
+        kinds.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
+        self._memo = Memo(_KEPT + len(kinds), 64, kinds)
+        self.known: dict[bytes, int] = self._memo.known
 
     def __getitem__(self, name: bytes) -> int:
         """The field's kind.
@@ -82,6 +86,5 @@ class FieldTable:
                 kind = int(Field.ALIAS)
             else:
                 kind = int(Field.VOUCHED if name.startswith(_VOUCHED) else Field.KEEP)
-            if len(self.known) < _REMEMBERED and len(name) <= 64:
-                self.known[name] = kind
+            self._memo.keep(name, kind)
         return kind
