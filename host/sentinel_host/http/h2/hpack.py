@@ -38,16 +38,16 @@ _REMEMBERED_LENGTH: Final = 128
 
 
 class HpackDecoder:
-    """The state of one direction of one connection."""
+    """The state of one direction of one connection. ``strings`` are those that were decoded already."""
 
-    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "_strings")
+    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "strings")
 
     def __init__(self, max_bytes: int) -> None:
         self._limit = max_bytes
         self._dynamic: Fields = []
         self._size = 0
         self._max_size = _TABLE_SIZE
-        self._strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
+        self.strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """The fields of a block, and whether all are there: of a list beyond the limit only the first are kept.
@@ -141,11 +141,11 @@ class HpackDecoder:
             raise _fault("a header block ends early")
         if not byte & 0x80:
             return raw, end
-        known = self._strings.known.get(raw)
+        known = self.strings.known.get(raw)
         if known is None:
             known = decode_huffman(raw)
             if remember:
-                self._strings.keep(raw, known)
+                self.strings.keep(raw, known)
         return known, end
 
     def _add(self, field: tuple[bytes, bytes]) -> None:

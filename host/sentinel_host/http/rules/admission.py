@@ -11,14 +11,13 @@ Rule 5: the HTTP/1 connection checks the framing that only raw bytes show. What 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from random import getrandbits
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import first_fault
-from sentinel_host.grammar import is_authority, without_empty_port
+from sentinel_host.grammar import is_authority, is_token_text, without_empty_port
 from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.http.rules.fields import Field, FieldTable
 from sentinel_host.http.rules.forwarded import client_and_scheme
@@ -31,7 +30,6 @@ from sentinel_host.paths import PathRule
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
-_METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
 _KEEP: Final = int(Field.KEEP)
 _DROP: Final = int(Field.DROP)
@@ -162,7 +160,7 @@ def _check_method(method: str) -> None:
     if method == "TRACE":
         # RFC 9110 section 9.3.8: it would echo what guests added, credentials included.
         raise ClientError("TRACE is not allowed", 405, close=False)
-    if not _METHOD(method):
+    if not is_token_text(method):
         raise ClientError("method is not a token")
 
 

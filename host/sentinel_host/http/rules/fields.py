@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import enum
-import re
 from typing import Final
 
+from sentinel_host.grammar import is_field_name
 from sentinel_host.memo import Memo
-
-TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 
 
 class Field(enum.IntEnum):
@@ -80,7 +78,7 @@ class FieldTable:
         """
         kind = self.known.get(name)
         if kind is None:
-            if not TOKEN(name):
+            if not is_field_name(name):
                 raise ValueError(f"header name {name[:64]!r} is not a token")
             if b"_" in name or b"." in name:
                 kind = int(Field.ALIAS)

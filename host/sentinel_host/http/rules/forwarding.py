@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from sentinel_host.grammar import is_token
 from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.memo import Memo
 from sentinel_host.messages import Headers
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _PSEUDONYM: Final = b"sentinel"
 _WRITTEN: Final = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
@@ -70,4 +69,4 @@ def _joined(forwarded: Headers, wanted: bytes, *last: bytes) -> bytes:
 
 def _quoted(host: bytes) -> bytes:
     # RFC 7239 section 4: a value that is no token stands in quotes; a port or an IPv6 literal makes it none.
-    return host if _TOKEN(host) else b'"%s"' % host
+    return host if is_token(host) else b'"%s"' % host
