@@ -53,8 +53,8 @@ GATEWAY_OWNED: Final = frozenset(
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 # A guest names the same few headers for ever, so that one look-up replaces validation and encoding.
-_names: Final[Memo[str, bytes]] = Memo(1024, 64)
-_known_names: Final = _names.known
+header_names: Final[Memo[str, bytes]] = Memo(1024, 64)
+_known_names: Final = header_names.known
 
 
 def checked_header(value: Any) -> tuple[bytes, bytes]:
@@ -82,7 +82,7 @@ def checked_header_name(value: Any) -> bytes:
     if value in GATEWAY_OWNED:
         raise AbiError(f"header {value}: the gateway owns it, a guest may not touch it")
     name = value.encode("ascii")
-    _names.keep(value, name)
+    header_names.keep(value, name)
     return name
 
 
