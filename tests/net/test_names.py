@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.net import Names, UnresolvedName
+from sentinel_host.net.names import Service
 from tests.support.clocks import PATIENCE
 from tests.support.nameservers import NXDOMAIN, SERVFAIL, SILENCE, NameServer, name_server
 from tests.support.upstreams import running_upstream
@@ -240,3 +241,43 @@ def test_no_thread_is_needed_once_the_gateway_has_started(script, printed):
     if ended.stderr == "no limit\n":
         pytest.skip("this system does not limit the number of threads")
     assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
+
+
+def test_the_servers_of_a_service_are_those_of_the_best_priority(run, server):
+    server.ttl = 7
+    server.services["_http._tcp.shop.test"] = [
+        (20, 1, 80, "spare.shop.test"),
+        (10, 5, 8081, "b.shop.test"),
+        (10, 0, 8080, "a.shop.test"),
+        (10, 5, 8081, "b.shop.test"),
+    ]
+
+    async def main():
+        names = Names([server.address])
+        services, lifetime = await names.look_up_service("_http._tcp.shop.test")
+        assert services == [Service("a.shop.test", 8080, 0), Service("b.shop.test", 8081, 5)]
+        assert lifetime == 7
+        names.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "negative"),
+    [(None, NXDOMAIN, True), (None, SERVFAIL, False), ([], 0, True), ([(0, 0, 0, ".")], 0, True)],
+    ids=["no name", "failure", "no record", "no such service"],
+)
+def test_a_service_without_a_server(run, server, records, code, negative):
+    if records is None:
+        server.known["_http._tcp.none.test"] = code
+    else:
+        server.services["_http._tcp.none.test"] = records
+
+    async def main():
+        names = Names([server.address])
+        with pytest.raises(UnresolvedName) as raised:
+            await names.look_up_service("_http._tcp.none.test")
+        assert raised.value.negative is negative
+        names.close()
+
+    run(main)

@@ -16,17 +16,21 @@ SILENCE = -1
 
 _A = 1
 _AAAA = 28
+_SRV = 33
 
 
 @dataclass
 class NameServer:
     """``known`` holds for each name its addresses, or one of the codes above; other names do not exist.
 
+    ``services`` holds for each name its SRV records: priority, weight, port and target.
+
     ``asked`` lists the names of the queries so far, of A and AAAA alike. ``ttl`` goes with every answer.
     """
 
     address: str
     known: dict[str, list[str] | int] = field(default_factory=dict)
+    services: dict[str, list[tuple[int, int, int, str]]] = field(default_factory=dict)
     ttl: int = 1
     asked: list[str] = field(default_factory=list)
     silent: bool = False
@@ -45,12 +49,19 @@ class NameServer:
             return None
         code, records = (known, []) if isinstance(known, int) else (0, [ipaddress.ip_address(text) for text in known])
         packed = [address.packed for address in records if (address.version == 4) is (kind == _A)]
-        if kind not in (_A, _AAAA):
+        if kind == _SRV and name in self.services and not self.silent:
+            code, packed = 0, [_packed_service(*service) for service in self.services[name]]
+        elif kind not in (_A, _AAAA):
             packed = []
         # Recursion desired and available; the name of each record is the question's.
         header = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(packed), 0, 0)
         body = b"".join(struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(data)) + data for data in packed)
         return header + question + body
+
+
+def _packed_service(priority: int, weight: int, port: int, target: str) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in target.split(".") if label)
+    return struct.pack("!HHH", priority, weight, port) + labels + b"\0"
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sentinel_host.grammar import host_of
-from sentinel_host.memo import Memo
 from sentinel_host.messages import RequestHead
 
 KeyFunction = Callable[[RequestHead], bytes]
@@ -55,14 +54,16 @@ class AddressKeys:
 
     def __init__(self, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> None:
         self._ipv6_prefix = ipv6_prefix
-        self._keys: Memo[str, bytes] = Memo(_KEPT)
+        self._keys: dict[str, bytes] = {}
 
     def of(self, address: str) -> bytes:
         """The key of a client address."""
-        key = self._keys.known.get(address)
+        key = self._keys.get(address)
         if key is None:
-            key = address_key(address, self._ipv6_prefix)
-            self._keys.keep(address, key)
+            if len(self._keys) >= _KEPT:
+                # All at once: to drop the least recently used would take note of every use.
+                self._keys.clear()
+            key = self._keys[address] = address_key(address, self._ipv6_prefix)
         return key
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.net.addresses import Addresses
-from sentinel_host.net.connecting import connect
+from sentinel_host.net.connecting import connect, connect_unix
 from sentinel_host.net.names import Names, UnresolvedName
 
-__all__ = ["Addresses", "Names", "UnresolvedName", "connect"]
+__all__ = ["Addresses", "Names", "UnresolvedName", "connect", "connect_unix"]

@@ -13,8 +13,9 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
+from math import inf
 from typing import Final
 
 from sentinel_host.net.names import Names, UnresolvedName
@@ -32,7 +33,10 @@ GRACE: Final = 60.0
 
 
 class Addresses:
-    """The addresses of a host, or the one that it is. Answers are believed as long as they say, at most ``ttl``."""
+    """The addresses of a host, or the one that it is. Answers are believed as long as they say, at most ``ttl``.
+
+    ``fixed`` are addresses that are not looked up.
+    """
 
     __slots__ = (
         "_began",
@@ -42,7 +46,7 @@ class Addresses:
         "_failed",
         "_good_until",
         "_host",
-        "_is_address",
+        "_is_fixed",
         "_known",
         "_lookup",
         "_names",
@@ -51,7 +55,13 @@ class Addresses:
     )
 
     def __init__(
-        self, host: str, names: Names, ttl: float = 30.0, *, clock: Callable[[], float] = time.monotonic
+        self,
+        host: str,
+        names: Names,
+        ttl: float = 30.0,
+        *,
+        fixed: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._host = host
@@ -67,16 +77,21 @@ class Addresses:
         self._used = ""
         # As an ordered set.
         self._failed: dict[str, None] = {}
+        self._is_fixed = bool(fixed)
+        if fixed:
+            self._known = _by_turns(list(fixed))
+            return
         try:
             self._known = [str(ipaddress.ip_address(host))]
-            self._is_address = True
+            self._is_fixed = True
         except ValueError:
-            self._is_address = False
+            # A name.
+            pass
 
     async def find(self) -> list[str]:
         """The addresses in the order in which to try them, at least one. Raises `UnresolvedName`."""
-        if self._is_address:
-            return list(self._known)
+        if self._is_fixed:
+            return self._in_order()
         now = self._clock()
         if now >= self._expires:
             lookup = self._begin()
@@ -87,9 +102,16 @@ class Addresses:
             if not self._known and self._error is not None:
                 # A new one: several may wait, and each adds to what it has raised.
                 raise UnresolvedName(str(self._error), negative=self._error.negative)
+        return self._in_order()
+
+    def _in_order(self) -> list[str]:
         first = [self._used] if self._used in self._known else []
         others = [address for address in self._known if address != self._used and address not in self._failed]
         return [*first, *others, *self._failed]
+
+    def lifetime(self) -> float:
+        """Seconds until what is known is to be looked up again; forever for an address."""
+        return inf if self._is_fixed else max(0.0, self._expires - self._clock())
 
     def learn(self) -> None:
         """Look up what is not known yet, for those who come while the name service fails."""

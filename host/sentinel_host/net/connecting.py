@@ -14,6 +14,8 @@ from typing import Final
 DELAY: Final = 0.25
 """Seconds until the next address is tried beside those that have not answered: RFC 8305 section 5."""
 
+_UNIX_RETRY: Final = 0.005
+
 
 async def connect(
     addresses: list[str], port: int, failed: Callable[[str], None] = lambda address: None
@@ -41,6 +43,24 @@ async def connect(
         raise
     finally:
         race.end()
+
+
+async def connect_unix(path: str) -> socket.socket:
+    """A non-blocking socket that is connected to a Unix socket. Raises `OSError`."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        # It connects at once or, where its backlog is full, not yet: there is no event to wait for then.
+        while True:
+            try:
+                sock.connect(path)
+            except BlockingIOError:
+                await asyncio.sleep(_UNIX_RETRY)
+            else:
+                return sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 class _Race:

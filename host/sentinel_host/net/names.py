@@ -15,6 +15,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pycares
 
@@ -46,6 +47,15 @@ class Found:
     ttl: int
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One server of a service, as a SRV record names it (RFC 2782)."""
+
+    host: str
+    port: int
+    weight: int
+
+
 class Names:
     """The name service, for one event loop.
 
@@ -72,6 +82,13 @@ class Names:
     async def look_up(self, host: str) -> Found:
         """The addresses of a host name. Raises `UnresolvedName`."""
         return await self._current().look_up(host)
+
+    async def look_up_service(self, name: str) -> tuple[list[Service], int]:
+        """The servers that a name's SRV records prefer, by host and port, and how many seconds that holds.
+
+        Raises `UnresolvedName`.
+        """
+        return await self._current().look_up_service(name)
 
     def close(self) -> None:
         """End every look-up. A later one begins anew."""
@@ -113,6 +130,13 @@ class _Channel:
         self._set_timer()
         return await answer
 
+    async def look_up_service(self, name: str) -> tuple[list[Service], int]:
+        answer: asyncio.Future[tuple[list[Service], int]] = self._loop.create_future()
+        self._pending += 1
+        self._ares.query(name, pycares.QUERY_TYPE_SRV, callback=partial(self._answered_service, answer))
+        self._set_timer()
+        return await answer
+
     def retire(self) -> None:
         """Close once the look-ups under way have ended."""
         self._retired = True
@@ -136,10 +160,7 @@ class _Channel:
     def _answered(
         self, answer: asyncio.Future[Found], result: pycares.AddrInfoResult | None, status: int | None
     ) -> None:
-        self._pending -= 1
-        if self._retired and not self._pending:
-            # Not from within c-ares.
-            self._loop.call_soon(self.close)
+        self._end_one()
         if answer.done():
             return
         nodes = result.nodes if result is not None else []
@@ -150,6 +171,35 @@ class _Channel:
             number = pycares.errno.ARES_ENODATA if status is None else status
             reason = os.fsdecode(pycares.errno.strerror(number))
             answer.set_exception(UnresolvedName(reason, negative=number in _NEGATIVE))
+
+    def _answered_service(
+        self, answer: asyncio.Future[tuple[list[Service], int]], result: Any, status: int | None
+    ) -> None:
+        self._end_one()
+        if answer.done():
+            return
+        found = [] if result is None else [record for record in result.answer if record.type == pycares.QUERY_TYPE_SRV]
+        # A target of "." says that there is no such service here.
+        records = [record for record in found if record.data.target not in ("", ".")]
+        if records:
+            best = min(record.data.priority for record in records)
+            services = {
+                Service(record.data.target.rstrip("."), record.data.port, record.data.weight)
+                for record in records
+                if record.data.priority == best
+            }
+            in_order = sorted(services, key=lambda service: (service.host, service.port))
+            answer.set_result((in_order, min(record.ttl for record in records)))
+        else:
+            number = pycares.errno.ARES_ENODATA if status is None or found else status
+            reason = os.fsdecode(pycares.errno.strerror(number))
+            answer.set_exception(UnresolvedName(reason, negative=number in _NEGATIVE))
+
+    def _end_one(self) -> None:
+        self._pending -= 1
+        if self._retired and not self._pending:
+            # Not from within c-ares.
+            self._loop.call_soon(self.close)
 
     def _watch(self, descriptor: int, readable: bool, writable: bool) -> None:
         """Called by c-ares, for a socket that it opens, uses or is about to close."""

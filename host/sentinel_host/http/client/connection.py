@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from math import inf
 from typing import Any, Final, Protocol
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
@@ -35,6 +36,7 @@ from sentinel_host.http.client.h1 import (
     OVERDUE,
     QUEUED,
     STOP_UPLOAD,
+    TUNNEL,
     UNASKED,
     ClientCore,
 )
@@ -61,6 +63,10 @@ class ConnectionOwner(Protocol):
         """The connection is closing: it takes no request any more."""
         ...
 
+    def on_tunnel(self, connection: ClientConnection) -> None:
+        """The connection has changed its protocol, and serves no other request."""
+        ...
+
     def on_failure(self, error: UpstreamError) -> None:
         """A response broke off after its head: whoever asked for it has it already, and reads the error from it."""
         ...
@@ -69,6 +75,7 @@ class ConnectionOwner(Protocol):
 class ClientConnection:
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
+    ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may serve.
     ``target`` is named in errors. ``batch`` writes the requests of kept connections at the end of the loop's turn.
     """
 
@@ -86,6 +93,8 @@ class ClientConnection:
         "_unsent",
         "_upload",
         "_writable",
+        "requests_left",
+        "retires_at",
         "write_paused",
     )
 
@@ -113,6 +122,8 @@ class ClientConnection:
         self._upload: Upload | None = None
         self._unsent = 0
         self._writable: asyncio.Future[None] | None = None
+        self.requests_left = 0
+        self.retires_at = inf
         self.write_paused = False
 
     @property
@@ -223,6 +234,8 @@ class ClientConnection:
                 head = core.head
                 assert head is not None
                 response.begin(head.status, head.headers, head.http_version)
+                if core.state == TUNNEL:
+                    self._owner.on_tunnel(self)
             pieces = core.pieces
             if pieces:
                 for piece in pieces:
@@ -353,6 +366,10 @@ class ClientConnection:
                 return False
         before, self._unsent = self._unsent, self.unsent()
         return self._unsent < before
+
+    def retire(self) -> None:
+        """Close an idle connection that has served for long enough."""
+        self._close()
 
     def abort(self) -> None:
         """Break off, for whoever reads the response does not want it any more."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from sentinel_host.errors import Progress, UpstreamDenied, UpstreamError, UpstreamTimeout
@@ -15,14 +15,14 @@ from sentinel_host.http.client.connection import ClientConnection, ConnectionOwn
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context
 from sentinel_host.http.tls import connect_tls
-from sentinel_host.net import Addresses, Names, UnresolvedName, connect
+from sentinel_host.net import Addresses, Names, UnresolvedName, connect, connect_unix
 
 
 class Connector:
     """Connects to one target, from one event loop. ``addresses`` are those of its name.
 
     ``allows`` is asked for every address before it is connected to. ``names`` looks the name up, and is the connector's
-    own unless it is given.
+    own unless it is given; ``fixed`` are addresses that are known already, and then no name is looked up.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Connector:
         dns_ttl: float,
         allows: Callable[[str], bool] | None,
         names: Names | None,
+        fixed: Sequence[str] = (),
     ) -> None:
         self.target = target
         self._timeouts = timeouts
@@ -43,7 +44,7 @@ class Connector:
         self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
         self._owns_names = names is None
         self._names = Names() if names is None else names
-        self.addresses = Addresses(target.host, self._names, dns_ttl)
+        self.addresses = Addresses(target.host, self._names, dns_ttl, fixed=fixed)
         self._allows = allows
 
     async def connect(self, owner: ConnectionOwner) -> ClientConnection:
@@ -73,6 +74,8 @@ class Connector:
     async def _connect_somewhere(self, owner: ConnectionOwner) -> ClientConnection:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.connect
+        if self.target.path:
+            return await self._begin(owner, await connect_unix(self.target.path))
         addresses = await self.addresses.find()
         if self._allows is not None:
             addresses = list(filter(self._allows, addresses))

@@ -350,4 +350,9 @@ class ClientCore:
         return f"{what} within {self._limit():g} s"
 
     def _limit(self) -> float | None:
-        return self._timeouts.response if self.state <= HEAD else self._timeouts.idle
+        request = self._request
+        if self.state <= HEAD:
+            own = None if request is None else request.response_timeout
+            return self._timeouts.response if own is None else own
+        own = None if request is None else request.idle_timeout
+        return self._timeouts.idle if own is None else own

@@ -6,6 +6,8 @@ Rules:
 2. While somebody waits, no connection is idle and no slot is free: late-comers cannot overtake.
 3. The most recently used connection is taken first, so that those too many fall idle and expire.
 4. One timer for all: it runs while connections exist.
+5. A connection that has changed its protocol serves nobody else, perhaps for days: it gives its slot back, and is one
+   of the ``tunnels``, which have a limit of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import asyncio
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import random
 from typing import Final
 
 from sentinel_host.errors import Progress, UpstreamBusy, UpstreamError
@@ -35,6 +38,10 @@ _SWEEP_SHARE: Final = 20
 class UpstreamPool:
     """A keep-alive pool for one target, to be used from one event loop.
 
+    A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random tenth, so that
+    those that began together do not end together; 0: for as long as it works. ``fixed`` are the target's addresses,
+    where its name is not to be looked up here.
+
     ``allows`` is asked for every address that the target's name has, before it is connected to. ``names`` looks it up,
     and is the pool's own unless it is given.
 
@@ -53,12 +60,18 @@ class UpstreamPool:
         dns_ttl: float = 30.0,
         allows: Callable[[str], bool] | None = None,
         names: Names | None = None,
+        fixed: Sequence[str] = (),
+        max_tunnels: int = 1024,
+        max_age: float = 0.0,
+        max_requests: int = 0,
     ) -> None:
         self.target = target
         self.authority = target.authority
         self.timeouts = timeouts
         self.max_connections = max_connections
+        self.max_tunnels = max_tunnels
         self.open = 0
+        self.tunnels = 0
         self.connects = 0
         self.reuses = 0
         self.failures = 0
@@ -70,13 +83,17 @@ class UpstreamPool:
             dns_ttl=dns_ttl,
             allows=allows,
             names=names,
+            fixed=fixed,
         )
         self.connections: set[ClientConnection] = set()
+        self._max_age = max_age
+        self._max_requests = max_requests
+        self._tunnels: set[ClientConnection] = set()
         self._idle: list[ClientConnection] = []
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
-        self._sweep_interval = max(0.005, min(0.1, shortest / _SWEEP_SHARE))
+        self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
+        self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
         self._closed = False
 
     @property
@@ -96,6 +113,13 @@ class UpstreamPool:
         byte of the answer. One of which nothing was sent yet goes out on another in any case.
         """
         head = encode_head(request)
+        if request.upgrade and self.tunnels >= self.max_tunnels:
+            self.failures += 1
+            raise UpstreamBusy(f"upstream {self.target}: {self.tunnels} connections have changed their protocol")
+        own = request.response_timeout
+        if own is not None and own < self._shortest:
+            self._shortest = own
+            self._sweep_interval = max(0.005, min(0.1, own / _SWEEP_SHARE))
         retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
         connection = self._take_idle()
         try:
@@ -145,20 +169,31 @@ class UpstreamPool:
 
     def on_idle(self, connection: ClientConnection) -> None:
         """Take back a connection that has served its request and may serve another."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
-        self._idle.append(connection)
+        connection.requests_left -= 1
+        if not connection.requests_left or (
+            self._max_age and connection.retires_at <= asyncio.get_running_loop().time()
+        ):
+            connection.retire()
+            return
+        self._pass_on(connection)
 
     def on_closed(self, connection: ClientConnection) -> None:
         """Strike out a connection that is being closed."""
         if connection in self.connections:
             self.connections.remove(connection)
+            if connection in self._tunnels:
+                self._tunnels.remove(connection)
+                self.tunnels -= 1
+                return
             if connection in self._idle:
                 self._idle.remove(connection)
             self._slot_free()
+
+    def on_tunnel(self, connection: ClientConnection) -> None:
+        """A connection has changed its protocol: its slot is for others."""
+        self._tunnels.add(connection)
+        self.tunnels += 1
+        self._slot_free()
 
     def on_failure(self, error: UpstreamError) -> None:
         """Count a response that broke off after its head; `send` counts what fails before."""
@@ -191,6 +226,14 @@ class UpstreamPool:
                 self.reuses += 1
                 return connection
 
+    def _pass_on(self, connection: ClientConnection) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        self._idle.append(connection)
+
     async def _wait(self) -> ClientConnection | None:
         """A connection that another request has finished with, or None for the right to open one."""
         loop = asyncio.get_running_loop()
@@ -205,7 +248,7 @@ class UpstreamPool:
                 if given is None:
                     self._slot_free()
                 elif not given.closed:
-                    self.on_idle(given)
+                    self._pass_on(given)
             elif waiter in self._waiters:
                 self._waiters.remove(waiter)
             raise
@@ -242,6 +285,11 @@ class UpstreamPool:
             # It closed, or spoke first, between the handshake and this line.
             self._slot_free()
             raise self._error("the connection closed before a request was sent", "reset")
+        if self._max_age:
+            now = asyncio.get_running_loop().time()
+            connection.retires_at = now + self._max_age * (1 - random() / 10)
+        if self._max_requests:
+            connection.requests_left = max(1, round(self._max_requests * (1 - random() / 10)))
         self.connections.add(connection)
         if self._closed:
             connection.abort()
@@ -253,6 +301,9 @@ class UpstreamPool:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if self._max_age:
+            for connection in [each for each in self._idle if each.retires_at <= now]:
+                connection.retire()
         for connection in list(self.connections):
             try:
                 connection.check(now)

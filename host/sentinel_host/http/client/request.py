@@ -42,7 +42,8 @@ class UpstreamRequest:
     sends it chunked. ``on_informational`` is called with status and fields of every 1xx response but 101. ``upgrade``
     names the protocol to change to (RFC 9110 section 7.8): the response to it may then be a 101, after which what is
     read and written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are wanted (RFC 9110
-    section 10.1.4), on a request without ``upgrade``.
+    section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and ``idle_timeout`` are seconds, as in
+    `Timeouts`, for this request alone; None stands for the pool's.
     """
 
     __slots__ = (
@@ -50,8 +51,10 @@ class UpstreamRequest:
         "content_length",
         "headers",
         "host",
+        "idle_timeout",
         "method",
         "on_informational",
+        "response_timeout",
         "takes_trailers",
         "target",
         "upgrade",
@@ -78,6 +81,8 @@ class UpstreamRequest:
         self.on_informational = on_informational
         self.upgrade = upgrade
         self.takes_trailers = takes_trailers
+        self.response_timeout: float | None = None
+        self.idle_timeout: float | None = None
 
 
 def encode_head(request: UpstreamRequest) -> bytes:

@@ -40,19 +40,28 @@ class ResponseChannel(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """What a request holds for as long as it is under way."""
+
+    def end(self) -> None:
+        """The response is whole, or given up; called once."""
+        ...
+
+
 class UpstreamResponse:
     """One response.
 
     ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version`` is ``b"1.1"`` or
     ``b"1.0"``. ``bytes_received`` counts the body without framing. Once ``complete`` is true the whole body has
     arrived: one ``read`` answers all of it that is left, without waiting, and ``trailers`` are final. A response that
-    is not read to its end must be aborted, or it keeps its connection.
+    is not read to its end must be aborted, or it keeps its connection. `hold` gives it what it ends.
     """
 
     __slots__ = (
         "_channel",
         "_chunks",
         "_error",
+        "_lease",
         "_reader",
         "buffered",
         "bytes_received",
@@ -81,6 +90,7 @@ class UpstreamResponse:
         self._chunks: deque[bytes] = deque()
         self._reader: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
+        self._lease: Lease | None = None
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -136,6 +146,19 @@ class UpstreamResponse:
             self.buffered = 0
             self._channel.abort()
 
+    def hold(self, lease: Lease) -> None:
+        """Have the lease ended with the response: now, if that is over."""
+        if self._channel is None:
+            lease.end()
+        else:
+            self._lease = lease
+
+    def _let_go(self) -> None:
+        self._channel = None
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.end()
+
     # What follows is for the channel.
 
     def begin(self, status: int, headers: Headers, http_version: bytes) -> None:
@@ -165,13 +188,13 @@ class UpstreamResponse:
         """The response is whole."""
         self.trailers = trailers
         self.complete = True
-        self._channel = None
+        self._let_go()
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
-        self._channel = None
+        self._let_go()
         self._error = error
         if not self.head.done():
             if isinstance(error, asyncio.CancelledError):

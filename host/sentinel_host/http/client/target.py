@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.grammar import is_host_name, without_password
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNIX = "http+unix"
+# What Linux has room for in sockaddr_un, less the zero at its end.
+_LONGEST_PATH = 107
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address of an upstream: scheme, host (an IPv6 address without brackets) and port."""
+    """One address of an upstream: scheme, host (an IPv6 address without brackets) and port.
+
+    Of a Unix socket, ``path`` is where it is, ``host`` is ``localhost`` and the port that of http.
+    """
 
     scheme: str
     host: str
     port: int
+    path: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """Read ``http://host[:port]`` or ``https://host[:port]``; anything more or other is a ConfigError."""
+        """Read ``http://host[:port]``, ``https://host[:port]`` or ``http+unix:///path``.
+
+        Anything more or other is a ConfigError.
+        """
         shown = f"upstream target {without_password(url)!r}"
         if any(character <= " " or character > "~" for character in url):
             raise ConfigError(f"{shown}: only visible ASCII characters are allowed")
@@ -34,8 +45,15 @@ class Target:
             port = parts.port
         except ValueError as error:
             raise ConfigError(f"{shown}: {error}") from None
+        if parts.scheme == _UNIX:
+            path = unquote(parts.path)
+            if parts.netloc or not path.startswith("/") or "?" in url or "#" in url or "\0" in path:
+                raise ConfigError(f"{shown}: expected {_UNIX}:///, and the path of a socket")
+            if len(os.fsencode(path)) > _LONGEST_PATH:
+                raise ConfigError(f"{shown}: a socket's path has at most {_LONGEST_PATH} bytes")
+            return cls("http", "localhost", _DEFAULT_PORTS["http"], path)
         if parts.scheme not in _DEFAULT_PORTS:
-            raise ConfigError(f"{shown}: the scheme must be http or https")
+            raise ConfigError(f"{shown}: the scheme must be http or https, or {_UNIX} for a socket")
         if parts.path not in ("", "/") or "?" in url or "#" in url:
             raise ConfigError(f"{shown}: a path, query or fragment is not allowed")
         host = parts.hostname or ""
@@ -50,6 +68,11 @@ class Target:
         return cls(parts.scheme, host, port)
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether it needs no name looked up."""
+        return bool(self.path) or is_address(self.host)
+
+    @property
     def authority(self) -> bytes:
         """The Host value of a request to this target; the scheme's own port is left out (RFC 9110 section 4.2.3)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -61,6 +84,8 @@ class Target:
         return self.host.removesuffix(".")
 
     def __str__(self) -> str:
+        if self.path:
+            return f"{_UNIX}://{self.path}"
         return f"{self.scheme}://{self.authority.decode('ascii')}"
 
 
@@ -81,6 +106,15 @@ class Timeouts:
     idle: float | None = 60.0
     pool_wait: float = 5.0
     keepalive: float = 55.0
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_host(host: str) -> bool:

@@ -16,7 +16,6 @@ from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
-from sentinel_host.memo import Memo
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -38,16 +37,16 @@ _REMEMBERED_LENGTH: Final = 128
 
 
 class HpackDecoder:
-    """The state of one direction of one connection. ``strings`` are those that were decoded already."""
+    """The state of one direction of one connection."""
 
-    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "strings")
+    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "_strings")
 
     def __init__(self, max_bytes: int) -> None:
         self._limit = max_bytes
         self._dynamic: Fields = []
         self._size = 0
         self._max_size = _TABLE_SIZE
-        self.strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
+        self._strings: dict[bytes, bytes] = {}
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """The fields of a block, and whether all are there: of a list beyond the limit only the first are kept.
@@ -141,11 +140,13 @@ class HpackDecoder:
             raise _fault("a header block ends early")
         if not byte & 0x80:
             return raw, end
-        known = self.strings.known.get(raw)
+        known = self._strings.get(raw)
         if known is None:
             known = decode_huffman(raw)
-            if remember:
-                self.strings.keep(raw, known)
+            if remember and length <= _REMEMBERED_LENGTH:
+                if len(self._strings) >= _REMEMBERED:
+                    self._strings.clear()
+                self._strings[raw] = known
         return known, end
 
     def _add(self, field: tuple[bytes, bytes]) -> None:

@@ -76,3 +76,36 @@ def test_a_ca_that_is_missing_or_empty_is_refused(tmp_path):
         client_context(str(empty))
     with pytest.raises(ConfigError, match=r"missing\.pem: No such file or directory$"):
         client_context(str(tmp_path / "missing.pem"))
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("http+unix:///run/app.sock", "/run/app.sock"), ("http+unix:///run/a%20b", "/run/a b")],
+)
+def test_a_unix_socket_is_a_target(url, path):
+    target = Target.parse(url)
+    assert (target.scheme, target.path, target.authority) == ("http", path, b"localhost")
+    assert str(target) == f"http+unix://{path}"
+    assert target.is_fixed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http+unix://",
+        "http+unix://host/run/app.sock",
+        "http+unix:run/app.sock",
+        "http+unix:///run/app.sock?x",
+        "http+unix:///run/app.sock#x",
+        "http+unix:///run%00/app.sock",
+        "http+unix:///" + "x" * 107,
+    ],
+)
+def test_what_is_no_path_of_a_socket_is_refused(url):
+    with pytest.raises(ConfigError, match=r"expected http\+unix:///|at most 107 bytes"):
+        Target.parse(url)
+
+
+@pytest.mark.parametrize(("url", "fixed"), [("http://192.0.2.1", True), ("http://[::1]:80", True), ("http://a", False)])
+def test_addresses_are_fixed_and_names_are_not(url, fixed):
+    assert Target.parse(url).is_fixed is fixed
