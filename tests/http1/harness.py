@@ -135,13 +135,12 @@ def run_worker(
 
 def paused(worker: Worker) -> bool:
     """Whether the transport of a connection takes no more from its application."""
-    writers = [getattr(connection, "writer", connection) for connection in list(worker.connections.active)]
-    return any(getattr(writer, "paused", False) or getattr(writer, "write_paused", False) for writer in writers)
+    return any(connection.writer.paused for connection in list(worker.connections.active))  # type: ignore[attr-defined]
 
 
 def taken(worker: Worker) -> int:
     """What the clients have acknowledged, as the worker's kernel knows it."""
-    return sum(acks.taken(connection.transport) for connection in list(worker.connections.active))
+    return sum(acks.taken(connection.writer.transport) for connection in list(worker.connections.active))  # type: ignore[attr-defined]
 
 
 def read_to_end(sock: socket.socket) -> bytes:

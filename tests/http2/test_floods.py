@@ -20,7 +20,6 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from sentinel_host.http.h2.budget import Budget
 from sentinel_host.http.server import ServerLimits
 from tests.http1.harness import echo, eventually, http_app, read_body, response, run_worker
 from tests.http2.peer import Peer, data, request
@@ -154,13 +153,6 @@ def test_a_large_upload_in_small_frames_with_pings_is_no_flood() -> None:
         for number in range(3, 2003, 2):
             assert peer.get(number).status == 200
         assert not peer.goaways
-
-
-def test_the_budget_fills_again() -> None:
-    budget = Budget(10, 2.0, 100.0)
-    assert [budget.spend(100.0) for _ in range(11)] == [True] * 10 + [False]
-    assert budget.spend(101.0)
-    assert [budget.spend(1000.0) for _ in range(11)] == [True] * 10 + [False]
 
 
 def an_app_that_holds() -> tuple[Any, list[bytes], threading.Event, threading.Event]:

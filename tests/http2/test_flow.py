@@ -143,7 +143,7 @@ def test_a_body_in_single_bytes_takes_the_memory_of_its_bytes() -> None:
         peer.ping()
         (protocol,) = worker.connections.active
         assert isinstance(protocol, Http2Protocol)
-        assert len(protocol.streams[1]._pieces) <= 65
+        assert len(protocol.requests.streams[1].body.pieces) <= 65
         assert peer.get(3, b"/release").status == 200
         assert peer.answer(1).body == b"x" * 9999 + b"y"
 
@@ -233,7 +233,7 @@ async def large(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 def streams_of(worker: Worker) -> list[Any]:
     protocols = [protocol for protocol in worker.connections.active if isinstance(protocol, Http2Protocol)]
-    return [stream for protocol in protocols for stream in protocol.streams.values()]
+    return [stream for protocol in protocols for stream in protocol.requests.streams.values()]
 
 
 def test_a_reader_whose_windows_are_full_of_what_it_has_not_read_yet_is_not_given_up() -> None:
@@ -244,7 +244,7 @@ def test_a_reader_whose_windows_are_full_of_what_it_has_not_read_yet_is_not_give
     with run_worker(large, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
         peer = Peer(sock, window=window)
         peer.send(peer.headers(1, request(), end=True))
-        eventually(lambda: any(stream.window == 0 for stream in streams_of(worker)))
+        eventually(lambda: any(stream.sink.room() == 0 for stream in streams_of(worker)))
         read = 0
         while read < window:
             worker.leap(0.4 * MINUTES)

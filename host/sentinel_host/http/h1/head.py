@@ -19,6 +19,7 @@ from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
+from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.limits import LimitExceeded
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
@@ -37,13 +38,6 @@ _END: Final = re.compile(rb"\n\r?\n")
 _CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN + rb")*+[ \t]*")
 # 18 digits cannot overflow a signed 64-bit integer, here or in any peer.
 MAX_LENGTH_DIGITS: Final = 18
-
-# The methods of HTTP and WebDAV that llhttp knows, without those of tunnels (CONNECT) and of ICE (SOURCE).
-_METHODS: Final = """
-    ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS
-    PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE
-"""
-METHODS: Final = {name.encode(): name for name in _METHODS.split()}
 
 # The fields that decide framing and the connection's life; everything else is only carried.
 FRAMING_FIELDS: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))

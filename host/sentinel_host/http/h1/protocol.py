@@ -21,9 +21,10 @@ from sentinel_host.fields import read_head
 from sentinel_host.http.h1.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.h1.ending import RECENT, EndingSide
 from sentinel_host.http.h1.exchange import Exchange
-from sentinel_host.http.h1.head import CHUNKED, METHODS, as_http11, refusal
+from sentinel_host.http.h1.head import CHUNKED, as_http11, refusal
 from sentinel_host.http.h1.llhttp import RequestHead
 from sentinel_host.http.h1.states import BODY_NEXT, HEAD_NEXT, IGNORED, REQUEST_NEXT, TUNNEL_NEXT
+from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.connections import Connections, Listener
 from sentinel_host.http.server.limits import LimitExceeded
 from sentinel_host.http.server.phases import DONE

@@ -1,4 +1,4 @@
-"""Header compression (RFC 7541), receiving side; `response` has the sending side.
+"""Header compression (RFC 7541), receiving side; `hpack_encoder` has the sending side.
 
 Rule 1: Whatever is read, the dynamic table ends up as the peer's: a block is decoded to its end even when its fields
         are too many to keep, or the connection ends.
@@ -15,9 +15,8 @@ from hpack.exceptions import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from sentinel_host.http.field_section import FIELD_COST, SAVED_BY_CRUMB, Fields
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
-
-Fields = list[tuple[bytes, bytes]]
 
 # The default of SETTINGS_HEADER_TABLE_SIZE, which we leave as it is.
 _TABLE_SIZE: Final = 4096
@@ -27,10 +26,6 @@ _STATIC: Final[tuple[tuple[bytes, bytes], ...]] = (
     *((bytes(n), bytes(v)) for n, v in HeaderTable.STATIC_TABLE),
 )
 _FIRST_DYNAMIC: Final = len(_STATIC)
-# A field costs at least its name, value and the four bytes that it has on HTTP/1. On it a cookie is one field, and what
-# its crumbs have between them are two bytes (RFC 9113 section 8.2.3).
-_FIELD_COST: Final = 4
-_SAVED_BY_CRUMB: Final = len(b"cookie") + _FIELD_COST - len(b"; ")
 _HARD_LIMIT: Final = 8
 _REMEMBERED: Final = 32
 _REMEMBERED_LENGTH: Final = 128
@@ -91,10 +86,10 @@ class HpackDecoder:
             else:
                 field, position = self._literal(block, position, byte)
             name, value = field
-            size += len(name) + len(value) + _FIELD_COST
+            size += len(name) + len(value) + FIELD_COST
             if len(name) == 6 and name == b"cookie":
                 if crumbs:
-                    size -= _SAVED_BY_CRUMB
+                    size -= SAVED_BY_CRUMB
                 crumbs = True
             if size <= limit:
                 fields.append(field)
@@ -175,13 +170,6 @@ class HpackDecoder:
         self._max_size = size
         self._evict()
         return position
-
-
-def weight(fields: Fields) -> int:
-    """Bytes of a field section as the limit counts them, whichever way it was compressed."""
-    crumbs = sum([name == b"cookie" for name, _ in fields])
-    size = sum([len(name) + len(value) + _FIELD_COST for name, value in fields])
-    return size - max(0, crumbs - 1) * _SAVED_BY_CRUMB
 
 
 def _integer(block: bytes, position: int, value: int) -> tuple[int, int]:

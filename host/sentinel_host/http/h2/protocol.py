@@ -1,9 +1,8 @@
-"""One HTTP/2 connection: streams to requests, and how it lives and ends.
+"""Serves one HTTP/2 connection: wires its transport, the connection's core and its requests.
 
-Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many tasks: a client that
-        resets what it has just asked for waits for the tasks that it left behind.
-Rule 2: Deadlines are numbers that `Connections` compares in one sweep, as on the lane. `read_deadline` is the nearest
-        of all streams', or earlier: it is made exact when it passes.
+Rule 1: Of what one client sends at once, only a turn's worth is looked at before the loop serves others.
+Rule 2: A client that has used up more of its budget than one in good faith would is read in deferred turns
+        (`DeferredInput`), between everything else. Its requests begin when everything was read that has come.
 Rule 3: A quiet end says GOAWAY twice (RFC 9113 section 6.8): first that there will be an end, later which stream was
         the last, so that no request in flight is in doubt.
 """
@@ -12,290 +11,284 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sentinel_host.errors import ClientError
+from sentinel_host.http.field_section import Malformed
 from sentinel_host.http.h2 import wire
-from sentinel_host.http.h2.hpack import Fields
-from sentinel_host.http.h2.receiving import ReceivingSide
-from sentinel_host.http.h2.request import Malformed, RequestHead
-from sentinel_host.http.h2.response import date_field, encode_head, length_field
-from sentinel_host.http.h2.stream import Stream
-from sentinel_host.http.h2.wire import END_STREAM, ErrorCode
-from sentinel_host.http.server.connections import TARGET_SCHEME, Connections, Listener
-from sentinel_host.http.server.limits import LimitExceeded
-from sentinel_host.http.server.phases import BODY, DONE
-from sentinel_host.http.server.writer import LEFT_TO_KERNEL
+from sentinel_host.http.h2.connection import (
+    DATA,
+    GOAWAY,
+    REQUEST,
+    RESET,
+    STREAM_FAULT,
+    TRAILERS,
+    TURN_OVER,
+    Http2Connection,
+)
+from sentinel_host.http.h2.sink import Http2Sink
+from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
+from sentinel_host.http.server.budget import Budget
+from sentinel_host.http.server.connections import Connections, Listener
+from sentinel_host.http.server.request_streams import HEAD_LATE, IDLE, RequestStreams
+from sentinel_host.http.server.scope import ScopeBuilder
+from sentinel_host.http.server.writer import LEFT_TO_KERNEL, Writer
 
-# As on the lane: a connection used this recently may have its next request on the way when the worker shuts down.
+# Of one turn, some tenths of a millisecond: so many frames, or a quarter as many requests, or a header block of 16 KiB.
+_TURN: Final = 64
+# Of a turn among those that can wait, which go on until their time is up.
+_DEFERRED_TURN: Final = 16
+# As on HTTP/1: a connection used this recently may have its next request on the way when the worker shuts down.
 _RECENT: Final = 0.25
 
 
-class Http2Protocol(ReceivingSide):
-    """Takes a connection over from the lane, or is a transport's first protocol."""
+class Http2Protocol:
+    """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-    version = "2"
-    """What applications see; HTTP/3 brings its own frames to the same streams."""
+    Takes an HTTP/1 connection over, which has counted it, or is a transport's first protocol.
+    """
 
     __slots__ = (
-        "_going",
-        "_idle_ends",
+        "_closing_ends",
+        "_connection",
+        "_connections",
+        "_extensions",
+        "_is_closing",
         "_listener",
-        "_running",
-        "_unbegun",
-        "_used",
-        "app",
-        "extensions",
-        "read_deadline",
+        "_scopes",
+        "_transport",
+        "_waits",
+        "requests",
+        "writer",
     )
 
-    def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
-        super().__init__(connections)
-        self.app = listener.app
-        self.extensions = extensions
-        self._listener = listener
-        self._running: set[Stream] = set()
-        self._unbegun: dict[Stream, None] = {}
-        self._going = False
-        self._used = 0
-        self._idle_ends = self.read_deadline = self.loop.time() + connections.limits.head_time
+    _transport: asyncio.Transport
+    _scopes: ScopeBuilder
+    requests: RequestStreams
 
-    # The connection.
+    def __init__(self, listener: Listener, extensions: dict[str, dict[str, Any]], connections: Connections) -> None:
+        limits = connections.limits
+        clock = connections.loop.time
+        self._listener = listener
+        self._extensions = extensions
+        self._connections = connections
+        self.writer = Writer(connections)
+        self._connection = Http2Connection(
+            self.writer.write,
+            clock,
+            Budget(limits.idle_frames, limits.idle_frames_per_second, clock()),
+            stream_window=min(max(limits.body_buffer, 1024), wire.MAX_WINDOW),
+            max_section=limits.head_bytes,
+        )
+        self._is_closing = self._waits = False
+        self._closing_ends = inf
+
+    # The transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Counted already by the lane, which handed the transport over."""
-        self.attach(transport)
-        self.connections.active.add(self)
-        self.greet()
+        """Begin with the connection preface (RFC 9113 section 3.4)."""
+        connections = self._connections
+        limits = connections.limits
+        self._transport = cast(asyncio.Transport, transport)
+        self.writer.attach(transport)
+        self._scopes = ScopeBuilder.of(transport)
+        self.requests = RequestStreams(
+            self._listener, self._extensions, connections, self._scopes, "2", self._close_now
+        )
+        connections.active.add(self)
+        self._connection.send_preface(
+            {
+                wire.MAX_CONCURRENT_STREAMS: limits.streams_per_connection,
+                wire.MAX_HEADER_LIST_SIZE: limits.head_bytes,
+                wire.ENABLE_CONNECT_PROTOCOL: 1,
+            }
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Both directions are gone: applications that still answer are cancelled."""
-        self.lost = True
-        self.write_paused = False
-        connections = self.connections
-        connections.active.discard(self)
-        connections.release(self.client_host)
-        self._leave_all()
-        self._wake_writers()
-        self._end_turns()
-
-    def _leave_all(self) -> None:
-        self._ignoring = True
-        for stream in self._running:
-            if stream.task is not None:
-                self.connections.keep(stream.task)
-        left = list(self.streams.values())
-        self.streams.clear()
-        for stream in left:
-            stream.leave()
+        self._is_closing = True
+        self._connections.active.discard(self)
+        self._connections.release(self._scopes.client_host)
+        self.requests.cancel_all()
+        self.writer.lose()
 
     def eof_received(self) -> bool:
         """HTTP/2 knows no half-closed connection: a peer that stops sending can open no window any more."""
-        self.flush()
-        if self.unsent() <= LEFT_TO_KERNEL:
+        self.writer.flush()
+        if self.writer.unsent() <= LEFT_TO_KERNEL:
             return False
-        self._leave_all()
+        self.requests.cancel_all()
         self._close_now()
         return True
 
-    # Requests.
+    def pause_writing(self) -> None:
+        """The transport holds more than its high-water mark."""
+        self.writer.pause()
 
-    def _request(self, number: int, fields: Fields, whole: bool, ended: bool) -> None:
-        connections = self.connections
-        limits = connections.limits
-        if (
-            len(self.streams) >= limits.streams_per_connection
-            or len(self._running) >= 2 * limits.streams_per_connection
-        ):
-            connections.hit("streams_per_connection")
-            self._turn_away(number, ended, ErrorCode.REFUSED_STREAM)
-            self.charge()
+    def resume_writing(self) -> None:
+        """The transport is below its low-water mark."""
+        self.writer.resume()
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes, cut anywhere."""
+        if self._is_closing:
+            return
+        connection = self._connection
+        connection.feed(data)
+        if not self._waits and (connection.is_throttled() or self._read(_TURN)):
+            self._waits = True
+            self._transport.pause_reading()
+            self._wait()
+
+    def _read(self, frames: int) -> bool:
+        """Look at that many frames of what has come; whether there are more."""
+        requests = self.requests
+        self._connection.begin_turn(frames)
+        try:
+            found = self._read_frames()
+        except ConnectionFault as fault:
+            if fault.limit:
+                self._connections.hit(fault.limit)
+            self._end(fault.code, str(fault))
+            return False
+        if self._is_closing:
+            return False
+        if found == TURN_OVER:
+            if not self._connection.is_throttled():
+                requests.begin()
+            return True
+        requests.begin()
+        requests.watch_head(self._connection.head_is_begun)
+        return False
+
+    def _read_frames(self) -> int:
+        connection = self._connection
+        requests = self.requests
+        while not self._is_closing:
+            found = connection.read()
+            if found < 0:
+                return found
+            number = connection.number
+            if found == REQUEST:
+                sink = Http2Sink(connection, connection.stream, self.writer)
+                if not requests.accept(sink, connection.fields, connection.is_whole, connection.ended):
+                    connection.debit()
+                elif requests.used == self._connections.limits.requests_per_connection:
+                    self._connections.hit("requests_per_connection")
+                    self._send_goaway()
+            elif found == RESET:
+                requests.reset(number)
+            elif found == STREAM_FAULT:
+                requests.fail(number)
+            elif found == GOAWAY:
+                requests.draining = True
+                if requests.is_idle:
+                    self._close_now()
+            else:
+                self._push(found, number)
+        return TURN_OVER
+
+    def _push(self, found: int, number: int) -> None:
+        connection = self._connection
+        stream = self.requests.streams.get(number)
+        if stream is None:
             return
         try:
-            if not whole:
-                raise LimitExceeded("head_bytes", "request head too large", 431)
-            head = RequestHead(fields, limits.header_count)
-            if ended and head.length > 0:
-                raise Malformed("a body that is too short")
-            if limits.body_bytes is not None and head.length > limits.body_bytes:
-                raise LimitExceeded("body_bytes", "request body too large", 413)
+            if found == DATA:
+                stream.push(connection.data, connection.ended)
+            elif found == TRAILERS:
+                stream.push_trailers(connection.fields, connection.is_whole, connection.ended)
         except Malformed:
-            connections.hit("refused")
-            self._turn_away(number, ended, ErrorCode.PROTOCOL_ERROR)
-            self.charge()
-            return
-        except ClientError as error:
-            connections.hit(error.limit if isinstance(error, LimitExceeded) else "refused")
-            self._answer(number, ended, error)
-            self.charge()
-            return
-        connections.requests += 1
-        self._used += 1
-        extensions = self.extensions
-        if head.protocol:
-            # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
-            head.method = "GET"
-            extensions = self._listener.upgrading(head.protocol.lower(), required=True)
-        if head.scheme != self._scheme:
-            extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
-        scope = self._scope(self._listener, self.version, head.method, head.target, head.headers, extensions)
-        stream = Stream(self, number, scope, ended=ended, expected=head.length, expects=head.expects)
-        self._idle_ends = inf
-        self.streams[number] = stream
-        self._running.add(stream)
-        self._unbegun[stream] = None
-        if self._used == limits.requests_per_connection:
-            connections.hit("requests_per_connection")
-            self._say_last()
+            connection.fault(number, ErrorCode.PROTOCOL_ERROR)
+            self.requests.fail(number)
 
-    def _begin_requests(self) -> None:
-        for stream in self._unbegun:
-            # Past the loop's `create_task`, as on the lane.
-            stream.task = asyncio.Task(stream.run(), loop=self.loop, name="request")
-        self._unbegun.clear()
-
-    def _turn_away(self, number: int, ended: bool, code: ErrorCode) -> None:
-        self.write_reset(number, code)
-        if not ended:
-            self._ended_early[number] = None
-
-    def _answer(self, number: int, ended: bool, error: ClientError) -> None:
-        """Answer without the application."""
-        body = str(error).encode("ascii", "backslashreplace") + b"\n"
-        block = encode_head(error.status, [(b"content-type", b"text/plain")])[0] + date_field(self.connections.date[8:])
-        if len(body) <= min(self.window, self.initial_window):
-            self.write_headers(number, block + length_field(len(body)), 0)
-            self.write_data(number, body, end=True)
+    def _wait(self) -> None:
+        if self._connection.is_throttled():
+            self._connections.deferred.wait(self._go_on)
         else:
-            self.write_headers(number, block, END_STREAM)
-        if not ended:
-            self._turn_away(number, ended, ErrorCode.NO_ERROR)
+            self._connections.loop.call_soon(self._go_on)
 
-    # The end of a stream.
-
-    def answered(self, stream: Stream) -> None:
-        """The response is complete. A client that still sends is told to stop (RFC 9113 section 8.1)."""
-        if stream.tunnel and not stream.complete:
+    def _go_on(self) -> None:
+        """The next turn; the connection may have ended meanwhile, or be about to."""
+        frames = _DEFERRED_TURN if self._connection.is_throttled() else _TURN
+        if not self._is_closing and self._read(frames):
+            self._wait()
             return
-        stream.read_deadline = inf
-        if stream.complete and not stream.failed:
-            self.streams.pop(stream.id, None)
-        elif stream.id in self.streams:
-            self.end_early(stream, ErrorCode.NO_ERROR)
+        self._waits = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
-    def answer_failure(self, stream: Stream, status: int, reason: str) -> None:
-        """The application did not complete its response: say so while there is no head, or end what was begun."""
-        if stream.gone or stream.phase == DONE:
-            return
-        if stream.phase < BODY:
-            stream.answer_plainly(status, reason)
-        else:
-            self.end_early(stream, ErrorCode.INTERNAL_ERROR)
-            stream.gone = True
-
-    def cancel(self, stream: Stream) -> None:
-        """Give a stream up whose client does not do its part."""
-        self.end_early(stream, ErrorCode.CANCEL)
-        stream.leave()
-
-    def finished(self, stream: Stream) -> None:
-        """A stream's task has ended, or will not begin."""
-        self._running.discard(stream)
-        self._unbegun.pop(stream, None)
-        if stream.id in self.streams and not self.lost:
-            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
-            self.end_early(stream, ErrorCode.CANCEL if stream.phase == DONE else ErrorCode.INTERNAL_ERROR)
-        if not self._running and not self._ignoring:
-            if self._going:
-                self._close_now()
-            else:
-                self._idle_ends = self.loop.time() + self.connections.limits.keep_alive_idle
-                self.watch(self._idle_ends)
-
-    # The end of the connection.
+    # The end.
 
     def _end(self, code: ErrorCode, reason: str) -> None:
         """Say why, give the requests up, and interpret nothing more."""
         if code is not ErrorCode.NO_ERROR:
-            self.connections.hit("refused")
-        self.write(wire.goaway(self._last, code, reason))
-        self._leave_all()
+            self._connections.hit("refused")
+        self._connection.send_goaway(self._connection.last, code, reason)
+        self.requests.cancel_all()
         self._close_now()
 
     def _close_now(self) -> None:
         """Close once what was written is sent: let the peer read it before unread bytes turn the close into a reset."""
-        self._ignoring = True
-        self._buffer = b""
-        self.flush()
-        self._watch_unsent()
-        self._idle_ends = self.loop.time() + self.connections.limits.linger
-        self.watch(self._idle_ends)
-        if self.transport.can_write_eof() and not self.connections.closing:
-            self.transport.write_eof()
+        self._is_closing = self.requests.is_closed = True
+        self._connection.clear()
+        self.writer.flush()
+        self.writer.watch()
+        self._closing_ends = self._connections.loop.time() + self._connections.limits.linger
+        if self._transport.can_write_eof() and not self._connections.closing:
+            self._transport.write_eof()
         else:
-            self._close()
+            self.writer.close()
 
-    def _say_last(self) -> None:
-        self._going = True
-        self.write(wire.goaway(self._last, ErrorCode.NO_ERROR))
-
-    def _peer_leaves(self) -> None:
-        self._going = True
-        if not self._running:
-            self._close_now()
+    def _send_goaway(self) -> None:
+        self.requests.draining = True
+        self._connection.send_goaway(self._connection.last, ErrorCode.NO_ERROR)
 
     def wind_down(self) -> None:
         """The worker is shutting down: announce it, or close now if nothing is on its way."""
-        if self._ignoring:
+        if self._is_closing:
             return
-        self.write(wire.goaway(wire.MAX_STREAM, ErrorCode.NO_ERROR))
-        idle_since = self._idle_ends - self.connections.limits.keep_alive_idle
-        if self._used and self.loop.time() - idle_since > _RECENT:
+        self._connection.send_goaway(wire.MAX_STREAM, ErrorCode.NO_ERROR)
+        requests = self.requests
+        if requests.used and self._connections.loop.time() - requests.idle_since() > _RECENT:
             self.close_if_idle()
 
     def close_if_idle(self) -> None:
         """Take no more requests, and close with the last."""
-        if self._ignoring:
+        if self._is_closing:
             return
-        if not self._going:
-            self._say_last()
-        if not self._running:
+        if not self.requests.draining:
+            self._send_goaway()
+        if self.requests.is_idle:
             self._close_now()
 
-    def delivery(self, now: float) -> tuple[int, int]:
-        """What the client has acknowledged of all that was written on this connection, and how much that was."""
-        taken = self.taken(now)
-        return taken, taken + self.unsent()
+    def abort(self) -> None:
+        """End at once: grace is over."""
+        self.writer.abort()
 
-    def watch(self, deadline: float) -> None:
-        """Have `expire` called when that time has come."""
-        if deadline < self.read_deadline:
-            self.read_deadline = deadline
+    # Deadlines.
+
+    def next_deadline(self) -> float:
+        """The nearest of all streams' deadlines, the connection's own and the writer's."""
+        return min(self._closing_ends if self._is_closing else self.requests.deadline, self.writer.deadline)
 
     def expire(self, now: float) -> None:
         """A deadline passed."""
-        if self.write_deadline <= now:
-            self._expire_writing(now)
-            return
-        if self._ignoring:
-            if self.transport.get_write_buffer_size() or self.unsent() > LEFT_TO_KERNEL:
+        writer = self.writer
+        if writer.deadline <= now:
+            writer.expire(now)
+        elif self._is_closing:
+            if self._transport.get_write_buffer_size() or writer.unsent() > LEFT_TO_KERNEL:
                 # The last words are still on their way to a slow reader, whom the write deadline watches.
-                self._idle_ends = self.read_deadline = now + self.connections.limits.linger
-                if self.write_deadline == inf:
-                    self._watch_unsent()
+                self._closing_ends = now + self._connections.limits.linger
+                if writer.deadline == inf:
+                    writer.watch()
             else:
-                self.abort()
-            return
-        if self._block_ends <= now:
-            self.connections.hit("head_time")
-            self._end(ErrorCode.ENHANCE_YOUR_CALM, "request head too slow")
-            return
-        if self._idle_ends <= now:
-            self.connections.hit("keep_alive_idle" if self._used else "head_time")
-            self._end(ErrorCode.NO_ERROR, "")
-            return
-        nearest = min(self._block_ends, self._idle_ends)
-        for stream in list(self.streams.values()):
-            stream.expire(now)
-            nearest = min(nearest, stream.read_deadline, stream.write_deadline)
-        self.read_deadline = nearest
+                writer.abort()
+        else:
+            late = self.requests.expire(now)
+            if late == HEAD_LATE:
+                self._end(ErrorCode.ENHANCE_YOUR_CALM, "request head too slow")
+            elif late == IDLE:
+                self._end(ErrorCode.NO_ERROR, "")

@@ -69,11 +69,15 @@ class ErrorCode(IntEnum):
 
 
 class ConnectionFault(Exception):
-    """The peer broke a rule after which nothing it sends can be understood: GOAWAY with ``code``."""
+    """The peer broke a rule after which nothing it sends can be understood: GOAWAY with ``code``.
 
-    def __init__(self, code: ErrorCode, reason: str) -> None:
+    ``limit`` names what it exceeded, if that was it.
+    """
+
+    def __init__(self, code: ErrorCode, reason: str, limit: str = "") -> None:
         super().__init__(reason)
         self.code = code
+        self.limit = limit
 
 
 def frame_head(kind: int, flags: int, stream: int, length: int) -> bytes:

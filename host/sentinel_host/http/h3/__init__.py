@@ -1,8 +1,4 @@
-"""HTTP/3 (RFC 9114) over aioquic, which is an extra: nothing else imports this package before it is configured.
-
-A connection is an HTTP/2 connection whose frames aioquic reads and writes: streams, limits, deadlines and the way to a
-quiet end are the same code.
-"""
+"""HTTP/3 (RFC 9114) over aioquic, which is an extra: nothing else imports this package before it is configured."""
 
 from __future__ import annotations
 

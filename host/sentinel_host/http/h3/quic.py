@@ -38,6 +38,15 @@ class Quic(QuicConnection):
             if not stream_is_unidirectional(number)
         )
 
+    @property
+    def all_unsent(self) -> int:
+        """The bytes of all streams of requests that the peer has not acknowledged."""
+        return sum(
+            len(stream.sender._buffer)
+            for number, stream in self._streams.items()
+            if not stream_is_unidirectional(number)
+        )
+
     def has_ended(self, stream: int) -> bool:
         """Whether the peer has sent all of a stream."""
         known = self._streams.get(stream)
@@ -79,7 +88,7 @@ class _Credit(QuicStream):
             self._stream.max_stream_data_local_sent = value
 
 
-def say_goaway(h3: H3Connection, quic: QuicConnection, following: int) -> None:
+def send_goaway(h3: H3Connection, quic: QuicConnection, following: int) -> None:
     """RFC 9114 section 5.2: no request from stream ``following`` on is served. aioquic has no call for it."""
     control = h3._local_control_stream_id
     if control is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.h1.head import CHUNKED, METHODS, framing, refusal
+from sentinel_host.http.h1.head import CHUNKED, framing, refusal
 from sentinel_host.http.h1.llhttp import RequestHead
+from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.limits import LimitExceeded
 
 HOST = (b"host", b"a")

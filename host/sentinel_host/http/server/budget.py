@@ -25,7 +25,7 @@ class Budget:
         self._seen = now
         return self._tokens >= 0
 
-    def strained(self, now: float) -> bool:
+    def throttled(self, now: float) -> bool:
         """Whether more was spent lately than a burst: what comes next can wait."""
         least = self._size - _BURST
         if self._tokens >= least:

@@ -1,12 +1,12 @@
-"""Which header blocks are accepted as requests: the raw block, before anybody mends it (RFC 9113 section 8).
+"""Which field sections are accepted as requests on HTTP/2 and HTTP/3 (RFC 9113 section 8, RFC 9114 section 4).
 
-Rule 1: What is no HTTP/2 message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper case, a
+Rule 1: What is no message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper case, a
         connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is a message and asks for
         something that is not served gets an answer. Either way the connection's other streams live.
 Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for them, and a Host that
         differs from ``:authority`` is seen.
-Rule 3: The limits are those of HTTP/1: bytes of names and values with four for each field, and a count of fields. The
-        crumbs of a cookie are one field, as they are for whoever comes after (section 8.2.3).
+Rule 3: The count of fields has the limit of HTTP/1. The crumbs of a cookie become one field, as recipients of other
+        versions expect them (RFC 9113 section 8.2.3).
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.grammar import is_authority, without_empty_port
-from sentinel_host.http.h1.head import MAX_LENGTH_DIGITS, METHODS, PROTOCOL, TARGET
+from sentinel_host.grammar import (
+    MAX_LENGTH_DIGITS,
+    PROTOCOL,
+    TARGET,
+    is_authority,
+    is_field_name,
+    is_token,
+    without_empty_port,
+)
+from sentinel_host.http.field_section import Fields, Malformed, check_values
+from sentinel_host.http.methods import METHODS
+from sentinel_host.memo import Memo
 
-Fields = list[tuple[bytes, bytes]]
-
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
-_METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch
 _TARGET: Final = re.compile(TARGET).fullmatch
-_NOT_LINE_END: Final = bytes(byte for byte in range(256) if byte not in b"\n")
-_CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
 
 # What is to be done with a field.
 _PLAIN: Final = 0
@@ -47,20 +51,16 @@ _SPECIAL: Final = {
     b"transfer-encoding": _FORBIDDEN,
     b"upgrade": _FORBIDDEN,
 }
-# Names seen to be well-formed. Bounded: clients make names.
-_KINDS: Final[dict[bytes, int]] = dict(_SPECIAL)
-_MAX_KINDS: Final = 1024
+# Names seen to be well-formed: clients make names.
+_KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority", b":protocol"))
 
 
-class Malformed(Exception):
-    """RFC 9113 section 8.1.1: a stream error of type PROTOCOL_ERROR."""
+class RequestFields:
+    """A request's head, from its field section.
 
-
-class RequestHead:
-    """A request's head. ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty.
-
-    ``headers`` begin with ``host``, whichever way the authority was said. ``scheme`` is ``http`` or ``https``.
+    ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty. ``headers`` begin
+    with ``host``, whichever way the authority was said. ``scheme`` is ``http`` or ``https``.
     """
 
     __slots__ = ("expects", "headers", "length", "method", "protocol", "scheme", "target")
@@ -79,7 +79,7 @@ class RequestHead:
         regular = fields[position:] if position else fields
         check_values(fields)
         method = pseudo.get(b":method")
-        if method is None or _METHOD(method) is None:
+        if method is None or is_token(method) is None:
             raise Malformed("no method, or no token for one")
         self.length = -1
         self.expects = False
@@ -106,7 +106,7 @@ class RequestHead:
             raise ClientError("method not implemented", 501)
 
     def _regular(self, regular: Fields, authority: bytes | None, max_fields: int) -> Fields:
-        kinds = _KINDS
+        kinds = _KINDS.known
         crumbs = 0
         host: bytes | None = None
         for name, value in regular:
@@ -168,26 +168,13 @@ def check_trailers(fields: Fields) -> None:
     """RFC 9113 section 8.1: no pseudo-headers, no fields that frame a message. Raises `Malformed`."""
     check_values(fields)
     for name, _ in fields:
-        if (_KINDS.get(name) or _kind(name)) not in (_PLAIN, _COOKIE):
+        if (_KINDS.known.get(name) or _kind(name)) not in (_PLAIN, _COOKIE):
             raise Malformed("not a trailer field")
-
-
-def check_values(fields: Fields) -> None:
-    """RFC 9113 section 8.2.1, and no other control character either: one pass over all values. Raises `Malformed`."""
-    block = b"\n".join([b"", *(value for _, value in fields), b""])
-    if (
-        len(block.translate(None, _CONTROLS)) != len(block)
-        or len(block.translate(None, _NOT_LINE_END)) != len(fields) + 1
-    ):
-        raise Malformed("control character in a header value")
-    if b" \n" in block or b"\n " in block or b"\t\n" in block or b"\n\t" in block:
-        raise Malformed("white space around a header value")
 
 
 def _kind(name: bytes) -> int:
     """What a name stands for that is not known yet."""
-    if _TOKEN(name) is None:
+    if is_field_name(name) is None:
         raise Malformed("malformed header name, or a pseudo-header out of place")
-    if len(_KINDS) < _MAX_KINDS and len(name) <= 64:
-        _KINDS[name] = _PLAIN
+    _KINDS.keep(name, _PLAIN)
     return _PLAIN

@@ -1,0 +1,221 @@
+"""The requests of one connection that carries many: alike for HTTP/2 and HTTP/3.
+
+Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many tasks: a client that
+        resets what it has just asked for waits for the tasks that it left behind.
+Rule 2: Deadlines are numbers that `Connections` compares in one sweep. `deadline` is the nearest of all streams', or
+        earlier: it is made exact when it passes.
+Rule 3: A request begins when the input that brought it was looked at: one that is reset in the same breath has then
+        cost no more than its head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final
+
+from sentinel_host.errors import ClientError
+from sentinel_host.http.field_section import Fields, Malformed
+from sentinel_host.http.server.connections import TARGET_SCHEME, Connections, Listener
+from sentinel_host.http.server.limits import LimitExceeded, limit_of
+from sentinel_host.http.server.phases import DONE
+from sentinel_host.http.server.request_body import RequestBody
+from sentinel_host.http.server.request_fields import RequestFields
+from sentinel_host.http.server.scope import ScopeBuilder
+from sentinel_host.http.server.sink import ResetReason, StreamSink
+from sentinel_host.http.server.stream import Stream, answer_plainly
+
+# What `expire` finds.
+NOTHING_LATE: Final = 0
+HEAD_LATE: Final = 1
+IDLE: Final = 2
+
+
+class RequestStreams:
+    """``streams`` by number: those of which some direction is open. ``used`` counts requests.
+
+    ``draining``: the connection closes with its last request, which `on_drained` then says.
+    """
+
+    __slots__ = (
+        "_begins",
+        "_connections",
+        "_extensions",
+        "_head_ends",
+        "_idle_ends",
+        "_listener",
+        "_on_drained",
+        "_running",
+        "_scopes",
+        "_version",
+        "deadline",
+        "draining",
+        "is_closed",
+        "streams",
+        "used",
+    )
+
+    def __init__(
+        self,
+        listener: Listener,
+        extensions: dict[str, dict[str, Any]],
+        connections: Connections,
+        scopes: ScopeBuilder,
+        version: str,
+        on_drained: Callable[[], None],
+    ) -> None:
+        self._listener = listener
+        self._extensions = extensions
+        self._connections = connections
+        self._scopes = scopes
+        self._version = version
+        self._on_drained = on_drained
+        self._running: set[Stream] = set()
+        self._begins: dict[Stream, None] = {}
+        self._head_ends = inf
+        # A connection has as long for its first request as a head has.
+        self._idle_ends = self.deadline = connections.loop.time() + connections.limits.head_time
+        self.streams: dict[int, Stream] = {}
+        self.used = 0
+        self.draining = False
+        self.is_closed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request's task runs, or is about to."""
+        return not self._running
+
+    def idle_since(self) -> float:
+        """When the last request ended; infinite while one runs."""
+        return self._idle_ends - self._connections.limits.keep_alive_idle
+
+    # Requests.
+
+    def accept(self, sink: StreamSink, fields: Fields, is_whole: bool, ended: bool) -> bool:
+        """Take a request's head; false when it was refused, which the peer has to pay for.
+
+        ``is_whole`` is false for a section beyond `ServerLimits.head_bytes`, ``ended`` when no body follows.
+        """
+        connections = self._connections
+        limits = connections.limits
+        if len(self.streams) >= limits.streams_per_connection or (
+            len(self._running) >= 2 * limits.streams_per_connection
+        ):
+            connections.hit("streams_per_connection")
+            sink.reset(ResetReason.REFUSED)
+            return False
+        try:
+            if not is_whole:
+                raise LimitExceeded("head_bytes", "request head too large", 431)
+            head = RequestFields(fields, limits.header_count)
+            if ended and head.length > 0:
+                raise Malformed("a body that is too short")
+            if limits.body_bytes is not None and head.length > limits.body_bytes:
+                raise LimitExceeded("body_bytes", "request body too large", 413)
+        except Malformed:
+            connections.hit("refused")
+            sink.reset(ResetReason.MALFORMED)
+            return False
+        except ClientError as error:
+            connections.hit(limit_of(error))
+            answer_plainly(sink, error.status, str(error), connections.date[8:], False)
+            if not ended:
+                sink.reset(ResetReason.NO_ERROR)
+            return False
+        connections.requests += 1
+        self.used += 1
+        extensions = self._extensions
+        if head.protocol:
+            # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
+            head.method = "GET"
+            extensions = self._listener.upgrading(head.protocol.lower(), required=True)
+        if head.scheme != self._scopes.scheme:
+            extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
+        scope = self._scopes.request(self._listener, self._version, head.method, head.target, head.headers, extensions)
+        body = RequestBody(sink, connections, self.watch, ended=ended, expected=head.length, expects=head.expects)
+        stream = Stream(self, sink, body, connections, self._listener.app, scope)
+        self._idle_ends = inf
+        self.streams[sink.number] = stream
+        self._running.add(stream)
+        self._begins[stream] = None
+        return True
+
+    def begin(self) -> None:
+        """Start the requests that were accepted since this was last called."""
+        for stream in self._begins:
+            stream.begin()
+        self._begins.clear()
+
+    def fail(self, number: int) -> None:
+        """The protocol has reset a stream for what the client did: its application is cancelled."""
+        stream = self.streams.pop(number, None)
+        if stream is not None:
+            self._connections.hit("refused")
+            stream.cancel()
+
+    def reset(self, number: int) -> bool:
+        """The client has reset a stream; whether it was open."""
+        stream = self.streams.pop(number, None)
+        if stream is not None:
+            stream.cancel()
+        return stream is not None
+
+    def close(self, stream: Stream) -> None:
+        """The stream has ended in both directions, or was reset by us."""
+        self.streams.pop(stream.sink.number, None)
+
+    def finished(self, stream: Stream) -> None:
+        """A stream's task has ended, or will not begin."""
+        self._running.discard(stream)
+        self._begins.pop(stream, None)
+        if self.is_closed:
+            return
+        if self.streams.pop(stream.sink.number, None) is not None:
+            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
+            stream.sink.reset(ResetReason.CANCELLED if stream.phase == DONE else ResetReason.INTERNAL_ERROR)
+        if not self._running:
+            if self.draining:
+                self._on_drained()
+            else:
+                self._idle_ends = self._connections.loop.time() + self._connections.limits.keep_alive_idle
+                self.watch(self._idle_ends)
+
+    def cancel_all(self) -> None:
+        """The connection is gone, or takes no more input: cancel what still answers."""
+        self.is_closed = True
+        for stream in self._running:
+            if stream.task is not None:
+                self._connections.keep(stream.task)
+        open_streams = list(self.streams.values())
+        self.streams.clear()
+        for stream in open_streams:
+            stream.cancel()
+
+    # Deadlines.
+
+    def watch(self, deadline: float) -> None:
+        """Have `expire` called when that time has come."""
+        if deadline < self.deadline:
+            self.deadline = deadline
+
+    def watch_head(self, begun: bool) -> None:
+        """A head that is begun has as long as one on HTTP/1."""
+        if not begun:
+            self._head_ends = inf
+        elif self._head_ends == inf:
+            self._head_ends = self._connections.loop.time() + self._connections.limits.head_time
+            self.watch(self._head_ends)
+
+    def expire(self, now: float) -> int:
+        """Look at all deadlines: `HEAD_LATE` and `IDLE` are the connection's end, already counted."""
+        if self._head_ends <= now:
+            self._connections.hit("head_time")
+            return HEAD_LATE
+        if self._idle_ends <= now:
+            self._connections.hit("keep_alive_idle" if self.used else "head_time")
+            return IDLE
+        nearest = inf
+        for stream in list(self.streams.values()):
+            nearest = min(nearest, stream.expire(now))
+        self.deadline = min(nearest, self._head_ends, self._idle_ends)
+        return NOTHING_LATE

@@ -1,0 +1,75 @@
+"""What a response on one stream is written to: HTTP/2 sends it as frames, HTTP/3 through aioquic.
+
+Rule: A sink knows fields and bytes of one stream, and what its peer lets it send. ASGI, limits and deadlines are the
+      stream's affair (`stream.Stream`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from sentinel_host.http.field_section import Fields
+
+
+class ResetReason(Enum):
+    """Why a stream is reset. Each protocol has its own numbers for these."""
+
+    NO_ERROR = "the response is complete, the rest of the request is not wanted"
+    MALFORMED = "the request is malformed"
+    REFUSED = "the request was not processed and may be tried again"
+    CANCELLED = "the client does not do its part"
+    INTERNAL_ERROR = "the response breaks off"
+
+
+class StreamSink(Protocol):
+    """One stream towards a client. ``number`` is its number on the connection.
+
+    What a stream sends is checked before: field names are lower-case, values have no control characters, and DATA
+    never exceeds `room`.
+    """
+
+    number: int
+
+    def send_headers(self, status: int, fields: Fields, end: bool) -> None:
+        """Send a head, interim (1xx) or final; ``end`` when nothing follows it."""
+
+    def send_data(self, data: bytes | memoryview, end: bool) -> None:
+        """Send a piece of the body; at most `room` bytes."""
+
+    def send_trailers(self, fields: Fields) -> None:
+        """Send a trailer section, which ends the response."""
+
+    def reset(self, reason: ResetReason) -> None:
+        """End what is still open of the stream. No other method may be called afterwards."""
+
+    def room(self) -> int:
+        """How many bytes `send_data` may take now; 0 when the stream has to wait."""
+
+    def await_room(self, opened: Callable[[], None]) -> None:
+        """Have ``opened`` called once there may be room again; it may turn out that there is none."""
+
+    def leave_queue(self) -> None:
+        """Stop waiting for room, and let the next stream have what this one leaves."""
+
+    def consume(self, size: int) -> bool:
+        """The application took that many bytes of the request; whether the client was told that it may send more."""
+
+    def window_is_low(self) -> bool:
+        """Whether the client may send no more than half a window before the application takes something."""
+
+    def waits_for_others(self) -> bool:
+        """Whether it is the connection's window that gives this stream no room, not its own."""
+
+    def blocked(self) -> bool:
+        """Whether the connection's transport takes nothing more at present, or is closing."""
+
+    async def drained(self) -> None:
+        """Wait until the transport takes more, or is gone."""
+
+    def credited(self) -> int:
+        """A number that grows by what the client lets all streams of the connection send."""
+
+    def delivery(self, now: float) -> tuple[int, int]:
+        """What the client has acknowledged of all that was written on this connection, and how much that was."""

@@ -1,0 +1,435 @@
+"""One request and its response on a stream of HTTP/2 or HTTP/3: what an ASGI application is called with.
+
+Rule 1: The head of a response waits for the first body message, as on HTTP/1 (ASGI: a server must not send it before).
+Rule 2: A response that is not complete when the application returns or raises ends with a reset: a client must never
+        take a part for the whole.
+Rule 3: Once the response is complete, the client's going away no longer cancels the application.
+Rule 4: An accepted upgrade (extended CONNECT, RFC 8441 and 9220) makes both bodies a tunnel, as on HTTP/1; the stream
+        stays until both directions have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from math import inf
+from typing import Any, Final, Protocol
+
+from sentinel_host.errors import ClientError, ResponseAborted
+from sentinel_host.http.field_section import Fields
+from sentinel_host.http.server.connections import ACCEPT, EXTENSION, Application, Connections
+from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
+from sentinel_host.http.server.request_body import RequestBody
+from sentinel_host.http.server.request_fields import check_trailers
+from sentinel_host.http.server.response_fields import response_head, response_section
+from sentinel_host.http.server.sink import ResetReason, StreamSink
+
+_log: Final = logging.getLogger(__name__)
+
+
+class StreamOwner(Protocol):
+    """Who keeps the streams of a connection."""
+
+    def watch(self, deadline: float) -> None:
+        """Have `Stream.expire` called when that time has come."""
+
+    def close(self, stream: Stream) -> None:
+        """The stream has ended in both directions, or was reset: no frame of it concerns anybody."""
+
+    def finished(self, stream: Stream) -> None:
+        """The stream's task has ended, or will not begin."""
+
+
+class Stream:
+    """``gone``: the client has left, or was given up. ``phase`` is the response's."""
+
+    __slots__ = (
+        "_app",
+        "_begun",
+        "_bodyless",
+        "_connections",
+        "_credited",
+        "_due",
+        "_fields",
+        "_left",
+        "_opened",
+        "_owner",
+        "_seen",
+        "_sent",
+        "_status",
+        "_trailers_follow",
+        "_wrote",
+        "body",
+        "gone",
+        "phase",
+        "scope",
+        "sink",
+        "task",
+        "write_deadline",
+    )
+
+    def __init__(
+        self,
+        owner: StreamOwner,
+        sink: StreamSink,
+        body: RequestBody,
+        connections: Connections,
+        app: Application,
+        scope: dict[str, Any],
+    ) -> None:
+        self._owner = owner
+        self._connections = connections
+        self._app = app
+        self.sink = sink
+        self.body = body
+        self.scope = scope
+        self.phase = BEFORE_HEAD
+        self.gone = False
+        self.write_deadline = inf
+        self._sent = 0
+        # Where the connection's delivery was when a sweep last looked, and where it will be when ours is delivered.
+        self._seen = 0
+        self._due: int | None = None
+        self._credited = 0
+        self._begun = self._wrote = False
+        self._opened: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start the request's only task."""
+        # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
+        self.task = asyncio.Task(self._run(), loop=self._connections.loop, name="request")
+
+    async def _run(self) -> None:
+        self._begun = True
+        try:
+            await self._app(self.scope, self.body.receive, self.send)
+            if self.phase != DONE and not self.gone:
+                _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
+                self._answer_failure(500, "internal error")
+        except ClientError as error:
+            self._answer_failure(error.status, str(error))
+        except ResponseAborted as error:
+            self._answer_failure(500, "internal error")
+            _log.info("response aborted: %s", error)
+        except Exception:
+            if self.phase == DONE or not self.gone:
+                _log.exception("the application failed on %s", self.scope["raw_path"])
+            self._answer_failure(500, "internal error")
+        finally:
+            self._owner.finished(self)
+            # A cancelled task keeps its traceback, whose frames hold us: a cycle, until the collector comes by.
+            self.task = None
+
+    # The response.
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take one ASGI message; waits only while the client reads more slowly than the application writes.
+
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
+        not fit its content-length, `OSError` once the client is gone.
+        """
+        if self.gone:
+            raise ConnectionResetError("the client is gone")
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._start(message)
+            return
+        self._wrote = True
+        if kind == "http.response.body":
+            await self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.trailers":
+            self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
+        elif kind == "http.response.informational":
+            self._send_informational(message)
+        elif kind == ACCEPT:
+            self._accept(message.get("headers", ()))
+        else:
+            raise RuntimeError(f"unknown message {kind!r}")
+        # A closing transport drops what it is given: an application that never waits would never hear that it closed.
+        if self.sink.blocked():
+            await self.sink.drained()
+
+    def _start(self, message: dict[str, Any]) -> None:
+        if self.phase != BEFORE_HEAD:
+            raise RuntimeError("http.response.start came twice")
+        status = message["status"]
+        self._fields, self._left, dated = response_head(status, message.get("headers", ()))
+        if not dated:
+            self._fields.append((b"date", self._connections.date[8:]))
+        self._status = status
+        self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
+        self._trailers_follow = message.get("trailers", False)
+        self.body.expects = False
+        self.phase = HEAD_HELD
+
+    def _accept(self, headers: Any) -> None:
+        if EXTENSION not in self.scope["extensions"] or self.phase != BEFORE_HEAD:
+            raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
+        fields, _, dated = response_head(200, [field for field in headers if field[0] != b"content-length"])
+        if not dated:
+            fields.append((b"date", self._connections.date[8:]))
+        self.sink.send_headers(200, fields, False)
+        self._fields = []
+        self._left = -1
+        self._bodyless = self._trailers_follow = False
+        self.body.expects = False
+        self.phase = BODY
+        self.body.become_tunnel()
+
+    async def _send_body(self, data: Any, more: bool) -> None:
+        sink = self.sink
+        if type(data) is not bytes:
+            # A bytearray may change while the transport still holds it; a view is sent as it is.
+            data = data.cast("B") if type(data) is memoryview else bytes(data)
+        size = len(data)
+        end = not more and not self._trailers_follow
+        if self.phase == HEAD_HELD:
+            fields = self._fields
+            if self._left < 0 and end and not self._bodyless:
+                self._left = size
+                fields.append((b"content-length", b"%d" % size))
+            self._count(size, more)
+            headers_end = end and (not size or self._bodyless)
+            sink.send_headers(self._status, fields, headers_end)
+            self._fields = []
+            self.phase = BODY
+            if headers_end:
+                self._done()
+                return
+        elif self.phase == BODY:
+            self._count(size, more)
+            if self.body.tunnel and not self.body.complete:
+                self.body.restart_clock()
+        else:
+            raise RuntimeError("http.response.body out of order")
+        if self._bodyless:
+            size, data = 0, b""
+        if size or end:
+            if not size or size <= sink.room():
+                sink.send_data(data, end)
+            else:
+                await self._send_slowly(memoryview(data), end)
+        if end:
+            self._done()
+        elif not more:
+            self.phase = TRAILERS
+
+    def _count(self, size: int, more: bool) -> None:
+        if self._left >= 0 and not self._bodyless:
+            self._left -= size
+            if self._left < 0 or (not more and self._left):
+                raise RuntimeError("the body does not fit its content-length")
+
+    async def _send_slowly(self, data: memoryview, end: bool) -> None:
+        """Send what is larger than a frame or a window, as fast as the client opens its windows."""
+        sink = self.sink
+        try:
+            while True:
+                room = sink.room()
+                while not room:
+                    self._watch_unsent()
+                    opened = self._opened = self._connections.loop.create_future()
+                    sink.await_room(self.room_opened)
+                    await opened
+                    if self.gone:
+                        raise ConnectionResetError("the client is gone")
+                    room = sink.room()
+                while data and room:
+                    size = min(len(data), room)
+                    piece, data = data[:size], data[size:]
+                    self._sent += size
+                    self._wrote = True
+                    sink.send_data(piece, end and not data)
+                    if sink.blocked():
+                        break
+                    room = sink.room()
+                sink.leave_queue()
+                if self._sent >= self._connections.limits.body_progress:
+                    self._sent = 0
+                    self.write_deadline = inf
+                if not data:
+                    return
+                if sink.blocked():
+                    await sink.drained()
+                    if self.gone:
+                        raise ConnectionResetError("the client is gone")
+        finally:
+            self.write_deadline = inf
+            sink.leave_queue()
+
+    def room_opened(self) -> None:
+        """There may be room for more of the response."""
+        opened = self._opened
+        if opened is not None and not opened.done():
+            opened.set_result(None)
+
+    def _done(self) -> None:
+        """The response is complete. A client that still sends is told to stop (RFC 9113 section 8.1)."""
+        self.phase = DONE
+        body = self.body
+        body.answered()
+        if body.complete:
+            if body.failed:
+                self.sink.reset(ResetReason.NO_ERROR)
+            self._owner.close(self)
+        elif not body.tunnel:
+            body.read_deadline = inf
+            self.sink.reset(ResetReason.NO_ERROR)
+            self._owner.close(self)
+
+    def _send_trailers(self, headers: Any, more: bool) -> None:
+        if self.phase != TRAILERS:
+            raise RuntimeError("http.response.trailers out of order")
+        self._fields += response_section(headers, trailers=True)
+        if more:
+            return
+        if self._fields:
+            self.sink.send_trailers(self._fields)
+        else:
+            self.sink.send_data(b"", True)
+        self._done()
+
+    def _send_informational(self, message: dict[str, Any]) -> None:
+        if self.phase != BEFORE_HEAD and self.phase != HEAD_HELD:
+            raise RuntimeError("http.response.informational after the final head")
+        status = message["status"]
+        if type(status) is not int or not 100 <= status <= 199 or status == 101:
+            raise ValueError(f"not an informational status: {status!r}")
+        fields = response_section(message.get("headers", ()))
+        if status == 100:
+            self.body.expects = False
+        self.sink.send_headers(status, fields, False)
+
+    def _answer_failure(self, status: int, reason: str) -> None:
+        """The application did not complete its response: say so while there is no head, or end what was begun."""
+        if self.gone or self.phase == DONE:
+            return
+        if self.phase < BODY:
+            answer_plainly(self.sink, status, reason, self._connections.date[8:], self.scope["method"] == "HEAD")
+            self._done()
+        else:
+            self.gone = True
+            self.sink.reset(ResetReason.INTERNAL_ERROR)
+            self._owner.close(self)
+
+    # The request.
+
+    def push(self, data: bytes, ended: bool) -> None:
+        """Take a piece of the request's body. Raises `Malformed`."""
+        self.body.push(data, ended)
+        if ended:
+            self._close_if_done()
+
+    def push_trailers(self, fields: Fields, is_whole: bool, ended: bool) -> None:
+        """Take the request's trailers; ``is_whole`` is false for too many. Raises `Malformed`."""
+        if not is_whole:
+            self.body.fail(LimitExceeded("head_bytes", "trailer section too large", 431))
+            return
+        check_trailers(fields)
+        self.body.push_trailers(fields, ended)
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        # A tunnel, whose other direction has ended before.
+        if self.phase == DONE and not self.body.failed:
+            self._owner.close(self)
+
+    # The end.
+
+    def cancel(self) -> None:
+        """The client is gone, or has reset the stream: an application that still answers is cancelled."""
+        self.gone = True
+        self.write_deadline = inf
+        self.body.disconnect()
+        self.room_opened()
+        if self.phase != DONE or self.body.tunnel:
+            if self.task is not None:
+                self.task.cancel()
+            if not self._begun:
+                # Cancelled before its first step it never runs, not even to say that it has ended.
+                self.task = None
+                self._owner.finished(self)
+
+    def _give_up(self) -> None:
+        """End a stream whose client does not do its part."""
+        self.sink.reset(ResetReason.CANCELLED)
+        self._owner.close(self)
+        self.cancel()
+
+    # Deadlines.
+
+    def expire(self, now: float) -> float:
+        """Look at this stream's deadlines; the nearest of those that it has then."""
+        body = self.body
+        if self.write_deadline <= now:
+            first = self._due is None
+            turn = self._had_its_turn()
+            if self._still_delivered(now) or first or turn or self.sink.blocked():
+                self.write_deadline = now + self._connections.limits.write_stalled
+            else:
+                self.write_deadline = inf
+                self._connections.hit("write_stalled")
+                self._give_up()
+        elif body.read_deadline <= now:
+            limit = body.late_for(now)
+            if limit == "body_idle" and self._response_flows(now):
+                body.restart_clock()
+            elif body.tunnel:
+                self._connections.hit(limit)
+                self._give_up()
+            else:
+                body.fail(LimitExceeded(limit, "request body too slow", 408))
+        return min(body.read_deadline, self.write_deadline)
+
+    def _watch_unsent(self) -> None:
+        if self.write_deadline == inf:
+            # A stream that still waits at the next sweep is looked at; most waits are over by then.
+            self._due = None
+            self._credited = self.sink.credited()
+            self.write_deadline = 0.0
+            self._owner.watch(self.write_deadline)
+
+    def _still_delivered(self, now: float) -> bool:
+        """Whether something of what was sent on this stream may still be on its way, and the client goes on to take it.
+
+        What is written to the socket before the client opens a window waits there, in buffers of some megabytes.
+        """
+        delivered, due = self.sink.delivery(now)
+        if self._due is None:
+            self._due, self._seen = due, delivered
+            return due > delivered
+        goes_on = self._seen < self._due and delivered - self._seen >= self._connections.limits.body_progress
+        self._seen = delivered
+        return goes_on
+
+    def _had_its_turn(self) -> bool:
+        """Whether others used the connection's window, which the client opens, while this stream waited for it."""
+        sink = self.sink
+        credited = sink.credited() - self._credited
+        self._credited += credited
+        return sink.waits_for_others() and credited >= self._connections.limits.body_progress
+
+    def _response_flows(self, now: float) -> bool:
+        """Whether the response has gone on since this was last asked: the client may have nothing to say meanwhile."""
+        if self.write_deadline != inf:
+            return True
+        if self._wrote:
+            self._wrote = False
+            self._due = None
+            return True
+        return self.phase == BODY and (self.sink.blocked() or self._still_delivered(now))
+
+
+def answer_plainly(sink: StreamSink, status: int, reason: str, date: bytes, is_head: bool) -> None:
+    """A small text answer to a request for which the application gave none."""
+    body = reason.encode("ascii", "backslashreplace") + b"\n"
+    fields: Fields = [(b"content-type", b"text/plain"), (b"date", date)]
+    # An answer that cannot leave at once would need a task of its own: the status says it too.
+    if is_head or len(body) > sink.room():
+        sink.send_headers(status, fields, True)
+    else:
+        fields.append((b"content-length", b"%d" % len(body)))
+        sink.send_headers(status, fields, False)
+        sink.send_data(body, True)
