@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-import msgspec
-
 from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
@@ -14,6 +12,7 @@ from sentinel_host.gateway import Live, Supply, create_app
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.server.limits import server_limits
 from sentinel_host.supervisor.log import Log, log_counts
 
 KEYS = "keys"
@@ -44,7 +43,7 @@ class Serving:
         self.gateway = create_app(
             config, log.write_guest_lines, limit_table, kv_store=kv_store, read_config=read_config, supply=supply
         )
-        self.connections = connections(_limits(config))
+        self.connections = connections(server_limits(config))
         self.grace = config.server.grace
         self.lame_duck = config.server.lame_duck
         self._log = log
@@ -63,8 +62,3 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-def _limits(config: Config) -> ServerLimits:
-    configured = msgspec.structs.asdict(config.server.limits)
-    return ServerLimits(**{key: value for key, value in configured.items() if value is not None})
