@@ -248,6 +248,18 @@ def test_a_client_that_has_said_everything_is_still_answered(shared_gateway: Gat
         assert client.rest() == b""
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.9"])
+def test_higher_minor_versions_of_http_are_answered_as_1_1(
+    shared_gateway: GatewayProcess, origin: Upstream, version: str
+) -> None:
+    """RFC 9110 section 2.5. Behind a stock server they were 505."""
+    with Wire(shared_gateway.public) as client:
+        client.send(f"GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        assert client.answer().status == 200
+    assert origin.requests[0].line == "GET / HTTP/1.1"
+    assert origin.requests[0].values("via") == ["1.1 sentinel"]
+
+
 @pytest.mark.parametrize("version", ["0.9", "2.0", "3.1"])
 def test_other_versions_of_http_reach_nobody(shared_gateway: GatewayProcess, origin: Upstream, version: str) -> None:
     """A stock server hands over whatever version the request line says: it ended in an exception, answered 500."""

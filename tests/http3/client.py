@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from aioquic.asyncio import QuicConnectionProtocol, connect
@@ -101,9 +103,11 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def connected(address: tuple[str, int]) -> AsyncIterator[Client]:
-    """A connection; the server's certificate is no matter here."""
-    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, verify_mode=0)
+async def connected(address: tuple[str, int], authority: Path | None = None) -> AsyncIterator[Client]:
+    """A connection; without an authority's certificate the server's may be any."""
+    verify = ssl.CERT_NONE if authority is None else ssl.CERT_REQUIRED
+    cafile = None if authority is None else str(authority)
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, verify_mode=verify, cafile=cafile)
     async with (
         asyncio.timeout(3 * PATIENCE),
         connect(*address, configuration=configuration, create_protocol=Client) as client,

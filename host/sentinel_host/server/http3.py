@@ -90,10 +90,11 @@ class Http3Socket(asyncio.DatagramProtocol):
     def _load_certificate(self) -> None:
         """Connections that begin take the certificate that is shown by now."""
         certificate = self._certificate
-        if certificate.key is not self._loaded:
+        # A renewed chain may belong to the key of the one before.
+        if certificate.chain is not self._loaded:
             with as_file(certificate.chain) as chain, as_file(certificate.key) as key:
                 self._configuration.load_cert_chain(chain, key)
-            self._loaded = certificate.key
+            self._loaded = certificate.chain
 
     def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
         self._load_certificate()

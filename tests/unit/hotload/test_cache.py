@@ -82,6 +82,21 @@ def test_an_entry_of_another_engine_is_not_looked_at(cache: Cache) -> None:
     assert len(list(cache.directory.iterdir())) == 1
 
 
+def test_an_entry_of_another_format_is_passed_over_without_a_word(
+    cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After an upgrade every guest was said to be corrupted. The entry stays, for a gateway of that format."""
+    cache.put(compiled())
+    stem, _, format_ = entry(cache).name.removesuffix(".guest").rpartition("-")
+    other = entry(cache).rename(entry(cache).with_name(f"{stem}-{int(format_) - 1}.guest"))
+    other.write_bytes(b"sentinel guest of another format")
+    assert cache.get(DIGEST) is None
+    cache.put(compiled())
+    assert cache.get(DIGEST) == compiled()
+    assert other.exists()
+    assert caplog.text == ""
+
+
 def test_an_entry_that_others_may_write_to_is_none(cache: Cache) -> None:
     cache.put(compiled())
     entry(cache).chmod(0o660)

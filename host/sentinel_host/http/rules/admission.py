@@ -127,7 +127,7 @@ class Admission:
             _check_method(method)
         version: str = scope["http_version"]
         if version not in _VERSIONS:
-            raise ClientError("HTTP version not supported", 505)
+            version = _understood(version)
         client = scope.get("client")
         peer = client[0] if client else ""
         trusted = peer in self._trusted
@@ -276,6 +276,13 @@ class Admission:
             raise ClientError("path holds a character that is not ASCII") from None
         except PathError as error:
             raise ClientError(str(error)) from None
+
+
+def _understood(version: str) -> str:
+    """A higher minor version is answered as 1.1 (RFC 9110 section 2.5). Raises `ClientError`."""
+    if re.fullmatch(r"1\.[2-9]", version) is None:
+        raise ClientError("HTTP version not supported", 505)
+    return "1.1"
 
 
 def _check_method(method: str) -> None:
