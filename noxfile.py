@@ -29,9 +29,16 @@ DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py"))
 CRATES = tuple(
     ROOT / place
-    for place in ("sdk/rust", "guest-examples/rust", "tests/conformance/rust", "tests/bench/proxy_wasm/rust")
+    for place in (
+        "sdk/rust",
+        "sdk/rust/generate-bindings",
+        "guest-examples/rust",
+        "tests/conformance/rust",
+        "tests/bench/proxy_wasm/rust",
+    )
 )
 C_TESTS = tuple(f"host/native{part}/tests" for part in ("", "/endpoints", "/fields", "/kv", "/limiter"))
+BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
 # What tests talk to that is none of ours: commands and their packages of Debian.
@@ -107,6 +114,8 @@ def generated(session: nox.Session) -> None:
     install_package(session)
     session.run("python", "tests/vectors/generate.py", "--check")
     session.run("python", "docs/tooling", "--check")
+    bindings = ["run", "--quiet", "--locked", "--manifest-path", str(BINDINGS / "Cargo.toml"), "--", "--check"]
+    run_cargo(session, [*rust_toolchain.cargo_command(), *bindings], rust_toolchain.rust_environment())
 
 
 @session

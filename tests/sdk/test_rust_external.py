@@ -14,6 +14,9 @@ import pytest
 from guestbuild import cargo_command, rust_environment
 from guestbuild.components import wasm_tools
 from guestbuild.places import BUILD, REPOSITORY
+from sentinel_host.sandbox import GuestEngine, load_artefact
+from sentinel_host.sandbox.artefact import read_artefact
+from sentinel_host.sandbox.grants import ALL
 
 SDK = REPOSITORY / "sdk" / "rust"
 TARGET = "wasm32-unknown-unknown"
@@ -116,11 +119,14 @@ panic = "abort"
     def build(self, name: str, code: str) -> subprocess.CompletedProcess[str]:
         return self.cargo(self.crate(name, code), "build", "--quiet", "--release", "--target", TARGET)
 
-    def component(self, name: str, code: str) -> Path:
+    def module(self, name: str, code: str) -> Path:
         built = self.build(name, code)
         assert built.returncode == 0, built.stderr
+        return TARGET_DIRECTORY / TARGET / "release" / f"{name}.wasm"
+
+    def component(self, name: str, code: str) -> Path:
+        module = self.module(name, code)
         component = self.root / f"{name}.wasm"
-        module = TARGET_DIRECTORY / TARGET / "release" / f"{name}.wasm"
         made = run([str(wasm_tools()), "component", "new", str(module), "-o", str(component)], self.root)
         assert made.returncode == 0, made.stderr
         return component
@@ -136,11 +142,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
     for archive in sorted((root / "target" / "package").glob("*.crate")):
         with tarfile.open(archive) as content:
             content.extractall(packages, filter="data")
-    assert {path.name for path in packages.iterdir()} == {
-        "cargo-sentinel-0.1.0",
-        "sentinel-sdk-0.1.0",
-        "sentinel-sdk-macros-0.1.0",
-    }
+    assert {path.name for path in packages.iterdir()} == {"sentinel-sdk-0.1.0", "sentinel-sdk-macros-0.1.0"}
     return Outside(root, packages)
 
 
@@ -163,17 +165,11 @@ def test_the_readme_guest_is_a_component_with_its_one_hook(outside: Outside) -> 
     assert exported_interfaces(component) == {"sentinel:gateway/request-handler@0.1.0"}
 
 
-def test_the_build_helper_makes_a_component_of_the_hooks_written(outside: Outside) -> None:
-    crate = outside.crate("every-nth", CONFIGURED)
-    helper = outside.packages / "cargo-sentinel-0.1.0" / "Cargo.toml"
-    built = outside.cargo(crate, "run", "--quiet", "--manifest-path", str(helper), "--", "build", "--quiet")
-    assert built.returncode == 0, built.stderr
-    component = TARGET_DIRECTORY / TARGET / "release" / "guests" / "every-nth.wasm"
-    assert built.stdout == f"{component} ({component.stat().st_size} bytes)\n"
-    assert exported_interfaces(component) == {
-        "sentinel:gateway/lifecycle@0.1.0",
-        "sentinel:gateway/completion-handler@0.1.0",
-    }
+def test_the_gateway_takes_the_module_that_cargo_writes(outside: Outside) -> None:
+    module = outside.module("every_nth", CONFIGURED)
+    guest = load_artefact(read_artefact(module), module, GuestEngine(), grants=ALL)
+    assert not guest.is_component
+    assert set(guest.hooks) == {"configure", "on-complete"}
 
 
 def test_a_misspelled_hook_is_an_error_that_lists_the_hooks(outside: Outside) -> None:
