@@ -3,7 +3,7 @@ import { Bytes } from "./bytes";
 import { assertCurrent, currentCall } from "./memory";
 import { HeldRequest } from "./request";
 import { Response } from "./response";
-import { HeldResponse } from "./response-head";
+import { HeldResponse } from "./incoming-response";
 import { Writer } from "./writer";
 
 /** A piece of a message's body, lent to the hook. */
@@ -16,8 +16,8 @@ export abstract class Chunk {
     /** The raw bytes; empty for an end that comes alone. */
     readonly bytes: Bytes,
     /** True exactly once, at the body's end. */
-    readonly last: bool,
-    /** What the hook that asked for the body kept, or empty. */
+    readonly isLast: bool,
+    /** The context that `onRequest` left, or empty. */
     readonly context: Bytes,
   ) {}
 

@@ -4,32 +4,32 @@ import { Level, log as lines } from "./log";
 export namespace console {
   /** A line at level `error`, if the condition is false. */
   export function assert<T>(condition: T, message: string = "an assertion failed"): void {
-    if (!condition) lines.line(Level.error, message);
+    if (!condition) lines.write(Level.error, message);
   }
 
   /** A line at level `info`. */
   export function log(message: string = ""): void {
-    lines.line(Level.info, message);
+    lines.write(Level.info, message);
   }
 
   /** A line at level `debug`. */
   export function debug(message: string = ""): void {
-    lines.line(Level.debug, message);
+    lines.write(Level.debug, message);
   }
 
   /** A line at level `info`. */
   export function info(message: string = ""): void {
-    lines.line(Level.info, message);
+    lines.write(Level.info, message);
   }
 
   /** A line at level `warn`. */
   export function warn(message: string = ""): void {
-    lines.line(Level.warn, message);
+    lines.write(Level.warn, message);
   }
 
   /** A line at level `error`. */
   export function error(message: string = ""): void {
-    lines.line(Level.error, message);
+    lines.write(Level.error, message);
   }
 }
 
@@ -49,5 +49,5 @@ export function trace(
   if (count > 2) text += ", " + a2.toString();
   if (count > 3) text += ", " + a3.toString();
   if (count > 4) text += ", " + a4.toString();
-  lines.line(Level.trace, text);
+  lines.write(Level.trace, text);
 }

@@ -2,14 +2,14 @@ import { RequestChunk, ResponseChunk } from "./chunks";
 import { Config } from "./config";
 import { Request } from "./request";
 import { Response } from "./response";
-import { ResponseHead } from "./response-head";
+import { IncomingResponse } from "./incoming-response";
 import { Summary } from "./summary";
 
 /**
  * A guest: extend it, override the hooks that are needed and export the class. Hooks that are not overridden are not
  * exported, so the gateway never calls them. The class is made once per instance, without arguments, before
  * `configure`; there are several instances, and one request may meet more than one of them: what a request needs
- * later goes into `Request.keep`.
+ * later goes into `Request.setContext`.
  */
 export abstract class Guest {
   /** Takes the configuration. A message refuses it, and the guest is not taken into service; null accepts it. */
@@ -28,7 +28,7 @@ export abstract class Guest {
   }
 
   /** Looks at a response: return null to go on, with the changes made to `response`, or send another one. */
-  onResponse(response: ResponseHead): Response | null {
+  onResponse(response: IncomingResponse): Response | null {
     return null;
   }
 

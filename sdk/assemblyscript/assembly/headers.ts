@@ -67,7 +67,7 @@ export class Headers extends HeaderEdits {
   }
 
   /** The first value of that name without a copy, or null. */
-  bytes(name: string): Bytes | null {
+  getBytes(name: string): Bytes | null {
     return this.find(name) ? view() : null;
   }
 
@@ -88,7 +88,7 @@ export class Headers extends HeaderEdits {
   }
 
   /** Every value of that name, as text. */
-  all(name: string): string[] {
+  getAll(name: string): string[] {
     const values: string[] = [];
     for (let left = this.open(); left > 0; --left) {
       const fields = reader.array();

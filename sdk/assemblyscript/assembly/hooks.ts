@@ -9,7 +9,7 @@ export { Config } from "./config";
 export { console, trace } from "./console";
 export { cabi_realloc, endCall, release } from "./memory";
 export { openRequest } from "./request";
-export { openResponse } from "./response-head";
+export { openResponse } from "./incoming-response";
 export { openSummary } from "./summary";
 
 /** The canonical ABI's `result<_, string>`: a discriminant, then the message's pointer and length. */

@@ -25,6 +25,15 @@ export enum HttpError {
   tooLarge,
 }
 
+const MESSAGES: StaticArray<string> = [
+  "there was an answer",
+  "the target is not allowed",
+  "the request is not valid",
+  "too many calls in one hook",
+  "there was no answer in time",
+  "the target could not be reached",
+  "the request or the answer is too large",
+];
 const area = memory.data(12, 4);
 let last: HttpError = HttpError.none;
 
@@ -37,6 +46,11 @@ export namespace http {
   /** How the last call went. */
   export function error(): HttpError {
     return last;
+  }
+
+  /** The same in words. */
+  export function errorMessage(): string {
+    return MESSAGES[last];
   }
 
   /** A request with the method GET. */

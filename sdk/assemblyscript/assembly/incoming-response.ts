@@ -52,8 +52,8 @@ export abstract class ResponseEdits {
  * `onResponse`, and using it afterwards traps.
  */
 @final
-export class ResponseHead extends ResponseEdits {
-  /** What this guest's `onRequest` kept, or empty. */
+export class IncomingResponse extends ResponseEdits {
+  /** The context that this guest's `onRequest` left, or empty. */
   readonly context: Bytes;
   private fields: Headers | null = null;
   private bodyKind: BodyKind = BodyKind.skip;
@@ -127,10 +127,10 @@ export class ResponseHead extends ResponseEdits {
 }
 
 /** Begins a call of `on-response`. */
-export function openResponse(head: usize, length: usize, context: usize, contextLength: usize): ResponseHead {
+export function openResponse(head: usize, length: usize, context: usize, contextLength: usize): IncomingResponse {
   beginAnswer();
   openRecord(head, length);
-  return new ResponseHead(new Bytes(context, <i32>contextLength));
+  return new IncomingResponse(new Bytes(context, <i32>contextLength));
 }
 
 /** Changes to a response's head that is still held while its body is buffered. */

@@ -31,6 +31,13 @@ export enum KvError {
   unavailable,
 }
 
+const MESSAGES: StaticArray<string> = [
+  "it went well",
+  "the quota is used up",
+  "the key or the value is too long",
+  "the value is not a number, or the sum would not be one",
+  "the store is held up",
+];
 const area = memory.data(16, 8);
 let last: KvError = KvError.none;
 
@@ -45,44 +52,50 @@ function went(payload: usize): bool {
  * most 1,024 bytes of UTF-8, values 65,536 bytes. A key that is secret, such as a token, is stored as its hash. Times are
  * milliseconds, 0 is for ever.
  */
-export namespace kv {
+// A class, because only its functions may have the name `delete`.
+export abstract class kv {
   /** How the last call went. */
-  export function error(): KvError {
+  static error(): KvError {
     return last;
   }
 
+  /** The same in words. */
+  static errorMessage(): string {
+    return MESSAGES[last];
+  }
+
   /** The value at a key, or null: for none, and when `error()` tells of one. */
-  export function get(key: string): Uint8Array | null {
+  static get(key: string): Uint8Array | null {
     const encoded = String.UTF8.encode(key);
     hostGet(changetype<usize>(encoded), encoded.byteLength, area);
     return went(4) && load<u8>(area, 4) ? takeList(area + 8) : null;
   }
 
   /** The same as text; bytes that are not UTF-8 become U+FFFD. */
-  export function getString(key: string): string | null {
-    const value = get(key);
+  static getString(key: string): string | null {
+    const value = kv.get(key);
     return value === null ? null : decode(value.dataStart, value.length);
   }
 
   /** Puts a value at a key, in place of what is there. Returns whether it did: the other case is for `error()`. */
-  export function set(key: string, value: Uint8Array, ttl: u64): bool {
-    return setBytes(key, value.dataStart, value.length, ttl);
+  static set(key: string, value: Uint8Array, ttl: u64): bool {
+    return kv.setBytes(key, value.dataStart, value.length, ttl);
   }
 
   /** The same for text. */
-  export function setString(key: string, value: string, ttl: u64): bool {
+  static setString(key: string, value: string, ttl: u64): bool {
     const encoded = String.UTF8.encode(value);
-    return setBytes(key, changetype<usize>(encoded), encoded.byteLength, ttl);
+    return kv.setBytes(key, changetype<usize>(encoded), encoded.byteLength, ttl);
   }
 
-  function setBytes(key: string, value: usize, length: usize, ttl: u64): bool {
+  private static setBytes(key: string, value: usize, length: usize, ttl: u64): bool {
     const encoded = String.UTF8.encode(key);
     hostSet(changetype<usize>(encoded), encoded.byteLength, value, length, ttl, area);
     return went(1);
   }
 
   /** Removes a key; returns whether there was one. */
-  export function remove(key: string): bool {
+  static delete(key: string): bool {
     const encoded = String.UTF8.encode(key);
     hostDelete(changetype<usize>(encoded), encoded.byteLength, area);
     return went(1) && load<u8>(area, 1) != 0;
@@ -92,7 +105,7 @@ export namespace kv {
    * Adds to the number at a key, and returns the sum: in one step, whoever else does the same. An absent one is 0 and
    * lasts for `ttl`; one that is there lasts as long as it would have. 0 when `error()` tells of one.
    */
-  export function add(key: string, delta: i64, ttl: u64): i64 {
+  static add(key: string, delta: i64, ttl: u64): i64 {
     const encoded = String.UTF8.encode(key);
     hostAdd(changetype<usize>(encoded), encoded.byteLength, delta, ttl, area);
     return went(8) ? load<i64>(area, 8) : 0;

@@ -1,6 +1,6 @@
 // @ts-ignore: decorator
 @external("sentinel:gateway/log@0.1.0", "write")
-declare function write(level: i32, message: usize, length: usize): void;
+declare function hostWrite(level: i32, message: usize, length: usize): void;
 
 /** How much a line matters; the order is that of the contract's `level`. */
 export enum Level {
@@ -13,7 +13,7 @@ export enum Level {
 
 /** Writes UTF-8 that is already in memory. The gateway reads it during the call. */
 export function writeBytes(level: Level, message: usize, length: usize): void {
-  write(level, message, length);
+  hostWrite(level, message, length);
 }
 
 /**
@@ -22,33 +22,33 @@ export function writeBytes(level: Level, message: usize, length: usize): void {
  */
 export namespace log {
   /** Writes one line at `level`. */
-  export function line(level: Level, message: string): void {
+  export function write(level: Level, message: string): void {
     const encoded = String.UTF8.encode(message);
-    write(level, changetype<usize>(encoded), encoded.byteLength);
+    hostWrite(level, changetype<usize>(encoded), encoded.byteLength);
   }
 
   /** The finest detail. */
   export function trace(message: string): void {
-    line(Level.trace, message);
+    write(Level.trace, message);
   }
 
   /** For whoever works on the guest. */
   export function debug(message: string): void {
-    line(Level.debug, message);
+    write(Level.debug, message);
   }
 
   /** Normal operation. */
   export function info(message: string): void {
-    line(Level.info, message);
+    write(Level.info, message);
   }
 
   /** Something is off, and the guest goes on. */
   export function warn(message: string): void {
-    line(Level.warn, message);
+    write(Level.warn, message);
   }
 
   /** Something failed. */
   export function error(message: string): void {
-    line(Level.error, message);
+    write(Level.error, message);
   }
 }

@@ -69,7 +69,7 @@ function writeOption(value: string | null): void {
 @final
 export class Request extends RequestEdits {
   private fields: Headers | null = null;
-  private kept: Writer | null = null;
+  private context: Writer | null = null;
   private bodyKind: BodyKind = BodyKind.skip;
   private bodyLimit: u32 = 0;
 
@@ -149,14 +149,14 @@ export class Request extends RequestEdits {
   }
 
   /**
-   * Keeps bytes for this guest's later hooks on the same request, which see them as their `context`; no other guest
+   * Leaves bytes for this guest's later hooks on the same request, which see them as their `context`; no other guest
    * does. A string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`, at most 64 KiB unless configured.
    */
-  keep<V>(context: V): void {
+  setContext<V>(value: V): void {
     assertCurrent(this.call);
-    const kept = new Writer();
-    kept.bytes<V>(context);
-    this.kept = kept;
+    const context = new Writer();
+    context.bytes<V>(value);
+    this.context = context;
   }
 
   /** Lets `onRequestChunk` see the body chunk by chunk, as it arrives. */
@@ -183,21 +183,21 @@ export class Request extends RequestEdits {
 
   /** The answer of `on-request`. */
   finish(response: Response | null): usize {
-    const context = this.kept !== null && this.kept!.length > 2;
+    const hasContext = this.context !== null && this.context!.length > 2;
     if (response !== null) {
       const writer = restart();
       writer.array(2);
       writer.uint(1);
-      writer.array(context ? 2 : 1);
+      writer.array(hasContext ? 2 : 1);
       response.write(writer);
-      if (context) writer.raw(this.kept!);
+      if (hasContext) writer.raw(this.context!);
       return finish();
     }
     const body = this.bodyKind != BodyKind.skip;
-    const count = body ? 7 : this.fieldCount(context);
+    const count = body ? 7 : this.fieldCount(hasContext);
     if (!count) return nil();
     if (count > 1) {
-      if (context) answer.raw(this.kept!);
+      if (hasContext) answer.raw(this.context!);
       else answer.bin(0, 0);
     }
     this.writeFields(count);

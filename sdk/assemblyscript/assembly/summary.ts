@@ -1,7 +1,7 @@
 import { Bytes } from "./bytes";
 import { assertCurrent, currentCall } from "./memory";
 import { integerField, openRecord, optionalStringField, reader, seek, stringField } from "./record";
-import { Origin, originField } from "./response-head";
+import { Origin, originField } from "./incoming-response";
 
 /** How an exchange ended. */
 export enum Outcome {
@@ -22,7 +22,7 @@ export class Summary {
 
   /** Made by the SDK, for the current record. */
   constructor(
-    /** What this guest's `onRequest` kept, or empty. */
+    /** The context that this guest's `onRequest` left, or empty. */
     readonly context: Bytes,
   ) {}
 

@@ -73,7 +73,7 @@ test("every function that the contract offers is imported under its name and ver
 test("the views have every field of their records", () => {
   for (const [record, file, head] of [
     ["request-head", "request", "Request"],
-    ["response-head", "response-head", "ResponseHead"],
+    ["response-head", "incoming-response", "IncomingResponse"],
     ["summary", "summary", "Summary"],
   ]) {
     const body = source(file).split(`export class ${head} `)[1];
@@ -91,7 +91,7 @@ test("enums have the contract's cases in its order", () => {
         .replace(/\/\*\*.*\*\//g, "")
         .matchAll(/(\w+),/g),
     ].map(([, item]) => item);
-  assert.deepEqual(cases("response-head", "Origin"), names("enum response-origin"));
+  assert.deepEqual(cases("incoming-response", "Origin"), names("enum response-origin"));
   assert.deepEqual(cases("summary", "Outcome"), names("enum outcome"));
   assert.deepEqual(cases("log", "Level"), names("enum level"));
   assert.deepEqual(cases("body", "BodyKind"), names("variant body-mode"));

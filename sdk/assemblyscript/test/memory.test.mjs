@@ -4,16 +4,16 @@ import { test } from "node:test";
 import { guestOf, pack, requestHead } from "./support.mjs";
 
 const CALLS = 200_000;
-const GUEST = `import { Config, Guest, Request, Response, ResponseHead, Summary } from "@sentinel-gateway/assemblyscript";
+const GUEST = `import { Config, Guest, Request, Response, IncomingResponse, Summary } from "@sentinel-gateway/assemblyscript";
 
 export class Busy extends Guest {
   onRequest(request: Request): Response | null {
     const key = request.headers.get("x-api-key");
     if (key === null) return new Response(401).header("content-type", "text/plain").body("no key for " + request.path);
     request.headers.set("x-principal", key + "@" + request.client);
-    request.headers.append("x-bytes", request.headers.bytes("host")!);
+    request.headers.append("x-bytes", request.headers.getBytes("host")!);
     request.setPath("/prefix" + request.path);
-    request.keep(request.requestId);
+    request.setContext(request.requestId);
     return null;
   }
 

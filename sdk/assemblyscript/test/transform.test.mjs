@@ -5,12 +5,12 @@ import { compileText, guestOf, NIL, pack, requestHead, responseHead } from "./su
 import { HOOKS } from "../lib/hooks.mjs";
 
 const IMPORT = `import {
-  Config, Guest, Request, RequestChunk, Response, ResponseChunk, ResponseHead, Summary,
+  Config, Guest, Request, RequestChunk, Response, ResponseChunk, IncomingResponse, Summary,
 } from "@sentinel-gateway/assemblyscript";\n`;
 const METHODS = {
   configure: "configure(config: Config): string | null { return null; }",
   onRequest: "onRequest(request: Request): Response | null { return null; }",
-  onResponse: "onResponse(response: ResponseHead): Response | null { return null; }",
+  onResponse: "onResponse(response: IncomingResponse): Response | null { return null; }",
   onComplete: "onComplete(summary: Summary): void {}",
   onRequestChunk: "onRequestChunk(chunk: RequestChunk): Response | null { return null; }",
   onResponseChunk: "onResponseChunk(chunk: ResponseChunk): Response | null { return null; }",
@@ -79,7 +79,7 @@ describe("ways to write a guest", () => {
   test("functions for several hooks", async () => {
     const guest = await guestOf(`${IMPORT}let status: u16 = 0;
       export function configure(config: Config): string | null { status = <u16>config.int("status"); return config.finish(); }
-      export function onResponse(response: ResponseHead): Response | null { response.setStatus(status); return null; }`);
+      export function onResponse(response: IncomingResponse): Response | null { response.setStatus(status); return null; }`);
     assert.equal(guest.configure({ status: 404 }), null);
     assert.deepEqual(guest.call("onResponse", responseHead(), Buffer.alloc(0)), pack([0, [[], 404]]));
   });

@@ -1,4 +1,4 @@
-import { Config, Guest, headerValueProblem, Kind, Request, Response } from "@sentinel-gateway/assemblyscript";
+import { Config, Guest, headerValueProblem, JsonObject, Kind, Request, Response } from "@sentinel-gateway/assemblyscript";
 
 class Key {
   constructor(readonly secret: Uint8Array, readonly principal: string) {}
@@ -42,7 +42,7 @@ export class ApiKeyAuth extends Guest {
 
   onRequest(request: Request): Response | null {
     const headers = request.headers;
-    const presented = headers.bytes(this.header);
+    const presented = headers.getBytes(this.header);
     if (presented === null) return this.keyMissing;
     if (headers.count(this.header) > 1) return this.keysSeveral;
     let match = -1;
@@ -58,5 +58,5 @@ export class ApiKeyAuth extends Guest {
 }
 
 function refusal(status: u16, message: string): Response {
-  return new Response(status).header("content-type", "application/json").body('{"error":"' + message + '"}');
+  return new Response(status).header("content-type", "application/json").body(new JsonObject().string("error", message).toString());
 }

@@ -1,18 +1,11 @@
 // Lets each principal make so many requests in 24 hours, over all workers of the gateway.
 
 import {
-  Config, Guest, kv, KvError, log, metrics, Request, Response, ResponseHead,
+  Config, Guest, IncomingResponse, kv, KvError, log, metrics, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
 /** Milliseconds from a principal's first request on; the count begins anew with the first one after it. */
 const DAY: u64 = 24 * 60 * 60 * 1000;
-const ERRORS: StaticArray<string> = [
-  "",
-  "the quota is used up",
-  "the key or the value is too long",
-  "the value is not a number, or the sum would not be one",
-  "the store is held up",
-];
 
 export class DailyQuota extends Guest {
   private limit: i64 = 0;
@@ -30,18 +23,18 @@ export class DailyQuota extends Guest {
     const count = kv.add(this.keyOf(request), 1, DAY);
     if (kv.error() != KvError.none) {
       // Whoever cannot be counted is not let through: a flood of principals would be a way around the quota.
-      log.error("cannot count: " + ERRORS[kv.error()]);
+      log.error("cannot count: " + kv.errorMessage());
       return new Response(503).body("the quota cannot be checked\n");
     }
     if (count > this.limit) {
       metrics.add("quota_refused");
       return new Response(429).header("x-quota-limit", this.limit.toString()).body("the daily quota is used up\n");
     }
-    request.keep((this.limit - count).toString());
+    request.setContext((this.limit - count).toString());
     return null;
   }
 
-  onResponse(response: ResponseHead): Response | null {
+  onResponse(response: IncomingResponse): Response | null {
     if (response.context.length) response.headers.set("x-quota-remaining", response.context);
     return null;
   }

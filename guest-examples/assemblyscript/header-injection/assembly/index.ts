@@ -1,5 +1,5 @@
 import {
-  Config, Guest, HeaderEdits, HeaderField, Request, Response, ResponseHead,
+  Config, Guest, HeaderEdits, HeaderField, IncomingResponse, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
 /** The changes that are configured for one direction. */
@@ -37,7 +37,7 @@ export class HeaderInjection extends Guest {
     return null;
   }
 
-  onResponse(response: ResponseHead): Response | null {
+  onResponse(response: IncomingResponse): Response | null {
     this.response!.apply(response.headers);
     return null;
   }

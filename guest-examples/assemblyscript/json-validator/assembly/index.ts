@@ -18,15 +18,15 @@ export class JsonValidator extends Guest {
   }
 
   onRequest(request: Request): Response | null {
-    const types = request.headers.all("content-type");
+    const types = request.headers.getAll("content-type");
     if (!types.some((type) => isJson(type))) return null;
-    const codings = request.headers.all("content-encoding");
+    const codings = request.headers.getAll("content-encoding");
     if (!codings.every((coding) => coding.toLowerCase() == "identity"))
       return refusal(415, "an encoded body cannot be checked", 0).header("accept-encoding", "identity");
     request.bufferBody(this.maxBytes);
     // Clients name a type there too, and send no body.
     const method = request.method;
-    if (method == "GET" || method == "HEAD" || method == "DELETE" || method == "OPTIONS") request.keep("may be empty");
+    if (method == "GET" || method == "HEAD" || method == "DELETE" || method == "OPTIONS") request.setContext("may be empty");
     return null;
   }
 

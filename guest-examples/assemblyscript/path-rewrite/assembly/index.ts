@@ -47,7 +47,7 @@ export class PathRewrite extends Guest {
 
   private chooseUpstream(request: Request): void {
     if (!this.upstreams.length) return;
-    const value = request.headers.bytes(this.header);
+    const value = request.headers.getBytes(this.header);
     if (value === null) return;
     for (let i = 0; i < this.values.length; ++i) {
       if (value.equals(this.values[i])) {

@@ -1,4 +1,4 @@
-import { Config, Guest, Request, Response, ResponseChunk, ResponseHead, log } from "@sentinel-gateway/assemblyscript";
+import { Config, Guest, IncomingResponse, log, Request, Response, ResponseChunk } from "@sentinel-gateway/assemblyscript";
 
 import { Mask } from "./mask";
 import { isText } from "./media-type";
@@ -31,17 +31,17 @@ export class Redactor extends Guest {
     return null;
   }
 
-  onResponse(response: ResponseHead): Response | null {
-    const types = response.headers.all("content-type");
+  onResponse(response: IncomingResponse): Response | null {
+    const types = response.headers.getAll("content-type");
     if (!types.some((type) => isText(type))) return null;
-    const codings = response.headers.all("content-encoding");
+    const codings = response.headers.getAll("content-encoding");
     if (codings.every((coding) => coding.toLowerCase() == "identity")) response.streamBody();
     else log.warn("an encoded response passes unmasked");
     return null;
   }
 
   onResponseChunk(chunk: ResponseChunk): Response | null {
-    const masked = this.mask!.feed(chunk.bytes, chunk.last);
+    const masked = this.mask!.feed(chunk.bytes, chunk.isLast);
     if (masked !== null) chunk.replace(masked);
     return null;
   }

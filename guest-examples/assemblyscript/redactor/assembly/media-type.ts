@@ -1,8 +1,8 @@
+import { mediaType } from "@sentinel-gateway/assemblyscript";
+
 /** Whether a `content-type` is that of text. */
 export function isText(contentType: string): bool {
-  let end = 0;
-  while (end < contentType.length && !"; \t".includes(contentType.charAt(end))) ++end;
-  const type = contentType.substring(0, end).toLowerCase();
+  const type = mediaType(contentType);
   return (
     type.startsWith("text/") ||
     type.endsWith("/json") || type.endsWith("+json") ||

@@ -5,9 +5,8 @@
 //! holds a key.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 
-use sentinel_sdk::HeaderValue;
+use sentinel_sdk::{equals_secret, HeaderValue};
 
 pub struct Keys(Vec<(Box<[u8]>, HeaderValue)>);
 
@@ -35,19 +34,10 @@ impl Keys {
         // The place of the match plus one, or 0. At most one key is equal to what was sent.
         let mut found = 0;
         for (place, (key, _)) in self.0.iter().enumerate() {
-            found |= (place + 1) * usize::from(is_equal(key, sent));
+            found |= (place + 1) * usize::from(equals_secret(sent, key));
         }
         self.0.get(found.checked_sub(1)?).map(|(_, principal)| principal)
     }
-}
-
-fn is_equal(key: &[u8], sent: &[u8]) -> bool {
-    let mut difference = key.len() ^ sent.len();
-    for (place, byte) in sent.iter().enumerate() {
-        let expected = key.get(place).copied().unwrap_or(0);
-        difference = black_box(difference | usize::from(byte ^ expected));
-    }
-    difference == 0
 }
 
 #[cfg(test)]

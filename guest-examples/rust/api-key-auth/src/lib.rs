@@ -4,6 +4,7 @@ mod keys;
 
 use std::collections::BTreeMap;
 
+use sentinel_sdk::json;
 use sentinel_sdk::prelude::*;
 
 use crate::keys::Keys;
@@ -74,7 +75,9 @@ impl Guest for ApiKeyAuth {
 }
 
 fn refusal(status: u16, error: &str) -> Response {
-    Response::new(status).header("content-type", "application/json").body(format!("{{\"error\":\"{error}\"}}"))
+    Response::new(status)
+        .header("content-type", "application/json")
+        .body(json::Object::new().string("error", error).into_string())
 }
 
 self_test!("self-test.json");

@@ -3,6 +3,7 @@
 mod json;
 mod report;
 
+use sentinel_sdk::media_type;
 use sentinel_sdk::prelude::*;
 
 use crate::report::refusal;
@@ -37,7 +38,7 @@ impl Guest for JsonValidator {
         if !headers.get_all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
             return Err(refusal(415, "an encoded body cannot be checked", 0).header("accept-encoding", "identity"));
         }
-        request.set_body_mode(BodyMode::Buffer(self.max_bytes));
+        request.buffer_body(self.max_bytes);
         // Clients name a type there too, and send no body.
         if matches!(request.method(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             request.set_context_bytes("may be empty");
@@ -54,6 +55,6 @@ impl Guest for JsonValidator {
 }
 
 fn is_json(content_type: &[u8]) -> bool {
-    let media_type = content_type.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default().to_ascii_lowercase();
-    media_type == b"application/json" || media_type.ends_with(b"+json")
+    let media_type = media_type(content_type);
+    media_type == "application/json" || media_type.ends_with("+json")
 }

@@ -1,15 +1,8 @@
+use sentinel_sdk::json;
 use sentinel_sdk::prelude::*;
 
 /// A response that says what is wrong, and where.
 pub fn refusal(status: u16, error: &str, offset: usize) -> Response {
-    let mut body = String::from("{\"error\":\"");
-    for character in error.chars() {
-        match character {
-            '"' | '\\' => body.extend(['\\', character]),
-            '\0'..='\x1f' => body.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => body.push(character),
-        }
-    }
-    body.push_str(&format!("\",\"offset\":{offset}}}"));
-    Response::new(status).header("content-type", "application/json").body(body)
+    let body = json::Object::new().string("error", error).number("offset", offset as u64);
+    Response::new(status).header("content-type", "application/json").body(body.into_string())
 }

@@ -5,6 +5,7 @@ mod words;
 
 use std::cell::RefCell;
 
+use sentinel_sdk::media_type;
 use sentinel_sdk::prelude::*;
 
 use crate::mask::Mask;
@@ -48,7 +49,7 @@ impl Guest for Redactor {
             return Ok(());
         }
         if headers.get_all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
-            response.set_body_mode(BodyMode::Stream);
+            response.stream_body();
         } else {
             warn!("an encoded response passes unmasked");
         }
@@ -64,7 +65,6 @@ impl Guest for Redactor {
 }
 
 fn is_text(content_type: &[u8]) -> bool {
-    let media_type = content_type.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default().to_ascii_lowercase();
-    media_type.starts_with(b"text/")
-        || [&b"/json"[..], b"+json", b"/xml", b"+xml"].iter().any(|end| media_type.ends_with(end))
+    let media_type = media_type(content_type);
+    media_type.starts_with("text/") || ["/json", "+json", "/xml", "+xml"].iter().any(|end| media_type.ends_with(end))
 }

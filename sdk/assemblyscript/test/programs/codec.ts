@@ -1,7 +1,7 @@
 // Reads any value and writes it again, so that the tests see what reader and writer make of bytes: `onRequest`
 // answers with what it wrote as its body, `onResponse` with how many bytes `skip` passed over.
 
-import { Guest, Reader, Request, Response, ResponseHead, Writer } from "@sentinel-gateway/assemblyscript";
+import { Guest, IncomingResponse, Reader, Request, Response, Writer } from "@sentinel-gateway/assemblyscript";
 
 export class Codec extends Guest {
   onRequest(request: Request): Response | null {
@@ -14,7 +14,7 @@ export class Codec extends Guest {
     return new Response().body(writer.toArrayBuffer());
   }
 
-  onResponse(response: ResponseHead): Response | null {
+  onResponse(response: IncomingResponse): Response | null {
     const reader = new Reader();
     const bytes = response.headers.valueAt(0);
     reader.reset(bytes.pointer, bytes.length);

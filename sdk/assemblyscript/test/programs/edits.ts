@@ -1,7 +1,7 @@
 // Makes the edits that its configuration names, one test case at a time.
 
 import {
-  Bytes, Config, Guest, Request, RequestChunk, Response, ResponseChunk, ResponseHead,
+  Bytes, Config, Guest, Request, RequestChunk, Response, ResponseChunk, IncomingResponse,
 } from "@sentinel-gateway/assemblyscript";
 
 let kept: Bytes | null = null;
@@ -31,18 +31,18 @@ export class Edits extends Guest {
     else if (what == "a long name in capitals") headers.remove("A".repeat(65));
     else if (what == "edits, then an answer") {
       headers.set("a", "b");
-      request.keep("state");
+      request.setContext("state");
       return new Response(403).body("no");
     } else if (what == "the same answer again") return this.constant;
-    else if (what == "an empty context") request.keep("");
+    else if (what == "an empty context") request.setContext("");
     else if (what == "take the body mode back") {
       request.bufferBody(10);
       request.skipBody();
     } else if (what == "the last word counts") {
       request.setPath("/one");
       request.setPath("/two");
-      request.keep("one");
-      request.keep(headers.valueAt(0));
+      request.setContext("one");
+      request.setContext(headers.valueAt(0));
       request.streamBody();
       request.bufferBody(70000);
     } else if (what == "keep a view") kept = headers.valueAt(0);
@@ -58,7 +58,7 @@ export class Edits extends Guest {
     return null;
   }
 
-  onResponse(response: ResponseHead): Response | null {
+  onResponse(response: IncomingResponse): Response | null {
     if (this.what == "read a kept view") return new Response().body(kept!.toString());
     if (this.what == "status alone") response.setStatus(404);
     else if (this.what == "take the body mode back") {
@@ -71,7 +71,7 @@ export class Edits extends Guest {
   onRequestChunk(chunk: RequestChunk): Response | null {
     if (this.what == "upper case") chunk.replace(chunk.bytes.toString().toUpperCase());
     else if (this.what == "nothing in place") chunk.replace("");
-    else if (this.what == "tell") return new Response().body(chunk.context.toString() + "/" + chunk.last.toString() + "/" + chunk.bytes.length.toString());
+    else if (this.what == "tell") return new Response().body(chunk.context.toString() + "/" + chunk.isLast.toString() + "/" + chunk.bytes.length.toString());
     else if (this.what == "touch the head") chunk.head;
     else if (this.what == "path of the held head") {
       chunk.head.setPath("/p");

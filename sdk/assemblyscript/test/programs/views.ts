@@ -13,11 +13,11 @@ export class Views extends Guest {
     shown.push(query === null ? "no query" : "?" + query);
     shown.push(request.pathBytes.toString() + " " + request.path + " " + request.methodBytes.toString() + " " + request.method);
     shown.push(request.pathBytes.startsWith("/a").toString() + " " + request.pathBytes.startsWith("/a/longer/one").toString());
-    shown.push(headers.length.toString() + " " + headers.count("X-Twice").toString() + " " + headers.all("x-twice").join("+"));
+    shown.push(headers.length.toString() + " " + headers.count("X-Twice").toString() + " " + headers.getAll("x-twice").join("+"));
     const first = headers.get("x-TWICE");
     shown.push((first === null ? "none" : first) + " " + headers.has("x-twice").toString() + " " + headers.has("x-twic").toString());
     shown.push(headers.get("x-missing") === null ? "missing" : "there");
-    const bytes = headers.bytes("x-bytes");
+    const bytes = headers.getBytes("x-bytes");
     if (bytes !== null) {
       shown.push(bytes.length.toString() + " " + bytes[0].toString() + " " + bytes.toArray().join(","));
       shown.push(bytes.equals("grün").toString() + " " + bytes.equals("grun").toString() + " " + bytes.equals("grü").toString());

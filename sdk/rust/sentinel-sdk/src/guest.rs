@@ -49,7 +49,8 @@ pub trait Guest: Sized + 'static {
         let _ = summary;
     }
 
-    /// Work on a chunk of a request's body, if `on_request` asked for it by [`Request::set_body_mode`].
+    /// Work on a chunk of a request's body, if `on_request` asked for it by [`Request::stream_body`] or
+    /// [`Request::buffer_body`].
     ///
     /// # Errors
     /// The response for the client, possible only while the head is held.
@@ -58,7 +59,8 @@ pub trait Guest: Sized + 'static {
         Ok(())
     }
 
-    /// Work on a chunk of a response's body, if `on_response` asked for it by [`IncomingResponse::set_body_mode`].
+    /// Work on a chunk of a response's body, if `on_response` asked for it by
+    /// [`IncomingResponse::stream_body`] or [`IncomingResponse::buffer_body`].
     ///
     /// # Errors
     /// The response to send instead, possible only while the head is held.

@@ -87,6 +87,12 @@ fn read_header<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Malf
     Ok(header)
 }
 
+/// The media type in a `content-type`, in lower case and without parameters: `text/html` of `Text/HTML; charset=utf-8`.
+pub fn media_type(content_type: &[u8]) -> String {
+    let end = content_type.iter().position(|byte| b"; \t".contains(byte)).unwrap_or(content_type.len());
+    String::from_utf8_lossy(&content_type[..end]).to_ascii_lowercase()
+}
+
 /// Fields that the gateway writes itself; see `header-edit` in `wit/types.wit`.
 const OWNED: [&str; 9] = [
     "content-length",

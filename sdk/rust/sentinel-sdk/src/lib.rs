@@ -10,6 +10,7 @@ mod edits;
 mod guest;
 mod headers;
 pub mod http;
+pub mod json;
 pub mod kv;
 pub mod log;
 pub mod metrics;
@@ -18,6 +19,7 @@ pub mod random;
 mod request;
 mod response;
 mod runtime;
+mod secrets;
 mod self_test;
 mod summary;
 pub mod testing;
@@ -28,9 +30,10 @@ mod wire;
 pub use chunk::{Chunk, RequestChunk, ResponseChunk};
 pub use edits::{BodyMode, HeaderEdit, HeaderEdits, RequestEdits, ResponseEdits};
 pub use guest::Guest;
-pub use headers::{HeaderName, HeaderValue, Headers};
+pub use headers::{media_type, HeaderName, HeaderValue, Headers};
 pub use request::{Request, RequestHead};
 pub use response::{IncomingResponse, Origin, Response, ResponseHead};
+pub use secrets::equals_secret;
 pub use sentinel_sdk_macros::guest;
 pub use serde;
 pub use summary::{Outcome, Summary};
@@ -39,7 +42,7 @@ pub use summary::{Outcome, Summary};
 /// own `Cargo.toml` lists `serde`.
 pub mod prelude {
     pub use crate::{
-        debug, error, guest, info, self_test, trace, warn, BodyMode, Guest, HeaderEdits, HeaderName, HeaderValue,
+        debug, error, guest, info, self_test, trace, warn, Guest, HeaderEdits, HeaderName, HeaderValue,
         IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
     };
     pub use serde::{Deserialize, Serialize};

@@ -240,9 +240,20 @@ impl<'a> Request<'a> {
         self.edits.upstream = Some(upstream.into());
     }
 
-    /// Ask for the body, which goes to `on_request_chunk`.
-    pub fn set_body_mode(&mut self, mode: BodyMode) {
-        self.edits.body = mode;
+    /// Let `on_request_chunk` see the body chunk by chunk, as it arrives.
+    pub fn stream_body(&mut self) {
+        self.edits.body = BodyMode::Stream;
+    }
+
+    /// Let `on_request_chunk` see the body whole, with the head held until it is there; one of more than `limit`
+    /// bytes is answered 413.
+    pub fn buffer_body(&mut self, limit: u32) {
+        self.edits.body = BodyMode::Buffer(limit);
+    }
+
+    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the default.
+    pub fn skip_body(&mut self) {
+        self.edits.body = BodyMode::Skip;
     }
 
     /// Leave a value for this guest's later hooks on the same request. State belongs here, not into the guest: hooks of

@@ -237,9 +237,20 @@ impl<'a> IncomingResponse<'a> {
         self.edits.status = Some(status);
     }
 
-    /// Ask for the body, which goes to `on_response_chunk`.
-    pub fn set_body_mode(&mut self, mode: BodyMode) {
-        self.edits.body = mode;
+    /// Let `on_response_chunk` see the body chunk by chunk, as it arrives.
+    pub fn stream_body(&mut self) {
+        self.edits.body = BodyMode::Stream;
+    }
+
+    /// Let `on_response_chunk` see the body whole, with the head held until it is there. `limit` is the largest body
+    /// accepted, in bytes.
+    pub fn buffer_body(&mut self, limit: u32) {
+        self.edits.body = BodyMode::Buffer(limit);
+    }
+
+    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the default.
+    pub fn skip_body(&mut self) {
+        self.edits.body = BodyMode::Skip;
     }
 
     /// The bytes that answer `on-response`: a `response-action`, or `nil` when nothing changes.

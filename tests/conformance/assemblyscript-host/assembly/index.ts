@@ -53,7 +53,7 @@ function call(words: string[]): string {
     kv.set(words[1], new Uint8Array(I32.parseInt(words[2])).fill(0x78), 0);
     return told("done");
   }
-  if (name == "delete") return told(kv.remove(words[1]).toString());
+  if (name == "delete") return told(kv.delete(words[1]).toString());
   if (name == "count") return told(kv.add(words[1], I64.parseInt(words[2]), <u64>I64.parseInt(words[3])).toString());
   if (name == "http") {
     const request = new HttpRequest(words[1], words[2]).header("X-Test", "yes").body(words[3]);

@@ -4,7 +4,7 @@
 
 import {
   Bytes, Config, Guest, HeaderEdits, Headers, log, Origin, Outcome, Request, RequestChunk, RequestEdits, Response,
-  ResponseChunk, ResponseEdits, ResponseHead, Summary, Value,
+  ResponseChunk, ResponseEdits, IncomingResponse, Summary, Value,
 } from "@sentinel-gateway/assemblyscript";
 
 import { Dump } from "./dump";
@@ -35,7 +35,7 @@ export class Conformance extends Guest {
     for (let i = 0; i < ops.length; ++i) {
       const op = ops[i];
       const name = op[0].string;
-      if (name == "context") request.keep(op[1].string);
+      if (name == "context") request.setContext(op[1].string);
       else if (name == "body") setRequestBody(request, op, 1);
       else if (name == "respond") response = responseOf(op);
       else if (name == "dump") response = new Response().body(dumpRequest(request));
@@ -44,7 +44,7 @@ export class Conformance extends Guest {
     return response;
   }
 
-  onResponse(head: ResponseHead): Response | null {
+  onResponse(head: IncomingResponse): Response | null {
     if (this.hook == "on-response-chunk" && this.body.length > 0) setResponseBody(head, this.body, 0);
     const ops = this.opsOf("on-response");
     let response: Response | null = null;
@@ -141,7 +141,7 @@ function setRequestBody(request: Request, op: Value[], place: i32): void {
   else request.bufferBody(<u32>op[place + 1].int);
 }
 
-function setResponseBody(response: ResponseHead, op: Value[], place: i32): void {
+function setResponseBody(response: IncomingResponse, op: Value[], place: i32): void {
   const mode = op[place].string;
   if (mode == "skip") response.skipBody();
   else if (mode == "stream") response.streamBody();
@@ -170,7 +170,7 @@ function dumpRequest(request: Request): string {
   return dump.lines.join("\n");
 }
 
-function dumpResponse(response: ResponseHead): string {
+function dumpResponse(response: IncomingResponse): string {
   const dump = new Dump();
   dump.number("status", response.status);
   dump.headers(response.headers);

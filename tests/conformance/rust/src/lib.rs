@@ -48,7 +48,7 @@ impl Guest for Conformance {
 
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
         if let Some(mode) = self.body_mode("on-request-chunk") {
-            request.set_body_mode(mode);
+            ask_for_request_body(request, mode);
         }
         for operation in self.operations("on-request") {
             match operation.name() {
@@ -62,7 +62,7 @@ impl Guest for Conformance {
                 "query" => request.set_query(operation.text(1)),
                 "method" => request.set_method(operation.text(1)),
                 "upstream" => request.set_upstream(operation.text(1)),
-                "body" => request.set_body_mode(operation.body_mode()),
+                "body" => ask_for_request_body(request, operation.body_mode()),
                 other => panic!("on-request has no operation {other:?}"),
             }
         }
@@ -71,7 +71,7 @@ impl Guest for Conformance {
 
     fn on_response(&self, answer: &mut IncomingResponse) -> Result<(), Response> {
         if let Some(mode) = self.body_mode("on-response-chunk") {
-            answer.set_body_mode(mode);
+            ask_for_response_body(answer, mode);
         }
         for operation in self.operations("on-response") {
             match operation.name() {
@@ -81,7 +81,7 @@ impl Guest for Conformance {
                 "append" => answer.append_header(operation.text(1), operation.text(2)),
                 "remove" => answer.remove_header(operation.text(1)),
                 "status" => answer.set_status(operation.status(1)),
-                "body" => answer.set_body_mode(operation.body_mode()),
+                "body" => ask_for_response_body(answer, operation.body_mode()),
                 other => panic!("on-response has no operation {other:?}"),
             }
         }
@@ -133,5 +133,21 @@ impl Guest for Conformance {
             }
         }
         Ok(())
+    }
+}
+
+fn ask_for_request_body(request: &mut Request, mode: BodyMode) {
+    match mode {
+        BodyMode::Skip => request.skip_body(),
+        BodyMode::Stream => request.stream_body(),
+        BodyMode::Buffer(limit) => request.buffer_body(limit),
+    }
+}
+
+fn ask_for_response_body(answer: &mut IncomingResponse, mode: BodyMode) {
+    match mode {
+        BodyMode::Skip => answer.skip_body(),
+        BodyMode::Stream => answer.stream_body(),
+        BodyMode::Buffer(limit) => answer.buffer_body(limit),
     }
 }

@@ -1,4 +1,4 @@
-use crate::{HeaderName, HeaderValue};
+use crate::{media_type, HeaderName, HeaderValue};
 
 #[test]
 fn names_are_lowered() {
@@ -26,5 +26,20 @@ fn values_hold_no_controls_but_tab() {
     assert_eq!(&*HeaderValue::parse("a\tb ü").unwrap(), "a\tb ü");
     for value in ["a\n", "\r", "\0", "\x7f"] {
         assert!(HeaderValue::parse(value).is_err(), "{value:?}");
+    }
+}
+
+#[test]
+fn a_media_type_has_no_parameters() {
+    for (content_type, expected) in [
+        (&b"text/html"[..], "text/html"),
+        (b"Text/HTML; charset=utf-8", "text/html"),
+        (b"application/json;charset=utf-8", "application/json"),
+        (b"application/json\t; a=b", "application/json"),
+        (b"", ""),
+        (b"; charset=utf-8", ""),
+        (b"a/\xff", "a/\u{fffd}"),
+    ] {
+        assert_eq!(media_type(content_type), expected);
     }
 }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::hex;
-use crate::{BodyMode, HeaderEdits, Request, Response};
+use crate::{HeaderEdits, Request, Response};
 
 /// The `request-head` of `wit/ABI.md`, with two more headers.
 const HEAD: &str = "9a a3474554 a22f61 a3623d31 93 92a4686f7374c40168 92a3782d61c40131 92a3782d61c402ff32
@@ -76,7 +76,7 @@ fn the_answers_of_the_abi_page() {
     assert_eq!(Request::decode(&payload).into_refusal(&refusal), hex("92 01 91 93 cd0191 90 c4026e6f"));
 
     let mut request = Request::decode(&payload);
-    request.set_body_mode(BodyMode::Buffer(1024));
+    request.buffer_body(1024);
     assert_eq!(request.into_answer(), hex("92 00 97 90 c400 c0 c0 c0 c0 92 02 cd0400"));
 }
 
@@ -91,7 +91,7 @@ fn every_edit_in_its_place() {
     request.set_query("");
     request.set_method("PUT");
     request.set_upstream("u");
-    request.set_body_mode(BodyMode::Stream);
+    request.stream_body();
     let edits = "92 92 01 92 a161 c401ff 92 02 a162";
     assert_eq!(request.into_answer(), hex(&format!("92 00 97 {edits} c40163 a22f70 a0 a3505554 a175 91 01")));
 }
@@ -101,8 +101,8 @@ fn trailing_defaults_are_left_out() {
     let payload = hex(HEAD);
     let mut request = Request::decode(&payload);
     request.set_path("/");
-    request.set_body_mode(BodyMode::Stream);
-    request.set_body_mode(BodyMode::Skip);
+    request.stream_body();
+    request.skip_body();
     assert_eq!(request.into_answer(), hex("92 00 93 90 c400 a12f"));
 }
 

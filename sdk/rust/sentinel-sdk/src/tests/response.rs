@@ -1,5 +1,5 @@
 use super::hex;
-use crate::{BodyMode, IncomingResponse, Origin, Response};
+use crate::{IncomingResponse, Origin, Response};
 
 const HEAD: &str = "93 cd0194 91 92 a161 c40162 02";
 
@@ -42,7 +42,7 @@ fn every_edit_in_its_place() {
     response.append_header("e", "f");
     response.remove_header("a");
     response.set_status(200);
-    response.set_body_mode(BodyMode::Buffer(7));
+    response.buffer_body(7);
     assert_eq!(
         (response.status(), response.header("a").as_deref(), response.header("c").as_deref()),
         (200, None, Some(&b"d"[..]))
@@ -57,7 +57,7 @@ fn every_edit_in_its_place() {
 fn a_mode_without_a_status_leaves_a_gap() {
     let payload = hex(HEAD);
     let mut response = IncomingResponse::decode(&payload, b"");
-    response.set_body_mode(BodyMode::Stream);
+    response.stream_body();
     assert_eq!(response.into_answer(), hex("92 00 93 90 c0 91 01"));
 }
 
