@@ -30,7 +30,7 @@ impl Guest for AccessLog {
             .string("method", summary.method)
             .string("path", summary.path)
             .optional_string("query", summary.query)
-            .number("status", summary.status)
+            .number("status", summary.status.into())
             .number("bytes", summary.response_bytes)
             .number("request_bytes", summary.request_bytes)
             .number("duration_us", summary.duration)

@@ -45,9 +45,9 @@ impl Object {
     }
 
     /// Add a number.
-    pub fn number(mut self, name: &str, value: impl Into<u64>) -> Self {
+    pub fn number(mut self, name: &str, value: u64) -> Self {
         self.name(name);
-        put_number(&mut self.0, value.into());
+        put_number(&mut self.0, value);
         self
     }
 

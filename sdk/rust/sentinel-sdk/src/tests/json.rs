@@ -3,7 +3,7 @@ use crate::json::Object;
 #[test]
 fn members_appear_in_order() {
     assert_eq!(Object::new().into_string(), "{}");
-    let object = Object::new().number("a", 0_u32).string("b", "").optional_string("c", None);
+    let object = Object::new().number("a", 0).string("b", "").optional_string("c", None);
     assert_eq!(object.optional_string("d", Some("e")).into_string(), r#"{"a":0,"b":"","d":"e"}"#);
 }
 
