@@ -191,14 +191,6 @@ class Peer:
         self.write(data)
         await self._writer.drain()
 
-    async def bytewise(self, data: bytes) -> None:
-        for at in range(len(data)):
-            if self._writer.is_closing():
-                raise ConnectionResetError
-            self.write(data[at : at + 1])
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-
     async def closed(self) -> None:
         """Wait until the client has closed."""
         with contextlib.suppress(ConnectionError):

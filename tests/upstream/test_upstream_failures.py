@@ -13,7 +13,7 @@ from tests.upstream.support import MIB, OK, Source, Upstream, eventually, get
 
 
 @pytest.mark.parametrize("upload", [False, True], ids=["GET", "after an upload"])
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_a_silent_upstream_is_504_in_time(upload, said):
     async def script(peer):
         await peer.head()

@@ -10,75 +10,20 @@ import pytest
 from sentinel_host.errors import SentinelError, UpstreamError
 from tests.upstream.support import OK, RawPeer, Source, Upstream, drain, eventually, get
 
-# name, method, bytes, status, body, trailers, whether the connection may be kept
+# name, method, bytes, status, body, trailers, whether the connection may be kept. The core's tables have the rest.
 GOOD = [
     ("length", b"GET", OK, 200, b"ok", [], True),
-    ("empty", b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b"", [], True),
-    ("no reason", b"GET", b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, b"", [], True),
-    (
-        "chunked",
-        b"GET",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\nok\r\n0\r\n\r\n",
-        200,
-        b"ok",
-        [],
-        True,
-    ),
     (
         "trailers",
         b"GET",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1 \r\nY:\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1 \r\n\r\n",
         200,
         b"ok",
-        [(b"x-sum", b"1"), (b"y", b"")],
+        [(b"x-sum", b"1")],
         True,
     ),
     ("HEAD", b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 200, b"", [], True),
-    ("HEAD chunked", b"HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, b"", [], True),
-    ("204", b"GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", [], True),
-    ("304", b"GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, b"", [], True),
-    (
-        "1xx",
-        b"GET",
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK,
-        200,
-        b"ok",
-        [],
-        True,
-    ),
-    (
-        "close",
-        b"GET",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: foo, Close\r\n\r\nok",
-        200,
-        b"ok",
-        [],
-        False,
-    ),
-    (
-        "close, then keep-alive",
-        b"GET",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nConnection: keep-alive\r\n\r\nok",
-        200,
-        b"ok",
-        [],
-        False,
-    ),
-    # RFC 9110 section 2.5: as 1.1.
-    ("1.2", b"GET", b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", [], True),
-    ("1.0", b"GET", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok", 200, b"ok", [], False),
-    ("stray byte", b"GET", OK + b"\n", 200, b"ok", [], False),
-    (
-        "stray CRLF after chunks",
-        b"GET",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\r\n",
-        200,
-        b"",
-        [],
-        False,
-    ),
-    ("body on HEAD", b"HEAD", OK, 200, b"", [], False),
-    ("body on 204", b"GET", b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok", 204, b"", [], False),
+    ("close", b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 200, b"ok", [], False),
     ("second response", b"GET", OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", 200, b"ok", [], False),
 ]
 
@@ -86,12 +31,11 @@ GOOD = [
 @pytest.mark.parametrize(
     ("method", "raw", "status", "body", "trailers", "kept"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD]
 )
-@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "bytewise"])
-def test_responses(run, method, raw, status, body, trailers, kept, bytewise):
+def test_responses(run, method, raw, status, body, trailers, kept):
     async def script(peer):
         while True:
             await peer.head()
-            await (peer.bytewise if bytewise else peer.send)(raw)
+            await peer.send(raw)
 
     async def main():
         async with Upstream(script) as upstream:
@@ -113,49 +57,17 @@ def test_responses(run, method, raw, status, body, trailers, kept, bytewise):
 
 BAD = {
     "garbage": b"SSH-2.0-OpenSSH_9.6\r\n",
-    "HTTP/0.9": b"<html>hello</html>",
-    "HTTP/2": b"HTTP/2.0 200 OK\r\n\r\n",
-    "RTSP": b"RTSP/1.0 200 OK\r\n\r\n",
-    "status 99": b"HTTP/1.1 099 Odd\r\n\r\n",
-    "status 2000": b"HTTP/1.1 2000 OK\r\n\r\n",
-    "empty line first": b"\r\n" + OK,
-    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
-    "bare LF in the middle": b"HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\r\n\r\nok",
-    "obs-fold": b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
-    "space before colon": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
-    "NUL": b"HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
-    "unequal lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
-    "length list": b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
-    "signed length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
-    "huge length": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok",
-    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "coding and length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
-    "gzip, chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "chunked twice": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "xchunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "chunked on 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "101": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
-    "101 bare": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-    "endless 1xx": b"HTTP/1.1 102 Processing\r\n\r\n" * 2622,
-    "201 fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n",
-    "large head": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 65536,
     "closed at once": b"",
     "closed in the head": b"HTTP/1.1 200 OK\r\nContent-",
 }
 
 
-@pytest.mark.parametrize(
-    ("raw", "bytewise"),
-    [pytest.param(raw, False, id=name) for name, raw in BAD.items()]
-    + [pytest.param(raw, True, id=f"{name}, bytewise") for name, raw in BAD.items() if len(raw) < 2000],
-)
-def test_bad_heads_are_502(run, raw, bytewise):
-
+@pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
+def test_bad_heads_are_502(run, raw):
     async def script(peer):
         await peer.head()
-        await (peer.bytewise if bytewise else peer.send)(raw)
-        if raw.endswith(b"\n") or len(raw) > 1000:
+        await peer.send(raw)
+        if raw.endswith(b"\n"):
             await peer.closed()
 
     async def main():
@@ -172,21 +84,14 @@ def test_bad_heads_are_502(run, raw, bytewise):
 
 
 BAD_BODIES = {
-    "short": (b"Content-Length: 5\r\n\r\nok", b"ok"),
-    "no last chunk": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"ok"),
-    "bad size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n", b"ok"),
-    "negative size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n-1\r\n", b"ok"),
-    "0x size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0x2\r\nok\r\n", b"ok"),
-    "huge size": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nffffffffffffffffff\r\n", b"ok"),
-    "bare LF": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n2\nok\r\n", b"ok"),
-    "chunk overruns": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nokk\r\n", b"ok"),
-    "bad trailer": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA : b\r\n\r\n", b"ok"),
-    "endless trailers": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: " + b"x" * 70000, b"ok"),
+    "short": b"Content-Length: 5\r\n\r\nok",
+    "no last chunk": b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+    "bad size": b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n",
 }
 
 
-@pytest.mark.parametrize(("raw", "before"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_broken_bodies_fail_after_what_came(run, raw, before):
+@pytest.mark.parametrize("raw", BAD_BODIES.values(), ids=BAD_BODIES.keys())
+def test_broken_bodies_fail_after_what_came(run, raw):
     """ABUSE 37: the reader gets what arrived, then an error, never a clean end."""
 
     async def script(peer):
@@ -197,7 +102,7 @@ def test_broken_bodies_fail_after_what_came(run, raw, before):
         async with Upstream(script) as upstream:
             pool = upstream.pool()
             response = await pool.send(get())
-            assert await response.read() == before
+            assert await response.read() == b"ok"
             with pytest.raises(UpstreamError, match=r"^upstream https?://127\.0\.0\.1") as raised:
                 await response.read()
             assert raised.value.status == 502
@@ -257,52 +162,6 @@ def test_read_until_close_ended_by_a_reset_is_an_error(run):
 
     go: asyncio.Event
     run(main)
-
-
-def test_informational_responses_reach_the_callback(run):
-    seen = []
-
-    async def script(peer):
-        await peer.head()
-        await peer.send(
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n" + OK
-        )
-
-    async def main():
-        async with Upstream(script) as upstream:
-            pool = upstream.pool()
-            response = await pool.send(get(on_informational=lambda status, headers: seen.append((status, headers))))
-            assert response.headers == [(b"content-length", b"2")]
-            await pool.close()
-
-    run(main)
-    assert seen == [(100, []), (103, [(b"link", b"</a>"), (b"link", b"</b>")])]
-
-
-@pytest.mark.parametrize("bytewise", [False, True])
-def test_informational_responses_are_not_counted(run, bytewise):
-    """The ninth was a 502. RFC 9110 section 15.2 sets no number: what is bounded is their bytes, and the time."""
-    seen = []
-    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    times = 30 if bytewise else 65536 // len(hint)
-
-    async def script(peer):
-        await peer.head()
-        await (peer.bytewise if bytewise else peer.send)(hint * times + OK)
-        await peer.head()
-        await peer.send(hint * times + OK)
-
-    async def main():
-        async with Upstream(script) as upstream:
-            pool = upstream.pool()
-            for _ in range(2):  # what was read counts for its own response only
-                response = await pool.send(get(on_informational=lambda status, headers: seen.append((status, headers))))
-                assert (response.status, await drain(response)) == (200, b"ok")
-            assert upstream.accepted == 1
-            await pool.close()
-
-    run(main)
-    assert seen == [(103, [(b"link", b"</a>")])] * 2 * times
 
 
 @pytest.mark.parametrize("stray", [b"x", b"\r\n", OK], ids=["byte", "CRLF", "response"])

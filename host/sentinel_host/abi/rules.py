@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sentinel_host.grammar import is_field_name_text, is_token_text
+from sentinel_host.memo import Memo
 from sentinel_host.paths import STRICT, PathRule, is_query
 
 
@@ -48,14 +50,11 @@ GATEWAY_OWNED: Final = frozenset(
     )
 )
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
-# A guest names the same few headers for ever, so that one look-up replaces validation and encoding. Bounded, because
-# the names are a guest's choice: beyond the bound they are validated each time.
-_KNOWN_NAMES_MAX: Final = 1024
-_known_names: dict[str, bytes] = {}
+# A guest names the same few headers for ever, so that one look-up replaces validation and encoding.
+header_names: Final[Memo[str, bytes]] = Memo(1024, 64)
+_known_names: Final = header_names.known
 
 
 def checked_header(value: Any) -> tuple[bytes, bytes]:
@@ -78,13 +77,12 @@ def checked_header_name(value: Any) -> bytes:
     known = _known_names.get(value)
     if known is not None:
         return known
-    if not _NAME(value):
+    if not is_field_name_text(value):
         raise AbiError(f"header: name {value[:64]!r} is not a lower-case token")
     if value in GATEWAY_OWNED:
         raise AbiError(f"header {value}: the gateway owns it, a guest may not touch it")
     name = value.encode("ascii")
-    if len(_known_names) < _KNOWN_NAMES_MAX and len(name) <= 64:
-        _known_names[value] = name
+    header_names.keep(value, name)
     return name
 
 
@@ -137,6 +135,6 @@ def checked_query(value: Any) -> str | None:
 def checked_method(value: Any) -> str | None:
     """A method that an upstream may be asked with, or nil."""
     method = checked_text(value, "method")
-    if method is not None and (not _TOKEN(method) or method == "CONNECT"):
+    if method is not None and (not is_token_text(method) or method == "CONNECT"):
         raise AbiError(f"method {method[:64]!r} is not a token that may be forwarded")
     return method

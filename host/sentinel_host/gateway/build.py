@@ -24,13 +24,13 @@ from sentinel_host.config.files import authorities_of, is_secure
 from sentinel_host.config.verify import split_address
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
-from sentinel_host.gateway.canary import Split
+from sentinel_host.gateway.canary import CanarySelector
 from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
-from sentinel_host.gateway.missing import MissingGuest
 from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.gateway.routes import Route, RouteTable
+from sentinel_host.gateway.unavailable import UnavailableGuest
 from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.loader import Offer
@@ -187,7 +187,7 @@ class Builder:
                 draft.placed[key] = await self._beside(used, settings, config, draft)
             except GuestLoadError as error:
                 draft.faults[name] = str(error)
-                draft.placed[key] = MissingGuest(name, settings.on_failure, draft.faults)
+                draft.placed[key] = UnavailableGuest(name, settings.on_failure, draft.faults)
         return draft.placed[key]
 
     async def _beside(
@@ -202,7 +202,7 @@ class Builder:
         except GuestLoadError as error:
             draft.refused[current.name] = str(error)
             return current
-        return Split(current, used, candidate.weight)
+        return CanarySelector(current, used, candidate.weight)
 
     async def _use(
         self, offer: Offer, settings: GuestConfig, config: bytes, draft: _Draft

@@ -8,7 +8,7 @@ from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.pipeline import BodyHook, Middleware
 
 
-class Split:
+class CanarySelector:
     """Stands in a chain while a new version is tried on ``weight`` percent of the requests.
 
     All hooks of a request meet the same version: the request's id decides, by a hash that no client can compute. A

@@ -9,7 +9,7 @@ from quart.asgi import ASGIHTTPConnection
 
 from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
-from sentinel_host.gateway.exchange import Exchange, Scope
+from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.stats import ADMIT, Stats
@@ -35,7 +35,7 @@ class DataPlane:
         self._scope: Scope = scope
 
     async def __call__(self, receive: Any, send: Any) -> None:
-        """Serve the request; what it raises is for the server to act on (see `Exchange.run`)."""
+        """Serve the request; what it raises is for the server to act on (see `ProxyExchange.run`)."""
         gateway, scope = self._gateway, self._scope
         listener = (scope.get("extensions") or {}).get(LISTENER)
         if listener is not None and listener["name"] == "admin":
@@ -49,7 +49,7 @@ class DataPlane:
             route = generation.routes.match(admitted.head)
             if route is None:
                 raise ClientError("no route matches", 404, close=False)
-            exchange = Exchange(gateway.stats, generation, admitted, route, scope, receive, send)
+            exchange = ProxyExchange(gateway.stats, generation, admitted, route, scope, receive, send)
         except ClientError as error:
             gateway.stats.refused[error.status] += 1
             await _refuse(error, scope, send)

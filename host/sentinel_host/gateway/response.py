@@ -1,4 +1,4 @@
-"""The response half of an exchange: what a client gets, wherever it comes from.
+"""The response to a request: what the client gets, wherever it comes from.
 
 Rule 1: a response passes the response hooks, whoever made it; only the refusal of a request that no guest has seen does
         not.
@@ -16,15 +16,16 @@ from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
 from sentinel_host.errors import ClientGone, SentinelError, UpstreamError
-from sentinel_host.gateway import transforms
+from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.answers import refusal
+from sentinel_host.gateway.filtered import FilteredResponse
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
 from sentinel_host.http.client import Target, UpstreamResponse
-from sentinel_host.http.rules import Admitted, end_to_end, end_to_end_trailers
+from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
-from sentinel_host.messages import Headers, Origin, Response, ResponseHead, Summary
-from sentinel_host.pipeline import Instead, Passage
+from sentinel_host.messages import Headers, Origin, RequestHead, Response, ResponseHead, Summary
+from sentinel_host.pipeline import ChainRun, LocalReply
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -44,44 +45,47 @@ _BODILESS: Final = frozenset((_NO_CONTENT, _NOT_MODIFIED))
 _log: Final = logging.getLogger("sentinel.gateway")
 
 
-class ResponseSide:
-    """Sends the response to a request that was admitted and routed; which one is for its heir to say."""
+class ResponseSender:
+    """Sends the response to one request that was admitted and routed, and records it.
+
+    ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and ``checked`` the
+    limits that were checked for it. ``target`` is the upstream's, once one was chosen. ``has_informational`` tells
+    whether the client may get 1xx responses. ``send`` is the server's.
+    """
 
     __slots__ = (
-        "_admitted",
         "_bodiless",
-        "_checked",
-        "_informational",
         "_mark",
-        "_passage",
+        "_request",
         "_route",
-        "_send",
         "_stats",
-        "_summary",
-        "_target",
         "_tasks",
         "_trailers",
+        "checked",
+        "has_informational",
+        "run",
+        "send",
+        "summary",
+        "target",
     )
 
     def __init__(
-        self, stats: Stats, admitted: Admitted, route: Route, extensions: Mapping[str, Any], send: Send
+        self, stats: Stats, head: RequestHead, route: Route, extensions: Mapping[str, Any], send: Send
     ) -> None:
-        head = admitted.head
         self._stats = stats
-        self._admitted = admitted
+        self._request = head
         self._route = route
-        self._send = send
+        self.send = send
         self._mark = perf_counter_ns()
         self._bodiless = head.method == "HEAD"
-        self._checked: list[Checked] = []
+        self.checked: list[Checked] = []
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
-        self._informational = INFORMATIONAL in extensions and head.http_version != "1.0"
+        self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
-        # Of the upstream, once one has been chosen.
-        self._target: Target | None = None
-        self._passage = Passage(route.chain, head.request_id, head.client)
-        self._summary = Summary(
+        self.target: Target | None = None
+        self.run = ChainRun(route.chain, head.request_id, head.client)
+        self.summary = Summary(
             request_id=head.request_id,
             method=head.method,
             path=head.path,
@@ -93,17 +97,17 @@ class ResponseSide:
             started_at=time_ns() // 1000,
         )
 
-    def _passed(self, stage: int) -> None:
-        """A stage is over, where anybody asked to have that timed."""
+    def passed(self, stage: int) -> None:
+        """A stage is over: add its time, if stages are timed."""
         if self._stats.stages is not None:
             self._mark = self._stats.stages.add(stage, self._mark)
 
-    async def _on_response(self, head: ResponseHead) -> bytes | None:
+    async def on_response(self, head: ResponseHead) -> bytes | None:
         """Run the response hooks, which see the limits' fields; a response that replaces the first has them too."""
-        told = self._route.limits.headers(self._checked) if self._checked and self._route.limits else []
+        told = self._route.limits.headers(self.checked) if self.checked and self._route.limits else []
         head.headers += told
-        replaced = await self._passage.on_response(head)
-        self._passed(RESPONSE_HOOKS)
+        replaced = await self.run.on_response(head)
+        self.passed(RESPONSE_HOOKS)
         if replaced is not None and told:
             head.headers = head.headers + told
         return replaced
@@ -115,35 +119,36 @@ class ResponseSide:
             if head.status == _NO_CONTENT:
                 # RFC 9110 section 8.6: not even a length of zero.
                 head.headers = _without(head.headers, b"content-length")
-        elif response.status in _BODILESS or self._admitted.head.method == "HEAD":
+        elif response.status in _BODILESS or self._request.method == "HEAD":
             # The length was that of a body which the upstream had no reason to send.
             head.headers = [*_without(head.headers, b"content-length"), (b"content-length", b"0")]
 
-    async def _send_own(self, response: Response) -> None:
+    async def send_own(self, response: Response) -> None:
         """Send a response that the gateway makes, past the response hooks."""
-        await self._reply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body)
+        await self.reply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body)
 
-    async def _send_refusal(self, error: SentinelError) -> None:
+    async def send_refusal(self, error: SentinelError) -> None:
         """Answer an error that came before a head went out."""
         if isinstance(error, UpstreamError):
-            self._count_failure(error)
-        await self._send_own(refusal(error))
+            self.count_failure(error)
+        await self.send_own(refusal(error))
 
-    async def _reply(self, head: ResponseHead, body: bytes) -> None:
+    async def reply(self, head: ResponseHead, body: bytes) -> None:
         """Send a response that did not come from the upstream, past the response hooks."""
-        replaced = await self._on_response(head)
-        await self._send_whole(head, body if replaced is None else replaced)
+        replaced = await self.on_response(head)
+        await self.send_whole(head, body if replaced is None else replaced)
 
-    async def _send_whole(self, head: ResponseHead, body: bytes) -> None:
+    async def send_whole(self, head: ResponseHead, body: bytes) -> None:
+        """Send a response whose body is complete and whose head has passed the response hooks."""
         self._bodiless = self._bodiless or head.status in _BODILESS
-        if self._passage.asked_response is not None and not self._bodiless:
+        if self.run.asked_response is not None and not self._bodiless:
             try:
-                body = await self._passage.response_body(head).whole(body)
-            except Instead as instead:
-                await self._reply(instead.head, instead.body)
+                body = await self.run.response_body(head).whole(body)
+            except LocalReply as local:
+                await self.reply(local.head, local.body)
                 return
             except UpstreamError as error:
-                await self._send_refusal(error)
+                await self.send_refusal(error)
                 return
             self._bodiless = head.status in _BODILESS
         head.headers = _without(head.headers, b"content-length")
@@ -152,65 +157,100 @@ class ResponseSide:
         await self._start(head)
         if self._bodiless:
             body = b""
-        self._summary.response_bytes += len(body)
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        self.summary.response_bytes += len(body)
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _send_transformed(self, head: ResponseHead, response: UpstreamResponse) -> None:
+    async def forward(self, head: ResponseHead, response: UpstreamResponse) -> None:
+        """Send the upstream's response, whose head has passed the response hooks."""
+        self._frame(head, response)
+        if self.run.asked_response is not None:
+            await self._send_filtered(head, response)
+            return
+        # A response that arrived whole has told its trailers; of others they are not known yet.
+        trailers = self._trailers and not self._bodiless and (not response.complete or bool(response.trailers))
+        await self._start(head, trailers=trailers)
+        if self._bodiless:
+            response.abort()
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        summary, send = self.summary, self.send
+        if not response.complete and not response.buffered:
+            # The body may take its time, as an event stream's does; an empty piece makes the server send the head.
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+        while True:
+            data = await response.read()
+            more = not response.complete or response.buffered > 0
+            summary.response_bytes += len(data)
+            if data or not more:
+                await send({"type": "http.response.body", "body": data, "more_body": more})
+            if not more:
+                break
+        if trailers:
+            await self._send_trailers(response)
+
+    async def switch_protocols(self, head: ResponseHead) -> None:
+        """Accept the upgrade that the upstream accepted. What follows are the bytes of a tunnel."""
+        self.summary.status = head.status
+        self.summary.origin = head.origin
+        headers = tunnel.handshake_answer(head.headers, self.summary.http_version)
+        await self.send({"type": tunnel.ACCEPT, "headers": headers})
+
+    async def _send_filtered(self, head: ResponseHead, response: UpstreamResponse) -> None:
         """Send a response whose body guests have asked for."""
         if self._bodiless:
             # Its length is that of a body which the guests would have changed.
             head.headers = _without(head.headers, b"content-length")
             response.abort()
             await self._start(head)
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        body = transforms.TransformedResponse(response, self._passage.response_body(head))
+        body = FilteredResponse(response, self.run.response_body(head))
         try:
             await body.begin(head.headers)
         except ClientGone:
             raise
-        except Instead as instead:
+        except LocalReply as local:
             response.abort()
-            await self._reply(instead.head, instead.body)
+            await self.reply(local.head, local.body)
             return
         except SentinelError as error:
             response.abort()
-            await self._send_refusal(error)
+            await self.send_refusal(error)
             return
         trailers = self._trailers and (not body.ended or bool(response.trailers)) and head.status not in _BODILESS
         if body.ended and not trailers:
-            await self._send_whole(head, body.piece)
+            await self.send_whole(head, body.piece)
             return
         head.headers = _without(head.headers, b"content-length")
         await self._start(head, trailers=trailers)
         # The first piece may be empty, and makes the server send the head.
-        await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
-        self._summary.response_bytes += len(body.piece)
+        await self.send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+        self.summary.response_bytes += len(body.piece)
         while not body.ended:
             await body.read()
             if body.piece or body.ended:
-                self._summary.response_bytes += len(body.piece)
-                await self._send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
+                self.summary.response_bytes += len(body.piece)
+                await self.send({"type": "http.response.body", "body": body.piece, "more_body": not body.ended})
         if trailers:
             await self._send_trailers(response)
 
     async def _send_trailers(self, response: UpstreamResponse) -> None:
         names = self._route.trailers
         kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
-        await self._send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
+        await self.send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
     async def _start(self, head: ResponseHead, *, trailers: bool = False) -> None:
         if self._route.chain.guests:
             head.headers = _without(head.headers, b"x-request-id")
-        head.headers.append((b"x-request-id", self._admitted.head.request_id.encode("ascii")))
-        self._summary.status = head.status
-        self._summary.origin = head.origin
+        head.headers.append((b"x-request-id", self._request.request_id.encode("ascii")))
+        self.summary.status = head.status
+        self.summary.origin = head.origin
         message: dict[str, Any] = {"type": "http.response.start", "status": head.status, "headers": head.headers}
         if trailers:
             message["trailers"] = True
-        await self._send(message)
+        await self.send(message)
 
-    def _pass_informational(self, status: int, headers: Headers) -> None:
+    def pass_informational(self, status: int, headers: Headers) -> None:
         """Called by the upstream client, between two turns of the loop; 100 is between us and the upstream."""
         if status == _CONTINUE:
             return
@@ -223,11 +263,12 @@ class ResponseSide:
     async def _send_informational(self, message: dict[str, Any]) -> None:
         # Nobody awaits this task: that the client is gone is for the exchange to find out, and no error of the task's.
         with suppress(OSError):
-            await self._send(message)
+            await self.send(message)
 
-    def _count_failure(self, error: UpstreamError) -> None:
-        self._stats.upstream_failures[self._summary.upstream or "", str(self._target or ""), error.kind] += 1
-        _log.warning("%s (request %s)", error, self._summary.request_id)
+    def count_failure(self, error: UpstreamError) -> None:
+        """Count and log a failure of the upstream."""
+        self._stats.upstream_failures[self.summary.upstream or "", str(self.target or ""), error.kind] += 1
+        _log.warning("%s (request %s)", error, self.summary.request_id)
 
 
 def _without(headers: Headers, name: bytes) -> Headers:

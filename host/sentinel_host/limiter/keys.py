@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sentinel_host.grammar import host_of
+from sentinel_host.memo import Memo
 from sentinel_host.messages import RequestHead
 
 KeyFunction = Callable[[RequestHead], bytes]
@@ -54,16 +55,14 @@ class AddressKeys:
 
     def __init__(self, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> None:
         self._ipv6_prefix = ipv6_prefix
-        self._keys: dict[str, bytes] = {}
+        self._keys: Memo[str, bytes] = Memo(_KEPT)
 
     def of(self, address: str) -> bytes:
         """The key of a client address."""
-        key = self._keys.get(address)
+        key = self._keys.known.get(address)
         if key is None:
-            if len(self._keys) >= _KEPT:
-                # All at once: to drop the least recently used would take note of every use.
-                self._keys.clear()
-            key = self._keys[address] = address_key(address, self._ipv6_prefix)
+            key = address_key(address, self._ipv6_prefix)
+            self._keys.keep(address, key)
         return key
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sentinel_host.pipeline.bodies import Instead, Transform
-from sentinel_host.pipeline.chain import Chain, Passage
+from sentinel_host.pipeline.chain import Chain
+from sentinel_host.pipeline.filters import BodyFilterChain, LocalReply
 from sentinel_host.pipeline.middleware import BodyHook, Middleware
+from sentinel_host.pipeline.run import ChainRun
 
-__all__ = ["BodyHook", "Chain", "Instead", "Middleware", "Passage", "Transform"]
+__all__ = ["BodyFilterChain", "BodyHook", "Chain", "ChainRun", "LocalReply", "Middleware"]

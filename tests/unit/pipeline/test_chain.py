@@ -22,7 +22,7 @@ from sentinel_host.messages import (
     ResponseHead,
     Summary,
 )
-from sentinel_host.pipeline import Chain, Passage
+from sentinel_host.pipeline import Chain, ChainRun
 
 
 @dataclass
@@ -86,26 +86,26 @@ def chain(seen: Seen, **guests: dict[str, Any]) -> Chain:
 
 
 class Way:
-    """A passage whose waiting hooks are waited for."""
+    """A run whose waiting hooks are waited for."""
 
     def __init__(self, guests: Chain) -> None:
-        self.passage = Passage(guests, "r1", "::1")
+        self.run = ChainRun(guests, "r1", "::1")
 
     @property
     def upstream(self) -> str | None:
-        return self.passage.upstream
+        return self.run.upstream
 
     def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
-        return asyncio.run(self.passage.on_request(head))
+        return asyncio.run(self.run.on_request(head))
 
     def on_response(self, head: ResponseHead) -> bytes | None:
-        return asyncio.run(self.passage.on_response(head))
+        return asyncio.run(self.run.on_response(head))
 
     def on_complete(self, told: Summary) -> None:
-        self.passage.on_complete(told)
+        self.run.on_complete(told)
 
 
-def passage(chain_: Chain) -> Way:
+def run_of(chain_: Chain) -> Way:
     return Way(chain_)
 
 
@@ -127,7 +127,7 @@ def order(seen: Seen) -> list[str]:
 
 def test_hooks_run_in_order_and_in_reverse() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={}, b={}, c={}))
+    way = run_of(chain(seen, a={}, b={}, c={}))
     assert way.on_request(request_head()) is None
     assert way.on_response(response_head()) is None
     way.on_complete(summary())
@@ -138,7 +138,7 @@ def test_hooks_run_in_order_and_in_reverse() -> None:
 
 def test_a_hook_that_is_not_there_is_not_called() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={"handles_request": False}, b={"handles_response": False, "handles_completion": False}))
+    way = run_of(chain(seen, a={"handles_request": False}, b={"handles_response": False, "handles_completion": False}))
     way.on_request(request_head())
     way.on_response(response_head())
     way.on_complete(summary())
@@ -150,7 +150,7 @@ def test_the_next_guest_sees_the_edits_and_equal_heads_are_encoded_once() -> Non
     edits = RequestEdits([(Edit.SET, b"x", b"2"), (Edit.APPEND, b"x", b"3")], path="/b", query="q", method="PUT")
     guests = chain(seen, a={}, b={"request": edits}, c={}, d={})
     head = request_head()
-    passage(guests).on_request(head)
+    run_of(guests).on_request(head)
     assert (head.path, head.query, head.method) == ("/b", "q", "PUT")
     assert [entry[2][1] for entry in seen] == ["/a", "/a", "/b", "/b"]
     assert seen[2][2][3] == [["x", b"2"], ["x", b"3"]]
@@ -162,7 +162,7 @@ def test_the_next_guest_sees_the_edits_and_equal_heads_are_encoded_once() -> Non
 def test_removing_a_header_and_the_query() -> None:
     head = request_head()
     head.query = "q"
-    way = passage(chain([], a={"request": RequestEdits([(Edit.REMOVE, b"x", b"")], query="")}))
+    way = run_of(chain([], a={"request": RequestEdits([(Edit.REMOVE, b"x", b"")], query="")}))
     way.on_request(head)
     assert head.headers == []
     assert head.query is None
@@ -171,7 +171,7 @@ def test_removing_a_header_and_the_query() -> None:
 def test_an_answer_stops_the_chain_and_passes_the_response_hooks_of_the_guests_before() -> None:
     seen: Seen = []
     answer = Answer(Response(401, [], b"no"), b"b's context")
-    way = passage(chain(seen, a={"request": RequestEdits(context=b"a's context")}, b={"request": answer}, c={}))
+    way = run_of(chain(seen, a={"request": RequestEdits(context=b"a's context")}, b={"request": answer}, c={}))
     made = way.on_request(request_head())
     assert made is not None
     head, body = made
@@ -188,7 +188,7 @@ def test_an_answer_stops_the_chain_and_passes_the_response_hooks_of_the_guests_b
 
 def test_a_guest_that_fails_closed_stops_the_chain() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={}, b={"request": TRAP}, c={}))
+    way = run_of(chain(seen, a={}, b={"request": TRAP}, c={}))
     made = way.on_request(request_head())
     assert made is not None
     assert (made[0].status, made[0].origin, made[1]) == (503, Origin.GATEWAY, b"refused")
@@ -198,15 +198,13 @@ def test_a_guest_that_fails_closed_stops_the_chain() -> None:
 
 def test_a_guest_that_fails_open_is_skipped() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={"request": TRAP, "on_failure": "open"}, b={}))
+    way = run_of(chain(seen, a={"request": TRAP, "on_failure": "open"}, b={}))
     assert way.on_request(request_head()) is None
     assert order(seen) == ["request a", "request b"]
 
 
 def test_a_guest_chooses_the_upstream() -> None:
-    way = passage(
-        chain([], a={"request": RequestEdits(upstream="blue")}, b={"request": RequestEdits(upstream="green")})
-    )
+    way = run_of(chain([], a={"request": RequestEdits(upstream="blue")}, b={"request": RequestEdits(upstream="green")}))
     way.on_request(request_head())
     assert way.upstream == "green"
 
@@ -214,7 +212,7 @@ def test_a_guest_chooses_the_upstream() -> None:
 def test_response_edits_are_seen_up_the_chain() -> None:
     seen: Seen = []
     edits = ResponseEdits([(Edit.SET, b"y", b"2")], status=418)
-    way = passage(chain(seen, a={}, b={"response": edits}))
+    way = run_of(chain(seen, a={}, b={"response": edits}))
     way.on_request(request_head())
     head = response_head()
     assert way.on_response(head) is None
@@ -224,7 +222,7 @@ def test_response_edits_are_seen_up_the_chain() -> None:
 
 def test_a_guest_replaces_the_response() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={}, b={"response": Response(500, [], b"new")}))
+    way = run_of(chain(seen, a={}, b={"response": Response(500, [], b"new")}))
     way.on_request(request_head())
     head = response_head()
     assert way.on_response(head) == b"new"
@@ -233,7 +231,7 @@ def test_a_guest_replaces_the_response() -> None:
 
 
 def test_a_response_hook_that_fails_closed_replaces_the_response() -> None:
-    way = passage(chain([], a={}, b={"response": TRAP}))
+    way = run_of(chain([], a={}, b={"response": TRAP}))
     way.on_request(request_head())
     head = response_head()
     assert way.on_response(head) == b"refused"
@@ -241,7 +239,7 @@ def test_a_response_hook_that_fails_closed_replaces_the_response() -> None:
 
 
 def test_a_response_hook_that_fails_open_changes_nothing() -> None:
-    way = passage(chain([], a={"response": TRAP, "on_failure": "open"}))
+    way = run_of(chain([], a={"response": TRAP, "on_failure": "open"}))
     way.on_request(request_head())
     head = response_head()
     assert way.on_response(head) is None
@@ -250,7 +248,7 @@ def test_a_response_hook_that_fails_open_changes_nothing() -> None:
 
 def test_completion_goes_on_after_a_failure() -> None:
     seen: Seen = []
-    way = passage(chain(seen, a={}, b={"complete": TRAP}))
+    way = run_of(chain(seen, a={}, b={"complete": TRAP}))
     way.on_complete(summary())
     assert order(seen) == ["complete b", "complete a"]
 
@@ -266,7 +264,7 @@ def test_hooks_that_need_time_are_awaited_in_their_turn() -> None:
             b={},
             c={"waits_for": events["c"]},
         )
-        way = Passage(guests, "r1", "::1")
+        way = ChainRun(guests, "r1", "::1")
         head = request_head()
         asked = asyncio.ensure_future(way.on_request(head))
         await asyncio.sleep(0)
@@ -290,11 +288,11 @@ def test_a_failure_after_a_while_is_a_failure() -> None:
         event = asyncio.Event()
         event.set()
         guests = chain([], a={"waits_for": event, "request": TRAP, "response": TRAP})
-        way = Passage(guests, "r1", "::1")
+        way = ChainRun(guests, "r1", "::1")
         made = await way.on_request(request_head())
         assert made is not None
         assert made[0].status == 503
-        assert await Passage(guests, "r1", "::1").on_response(response_head()) == b"refused"
+        assert await ChainRun(guests, "r1", "::1").on_response(response_head()) == b"refused"
 
     asyncio.run(main())
 
@@ -306,7 +304,7 @@ def test_completion_goes_on_without_the_request_and_in_order() -> None:
         seen: Seen = []
         event = asyncio.Event()
         guests = chain(seen, a={}, b={"waits_for": event, "complete": TRAP}, c={}, d={"complete": TRAP})
-        Passage(guests, "r1", "::1").on_complete(summary())
+        ChainRun(guests, "r1", "::1").on_complete(summary())
         await asyncio.sleep(0)
         assert order(seen) == ["complete d", "complete c", "complete b"]
         assert len(guests.unfinished) == 1
@@ -321,8 +319,8 @@ def test_completion_goes_on_without_the_request_and_in_order() -> None:
 @pytest.mark.parametrize("error", [GuestBusy("a", "all busy"), GuestQuarantined("a", "on-request", 5)])
 def test_a_guest_that_is_not_called_fails_closed_whatever_its_configuration_says(error: GuestError) -> None:
     """Otherwise whoever floods the gateway switches its optional guests off for everybody."""
-    way = passage(chain([], a={"request": error, "response": error, "on_failure": "open"}))
+    way = run_of(chain([], a={"request": error, "response": error, "on_failure": "open"}))
     made = way.on_request(request_head())
     assert made is not None
     assert made[0].status == 503
-    assert passage(chain([], a={"response": error, "on_failure": "open"})).on_response(response_head()) == b"refused"
+    assert run_of(chain([], a={"response": error, "on_failure": "open"})).on_response(response_head()) == b"refused"

@@ -17,6 +17,7 @@ from hpack.table import HeaderTable
 
 from sentinel_host.http.field_section import FIELD_COST, SAVED_BY_CRUMB, Fields
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
+from sentinel_host.memo import Memo
 
 # The default of SETTINGS_HEADER_TABLE_SIZE, which we leave as it is.
 _TABLE_SIZE: Final = 4096
@@ -32,16 +33,16 @@ _REMEMBERED_LENGTH: Final = 128
 
 
 class HpackDecoder:
-    """The state of one direction of one connection."""
+    """The state of one direction of one connection. ``strings`` are those that were decoded already."""
 
-    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "_strings")
+    __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "strings")
 
     def __init__(self, max_bytes: int) -> None:
         self._limit = max_bytes
         self._dynamic: Fields = []
         self._size = 0
         self._max_size = _TABLE_SIZE
-        self._strings: dict[bytes, bytes] = {}
+        self.strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """The fields of a block, and whether all are there: of a list beyond the limit only the first are kept.
@@ -135,13 +136,11 @@ class HpackDecoder:
             raise _fault("a header block ends early")
         if not byte & 0x80:
             return raw, end
-        known = self._strings.get(raw)
+        known = self.strings.known.get(raw)
         if known is None:
             known = decode_huffman(raw)
-            if remember and length <= _REMEMBERED_LENGTH:
-                if len(self._strings) >= _REMEMBERED:
-                    self._strings.clear()
-                self._strings[raw] = known
+            if remember:
+                self.strings.keep(raw, known)
         return known, end
 
     def _add(self, field: tuple[bytes, bytes]) -> None:

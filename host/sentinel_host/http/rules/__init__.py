@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sentinel_host.http.rules.admission import Admission, Admitted
+from sentinel_host.http.rules.admission import Admission
+from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.http.rules.forwarding import Forwarding
 from sentinel_host.http.rules.peers import TrustedPeers
 from sentinel_host.http.rules.responses import end_to_end, end_to_end_trailers

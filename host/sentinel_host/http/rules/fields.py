@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import re
 from typing import Final
 
-TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+from sentinel_host.grammar import is_field_name
+from sentinel_host.memo import Memo
 
 
 class Field(enum.IntEnum):
@@ -42,12 +42,12 @@ _FORWARDED: Final = (
 # Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and from nobody else.
 _VOUCHED: Final = b"x-forwarded-"
 
-# A client chooses names: beyond this many they are classified each time instead of being remembered.
-_REMEMBERED: Final = 2048
+# How many names are kept of those that clients choose.
+_KEPT: Final = 2048
 
 
 class FieldTable:
-    """Name to `Field`, remembering the names that it has judged.
+    """Name to `Field`; ``known`` holds the names that were classified already.
 
     >>> table = FieldTable(["x-principal"])
     >>> table[b"x-principal"], table[b"accept"], table[b"x_principal"]
@@ -55,7 +55,7 @@ class FieldTable:
     """
 
     def __init__(self, identity_headers: list[str]) -> None:
-        self.known: dict[bytes, int] = {
+        kinds = {
             b"host": int(Field.HOST),
             b"content-length": int(Field.CONTENT_LENGTH),
             b"transfer-encoding": int(Field.TRANSFER_ENCODING),
@@ -65,9 +65,11 @@ class FieldTable:
             b"max-forwards": int(Field.MAX_FORWARDS),
             b"te": int(Field.TE),
         }
-        self.known.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
-        self.known.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
-        self.known.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
+        kinds.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
+        kinds.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
+        kinds.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
+        self._memo = Memo(_KEPT + len(kinds), 64, kinds)
+        self.known: dict[bytes, int] = self._memo.known
 
     def __getitem__(self, name: bytes) -> int:
         """The field's kind.
@@ -76,12 +78,11 @@ class FieldTable:
         """
         kind = self.known.get(name)
         if kind is None:
-            if not TOKEN(name):
+            if not is_field_name(name):
                 raise ValueError(f"header name {name[:64]!r} is not a token")
             if b"_" in name or b"." in name:
                 kind = int(Field.ALIAS)
             else:
                 kind = int(Field.VOUCHED if name.startswith(_VOUCHED) else Field.KEEP)
-            if len(self.known) < _REMEMBERED and len(name) <= 64:
-                self.known[name] = kind
+            self._memo.keep(name, kind)
         return kind

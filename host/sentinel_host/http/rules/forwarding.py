@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from sentinel_host.http.rules.admission import Admitted
+from sentinel_host.grammar import is_token
+from sentinel_host.http.rules.admitted import Admitted
+from sentinel_host.memo import Memo
 from sentinel_host.messages import Headers
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _PSEUDONYM: Final = b"sentinel"
 _WRITTEN: Final = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
@@ -16,7 +16,7 @@ _WRITTEN: Final = frozenset(
 
 
 # Clients come back, and connections carry many requests: what is said of them is the same each time.
-_REMEMBERED: Final = 1024
+_KEPT: Final = 1024
 
 
 class Forwarding:
@@ -24,7 +24,7 @@ class Forwarding:
 
     def __init__(self) -> None:
         self._via = {version: b"%s %s" % (version.encode(), _PSEUDONYM) for version in ("1.0", "1.1", "2", "3")}
-        self._known: dict[tuple[str, bytes, str, str], tuple[tuple[bytes, bytes], ...]] = {}
+        self._known: Memo[tuple[str, bytes, str, str], tuple[tuple[bytes, bytes], ...]] = Memo(_KEPT)
 
     def add(self, headers: Headers, admitted: Admitted) -> None:
         """Append to ``headers``. Admission has taken off what the client said; what guests set under these names goes
@@ -40,11 +40,10 @@ class Forwarding:
             headers += self._fields(admitted, via)
         else:
             key = (admitted.peer, admitted.host, head.scheme, head.http_version)
-            known = self._known.get(key)
+            known = self._known.known.get(key)
             if known is None:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                known = self._known[key] = self._fields(admitted, via)
+                known = self._fields(admitted, via)
+                self._known.keep(key, known)
             headers += known
         headers.append((b"x-request-id", head.request_id.encode("ascii")))
 
@@ -70,4 +69,4 @@ def _joined(forwarded: Headers, wanted: bytes, *last: bytes) -> bytes:
 
 def _quoted(host: bytes) -> bytes:
     # RFC 7239 section 4: a value that is no token stands in quotes; a port or an IPv6 literal makes it none.
-    return host if _TOKEN(host) else b'"%s"' % host
+    return host if is_token(host) else b'"%s"' % host

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+from sentinel_host.memo import Memo
+
 # Peers are few where proxies are trusted; a scan from many addresses must not grow the memory without end.
-_REMEMBERED = 4096
+_KEPT = 4096
 
 
 class TrustedPeers:
@@ -14,16 +16,15 @@ class TrustedPeers:
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
-        self._known: dict[str, bool] = {}
+        self._known: Memo[str, bool] = Memo(_KEPT)
 
     def __contains__(self, address: str) -> bool:
         if not self._networks:
             return False
-        known = self._known.get(address)
+        known = self._known.known.get(address)
         if known is None:
             known = self._look_up(address)
-            if len(self._known) < _REMEMBERED:
-                self._known[address] = known
+            self._known.keep(address, known)
         return known
 
     def _look_up(self, address: str) -> bool:

@@ -9,7 +9,7 @@ from sentinel_host.messages import RequestAction, ResponseAction
 from sentinel_host.pipeline import BodyHook
 
 
-class MissingGuest:
+class UnavailableGuest:
     """Stands in a chain for a guest that could not be loaded, so that a missing guest never shortens a chain.
 
     Its hooks fail: the request is answered 503, or goes on without the guest where the configuration says so. Why is

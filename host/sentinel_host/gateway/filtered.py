@@ -12,24 +12,24 @@ from sentinel_host.gateway.bodies import RequestBody
 from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import Admitted
 from sentinel_host.messages import Headers
-from sentinel_host.pipeline import Passage, Transform
+from sentinel_host.pipeline import BodyFilterChain, ChainRun
 
 _EVENT_STREAM = b"text/event-stream"
 
 
-class TransformedBody:
+class FilteredRequest:
     """A `BodySource`: the rest of a request's body, after a first piece has come out of the guests.
 
     A guest's failure comes out of `read` as `GuestError`, and breaks the upstream request off.
     """
 
-    __slots__ = ("_ended", "_first", "_source", "_transform", "trailers")
+    __slots__ = ("_ended", "_filters", "_first", "_source", "trailers")
 
-    def __init__(self, first: bytes, ended: bool, source: RequestBody, transform: Transform) -> None:
+    def __init__(self, first: bytes, ended: bool, source: RequestBody, filters: BodyFilterChain) -> None:
         self._first = first
         self._ended = ended
         self._source = source
-        self._transform = transform
+        self._filters = filters
         self.trailers: Headers = []
 
     async def read(self) -> bytes:
@@ -40,59 +40,59 @@ class TransformedBody:
         while not self._ended:
             data = await self._source.read()
             self._ended = self._source.ended
-            piece = await self._transform.push(data, self._ended)
+            piece = await self._filters.push(data, self._ended)
             if piece:
                 return piece
         self.trailers = self._source.trailers
         return b""
 
 
-async def begin_request(passage: Passage, admitted: Admitted, body: RequestBody) -> bytes | TransformedBody:
+async def begin_request(run: ChainRun, admitted: Admitted, body: RequestBody) -> bytes | FilteredRequest:
     """Read until something comes out of the guests; what the upstream gets: the whole body, or a first piece and more.
 
-    Raises `Instead` for a guest's own answer or failure, and `ClientError` for a body that is too large.
+    Raises `LocalReply` for a guest's own answer or failure, and `ClientError` for a body that is too large.
     """
-    transform = passage.request_body(admitted.head)
-    transform.expect(admitted.content_length)
+    filters = run.request_body(admitted.head)
+    filters.expect(admitted.content_length)
     piece, ended = b"", not admitted.has_body
     if ended:
-        piece = await transform.push(b"", True)
+        piece = await filters.push(b"", True)
     while not piece and not ended:
         data = await body.read()
         ended = body.ended
-        piece = await transform.push(data, ended)
-    transform.is_out = True
-    return piece if ended and not body.trailers else TransformedBody(piece, ended, body, transform)
+        piece = await filters.push(data, ended)
+    filters.is_out = True
+    return piece if ended and not body.trailers else FilteredRequest(piece, ended, body, filters)
 
 
-class TransformedResponse:
+class FilteredResponse:
     """A response's body as it comes out of the guests.
 
     ``piece`` is what `begin` or `read` has brought, ``ended`` whether it is the last.
     """
 
-    __slots__ = ("_response", "_transform", "ended", "piece")
+    __slots__ = ("_filters", "_response", "ended", "piece")
 
-    def __init__(self, response: UpstreamResponse, transform: Transform) -> None:
+    def __init__(self, response: UpstreamResponse, filters: BodyFilterChain) -> None:
         self._response = response
-        self._transform = transform
+        self._filters = filters
         self.piece = b""
         self.ended = False
 
     async def begin(self, headers: Headers) -> None:
         """Read as long as the head must wait.
 
-        Raises `Instead` for a guest's own answer or failure, and `UpstreamError` for a body that broke off or is too
+        Raises `LocalReply` for a guest's own answer or failure, and `UpstreamError` for a body that broke off or is too
         large.
         """
-        transform = self._transform
+        filters = self._filters
         length = next((value for name, value in headers if name == b"content-length"), b"")
         if length.isdigit():
-            transform.expect(int(length))
-        if transform.holds or not _is_event_stream(headers):
+            filters.expect(int(length))
+        if filters.holds or not _is_event_stream(headers):
             while not self.piece and not self.ended:
                 await self.read()
-        transform.is_out = True
+        filters.is_out = True
 
     async def read(self) -> None:
         """Read the next piece, which may be empty.
@@ -102,7 +102,7 @@ class TransformedResponse:
         response = self._response
         data = await response.read()
         self.ended = response.complete and not response.buffered
-        self.piece = await self._transform.push(data, self.ended)
+        self.piece = await self._filters.push(data, self.ended)
 
 
 def _is_event_stream(headers: Headers) -> bool:

@@ -31,7 +31,7 @@ from sentinel_host.pipeline.middleware import BodyHook, Middleware
 _ACTIONS = (bytes, Response, HeldRequest, HeldResponse)
 
 
-class Instead(Exception):
+class LocalReply(Exception):
     """The exchange gets this response in place of what the body belongs to, whose head is still held."""
 
     def __init__(self, head: ResponseHead, body: bytes) -> None:
@@ -40,7 +40,7 @@ class Instead(Exception):
         self.body = body
 
 
-class Stage:
+class BodyFilter:
     """One guest's part in one body; ``place`` is the guest's in the chain."""
 
     __slots__ = ("guest", "has_changed", "hook", "limit", "parts", "place", "size")
@@ -55,26 +55,26 @@ class Stage:
         self.has_changed = False
 
 
-class Transform:
-    """One body's passage; to be closed when the exchange ends.
+class BodyFilterChain:
+    """The filters of one body, in order; to be closed when the exchange ends.
 
-    ``is_out`` is set by whoever sends the head, before it does. ``edit`` applies a guest's changes to the held head,
+    The sender of the head sets ``is_out`` before it sends. ``edit`` applies a guest's changes to the held head,
     ``stop`` is told the place of a guest that ended the chain, and ``too_large`` makes the error for a body beyond what
     a guest takes.
     """
 
-    __slots__ = ("_edit", "_refuse", "_request_id", "_stages", "_stop", "_too_large", "is_out")
+    __slots__ = ("_edit", "_filters", "_refuse", "_request_id", "_stop", "_too_large", "is_out")
 
     def __init__(
         self,
-        stages: list[Stage],
+        filters: list[BodyFilter],
         request_id: bytes,
         refuse: Refusal,
         edit: Callable[[Any], None],
         stop: Callable[[int], None],
         too_large: Callable[[str, int], SentinelError],
     ) -> None:
-        self._stages = stages
+        self._filters = filters
         self._request_id = request_id
         self._refuse = refuse
         self._edit = edit
@@ -85,42 +85,42 @@ class Transform:
     @property
     def holds(self) -> bool:
         """Whether a guest buffers, so that nothing comes out before the end."""
-        return any(stage.limit is not None for stage in self._stages)
+        return any(body_filter.limit is not None for body_filter in self._filters)
 
     def expect(self, length: int | None) -> None:
         """Refuse a declared length that is too large before any of it is read."""
-        first = self._stages[0]
+        first = self._filters[0]
         if length is not None and first.limit is not None and length > first.limit:
             raise self._refuse_size(first, first.limit)
 
     async def push(self, data: bytes, last: bool) -> bytes:
         """What comes out for the next piece, perhaps nothing; ``last`` exactly once, perhaps with an empty piece.
 
-        Raises `Instead` while the head is held, `GuestError` after it has gone out, and what ``too_large`` makes.
+        Raises `LocalReply` while the head is held, `GuestError` after it has gone out, and what ``too_large`` makes.
         """
-        for stage in self._stages:
-            if stage.limit is not None:
-                stage.size += len(data)
-                if stage.size > stage.limit:
-                    raise self._refuse_size(stage, stage.limit)
+        for body_filter in self._filters:
+            if body_filter.limit is not None:
+                body_filter.size += len(data)
+                if body_filter.size > body_filter.limit:
+                    raise self._refuse_size(body_filter, body_filter.limit)
                 if not last:
                     if data:
-                        stage.parts.append(data)
+                        body_filter.parts.append(data)
                     return b""
-                if stage.parts:
-                    stage.parts.append(data)
-                    data = b"".join(stage.parts)
-                    stage.parts.clear()
+                if body_filter.parts:
+                    body_filter.parts.append(data)
+                    data = b"".join(body_filter.parts)
+                    body_filter.parts.clear()
             elif not data and not last:
                 return b""
             try:
-                action: Any = stage.hook.on_chunk(data, last)
+                action: Any = body_filter.hook.on_chunk(data, last)
                 if action is not None and not isinstance(action, _ACTIONS):
                     action = await action
                 if action is not None:
-                    data = self._apply(stage, action, data)
+                    data = self._apply(body_filter, action, data)
             except GuestError as error:
-                self._fail(stage, error)
+                self._fail(body_filter, error)
         return data
 
     async def whole(self, body: bytes) -> bytes:
@@ -130,38 +130,38 @@ class Transform:
 
     def close(self) -> None:
         """The exchange is over."""
-        for stage in self._stages:
-            stage.hook.close()
+        for body_filter in self._filters:
+            body_filter.hook.close()
 
-    def _apply(self, stage: Stage, action: Any, data: bytes) -> bytes:
+    def _apply(self, body_filter: BodyFilter, action: Any, data: bytes) -> bytes:
         if type(action) is bytes:
-            stage.has_changed = True
+            body_filter.has_changed = True
             return action
         if isinstance(action, Response):
             if self.is_out:
-                raise stage.hook.broke("answers, but the head has gone out")
-            self._stop(stage.place)
-            raise Instead(ResponseHead(action.status, action.headers, Origin.GUEST), action.body)
-        if stage.limit is None:
-            raise stage.hook.broke("edits the head of a body that is not buffered")
+                raise body_filter.hook.broke("answers, but the head has gone out")
+            self._stop(body_filter.place)
+            raise LocalReply(ResponseHead(action.status, action.headers, Origin.GUEST), action.body)
+        if body_filter.limit is None:
+            raise body_filter.hook.broke("edits the head of a body that is not buffered")
         self._edit(action.edits)
         return data if action.chunk is None else action.chunk
 
-    def _refuse_size(self, stage: Stage, limit: int) -> SentinelError:
+    def _refuse_size(self, body_filter: BodyFilter, limit: int) -> SentinelError:
         # The refusal is not for a guest that would find it too large again.
-        self._stop(stage.place)
-        return self._too_large(stage.guest.name, limit)
+        self._stop(body_filter.place)
+        return self._too_large(body_filter.guest.name, limit)
 
-    def _fail(self, stage: Stage, error: GuestError) -> None:
+    def _fail(self, body_filter: BodyFilter, error: GuestError) -> None:
         """Go on without the guest where that is allowed, else raise what ends the exchange."""
         report(error, self._request_id)
-        stage.hook.close()
-        if not self.is_out and not stage.has_changed and is_skipped(stage.guest, error):
+        body_filter.hook.close()
+        if not self.is_out and not body_filter.has_changed and is_skipped(body_filter.guest, error):
             # A new list: the one before is being gone through.
-            self._stages = [other for other in self._stages if other is not stage]
+            self._filters = [other for other in self._filters if other is not body_filter]
             return
-        self._stop(stage.place)
+        self._stop(body_filter.place)
         if self.is_out:
             raise error
         response = self._refuse(error)
-        raise Instead(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body) from None
+        raise LocalReply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body) from None

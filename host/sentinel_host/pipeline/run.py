@@ -1,0 +1,256 @@
+"""One request's run through the guests of its route.
+
+Rule 1: request hooks run in the order of the chain, response and completion hooks in reverse.
+Rule 2: a guest that answers, or fails closed, stops the chain; the response passes the response hooks of the guests
+        *before* it, and no others, because only they have seen the request go by.
+Rule 3: the completion hooks of *all* guests run, whatever happened, with empty context where `on_request` never ran.
+Rule 4: a record is encoded once and again only after an edit.
+Rule 5: a hook that needs time is awaited in its turn; completion hooks then go on without the request, as it may be
+        gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from sentinel_host.abi.encode import encode_request_head, encode_response_head, encode_summary
+from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
+from sentinel_host.messages import (
+    SKIP,
+    Answer,
+    BodyMode,
+    Origin,
+    RequestEdits,
+    RequestHead,
+    Response,
+    ResponseEdits,
+    ResponseHead,
+    Summary,
+)
+from sentinel_host.pipeline.chain import Chain
+from sentinel_host.pipeline.edits import edit_request, edit_response
+from sentinel_host.pipeline.failures import is_skipped, report
+from sentinel_host.pipeline.filters import BodyFilter, BodyFilterChain
+from sentinel_host.pipeline.middleware import Middleware
+
+_Asked = tuple[int, Middleware, BodyMode]
+
+# Tuples, because a union would be made anew at each test.
+_REQUEST_ACTIONS: Final = (RequestEdits, Answer)
+_RESPONSE_ACTIONS: Final = (ResponseEdits, Response)
+
+
+class ChainRun:
+    """The run of one request through a chain.
+
+    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any; ``asked_request`` and
+    ``asked_response`` are the guests that asked for a body, if any did, in the order in which they get it.
+    """
+
+    __slots__ = (
+        "_chain",
+        "_client",
+        "_contexts",
+        "_filter_chains",
+        "_reached",
+        "_request_id",
+        "asked_request",
+        "asked_response",
+        "upstream",
+    )
+
+    def __init__(self, chain: Chain, request_id: str, client: str) -> None:
+        self._chain = chain
+        self._client = client
+        self._contexts: dict[int, bytes] = {}
+        self._reached = len(chain.guests)
+        self._request_id = request_id.encode()
+        self._filter_chains: list[BodyFilterChain] | None = None
+        self.asked_request: list[_Asked] | None = None
+        self.asked_response: list[_Asked] | None = None
+        self.upstream: str | None = None
+
+    async def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
+        """Run the request hooks, editing ``head`` in place.
+
+        ``None`` lets the request through; otherwise the head and body of the response that ends it here.
+        """
+        record = None
+        for place, guest in self._chain.requesters:
+            if record is None:
+                record = encode_request_head(head)
+            try:
+                action = guest.on_request(record, self._request_id, self._client)
+                if action is None:
+                    continue
+                if not isinstance(action, _REQUEST_ACTIONS):
+                    action = await action
+            except GuestError as error:
+                report(error, self._request_id)
+                if is_skipped(guest, error):
+                    continue
+                self._reached = place
+                return _as_head(self._chain.refuse(error), Origin.GATEWAY)
+            if action is None:
+                continue
+            if action.context:
+                self._contexts[place] = action.context
+            if isinstance(action, Answer):
+                self._reached = place
+                return _as_head(action.response, Origin.GUEST)
+            if action.upstream is not None:
+                self.upstream = action.upstream
+            if action.body is not SKIP:
+                self.asked_request = [*(self.asked_request or ()), (place, guest, action.body)]
+            if edit_request(head, action):
+                record = None
+        return None
+
+    async def on_response(self, head: ResponseHead) -> bytes | None:
+        """Run the response hooks of the guests that let the request through, editing ``head`` in place.
+
+        ``None`` keeps the response's body; otherwise a guest made another response, and this is its body.
+        """
+        body = None
+        record = None
+        for place, guest in self._chain.responders:
+            if place >= self._reached:
+                continue
+            if record is None:
+                record = encode_response_head(head)
+            try:
+                action = guest.on_response(record, self._contexts.get(place, b""), self._request_id, self._client)
+                if action is None:
+                    continue
+                if not isinstance(action, _RESPONSE_ACTIONS):
+                    action = await action
+            except GuestError as error:
+                report(error, self._request_id)
+                if is_skipped(guest, error):
+                    continue
+                action = self._chain.refuse(error)
+                head.origin = Origin.GATEWAY
+            else:
+                if isinstance(action, Response):
+                    head.origin = Origin.GUEST
+            if action is None:
+                continue
+            if isinstance(action, Response):
+                head.status, head.headers, body = action.status, action.headers, action.body
+                # The body that others asked for is dropped.
+                record = self.asked_response = None
+                continue
+            if action.body is not SKIP:
+                self.asked_response = [*(self.asked_response or ()), (place, guest, action.body)]
+            if edit_response(head, action):
+                record = None
+        return body
+
+    def request_body(self, head: RequestHead) -> BodyFilterChain:
+        """The filters for the request's body, of the guests that asked for it; ``head`` is held and may be edited.
+
+        A body beyond what a guest takes raises `ClientError`, 413.
+        """
+
+        def edit(edits: RequestEdits) -> None:
+            edit_request(head, edits)
+            if edits.upstream is not None:
+                self.upstream = edits.upstream
+
+        asked, self.asked_request = self.asked_request or (), None
+        contexts, request_id, client = self._contexts, self._request_id, self._client
+        return self._filter_chain(
+            [
+                BodyFilter(place, guest, mode, guest.request_body(contexts.get(place, b""), request_id, client))
+                for place, guest, mode in asked
+            ],
+            edit,
+            _request_too_large,
+        )
+
+    def response_body(self, head: ResponseHead) -> BodyFilterChain:
+        """The filters for the response's body, of the guests that asked for it, as `request_body`.
+
+        A body beyond what a guest takes raises `UpstreamError`, 502.
+        """
+
+        def edit(edits: ResponseEdits) -> None:
+            edit_response(head, edits)
+
+        asked, self.asked_response = self.asked_response or (), None
+        contexts, request_id, client = self._contexts, self._request_id, self._client
+        return self._filter_chain(
+            [
+                BodyFilter(place, guest, mode, guest.response_body(contexts.get(place, b""), request_id, client))
+                for place, guest, mode in asked
+            ],
+            edit,
+            _response_too_large,
+        )
+
+    def close(self) -> None:
+        """The exchange is over: guests that still work on a body are done with it."""
+        if self._filter_chains is not None:
+            for filter_chain in self._filter_chains:
+                filter_chain.close()
+
+    def _filter_chain(
+        self, filters: list[BodyFilter], edit: Callable[[Any], None], too_large: Callable[[str, int], SentinelError]
+    ) -> BodyFilterChain:
+        made = BodyFilterChain(filters, self._request_id, self._chain.refuse, edit, self._stop, too_large)
+        if self._filter_chains is None:
+            self._filter_chains = []
+        self._filter_chains.append(made)
+        return made
+
+    def _stop(self, place: int) -> None:
+        self._reached = min(self._reached, place)
+
+    def on_complete(self, summary: Summary) -> None:
+        """Tell every guest of the chain how the request ended; a failure is reported and changes nothing.
+
+        Never waits: from the first guest that needs time, the rest goes on in a task of its own.
+        """
+        completers = self._chain.completers
+        if not completers:
+            return
+        record = encode_summary(summary)
+        for index, (place, guest) in enumerate(completers):
+            try:
+                waits = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
+            except GuestError as error:
+                report(error, self._request_id)
+                continue
+            if waits is not None:
+                task = asyncio.ensure_future(self._go_on_completing(waits, record, index + 1))
+                self._chain.unfinished.add(task)
+                task.add_done_callback(self._chain.unfinished.discard)
+                return
+
+    async def _go_on_completing(self, waits: Awaitable[None], record: bytes, start: int) -> None:
+        try:
+            await waits
+        except GuestError as error:
+            report(error, self._request_id)
+        for place, guest in self._chain.completers[start:]:
+            try:
+                more = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
+                if more is not None:
+                    await more
+            except GuestError as error:
+                report(error, self._request_id)
+
+
+def _as_head(response: Response, origin: Origin) -> tuple[ResponseHead, bytes]:
+    return ResponseHead(response.status, response.headers, origin), response.body
+
+
+def _request_too_large(guest: str, limit: int) -> SentinelError:
+    return ClientError(f"the body is larger than {limit} bytes", 413)
+
+
+def _response_too_large(guest: str, limit: int) -> SentinelError:
+    reason = f"guest {guest}: the response's body is larger than the {limit} bytes that it takes"
+    return UpstreamError(reason, "too-large")
