@@ -37,6 +37,8 @@ FIELD_VALUE: Final = rb"[\t\x20-\x7e\x80-\xff]*+"
 CONTROLS: Final = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 """The bytes that `FIELD_VALUE` does not have."""
 
+has_control: Final = re.compile(b"[" + re.escape(CONTROLS) + b"]").search
+
 FIELD_LINE: Final = TOKEN + rb":" + FIELD_VALUE + rb"\r\n"
 """A pattern of one line of a head or of a trailer section (RFC 9112 section 5)."""
 
@@ -46,16 +48,21 @@ FIELD: Final = re.compile(rb"(" + TOKEN + rb"):(" + FIELD_VALUE + rb")\r\n")
 # Visible ASCII without '#': RFC 9112 section 3.2 has no fragment in any form of the target.
 TARGET: Final = rb"[!\"$-~]++"
 
-PROTOCOL: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
-"""What Upgrade names: a name, perhaps with a version (RFC 9110 section 7.8)."""
+is_target: Final = re.compile(TARGET).fullmatch
+
+is_protocol: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?").fullmatch
+"""Whether this is what Upgrade names: a name, perhaps with a version (RFC 9110 section 7.8)."""
 
 MAX_LENGTH_DIGITS: Final = 18
 """As many digits of a Content-Length cannot overflow a signed 64-bit integer, here or in any peer."""
 
-CONNECTION_FIELDS: Final = frozenset(
-    (*(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"),)
+CONNECTION_SPECIFIC: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"),
 )
-"""RFC 9110 section 7.6.1, with the field that it calls obsolete: these are about one connection and never passed on."""
+"""Fields about one HTTP/1.1 connection and its framing; they have no place in HTTP/2 (RFC 9113 section 8.2.2)."""
+
+HOP_BY_HOP: Final = CONNECTION_SPECIFIC | {b"te", b"trailer"}
+"""Fields that are never passed on as they came (RFC 9110 section 7.6.1)."""
 
 is_authority: Final = re.compile(
     rb"(?:[A-Za-z0-9\-._~!$&'()*+=]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?",

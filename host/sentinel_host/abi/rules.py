@@ -6,11 +6,10 @@ and raises `AbiError` and nothing else.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sentinel_host.grammar import is_field_name_text, is_token_text
+from sentinel_host.grammar import HOP_BY_HOP, has_control, is_field_name_text, is_token_text
 from sentinel_host.memo import Memo
 from sentinel_host.paths import STRICT, PathRule, is_query
 
@@ -36,21 +35,8 @@ DEFAULT_LIMITS: Final = AnswerLimits()
 
 # RFC 9110 section 7.6.1 and 6.6.1, and RFC 9112: fields that describe the connection or the framing, which the gateway
 # writes by itself. Host is here because the route and the upstream decide it.
-GATEWAY_OWNED: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+GATEWAY_OWNED: Final = frozenset(name.decode() for name in HOP_BY_HOP) | {"content-length", "host"}
 
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 # A guest names the same few headers for ever, so that one look-up replaces validation and encoding.
 header_names: Final[Memo[str, bytes]] = Memo(1024, 64)
@@ -65,7 +51,7 @@ def checked_header(value: Any) -> tuple[bytes, bytes]:
     data = value[1]
     if type(data) is not bytes:
         raise AbiError(f"header {value[0]}: value: expected bin")
-    if _CONTROL(data):
+    if has_control(data):
         raise AbiError(f"header {value[0]}: value holds a control character")
     return name, data.strip(b" \t")
 

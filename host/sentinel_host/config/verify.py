@@ -12,12 +12,10 @@ from sentinel_host.abi.contract import GRANTS
 from sentinel_host.config.model import BindConfig, Config, HttpClientConfig, RevertConfig, RouteConfig
 from sentinel_host.config.store import store_fault
 from sentinel_host.errors import ConfigError
-from sentinel_host.grammar import without_password
+from sentinel_host.grammar import is_field_name_text, is_token_text, without_password
 from sentinel_host.paths import PathError, PathRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]").fullmatch
 
 _ONLY_ADDRESS = "expected only scheme, host and port"
@@ -118,7 +116,7 @@ def _verify_server(config: Config) -> None:
     if not 1 <= server.ipv6_prefix <= 128:
         raise _fail(config, "server.ipv6_prefix", "expected 1 to 128")
     for index, name in enumerate(server.identity_headers):
-        if not _FIELD_NAME(name):
+        if not is_field_name_text(name):
             raise _fail(config, f"server.identity_headers[{index}]", f"{name!r} is not a lower-case header name")
 
 
@@ -253,11 +251,11 @@ def _verify_routes(config: Config) -> None:
             if not _HOST(host):
                 raise _fail(config, f"{at}.hosts[{number}]", f"{host!r} is no lower-case host name (*.name is allowed)")
         for number, method in enumerate(route.methods):
-            if not _METHOD(method):
+            if not is_token_text(method):
                 raise _fail(config, f"{at}.methods[{number}]", f"{method!r} is no method")
         _verify_limits(config, at, route)
         for name in [*route.headers, *route.trailers]:
-            if not _FIELD_NAME(name):
+            if not is_field_name_text(name):
                 raise _fail(config, at, f"{name!r} is not a lower-case header name")
         for number, name in enumerate(route.trailers):
             if name.replace("_", "-").replace(".", "-") in identity:
@@ -265,7 +263,7 @@ def _verify_routes(config: Config) -> None:
                     config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send"
                 )
         for number, name in enumerate(route.upgrades):
-            if not _FIELD_NAME(name) or name == "h2c":
+            if not is_field_name_text(name) or name == "h2c":
                 # h2c would let requests past this route's chain, inside a connection that nobody reads.
                 raise _fail(config, f"{at}.upgrades[{number}]", f"{name!r} is no lower-case protocol, or is HTTP")
         for number, entry in enumerate(route.entries()):
@@ -308,7 +306,7 @@ def _verify_limits(config: Config, at: str, route: RouteConfig) -> None:
             kind, _, name = part.partition(":")
             if part in ("client-ip", "route", "host"):
                 continue
-            if kind not in ("header", "guest") or not _FIELD_NAME(name):
+            if kind not in ("header", "guest") or not is_field_name_text(name):
                 expected = '"client-ip", "route", "host", "header:NAME" or "guest:NAME"'
                 raise _fail(config, f"{where}.key", f"expected {expected}, got {part!r}")
             if kind == "header" and name in config.server.identity_headers:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sentinel_host.grammar import CONTROLS
+
 Fields = list[tuple[bytes, bytes]]
 
 FIELD_COST: Final = 4
@@ -15,7 +17,7 @@ FIELD_COST: Final = 4
 SAVED_BY_CRUMB: Final = len(b"cookie") + FIELD_COST - len(b"; ")
 """How much less a cookie's second field costs than another field of its size."""
 _NOT_LINE_END: Final = bytes(byte for byte in range(256) if byte not in b"\n")
-_CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
+_CONTROLS: Final = CONTROLS.replace(b"\n", b"")
 
 
 class Malformed(Exception):

@@ -19,25 +19,15 @@ from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
+from sentinel_host.grammar import FIELD, MAX_LENGTH_DIGITS, TARGET, TOKEN, is_token
 from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.limits import LimitExceeded
 
-TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-# Visible ASCII without '#': RFC 9112 3.2 has no fragment in any form of the target.
-TARGET: Final = rb"[!\"$-~]++"
-
-# RFC 9110 5.5: visible ASCII, obs-text, space and tab; so no NUL, no control character, no bare CR or LF.
-FIELD_LINE: Final = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
-FIELD: Final = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
 _REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.[01]\r\n")
 _LATER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/1\.([2-9])\r\n")
 _OTHER_VERSION: Final = re.compile(TOKEN + rb" " + TARGET + rb" HTTP/[0-9]++(?:\.[0-9]++)?\r\n")
-# RFC 9110 7.8: a name, perhaps with a version.
-PROTOCOL: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
 _END: Final = re.compile(rb"\n\r?\n")
 _CODINGS: Final = re.compile(rb"[ \t]*" + TOKEN + rb"(?:[ \t]*,[ \t]*" + TOKEN + rb")*+[ \t]*")
-# 18 digits cannot overflow a signed 64-bit integer, here or in any peer.
-MAX_LENGTH_DIGITS: Final = 18
 
 # The fields that decide framing and the connection's life; everything else is only carried.
 FRAMING_FIELDS: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
@@ -156,7 +146,7 @@ def _field_fault(fields: bytes) -> str:
             if line[:1] in b" \t":
                 return "folded header line"
             name, colon, _ = line.partition(b":")
-            if not colon or re.fullmatch(TOKEN, name) is None:
+            if not colon or is_token(name) is None:
                 return "malformed header name"
             return "control character in a header value"
     return "malformed header section"

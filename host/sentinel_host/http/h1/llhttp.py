@@ -9,7 +9,8 @@ from __future__ import annotations
 import httptools
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.h1.head import FRAMING_FIELDS, PROTOCOL, framing, refusal
+from sentinel_host.grammar import is_protocol
+from sentinel_host.http.h1.head import FRAMING_FIELDS, framing, refusal
 
 
 class RequestHead:
@@ -52,4 +53,4 @@ class RequestHead:
 def _protocol(headers: list[tuple[bytes, bytes]]) -> bytes:
     """A choice of several is nobody's to make between client and upstream: such a request is an ordinary one."""
     values = [value.lower() for name, value in headers if name == b"upgrade"]
-    return values[0] if len(values) == 1 and PROTOCOL.fullmatch(values[0]) else b""
+    return values[0] if len(values) == 1 and is_protocol(values[0]) else b""

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Final
 
 from sentinel_host.fields import add_lines
-from sentinel_host.http.h1.head import MAX_LENGTH_DIGITS
+from sentinel_host.grammar import MAX_LENGTH_DIGITS
 
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _FINAL: Final = {status: line for status, line in _LINES.items() if status >= 200}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from sentinel_host.grammar import is_field_name
+from sentinel_host.grammar import HOP_BY_HOP, is_field_name
 from sentinel_host.memo import Memo
 
 
@@ -28,9 +28,8 @@ class Field(enum.IntEnum):
     VOUCHED = 13
 
 
-# RFC 9110 section 7.6.1 with the fields that it calls obsolete; Expect is answered by the server itself (section
-# 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
-_HOP_BY_HOP: Final = ("keep-alive", "proxy-connection", "proxy-authorization", "trailer", "upgrade", "expect")
+# The server itself answers Expect (RFC 9110 section 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
+_DROPPED: Final = HOP_BY_HOP | {b"expect", b"proxy-authorization"}
 
 # What a proxy tells the next about the client: only a trusted peer is believed. What goes on of it to the upstream is
 # written anew; the second line are names by which servers know the scheme, of which X-Forwarded-Proto tells.
@@ -56,6 +55,7 @@ class FieldTable:
 
     def __init__(self, identity_headers: list[str]) -> None:
         kinds = {
+            **dict.fromkeys(_DROPPED, int(Field.DROP)),
             b"host": int(Field.HOST),
             b"content-length": int(Field.CONTENT_LENGTH),
             b"transfer-encoding": int(Field.TRANSFER_ENCODING),
@@ -65,7 +65,6 @@ class FieldTable:
             b"max-forwards": int(Field.MAX_FORWARDS),
             b"te": int(Field.TE),
         }
-        kinds.update((name.encode(), int(Field.DROP)) for name in _HOP_BY_HOP)
         kinds.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
         kinds.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
         self._memo = Memo(_KEPT + len(kinds), 64, kinds)

@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
+from sentinel_host.grammar import TOKEN_TEXT
 from sentinel_host.http.rules.peers import TrustedPeers
 from sentinel_host.messages import Headers
 
@@ -23,7 +24,7 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 # One pair and what ends it. Values that should be quoted (an IPv6 address, a port) are taken without, as many proxies
 # write them; possessive, since a client chooses what it is tried on.
 _PAIR: Final = re.compile(
-    r"[ \t]*+(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]++)[ \t]*+=[ \t]*+"
+    rf"[ \t]*+(?:({TOKEN_TEXT})[ \t]*+=[ \t]*+"
     r'(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+)))?+[ \t]*+(,|;|\Z)',
     re.ASCII | re.DOTALL,
 )

@@ -11,24 +11,22 @@ Rule 3: The count of fields has the limit of HTTP/1. The crumbs of a cookie beco
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.grammar import (
+    CONNECTION_SPECIFIC,
     MAX_LENGTH_DIGITS,
-    PROTOCOL,
-    TARGET,
     is_authority,
     is_field_name,
+    is_protocol,
+    is_target,
     is_token,
     without_empty_port,
 )
 from sentinel_host.http.field_section import Fields, Malformed, check_values
 from sentinel_host.http.methods import METHODS
 from sentinel_host.memo import Memo
-
-_TARGET: Final = re.compile(TARGET).fullmatch
 
 # What is to be done with a field.
 _PLAIN: Final = 0
@@ -44,12 +42,7 @@ _SPECIAL: Final = {
     b"te": _TE,
     b"expect": _EXPECT,
     b"cookie": _COOKIE,
-    # RFC 9113 section 8.2.2.
-    b"connection": _FORBIDDEN,
-    b"keep-alive": _FORBIDDEN,
-    b"proxy-connection": _FORBIDDEN,
-    b"transfer-encoding": _FORBIDDEN,
-    b"upgrade": _FORBIDDEN,
+    **dict.fromkeys(CONNECTION_SPECIFIC, _FORBIDDEN),
 }
 # Names seen to be well-formed: clients make names.
 _KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
@@ -93,11 +86,11 @@ class RequestFields:
         self.scheme = pseudo[b":scheme"].decode("latin-1")
         if self.scheme not in ("http", "https"):
             raise ClientError("scheme is neither http nor https")
-        if _TARGET(path) is None or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
+        if is_target(path) is None or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
             raise ClientError("malformed path")
         self.target = path
         if self.protocol:
-            if PROTOCOL.fullmatch(self.protocol) is None or self.length >= 0:
+            if is_protocol(self.protocol) is None or self.length >= 0:
                 raise Malformed("no protocol, or a length for one")
             self.method = "CONNECT"
         elif method in METHODS:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sentinel_host.grammar import CONTROLS, MAX_LENGTH_DIGITS, is_field_name
+from sentinel_host.grammar import CONNECTION_SPECIFIC, CONTROLS, MAX_LENGTH_DIGITS, is_field_name
 from sentinel_host.http.field_section import Fields
 from sentinel_host.memo import Memo
 
-_DROPPED: Final = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te")
-)
+_DROPPED: Final = CONNECTION_SPECIFIC | {b"te"}
 # How a name is written; empty for one that is dropped. An upstream makes names.
 _NAMES: Final[Memo[bytes, bytes]] = Memo(1024, 64, dict.fromkeys(_DROPPED, b""))
 
