@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from sentinel_host.http import acks
+from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import Endpoint, bind, run, serve
 from tests.support.clocks import PATIENCE
@@ -131,6 +132,17 @@ def run_worker(
         worker.join()
     if worker.error is not None:
         raise worker.error
+
+
+def http1(worker: Worker) -> list[Http1Protocol]:
+    """The connections that speak HTTP/1."""
+    return [each for each in list(worker.connections.active) if isinstance(each, Http1Protocol)]
+
+
+def half_closed(worker: Worker) -> bool:
+    """Whether the server knows that each of its clients has ended its side."""
+    connections = http1(worker)
+    return bool(connections) and all(each.connection.eof for each in connections)
 
 
 def paused(worker: Worker) -> bool:

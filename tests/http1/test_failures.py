@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sentinel_host.errors import ClientError, ResponseAborted
+from sentinel_host.http.h1 import Http1Protocol
 from tests.http1.harness import (
     answer,
     eventually,
@@ -345,9 +346,8 @@ class TestBackpressure:
             # What the two kernels hold, and the server's buffer with one read beyond it.
             assert sent < 16 * 1024 * 1024
             (protocol,) = worker.connections.active
-            exchange = protocol._exchange
-            assert exchange is not None
-            assert exchange._buffered < 600_000
+            assert isinstance(protocol, Http1Protocol)
+            assert protocol.connection.held < 600_000
             go.set()
             sock.sendall(b"x" * (total - sent))
             assert response(sock)[2] == b"ok"
@@ -383,7 +383,8 @@ class TestBackpressure:
         with run_worker(app) as worker, worker.connect() as sock:
             assert send_until_stuck(sock, GET * 500_000) < 16 * 1024 * 1024
             (protocol,) = worker.connections.active
-            assert len(protocol._buffer) < 600_000
+            assert isinstance(protocol, Http1Protocol)
+            assert len(protocol.connection.buffer) < 600_000
             assert worker.connections.limits_hit["pipelined_requests"] == 1
             assert worker.connections.requests == 1
             go.set()

@@ -16,6 +16,7 @@ from tests.http1.harness import (
     answer,
     echo,
     eventually,
+    half_closed,
     http_app,
     read_body,
     read_to_end,
@@ -138,7 +139,7 @@ def test_request_sent_ahead_that_ends_early_is_400(raw: bytes) -> None:
     ):
         sock.sendall(target("first") + raw)
         sock.shutdown(socket.SHUT_WR)
-        eventually(lambda: any(protocol._eof for protocol in worker.connections.active))
+        eventually(lambda: half_closed(worker))
         worker.call(release.set)
         first, _, second = read_to_end(sock).partition(b"GET /first ")
     assert (status_of(first), status_of(second)) == (200, 400)

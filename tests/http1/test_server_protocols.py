@@ -22,6 +22,7 @@ from tests.http1.harness import (
     describe,
     echo,
     eventually,
+    http1,
     read_to_end,
     response,
     run_worker,
@@ -122,7 +123,7 @@ class TestPriorKnowledge:
             client = Http2Client(sock)
             if cut is not None:
                 sock.sendall(client.first_bytes[:cut])
-                eventually(lambda: any(protocol._buffer for protocol in worker.connections.active))
+                eventually(lambda: any(each.connection.buffer for each in http1(worker)))
             sock.sendall(client.first_bytes[cut or 0 :])
             assert client.get() == b"2 http public"
             assert worker.connections.open == 1

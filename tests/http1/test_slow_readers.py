@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.h1 import Http1Protocol
-from sentinel_host.http.h1.states import IGNORED
+from sentinel_host.http.h1.states import ENDING
 from sentinel_host.server import tls_context
 from tests.http1.harness import (
     Worker,
     answer,
     eventually,
+    half_closed,
     http_app,
     paused,
     read_to_end,
@@ -170,7 +171,7 @@ def test_a_byte_now_and_then_is_as_good_as_none() -> None:
 
 def closing(worker: Worker) -> bool:
     """Whether the response was given to the kernel whole, and the connection waits for its client to read it."""
-    return any(isinstance(p, Http1Protocol) and p._reading == IGNORED for p in worker.connections.active)
+    return any(isinstance(p, Http1Protocol) and p.connection.state == ENDING for p in worker.connections.active)
 
 
 def test_a_response_before_a_close_is_read_to_its_end() -> None:
@@ -236,7 +237,7 @@ def test_a_half_closed_client_that_reads_is_waited_for_and_one_that_does_not_is_
         sock.sendall(GET)
         sock.shutdown(socket.SHUT_WR)
         read_until(sock, b"\r\n\r\n")
-        eventually(lambda: all(isinstance(p, Http1Protocol) and p._eof for p in worker.connections.active))
+        eventually(lambda: half_closed(worker))
         for _ in range(5):
             assert later(worker) == {}
             read_some(worker, sock)

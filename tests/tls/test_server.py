@@ -15,7 +15,7 @@ import uvloop
 from sentinel_host.http.server import ServerLimits
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server import tls_context
-from tests.http1.harness import Worker, echo, eventually, http_app, read_to_end, run_worker, status_of
+from tests.http1.harness import Worker, echo, eventually, half_closed, http_app, read_to_end, run_worker, status_of
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
 from tests.tls.client import RawTls
@@ -79,7 +79,7 @@ def test_a_request_sent_ahead_that_is_cut_off_is_answered(tls: ssl.SSLContext, c
     with run_worker(app, tls=tls) as worker, connect(worker) as (_, client):
         first = GET.replace(b"/ ", b"/first ", 1)
         client.send(first + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhi", notify=True)
-        eventually(lambda: any(protocol._eof for protocol in worker.connections.active))  # type: ignore[attr-defined]
+        eventually(lambda: half_closed(worker))
         worker.call(release.set)
         answered, _, refused = client.rest().partition(b"GET /first ")
         assert (status_of(answered), status_of(refused)) == (200, 400)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sentinel_host.errors import ClientError, ClientGone, ResponseAborted, SentinelError, UpstreamError
 from sentinel_host.gateway import tunnel
-from sentinel_host.gateway.answers import own_options, problem
+from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
@@ -26,6 +26,7 @@ from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
 from sentinel_host.http.client import UpstreamRequest, UpstreamResponse
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
+from sentinel_host.http.server.replies import error_reply
 from sentinel_host.messages import Origin, Outcome, ResponseHead
 from sentinel_host.pipeline import LocalReply
 
@@ -117,7 +118,7 @@ class ProxyExchange:
             sender.passed(LIMITS)
             if over:
                 # No guest has seen the request: none sees the answer, before it is over.
-                refused = problem(HTTPStatus.TOO_MANY_REQUESTS)
+                refused = error_reply(HTTPStatus.TOO_MANY_REQUESTS)
                 head = ResponseHead(refused.status, refused.headers + limits.headers(sender.checked), Origin.GATEWAY)
                 await sender.send_whole(head, refused.body)
                 return
@@ -127,7 +128,7 @@ class ProxyExchange:
             await sender.reply(answer[0], answer[1])
             return
         if limits is not None and limits.after and await limits.check_strictly(limits.after, request, sender.checked):
-            await sender.send_own(problem(HTTPStatus.TOO_MANY_REQUESTS))
+            await sender.send_own(error_reply(HTTPStatus.TOO_MANY_REQUESTS))
             return
         if not self._admitted.may_forward:
             await sender.send_own(own_options(self._route.methods))

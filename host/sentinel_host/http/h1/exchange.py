@@ -1,97 +1,119 @@
 """One request and its response: the ``receive`` and ``send`` that an ASGI application is called with.
 
-Rule 1: The head of a response waits for the first body message and leaves with it in one write (ASGI: a server must not
-        send the head before). An application that wants it out early sends an empty body with ``more_body``.
-Rule 2: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the
+Rule 1: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the
         final response began.
-Rule 3: A response that is not complete when the application returns or raises ends without its last chunk, or, where
+Rule 2: A response that is not complete when the application returns or raises ends without its last chunk, or, where
         only the connection's end marks the body's, with a reset: a client must never take a part for the whole.
-Rule 4: Once the response is complete, the client's going away no longer cancels the application.
-Rule 5: An accepted upgrade makes both bodies a tunnel: bytes without framing, each direction with an end of its own.
+Rule 3: Once the response is complete, the client's going away no longer cancels the application.
+Rule 4: An accepted upgrade makes both bodies a tunnel: bytes without framing, each direction with an end of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sentinel_host.errors import ClientError, ResponseAborted
-from sentinel_host.http.h1.response import encode_fields, encode_head, encode_informational, encode_switch
-from sentinel_host.http.h1.states import BY_CHUNKS, BY_LENGTH, NO_BODY, TUNNEL, UNTIL_CLOSE
+from sentinel_host.http.h1.connection import CONTINUE, Http1Connection
+from sentinel_host.http.h1.response import encode_reply
+from sentinel_host.http.h1.states import TUNNELLED
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION
-from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
-from sentinel_host.http.server.received import Received
-from sentinel_host.http.server.writer import COPY_BELOW
-
-if TYPE_CHECKING:
-    from sentinel_host.http.h1.protocol import Http1Protocol
+from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
+from sentinel_host.http.server.replies import error_reply
+from sentinel_host.http.server.writer import COPY_BELOW, Writer
 
 _log: Final = logging.getLogger(__name__)
-
-# What holding a chunk costs beside its bytes: a body of single bytes must fill the buffer, not the memory.
-_CHUNK_COST: Final = 64
-
 
 _NOTHING: Final[deque[bytes]] = deque()
 
 
-class Exchange(Received):
+class Input(Protocol):
+    """Where a connection's bytes come from."""
+
+    def sync_input(self) -> None:
+        """Pause or resume it, as `Http1Connection.paused` says by now."""
+
+
+class Http1Exchange:
     """The state between one request head and the end of its response."""
 
     __slots__ = (
-        "_bodyless",
-        "_buffered",
         "_chunks",
-        "_close",
-        "_dated",
-        "_head",
-        "_left",
-        "_trailers_follow",
-        "framing",
-        "http11",
-        "lane",
+        "_complete",
+        "_connection",
+        "_delivered",
+        "_error",
+        "_input",
+        "_response",
+        "_trailers",
+        "_waiter",
+        "_writer",
         "scope",
-        "wrote",
     )
 
-    def __init__(self, lane: Http1Protocol, scope: dict[str, Any], http11: bool, has_body: bool, expects: bool) -> None:
-        super().__init__(not has_body, expects)
-        self.lane = lane
+    def __init__(
+        self, connection: Http1Connection, writer: Writer, input_: Input, scope: dict[str, Any], *, complete: bool
+    ) -> None:
+        """Answer the request that ``connection`` has just read; it is ``complete`` if it has no body."""
         self.scope = scope
-        self.http11 = http11
-        self.framing = NO_BODY
-        self.wrote = False
-        self._chunks = deque() if has_body else _NOTHING
-        self._buffered = 0
+        self._connection = connection
+        self._response = connection.response
+        self._writer = writer
+        self._input = input_
+        self._chunks = _NOTHING if complete else deque()
+        self._complete = complete
+        self._delivered = False
+        self._error: ClientError | None = None
+        self._trailers: list[tuple[bytes, bytes]] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """Let a waiting ``receive`` look again."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def answered(self) -> bool:
+        """Whether the response is complete, and the application may go on by itself."""
+        return self._response.phase == DONE and self._response.framing != TUNNELLED
 
     def returned(self) -> None:
         """The application is done."""
-        if self.phase != DONE:
+        if self._response.phase != DONE:
             _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
-            self.lane.answer_failure(self, 500, "internal error")
+            self._answer_failure(500, "internal error")
 
     def failed(self) -> None:
         """The application raised the exception that is being handled."""
         error = sys.exception()
         if isinstance(error, ClientError):
-            self.lane.answer_failure(self, error.status, str(error))
+            self._answer_failure(error.status, str(error))
             return
         if isinstance(error, ResponseAborted):
             _log.info("response aborted: %s", error)
-        elif self.phase == DONE or not self.lane.writer.lost:
+        elif self._response.phase == DONE or not self._writer.lost:
             _log.error("the application failed on %s", self.scope["raw_path"], exc_info=error)
-        self.lane.answer_failure(self, 500, "internal error")
+        self._answer_failure(500, "internal error")
+
+    def _answer_failure(self, status: int, reason: str) -> None:
+        """The application did not complete its response: say so while there is no head, or end what was begun."""
+        self._connection.close_after_response()
+        if self._response.phase < BODY and not self._writer.lost:
+            reply = encode_reply(error_reply(status, reason), self._writer.connections.date)
+            self._writer.write(self._response.replace(reply))
 
     # The request.
 
-    def push(self, data: bytes) -> int:
-        """Hold a piece of the body for ``receive``; how much is held now, as the limit counts it."""
-        self._chunks.append(data)
-        self._buffered += len(data) + _CHUNK_COST
+    def push(self, data: bytes, *, complete: bool, trailers: list[tuple[bytes, bytes]]) -> None:
+        """Hold a piece of the body for ``receive``, the last one if ``complete``."""
+        self._complete = complete
+        self._trailers = trailers
+        if data:
+            self._chunks.append(data)
         self.wake()
-        return self._buffered
 
     def fail(self, error: ClientError) -> None:
         """The rest of the body will not come: ``receive`` raises once what came before is read."""
@@ -108,20 +130,38 @@ class Exchange(Received):
         while True:
             if self._chunks:
                 data = self._chunks.popleft()
-                self._buffered -= len(data) + _CHUNK_COST
-                self.lane.body_taken(self._buffered)
-                if self._chunks or not self.complete:
+                self._taken(len(data))
+                if self._chunks or not self._complete:
                     return {"type": "http.request", "body": data, "more_body": True}
                 return self._last(data)
-            if self.complete and not self._delivered:
+            if self._complete and not self._delivered:
                 return self._last(b"")
-            if self.lane.writer.lost or (self.phase == DONE and (self.framing != TUNNEL or self._delivered)):
+            response = self._response
+            if self._writer.lost or (response.phase == DONE and (response.framing != TUNNELLED or self._delivered)):
                 return {"type": "http.disconnect"}
             if self._error is not None:
                 raise self._error
-            if self.expects and self.phase == BEFORE_HEAD:
-                self.lane.send_continue(self)
-            await self._wait(self.lane.loop)
+            if self._connection.expects and response.phase == BEFORE_HEAD:
+                self._writer.write(CONTINUE)
+                self._connection.await_body(self._writer.loop.time())
+            if self._waiter is not None and not self._waiter.done():
+                raise RuntimeError("receive() is already awaited")
+            waiter = self._waiter = self._writer.loop.create_future()
+            await waiter
+
+    def _last(self, data: bytes) -> dict[str, Any]:
+        self._delivered = True
+        message = {"type": "http.request", "body": data, "more_body": False}
+        if self._trailers:
+            message["trailers"] = self._trailers
+        return message
+
+    def _taken(self, size: int) -> None:
+        connection = self._connection
+        # What an application reads after its response, of a request that is no longer the connection's, is by itself.
+        if connection.response is self._response and connection.taken(size):
+            connection.resume(self._writer.loop.time())
+            self._input.sync_input()
 
     # The response.
 
@@ -131,131 +171,80 @@ class Exchange(Received):
         Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
         not fit its content-length, `OSError` once the client is gone.
         """
-        lane = self.lane
-        if lane.writer.lost:
+        writer = self._writer
+        if writer.lost:
             raise ConnectionResetError("the client is gone")
         kind = message["type"]
         if kind == "http.response.start":
-            self._start(message)
+            self._response.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
             return
         if kind == "http.response.body":
             self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.trailers":
-            self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
+            block = self._response.trailers(message.get("headers", ()), message.get("more_trailers", False))
+            if block:
+                writer.write(block)
+            self._note_end()
         elif kind == "http.response.informational":
             self._send_informational(message)
         elif kind == ACCEPT:
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        if lane.writer.blocked():
-            await lane.writer.drained()
-
-    def _start(self, message: dict[str, Any]) -> None:
-        if self.phase != BEFORE_HEAD:
-            raise RuntimeError("http.response.start came twice")
-        status = message["status"]
-        self._head, self._left, self._dated, self._close = encode_head(status, message.get("headers", ()))
-        self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
-        self._trailers_follow = message.get("trailers", False)
-        self.phase = HEAD_HELD
+        if writer.blocked():
+            await writer.drained()
 
     def _send_body(self, data: Any, more: bool) -> None:
         if type(data) is not bytes:
             # A bytearray may change while the transport still holds it; a view is sent as it is.
             data = data.cast("B") if type(data) is memoryview else bytes(data)
-        if self.phase == HEAD_HELD:
-            head = self._finish_head(len(data), more)
-        elif self.phase == BODY:
-            head = b""
-        else:
-            raise RuntimeError("http.response.body out of order")
-        framing = self.framing
-        if framing == BY_LENGTH:
-            self._left -= len(data)
-            if self._left < 0 or (not more and self._left):
-                raise RuntimeError("the body does not fit its content-length")
-            parts: tuple[bytes, ...] = (head, data)
-        elif framing == BY_CHUNKS:
-            end = b"" if more else b"0\r\n" if self._trailers_follow else b"0\r\n\r\n"
-            parts = (head, b"%x\r\n" % len(data), data, b"\r\n", end) if data else (head, end)
-        else:
-            parts = (head, b"" if framing == NO_BODY else data)
+        response = self._response
+        head = b""
+        if response.phase == HEAD_HELD:
+            close = self._connection.closes_after(response.frame(len(data), more), more)
+            head = response.head(date=self._writer.connections.date, close=close)
+        parts = response.body(data, more)
         if len(data) > COPY_BELOW:
+            if head:
+                self._writer.write(head)
             for part in parts:
                 if part:
-                    self.lane.writer.write(part)
+                    self._writer.write(part)
         else:
-            payload = b"".join(parts)
+            payload = b"".join((head, *parts))
             if payload:
-                self.lane.writer.write(payload)
-        self.wrote = True
-        if more:
-            self.phase = BODY
-        elif self._trailers_follow:
-            self.phase = TRAILERS
-        else:
-            self._done()
+                self._writer.write(payload)
+        self._connection.progressed = True
+        self._note_end()
+
+    def _note_end(self) -> None:
+        response = self._response
+        if response.phase == DONE:
+            if response.framing == TUNNELLED:
+                # The client may still send.
+                self._writer.end()
+            if self._waiter is not None:
+                self.wake()
 
     def _accept(self, headers: Any) -> None:
         offer = self.scope["extensions"].get(EXTENSION)
-        if offer is None or self.phase != BEFORE_HEAD:
+        if offer is None or self._response.phase != BEFORE_HEAD:
             raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
-        self.lane.writer.write(encode_switch(offer["protocol"], headers))
-        self.phase = BODY
-        self.framing = TUNNEL
-        self.complete = self._delivered = self._trailers_follow = False
+        self._writer.write(self._response.switch(offer["protocol"], headers))
+        self._delivered = False
         self._chunks = deque()
-        self.lane.open_tunnel(self)
-
-    def _done(self) -> None:
-        self.phase = DONE
-        if self.framing == TUNNEL:
-            self.lane.end_writing()
-        if self._waiter is not None:
+        rest = self._connection.switch(self._writer.loop.time())
+        self._complete = self._connection.complete
+        if rest:
+            self._chunks.append(rest)
             self.wake()
-
-    def _finish_head(self, size: int, more: bool) -> bytes:
-        """Choose the framing and complete the head with what is the lane's own: date, framing, connection."""
-        framing = b""
-        if self._bodyless:
-            pass
-        elif self._left >= 0:
-            self.framing = BY_LENGTH
-        elif not more and not self._trailers_follow:
-            self.framing = BY_LENGTH
-            self._left = size
-            framing = b"\r\ncontent-length: %d" % size
-        elif self.http11:
-            self.framing = BY_CHUNKS
-            framing = b"\r\ntransfer-encoding: chunked"
-        else:
-            self.framing = UNTIL_CLOSE
-            self._close = True
-        if self.framing == BY_LENGTH and (size > self._left or (not more and size < self._left)):
-            raise RuntimeError("the body does not fit its content-length")
-        lane = self.lane
-        if lane.closes_after(self, self._close, more):
-            connection = b"\r\nconnection: close\r\n\r\n"
-        else:
-            connection = b"\r\n\r\n" if self.http11 else b"\r\nconnection: keep-alive\r\n\r\n"
-        return b"".join((self._head, b"" if self._dated else lane.connections.date, framing, connection))
-
-    def _send_trailers(self, headers: Any, more: bool) -> None:
-        if self.phase != TRAILERS:
-            raise RuntimeError("http.response.trailers out of order")
-        block = encode_fields(headers)
-        if self.framing == BY_CHUNKS:
-            self.lane.writer.write(block if more else block + b"\r\n")
-        if not more:
-            self._done()
+        self._input.sync_input()
 
     def _send_informational(self, message: dict[str, Any]) -> None:
-        if self.phase != BEFORE_HEAD and self.phase != HEAD_HELD:
-            raise RuntimeError("http.response.informational after the final head")
-        data = encode_informational(message["status"], message.get("headers", ()))
-        if message["status"] == 100:
-            self.expects = False
-        if self.http11:
-            self.lane.writer.write(data)
-            self.wrote = True
+        status = message["status"]
+        data = self._response.informational(status, message.get("headers", ()))
+        if status == 100:
+            self._connection.expects = False
+        if data:
+            self._writer.write(data)
+            self._connection.progressed = True

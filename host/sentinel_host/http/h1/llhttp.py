@@ -13,7 +13,7 @@ from sentinel_host.grammar import is_protocol
 from sentinel_host.http.h1.head import FRAMING_FIELDS, framing, refusal
 
 
-class RequestHead:
+class ParsedHead:
     """A parsed head: ``target`` as sent, ``headers`` with lower-case names, and what `framing` says of them.
 
     ``upgrade`` is the one protocol that the client would change to, in lower case, or empty.

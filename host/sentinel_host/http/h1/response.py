@@ -1,9 +1,9 @@
-"""Response heads as bytes: what an application may say, and what the lane says itself.
+"""Response heads as bytes: what an application may say, and what the server says itself.
 
 Rule 1: Nothing is written of a message that has a fault: a name that is no token, a value with a control character, a
         status that is no final status. The application gets a `ValueError`.
-Rule 2: Framing is the lane's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an application are dropped;
-        of `Connection` only `close` is heeded. `Content-Length` is believed and then enforced.
+Rule 2: Framing is the server's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an application are
+        dropped; of `Connection` only `close` is heeded. `Content-Length` is believed and then enforced.
 Rule 3: Bytes in, bytes out: no socket, no clock.
 """
 
@@ -15,6 +15,7 @@ from typing import Final
 
 from sentinel_host.fields import add_lines
 from sentinel_host.grammar import MAX_LENGTH_DIGITS
+from sentinel_host.messages import Response
 
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _FINAL: Final = {status: line for status, line in _LINES.items() if status >= 200}
@@ -110,12 +111,7 @@ def encode_switch(protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> by
     return add_lines(_LINES[101], [(b"connection", b"upgrade"), (b"upgrade", protocol), *pairs], b"\r\n\r\n")
 
 
-def plain_response(status: int, reason: str, date: bytes) -> bytes:
-    """A small text answer that closes the connection."""
-    body = reason.encode("ascii", "backslashreplace") + b"\n"
-    return b"%b%b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
-        status_line(status),
-        date,
-        len(body),
-        body,
-    )
+def encode_reply(reply: Response, date: bytes) -> bytes:
+    """A whole ready-made response, after which the connection closes."""
+    head = add_lines(status_line(reply.status), reply.headers, b"")
+    return b"%b%b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, date, len(reply.body), reply.body)

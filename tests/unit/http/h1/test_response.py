@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.http.h1.response import encode_fields, encode_head, encode_informational, plain_response
+from sentinel_host.http.h1.response import encode_fields, encode_head, encode_informational, encode_reply
+from sentinel_host.http.server.replies import error_reply
 
 
 def test_head() -> None:
@@ -66,7 +67,14 @@ def test_trailers_cannot_frame() -> None:
         encode_fields([(b"Content-Length", b"1")])
 
 
-def test_plain_answer_shows_no_raw_bytes() -> None:
-    raw = plain_response(400, "caf\u00e9", b"")
-    assert raw.endswith(b"\r\n\r\ncaf\\xe9\n")
-    assert b"content-length: 8\r\n" in raw
+def test_error_reply_shows_no_raw_bytes() -> None:
+    raw = encode_reply(error_reply(400, "caf\u00e9"), b"\r\ndate: now")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.split(b"\r\n") == [
+        b"HTTP/1.1 400 Bad Request",
+        b"content-type: application/json",
+        b"date: now",
+        b"content-length: %d" % len(body),
+        b"connection: close",
+    ]
+    assert body == b'{"error": "caf\\u00e9"}'
