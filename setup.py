@@ -88,7 +88,6 @@ HOT_PATH = (
     "http/h1/llhttp",
     "http/h1/protocol",
     "http/h1/framer",
-    "http/server/received",
     "http/server/replies",
     "http/server/scope",
     "http/server/writer",
