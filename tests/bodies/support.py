@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
 
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Handler, Received
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that another thread brings about."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"no {what}"
-        time.sleep(0.005)
 
 
 def post(gateway: GatewayProcess, path: str, *chunks: bytes, trailer: str = "") -> Wire:

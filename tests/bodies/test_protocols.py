@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from tests.bodies.guests import NIL, STREAM, TRAP, buffer, on_request, on_response, replace, respond
-from tests.bodies.support import in_two_steps, wait_until
+from tests.bodies.support import in_two_steps
 from tests.http2.peer import Peer, data, request
 from tests.support.clients import Wire
-from tests.support.clocks import PATIENCE
+from tests.support.clocks import PATIENCE, wait_until
 from tests.support.gateways import GatewayProcess, sentinel_run, stock_hypercorn, write_config
 from tests.support.upstreams import Upstream
 from tests.support.upstreams import answering as saying

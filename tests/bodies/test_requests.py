@@ -7,8 +7,9 @@ from asyncio import StreamReader, StreamWriter
 import pytest
 
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, replace, respond
-from tests.bodies.support import begin, post, seen, wait_until
+from tests.bodies.support import begin, post, seen
 from tests.support.clients import Wire, fetch
+from tests.support.clocks import wait_until
 from tests.support.gateways import GatewayProcess
 from tests.support.guests import answering as answering_heads
 from tests.support.guests import edit_response

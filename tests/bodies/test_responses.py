@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_response, replace, respond
-from tests.bodies.support import in_two_steps, seen, wait_until
+from tests.bodies.support import in_two_steps, seen
 from tests.support.clients import Wire, fetch
+from tests.support.clocks import wait_until
 from tests.support.gateways import GatewayProcess
 from tests.support.guests import answering as answering_heads
 from tests.support.guests import edit_response

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 PATIENCE = 100.0
 """Seconds for what will come: a test that reaches it fails. Only a hang does, also with a tenth of a core."""
 
@@ -14,3 +17,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that a thread or a process brings about."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"no {what}"
+        time.sleep(0.005)

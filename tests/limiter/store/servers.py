@@ -6,6 +6,18 @@ import ssl
 import subprocess
 from pathlib import Path
 
+# Counters end by themselves; buckets hold a time of the store's clock, which is far above any count.
+_AGE = """
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local value, left = tonumber(redis.call('GET', key)), redis.call('PTTL', key) - tonumber(ARGV[1])
+  if value > 1e12 then redis.call('SET', key, string.format('%.17g', value - tonumber(ARGV[1]))) end
+  redis.call('PEXPIRE', key, left)
+end
+"""
+_COUNTED = (
+    "local sum = 0 for _, key in ipairs(redis.call('KEYS', '*')) do sum = sum + redis.call('GET', key) end return sum"
+)
+
 
 class Server:
     """A Redis or Valkey of the test's own, on a Unix socket, that can go away and come back."""
@@ -37,6 +49,15 @@ class Server:
         with self.connected() as connection:
             connection.sendall(" ".join(words).encode() + b"\r\n")
             return connection.recv(1 << 16)
+
+    def age(self, milliseconds: int) -> None:
+        """Make every key as much older, as if the time had passed."""
+        script = " ".join(_AGE.split())
+        assert self.ask("EVAL", f'"{script}"', "0", str(milliseconds)) == b"$-1\r\n"
+
+    def counted(self) -> int:
+        """The sum of all counters."""
+        return int(self.ask("EVAL", f'"{_COUNTED}"', "0")[1:])
 
     def connected(self) -> socket.socket:
         """A connection to it."""
