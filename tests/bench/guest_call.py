@@ -75,7 +75,7 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
     def finished(record: bytes) -> object:
         # Another process may take the processor for longer than a tick of the epoch.
         answer = call(slot, record)
-        return instance.settle(answer) if answer is SUSPENDED else answer
+        return instance.run_to_end(answer) if answer is SUSPENDED else answer
 
     return finished, record_of
 

@@ -140,7 +140,7 @@ def bench_call(report: Report, engine: GuestEngine, rounds: int, seconds: float)
 
         def suspendable() -> None:
             if ours.call(SLOT, record) is SUSPENDED:
-                ours.settle(SUSPENDED)
+                ours.run_to_end(SUSPENDED)
 
         def plain_call() -> None:
             plain._result(at_once(address, SLOT, record, len(record)))
@@ -169,18 +169,18 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
 
         def once(plan: Any = plan, config: bytes = config) -> NativeGuest:
             instance = NativeGuest(plan)
-            instance.settle(instance.start(config))  # type: ignore[arg-type]
+            instance.run_to_end(instance.start(config))  # type: ignore[arg-type]
             return instance
 
         best = min(per_call(lambda once=once: once().close(), seconds) for _ in range(rounds))
         record = records.request_head(1024)
         for instance in [once() for _ in range(50)]:
-            instance.settle(instance.call(SLOT, record))
+            instance.run_to_end(instance.call(SLOT, record))
         gc.collect()
         before = resident_bytes()
         kept = [once() for _ in range(200)]
         for instance in kept:
-            instance.settle(instance.call(SLOT, record))
+            instance.run_to_end(instance.call(SLOT, record))
         kib = (resident_bytes() - before) / len(kept) / 1024
         print(f"  {name}: made and closed in {best:.1f} µs, {kib:.0f} KiB resident")
         report.add(f"sandbox.instantiate{'' if name == 'echo' else '_example'}_us", best)

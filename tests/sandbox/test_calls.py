@@ -13,7 +13,7 @@ from .conftest import Load
 
 def test_a_closed_instance_is_not_called(load: Load) -> None:
     instance = NativeGuest(load("good/echo")._blueprint.new_plan())
-    instance.settle(instance.start(b""))
+    instance.run_to_end(instance.start(b""))
     slot = SLOTS[ON_REQUEST]
     assert instance.call(slot, b"\x01\x02") == b"\x01\x02"
     instance.close()

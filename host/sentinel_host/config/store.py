@@ -6,7 +6,8 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", re.ASCII).fullmatch
+from sentinel_host.grammar import is_host_name
+
 _DATABASE = re.compile(r"/?|/[0-9]{1,9}", re.ASCII).fullmatch
 _ESCAPE = "in a user name or password, '/' is written %2F, '?' %3F, '#' %23 and '@' %40"
 
@@ -62,7 +63,7 @@ def _options_fault(url: str, query: str) -> str | None:
 
 def _is_host(host: str) -> bool:
     if ":" not in host:
-        return _HOST(host) is not None
+        return is_host_name(host) is not None
     try:
         ipaddress.IPv6Address(host)
     except ValueError:

@@ -112,7 +112,7 @@ class NativeGuest:
         """What the instance is doing."""
         return Phase(lib.snt_guest_phase(self._handle))
 
-    def settle(self, answer: bytes | Suspension | None) -> bytes | None:
+    def run_to_end(self, answer: bytes | Suspension | None) -> bytes | None:
         """Go on until the call or start that answered this has ended, while nothing else happens."""
         while answer is SUSPENDED:
             assert not self.is_waiting, "a call that waits needs an event loop"

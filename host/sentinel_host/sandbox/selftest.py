@@ -29,7 +29,7 @@ _MOST_TIME: Final = 5.0
 # Bytes that one case may log: eight of the longest lines.
 _MOST_LINES: Final = 1 << 16
 # Takes an instance, what its call answered and its deadline in seconds, and waits for the end of the call.
-_Settle = Callable[[NativeGuest, bytes | Suspension | None, float], Awaitable[bytes | None]]
+_Finish = Callable[[NativeGuest, bytes | Suspension | None, float], Awaitable[bytes | None]]
 
 
 async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
@@ -38,21 +38,21 @@ async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: byt
     Raises `GuestLoadError` for the first that fails: its name, what was expected and what came.
     """
 
-    async def settle(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
+    async def finish(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
         if isinstance(answer, Suspension):
             return await blueprint.engine.queue.finish(instance, deadline)
         return answer
 
-    await _run(blueprint, cases, config, path, settle)
+    await _run(blueprint, cases, config, path, finish)
 
 
 def run_self_test_now(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
     """The same without an event loop."""
 
-    async def settle(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
-        return instance.settle(answer)
+    async def finish(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
+        return instance.run_to_end(answer)
 
-    _drive(_run(blueprint, cases, config, path, settle))
+    _drive(_run(blueprint, cases, config, path, finish))
 
 
 def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -64,7 +64,7 @@ def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("it waits")
 
 
-async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str, settle: _Settle) -> None:
+async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str, finish: _Finish) -> None:
     if not cases:
         return
     lines = LogBuffer(_MOST_LINES)
@@ -75,7 +75,7 @@ async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path:
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {_MOST_TIME:g} s have passed before it")
         lines.drain()
         try:
-            reason = await _try(blueprint, case, config, plan, settle)
+            reason = await _try(blueprint, case, config, plan, finish)
         except GuestError as error:
             reason = f"{error.hook}: {error.reason}"
         except AbiError as error:
@@ -85,7 +85,7 @@ async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path:
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {reason}")
 
 
-async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, settle: _Settle) -> str | None:
+async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, finish: _Finish) -> str | None:
     """What is wrong, if anything is."""
     hook = _HOOKS[case.hook]
     if all(checked.hook is not hook for checked in blueprint.checked.hooks):
@@ -96,10 +96,10 @@ async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, sett
     step = None
     try:
         begun = instance.start(config if case.config is None else encode_config(case.config))
-        await settle(instance, begun, deadline)
+        await finish(instance, begun, deadline)
         step, deadline = case.hook, limits.deadline
         answer = instance.call(SLOTS[hook], case.payload(), case.context.encode(), True, _LABEL)
-        return case.mismatch(await settle(instance, answer, deadline), limits.answers)
+        return case.mismatch(await finish(instance, answer, deadline), limits.answers)
     except CallFailed as failed:
         raise guest_error(blueprint, case.hook, failed, deadline) from None
     except WallClockBound:

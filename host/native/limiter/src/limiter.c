@@ -104,7 +104,7 @@ static bool count(snt_slot *slot, uint64_t tag, const snt_limit *limit, instant 
 
 /* Rule 3: remove the tentative slot at `index`, or make it count, with this request as its first. Returns false when the
  * key must be looked up again. */
-static bool settle(const place *where, int index, const snt_limit *limit, instant now, int64_t *verdict) {
+static bool decide(const place *where, int index, const snt_limit *limit, instant now, int64_t *verdict) {
   snt_slot *slot = slot_at(where, index);
   uint64_t mine = where->tag | TENTATIVE, state = state_of(slot);
   if (tag_of(slot) != mine || state_of(slot) != state) return false;
@@ -164,7 +164,7 @@ static bool count_at(snt_table *table, const place *where, const snt_limit *limi
       claim(table, where, vacant, now);
     } else if (tag_of(slot_at(where, index)) == where->tag) {
       if (count(slot_at(where, index), where->tag, limit, now, verdict)) return true;
-    } else if (settle(where, index, limit, now, verdict)) {
+    } else if (decide(where, index, limit, now, verdict)) {
       return true;
     }
   }
