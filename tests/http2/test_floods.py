@@ -224,16 +224,6 @@ def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
         assert begun == [b"/yes"]
 
 
-def test_a_frame_of_many_settings_ends_its_connection() -> None:
-    """Each may change the windows of all streams: one frame could hold the loop for some 20 ms."""
-    with run_worker(echo) as worker, Peer(worker.connect()) as peer:
-        peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 132), 1)))
-        peer.ping()
-        peer.send(SettingsFrame(settings=dict.fromkeys(range(100, 133), 1)))
-        peer.read_to_end()
-        assert [frame.error_code for frame in peer.goaways] == [ENHANCE_YOUR_CALM]
-
-
 def test_requests_that_were_reset_before_they_began_are_forgotten() -> None:
     """Their tasks end without having run: they once counted as running for as long as the connection lived."""
     with run_worker(echo, ServerLimits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:

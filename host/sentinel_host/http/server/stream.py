@@ -92,7 +92,7 @@ class Stream:
         self._seen = 0
         self._due: int | None = None
         self._credited = 0
-        self._begun = self._wrote = False
+        self._begun = self._wrote = self._trailers_follow = False
         self._opened: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
