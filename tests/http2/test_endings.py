@@ -42,9 +42,9 @@ class TestApplicationsThatBreakOff:
 
         with run_worker(app) as worker, Peer(worker.connect()) as peer:
             got = peer.get(1, b"/bug")
-            assert (got.status, got.body, got.ended) == (500, b"internal error\n", True)
+            assert (got.status, got.body, got.ended) == (500, b'{"error": "internal error"}', True)
             got = peer.get(3, b"/client")
-            assert (got.status, got.body) == (418, b"no\n")
+            assert (got.status, got.body) == (418, b'{"error": "no"}')
 
     @pytest.mark.parametrize(("length", "body"), [(5, b"1234"), (3, b"1234")])
     def test_a_body_that_is_not_of_its_length(self, length: int, body: bytes) -> None:

@@ -184,7 +184,7 @@ def test_what_an_application_may_not_say_is_not_said(headers: Fields, caplog: py
 
     with run_worker(app) as worker, Peer(worker.connect()) as peer:
         got = peer.get(1)
-        assert (got.status, got.body) == (500, b"internal error\n")
+        assert (got.status, got.body) == (500, b'{"error": "internal error"}')
     assert "ValueError" in caplog.text
 
 

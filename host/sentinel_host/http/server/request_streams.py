@@ -23,7 +23,7 @@ from sentinel_host.http.server.request_body import RequestBody
 from sentinel_host.http.server.request_fields import RequestFields
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.sink import ResetReason, StreamSink
-from sentinel_host.http.server.stream import Stream, answer_plainly
+from sentinel_host.http.server.stream import Stream, send_error
 
 # What `expire` finds.
 NOTHING_LATE: Final = 0
@@ -118,7 +118,7 @@ class RequestStreams:
             return False
         except ClientError as error:
             connections.hit(limit_of(error))
-            answer_plainly(sink, error.status, str(error), connections.date[8:], False)
+            send_error(sink, error.status, str(error), connections.date[8:], False)
             if not ended:
                 sink.reset(ResetReason.NO_ERROR)
             return False

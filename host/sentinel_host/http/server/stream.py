@@ -20,6 +20,7 @@ from sentinel_host.http.field_section import Fields
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, Application, Connections
 from sentinel_host.http.server.limits import LimitExceeded
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
+from sentinel_host.http.server.replies import error_reply
 from sentinel_host.http.server.request_body import RequestBody
 from sentinel_host.http.server.request_fields import check_trailers
 from sentinel_host.http.server.response_fields import response_head, response_section
@@ -307,7 +308,7 @@ class Stream:
         if self.gone or self.phase == DONE:
             return
         if self.phase < BODY:
-            answer_plainly(self.sink, status, reason, self._connections.date[8:], self.scope["method"] == "HEAD")
+            send_error(self.sink, status, reason, self._connections.date[8:], self.scope["method"] == "HEAD")
             self._done()
         else:
             self.gone = True
@@ -422,10 +423,11 @@ class Stream:
         return self.phase == BODY and (self.sink.blocked() or self._still_delivered(now))
 
 
-def answer_plainly(sink: StreamSink, status: int, reason: str, date: bytes, is_head: bool) -> None:
-    """A small text answer to a request for which the application gave none."""
-    body = reason.encode("ascii", "backslashreplace") + b"\n"
-    fields: Fields = [(b"content-type", b"text/plain"), (b"date", date)]
+def send_error(sink: StreamSink, status: int, reason: str, date: bytes, is_head: bool) -> None:
+    """Answer a request for which the application gave no response."""
+    reply = error_reply(status, reason)
+    body = reply.body
+    fields: Fields = [*reply.headers, (b"date", date)]
     # An answer that cannot leave at once would need a task of its own: the status says it too.
     if is_head or len(body) > sink.room():
         sink.send_headers(status, fields, True)
