@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sentinel_host.cli import main
-from tests.hotload.releases import TOKEN, digest
+from tests.hotload.failing import TOKEN, digest
 from tests.hotload.versions import put as put_guest
 from tests.supervisor.support import wait_until
 from tests.support.clients import Answer, fetch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.hotload.conftest import Start
+from tests.hotload.failing import ON_DELETE, config, digest, version
 from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
-from tests.hotload.releases import ON_DELETE, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
@@ -64,19 +64,19 @@ def test_a_canary_that_does_not_fail_is_promoted_in_time(start: Start, count: in
 
 
 @workers
-def test_a_canary_that_fails_is_taken_back(start: Start, count: int) -> None:
+def test_a_canary_that_fails_is_rolled_back(start: Start, count: int) -> None:
     gateway = start(config("canary = { weight = 50 }", workers=count), ONE)
     bad = version("two", ON_DELETE)
     begin(gateway, bad)
 
     def is_back() -> bool:
         answers(gateway, 40, "DELETE")
-        return told(gateway)["taken_back"] is not None
+        return told(gateway)["rolled_back"] is not None
 
     wait_until(is_back, "the version before", 60)
     wait_for_answer(gateway, "one", 20)
     assert told(gateway)["canary"] is None
-    assert told(gateway)["taken_back"] == digest(bad)
+    assert told(gateway)["rolled_back"] == digest(bad)
 
 
 def test_a_canary_that_is_rolled_back(start: Start) -> None:
@@ -91,7 +91,7 @@ def test_a_canary_that_does_not_start_changes_nothing(start: Start) -> None:
     put(gateway, TWO[:-3])
     gateway.wait_for_log("was not replaced")
     guest = told(gateway)
-    assert (guest["canary"], guest["taken_back"]) == (None, None)
+    assert (guest["canary"], guest["rolled_back"]) == (None, None)
     assert guest["last_error"]
     assert answers(gateway, 10) == {b"one": 10}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hotload.failing import TOKEN
 from tests.hotload.operating import command
-from tests.hotload.releases import TOKEN
 from tests.hotload.versions import VersionLoad, config, put, running, serving, versioned, wait_for_version
 from tests.support.upstreams import Upstream
 

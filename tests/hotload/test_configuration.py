@@ -17,7 +17,7 @@ from tests.support.upstreams import Upstream, running_upstream
 
 both = pytest.mark.parametrize("workers", [1, 2])
 _RELOADED = "was reloaded, and serves"
-_REFUSED = "was not reloaded, and the old one serves on"
+_REFUSED = "was not reloaded; the active one stays"
 
 
 def write(gateway: GatewayProcess, text: str, *, refused: bool = False) -> str:

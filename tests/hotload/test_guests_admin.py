@@ -11,8 +11,8 @@ import pytest
 
 from sentinel_host.cli import main
 from tests.hotload.conftest import Start
+from tests.hotload.failing import ALWAYS, TOKEN, config, digest, version
 from tests.hotload.operating import admin, ask, command, put, told, wait_for_answer
-from tests.hotload.releases import ALWAYS, TOKEN, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
@@ -69,7 +69,7 @@ def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
         "failures": 0,
         "last_error": "",
         "previous": None,
-        "taken_back": None,
+        "rolled_back": None,
         "canary": None,
         "workers": [
             {"worker": number, "state": "serving", "sha256": digest(data), "canary": None} for number in range(count)
@@ -133,7 +133,7 @@ def test_rollback_and_promotion(start: Start, count: int, capsys: pytest.Capture
     assert told(gateway)["previous"] == digest(one)
     assert admin(gateway, "/guests/versioned/rollback", "POST").status == 200
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
-    assert told(gateway)["taken_back"] == digest(two)
+    assert told(gateway)["rolled_back"] == digest(two)
     # The same file once more is no new version.
     put(gateway, two)
     gateway.wait_for_log("is not tried again until its file changes")

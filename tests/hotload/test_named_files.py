@@ -16,9 +16,9 @@ import pytest
 
 from sentinel_host.cli import main
 from tests.hotload.configuration import with_one_route
+from tests.hotload.failing import config as config_with_guest
+from tests.hotload.failing import version
 from tests.hotload.operating import admin, ask, put, wait_for_answer
-from tests.hotload.releases import config as config_with_guest
-from tests.hotload.releases import version
 from tests.hotload.versions import config, running
 from tests.supervisor.support import wait_until
 from tests.support.certificates import self_signed

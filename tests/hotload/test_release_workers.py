@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 
 from tests.hotload.conftest import Start
+from tests.hotload.failing import ALWAYS, config, digest, version
 from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
-from tests.hotload.releases import ALWAYS, config, digest, version
 from tests.supervisor.support import kill, starts, wait_until, workers
 from tests.support.gateways import GatewayProcess
 
@@ -56,7 +56,7 @@ def test_what_was_rolled_back_stays_so(start: Start) -> None:
     wait_for(gateway, ONE, None)
     replace_all(gateway)
     wait_for(gateway, ONE, None)
-    assert told(gateway)["taken_back"] == digest(TWO)
+    assert told(gateway)["rolled_back"] == digest(TWO)
     assert {ask(gateway)[1] for _ in range(20)} == {b"one"}
 
 
@@ -75,7 +75,7 @@ def test_a_worker_that_comes_later_watches_a_version_on_trial(start: Start) -> N
     def is_back() -> bool:
         for number in range(20):
             ask(gateway, f"192.0.2.{number % 5}")
-        return told(gateway)["taken_back"] == digest(bad)
+        return told(gateway)["rolled_back"] == digest(bad)
 
     wait_until(is_back, "the version before", 60)
     wait_for(gateway, ONE, None)

@@ -1,12 +1,12 @@
-"""A new version that fails is taken back by itself; no client alone can bring that about."""
+"""A new version that fails is rolled back by itself; no client alone can bring that about."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.hotload.conftest import Start
+from tests.hotload.failing import ALWAYS, ON_DELETE, config, digest, version
 from tests.hotload.operating import ask, command, put, told, wait_for_answer, wait_for_digest
-from tests.hotload.releases import ALWAYS, ON_DELETE, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
@@ -21,7 +21,7 @@ def fail(gateway: GatewayProcess, clients: int, times: int, method: str = "GET")
 
 
 @workers
-def test_a_version_that_fails_for_several_clients_is_taken_back(start: Start, count: int) -> None:
+def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, count: int) -> None:
     gateway = start(config(workers=count), ONE)
     bad = version("two", ALWAYS)
     put(gateway, bad)
@@ -29,21 +29,21 @@ def test_a_version_that_fails_for_several_clients_is_taken_back(start: Start, co
 
     def is_back() -> bool:
         fail(gateway, 5, 10)
-        return told(gateway)["taken_back"] is not None
+        return told(gateway)["rolled_back"] is not None
 
     wait_until(is_back, "the version before", 60)
     wait_for_answer(gateway, "one", 8)
-    line = gateway.wait_for_log("was taken back, and")
+    line = gateway.wait_for_log("was rolled back, and")
     assert "calls failed, for 5 clients" in line
     assert told(gateway)["state"] == "serving"
-    assert gateway.metric('sentinel_guest_taken_back_total{guest="versioned"}') == 1
+    assert gateway.metric('sentinel_guest_rollbacks_total{guest="versioned"}') == 1
     # The same bytes are not tried again; others are.
     put(gateway, bad)
     gateway.wait_for_log("is not tried again until its file changes")
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
     put(gateway, version("three"))
     wait_for_answer(gateway, "three", 8)
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None
 
 
 @workers
@@ -61,17 +61,17 @@ def test_one_client_alone_takes_nothing_back(start: Start, count: int) -> None:
     # A few of the others fail as well, as they would by chance.
     fail(gateway, 4, 4, "DELETE")
     assert ask(gateway)[1] == b"two"
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None
 
     def is_back() -> bool:
         fail(gateway, 9, 40, "DELETE")
-        return told(gateway)["taken_back"] is not None
+        return told(gateway)["rolled_back"] is not None
 
     wait_until(is_back, "the version before", 60)
     wait_for_answer(gateway, "one", 8)
 
 
-def test_a_guest_that_is_not_to_be_taken_back_is_not(start: Start) -> None:
+def test_a_guest_that_is_not_to_be_rolled_back_is_not(start: Start) -> None:
     gateway = start(config("revert = false"), ONE)
     bad = version("two", ON_DELETE)
     put(gateway, bad)
@@ -86,7 +86,7 @@ def test_the_first_version_has_nothing_to_go_back_to(start: Start) -> None:
     gateway = start(config(), version("one", ON_DELETE))
     fail(gateway, 6, 60, "DELETE")
     guest = told(gateway)
-    assert (guest["taken_back"], guest["failures"], guest["state"]) == (None, 60, "serving")
+    assert (guest["rolled_back"], guest["failures"], guest["state"]) == (None, 60, "serving")
 
 
 def test_the_configured_share_decides(start: Start) -> None:
@@ -98,8 +98,8 @@ def test_the_configured_share_decides(start: Start) -> None:
         ask(gateway, f"192.0.2.{number % 7}")
         if number == 60:
             # Half of the calls have failed.
-            assert told(gateway)["taken_back"] is None
-    assert told(gateway)["taken_back"] is None
+            assert told(gateway)["rolled_back"] is None
+    assert told(gateway)["rolled_back"] is None
 
 
 def test_a_version_in_quarantine_before_the_swap_does_not_haunt_the_one_after(start: Start) -> None:

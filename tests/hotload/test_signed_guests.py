@@ -11,8 +11,8 @@ import pytest
 
 from sentinel_host.cli import main
 from tests.hotload.configuration import with_one_route
+from tests.hotload.failing import config, version
 from tests.hotload.operating import ask, command, put, told, wait_for_answer
-from tests.hotload.releases import config, version
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, sentinel_run, write_config
 from tests.support.upstreams import running_upstream
@@ -180,7 +180,7 @@ def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: P
         gateway.wait_for_log("is not tried again until its file changes")
     write_config(folder, text.replace(', "other.pub"', ""))
     with sentinel_run(file) as gateway:
-        assert "is signed by the key" in gateway.wait_for_log("and is tried again: there is no version before")
+        assert "is signed by the key" in gateway.wait_for_log("and is tried again: the version before cannot be loaded")
         assert {ask(gateway)[1] for _ in range(8)} == {b"two"}
 
 

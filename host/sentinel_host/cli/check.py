@@ -9,7 +9,7 @@ import sys
 
 from sentinel_host.config import Config
 from sentinel_host.gateway.build import Builder
-from sentinel_host.hotload.hot import Hot
+from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.prepared import prepare
@@ -40,10 +40,10 @@ def check(options: argparse.Namespace) -> int:
 
 
 async def _faults(config: Config, builder: Builder) -> dict[str, str]:
-    files = Hot(config)
+    source = FolderSource(config)
     try:
-        generation = await builder.build(config, *await files.obtain(config.named_guests()))
+        generation = await builder.build(config, *await source.obtain(config.named_guests()))
         await builder.free(generation)
         return generation.faults
     finally:
-        await files.close()
+        await source.close()

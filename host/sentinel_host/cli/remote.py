@@ -107,8 +107,8 @@ def _remarks(guest: GuestView) -> list[str]:
         remarks.append(f"canary {guest.canary.sha256[:_HASH]} gets {guest.canary.weight} % since {guest.canary.since}")
     if guest.previous is not None:
         remarks.append(f"before: {guest.previous[:_HASH]}")
-    if guest.taken_back is not None:
-        remarks.append(f"taken back: {guest.taken_back[:_HASH]}, until its file changes")
+    if guest.rolled_back is not None:
+        remarks.append(f"rolled back: {guest.rolled_back[:_HASH]}, until its file changes")
     if guest.last_error:
         remarks.append(f"last error: {guest.last_error}")
     if len({(worker.sha256, worker.canary) for worker in guest.workers}) > 1:

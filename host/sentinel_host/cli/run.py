@@ -8,13 +8,13 @@ import os
 from sentinel_host.cli.logs import ProcessLog, begin_log
 from sentinel_host.control import ConfigSource
 from sentinel_host.supervisor.activation import activated_sockets
-from sentinel_host.supervisor.alone import run_alone
 from sentinel_host.supervisor.fairness import COUNTS, create_counts
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, create_lock
 from sentinel_host.supervisor.prepared import prepare
 from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving
+from sentinel_host.supervisor.single_process import run_single_process
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.supervisor import Supervisor
 from sentinel_host.supervisor.worker import work
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     log = begin_log(lock)
     try:
         if config.server.workers == 1:
-            _run_alone(source, listeners, notifier, log)
+            _run_single_process(source, listeners, notifier, log)
         else:
             _supervise(source, listeners, notifier, log, lock)
     finally:
@@ -46,14 +46,15 @@ def worker(options: argparse.Namespace) -> int:
     return work(options.control, begin_log)
 
 
-def _run_alone(source: ConfigSource, listeners: Listeners, notifier: Notifier, log: ProcessLog) -> None:
+def _run_single_process(source: ConfigSource, listeners: Listeners, notifier: Notifier, log: ProcessLog) -> None:
     prepared = prepare(source, listeners, os.environ, make_token=True)
     serving = Serving(
         prepared.config,
         log,
         read_config=lambda: parse_source(read_source(source.file, source.upstream, source.bind)),
+        renewals=[prepared.certificates.renew, prepared.access.renew],
     )
-    run_alone(serving, prepared, notifier)
+    run_single_process(serving, prepared, notifier)
 
 
 def _supervise(source: ConfigSource, listeners: Listeners, notifier: Notifier, log: ProcessLog, lock: int) -> None:

@@ -19,7 +19,7 @@ from sentinel_host.control.metrics import render
 from sentinel_host.control.snapshot import Snapshot
 from sentinel_host.control.token import admin_token, is_authorised
 from sentinel_host.errors import SentinelError
-from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 
 _log = logging.getLogger("sentinel.control")
@@ -70,8 +70,8 @@ class Overview(Protocol):
         """Why the gateway is not ready, one line each; none when it is."""
 
     @property
-    def releases(self) -> Releases:
-        """Who decides which versions serve."""
+    def rollouts(self) -> RolloutController:
+        """Decides which versions serve."""
 
     async def guests(self) -> dict[int, list[GuestState]]:
         """What each worker tells of the guests that routes name."""
@@ -125,16 +125,16 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
 
     async def guests() -> Response:
         """The guests in service, as JSON."""
-        told = view_guests(await overview.guests(), await overview.snapshot(), overview.releases)
+        told = view_guests(await overview.guests(), await overview.snapshot(), overview.rollouts)
         return _json({"guests": told})
 
     async def act(name: str, action: str) -> Response:
         """Roll a guest back, or promote it."""
-        if not overview.releases.wants(name):
+        if not overview.rollouts.wants(name):
             return _json({"error": f"no route names a guest {name!r}"}, 404)
         try:
-            releases = overview.releases
-            done = await (releases.rollback if action == "rollback" else releases.promote)(name)
+            rollouts = overview.rollouts
+            done = await (rollouts.rollback if action == "rollback" else rollouts.promote)(name)
         except SentinelError as error:
             return _json({"error": str(error)}, 409)
         return _json({"done": done})

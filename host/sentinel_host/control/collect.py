@@ -74,7 +74,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
         },
         gauges={
-            "sentinel_requests_active": {(): gateway.live.active},
+            "sentinel_requests_active": {(): gateway.manager.requests},
             "sentinel_upstream_connections": opened,
             "sentinel_upstream_connections_idle": idle,
             "sentinel_upstream_waiting": waiting,

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.control.snapshot import Snapshot
-from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 
 _FAILURES: Final = ("sentinel_guest_traps", "sentinel_guest_deadlines", "sentinel_guest_protocol_errors")
@@ -39,8 +39,7 @@ class GuestView(msgspec.Struct, frozen=True):
     ``state`` is ``serving``, ``missing`` (its routes answer 503), ``quarantined``, or ``differs`` when workers do not
     run the same. ``version`` is what its file is signed as. ``calls`` and ``failures`` are of all its versions,
     ``failures`` calls that it failed. ``last_error`` is what went wrong last: such a call, or a version's load.
-    ``previous`` is what a rollback would bring back, ``taken_back`` a version that is not served any more though it is
-    the one in the folder.
+    ``previous`` is what a rollback would bring back. ``rolled_back`` is the version in the folder that is not served.
     """
 
     name: str
@@ -57,27 +56,29 @@ class GuestView(msgspec.Struct, frozen=True):
     failures: int
     last_error: str
     previous: str | None
-    taken_back: str | None
+    rolled_back: str | None
     canary: CanaryView | None
     workers: list[WorkerView]
 
 
-def view_guests(workers: Mapping[int, list[GuestState]], snapshot: Snapshot, releases: Releases) -> list[GuestView]:
+def view_guests(
+    workers: Mapping[int, list[GuestState]], snapshot: Snapshot, rollouts: RolloutController
+) -> list[GuestView]:
     """What the workers tell, by guest; ``snapshot`` is the sum of their counts."""
     found: dict[str, dict[int, GuestState]] = {}
     for worker, states in sorted(workers.items()):
         for state in states:
             found.setdefault(state.name, {})[worker] = state
-    return [_view(name, states, snapshot, releases) for name, states in sorted(found.items())]
+    return [_view(name, states, snapshot, rollouts) for name, states in sorted(found.items())]
 
 
-def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, releases: Releases) -> GuestView:
-    told, release = next(iter(states.values())), releases.view(name)
+def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, rollouts: RolloutController) -> GuestView:
+    told, release = next(iter(states.values())), rollouts.view(name)
     counters, key = snapshot.counters, (name,)
-    previous, taken_back, candidate = release.previous, release.taken_back, release.candidate
+    previous, rolled_back, candidate = release.previous, release.rolled_back, release.candidate
     canary = None
     if candidate is not None:
-        canary = CanaryView(candidate.guest.sha256, candidate.version, told.canary_weight, _time(release.since))
+        canary = CanaryView(candidate.sha256, candidate.number, told.canary_weight, _time(release.since))
     return GuestView(
         name=name,
         state=_state(states, quarantined=bool(snapshot.gauges.get("sentinel_guest_quarantined", {}).get(key))),
@@ -92,8 +93,8 @@ def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, relea
         calls=int(counters.get("sentinel_guest_calls", {}).get(key, 0)),
         failures=int(sum(counters.get(family, {}).get(key, 0) for family in _FAILURES)),
         last_error=max(states.values(), key=lambda state: state.failed_at if state.error else 0.0).error,
-        previous=previous.guest.sha256 if previous is not None else None,
-        taken_back=taken_back.guest.sha256 if taken_back is not None else None,
+        previous=previous.sha256 if previous is not None else None,
+        rolled_back=rolled_back.sha256 if rolled_back is not None else None,
         canary=canary,
         workers=[
             WorkerView(worker, state.state, state.sha256, state.canary or None) for worker, state in states.items()

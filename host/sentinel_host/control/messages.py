@@ -11,8 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 from sentinel_host.control.snapshot import Snapshot
-from sentinel_host.hotload.loader import Offer
-from sentinel_host.hotload.placement import Placement
+from sentinel_host.hotload.deployment import Deployment
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.state import GuestState
 
 
@@ -39,24 +39,24 @@ class ListenerFd(msgspec.Struct, frozen=True):
 
 
 class Guests(msgspec.Struct, frozen=True):
-    """Every guest that a configuration names: what is offered, and for the others why there is nothing.
+    """Every guest that a configuration names: its version, or the reason why there is none.
 
-    Of an offer that is to serve in another way than alone, ``placements`` says how. Offers come without code, which a
-    worker asks for that does not have it.
+    ``deployments`` has the guests with a canary or a version on probation. Versions come without code; a worker that
+    lacks it asks for it.
     """
 
-    offers: list[Offer]
+    versions: list[GuestVersion]
     faults: dict[str, str]
-    placements: list[Placement] = []
+    deployments: list[Deployment] = []
 
-    def all_placements(self) -> dict[str, Placement]:
-        """How each guest is to serve."""
-        plain = {offer.name: Placement(offer) for offer in self.offers}
-        return plain | {placement.serving.name: placement for placement in self.placements}
+    def all_deployments(self) -> dict[str, Deployment]:
+        """The deployment of each guest."""
+        plain = {version.name: Deployment(version) for version in self.versions}
+        return plain | {deployment.serving.name: deployment for deployment in self.deployments}
 
     def digests(self) -> dict[str, str]:
-        """What tells this from others, by guest."""
-        return {name: placement.digest for name, placement in self.all_placements().items()}
+        """By guest, the digest of its deployment."""
+        return {name: deployment.digest for name, deployment in self.all_deployments().items()}
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
@@ -105,7 +105,7 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
 
 
 class CodeRequest(msgspec.Struct, frozen=True, tag="code-request"):
-    """From a worker that was offered the guest with this digest: its code from there on; the answer is `Code`."""
+    """From a worker that lacks the code with this digest: send it from ``offset`` on; the answer is `Code`."""
 
     sha256: str
     offset: int
@@ -118,9 +118,9 @@ class Code(msgspec.Struct, frozen=True, tag="code"):
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):
-    """To a worker: have a guest serve so; it answers `Taken`."""
+    """To a worker: apply this deployment; it answers `Applied`."""
 
-    placement: Placement
+    deployment: Deployment
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load-failed"):
@@ -131,16 +131,16 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load-failed"):
 
 
 class Reconfigure(msgspec.Struct, frozen=True, tag="reconfigure"):
-    """To a worker: serve this configuration instead; it answers `Taken`."""
+    """To a worker: serve this configuration instead; it answers `Applied`."""
 
     source: ConfigSource
     guests: Guests
 
 
-class Taken(msgspec.Struct, frozen=True, tag="taken"):
-    """From a worker: what it was told to serve it does, or the old goes on for this reason; and its guests now.
+class Applied(msgspec.Struct, frozen=True, tag="applied"):
+    """From a worker: it serves what it was told, or nothing changed for this ``reason``; and its guests now.
 
-    ``refusing`` are the guests that do not serve with what it was told, and why.
+    ``refusing`` has the guests that do not start with what it was told, and why.
     """
 
     reason: str
@@ -149,15 +149,15 @@ class Taken(msgspec.Struct, frozen=True, tag="taken"):
     refusing: dict[str, str] = {}
 
 
-class Faltered(msgspec.Struct, frozen=True, tag="faltered"):
-    """From a worker: a version on trial has failed at least once since the last time."""
+class ProbationDegraded(msgspec.Struct, frozen=True, tag="probation-degraded"):
+    """From a worker: a version on probation has failed a call since the last report."""
 
     name: str
     sha256: str
 
 
-class Tripped(msgspec.Struct, frozen=True, tag="tripped"):
-    """From a worker: a version on trial fails too much."""
+class ProbationFailed(msgspec.Struct, frozen=True, tag="probation-failed"):
+    """From a worker: a version on probation failed more than its rollback policy allows."""
 
     name: str
     sha256: str
@@ -182,9 +182,9 @@ Message: TypeAlias = (
     | Load
     | LoadFailed
     | Reconfigure
-    | Taken
-    | Faltered
-    | Tripped
+    | Applied
+    | ProbationDegraded
+    | ProbationFailed
     | Refused
 )
 

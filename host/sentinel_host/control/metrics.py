@@ -47,7 +47,7 @@ COUNTERS: Final = {
     "sentinel_guest_instances_started": Family("Instances that were made.", _GUEST),
     "sentinel_guest_swaps": Family("Versions that took over from another, or came first after the start.", _GUEST),
     "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and losses of the file.", _GUEST),
-    "sentinel_guest_taken_back": Family("Versions that were taken back, by themselves or by hand.", _GUEST),
+    "sentinel_guest_rollbacks": Family("Rollbacks of versions, automatic ones and those by an operator.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
     "sentinel_guest_metrics_dropped": Family("What guests counted and the gateway did not, by why.", _REFUSED),
     "sentinel_guest_http_calls": Family("Requests of guests to HTTP services.", ("guest", "outcome")),

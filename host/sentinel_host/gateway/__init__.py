@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sentinel_host.gateway.app import Gateway, Supply, create_app
-from sentinel_host.gateway.live import Live
+from sentinel_host.gateway.app import Gateway, create_app
+from sentinel_host.gateway.generation_manager import GenerationManager
 
-__all__ = ["Gateway", "Live", "Supply", "create_app"]
+__all__ = ["Gateway", "GenerationManager", "create_app"]

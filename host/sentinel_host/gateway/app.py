@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from quart import Quart
@@ -15,40 +15,20 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.gateway.limits import Counters, open_store, share
-from sentinel_host.gateway.live import Live, Obtain
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
 from sentinel_host.gateway.websocket import WebSocketPlane
-from sentinel_host.hotload.hot import Hot
-from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.folder_source import FolderSource
+from sentinel_host.hotload.guest_source import GuestSource, Renewal
+from sentinel_host.hotload.reloader import HotReloader
+from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Series, Sink
-
-
-class Supply(Protocol):
-    """Where guests come from, at the start and while the gateway serves."""
-
-    @property
-    def obtain(self) -> Obtain:
-        """Finds guests by name."""
-
-    def start(self) -> None:
-        """Bring what changes from now on."""
-
-    def reload(self) -> None:
-        """Look for changes now."""
-
-    async def follow(self, config: Config) -> None:
-        """This configuration is to be served, and may have to wait for files that it names."""
-
-    def renew(self, config: Config) -> Callable[[], None]:
-        """Which guests may be brought: see `sentinel_host.gateway.live.Live`."""
-
-    async def close(self) -> None:
-        """Bring nothing more."""
 
 
 class Gateway(Quart):
@@ -71,7 +51,8 @@ class Gateway(Quart):
         *,
         kv_store: SharedStore | None = None,
         read_config: Callable[[], Config] | None = None,
-        supply: Callable[[Live], Supply] | None = None,
+        source: GuestSource | None = None,
+        renewals: Sequence[Renewal] = (),
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
@@ -79,19 +60,27 @@ class Gateway(Quart):
         self._sharing: asyncio.Task[None] | None = None
         self._builder = Builder(kv=kv_store)
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
-        self.live = Live(
-            config,
-            self._builder,
-            self._publish,
-            read_config or (lambda: _load(config.file)) if supply is None else None,
-            self._prepare,
-        )
-        # Without somebody else who decides, this process does.
-        self.releases = Releases() if supply is None else None
-        self._make_supply = supply or self._own_supply
-        self._supply: Supply
+        self._config = config
+        self._read_config = read_config or (lambda: _load(config.file))
+        self._source = source
+        self._renewals = renewals
+        self._manager: GenerationManager | None = None
+        self._rollouts: RolloutController | None = None
+        self._reloader: HotReloader | None = None
         self.before_serving(self._start)
         self.after_serving(self._stop)
+
+    @property
+    def manager(self) -> GenerationManager:
+        """The generations of this gateway, once it has been started."""
+        assert self._manager is not None, "the gateway was not started"
+        return self._manager
+
+    @property
+    def rollouts(self) -> RolloutController:
+        """Decides which versions serve, once the gateway has been started without a ``source`` of its own."""
+        assert self._rollouts is not None, "another process decides, or the gateway was not started"
+        return self._rollouts
 
     def guest_counts(self) -> dict[str, dict[str, int]]:
         """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
@@ -100,7 +89,7 @@ class Gateway(Quart):
     def guest_states(self) -> list[GuestState]:
         """The guests that routes name, by name."""
         states = []
-        for name, state in sorted(self.live.states.items()):
+        for name, state in sorted(self.manager.states.items()):
             failed_at, error = self._builder.engine.last_failure(name)
             is_later = failed_at > state.failed_at
             states.append(msgspec.structs.replace(state, error=error, failed_at=failed_at) if is_later else state)
@@ -108,14 +97,8 @@ class Gateway(Quart):
 
     def reload(self) -> None:
         """Look for another configuration and other guests now."""
-        self._supply.reload()
-
-    def _own_supply(self, live: Live) -> Supply:
-        assert self.releases is not None
-        live.watcher, self.releases.crew = self.releases, live
-        hot = Hot(live.config, self.releases)
-        self.releases.versions, self.releases.held = hot.versions, hot.held
-        return hot
+        if self._reloader is not None:
+            self._reloader.reload()
 
     def _publish(self, generation: Generation) -> None:
         self.generation = generation
@@ -146,23 +129,45 @@ class Gateway(Quart):
 
     async def _start(self) -> None:
         self._log_pump.start()
-        live = self.live
         self._builder.names.open()
-        self._prepare(live.config)
-        self._supply = self._make_supply(live)
-        live.obtain, live.follow = self._supply.obtain, self._supply.follow
-        live.renewals.append(self._supply.renew)
+        self._prepare(self._config)
         try:
-            await self._supply.follow(live.config)
-            await live.start(*await self._supply.obtain(live.config.named_guests()))
-            if self.releases is not None:
-                await self.releases.started()
-            self._supply.start()
+            if self._source is not None:
+                self._manager = self._new_manager(self._source, None)
+                await self._manager.start()
+            else:
+                await self._start_with_folder()
         except BaseException:
-            # What compiles would outlive this, and threads that wait for it would hold up the process's end.
-            await self._supply.close()
             self._log_pump.stop()
             raise
+
+    async def _start_with_folder(self) -> None:
+        """This process reads the guests' folder and decides which versions serve."""
+        store = RolloutStore()
+        source = FolderSource(self._config, store)
+        try:
+            store.use(source.records, source.versions)
+            self._manager = manager = self._new_manager(source, self._read_config)
+            self._rollouts = RolloutController(manager, store)
+            await manager.start()
+            await self._rollouts.started()
+            self._reloader = HotReloader(source, self._rollouts)
+            self._reloader.start()
+        except BaseException:
+            # What compiles would outlive this, and threads that wait for it would delay the process's end.
+            await source.close()
+            raise
+
+    def _new_manager(self, source: GuestSource, read: Callable[[], Config] | None) -> GenerationManager:
+        return GenerationManager(
+            self._config,
+            self._builder,
+            source,
+            publish=self._publish,
+            prepare=self._prepare,
+            read=read,
+            renewals=self._renewals,
+        )
 
     def log_exception(self, exception_info: Any) -> None:
         """Part of Quart. Who began a start that fails says why, in one line, if the reason names the culprit."""
@@ -170,10 +175,11 @@ class Gateway(Quart):
             super().log_exception(exception_info)
 
     async def _stop(self) -> None:
-        await self._supply.close()
-        if self.releases is not None:
-            await self.releases.close()
-        await self.live.stop()
+        if self._reloader is not None:
+            await self._reloader.close()
+        if self._rollouts is not None:
+            await self._rollouts.close()
+        await self.manager.stop()
         if self._sharing is not None:
             self._sharing.cancel()
             await asyncio.wait([self._sharing])
@@ -188,20 +194,24 @@ def create_app(
     *,
     kv_store: SharedStore | None = None,
     read_config: Callable[[], Config] | None = None,
-    supply: Callable[[Live], Supply] | None = None,
+    source: GuestSource | None = None,
+    renewals: Sequence[Renewal] = (),
 ) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
     ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
     limits and ``kv_store`` the guests' keys; each is shared by the workers that are given the same, and by default this
     application has one of its own.
-    ``read_config`` reads the configuration anew when its file has changed; ``supply`` makes where guests come from, by
-    default the folder that the configuration names, which is watched. Raises `ConfigError`.
+    ``read_config`` reads the configuration anew when its file has changed. ``source`` has the guests; by default they
+    come from the folder that the configuration names, which is watched. ``renewals`` are told of the new content of
+    files. Raises `ConfigError`.
     """
     loaded = config if isinstance(config, Config) else _load(config)
     if not loaded.files:
         loaded = read_files(loaded)
-    return Gateway(loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, supply=supply)
+    return Gateway(
+        loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, source=source, renewals=renewals
+    )
 
 
 def _load(file: str | Path) -> Config:

@@ -33,7 +33,7 @@ from sentinel_host.gateway.routes import Route, RouteTable
 from sentinel_host.gateway.unavailable import UnavailableGuest
 from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.aside import aside
-from sentinel_host.hotload.loader import Offer
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.http.client import client_context
 from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.kv import SharedStore
@@ -68,7 +68,7 @@ class _Unit:
 class Candidate:
     """A version that gets ``weight`` percent of the requests beside the one that serves."""
 
-    offer: Offer
+    offer: GuestVersion
     weight: int
 
 
@@ -81,7 +81,7 @@ class _Draft:
 
     config: Config
     answers: AnswerLimits
-    offers: Mapping[str, Offer]
+    offers: Mapping[str, GuestVersion]
     faults: dict[str, str]
     candidates: Mapping[str, Candidate]
     refused: dict[str, str] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Builder:
     async def build(
         self,
         config: Config,
-        offers: Mapping[str, Offer],
+        offers: Mapping[str, GuestVersion],
         faults: Mapping[str, str],
         candidates: Mapping[str, Candidate] = _NO_CANDIDATES,
     ) -> Generation:
@@ -205,7 +205,7 @@ class Builder:
         return CanarySelector(current, used, candidate.weight)
 
     async def _use(
-        self, offer: Offer, settings: GuestConfig, config: bytes, draft: _Draft
+        self, offer: GuestVersion, settings: GuestConfig, config: bytes, draft: _Draft
     ) -> tuple[GuestMiddleware, LoadedGuest]:
         """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
         name = offer.name
@@ -235,7 +235,7 @@ class Builder:
         """The guest of another use of this version."""
         return next((unit.guest for unit in self._units.values() if unit.version == version), None)
 
-    async def _load(self, offer: Offer, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
+    async def _load(self, offer: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
         limits = limits_of(settings, draft.answers)
         http = (await self._outbound(offer.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))

@@ -43,7 +43,7 @@ class FileState(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-class GuestUnsettled(GuestLoadError):
+class GuestUnstable(GuestLoadError):
     """The file changed while it was read."""
 
 
@@ -78,7 +78,7 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A guest's file, whole.
 
-        Raises `GuestLoadError`, and `GuestUnsettled` for one that is being written.
+        Raises `GuestLoadError`, and `GuestUnstable` for one that is being written.
         """
         where = self.path_of(name)
         try:
@@ -93,7 +93,7 @@ class Folder:
         except OSError as error:
             raise GuestLoadError(f"{where}: cannot be read: {error.strerror}") from None
         if FileState.of(before) != FileState.of(after) or len(data) != after.st_size:
-            raise GuestUnsettled(f"{where}: changed while it was read")
+            raise GuestUnstable(f"{where}: changed while it was read")
         return data
 
     def _check(self, where: str, found: os.stat_result) -> None:

@@ -6,38 +6,22 @@ import asyncio
 import hashlib
 from typing import Final
 
-import msgspec
-
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.cache import Cache
 from sentinel_host.hotload.compiler import Compiler
-from sentinel_host.hotload.folder import Folder, GuestUnsettled
+from sentinel_host.hotload.folder import Folder, GuestUnstable
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.signature import Statement, Verifier
 from sentinel_host.hotload.watch import HELD_STILL
 from sentinel_host.sandbox import CompiledGuest
 
-# A file that never holds still is somebody's log, and no guest.
+# A file that changes during every attempt is not a finished guest.
 _ATTEMPTS: Final = 5
 
 
-class Offer(msgspec.Struct, frozen=True):
-    """A version of a guest that may go into service.
-
-    ``path`` is where it was read; ``version`` and ``key`` are what it is signed with, where that is asked for. ``data``
-    is the whole file, where it was read: workers are offered guests without.
-    """
-
-    name: str
-    path: str
-    guest: CompiledGuest
-    version: int | None = None
-    key: str = ""
-    data: bytes = b""
-
-
 class Loader:
-    """Loads the guests of one folder; ``cache`` and ``verifier`` are ``None`` where there are none."""
+    """Loads the guests of one folder; ``cache`` and ``verifier`` are optional."""
 
     def __init__(self, folder: Folder, cache: Cache | None, verifier: Verifier | None, compiler: Compiler) -> None:
         self._folder = folder
@@ -45,8 +29,8 @@ class Loader:
         self._verifier = verifier
         self._compiler = compiler
 
-    async def obtain(self, name: str) -> Offer:
-        """What is in the folder under this name now.
+    async def obtain(self, name: str) -> GuestVersion:
+        """The version that is in the folder under this name now.
 
         Raises `GuestLoadError`.
         """
@@ -54,22 +38,22 @@ class Loader:
             try:
                 data = await aside(lambda: self._folder.read(name))
                 break
-            except GuestUnsettled as error:
-                unsettled = error
+            except GuestUnstable as error:
+                unstable = error
                 await asyncio.sleep(HELD_STILL)
         else:
-            raise unsettled
-        return await self._offer(name, self._folder.path_of(name), data, on_purpose=False)
+            raise unstable
+        return await self._version_of(name, self._folder.path_of(name), data, on_purpose=False)
 
-    async def restore(self, name: str, data: bytes) -> Offer:
-        """The version whose file held ``data``, which is to serve in place of a newer one, on purpose.
+    async def restore(self, name: str, data: bytes) -> GuestVersion:
+        """The version whose file held ``data``. It may be older than the highest that served: a rollback is no attack.
 
         Raises `GuestLoadError`.
         """
-        # For messages: it is not what is there now.
-        return await self._offer(name, f"{self._folder.path_of(name)} (the version before)", data, on_purpose=True)
+        # The path appears in messages; the folder holds another file now.
+        return await self._version_of(name, f"{self._folder.path_of(name)} (the version before)", data, on_purpose=True)
 
-    async def _offer(self, name: str, path: str, data: bytes, *, on_purpose: bool) -> Offer:
+    async def _version_of(self, name: str, path: str, data: bytes, *, on_purpose: bool) -> GuestVersion:
         sha256, signed, kept = await aside(lambda: self._examine(name, path, data, on_purpose=on_purpose))
         if kept is None:
             kept = await self._compiler.compile(data, path)
@@ -79,8 +63,8 @@ class Loader:
                 compiled = kept
                 await aside(lambda: cache.put(compiled))
         if signed is None:
-            return Offer(name, path, kept, data=data)
-        return Offer(name, path, kept, signed.version, signed.key_id, data)
+            return GuestVersion(name, path, kept, data=data)
+        return GuestVersion(name, path, kept, signed.version, signed.key_id, data)
 
     def _examine(
         self, name: str, path: str, data: bytes, *, on_purpose: bool

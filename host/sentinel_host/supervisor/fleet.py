@@ -2,37 +2,27 @@
 
 Rules:
 
-1. A place has one worker that counts, ``place.worker``. Whoever puts another there takes care of the one before.
-2. Every process that was begun is in ``_plans``, with what it serves, until it is gone; what it counted is then added
-   to ``_retired``.
-3. A place remembers the plan that its worker serves, so that a worker that dies in the middle of a roll comes back as
-   what it was.
-4. Nothing is started once ``_draining`` is set, and it is looked at again after every wait.
+1. A place has one current worker, ``place.worker``. Whoever puts another there retires or kills the one before.
+2. Every process that was begun is in ``_plans``, with what it serves, until it is gone; its counts then stay in the
+   sum.
+3. A place remembers the plan that its worker serves, so that a worker that dies in the middle of a roll comes back with
+   the same plan.
+4. Nothing is started once ``_draining`` is set, and it is checked again after every wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final
 
-from sentinel_host.control import (
-    ControlError,
-    Load,
-    Numbers,
-    Reconfigure,
-    Snapshot,
-    Taken,
-    guest_faults,
-    merge,
-)
+from sentinel_host.control import Applied, ControlError, Load, Reconfigure, Snapshot
 from sentinel_host.errors import SentinelError
-from sentinel_host.hotload.release import Releases
-from sentinel_host.hotload.state import GuestState
-from sentinel_host.supervisor.backoff import Backoff
-from sentinel_host.supervisor.plan import Plan
+from sentinel_host.hotload.executor import ProbationObserver
+from sentinel_host.supervisor.counts import FleetCounts
+from sentinel_host.supervisor.places import Place, Spare
+from sentinel_host.supervisor.plan import FleetPlan
 from sentinel_host.supervisor.process import State, WorkerProcess
 
 _log = logging.getLogger("sentinel.supervisor")
@@ -42,51 +32,34 @@ _START_TIME: Final = 60.0
 # What a worker may take beyond the grace period; with it the gateway is gone within grace + 1 s.
 _BEYOND_GRACE: Final = 0.85
 # A guest may take a second to start, once for each of its configurations, and a self-test as long again.
-_TAKING_TIME: Final = 30.0
-# How long the admin side waits for a worker that does not answer.
-_ANSWER_TIME: Final = 1.0
+_APPLY_TIME: Final = 30.0
 # How much of a worker's counts dies with it, at most.
 _REFRESH_INTERVAL: Final = 1.0
 
 
-class Place:
-    """One of the workers that there are to be."""
-
-    def __init__(self, number: int, plan: Plan, worker: WorkerProcess) -> None:
-        self.number = number
-        self.plan = plan
-        self.worker = worker
-        self.restarts = 0
-        self.backoff = Backoff()
-
-
 class RollFailed(SentinelError):
-    """A new worker did not come up to what the old one does; every worker serves what it served before."""
+    """A new worker serves less than the old one, or did not start; every worker serves what it served before."""
 
 
 class Fleet:
-    """All workers of a gateway; the `Overview` of it, too. ``releases`` decides which versions they serve; ``own`` is
-    what this process counts. With ``is_ending`` set they serve on, and are not ready."""
+    """All workers of a gateway; ``observer`` hears how versions on probation do in any of them."""
 
-    def __init__(self, releases: Releases, own: Callable[[], Snapshot] = Snapshot) -> None:
-        self.releases = releases
-        self._own = own
+    def __init__(self, observer: ProbationObserver) -> None:
+        self._observer = observer
         self._places: list[Place] = []
-        self._plans: dict[WorkerProcess, Plan] = {}
-        self._spare: tuple[Plan, WorkerProcess] | None = None
-        self._retired = Snapshot()
-        self._silent: set[WorkerProcess] = set()
+        self._plans: dict[WorkerProcess, FleetPlan] = {}
+        self._spare = Spare(observer)
+        self._counts = FleetCounts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self.is_ending = False
         self._all_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def workers(self) -> int:
-        """How many there are to be."""
-        return len(self._places)
+    def places(self) -> list[Place]:
+        """One for each worker that the plan asks for."""
+        return list(self._places)
 
-    async def start(self, plan: Plan) -> None:
+    async def start(self, plan: FleetPlan) -> None:
         """Begin; returns once every worker is ready.
 
         Raises `SentinelError` when one ends by itself before that. One that is killed is started again.
@@ -95,9 +68,9 @@ class Fleet:
             self._places.append(Place(number, plan, await self._begin(number, plan)))
         await self._all_ready
         self._spawn_task(self._refresh_always())
-        self._spawn_task(self._provide_spare(plan))
+        self._spawn_task(self._spare.provide(plan))
 
-    async def roll(self, plan: Plan) -> None:
+    async def roll(self, plan: FleetPlan) -> None:
         """Replace every worker by one of ``plan``, one after the other: each is ready before the old one drains.
 
         Raises `RollFailed`.
@@ -110,50 +83,46 @@ class Fleet:
                 await self._roll_back(before, number)
                 raise error
         self._shrink(plan.workers)
-        self._spawn_task(self._provide_spare(plan))
+        self._spawn_task(self._spare.provide(plan))
 
-    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> Taken | None:
-        """Have every worker serve something else; returns how the first refused it, and then no other was asked.
+    async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> Applied | None:
+        """Have every worker serve something else; returns the first worker's refusal, and then no other was asked.
 
-        One that does not answer, or refuses what another took, is told again when its plan says so (`catch_up`).
+        A worker that does not answer, or refuses what another applied, is told again by `catch_up`.
         """
         waiting = [place.worker for place in self._places if place.worker.state is State.READY]
         while waiting:
             try:
-                taken = await waiting.pop(0).take(message, codes, _TAKING_TIME)
-                if taken.reason:
-                    return taken
+                applied = await waiting.pop(0).apply(message, codes, _APPLY_TIME)
+                if applied.reason:
+                    return applied
                 break
             except ControlError:
                 continue
-        await asyncio.gather(*(worker.take(message, codes, _TAKING_TIME) for worker in waiting), return_exceptions=True)
+        await asyncio.gather(*(worker.apply(message, codes, _APPLY_TIME) for worker in waiting), return_exceptions=True)
         return None
 
-    def say_failed(self, name: str, reason: str) -> None:
+    def tell_load_failed(self, name: str, reason: str) -> None:
         """A guest has no new version, for this reason."""
         for place in self._places:
-            place.worker.say_failed(name, reason)
+            place.worker.tell_load_failed(name, reason)
 
     async def catch_up(self) -> None:
         """Have every worker serve what its plan says by now: some were being started while it changed."""
         ready = [place for place in self._places if place.worker.state is State.READY]
         await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in ready))
 
-    async def _catch_up(self, number: int, worker: WorkerProcess, plan: Plan) -> None:
-        message = Reconfigure(plan.source, plan.guests.message())
-        if worker.serves == (plan.source, message.guests.digests()):
-            return
-        try:
-            reason = (await worker.take(message, plan.guests.codes(), _TAKING_TIME)).reason
-        except ControlError as error:
-            reason = str(error)
-        if reason:
-            _log.error("worker %d serves something else than it should: %s", number, reason)
+    async def refresh(self) -> None:
+        """Ask the workers for their counts."""
+        await self._counts.refresh(self._plans)
 
-    async def guests(self) -> dict[int, list[GuestState]]:
-        """The guests of each worker."""
-        await self._refresh()
-        return {place.number: place.worker.guests for place in self._places}
+    def counted(self) -> Snapshot:
+        """The latest counts of all workers, those that have ended included."""
+        return self._counts.total(self._plans)
+
+    def is_silent(self, worker: WorkerProcess) -> bool:
+        """Whether it did not answer when it was last asked."""
+        return self._counts.is_silent(worker)
 
     async def drain(self) -> None:
         """Let every worker finish what it does within the grace period; returns when all are gone."""
@@ -161,8 +130,7 @@ class Fleet:
         for task in self._tasks:
             task.cancel()
         # As long as one that never accepts has the sockets, connections would wait there, for a reset in the end.
-        idle = [worker for worker in self._plans if worker.state is State.STARTING]
-        idle += [self._spare[1]] if self._spare is not None else []
+        idle = [worker for worker in self._plans if worker.state is State.STARTING] + self._spare.processes()
         for worker in idle:
             worker.kill()
         await asyncio.gather(*(worker.gone for worker in idle))
@@ -174,46 +142,20 @@ class Fleet:
     def kill(self) -> None:
         """End every process now."""
         self._draining = True
-        for worker in [*self._plans, *([self._spare[1]] if self._spare is not None else [])]:
+        for worker in [*self._plans, *self._spare.processes()]:
             worker.kill()
 
-    async def snapshot(self) -> Snapshot:
-        """The sum over all workers, and what those that ended had counted."""
-        await self._refresh()
-        up: Numbers = {(str(place.number),): place.worker.state is State.READY for place in self._places}
-        restarts: Numbers = {(str(place.number),): place.restarts for place in self._places}
-        own = Snapshot(
-            counters={"sentinel_worker_restarts": restarts, **self.releases.counters()},
-            gauges={"sentinel_worker_up": up},
-        )
-        return merge([self._retired, *(worker.snapshot for worker in self._plans), self._own(), own])
-
-    async def faults(self) -> list[str]:
-        """What keeps the gateway from being ready."""
-        if self.is_ending or self._draining:
-            return ["the gateway is about to end"]
-        await self._refresh()
-        lines = [] if self._places else ["no worker was started yet"]
-        guests: dict[str, str] = {}
-        for place in self._places:
-            if place.worker.state is not State.READY:
-                lines.append(f"worker {place.number} is {place.worker.state.value}")
-            elif place.worker in self._silent:
-                lines.append(f"worker {place.number} does not answer")
-            guests |= place.worker.faults
-        return lines + guest_faults(guests)
-
-    async def _begin(self, number: int, plan: Plan, tolerated: list[str] | None = None) -> WorkerProcess:
+    async def _begin(self, number: int, plan: FleetPlan, tolerated: list[str] | None = None) -> WorkerProcess:
         """Start a worker, which may lack these guests (see `Start`); the caller gives it its place, or ends it."""
-        worker = self._take_spare(plan) or await WorkerProcess.spawn(plan.fds(), self.releases)
+        worker = self._spare.take(plan) or await WorkerProcess.spawn(plan.fds(), self._observer)
         self._plans[worker] = plan
-        worker.settled.add_done_callback(lambda _: self._on_settled(number, worker))
+        worker.ready_or_gone.add_done_callback(lambda _: self._on_ready_or_gone(number, worker))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
         worker.begin(plan.start(number, tolerated), plan.guests.codes())
         return worker
 
-    def _on_settled(self, number: int, worker: WorkerProcess) -> None:
+    def _on_ready_or_gone(self, number: int, worker: WorkerProcess) -> None:
         if worker.state is State.READY:
             _log.info("worker %d (pid %d) is ready", number, worker.pid)
             self._spawn_task(self._catch_up(number, worker, self._plans[worker]))
@@ -222,8 +164,7 @@ class Fleet:
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         del self._plans[worker]
-        self._silent.discard(worker)
-        self._retired = merge([self._retired, worker.snapshot.without_gauges()])
+        self._counts.note_end(worker)
         place = next((place for place in self._places if place.worker is worker), None)
         if place is None or self._draining:
             return
@@ -231,6 +172,17 @@ class Fleet:
             self._all_ready.set_exception(SentinelError(worker.failure or f"a worker did not start: {worker.ending}"))
             return
         self._spawn_task(self._restart(place))
+
+    async def _catch_up(self, number: int, worker: WorkerProcess, plan: FleetPlan) -> None:
+        message = Reconfigure(plan.source, plan.guests.message())
+        if worker.serves == (plan.source, message.guests.digests()):
+            return
+        try:
+            reason = (await worker.apply(message, plan.guests.codes(), _APPLY_TIME)).reason
+        except ControlError as error:
+            reason = str(error)
+        if reason:
+            _log.error("worker %d serves something else than it should: %s", number, reason)
 
     async def _restart(self, place: Place) -> None:
         dead = place.worker
@@ -251,12 +203,11 @@ class Fleet:
             if place.worker is not dead:
                 fresh.kill()
                 return
-            place.worker = fresh
-            place.restarts += 1
-            await fresh.settled
-            await self._provide_spare(place.plan)
+            place.restart(fresh)
+            await fresh.ready_or_gone
+            await self._spare.provide(place.plan)
 
-    async def _replace(self, number: int, plan: Plan) -> None:
+    async def _replace(self, number: int, plan: FleetPlan) -> None:
         place = self._places[number] if number < len(self._places) else None
         known = list(place.worker.faults) if place is not None else None
         try:
@@ -264,7 +215,7 @@ class Fleet:
         except OSError as error:
             raise RollFailed(f"no process could be started: {error}") from None
         try:
-            await fresh.settled
+            await fresh.ready_or_gone
         except asyncio.CancelledError:
             fresh.kill()
             raise
@@ -274,17 +225,16 @@ class Fleet:
         if place is None:
             self._places.append(Place(number, plan, fresh))
             return
-        old, place.worker, place.plan, place.backoff = place.worker, fresh, plan, Backoff()
-        self._retire(old)
+        self._retire(place.replace(fresh, plan))
 
-    async def _roll_back(self, before: list[Plan], failed: int) -> None:
+    async def _roll_back(self, before: list[FleetPlan], failed: int) -> None:
         self._shrink(len(before))
         for number in range(min(failed, len(before))):
             try:
                 await self._replace(number, before[number])
             except RollFailed as error:
                 _log.error("worker %d could not go back to the old configuration: %s", number, error)
-        self._spawn_task(self._provide_spare(before[0]))
+        self._spawn_task(self._spare.provide(before[0]))
 
     def _shrink(self, workers: int) -> None:
         for place in self._places[workers:]:
@@ -296,45 +246,13 @@ class Fleet:
             worker.drain()
             asyncio.get_running_loop().call_later(self._plans[worker].grace + _BEYOND_GRACE, worker.kill)
 
-    def _take_spare(self, plan: Plan) -> WorkerProcess | None:
-        if self._spare is not None and self._spare[0] is plan:
-            (_, worker), self._spare = self._spare, None
-            return worker if worker.state is State.WAITING else None
-        return None
-
-    async def _provide_spare(self, plan: Plan) -> None:
-        """Keep one process that has loaded its code and serves nothing: a worker that dies is replaced at once.
-
-        Loading takes half a second of an idle processor, and several when the other workers have to do its work. One
-        that was made for another plan has other sockets, and perhaps older code.
-        """
-        if self._spare is not None and self._spare[0] is plan and self._spare[1].state is State.WAITING:
-            return
-        with contextlib.suppress(OSError):
-            spare = await WorkerProcess.spawn(plan.fds(), self.releases)
-            if self._spare is not None:
-                self._spare[1].kill()
-            self._spare = (plan, spare)
-
     async def _refresh_always(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_INTERVAL)
             try:
-                await self._refresh()
+                await self.refresh()
             except Exception:
-                _log.exception("the workers' counts could not be had")
-
-    async def _refresh(self) -> None:
-        serving = [worker for worker in self._plans if worker.state in (State.READY, State.DRAINING)]
-        await asyncio.gather(*(self._refresh_one(worker) for worker in serving))
-
-    async def _refresh_one(self, worker: WorkerProcess) -> None:
-        try:
-            await worker.refresh(_ANSWER_TIME)
-            self._silent.discard(worker)
-        except ControlError:
-            if worker in self._plans:
-                self._silent.add(worker)
+                _log.exception("the workers' counts could not be read")
 
     def _spawn_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sentinel_host.config import BindConfig, Config, TlsConfig
 from sentinel_host.errors import ConfigError
-from sentinel_host.server import Certificates, Endpoint, address_of, bind, take_no_more
+from sentinel_host.server import Certificates, Endpoint, QuicEndpoint, address_of, bind, take_no_more
+from sentinel_host.supervisor.output import say_on_stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Listening:
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"
         return f"{self.name} on {scheme}://{address_of(self.socket)}"
+
+
+def print_listeners(listeners: Iterable[Listening | QuicEndpoint]) -> None:
+    """One line per listener on stderr, for people and for programs that asked for port 0."""
+    for listening in listeners:
+        say_on_stderr(str(listening))
 
 
 class Listeners:

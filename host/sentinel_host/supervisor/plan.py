@@ -1,54 +1,66 @@
-"""What workers are to serve."""
+"""What the workers of a fleet serve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sentinel_host.control import ConfigSource, Guests, ListenerFd, Start
-from sentinel_host.hotload.loader import Offer
-from sentinel_host.hotload.placement import Placement
-from sentinel_host.supervisor.supply import placement_without_code, without_code
+from sentinel_host.hotload.deployment import Deployment
+from sentinel_host.hotload.guest_version import GuestVersion
+from sentinel_host.supervisor.offered import deployment_without_code, without_code
 
 
 @dataclass(slots=True)
 class GuestSet:
-    """What workers are offered, and why nothing for the other guests of the configuration.
+    """The versions that workers serve, and for the other guests of the configuration the reason why there is none.
 
-    ``placements`` has those of the guests that serve in another way than alone.
+    ``deployments`` has those guests that have a canary, or a version on probation.
     """
 
-    offers: dict[str, Offer]
+    versions: dict[str, GuestVersion]
     faults: dict[str, str]
-    placements: dict[str, Placement] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
 
-    def with_newest(self, newest: Mapping[str, Offer]) -> GuestSet:
-        """The same with these versions, which serve alone, in place of others."""
+    def with_newest(self, newest: Mapping[str, GuestVersion]) -> GuestSet:
+        """The same with these versions in place of others; they serve every request."""
         return GuestSet(
-            {**self.offers, **newest},
+            {**self.versions, **newest},
             {name: reason for name, reason in self.faults.items() if name not in newest},
-            {name: placement for name, placement in self.placements.items() if name not in newest},
+            {name: deployment for name, deployment in self.deployments.items() if name not in newest},
         )
 
+    def keeping(
+        self, decide: Callable[[Mapping[str, GuestVersion]], dict[str, GuestVersion]], before: GuestSet
+    ) -> GuestSet:
+        """The same with the versions that ``decide`` makes of these, and with the canaries of ``before`` that go on."""
+        versions = decide(self.versions)
+        going_on = {
+            name: deployment
+            for name, deployment in before.deployments.items()
+            if name in versions and versions[name] is deployment.serving
+        }
+        return GuestSet(versions, self.faults, going_on)
+
     def message(self) -> Guests:
-        """As it is sent."""
+        """As workers are told."""
         return Guests(
-            [without_code(offer) for offer in self.offers.values()],
+            [without_code(version) for version in self.versions.values()],
             self.faults,
-            [placement_without_code(placement) for placement in self.placements.values()],
+            [deployment_without_code(deployment) for deployment in self.deployments.values()],
         )
 
     def codes(self) -> dict[str, bytes]:
-        """What workers may ask for."""
-        placed = (offer for placement in self.placements.values() for offer in placement.offers())
-        return {offer.guest.sha256: offer.guest.code for offer in (*self.offers.values(), *placed)}
+        """The code that workers may ask for, by digest."""
+        deployed = (version for deployment in self.deployments.values() for version in deployment.versions())
+        return {version.sha256: version.guest.code for version in (*self.versions.values(), *deployed)}
 
 
 @dataclass(eq=False, slots=True)
-class Plan:
+class FleetPlan:
     """What to serve, with how many workers, and how long one may take to drain. ``shared`` is as in `Start`.
 
-    ``source`` and ``guests`` change while it is served; the others need new workers.
+    ``source`` and ``guests`` change while the plan is served; the others need new workers.
     """
 
     source: ConfigSource
@@ -59,9 +71,9 @@ class Plan:
     grace: float
 
     def start(self, number: int, tolerated: list[str] | None) -> Start:
-        """For the worker of that number, which may lack these guests; None tolerates all."""
+        """The first message to worker ``number``, which may lack the ``tolerated`` guests; None tolerates all."""
         return Start(number, self.workers, self.source, self.listeners, self.shared, self.guests.message(), tolerated)
 
     def fds(self) -> list[int]:
-        """What workers inherit."""
+        """The descriptors that workers inherit."""
         return [*(listener.fd for listener in self.listeners), *self.shared.values()]

@@ -50,7 +50,7 @@ def prepare(
     ``make_token``: an admin token is made where there is none yet. Raises `ConfigError` that names file and key.
     """
     config = read_files(parse_source(source))
-    certificates = judge(config)
+    certificates = check_files(config)
     access = AdminAccess.of(config, environment, cache_directory(config), make_token=make_token)
     source = msgspec.structs.replace(source, files=config.files)
     try:
@@ -69,7 +69,7 @@ def _open_quic(config: Config, listeners: Listeners, certificates: Certificates)
     return open_quic("public", listeners.open_datagrams(address), certificates.of(tls))
 
 
-def judge(config: Config) -> Certificates:
+def check_files(config: Config) -> Certificates:
     """The certificates that the files hold which a configuration names.
 
     Raises `ConfigError` that names file and key for the first file that does not hold what it should.

@@ -9,20 +9,21 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sentinel_host.control import (
+    Applied,
     Channel,
     Code,
     CodeRequest,
     ConfigSource,
     Drain,
     Failed,
-    Faltered,
     Load,
     LoadFailed,
     Message,
+    ProbationDegraded,
+    ProbationFailed,
     Ready,
     Reconfigure,
     Refused,
@@ -31,16 +32,17 @@ from sentinel_host.control import (
     Start,
     Stats,
     StatsRequest,
-    Taken,
-    Tripped,
 )
-from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.state import GuestState
-from sentinel_host.supervisor.supply import PIECE
+from sentinel_host.supervisor.execution import execute_worker, wait_for_end
+from sentinel_host.supervisor.offered import PIECE
+
+Execute = Callable[[int, Iterable[int]], subprocess.Popen[bytes]]
 
 
 class State(enum.Enum):
-    """A worker's life: down this list, and from anywhere to the last. One that is waiting serves nothing yet."""
+    """A worker's states, in order; it may be gone at any time. A waiting worker serves nothing yet."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -52,13 +54,13 @@ class State(enum.Enum):
 class WorkerProcess:
     """A worker from its execution to its end.
 
-    ``settled`` is done once it is ready, or has ended without having been; ``gone`` once the process has ended and its
-    last words are read. ``serves`` is the configuration and the guests' digests that it was told. ``failure`` is why it
-    could not start, in its own words; ``faults`` is guests that are not in service, and ``guests`` all of them;
-    ``snapshot`` is what it counted when it last said.
+    ``ready_or_gone`` is done once it is ready, or has ended before that. ``gone`` is done once the process has ended
+    and its last messages are read. ``serves`` is the configuration and the guests' digests that it was told.
+    ``failure`` is its own reason why it could not start. ``faults`` has the guests that are not in service, ``guests``
+    all of them, and ``snapshot`` its latest counts.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], releases: Releases) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], observer: ProbationObserver) -> None:
         loop = asyncio.get_running_loop()
         self.state = State.WAITING
         self.faults: dict[str, str] = {}
@@ -66,26 +68,28 @@ class WorkerProcess:
         self.serves: tuple[ConfigSource | None, dict[str, str]] = (None, {})
         self.failure: str | None = None
         self.snapshot = Snapshot()
-        self.settled: asyncio.Future[None] = loop.create_future()
+        self.ready_or_gone: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
         self._codes: dict[str, bytes] = {}
         self._counted_last = False
         self._process = process
-        self._releases = releases
+        self._observer = observer
         self._ready_at: float | None = None
         self._channel: Channel
         self._watch: asyncio.Task[None]
 
     @classmethod
-    async def spawn(cls, fds: Iterable[int], releases: Releases) -> WorkerProcess:
+    async def spawn(
+        cls, fds: Iterable[int], observer: ProbationObserver, execute: Execute = execute_worker
+    ) -> WorkerProcess:
         """Execute a worker that inherits ``fds`` and waits to be told what to serve (`begin`).
 
-        What it tells of versions on trial goes to ``releases``.
+        ``observer`` hears how its versions on probation do.
         """
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                worker = cls(_execute(theirs.fileno(), fds), releases)
+                worker = cls(execute(theirs.fileno(), fds), observer)
         except BaseException:
             ours.close()
             raise
@@ -127,14 +131,14 @@ class WorkerProcess:
         return (self._process.returncode or 0) < 0
 
     def begin(self, start: Start, codes: dict[str, bytes]) -> None:
-        """Serve; the descriptors in ``start`` are among those that it inherited. ``codes`` of guests go by digest."""
+        """Have it serve ``start``, whose descriptors it inherited. ``codes`` has the guests' code, by digest."""
         self.state = State.STARTING
         self.serves = (start.source, start.guests.digests())
         self._codes = codes
         self._channel.send(start)
 
-    async def take(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> Taken:
-        """Put something else into service; returns what came of it. ``codes`` as in `begin`, for what is new.
+    async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> Applied:
+        """Have it serve something else; returns its answer. ``codes`` as in `begin`, for new guests.
 
         Raises `ControlError` when there is no answer.
         """
@@ -144,7 +148,7 @@ class WorkerProcess:
         finally:
             for sha256 in codes:
                 self._codes.pop(sha256, None)
-        assert isinstance(answer, Taken)
+        assert isinstance(answer, Applied)
         self.faults, self.guests = answer.faults, answer.guests
         if not answer.reason:
             self._note(message)
@@ -152,12 +156,12 @@ class WorkerProcess:
 
     def _note(self, message: Load | Reconfigure) -> None:
         if isinstance(message, Load):
-            placement = message.placement
-            self.serves = (self.serves[0], self.serves[1] | {placement.serving.name: placement.digest})
+            deployment = message.deployment
+            self.serves = (self.serves[0], self.serves[1] | {deployment.serving.name: deployment.digest})
         else:
             self.serves = (message.source, message.guests.digests())
 
-    def say_failed(self, name: str, reason: str) -> None:
+    def tell_load_failed(self, name: str, reason: str) -> None:
         """A guest has no new version, for this reason."""
         if self.state is State.READY:
             self._channel.send(LoadFailed(name, reason))
@@ -187,7 +191,7 @@ class WorkerProcess:
         Raises `ControlError` when there is no answer; they stay what they were.
         """
         answer = await self._channel.ask(StatsRequest(), within)
-        # Its last words are read at once, an answer from before them only when this goes on.
+        # Its last counts may have been read while this task was waiting to go on with an earlier answer.
         if not self._counted_last:
             self._learn(answer)
 
@@ -199,17 +203,17 @@ class WorkerProcess:
                     self.state = State.READY
                     self._codes = {}
                     self._ready_at = asyncio.get_running_loop().time()
-                    self.settled.set_result(None)
+                    self.ready_or_gone.set_result(None)
             case Failed(reason):
                 self.failure = reason
             case Stats():
-                # Nobody asked: it says how it ended.
+                # Unasked: its last counts.
                 self._learn(message)
                 self._counted_last = True
-            case Faltered(name, sha256):
-                self._releases.faltered(name, sha256)
-            case Tripped(name, sha256, reason):
-                self._releases.tripped(name, sha256, reason)
+            case ProbationDegraded(name, sha256):
+                self._observer.degraded(name, sha256)
+            case ProbationFailed(name, sha256, reason):
+                self._observer.failed(name, sha256, reason)
             case CodeRequest(sha256, offset):
                 reply(Code(self._codes.get(sha256, b"")[offset : offset + PIECE]))
             case _:
@@ -220,45 +224,12 @@ class WorkerProcess:
             self.snapshot, self.faults, self.guests = message.snapshot, message.faults, message.guests
 
     async def _until_gone(self, pidfd: int) -> None:
-        await _ended(self._process, pidfd)
+        await wait_for_end(self._process, pidfd)
         # What it said last is read before its end counts; a process that it left behind must not hold that up.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
         await self._channel.close()
         self.state = State.GONE
-        if not self.settled.done():
-            self.settled.set_result(None)
+        if not self.ready_or_gone.done():
+            self.ready_or_gone.set_result(None)
         self.gone.set_result(None)
-
-
-def _execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "sentinel_host", "worker", "--control", str(control)],
-        pass_fds=(control, *fds),
-        stdin=subprocess.DEVNULL,
-        # The modules that this process runs, from wherever it was told to take them, and nothing else.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        # A terminal's Ctrl-C is for the supervisor, which lets workers finish what they do.
-        process_group=0,
-    )
-
-
-async def _ended(process: subprocess.Popen[bytes], pidfd: int) -> None:
-    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several come.
-
-    ``pidfd`` is closed afterwards.
-    """
-    loop = asyncio.get_running_loop()
-    readable: asyncio.Future[None] = loop.create_future()
-
-    def on_readable() -> None:
-        loop.remove_reader(pidfd)
-        readable.set_result(None)
-
-    loop.add_reader(pidfd, on_readable)
-    try:
-        await readable
-    finally:
-        loop.remove_reader(pidfd)
-        os.close(pidfd)
-    process.wait()

@@ -1,14 +1,15 @@
-"""What a process that serves the data plane is made of, alone or as one of several workers."""
+"""The parts of a process that serves the data plane: a single process, or one of several workers."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
-from sentinel_host.gateway import Live, Supply, create_app
+from sentinel_host.gateway import create_app
+from sentinel_host.hotload.guest_source import GuestSource, Renewal
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
@@ -16,18 +17,18 @@ from sentinel_host.server.limits import server_limits
 from sentinel_host.supervisor.log import Log, log_counts
 
 KEYS = "keys"
-"""The name, among the shared memory that workers are given, of the store of guests' keys."""
+"""The name of the store of guests' keys among the shared memory that workers are given."""
 
 LIMITS = "limits"
-"""That of the table that counts requests."""
+"""The name of the limits' table there."""
 
 
 class Serving:
     """The application and the connections of one process.
 
-    ``limit_table`` and ``kv_store`` are those of all workers, and ``connections`` makes what knows of the others'; a
-    process that is alone needs none of these, but ``read_config``, which reads the configuration anew; workers get
-    their guests from a ``supply``. Raises `ConfigError`.
+    A worker is given ``limit_table`` and ``kv_store``, which all workers share, ``connections``, which knows the other
+    workers' counts, and the ``source`` of its guests. A single process is given ``read_config``, which reads the
+    configuration anew. ``renewals`` are told of the new content of files. Raises `ConfigError`.
     """
 
     def __init__(
@@ -37,11 +38,18 @@ class Serving:
         limit_table: SharedTable | None = None,
         connections: Callable[[ServerLimits], Connections] = Connections,
         read_config: Callable[[], Config] | None = None,
-        supply: Callable[[Live], Supply] | None = None,
+        source: GuestSource | None = None,
         kv_store: SharedStore | None = None,
+        renewals: Sequence[Renewal] = (),
     ) -> None:
         self.gateway = create_app(
-            config, log.write_guest_lines, limit_table, kv_store=kv_store, read_config=read_config, supply=supply
+            config,
+            log.write_guest_lines,
+            limit_table,
+            kv_store=kv_store,
+            read_config=read_config,
+            source=source,
+            renewals=renewals,
         )
         self.connections = connections(server_limits(config))
         self.grace = config.server.grace
@@ -53,11 +61,11 @@ class Serving:
         return merge([collect(self.gateway, self.connections), log_counts(self._log)])
 
 
-def settle() -> None:
-    """To be called once everything is there that stays, before the first request.
+def tune_collector() -> None:
+    """Collect garbage seldom; to be called once everything that stays is there, before the first request.
 
-    Requests leave no cycles, so that looking for some every 700 objects is a tenth of the CPU for nothing. Full
-    collections still come, for what applications and libraries may leave.
+    Requests leave no cycles, and the default of a collection every 700 objects costs a tenth of the CPU. Full
+    collections still run, for cycles of applications and libraries.
     """
     gc.collect()
     gc.freeze()

@@ -13,6 +13,7 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.config import TlsConfig
 from sentinel_host.control import (
+    Applied,
     Channel,
     Drain,
     Failed,
@@ -28,21 +29,21 @@ from sentinel_host.control import (
     Start,
     Stats,
     StatsRequest,
-    Taken,
-    encode,
     guest_faults,
 )
-from sentinel_host.errors import GuestsRefuse, SentinelError
+from sentinel_host.errors import GuestLoadError, GuestsRefuse, SentinelError
+from sentinel_host.hotload.background import Background
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server import Certificates, Endpoint, run, serve
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.log import Log
+from sentinel_host.supervisor.offered import OfferedGuests
 from sentinel_host.supervisor.output import LOCK
-from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, settle
+from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, tune_collector
 from sentinel_host.supervisor.source import parse_source
-from sentinel_host.supervisor.supply import OfferedGuests
+from sentinel_host.supervisor.worker_rollout import WorkerRollout
 
 _log = logging.getLogger("sentinel.worker")
 
@@ -69,7 +70,9 @@ def work(control: int, begin_log: Callable[[int], Log]) -> int:
 
 
 async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
-    guests = OfferedGuests(start.guests)
+    orders: asyncio.Queue[tuple[Message, Reply]] = asyncio.Queue()
+    channel = await Channel.connect(sock, lambda message, reply: orders.put_nowait((message, reply)))
+    guests = OfferedGuests(start.guests, channel)
     try:
         config = parse_source(start.source)
         certificates = Certificates(config, [TlsConfig(*each.tls) for each in start.listeners if each.tls is not None])
@@ -78,35 +81,36 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
             log,
             SharedTable.attach(start.shared[LIMITS]),
             lambda limits: SharedConnections(limits, start.shared[COUNTS], start.worker, start.workers),
-            supply=lambda live: guests,
+            source=guests,
             kv_store=SharedStore.attach(start.shared[KEYS]),
+            renewals=[certificates.renew],
         )
-        serving.gateway.live.renewals.append(certificates.renew)
         endpoints = _endpoints(start, certificates)
     except SentinelError as error:
-        sock.sendall(encode(Frame(0, False, Failed(str(error)))))
+        channel.send(Failed(str(error)))
+        await channel.close()
         return 1
-    return await _Worker(serving, endpoints, guests, start.tolerated).serve(sock)
+    return await _Worker(serving, endpoints, guests, channel, start).serve(orders)
 
 
 class _Worker:
     def __init__(
-        self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests, tolerated: list[str] | None
+        self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests, channel: Channel, start: Start
     ) -> None:
         self._serving = serving
         self._endpoints = endpoints
         self._guests = guests
-        self._tolerated = tolerated
+        self._channel = channel
+        self._start = start
         self._stop = asyncio.Event()
-        self._serves = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._channel: Channel
+        # There once every listener accepts.
+        self._rollout: WorkerRollout | None = None
+        self._background = Background(_log, "following an order")
 
-    async def serve(self, sock: socket.socket) -> int:
+    async def serve(self, orders: asyncio.Queue[tuple[Message, Reply]]) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._channel = await Channel.connect(sock, self._receive)
-        self._guests.connect(self._serving.gateway.live, self._channel)
         self._channel.closed.add_done_callback(lambda _: self._stop.set())
+        self._background.begin(self._follow(orders))
         serving = self._serving
         code = 0
         try:
@@ -119,64 +123,71 @@ class _Worker:
                 ready=self._ready,
                 may_accept=self._may_accept,
             )
-            if self._serves:
+            if self._rollout is not None:
                 self._channel.send(self._stats())
         except LifespanFailureError as error:
             self._channel.send(Failed(str(error)))
             code = 1
+        await self._background.close()
         await self._channel.close()
         return code
 
     def _may_accept(self) -> bool:
         faults = self._serving.gateway.generation.faults
-        if self._tolerated is None or faults.keys() <= set(self._tolerated):
+        tolerated = self._start.tolerated
+        if tolerated is None or faults.keys() <= set(tolerated):
             return True
-        missing = {name: reason for name, reason in faults.items() if name not in self._tolerated}
+        missing = {name: reason for name, reason in faults.items() if name not in tolerated}
         self._channel.send(Failed("; ".join(guest_faults(missing))))
         return False
 
     def _ready(self) -> None:
-        settle()
-        self._serves = True
+        tune_collector()
         gateway = self._serving.gateway
+        self._rollout = WorkerRollout(gateway.manager, self._guests, self._channel)
         self._channel.send(Ready(gateway.generation.faults, gateway.guest_states()))
+        if self._start.guests.deployments:
+            self._background.begin(self._begin_canaries(self._rollout))
 
-    def _receive(self, message: Message, reply: Reply) -> None:
-        if isinstance(message, Drain):
-            self._stop.set()
-        elif isinstance(message, StatsRequest) and self._serves:
-            reply(self._stats())
-        elif isinstance(message, LoadFailed) and self._serves:
-            self._serving.gateway.live.failed(message.name, message.reason)
-        elif isinstance(message, Load | Reconfigure) and self._serves:
-            task = asyncio.create_task(self._take(message, reply))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            reply(Refused(f"a worker does not take {type(message).__name__} now"))
+    async def _begin_canaries(self, rollout: WorkerRollout) -> None:
+        try:
+            await rollout.deploy_all(self._start.guests)
+        except GuestLoadError as error:
+            _log.error("a canary was not begun: %s", error)
 
-    async def _take(self, message: Load | Reconfigure, reply: Reply) -> None:
-        gateway = self._serving.gateway
+    async def _follow(self, orders: asyncio.Queue[tuple[Message, Reply]]) -> None:
+        while True:
+            message, reply = await orders.get()
+            rollout = self._rollout
+            if isinstance(message, Drain):
+                self._stop.set()
+            elif rollout is not None and isinstance(message, StatsRequest):
+                reply(self._stats())
+            elif rollout is not None and isinstance(message, LoadFailed):
+                self._serving.gateway.manager.load_failed(message.name, message.reason)
+            elif rollout is not None and isinstance(message, Load | Reconfigure):
+                self._background.begin(self._apply(rollout, message, reply))
+            else:
+                reply(Refused(f"a worker does not take {type(message).__name__} now"))
+
+    async def _apply(self, rollout: WorkerRollout, message: Load | Reconfigure, reply: Reply) -> None:
         reason: str | None = None
         refusing: dict[str, str] = {}
         try:
             if isinstance(message, Load):
-                reason = await self._guests.place(message.placement)
+                reason = await rollout.deploy(message.deployment)
             else:
-                offers, faults = await self._guests.take(message.guests)
-                config = parse_source(message.source)
-                await gateway.live.renew(config)
-                await gateway.live.configure(config, offers, faults)
-                await self._guests.place_all(message.guests)
+                await rollout.reconfigure(parse_source(message.source), message.guests)
         except GuestsRefuse as error:
             reason, refusing = str(error), error.guests
         except SentinelError as error:
             reason = str(error)
         except Exception as error:
             # The supervisor waits for an answer, whatever it is.
-            _log.exception("a change could not be taken")
+            _log.exception("a change could not be applied")
             reason = f"{type(error).__name__}: {error}"
-        reply(Taken(reason or "", gateway.generation.faults, gateway.guest_states(), refusing))
+        gateway = self._serving.gateway
+        reply(Applied(reason or "", gateway.generation.faults, gateway.guest_states(), refusing))
 
     def _stats(self) -> Stats:
         gateway = self._serving.gateway

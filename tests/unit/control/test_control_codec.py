@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sentinel_host.control import (
+    Applied,
     Code,
     CodeRequest,
     ConfigSource,
@@ -10,13 +11,14 @@ from sentinel_host.control import (
     Distribution,
     Drain,
     Failed,
-    Faltered,
     Frame,
     FrameDecoder,
     Guests,
     ListenerFd,
     Load,
     LoadFailed,
+    ProbationDegraded,
+    ProbationFailed,
     Ready,
     Reconfigure,
     Refused,
@@ -24,13 +26,11 @@ from sentinel_host.control import (
     Start,
     Stats,
     StatsRequest,
-    Taken,
-    Tripped,
     encode,
 )
 from sentinel_host.control.codec import FRAME_LIMIT
-from sentinel_host.hotload.loader import Offer
-from sentinel_host.hotload.placement import Placement
+from sentinel_host.hotload.deployment import Deployment
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.sandbox import CompiledGuest
 
@@ -39,8 +39,8 @@ SNAPSHOT = Snapshot(
     gauges={"open": {(): 2.0}},
     histograms={"duration": Distribution((0.1, 1.0), {("a",): [1.0, 2.0, 0.0, 1.25]})},
 )
-OFFER = Offer("auth", "guests/auth.wasm", CompiledGuest("ab", 7, True, "Rust 1.90", None, b"", b""), 3, "key")
-TRIED = Placement(OFFER, OFFER, 5, "ab")
+OFFER = GuestVersion("auth", "guests/auth.wasm", CompiledGuest("ab", 7, True, "Rust 1.90", None, b"", b""), 3, "key")
+TRIED = Deployment(OFFER, OFFER, 5, "ab")
 GUESTS = Guests([OFFER], {"log": "missing"}, [TRIED])
 SOURCE = ConfigSource("gw.toml", text="x")
 FRAMES = [
@@ -53,13 +53,13 @@ FRAMES = [
     Frame(8, True, Refused("not now")),
     Frame(9, False, CodeRequest("ab", 5)),
     Frame(9, True, Code(b"\0\xff")),
-    Frame(10, False, Load(Placement(OFFER))),
+    Frame(10, False, Load(Deployment(OFFER))),
     Frame(10, False, Load(TRIED)),
     Frame(0, False, LoadFailed("auth", "is not WebAssembly")),
     Frame(11, False, Reconfigure(SOURCE, GUESTS)),
-    Frame(0, False, Faltered("auth", "ab")),
-    Frame(0, False, Tripped("auth", "ab", "20 of 20 calls failed")),
-    Frame(11, True, Taken("", {}, [GuestState("auth", "serving", hooks=("on-request",))])),
+    Frame(0, False, ProbationDegraded("auth", "ab")),
+    Frame(0, False, ProbationFailed("auth", "ab", "20 of 20 calls failed")),
+    Frame(11, True, Applied("", {}, [GuestState("auth", "serving", hooks=("on-request",))])),
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.hotload.folder import Folder, GuestUnsettled
+from sentinel_host.hotload.folder import Folder, GuestUnstable
 
 LIMIT = 1 << 20
 
@@ -141,7 +141,7 @@ def test_a_file_that_changes_meanwhile_was_not_read(folder: Folder) -> None:
         while unsettled < 20:
             try:
                 folder.read("g")
-            except GuestUnsettled:
+            except GuestUnstable:
                 unsettled += 1
     finally:
         stop.set()

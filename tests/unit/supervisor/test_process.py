@@ -10,12 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-import pytest
-
 from sentinel_host.control import Snapshot
-from sentinel_host.hotload.release import Releases
 from sentinel_host.server import run
-from sentinel_host.supervisor import process
 from sentinel_host.supervisor.process import WorkerProcess
 from tests.support.clocks import PATIENCE
 
@@ -33,18 +29,24 @@ os.write(control, encode(Frame(asked.id, True, counts[0])) + encode(Frame(0, Fal
 """
 
 
-def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class Unobserved:
+    """No version is on probation here."""
+
+    def degraded(self, name: str, sha256: str) -> None:
+        raise AssertionError(name)
+
+    def failed(self, name: str, sha256: str, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_later() -> None:
     """Two requests of 14,000 were missing: the last count had come beside an answer, and the answer was taken after."""
 
     def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", TWO_COUNTS, str(control)], pass_fds=(control, *fds))
 
-    monkeypatch.setattr(process, "_execute", execute)
-
     async def main() -> Snapshot:
-        worker = await WorkerProcess.spawn([], Releases())
+        worker = await WorkerProcess.spawn([], Unobserved(), execute)
         await worker.refresh(20)
         await worker.gone
         return worker.snapshot
@@ -52,13 +54,12 @@ def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_la
     assert run(asyncio.wait_for(main(), 30)).counters[COUNTER] == {("main",): 2}
 
 
-def test_a_worker_whose_end_would_not_be_noticed_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_whose_end_would_not_be_noticed_is_not_started() -> None:
     """Without a descriptor left to watch it by, the end of one that had been started went unnoticed for ever."""
 
     def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-S", "-c", "pass"])
 
-    monkeypatch.setattr(process, "_execute", execute)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     started = 0
     refused: set[int | None] = set()
@@ -71,7 +72,7 @@ def test_a_worker_whose_end_would_not_be_noticed_is_not_started(monkeypatch: pyt
             filled.append(os.open(os.devnull, os.O_RDONLY))
         resource.setrlimit(resource.RLIMIT_NOFILE, (filled[-1] + 1 + left, limits[1]))
         try:
-            worker = await WorkerProcess.spawn([], Releases())
+            worker = await WorkerProcess.spawn([], Unobserved(), execute)
             started += 1
             await asyncio.wait_for(worker.gone, PATIENCE)
         except OSError as error:

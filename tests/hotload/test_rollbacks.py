@@ -1,4 +1,4 @@
-"""What was taken back stays so when the whole gateway is started again, until the guest's file changes."""
+"""What was rolled back stays so when the whole gateway is started again, until the guest's file changes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from tests.hotload.conftest import Start
+from tests.hotload.failing import ALWAYS, config, digest, version
 from tests.hotload.operating import ask, command, put, told, wait_for_digest
-from tests.hotload.releases import ALWAYS, config, digest, version
 from tests.supervisor.support import wait_until
 from tests.support.gateways import GatewayProcess
 
 workers = pytest.mark.parametrize("count", [1, 2])
 ONE, TWO, BAD = version("one"), version("two"), version("bad", ALWAYS)
 CACHE = '[guests]\ncache = "state"\n'
-_HELD = "is not tried again until its file changes"
+_NOT_TRIED = "is not tried again until its file changes"
 
 
-def fail_until_taken_back(gateway: GatewayProcess) -> None:
+def fail_until_rolled_back(gateway: GatewayProcess) -> None:
     """Requests of several clients; what was decided has been kept when this returns."""
 
     def is_back() -> bool:
         for number in range(20):
             ask(gateway, f"192.0.2.{number % 5}")
-        return any("was taken back, and" in line for line in list(gateway.log))
+        return any("was rolled back, and" in line for line in list(gateway.log))
 
     wait_until(is_back, "the version before", 60)
 
@@ -55,8 +55,8 @@ def serves(gateway: GatewayProcess, name: str) -> bool:
 
 
 def records(gateway: GatewayProcess) -> list[Path]:
-    """What is kept of versions that were taken back."""
-    return list((gateway.folder / "state").glob("*.held"))
+    """What is kept of versions that were rolled back."""
+    return list((gateway.folder / "state").glob("*.rollback"))
 
 
 @workers
@@ -65,28 +65,28 @@ def test_a_version_that_failed_is_not_tried_by_the_next_process(start: Start, co
     gateway = start(text, ONE)
     put(gateway, BAD)
     wait_for_digest(gateway, BAD)
-    fail_until_taken_back(gateway)
+    fail_until_rolled_back(gateway)
     gateway.stop()
     gateway = start(text, None)
     assert serves(gateway, "one")
-    line = gateway.wait_for_log(_HELD)
+    line = gateway.wait_for_log(_NOT_TRIED)
     assert digest(BAD)[:12] in line
     assert "calls failed, for 5 clients" in line
     guest = told(gateway)
-    assert (guest["state"], guest["sha256"], guest["taken_back"]) == ("serving", digest(ONE), digest(BAD))
+    assert (guest["state"], guest["sha256"], guest["rolled_back"]) == ("serving", digest(ONE), digest(BAD))
     assert guest["last_error"] == ""
     # The same file once more changes nothing; another one is loaded, and ends it for the processes to come, too.
     put(gateway, BAD)
-    wait_until(lambda: sum(_HELD in line for line in list(gateway.log)) == 2, "a second line", 40)
+    wait_until(lambda: sum(_NOT_TRIED in line for line in list(gateway.log)) == 2, "a second line", 40)
     assert serves(gateway, "one")
     put(gateway, TWO)
     wait_for_digest(gateway, TWO)
     # Workers tell what they serve before it is noted.
-    wait_until(lambda: told(gateway)["taken_back"] is None and records(gateway) == [], "the record's end", 40)
+    wait_until(lambda: told(gateway)["rolled_back"] is None and records(gateway) == [], "the record's end", 40)
     gateway.stop()
     gateway = start(text, None)
     assert serves(gateway, "two")
-    assert not any(_HELD in line for line in gateway.log)
+    assert not any(_NOT_TRIED in line for line in gateway.log)
 
 
 @workers
@@ -97,8 +97,8 @@ def test_a_rollback_holds_until_it_is_undone(start: Start, count: int) -> None:
         gateway.stop()
         gateway = start(text, None)
         assert serves(gateway, "one")
-        assert "(rolled back)" in gateway.wait_for_log(_HELD)
-        assert told(gateway)["taken_back"] == digest(TWO)
+        assert "(by an operator)" in gateway.wait_for_log(_NOT_TRIED)
+        assert told(gateway)["rolled_back"] == digest(TWO)
     # By hand it serves all the same, and can be rolled back to what was only kept.
     assert command(gateway, "promote", "versioned") == 0
     wait_for_digest(gateway, TWO)
@@ -119,7 +119,7 @@ def test_a_file_that_changed_in_between_is_tried(start: Start, count: int) -> No
     gateway = stopped_after_a_rollback(start, text)
     gateway = start(text, version("three"))
     assert serves(gateway, "three")
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None
     assert records(gateway) == []
 
 
@@ -153,9 +153,9 @@ def test_what_cannot_be_believed_is_reported_and_the_file_tried(start: Start, sp
     (record,) = records(gateway)
     spoil(record)
     gateway = start(text, None)
-    assert record.name in gateway.wait_for_log("what was taken back before is not known, and its file is tried")
+    assert record.name in gateway.wait_for_log("what was rolled back before is not known, and its file is tried")
     assert serves(gateway, "two")
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None
 
 
 def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> None:
@@ -163,7 +163,7 @@ def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> 
     gateway = stopped_after_a_rollback(start, text)
     flip(records(gateway)[0])
     gateway = start(text, None)
-    assert "is corrupted" in gateway.wait_for_log("what was taken back before is not known")
+    assert "is corrupted" in gateway.wait_for_log("what was rolled back before is not known")
     assert serves(gateway, "two")
     assert sum("is not known" in line for line in gateway.log) == 1
 
@@ -198,11 +198,11 @@ def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: St
     text = config(workers=count) + CACHE
     stopped_after_a_rollback(start, text, version("large", pages=64))
     gateway = start(text.replace("config = {}", 'config = {}\nmemory = "2MiB"'), None)
-    gateway.wait_for_log("was taken back, and is tried again: the version before does not start")
+    gateway.wait_for_log("was rolled back, and is tried again: the version before does not start")
     gateway.wait_for_log("versioned.wasm (the version before): start: memory minimum size of 64 pages exceeds")
     wait_for_digest(gateway, TWO)
     assert {ask(gateway) for _ in range(30)} == {(200, b"two")}
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None
 
 
 @workers
@@ -215,12 +215,12 @@ def test_a_file_that_goes_and_comes_back_is_the_same_file(start: Start, count: i
     put(gateway, TWO)
     wait_for_digest(gateway, ONE)
     assert serves(gateway, "one")
-    assert told(gateway)["taken_back"] == digest(TWO)
+    assert told(gateway)["rolled_back"] == digest(TWO)
 
 
 @workers
 def test_a_guest_that_no_route_had_for_a_while_is_not_tried_again(start: Start, count: int) -> None:
-    """With several workers the version that had been taken back served, once a route had the guest again."""
+    """With several workers the version that had been rolled back served, once a route had the guest again."""
     text = config(workers=count) + CACHE
     gateway = start_and_roll_back(start, text)
     file = gateway.folder / "sentinel.toml"
@@ -230,7 +230,7 @@ def test_a_guest_that_no_route_had_for_a_while_is_not_tried_again(start: Start, 
         fresh.rename(file)
         wait_until(lambda status=status: all(ask(gateway)[0] == status for _ in range(8)), f"{status} everywhere", 40)
     assert serves(gateway, "one")
-    assert told(gateway)["taken_back"] == digest(TWO)
+    assert told(gateway)["rolled_back"] == digest(TWO)
 
 
 @workers
@@ -243,8 +243,8 @@ def test_a_canary_that_was_rolled_back_does_not_serve_after_a_restart(start: Sta
     gateway.stop()
     gateway = start(text, None)
     assert serves(gateway, "one")
-    assert (told(gateway)["canary"], told(gateway)["taken_back"]) == (None, digest(TWO))
+    assert (told(gateway)["canary"], told(gateway)["rolled_back"]) == (None, digest(TWO))
     # Another file is a canary, as ever.
     put(gateway, version("three"))
     wait_until(lambda: told(gateway)["canary"] is not None, "another canary", 40)
-    assert told(gateway)["taken_back"] is None
+    assert told(gateway)["rolled_back"] is None

@@ -1,4 +1,4 @@
-"""One worker in the process that was started, with nobody beside it."""
+"""One process that serves by itself, without a supervisor."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.errors import SentinelError
-from sentinel_host.hotload.release import Releases
+from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.server import QuicEndpoint, run, serve
-from sentinel_host.supervisor.announce import announce
-from sentinel_host.supervisor.listeners import Listening
+from sentinel_host.supervisor.listeners import Listening, print_listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.prepared import Prepared
-from sentinel_host.supervisor.serving import Serving, settle
+from sentinel_host.supervisor.serving import Serving, tune_collector
 from sentinel_host.supervisor.signals import end_at_next
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
+def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
 
     Raises `SentinelError` when it cannot start.
@@ -31,9 +30,8 @@ def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
     listeners = [*prepared.public, *([prepared.admin] if prepared.admin is not None else [])]
     endpoints = [listening.endpoint(prepared.certificates) for listening in listeners]
     quic = prepared.quic
-    alone = _Alone(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
-    install_admin(serving.gateway, alone, prepared.access)
-    serving.gateway.live.renewals += [prepared.certificates.renew, prepared.access.renew]
+    overview = _SingleProcess(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
+    install_admin(serving.gateway, overview, prepared.access)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -41,7 +39,7 @@ def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
 
         def end() -> None:
             notifier.stopping()
-            if lame_duck := alone.end():
+            if lame_duck := overview.end():
                 loop.call_later(lame_duck, stop.set)
             else:
                 stop.set()
@@ -51,14 +49,14 @@ def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
 
         for number in _ENDING:
             loop.add_signal_handler(number, end)
-        loop.add_signal_handler(signal.SIGHUP, alone.reload)
+        loop.add_signal_handler(signal.SIGHUP, overview.reload)
         await serve(
             serving.gateway,
             endpoints,
             serving.connections,
             shutdown=stop.wait,
             grace=serving.grace,
-            ready=alone.ready,
+            ready=overview.ready,
             quic=quic,
         )
         notifier.close()
@@ -69,7 +67,7 @@ def run_alone(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
         raise SentinelError(str(error)) from None
 
 
-class _Alone:
+class _SingleProcess:
     """The `Overview` of one process."""
 
     def __init__(self, serving: Serving, listeners: list[Listening | QuicEndpoint], notifier: Notifier) -> None:
@@ -80,9 +78,9 @@ class _Alone:
         self._is_ending = False
 
     def ready(self) -> None:
-        settle()
+        tune_collector()
         self._is_ready = True
-        announce(self._listeners)
+        print_listeners(self._listeners)
         self._notifier.ready("serving")
 
     def end(self) -> float:
@@ -99,18 +97,16 @@ class _Alone:
         this = Snapshot(
             counters={
                 "sentinel_worker_restarts": {("0",): 0},
-                **self.releases.counters(),
+                **self.rollouts.counters(),
             },
             gauges={"sentinel_worker_up": {("0",): 1}},
         )
         return merge([self._serving.snapshot(), this])
 
     @property
-    def releases(self) -> Releases:
+    def rollouts(self) -> RolloutController:
         """Part of `Overview`."""
-        releases = self._serving.gateway.releases
-        assert releases is not None
-        return releases
+        return self._serving.gateway.rollouts
 
     async def guests(self) -> dict[int, list[GuestState]]:
         return {0: self._serving.gateway.guest_states()}

@@ -1,0 +1,65 @@
+"""What the admin side tells of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sentinel_host.control import Numbers, Snapshot, guest_faults, merge
+from sentinel_host.hotload.rollout import RolloutController
+from sentinel_host.hotload.state import GuestState
+from sentinel_host.supervisor.fleet import Fleet
+from sentinel_host.supervisor.process import State
+
+
+class FleetOverview:
+    """The `Overview` of ``fleet``. ``own`` is what this process counts; while ``is_ending`` it is not ready."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        rollouts: RolloutController,
+        own: Callable[[], Snapshot],
+        is_ending: Callable[[], bool],
+    ) -> None:
+        self._fleet = fleet
+        self._rollouts = rollouts
+        self._own = own
+        self._is_ending = is_ending
+
+    @property
+    def rollouts(self) -> RolloutController:
+        """Part of `Overview`."""
+        return self._rollouts
+
+    async def guests(self) -> dict[int, list[GuestState]]:
+        """Part of `Overview`."""
+        await self._fleet.refresh()
+        return {place.number: place.worker.guests for place in self._fleet.places}
+
+    async def snapshot(self) -> Snapshot:
+        """Part of `Overview`."""
+        await self._fleet.refresh()
+        places = self._fleet.places
+        up: Numbers = {(str(place.number),): place.worker.state is State.READY for place in places}
+        restarts: Numbers = {(str(place.number),): place.restarts for place in places}
+        supervisor = Snapshot(
+            counters={"sentinel_worker_restarts": restarts, **self._rollouts.counters()},
+            gauges={"sentinel_worker_up": up},
+        )
+        return merge([self._fleet.counted(), self._own(), supervisor])
+
+    async def faults(self) -> list[str]:
+        """Part of `Overview`."""
+        if self._is_ending():
+            return ["the gateway is about to end"]
+        await self._fleet.refresh()
+        places = self._fleet.places
+        lines = [] if places else ["no worker was started yet"]
+        guests: dict[str, str] = {}
+        for place in places:
+            if place.worker.state is not State.READY:
+                lines.append(f"worker {place.number} is {place.worker.state.value}")
+            elif self._fleet.is_silent(place.worker):
+                lines.append(f"worker {place.number} does not answer")
+            guests |= place.worker.faults
+        return lines + guest_faults(guests)
