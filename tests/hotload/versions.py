@@ -43,7 +43,7 @@ def config(upstream: Upstream, *, workers: int = 1, guests: str = "", chain: str
 
 
 @contextmanager
-def run_worker(folder: Path, text: str, guests: Mapping[str, Path | bytes] | None = None) -> Iterator[GatewayProcess]:
+def running(folder: Path, text: str, guests: Mapping[str, Path | bytes] | None = None) -> Iterator[GatewayProcess]:
     """A gateway whose workers are all ready."""
     with sentinel_run(write_config(folder, text, guests)) as gateway:
         if "workers = 1" not in text:
