@@ -1,1 +1,1 @@
-"""HTTP: admission rules, the HTTP/1.1 lane and the upstream client."""
+"""HTTP: towards clients (`server`, `h1`, `h2`, `h3`), towards upstreams (`client`), and what is a request (`rules`)."""
