@@ -45,7 +45,7 @@ _buffers: Final = threading.local()
 
 
 class TlsConnection:
-    """An `asyncio.BufferedProtocol` and an `asyncio.Transport` in all but name, for subclasses of those are not compiled.
+    """An `asyncio.BufferedProtocol` and an `asyncio.Transport` in all but name: a subclass of those is not compiled.
 
     On a client's side, ``ready`` is done when the handshake is, with the error where it failed.
     """
