@@ -1,4 +1,4 @@
-"""ABUSE 35 and 38: uploads that nobody takes, and clients that go away in the middle."""
+"""Uploads that nobody takes, and clients that go away in the middle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ABUSE 10, 14, 15, 16: a guest that fails or answers with what may not stand on a socket answers 503, and no more."""
+"""A guest that fails or answers with what may not stand on a socket answers 503, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ABUSE 27: clients that send or read slowly are closed at their deadlines, and nobody else notices."""
+"""Clients that send or read slowly are closed at their deadlines, and nobody else notices."""
 
 from __future__ import annotations
 

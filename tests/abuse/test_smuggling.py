@@ -1,4 +1,4 @@
-"""ABUSE 29 and 30: what two HTTP readers could read differently reaches no upstream, in any form."""
+"""What two HTTP readers could read differently reaches no upstream, in any form."""
 
 from __future__ import annotations
 

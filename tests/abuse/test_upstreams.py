@@ -1,4 +1,4 @@
-"""ABUSE 33a, 36, 37: upstreams that refuse, are silent, break off, or say what nobody asked for."""
+"""Upstreams that refuse, are silent, break off, or say what nobody asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others notice of HTTP/2 floods (ABUSE 32): latencies of a probe alone, and beside a client that floods.
+"""What others notice of HTTP/2 floods: latencies of a probe alone, and beside a client that floods.
 
 ``python -m tests.bench.floods [--json FILE] [--quick]``. The probe asks at a fixed rate. The flood comes from one
 client, which connects anew whenever it is shown out.

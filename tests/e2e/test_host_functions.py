@@ -164,7 +164,7 @@ def test_a_client_that_leaves_ends_the_question(gateway: GatewayProcess, upstrea
 
 
 def test_a_server_that_fails_lets_nobody_through(gateway: GatewayProcess, upstream: Upstream, server: Upstream) -> None:
-    """ABUSE row 10, for a guest that depends on somebody else."""
+    """For a guest that depends on somebody else."""
     server.handler = answering(b"not HTTP at all\r\n\r\n", then_close=True)
     answer = fetch(gateway.public, "/token", headers={"authorization": "Bearer broken", "x-principal": "root"})
     assert (answer.status, answer.header("retry-after")) == (503, "1")
@@ -173,7 +173,6 @@ def test_a_server_that_fails_lets_nobody_through(gateway: GatewayProcess, upstre
 
 
 def test_a_guest_without_its_grants_is_not_in_service(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """ABUSE row 18."""
     assert fetch(gateway.public, "/ungranted").status == 503
     assert upstream.requests == []
     assert 'which needs the grant \\"' in gateway.wait_for_log("guest ungranted is not in service")

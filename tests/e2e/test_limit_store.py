@@ -72,7 +72,7 @@ def test_local_limits_learn_of_each_other(pair: list[GatewayProcess], server: Se
 def test_without_the_store_each_machine_goes_on_by_itself(
     pair: list[GatewayProcess], server: Server, away: str
 ) -> None:
-    """ABUSE row 56: whether it is gone, or answers READONLY."""
+    """Whether it is gone, or answers READONLY."""
     if away == "stopped":
         server.stop()
     else:

@@ -20,7 +20,7 @@ from tests.wat import index
 def test_a_module_that_takes_minutes_to_compile_holds_nobody_up(
     upstream: Upstream, tmp_path: Path, workers: int
 ) -> None:
-    """ABUSE.md 21: the child is stopped; requests go on, and so do other guests' files."""
+    """The child is stopped; requests go on, and so do other guests' files."""
     text = config(upstream, workers=workers, guests='compile_time = "3s"', chain='"g", "h"')
     with (
         running(tmp_path, text, {"g": versioned(1), "h": index.wasm("good/nil")}) as gateway,

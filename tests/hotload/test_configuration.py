@@ -90,7 +90,6 @@ def test_a_guest_whose_configuration_changes_is_configured_anew(
 def test_a_file_that_cannot_be_served_changes_nothing_and_says_where(
     upstream: Upstream, tmp_path: Path, workers: int
 ) -> None:
-    """ABUSE.md 45."""
     text = config(upstream, workers=workers)
     broken = {
         "route[0]: unknown key `chains`": text.replace("chain =", "chains ="),

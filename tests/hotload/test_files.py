@@ -20,7 +20,7 @@ from tests.wat import index
 
 
 def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) -> None:
-    """ABUSE.md 22: a file that is cut after a section can be a module; nobody may take it for the author's."""
+    """A file that is cut after a section can be a module; nobody may take it for the author's."""
     good = versioned(2)
     # Also one whose every prefix of sections that exports anything is a guest of its own.
     tail = with_custom(versioned(3), bytes(100_000))
@@ -125,7 +125,7 @@ def test_a_folder_that_is_replaced_or_comes_late(upstream: Upstream, tmp_path: P
 
 
 def test_what_is_no_file_of_ours_is_not_read_and_holds_nobody_up(upstream: Upstream, tmp_path: Path) -> None:
-    """ABUSE.md 23: links, pipes, devices, directories, a gigabyte."""
+    """Links, pipes, devices, directories, a gigabyte."""
     path = tmp_path / "guests" / "g.wasm"
     secret = tmp_path / "secret.wasm"
     secret.write_bytes(versioned(66))

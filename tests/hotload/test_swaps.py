@@ -16,7 +16,7 @@ from tests.wat import index
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_swaps_under_load_fail_no_request_and_mix_no_versions(upstream: Upstream, tmp_path: Path, workers: int) -> None:
-    """ABUSE.md 24; `bench -- swap` does it a hundred times in a minute."""
+    """`bench -- swap` does it a hundred times in a minute."""
     versions = [versioned(number) for number in range(4)]
     with (
         running(tmp_path, config(upstream, workers=workers), {"g": versions[0]}) as gateway,
@@ -50,7 +50,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_swaps_to_broken_versions_change_nothing(upstream: Upstream, tmp_path: Path, workers: int) -> None:
-    """ABUSE.md 20 and 25: each is refused with a reason, and the version before serves on."""
+    """Each is refused with a reason, and the version before serves on."""
     good = versioned(7)
     with running(tmp_path, config(upstream, workers=workers), {"g": good}) as gateway, VersionLoad(gateway) as load:
         for round in range(5):
@@ -74,7 +74,7 @@ def test_swaps_to_broken_versions_change_nothing(upstream: Upstream, tmp_path: P
 
 
 def test_many_swaps_leave_nothing_behind(upstream: Upstream, tmp_path: Path) -> None:
-    """ABUSE.md 26, a fifth of it; `bench -- swap` does all thousand."""
+    """A fifth of it; `bench -- swap` does all thousand."""
     versions = [versioned(number) for number in range(2)]
     with running(tmp_path, config(upstream), {"g": versions[0]}) as gateway:
 

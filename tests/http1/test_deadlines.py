@@ -1,4 +1,4 @@
-"""ABUSE 27: every way to be slow ends at its own deadline, and a healthy client beside it notices nothing."""
+"""Every way to be slow ends at its own deadline, and a healthy client beside it notices nothing."""
 
 from __future__ import annotations
 

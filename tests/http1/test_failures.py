@@ -131,7 +131,7 @@ BAD_HEADERS = [
 @pytest.mark.parametrize("header", BAD_HEADERS, ids=repr)
 @pytest.mark.parametrize("where", ["http.response.start", "http.response.trailers", "http.response.informational"])
 def test_header_that_would_inject_is_not_written(header: tuple[Any, Any], where: str) -> None:
-    """ABUSE 14: the application hears of it, the client sees nothing of it."""
+    """The application hears of it, the client sees nothing of it."""
     errors: list[Exception] = []
 
     @http_app

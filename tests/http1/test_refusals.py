@@ -183,7 +183,7 @@ def test_chunked_body_beyond_the_limit_is_413(worker: Worker) -> None:
 
 @pytest.mark.parametrize("name", ["101 fields", "60 KiB of fields", "one field of 60 KiB", "target of 40 KiB"])
 def test_same_answer_in_one_write_or_a_hundred(worker: Worker, name: str) -> None:
-    """ABUSE 29: stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
+    """Stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
     raw, _ = HEADS[name]
     step = -(-len(raw) // 100)
     pieces = [raw[n : n + step] for n in range(0, len(raw), step)]

@@ -167,7 +167,7 @@ def test_listeners_are_told_apart() -> None:
 
 
 def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
-    """ABUSE 44: the accept loop survives EMFILE and serves again once descriptors are free."""
+    """The accept loop survives EMFILE and serves again once descriptors are free."""
     script = tmp_path / "small.py"
     script.write_text(
         textwrap.dedent(

@@ -1,4 +1,4 @@
-"""How requests and connections end: broken off on either side, too slow, asked to go (ABUSE 27, 37, 38, 46)."""
+"""How requests and connections end: broken off on either side, too slow, asked to go."""
 
 from __future__ import annotations
 

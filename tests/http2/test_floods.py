@@ -1,4 +1,4 @@
-"""Floods of frames that make work and carry nothing end their connection (ABUSE 32); ordinary traffic never does."""
+"""Floods of frames that make work and carry nothing end their connection; ordinary traffic never does."""
 
 from __future__ import annotations
 

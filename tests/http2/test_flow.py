@@ -1,4 +1,4 @@
-"""Windows: backpressure to each stream, and none that one stream puts on another (ABUSE 31)."""
+"""Windows: backpressure to each stream, and none that one stream puts on another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway behind HTTP/2: rules of trust, upstreams that fail, clients that leave (ABUSE 14, 31a, 33, 36 to 38)."""
+"""The gateway behind HTTP/2: rules of trust, upstreams that fail, clients that leave."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_what_is_not_served_is_answered_and_the_others_live(case: str) -> None:
 @pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize(("fields", "status"), [(1, 431), (0, 200)])
 def test_heads_beyond_the_limit_get_431_however_they_are_cut(count: int, fields: int, status: int) -> None:
-    """60 KiB of headers against 32: ABUSE 29."""
+    """60 KiB of headers against 32."""
     large = [(b"x-%d" % number, b"%05d" % number * 200) for number in range(60)] if fields else [(b"x", b"y" * 30000)]
     with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.get(1)
@@ -175,7 +175,7 @@ def test_streams_beyond_the_limit_are_refused_and_may_be_tried_again() -> None:
     "headers", [[(b"x", b"1\r\ny: z")], [(b"x", b"1\0")], [(b"x y", b"1")], [(b":path", b"/")], [(b"x\n", b"1")]]
 )
 def test_what_an_application_may_not_say_is_not_said(headers: Fields, caplog: pytest.LogCaptureFixture) -> None:
-    """ABUSE 14 and 15, the last line of defence: a header block carries any byte, and a peer may make HTTP/1 of it."""
+    """The last line of defence: a header block carries any byte, and a peer may make HTTP/1 of it."""
 
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""ABUSE 42: the wall clock jumps by an hour, and nothing is refilled or locked out."""
+"""The wall clock jumps by an hour, and nothing is refilled or locked out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table and several processes that share nothing else: ABUSE 40, 41 and 43."""
+"""One table and several processes that share nothing else."""
 
 from __future__ import annotations
 

@@ -139,12 +139,11 @@ def test_what_is_no_url_is_not_asked(service: Upstream, url: str) -> None:
     ],
 )
 def test_what_breaks_the_contract_is_not_asked(data: bytes) -> None:
-    """ABUSE rows 14 and 15."""
     assert asking(HttpClientConfig(allow=["http://a"]), data) == [(HttpError.INVALID, None)]
 
 
 def test_an_allowed_name_with_a_denied_address(service: Upstream) -> None:
-    """DESIGN.md 9.4: who answers for a name must not choose an address of this machine."""
+    """Who answers for a name must not choose an address of this machine."""
     settings = HttpClientConfig(allow=[f"http://localhost:{service.port}"])
     assert asking(settings, request(f"http://localhost:{service.port}/")) == [(HttpError.DENIED, None)]
     literal = HttpClientConfig(allow=[service.url])
@@ -219,7 +218,7 @@ def test_a_guest_may_be_less_patient_and_not_more(service: Upstream) -> None:
     ],
 )
 def test_endless_answers_are_cut(service: Upstream, handler: Any) -> None:
-    """ABUSE row 16, from the other side."""
+    """What a guest gets is bounded, too."""
     service.handler = handler
     ((error, _),) = asking(config(service, response=Bytes(10_000), timeout=Seconds(20)), request(f"{service.url}/"))
     assert error == HttpError.TOO_LARGE

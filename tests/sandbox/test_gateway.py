@@ -166,7 +166,7 @@ def test_a_trap_is_reported_with_its_frames_and_the_upstream_sees_nothing(
 
 
 def test_quarantine_by_several_clients_also_of_an_open_guest(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """Row 9 and DESIGN.md 9.2: skipped while it fails, refused in quarantine, where no single client can bring it."""
+    """Skipped while it fails, refused in quarantine, where no single client can bring it."""
     with Wire(gateway.public) as wire:
 
         def ask(client: int) -> Answer:

@@ -21,7 +21,7 @@ from .support import Run, ask, both_loops
 
 
 def test_an_import_without_its_grant_is_refused(load: Load) -> None:
-    """ABUSE row 18: the error names the import and the grant."""
+    """The error names the import and the grant."""
     for grants in (Grants(), Grants(frozenset({"random"}))):
         with pytest.raises(GuestLoadError) as caught:
             load("granted/clock", grants)
@@ -71,7 +71,6 @@ def test_random_bytes(load: Load, run: Run) -> None:
     ],
 )
 def test_wrong_arguments_trap(load: Load, run: Run, length: int, area: int, reason: str) -> None:
-    """ABUSE row 13."""
     middleware = load("granted/random").middleware()
 
     async def main() -> None:
@@ -105,7 +104,7 @@ def test_what_realloc_answers_is_not_trusted(load: Load, run: Run, answer: int, 
 
 @both_loops
 def test_a_loop_inside_of_a_host_function_is_ended(load: Load, engine: GuestEngine, run: Run) -> None:
-    """ABUSE row 1: also where the host has called the guest back."""
+    """Also where the host has called the guest back."""
     middleware = load("granted/realloc_loops_inside").middleware()
 
     async def main() -> None:

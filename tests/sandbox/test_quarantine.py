@@ -1,4 +1,4 @@
-"""When a guest is no longer called, and how it comes back (ABUSE row 9)."""
+"""When a guest is no longer called, and how it comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines: every loop is ended wherever it stands, and the event loop goes on meanwhile (ABUSE rows 1 to 3)."""
+"""Deadlines: every loop is ended wherever it stands, and the event loop goes on meanwhile."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def limited(more: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_several_guests_run_and_are_swapped_in_a_limited_address_space(tmp_path: Path, workers: int) -> None:
-    """ABUSE.md 53: a second guest once failed under ``ulimit -v``, as each reserved 4 GiB."""
+    """A second guest once failed under ``ulimit -v``, as each reserved 4 GiB."""
     names = ("g", "h", "i", "j", "k")
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(running_upstream())

@@ -1,4 +1,4 @@
-"""A stdout that stalls, fails, is closed or has another encoding, with one worker and several: ABUSE.md 52."""
+"""A stdout that stalls, fails, is closed or has another encoding, with one worker and several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that die: ABUSE.md 39."""
+"""Workers that die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM with several workers: ABUSE.md 46."""
+"""SIGTERM with several workers."""
 
 from __future__ import annotations
 

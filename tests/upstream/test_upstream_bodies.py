@@ -1,4 +1,4 @@
-"""Bodies of responses: beside an upload, at the pace of their reader, and given up (ABUSE 38)."""
+"""Bodies of responses: beside an upload, at the pace of their reader, and given up."""
 
 from __future__ import annotations
 
@@ -83,7 +83,6 @@ def test_a_slow_reader_pauses_the_upstream(run, framing):
 @pytest.mark.parametrize("where", ["head", "body"])
 @pytest.mark.parametrize("upload", [False, True], ids=["GET", "upload"])
 def test_cancelling_closes_the_connection_at_once(run, where, upload):
-    """ABUSE 38."""
 
     async def script(peer):
         await peer.head()

@@ -1,4 +1,4 @@
-"""Upstreams that are silent, slow or break off, and requests sent twice or not (ABUSE 36, 37)."""
+"""Upstreams that are silent, slow or break off, and requests sent twice or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How responses are delimited and when a connection may serve again (ABUSE 33a; RFC 9112 sections 6 to 9)."""
+"""How responses are delimited and when a connection may serve again (RFC 9112 sections 6 to 9)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("raw", BAD_BODIES.values(), ids=BAD_BODIES.keys())
 def test_broken_bodies_fail_after_what_came(run, raw):
-    """ABUSE 37: the reader gets what arrived, then an error, never a clean end."""
+    """The reader gets what arrived, then an error, never a clean end."""
 
     async def script(peer):
         await peer.head()
@@ -166,7 +166,7 @@ def test_read_until_close_ended_by_a_reset_is_an_error(run):
 
 @pytest.mark.parametrize("stray", [b"x", b"\r\n", OK], ids=["byte", "CRLF", "response"])
 def test_bytes_on_an_idle_connection_close_it(run, stray):
-    """ABUSE 33a: an answer that nobody asked for is given to nobody."""
+    """An answer that nobody asked for is given to nobody."""
 
     async def script(peer):
         await peer.head()

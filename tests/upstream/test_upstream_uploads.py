@@ -1,4 +1,4 @@
-"""Bodies of requests: their framing, early answers, and at whose pace they go (ABUSE 35, 37)."""
+"""Bodies of requests: their framing, early answers, and at whose pace they go."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_what_the_source_raises_comes_out_and_the_upstream_is_cut_off(run, failu
 
 
 def test_a_slow_upstream_pauses_the_source(run):
-    """ABUSE 35: an upload goes at the pace of its reader; what waits in memory is bounded."""
+    """An upload goes at the pace of its reader; what waits in memory is bounded."""
 
     async def script(peer):
         await peer.head()

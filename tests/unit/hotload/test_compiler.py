@@ -94,7 +94,7 @@ def test_each_compilation_has_a_process_of_its_own() -> None:
 
 
 def test_a_module_that_takes_too_long_is_stopped() -> None:
-    """ABUSE.md 21: what a compiler takes is for the author of the file to choose, and for the kernel to bound."""
+    """What a compiler takes is for the author of the file to choose, and for the kernel to bound."""
 
     async def main() -> None:
         async with compiler(cpu_seconds=1) as made:
