@@ -34,12 +34,11 @@ _SERVER = re.compile(r"http\.server (\d+)")
 # A cold machine compiles the SDK first.
 _COMPILING = 900
 _TARGET = BUILD / "cargo" / "external"
-_SHIMS = {
-    # Crates share what they compile, and what other tests have compiled.
-    "cargo": '[ ! -f Cargo.toml ] || [ -e target ] || ln -s "$SHARED_TARGET" target\nexec {cargo} "$@"',
-    "cargo-sentinel": 'CARGO_TARGET_DIR="$SHARED_TARGET" exec {cargo} run --quiet --manifest-path '
-    '"$SENTINEL/sdk/rust/cargo-sentinel/Cargo.toml" -- "$@"',
-}
+# What stands for cargo: crates share what they compile, and what other tests have compiled.
+_CARGO = """#!/bin/bash
+[ ! -f Cargo.toml ] || [ -e target ] || ln -s "$SHARED_TARGET" target
+exec {cargo} "$@"
+"""
 
 
 class Walkthrough:
@@ -60,12 +59,11 @@ class Walkthrough:
         self._shims.mkdir()
         _TARGET.mkdir(parents=True, exist_ok=True)
         program, *options = cargo_command()
-        # By its path: by its name it would be the script itself.
+        # By its path: by its name it would be what stands for it.
         cargo = shlex.join([shutil.which(program) or program, *options])
-        for name, script in _SHIMS.items():
-            shim = self._shims / name
-            shim.write_text(f"#!/bin/bash\n{script.format(cargo=cargo)}\n")
-            shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+        shim = self._shims / "cargo"
+        shim.write_text(_CARGO.format(cargo=cargo))
+        shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
         (self._state / "directory").write_text(str(self.folder))
         (self._state / "exports").write_text("")
         return self

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guestbuild.components import wasm_tools
-from guestbuild.places import REPOSITORY
+from guestbuild.places import BUILD, REPOSITORY, locked
 
 SDK = REPOSITORY / "sdk" / "assemblyscript"
 GUEST = """\
@@ -37,7 +37,9 @@ def run(*command: str | Path, cwd: Path) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packed SDK installed, as from a registry."""
     project = tmp_path_factory.mktemp("outside")
-    (packed,) = json.loads(run("npm", "pack", "--json", "--pack-destination", project, cwd=SDK))
+    # Packing puts copies into the SDK's folder and takes them away; the tutorial's test packs, too.
+    with locked(BUILD / "npm-pack.lock"):
+        (packed,) = json.loads(run("npm", "pack", "--json", "--pack-destination", project, cwd=SDK))
     (project / "package.json").write_text(json.dumps({"name": "complaints", "private": True}))
     run("npm", "install", "--no-audit", "--no-fund", f"./{packed['filename']}", cwd=project)
     return project
