@@ -227,7 +227,7 @@ def test_messages_that_may_not_be_sent(case: str) -> None:
         await turns()
         assert [type(each) for each in raised] == [error]
         # Nothing was sent of the head, or the stream is reset.
-        assert sink.calls[-1] in [("data", b"internal error\n", True), ("reset", ResetReason.INTERNAL_ERROR)]
+        assert sink.calls[-1] in [("data", b'{"error": "internal error"}', True), ("reset", ResetReason.INTERNAL_ERROR)]
         assert it.requests.streams == {}
 
     run_jumping(check())
@@ -236,10 +236,10 @@ def test_messages_that_may_not_be_sent(case: str) -> None:
 @pytest.mark.parametrize(
     ("error", "status", "text"),
     [
-        (ClientError("no", 418), 418, b"no\n"),
-        (ResponseAborted("gone"), 500, b"internal error\n"),
-        (RuntimeError("bug"), 500, b"internal error\n"),
-        (None, 500, b"internal error\n"),
+        (ClientError("no", 418), 418, b'{"error": "no"}'),
+        (ResponseAborted("gone"), 500, b'{"error": "internal error"}'),
+        (RuntimeError("bug"), 500, b'{"error": "internal error"}'),
+        (None, 500, b'{"error": "internal error"}'),
     ],
 )
 @pytest.mark.parametrize("room", [1000, 0])
