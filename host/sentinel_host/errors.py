@@ -97,6 +97,8 @@ UPSTREAM_FAILURES: Final = {
     "busy": "every connection that may be opened stayed in use",
     "denied": "none of the addresses may be connected to; only calls of guests",
     "closed": "the gateway has closed the upstream's connections",
+    "unavailable": "no endpoint may be used: each is down, draining or ejected, or was tried in vain",
+    "overloaded": "the upstream's breaker allows no more requests at a time",
 }
 """The kinds of failures of upstreams, as metrics have them. Words are added; none changes its meaning."""
 
@@ -154,6 +156,26 @@ class UpstreamBusy(UpstreamError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, "busy", Progress.UNSENT)
+
+
+class UpstreamUnavailable(UpstreamError):
+    """No endpoint of an upstream may be used. ``retry_after`` is whole seconds."""
+
+    status = 503
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason, "unavailable", Progress.UNSENT)
+        self.retry_after = retry_after
+
+
+class UpstreamOverloaded(UpstreamError):
+    """As many requests are under way to an upstream, or wait for a connection, as it is to bear."""
+
+    status = 503
+    retry_after = 1
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "overloaded", Progress.UNSENT)
 
 
 class ClientError(SentinelError):

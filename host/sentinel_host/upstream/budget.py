@@ -1,8 +1,9 @@
 """How many retries an upstream bears.
 
-A failing upstream that gets every request twice fails longer. So retries are at most a share of the requests of the
-last ten seconds, and a few in any case. Requests of the past count, and not those under way: when an endpoint dies, all
-that it had under way fails at once, and may be more than a share of the moment's.
+A failing upstream that gets every request twice fails longer. So retries are at most a share of the
+requests of the last ten seconds, and a few a second in any case: a quiet upstream's requests are
+worth one too. Requests of the past count, and not those under way: when an endpoint dies, all that
+it had under way fails at once, and may be more than a share of the moment's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _ROUNDING: Final = 1e-6
 
 
 class RetryBudget:
-    """The budget of one upstream in one worker. ``requests`` counts up, by one for each request of a client."""
+    """The budget of one upstream in one worker; ``least`` retries a second are always within it.
+
+    ``requests`` counts up, by one for each request of a client.
+    """
 
     __slots__ = ("_clock", "_least", "_retries", "_share", "_steps", "requests")
 
@@ -47,7 +51,7 @@ class RetryBudget:
         time = now - since
         # The oldest step may lie further back: then requests are taken to have come evenly.
         portion = WINDOW / time if time > WINDOW else 1.0
-        if len(retries) >= max(self._least, int(self._share * portion * (self.requests - before) + _ROUNDING)):
+        if len(retries) >= max(self._least * WINDOW, int(self._share * portion * (self.requests - before) + _ROUNDING)):
             return False
         retries.append(now)
         return True

@@ -95,6 +95,7 @@ class UpstreamPool:
         self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
         self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
         self._closed = False
+        self._drains = False
 
     @property
     def idle(self) -> int:
@@ -149,6 +150,12 @@ class UpstreamPool:
     def learn(self) -> None:
         """Look the target's name up now, if it has not been: the name service may fail when it is needed."""
         self.connector.addresses.learn()
+
+    def drain(self) -> None:
+        """Keep no connection any more: idle ones close now, others with their request."""
+        self._drains = True
+        for connection in list(self._idle):
+            connection.retire()
 
     async def close(self) -> None:
         """Close every connection; requests under way and waiting fail with UpstreamError. For good."""

@@ -1,0 +1,365 @@
+"""An upstream: which of its endpoints a request goes to, and to which next when that one fails.
+
+Rule 1: what was not sent yet goes elsewhere, whatever its method. What may have been seen goes elsewhere only when it
+        is repeatable and within the budget. No endpoint is asked twice for one request.
+Rule 2: a failure counts against an endpoint at once when nothing was sent, or when the same request then succeeded
+        elsewhere. Otherwise it may be the request's own: it counts when several clients have such failures. So one
+        client that sends what makes endpoints fail takes none away from others.
+Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+import zlib
+from collections.abc import Coroutine, Sequence
+from random import random
+from time import monotonic, perf_counter_ns
+from typing import Any, Final
+
+from sentinel_host.errors import (
+    Progress,
+    UpstreamError,
+    UpstreamOverloaded,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from sentinel_host.http.client import UpstreamRequest, UpstreamResponse
+from sentinel_host.upstream._endpoints import Group
+from sentinel_host.upstream.budget import RetryBudget
+from sentinel_host.upstream.call import UpstreamCall
+from sentinel_host.upstream.endpoint import Endpoint, UpstreamCounts
+from sentinel_host.upstream.outliers import ShareWatch
+from sentinel_host.upstream.replay import ReplayableBody
+from sentinel_host.upstream.settings import UpstreamSettings
+from sentinel_host.upstream.sticky import StickyCookie
+from sentinel_host.upstream.table import EndpointTable
+
+_log: Final = logging.getLogger("sentinel.upstream")
+
+_GATEWAY_FAILURE: Final = 0
+_SERVER_FAILURE: Final = 1
+_NOBODY: Final = -1
+_NONE_TRIED: Final[tuple[int, ...]] = ()
+# Kinds of failures that say nothing about an endpoint.
+_OURS: Final = ("busy", "closed", "denied", "overloaded")
+# Also of those that nothing is sent to: a request must not go round hundreds that are all down.
+_MOST_TRIES: Final = 8
+
+
+class Members:
+    """The endpoints of an upstream at one time, and the native group that picks one of them by its index."""
+
+    __slots__ = ("endpoints", "group", "indices", "watch", "watched")
+
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, int]], settings: UpstreamSettings) -> None:
+        self.endpoints: Final = tuple(endpoint for endpoint, _ in endpoints)
+        self.indices: Final = {endpoint.key: index for index, endpoint in enumerate(self.endpoints)}
+        self.watch: ShareWatch | None = None
+        self.watched = 0.0
+        eject = settings.eject
+        self.group: Final = Group(
+            tuple((endpoint.cell, weight) for endpoint, weight in endpoints),
+            policy=settings.policy,
+            panic_percent=settings.panic_percent,
+            slow_start_ms=round(settings.slow_start * 1000),
+            ejected_percent=eject.max_share if eject else 0,
+            gateway_failures=eject.failures if eject else 0,
+            server_failures=eject.server_errors if eject else 0,
+            base_ms=round(eject.time * 1000) if eject else 0,
+            max_ms=round(eject.max_time * 1000) if eject else 0,
+            seed=secrets.randbits(63) + 1,
+        )
+
+
+class Balancer:
+    """Sends requests to the members of one upstream, which `place` sets."""
+
+    __slots__ = ("_members", "_settings", "_sticky", "_table", "budget", "counts", "name")
+
+    def __init__(
+        self,
+        name: str,
+        settings: UpstreamSettings,
+        table: EndpointTable,
+        counts: UpstreamCounts,
+        sticky: StickyCookie | None = None,
+    ) -> None:
+        self.name: Final = name
+        self.counts: Final = counts
+        retry = settings.retry
+        self.budget: Final = RetryBudget(retry.budget / 100 if retry else 0.0, retry.least if retry else 0)
+        self._settings: Final = settings
+        self._sticky: Final = sticky
+        self._table: Final = table
+        self._members: Members | None = None
+
+    @property
+    def members(self) -> Members | None:
+        """The endpoints of now; None before any is known."""
+        return self._members
+
+    def place(self, endpoints: Sequence[tuple[Endpoint, int]]) -> None:
+        """Have these endpoints serve, by their weights; without any, requests are refused."""
+        self._members = Members(endpoints, self._settings) if endpoints else None
+
+    def send(self, call: UpstreamCall) -> Coroutine[Any, Any, UpstreamResponse]:
+        """Send a request, to another endpoint if need be, and wait for the head of its final response.
+
+        Raises what `UpstreamPool.send` raises, `UpstreamOverloaded` beyond the breaker's limits, and
+        `UpstreamUnavailable` when no endpoint may be used.
+        """
+        self.budget.requests += 1
+        if call.timeout is not None or call.hedge_after is not None:
+            return self._send_in_time(call)
+        return self._send(call, _NONE_TRIED)
+
+    async def _send_in_time(self, call: UpstreamCall) -> UpstreamResponse:
+        try:
+            async with asyncio.timeout(call.timeout):
+                if call.hedge_after is not None and call.repeatable and isinstance(call.request.body, bytes):
+                    return await self._send_hedged(call, call.hedge_after)
+                return await self._send(call, _NONE_TRIED)
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"upstream {self.name}: no response within {call.timeout:g} s", Progress.SENT
+            ) from None
+
+    async def _send(self, call: UpstreamCall, tried: tuple[int, ...]) -> UpstreamResponse:
+        members = self._members
+        if members is None:
+            raise self._unavailable(None)
+        request, counts, settings = call.request, self.counts, self._settings
+        if counts.active >= settings.max_requests:
+            raise self._overloaded(f"{counts.active} requests are under way")
+        failed: list[tuple[int, int]] = []
+        index = self._choose(members, call, tried)
+        if index == _NOBODY:
+            raise self._unavailable(members)
+        while True:
+            endpoint = members.endpoints[index]
+            counts.active += 1
+            call.tries += 1
+            call.endpoint = endpoint
+            call.index = index
+            request.host = call.host or endpoint.authority
+            began = perf_counter_ns()
+            try:
+                if endpoint.pool.waiting >= settings.max_pending:
+                    raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
+                if call.per_try_timeout is None:
+                    response = await endpoint.pool.send(request)
+                else:
+                    response = await _send_within(endpoint, request, call.per_try_timeout)
+            except UpstreamError as error:
+                endpoint.end()
+                self._count_failure(members, index, error, call, failed)
+                tried = (*tried, index)
+                index = _NOBODY
+                if self._may_go_elsewhere(call, members, tried, error):
+                    index = await self._next(members, call, tried, waits=False)
+                if index == _NOBODY:
+                    self._give_up(members, call, failed)
+                    raise self._last(members, error) from None
+                continue
+            except BaseException:
+                endpoint.end()
+                raise
+            if response.status < 500:
+                endpoint.cell.succeeded((perf_counter_ns() - began) // 1000)
+                if failed:
+                    self._confirm(members, call, failed)
+                if self._sticky is not None and call.cookie is None:
+                    self._keep(call, endpoint)
+                response.hold(endpoint)
+                return response
+            response.hold(endpoint)
+            failed.append((index, _SERVER_FAILURE))
+            tried = (*tried, index)
+            if self._may_repeat(call, members, tried, response.status):
+                index = await self._next(members, call, tried, waits=True)
+                if index != _NOBODY:
+                    response.abort()
+                    continue
+            self._give_up(members, call, failed)
+            return response
+
+    # Which endpoint.
+
+    def _choose(self, members: Members, call: UpstreamCall, tried: tuple[int, ...]) -> int:
+        if self._sticky is not None and not tried:
+            key = self._sticky.read(call.request.headers)
+            index = members.indices.get(key, _NOBODY) if key is not None else _NOBODY
+            if index != _NOBODY and members.group.take(index):
+                # Nothing is to be set: the client has it.
+                call.cookie = (b"", b"")
+                return index
+        return members.group.pick(call.hash, tried)
+
+    def _keep(self, call: UpstreamCall, endpoint: Endpoint) -> None:
+        assert self._sticky is not None
+        call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
+
+    async def _next(self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool) -> int:
+        """The endpoint for the next try, after a pause where one is due; the first goes elsewhere at once."""
+        retry = self._settings.retry
+        assert retry is not None
+        if waits or len(tried) > 1:
+            most = min(retry.max_backoff, retry.backoff * 2 ** (len(tried) - 1))
+            await asyncio.sleep(most * random())
+        # A sticky client whose endpoint failed is to be kept by the next.
+        call.cookie = None
+        index = members.group.pick(call.hash, tried)
+        if index != _NOBODY:
+            self.counts.retries += 1
+        return index
+
+    def _may_go_elsewhere(
+        self, call: UpstreamCall, members: Members, tried: tuple[int, ...], error: UpstreamError
+    ) -> bool:
+        retry = self._settings.retry
+        if retry is None or len(tried) >= min(_MOST_TRIES, len(members.endpoints)) or error.kind == "overloaded":
+            return False
+        if error.progress == Progress.UNSENT:
+            return error.kind != "closed"
+        return (
+            call.repeatable
+            and len(tried) < retry.tries
+            and error.progress != Progress.RESPONDED
+            and _can_be_read_again(call.request)
+            and self._afford()
+        )
+
+    def _may_repeat(self, call: UpstreamCall, members: Members, tried: tuple[int, ...], status: int) -> bool:
+        retry = self._settings.retry
+        return (
+            retry is not None
+            and call.repeatable
+            and status in retry.statuses
+            and len(tried) < min(retry.tries, len(members.endpoints))
+            and _can_be_read_again(call.request)
+            and self._afford()
+        )
+
+    def _afford(self) -> bool:
+        if self.budget.take():
+            return True
+        self.counts.retries_denied += 1
+        return False
+
+    # What failures say of endpoints.
+
+    def _count_failure(
+        self, members: Members, index: int, error: UpstreamError, call: UpstreamCall, failed: list[tuple[int, int]]
+    ) -> None:
+        if error.kind in _OURS:
+            return
+        if error.progress == Progress.UNSENT:
+            self._failed(members, index, _GATEWAY_FAILURE, call, confirmed=True)
+        else:
+            failed.append((index, _GATEWAY_FAILURE))
+
+    def _confirm(self, members: Members, call: UpstreamCall, failed: list[tuple[int, int]]) -> None:
+        for index, kind in failed:
+            self._failed(members, index, kind, call, confirmed=True)
+
+    def _give_up(self, members: Members, call: UpstreamCall, failed: list[tuple[int, int]]) -> None:
+        for index, kind in failed:
+            self._failed(members, index, kind, call, confirmed=False)
+
+    def _failed(self, members: Members, index: int, kind: int, call: UpstreamCall, *, confirmed: bool) -> None:
+        who = zlib.crc32(_network_of(call.client).encode())
+        group = members.group
+        time = group.failed(index, kind, who, confirmed)
+        if not time and confirmed and self._stands_out(members, index):
+            time = group.eject(index)
+        if time:
+            self.counts.ejections += 1
+            _log.warning(
+                "upstream %s: %s is ejected for %.1f s: it fails", self.name, members.endpoints[index].name, time / 1000
+            )
+
+    def _stands_out(self, members: Members, index: int) -> bool:
+        eject = self._settings.eject
+        now = monotonic()
+        # To compare all endpoints takes a while: not with each failure of many.
+        if eject is None or not eject.share or len(members.endpoints) < 2 or now - members.watched < 0.1:
+            return False
+        members.watched = now
+        states = [self._table.state(endpoint.key) for endpoint in members.endpoints]
+        counts = [(state.requests, state.failures) for state in states]
+        if members.watch is None:
+            members.watch = ShareWatch(eject.share, counts, now)
+            return False
+        return members.watch.stands_out(index, counts, now)
+
+    # Refusals.
+
+    def _last(self, members: Members, error: UpstreamError) -> UpstreamError:
+        """What a request ends with that found no other endpoint."""
+        several = len(members.endpoints) > 1 and self._settings.retry is not None
+        if several and error.progress == Progress.UNSENT and error.kind not in _OURS:
+            return self._unavailable(members, str(error))
+        return error
+
+    def _overloaded(self, reason: str) -> UpstreamOverloaded:
+        self.counts.overloads += 1
+        return UpstreamOverloaded(f"upstream {self.name}: {reason}")
+
+    def _unavailable(self, members: Members | None, reason: str = "") -> UpstreamUnavailable:
+        self.counts.unavailable += 1
+        waits = [self._settings.check_interval or 1.0]
+        if members is not None:
+            states = [self._table.state(endpoint.key) for endpoint in members.endpoints]
+            waits += [state.ejected_for / 1000 for state in states if state.ejected_for]
+            reason = reason or "all endpoints are down, draining or ejected"
+        else:
+            reason = reason or "no endpoint is known"
+        return UpstreamUnavailable(f"upstream {self.name}: {reason}", max(1, math.ceil(min(waits))))
+
+    # Hedging.
+
+    async def _send_hedged(self, call: UpstreamCall, after: float) -> UpstreamResponse:
+        """Send it a second time beside the first, once that has taken ``after``; whichever answers first serves."""
+        loop = asyncio.get_running_loop()
+        calls = {loop.create_task(self._send(call, _NONE_TRIED)): call}
+        try:
+            done, waiting = await asyncio.wait(calls, timeout=after)
+            if waiting and call.index != _NOBODY and self._afford():
+                twin = call.twin()
+                self.counts.hedges += 1
+                calls[loop.create_task(self._send(twin, (call.index,)))] = twin
+                waiting = set(calls)
+            while True:
+                for task in done:
+                    if task.exception() is None or len(done) == len(calls):
+                        won = calls.pop(task)
+                        call.endpoint, call.cookie = won.endpoint, won.cookie
+                        call.tries += sum(each.tries for each in (*calls.values(), won) if each is not call)
+                        return task.result()
+                done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in calls:
+                if not task.cancel() and not task.cancelled() and task.exception() is None:
+                    task.result().abort()
+
+
+async def _send_within(endpoint: Endpoint, request: UpstreamRequest, seconds: float) -> UpstreamResponse:
+    try:
+        async with asyncio.timeout(seconds):
+            return await endpoint.pool.send(request)
+    except TimeoutError:
+        raise UpstreamTimeout(f"upstream {endpoint.name}: no response within {seconds:g} s", Progress.SENT) from None
+
+
+def _can_be_read_again(request: UpstreamRequest) -> bool:
+    body = request.body
+    return isinstance(body, bytes) or (isinstance(body, ReplayableBody) and body.rewind())
+
+
+def _network_of(client: str) -> str:
+    """The network of a client that is likely to be one person's: with IPv6, its first four groups (RFC 6177)."""
+    return client if ":" not in client else ":".join(client.split(":")[:4])

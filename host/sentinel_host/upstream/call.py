@@ -1,0 +1,72 @@
+"""A client's request to an upstream: what it asks, what it allows, and what became of it."""
+
+from __future__ import annotations
+
+from sentinel_host.http.client import UpstreamRequest
+from sentinel_host.upstream.endpoint import Endpoint
+
+
+class UpstreamCall:
+    """One request, however often it is tried.
+
+    ``host`` is its Host; empty: that of the endpoint. ``client`` is who is counted when endpoints
+    fail. ``repeatable`` says that it may be sent again after an upstream may have seen it. ``hash``
+    chooses the endpoint where the upstream balances so. Times are in seconds, None where there is
+    no limit: ``timeout`` for the head of the answer, all tries included, ``per_try_timeout`` for
+    that of each, ``hedge_after`` until a second try begins beside the first.
+
+    Afterwards ``tries`` is how often it was sent, ``endpoint`` where the answer comes from, or the
+    last failure, and ``cookie`` the field that keeps the client there, if it is to be kept.
+    """
+
+    __slots__ = (
+        "client",
+        "cookie",
+        "endpoint",
+        "hash",
+        "hedge_after",
+        "host",
+        "index",
+        "is_secure",
+        "per_try_timeout",
+        "repeatable",
+        "request",
+        "timeout",
+        "tries",
+    )
+
+    def __init__(self, request: UpstreamRequest, host: bytes, client: str, repeatable: bool, hash: int = 0) -> None:
+        self.request = request
+        self.host = host
+        self.client = client
+        self.repeatable = repeatable
+        self.hash = hash
+        self.timeout: float | None = None
+        self.per_try_timeout: float | None = None
+        self.hedge_after: float | None = None
+        self.is_secure = False
+        self.tries = 0
+        self.index = -1
+        self.endpoint: Endpoint | None = None
+        self.cookie: tuple[bytes, bytes] | None = None
+
+    def twin(self) -> UpstreamCall:
+        """The same request, to be sent beside this one."""
+        asked = self.request
+        request = UpstreamRequest(
+            asked.method,
+            asked.target,
+            asked.headers,
+            asked.host,
+            asked.body,
+            asked.content_length,
+            asked.on_informational,
+            asked.upgrade,
+            asked.takes_trailers,
+        )
+        request.idle_timeout = asked.idle_timeout
+        request.response_timeout = asked.response_timeout
+        twin = UpstreamCall(request, self.host, self.client, self.repeatable, self.hash)
+        twin.per_try_timeout = self.per_try_timeout
+        twin.is_secure = self.is_secure
+        return twin

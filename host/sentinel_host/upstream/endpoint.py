@@ -1,0 +1,51 @@
+"""One endpoint of an upstream in one worker: its connections, and its cell in the table that workers share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sentinel_host.http.client import UpstreamPool
+from sentinel_host.upstream._endpoints import Cell
+
+
+class UpstreamCounts:
+    """What one upstream does in one worker, for its breaker and for metrics."""
+
+    __slots__ = ("active", "ejections", "hedges", "overloads", "retries", "retries_denied", "unavailable")
+
+    def __init__(self) -> None:
+        self.active = 0
+        """Tries under way."""
+        self.retries = 0
+        self.retries_denied = 0
+        """Requests that the budget did not let be sent again."""
+        self.hedges = 0
+        self.ejections = 0
+        """By this worker."""
+        self.overloads = 0
+        """Requests that the breaker refused."""
+        self.unavailable = 0
+        """Requests for which there was no endpoint."""
+
+
+class Endpoint:
+    """Where a try goes. As a response's lease, it counts the try until the response ends.
+
+    ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.
+    """
+
+    __slots__ = ("authority", "cell", "counts", "key", "name", "pool", "users")
+
+    def __init__(self, name: str, key: int, pool: UpstreamPool, cell: Cell, counts: UpstreamCounts) -> None:
+        self.name: Final = name
+        self.key: Final = key
+        self.pool: Final = pool
+        self.authority: Final = pool.authority
+        self.cell: Final = cell
+        self.counts: Final = counts
+        self.users = 0
+
+    def end(self) -> None:
+        """A try that began here has ended."""
+        self.counts.active -= 1
+        self.cell.end()

@@ -1,0 +1,245 @@
+"""One endpoint of three fails in every way there is: clients notice nothing, and it gets no more requests."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sentinel_host.config.upstreams import EjectConfig, RetryConfig
+from sentinel_host.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from tests.failover.support import (
+    broken_body,
+    call,
+    garbage,
+    group,
+    ok,
+    refusing_port,
+    reset,
+    silence,
+    status,
+)
+
+EAGER = RetryConfig(backoff=0.0)
+FAILING = {
+    "resets": reset,
+    "answers garbage": garbage,
+    "502": status(502),
+    "503": status(503),
+    "504": status(504),
+}
+
+
+@pytest.mark.parametrize("how", FAILING)
+def test_idempotent_requests_do_not_notice_and_the_endpoint_is_ejected(run, how):
+    async def main():
+        async with group(retry=EAGER) as web:
+            web.servers[0].answer = FAILING[how]
+            assert await web.statuses(60) == {200: 60}
+            state = web.state(0)
+            assert state.ejected_for > 0
+            needed = 5 if how.isdigit() else 2
+            assert web.requests()[0] == state.failures == needed
+            assert web.upstream.counts.ejections == 1
+
+    run(main)
+
+
+def test_one_that_is_killed_gets_nothing_until_it_is_back(run):
+    async def main():
+        async with group(eject=EjectConfig(time=0.2)) as web:
+            assert await web.statuses(30) == {200: 30}
+            await web.servers[1].stop()
+            before = web.requests()[1]
+            assert await web.statuses(60) == {200: 60}
+            assert web.requests()[1] == before
+            assert web.state(1).ejected_for > 0
+            await web.servers[1].start()
+            while web.requests()[1] == before:
+                assert await web.ask() == 200
+
+    run(main)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH"])
+def test_what_was_not_sent_goes_elsewhere_whatever_its_method(run, method):
+    async def main():
+        async with group(2) as web:
+            await web.servers[0].stop()
+            assert await web.statuses(20, method=method) == {200: 20}
+            assert web.upstream.counts.retries >= 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["resets", "503"])
+def test_what_may_have_had_an_effect_is_not_sent_twice(run, how):
+    async def main():
+        async with group(3, eject=False, retry=EAGER) as web:
+            for server in web.servers:
+                server.answer = FAILING[how]
+            for _ in range(9):
+                if how == "503":
+                    assert await web.ask(b"POST") == 503
+                else:
+                    with pytest.raises(UpstreamError, match="closed before a response"):
+                        await web.ask(b"POST")
+            assert sum(web.requests()) == 9
+
+
+def test_a_route_may_say_that_a_method_is_repeatable(run):
+    async def main():
+        async with group(3, eject=False, retry=EAGER) as web:
+            for server in web.servers[:2]:
+                server.answer = status(503)
+            assert await web.statuses(9, method=b"POST", repeatable=True) == {200: 9}
+
+    run(main)
+
+
+def test_one_that_stands_still_is_left_after_the_time_of_a_try(run):
+    async def main():
+        async with group(3) as web:
+            web.servers[2].answer = silence
+            assert await web.statuses(30, per_try_timeout=0.05) == {200: 30}
+            assert web.requests()[2] == 2
+            assert web.state(2).ejected_for > 0
+
+    run(main)
+
+
+def test_the_time_of_a_request_covers_all_its_tries(run):
+    async def main():
+        async with group(3, eject=False) as web:
+            for server in web.servers:
+                server.answer = silence
+            with pytest.raises(UpstreamTimeout, match=r"no response within 0\.1 s"):
+                await web.upstream.send(call(timeout=0.1, per_try_timeout=0.06))
+            assert sum(web.requests()) == 2
+            assert web.upstream.counts.active == 0
+
+    run(main)
+
+
+def test_a_body_that_breaks_off_is_told_and_counted_by_nobody_else(run):
+    async def main():
+        async with group(1) as web:
+            web.servers[0].answer = broken_body
+            with pytest.raises(UpstreamError, match="broke off"):
+                await web.ask()
+            assert web.requests() == [1]
+            assert web.state(0).active == 0
+
+    run(main)
+
+
+def test_all_endpoints_refuse(run):
+    async def main():
+        async with group(3, retry=EAGER) as web:
+            for server in web.servers:
+                await server.stop()
+            for _ in range(5):
+                with pytest.raises(UpstreamUnavailable) as raised:
+                    await web.ask()
+                assert (raised.value.status, raised.value.kind) == (503, "unavailable")
+                assert raised.value.retry_after >= 1
+            assert web.upstream.counts.active == 0
+            await web.servers[1].start()
+            assert await web.statuses(20) == {200: 20}
+
+    run(main)
+
+
+def test_all_endpoints_are_down(run):
+    async def main():
+        async with group(2) as web:
+            for endpoint in web.upstream.endpoints:
+                web.table.checked(endpoint.key, healthy=False)
+            with pytest.raises(UpstreamUnavailable, match="all endpoints are down"):
+                await web.ask()
+            assert web.requests() == [0, 0]
+            web.table.checked(web.upstream.endpoints[1].key, healthy=True)
+            assert await web.statuses(5) == {200: 5}
+            assert web.requests() == [0, 5]
+
+    run(main)
+
+
+def test_a_single_endpoint_that_refuses_is_a_bad_gateway(run):
+    async def main():
+        async with group(0, targets=[f"http://127.0.0.1:{refusing_port()}"]) as web:
+            with pytest.raises(UpstreamError) as raised:
+                await web.ask()
+            assert (raised.value.status, raised.value.kind) == (502, "connect")
+
+    run(main)
+
+
+def test_one_client_that_makes_requests_fail_takes_nothing_from_others(run):
+    """Its requests fail wherever they go: that is their fault, and nobody's who answers others."""
+
+    async def poisoned(reader, writer, head):
+        if b"x-poison" in head:
+            await reset(reader, writer, head)
+        await ok(reader, writer, head)
+
+    async def main():
+        async with group(3, retry=EAGER) as web:
+            for server in web.servers:
+                server.answer = poisoned
+            for _ in range(30):
+                with pytest.raises(UpstreamError):
+                    await web.ask(client="203.0.113.9", headers=[(b"x-poison", b"1")])
+            assert web.upstream.counts.ejections == 0
+            assert await web.statuses(30) == {200: 30}
+            assert min(web.requests()) > 0
+
+    run(main)
+
+
+def test_what_fails_for_several_clients_is_ejected_without_a_retry(run):
+    async def main():
+        async with group(2, retry=False) as web:
+            web.servers[0].answer = status(500)
+            for number in range(40):
+                await web.ask(b"POST", client=f"192.0.2.{number}")
+            assert web.state(0).ejected_for > 0
+            assert web.requests()[0] == 5
+
+    run(main)
+
+
+def test_one_that_fails_now_and_then_stands_out(run):
+    async def main():
+        async with group(3, retry=EAGER, eject=EjectConfig(failures=0, server_errors=0, share=0.3)) as web:
+            every_second = [0]
+
+            async def flaky(reader, writer, head):
+                every_second[0] += 1
+                await (status(503) if every_second[0] % 2 else ok)(reader, writer, head)
+
+            web.servers[0].answer = flaky
+            ejected = 0
+            for _ in range(3000):
+                assert await web.ask() == 200
+                ejected = web.upstream.counts.ejections
+                if ejected:
+                    break
+                await asyncio.sleep(0.002)
+            assert ejected == 1
+            assert web.state(0).ejected_for > 0
+
+    run(main)
+
+
+def test_a_storm_of_failures_is_not_made_worse(run):
+    async def main():
+        async with group(3, eject=False, retry=RetryConfig(backoff=0.001, max_backoff=0.001)) as web:
+            for server in web.servers:
+                server.answer = status(503)
+            results = await asyncio.gather(*(web.ask() for _ in range(600)))
+            assert set(results) == {503}
+            assert sum(web.requests()) <= 600 * 1.2 + 30
+            assert web.upstream.counts.retries_denied > 0
+
+    run(main)
