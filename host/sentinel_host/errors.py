@@ -88,13 +88,13 @@ class GuestQuarantined(GuestUnavailable):
 
 UPSTREAM_FAILURES: Final = {
     "name": "the target's name could not be looked up",
-    "connect": "no connection: refused, or no way there",
+    "connect": "no connection: refused, or no route to it",
     "tls": "the TLS handshake failed, or the certificate was not accepted",
     "timeout": "no connection, response head or next piece of the body in time",
     "reset": "the connection ended before the response did",
     "malformed": "the response is not HTTP, or has two readings",
     "too-large": "the response's body is larger than a guest takes",
-    "busy": "every connection that may be opened stayed in use",
+    "busy": "all connections that may be opened stayed in use",
     "denied": "none of the addresses may be connected to; only calls of guests",
     "closed": "the gateway has closed the upstream's connections",
     "unavailable": "no endpoint may be used: each is down, draining or ejected, or was tried in vain",

@@ -107,7 +107,7 @@ def test_no_free_connection_and_a_closed_pool(run):
 
 
 def test_the_documentation_has_each_word():
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "upstreams.md").read_text()
     for kind, meaning in UPSTREAM_FAILURES.items():
         if kind != "denied":  # of guests' calls, which these metrics do not count
-            assert f"| `{kind}` | {meaning} |" in readme
+            assert f"| `{kind}` | {meaning} |" in page
