@@ -132,7 +132,7 @@ def test_tasks_that_resets_leave_behind_count() -> None:
             peer.send(RstStreamFrame(number, 8))
         assert most == 20
         assert peer.of(199).reset == 7
-        worker._loop.call_soon_threadsafe(cleaned_up.set)
+        worker.call(cleaned_up.set)
         eventually(lambda: running == 0)
 
 

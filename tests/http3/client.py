@@ -87,6 +87,10 @@ class Client(QuicConnectionProtocol):
         self.h3.send_data(stream, data, end)
         self.transmit()
 
+    def sent(self, stream: int) -> int:
+        """How many bytes of a stream went out at least once."""
+        return self._quic._streams[stream].sender.highest_offset
+
     def reset(self, stream: int) -> None:
         """Give a request up."""
         self._quic.reset_stream(stream, 0x10C)

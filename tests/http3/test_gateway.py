@@ -205,7 +205,7 @@ def test_an_upload_waits_for_its_upstream(gateway: GatewayProcess, origin: Upstr
         client.send(stream, bytes(48 * MIB), end=True)
         await eventually(lambda: bool(loops))
         sent = -1
-        while sent != (sent := client._quic._streams[stream].sender.highest_offset):
+        while sent != (sent := client.sent(stream)):
             # Others are served meanwhile.
             for _ in range(10):
                 assert (await client.get(b"/guarded")).status == 401
