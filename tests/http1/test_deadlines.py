@@ -12,7 +12,6 @@ import pytest
 
 from tests.http1.harness import (
     Worker,
-    answer,
     echo,
     eventually,
     http_app,
@@ -51,11 +50,6 @@ def test_slow_head(drip: bytes) -> None:
     with run_worker(echo, timed(head_time=MINUTES), leaps=True) as worker:
         assert status_of(closed_late(worker, GET, drip)) == 408
         assert worker.connections.limits_hit["head_time"] == 1
-
-
-def test_nothing_at_all_is_closed_silently() -> None:
-    with run_worker(echo, timed(head_time=MINUTES), leaps=True) as worker:
-        assert closed_late(worker, b"") == b""
 
 
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
@@ -98,51 +92,6 @@ def test_body_that_is_idle_after_its_response_has_stopped() -> None:
         sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
         assert leap_to_end(worker, sock, WHILE).count(b"tick.") == 10
         assert worker.connections.limits_hit == {"body_idle": 1}
-
-
-def test_body_that_progresses_may_take_long() -> None:
-    received: list[int] = []
-
-    @http_app
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        more = True
-        while more:
-            message = await receive()
-            received.append(len(message["body"]))
-            more = message["more_body"]
-        for message in answer(b""):
-            await send(message)
-
-    limits = timed(body_idle=MINUTES, body_progress=10)
-    with run_worker(app, limits, leaps=True) as worker, worker.connect() as sock:
-        sock.sendall(POST + b"Content-Length: 100\r\n\r\n")
-        for number in range(1, 11):
-            sock.sendall(b"x" * 10)
-            eventually(lambda number=number: sum(received) == 10 * number)  # type: ignore[misc]
-            worker.leap(WHILE)
-        assert response(sock)[0] == 200
-
-
-def test_whole_body_time() -> None:
-    with run_worker(echo, timed(body_time=MINUTES), leaps=True) as worker:
-        drip = b"400\r\n" + b"x" * 1024 + b"\r\n"
-        reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n", drip)
-        assert status_of(reply) == 408
-        assert worker.connections.limits_hit["body_time"] == 1
-
-
-def test_client_waiting_for_continue_is_not_idle() -> None:
-    @http_app
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await leap(3 * MINUTES)
-        await echo(scope, receive, send)
-
-    limits = timed(body_idle=MINUTES)
-    with run_worker(app, limits, leaps=True) as worker, worker.connect() as sock:
-        sock.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-        assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
-        sock.sendall(b"hi")
-        assert response(sock)[0] == 200
 
 
 def test_application_that_does_not_read_is_not_the_clients_idleness() -> None:
@@ -217,15 +166,6 @@ def test_idle_connection() -> None:
             worker.leap(WHILE)
         assert leap_to_end(worker, sock, WHILE) == b""
         assert worker.connections.limits_hit == {"keep_alive_idle": 1}
-
-
-def test_second_head_has_its_own_time() -> None:
-    limits = timed(head_time=MINUTES)
-    with run_worker(echo, limits, leaps=True) as worker, worker.connect() as sock:
-        sock.sendall(GET + b"\r\n")
-        assert response(sock)[0] == 200
-        sock.sendall(b"GET / HT")
-        assert status_of(leap_to_end(worker, sock, WHILE)) == 408
 
 
 def test_half_closed_client_is_waited_for_no_longer_than_said() -> None:

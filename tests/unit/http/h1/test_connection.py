@@ -66,6 +66,25 @@ class TestKeepAlive:
         assert driver.log[1:] == ([] if kept else ["close"])
         assert driver.connection.state == (states.HEAD if kept else states.ENDING)
 
+    @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            [b"close", b"keep-alive"],
+            [b"keep-alive", b"close"],
+            [b"close, keep-alive"],
+            [b"keep-alive, close"],
+            [b"x, Close", b"y", b"Keep-Alive"],
+            [b"keep-alive", b"close", b"keep-alive"],
+        ],
+    )
+    def test_close_wins_over_keep_alive_in_whatever_field(self, version: bytes, fields: list[bytes]) -> None:
+        """`close` in one field was forgotten when a later one said `keep-alive`, and the next request was served."""
+        lines = b"".join(b"Connection: %b\r\n" % field for field in fields)
+        driver = Driver().receive(b"GET /x HTTP/%b\r\nHost: a\r\n%b\r\n" % (version, lines), GET).answer()
+        assert b"\r\nconnection: close\r\n" in driver.sent
+        assert driver.log[1:] == ["linger"]
+
     def test_by_the_response(self) -> None:
         driver = Driver().receive(GET).answer([(b"connection", b"close")])
         assert b"\r\nconnection: close\r\n" in driver.sent
@@ -346,11 +365,13 @@ class TestHalfClose:
             (FIVE, [("fault", 400), "close"]),
             (FIVE + b"ab", [("fault", 400), "close"]),
             (CHUNKED + b"5\r", [("fault", 400), "close"]),
+            (EXPECTING, [("fault", 400), "close"]),
+            (POST + b"Content-Length: 400000\r\n\r\n" + b"x" * 300_000, [("fault", 400), "close"]),
         ],
     )
     def test_amid_what_was_sent_ahead(self, ahead: bytes, log: list[Any]) -> None:
         """The end of stream came while an earlier request was answered: it was not looked at again."""
-        driver = Driver().receive(GET + ahead).end().answer()
+        driver = Driver(ServerLimits(body_buffer=1 << 20)).receive(GET + ahead).end().answer()
         if driver.log[-1] == ("fault", 400):
             driver.finish()
         assert [entry for entry in driver.log if not (isinstance(entry, tuple) and len(entry) == 4)] == log
