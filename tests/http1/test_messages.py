@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -184,12 +183,6 @@ def body(data: Any, more: bool = False) -> dict[str, Any]:
 
 
 class TestResponses:
-    def test_whole_body_gets_its_length(self) -> None:
-        with run_worker(responding(start(200), body(b"hello"))) as worker:
-            reply = worker.talk(GET + CLOSE + b"\r\n")
-        assert b"\r\ncontent-length: 5\r\n" in reply
-        assert b"transfer-encoding" not in reply
-
     def test_pieces_are_chunked(self) -> None:
         app = responding(
             start(200), body(b"hello", True), body(b"", True), body(memoryview(b"x" * 20), True), body(b"")
@@ -209,34 +202,6 @@ class TestResponses:
             sock.sendall(GET + b"\r\n")
             assert response(sock)[2] == piece * 21
 
-    @pytest.mark.parametrize("status", [204, 304])
-    def test_statuses_without_a_body(self, status: int) -> None:
-        with (
-            run_worker(responding(start(status), body(b"ignored", True), body(b"ignored"))) as worker,
-            worker.connect() as sock,
-        ):
-            sock.sendall((GET + b"\r\n") * 2)
-            sock.shutdown(socket.SHUT_WR)
-            reply = read_to_end(sock)
-        assert reply.count(b"HTTP/1.1 %d" % status) == 2
-        assert b"ignored" not in reply
-        assert b"content-length" not in reply
-        assert b"transfer-encoding" not in reply
-
-    def test_length_of_304_stays_and_of_204_goes(self) -> None:
-        for status, kept in ((304, True), (204, False)):
-            with run_worker(responding(start(status, (b"content-length", b"7")), body(b""))) as worker:
-                assert (b"content-length: 7" in worker.talk(GET + CLOSE + b"\r\n")) is kept
-
-    @pytest.mark.parametrize("headers", [[(b"content-length", b"5")], []])
-    def test_head_has_no_body(self, headers: list[tuple[bytes, bytes]]) -> None:
-        app = responding(start(200, *headers), body(b"he", True), body(b"llo"))
-        with run_worker(app) as worker:
-            reply = worker.talk(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + GET.replace(b"GET", b"HEAD") + CLOSE + b"\r\n")
-        assert reply.count(b"200 OK") == 2
-        assert b"llo" not in reply
-        assert (b"content-length: 5" in reply) == bool(headers)
-
     def test_trailers(self) -> None:
         trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
         app = responding(start(200, trailers=True), body(b"hello"), trailers)
@@ -252,17 +217,6 @@ class TestResponses:
             reply = worker.talk(GET + CLOSE + b"\r\n")
             assert reply.startswith(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n")
             assert worker.talk(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
-
-    def test_framing_fields_of_an_application_are_the_lanes(self) -> None:
-        fields = [(b"Transfer-Encoding", b"gzip"), (b"connection", b"x"), (b"keep-alive", b"1"), (b"Date", b"then")]
-        with run_worker(responding(start(200, *fields), body(b"x"))) as worker, worker.connect() as sock:
-            sock.sendall(GET + b"\r\n")
-            head = read_until(sock, b"\r\n\r\n")
-        assert head == b"HTTP/1.1 200 OK\r\nDate: then\r\ncontent-length: 1\r\n\r\n"
-
-    def test_application_may_close(self) -> None:
-        with run_worker(responding(start(200, (b"Connection", b"close")), body(b"x"))) as worker:
-            assert worker.talk(GET + b"\r\n").count(b"connection: close") == 1
 
     def test_head_goes_out_early_when_asked(self) -> None:
         @http_app
