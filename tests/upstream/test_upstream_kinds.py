@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
-from sentinel_host.errors import UPSTREAM_FAILURES, UpstreamError
+from sentinel_host.errors import UPSTREAM_FAILURES, Progress, UpstreamError
 from sentinel_host.http.client import Target, Timeouts, UpstreamPool
 from tests.support.names import KnownNames
 from tests.support.upstreams import black_hole
-from tests.upstream.support import Upstream, drain, eventually, get
+from tests.upstream.support import OK, RawPeer, Upstream, drain, eventually, get
 
 HASTY = Timeouts(connect=0.3, response=0.3, idle=0.3, pool_wait=0.3)
 
@@ -22,6 +23,7 @@ def test_a_target_without_a_connection(run):
         with pytest.raises(UpstreamError) as raised:
             await pool.send(get())
         await pool.close()
+        assert raised.value.progress == Progress.UNSENT
         return raised.value.kind
 
     async def main():
@@ -41,17 +43,21 @@ def test_a_target_without_a_connection(run):
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("said", "kind", "progress"),
     [
-        (b"", "reset"),
-        (b"HTTP/1.1 200 OK\r\n", "reset"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "reset"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "malformed"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "malformed"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", "malformed"),
+        (b"", "reset", Progress.SENT),
+        (b"HTTP/1.1 200 OK\r\n", "reset", Progress.ANSWERED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "reset", Progress.RESPONDED),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "malformed", Progress.ANSWERED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "malformed", Progress.ANSWERED),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX",
+            "malformed",
+            Progress.RESPONDED,
+        ),
     ],
 )
-def test_a_response_that_is_none(run, said, kind):
+def test_a_response_that_is_none(run, said, kind, progress):
     async def script(peer):
         await peer.head()
         await peer.send(said)
@@ -61,8 +67,34 @@ def test_a_response_that_is_none(run, said, kind):
             pool = upstream.pool()
             with pytest.raises(UpstreamError) as raised:
                 await drain(await pool.send(get()))
-            assert raised.value.kind == kind
+            assert (raised.value.kind, raised.value.progress) == (kind, progress)
             await pool.close()
+
+    run(main)
+
+
+def test_a_request_that_may_have_been_seen_stays_so_when_its_second_try_finds_nobody(run):
+    """The kept connection died with it, and no other could be made."""
+
+    async def main():
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        upstream = Upstream(None)
+        upstream.port = listener.getsockname()[1]
+        pool = upstream.pool()
+        sending = asyncio.create_task(pool.send(get()))
+        peer = await RawPeer.accept(listener)
+        await peer.some()
+        peer.send(OK)
+        await sending
+        sending = asyncio.create_task(pool.send(get()))
+        await peer.some()
+        listener.close()
+        peer.close()
+        with pytest.raises(UpstreamError) as raised:
+            await sending
+        assert (raised.value.kind, raised.value.progress) == ("connect", Progress.SENT)
+        await pool.close()
 
     run(main)
 

@@ -122,6 +122,7 @@ class UpstreamPool:
             self._shortest = own
             self._sweep_interval = max(0.005, min(0.1, own / _SWEEP_SHARE))
         retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
+        sent = False
         connection = self._take_idle()
         try:
             if connection is None:
@@ -139,12 +140,15 @@ class UpstreamPool:
                     if not (retry and kept_one_died):
                         raise
                     retry = False
+                    sent = True
                 except BaseException:
                     response.abort()
                     raise
                 connection = await self._acquire(new=True)
-        except UpstreamError:
+        except UpstreamError as error:
             self.failures += 1
+            if sent and error.progress == Progress.UNSENT:
+                error.progress = Progress.SENT  # the kept connection's upstream may have seen it
             raise
 
     def learn(self) -> None:
