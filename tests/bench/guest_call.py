@@ -33,12 +33,13 @@ from sentinel_host.abi.encode import encode_config
 from sentinel_host.native import SUSPENDED
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
-from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
+from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from sentinel_host.sandbox.limits import DEFAULT
 from sentinel_host.sandbox.load import NO_CONFIG
 from tests.bench import records
 from tests.bench.report import Report, median, parse_options, table
 from tests.bench.sandbox import compile_at_once
+from tests.support.instances import run_to_end, start_instance
 from tests.wat import index
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +64,7 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
     module, checked = engine.prepare(artefact)
     hooks = {entry.hook for entry in checked.hooks}
     config = records.CONFIGS.get(name)
-    instance = start(
+    instance = start_instance(
         Blueprint(name, engine, module, checked, DEFAULT), NO_CONFIG if config is None else encode_config(config)
     )
     call = instance.call
@@ -75,7 +76,7 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
     def finished(record: bytes) -> object:
         # Another process may take the processor for longer than a tick of the epoch.
         answer = call(slot, record)
-        return instance.run_to_end(answer) if answer is SUSPENDED else answer
+        return run_to_end(instance, answer) if answer is SUSPENDED else answer
 
     return finished, record_of
 
@@ -83,7 +84,7 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
 def at_once_call(engine: GuestEngine, folder: Path) -> Call:
     """The same C on the caller's stack, without a deadline: what the call path costs, and what deadlines add to it."""
     made = Blueprint("echo", engine, *engine.prepare(parse_artefact(index.wasm("bench/echo"), "echo.wasm")), DEFAULT)
-    plain = start(made, NO_CONFIG)
+    plain = start_instance(made, NO_CONFIG)
     module: Any = compile_at_once(str(folder))
     address = int(module.ffi.cast("uintptr_t", module.lib.address_of(plain._handle)))
     module.lib.never_yield(address)

@@ -30,12 +30,13 @@ from sentinel_host.errors import GuestTrap
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
-from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
+from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from sentinel_host.sandbox.limits import DEFAULT
 from sentinel_host.sandbox.load import NO_CONFIG, load_artefact
 from tests.bench import records
 from tests.bench.report import Report, median, parse_options
 from tests.support.gateways import sentinel_run, write_config
+from tests.support.instances import run_to_end, start_instance, started
 from tests.support.upstreams import running_upstream
 from tests.wat import index
 
@@ -131,7 +132,7 @@ def bench_call(report: Report, engine: GuestEngine, rounds: int, seconds: float)
     print("a call of an echo, 256 bytes in and out:")
     made = blueprint(engine, parse_artefact(index.wasm("bench/echo"), "echo"), "echo")
     record = records.request_head(256)
-    ours, plain = start(made, NO_CONFIG), start(made, NO_CONFIG)
+    ours, plain = start_instance(made, NO_CONFIG), start_instance(made, NO_CONFIG)
     with tempfile.TemporaryDirectory() as folder:
         module: Any = compile_at_once(folder)
         address = int(module.ffi.cast("uintptr_t", module.lib.address_of(plain._handle)))
@@ -140,7 +141,7 @@ def bench_call(report: Report, engine: GuestEngine, rounds: int, seconds: float)
 
         def suspendable() -> None:
             if ours.call(SLOT, record) is SUSPENDED:
-                ours.run_to_end(SUSPENDED)
+                run_to_end(ours, SUSPENDED)
 
         def plain_call() -> None:
             plain._result(at_once(address, SLOT, record, len(record)))
@@ -169,18 +170,18 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
 
         def once(plan: Any = plan, config: bytes = config) -> NativeGuest:
             instance = NativeGuest(plan)
-            instance.run_to_end(instance.start(config))  # type: ignore[arg-type]
+            run_to_end(instance, instance.start(config))  # type: ignore[arg-type]
             return instance
 
         best = min(per_call(lambda once=once: once().close(), seconds) for _ in range(rounds))
         record = records.request_head(1024)
         for instance in [once() for _ in range(50)]:
-            instance.run_to_end(instance.call(SLOT, record))
+            run_to_end(instance, instance.call(SLOT, record))
         gc.collect()
         before = resident_bytes()
         kept = [once() for _ in range(200)]
         for instance in kept:
-            instance.run_to_end(instance.call(SLOT, record))
+            run_to_end(instance, instance.call(SLOT, record))
         kib = (resident_bytes() - before) / len(kept) / 1024
         print(f"  {name}: made and closed in {best:.1f} µs, {kib:.0f} KiB resident")
         report.add(f"sandbox.instantiate{'' if name == 'echo' else '_example'}_us", best)
@@ -191,7 +192,7 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
 
 def bench_traps(report: Report, engine: GuestEngine, traps: int) -> None:
     """Memory after many traps, each on a fresh instance."""
-    middleware = load_artefact(parse_artefact(index.wasm("hostile/unreachable"), "trap"), "trap", engine).middleware()
+    middleware = started(load_artefact(parse_artefact(index.wasm("hostile/unreachable"), "trap"), "trap", engine))
 
     async def trap(times: int) -> None:
         for _ in range(times):

@@ -30,7 +30,8 @@ from sentinel_host.native.guest import SUSPENDED
 from sentinel_host.native.log import lines_of
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits
 from sentinel_host.sandbox.artefact import read_artefact
-from sentinel_host.sandbox.instance import SLOTS, Blueprint, start
+from sentinel_host.sandbox.instance import SLOTS, Blueprint
+from tests.support.instances import start_instance
 
 HERE = Path(__file__).parent
 VECTORS = json.loads((HERE.parent / "vectors" / "vectors.json").read_text())
@@ -56,7 +57,7 @@ class Native:
 
         grants = Grants(GRANTS, http=HttpGrant(fetch))
         try:
-            self._instance = start(dataclasses.replace(blueprint, grants=grants), _packed(config))
+            self._instance = start_instance(dataclasses.replace(blueprint, grants=grants), _packed(config))
         except GuestError as error:
             raise Refused(error.reason) from None
 

@@ -19,6 +19,7 @@ from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Fetch
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, compile_guest, load_compiled, load_guest
 from sentinel_host.sandbox.grants import ALL
+from tests.support.instances import started
 
 HERE = Path(__file__).parent
 SOURCES = (HERE / "rust/host-functions/src/lib.rs", HERE / "assemblyscript-host/assembly/index.ts")
@@ -42,7 +43,7 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
         if fetch is not None:
             grants = Grants(GRANTS, http=HttpGrant(fetch, calls=3, request_bytes=100))
             used = load_guest(calling_guest, "host-functions", engine, grants=grants)
-        middleware = used.middleware(encode_config({"calls": lines}))
+        middleware = started(used, encode_config({"calls": lines}))
 
         async def main() -> Response:
             answer = middleware.on_request(HEAD, b"r")
@@ -202,7 +203,7 @@ def test_names_of_rust_are_demangled_and_inlined_calls_expanded(engine: GuestEng
 def backtrace(path: Path, engine: GuestEngine, call: str) -> tuple[str, ...]:
     compiled = compile_guest(path.read_bytes(), "host-functions.wasm")
     guest = load_compiled(compiled, "host-functions", "host-functions.wasm", engine, grants=ALL)
-    middleware = guest.middleware(encode_config({"calls": [call]}))
+    middleware = started(guest, encode_config({"calls": [call]}))
     with pytest.raises(GuestTrap) as caught:
         middleware.on_request(HEAD, b"r")
     return caught.value.backtrace

@@ -22,6 +22,7 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestLoadError
 from sentinel_host.sandbox import GuestEngine, Limits, address_space, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
+from tests.support.instances import started
 from tests.wat import index
 
 def limit(more):
@@ -51,7 +52,7 @@ def test_many_instances_fit_into_a_limited_address_space() -> None:
     program = """
         limit(1 << 30)
         engine = GuestEngine()
-        kept = [load("good/echo").middleware() for _ in range(32)]
+        kept = [started(load("good/echo")) for _ in range(32)]
         print(len(kept), engine.snapshot()["echo"]["instances"])
     """
     assert run(program) == ["32 32"]
@@ -64,10 +65,10 @@ def test_guests_do_the_same_there() -> None:
         engine = GuestEngine()
         for name in ("hostile/load_outside", "hostile/recursion", "hostile/unreachable"):
             try:
-                asyncio.run(ask(load(name).middleware()))
+                asyncio.run(ask(started(load(name))))
             except GuestError as error:
                 print(error.reason)
-        grown = load("hostile/memory_hog", memory=64 << 20, deadline=60).middleware()
+        grown = started(load("hostile/memory_hog", memory=64 << 20, deadline=60))
         answer = asyncio.run(ask(grown))
         print(int.from_bytes(answer.context, "big"), engine.snapshot()["memory_hog"]["memory_bytes"] >> 20)
     """
@@ -83,12 +84,12 @@ def test_who_does_not_fit_is_told_what_is_in_the_way() -> None:
     program = """
         resource.setrlimit(resource.RLIMIT_AS, (1 << 40, resource.RLIM_INFINITY))
         engine = GuestEngine()
-        guest = load("good/nil")
+        guest = started(load("good/nil")
         first = guest.middleware()
-        loop = load("hostile/loop", deadline=60).middleware()
+        loop = load("hostile/loop", deadline=60))
         limit(8 << 20)
         try:
-            guest.middleware()
+            started(guest)
         except GuestLoadError as error:
             print(error)
 

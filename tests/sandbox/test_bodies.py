@@ -13,6 +13,7 @@ from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, load_art
 from sentinel_host.sandbox.artefact import parse_artefact
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, on_response, replace
 from tests.support.clocks import PATIENCE
+from tests.support.instances import started
 
 from .support import Run, ask, both_loops, settled
 
@@ -23,7 +24,7 @@ SLOWLY = on_request(STREAM, (SLOW, replace(b"1")), (SLOW, replace(b"2")))
 def middleware_of(guest: bytes, engine: GuestEngine, **limits: Any) -> GuestMiddleware:
     # A deadline is no matter here unless a test says so, and guests that take their time reach it on a busy machine.
     of_test = Limits(**{"deadline": PATIENCE} | limits)
-    return load_artefact(parse_artefact(guest, "body.wasm"), "body", engine, of_test).middleware()
+    return started(load_artefact(parse_artefact(guest, "body.wasm"), "body", engine, of_test))
 
 
 @both_loops

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from sentinel_host.abi.contract import ON_REQUEST
-from sentinel_host.native import NativeGuest, _calls
+from sentinel_host.native import _calls
 from sentinel_host.sandbox.instance import SLOTS
+from tests.support.instances import start_instance
 
 from .conftest import Load
 
 
 def test_a_closed_instance_is_not_called(load: Load) -> None:
-    instance = NativeGuest(load("good/echo")._blueprint.new_plan())
-    instance.run_to_end(instance.start(b""))
+    instance = start_instance(load("good/echo").blueprint, b"")
     slot = SLOTS[ON_REQUEST]
     assert instance.call(slot, b"\x01\x02") == b"\x01\x02"
     instance.close()

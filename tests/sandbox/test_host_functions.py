@@ -14,6 +14,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.sandbox import Grants, GuestEngine, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
+from tests.support.instances import started
 from tests.wat import index
 
 from .conftest import Load
@@ -36,7 +37,7 @@ def test_an_import_without_its_grant_is_refused(load: Load) -> None:
 
 @both_loops
 def test_clocks(load: Load, run: Run) -> None:
-    middleware = load("granted/clock").middleware()
+    middleware = started(load("granted/clock"))
 
     async def main() -> None:
         before = time.time_ns(), time.monotonic_ns()
@@ -49,7 +50,7 @@ def test_clocks(load: Load, run: Run) -> None:
 
 @both_loops
 def test_random_bytes(load: Load, run: Run) -> None:
-    middleware = load("granted/random").middleware()
+    middleware = started(load("granted/random"))
 
     async def main() -> None:
         seen = {(await ask(middleware, struct.pack("<II", size, 64))).context for size in (8, 9, 65536)}
@@ -71,7 +72,7 @@ def test_random_bytes(load: Load, run: Run) -> None:
     ],
 )
 def test_wrong_arguments_trap(load: Load, run: Run, length: int, area: int, reason: str) -> None:
-    middleware = load("granted/random").middleware()
+    middleware = started(load("granted/random"))
 
     async def main() -> None:
         with pytest.raises(GuestTrap) as caught:
@@ -92,7 +93,7 @@ def test_wrong_arguments_trap(load: Load, run: Run, length: int, area: int, reas
     ],
 )
 def test_what_realloc_answers_is_not_trusted(load: Load, run: Run, answer: int, reason: str) -> None:
-    middleware = load("granted/realloc_hostile_inside").middleware()
+    middleware = started(load("granted/realloc_hostile_inside"))
 
     async def main() -> None:
         with pytest.raises(GuestTrap) as caught:
@@ -105,7 +106,7 @@ def test_what_realloc_answers_is_not_trusted(load: Load, run: Run, answer: int, 
 @both_loops
 def test_a_loop_inside_of_a_host_function_is_ended(load: Load, engine: GuestEngine, run: Run) -> None:
     """Also where the host has called the guest back."""
-    middleware = load("granted/realloc_loops_inside").middleware()
+    middleware = started(load("granted/realloc_loops_inside"))
 
     async def main() -> None:
         with pytest.raises(GuestTimeout):
@@ -117,13 +118,13 @@ def test_a_loop_inside_of_a_host_function_is_ended(load: Load, engine: GuestEngi
 
 
 def test_start_functions_may_call_too(load: Load) -> None:
-    assert asyncio.run(ask(load("granted/start_clock").middleware(), b"x")) is None
+    assert asyncio.run(ask(started(load("granted/start_clock")), b"x")) is None
 
 
 @both_loops
 def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngine, run: Run) -> None:
     """What was counted first goes on; nothing is evicted by names that a client may choose."""
-    middleware = load("granted/metrics_flood", deadline=1.0).middleware()
+    middleware = started(load("granted/metrics_flood", deadline=1.0))
 
     async def main() -> None:
         for _ in range(2):
@@ -139,7 +140,7 @@ def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngi
 
 def test_the_order_of_labels_tells_no_series_apart(load: Load, engine: GuestEngine) -> None:
     """/metrics once had two series that nobody can tell apart, for which a scraper drops the whole answer."""
-    middleware = load("granted/metrics_raw").middleware()
+    middleware = started(load("granted/metrics_raw"))
 
     async def main() -> None:
         for labels in (128, 176, 208):
@@ -168,7 +169,7 @@ def test_the_order_of_labels_tells_no_series_apart(load: Load, engine: GuestEngi
 def test_metrics_from_outside_of_memory_trap(
     load: Load, run: Run, arguments: tuple[int, int, int, int], traps: bool
 ) -> None:
-    middleware = load("granted/metrics_raw").middleware()
+    middleware = started(load("granted/metrics_raw"))
 
     async def main() -> None:
         if not traps:
@@ -199,7 +200,7 @@ AREA = 64
     ],
 )
 def test_keys_and_values_outside_of_memory_trap(load: Load, run: Run, arguments: tuple[int, ...]) -> None:
-    middleware = load("granted/kv_raw").middleware()
+    middleware = started(load("granted/kv_raw"))
 
     async def main() -> None:
         with pytest.raises(GuestTrap, match="an argument lies outside of memory"):
@@ -214,7 +215,7 @@ def test_keys_and_values_outside_of_memory_trap(load: Load, run: Run, arguments:
     [(GET, 66), (GET, 0x3FFF4), (SET, 0x3FFFF), (DELETE, 0xFFFFFFFF), (ADD, 68), (ADD, 0x3FFF8)],
 )
 def test_areas_of_the_store_are_checked(load: Load, run: Run, which: int, area: int) -> None:
-    middleware = load("granted/kv_raw").middleware()
+    middleware = started(load("granted/kv_raw"))
 
     async def main() -> None:
         with pytest.raises(GuestTrap, match="the return area is misaligned or lies outside of memory"):
@@ -225,7 +226,7 @@ def test_areas_of_the_store_are_checked(load: Load, run: Run, which: int, area: 
 
 @both_loops
 def test_huge_keys_and_a_full_quota_are_errors_and_not_traps(load: Load, engine: GuestEngine, run: Run) -> None:
-    middleware = load("granted/kv_raw", Grants(ALL.names, kv=256)).middleware()
+    middleware = started(load("granted/kv_raw", Grants(ALL.names, kv=256)))
 
     async def answer(*arguments: int) -> bytes:
         context: bytes = (await ask(middleware, struct.pack("<6I", *arguments, AREA))).context
@@ -249,7 +250,7 @@ def test_huge_keys_and_a_full_quota_are_errors_and_not_traps(load: Load, engine:
 @both_loops
 def test_guests_share_keys_with_themselves_only(load: Load, engine: GuestEngine, run: Run) -> None:
     """All uses of a guest see the same keys, in every process that has the store; no other guest does."""
-    load("granted/kv_raw").middleware()
+    started(load("granted/kv_raw"))
     assert engine.kv is not None
     elsewhere = GuestEngine(SharedStore.attach(os.dup(engine.kv.fd)))
     artefact = parse_artefact(index.wasm("granted/kv_raw"), "kv_raw.wasm")
@@ -257,7 +258,7 @@ def test_guests_share_keys_with_themselves_only(load: Load, engine: GuestEngine,
 
     async def main() -> None:
         for where, name in ((engine, "kv_raw"), (elsewhere, "kv_raw"), (engine, "kv_raw"), (elsewhere, "other")):
-            middleware = load_artefact(artefact, name, where, grants=ALL).middleware()
+            middleware = started(load_artefact(artefact, name, where, grants=ALL))
             answer = await ask(middleware, struct.pack("<6I", ADD, *KEY, 0, 0, AREA))
             sums.append(struct.unpack_from("<q", answer.context, 8)[0])
 

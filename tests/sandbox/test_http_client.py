@@ -9,6 +9,7 @@ import pytest
 
 from sentinel_host.errors import GuestTimeout, GuestTrap
 from sentinel_host.sandbox import GuestEngine
+from tests.support.instances import started
 from tests.support.logs import said
 
 from .conftest import Load, Passing
@@ -22,7 +23,7 @@ GOOD = struct.pack("<III", 128, 19, AREA)
 def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, time: Passing, run: Run) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_raw", granting(service)).middleware()
+        middleware = started(load("granted/http_raw", granting(service)))
         call = asyncio.ensure_future(ask(middleware, GOOD))
         await service.has_begun()
         # More than its deadline allows by the clock.
@@ -45,7 +46,7 @@ def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, t
 def test_several_wait_at_once_and_cost_nothing_meanwhile(load: Load, engine: GuestEngine, run: Run) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_raw", granting(service), instances=20).middleware()
+        middleware = started(load("granted/http_raw", granting(service), instances=20))
         calls = [asyncio.ensure_future(ask(middleware, GOOD)) for _ in range(20)]
         await service.has_begun(20)
         assert len(engine.queue) == 0, "waiting calls are polled"
@@ -61,7 +62,7 @@ def test_several_wait_at_once_and_cost_nothing_meanwhile(load: Load, engine: Gue
 def test_a_call_that_is_cancelled_takes_its_instance_with_it(load: Load, engine: GuestEngine, run: Run) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_raw", granting(service), instances=1).middleware()
+        middleware = started(load("granted/http_raw", granting(service), instances=1))
         for turn in range(1, 4):
             call = asyncio.ensure_future(ask(middleware, GOOD))
             await service.has_begun(turn)
@@ -82,7 +83,7 @@ def test_the_deadline_goes_on_after_the_answer(load: Load, engine: GuestEngine, 
     async def main() -> None:
         service = Service()
         service.go.set()
-        middleware = load("granted/http_loops_after", granting(service)).middleware()
+        middleware = started(load("granted/http_loops_after", granting(service)))
         with pytest.raises(GuestTimeout):
             await ask(middleware, b"x")
 
@@ -97,7 +98,7 @@ def test_answers_of_every_size(load: Load, run: Run) -> None:
         for size in (0, 1, 1024, 65536):
             service = Service(b"a" * size)
             service.go.set()
-            middleware = load("granted/http_raw", granting(service)).middleware()
+            middleware = started(load("granted/http_raw", granting(service)))
             context = (await ask(middleware, GOOD)).context
             assert struct.unpack_from("<I", context, 8) == (size,)
 
@@ -120,7 +121,7 @@ def test_wrong_arguments_trap(
     async def main() -> None:
         service = Service()
         service.go.set()
-        middleware = load("granted/http_raw", granting(service)).middleware()
+        middleware = started(load("granted/http_raw", granting(service)))
         with pytest.raises(GuestTrap) as caught:
             await ask(middleware, struct.pack("<III", *arguments))
         assert caught.value.reason == f"http-client.send: {reason}"
@@ -136,7 +137,7 @@ def test_a_call_inside_of_a_call(load: Load, run: Run) -> None:
     async def main() -> None:
         service = Service()
         service.go.set()
-        middleware = load("granted/http_inside_realloc", granting(service)).middleware()
+        middleware = started(load("granted/http_inside_realloc", granting(service)))
         assert await ask(middleware, b"\0") is None
         assert service.begun == 3
         with pytest.raises(GuestTrap, match="unreachable"):
@@ -149,7 +150,7 @@ def test_a_call_inside_of_a_call(load: Load, run: Run) -> None:
 def test_only_a_serving_guest_may_ask(load: Load, run: Run) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_at_start", granting(service)).middleware()
+        middleware = started(load("granted/http_at_start", granting(service)))
         assert await ask(middleware, b"x") is None
         assert service.begun == 0
 
@@ -163,7 +164,7 @@ def test_every_error_reaches_the_guest(load: Load) -> None:
             async def refuse(request: bytes, label: str, error: int = error) -> tuple[int, bytes]:
                 return error, b""
 
-            middleware = load("granted/http_raw", granting(refuse)).middleware()
+            middleware = started(load("granted/http_raw", granting(refuse)))
             context = (await ask(middleware, GOOD)).context
             assert (context[0], context[4]) == (1, error)
 
@@ -176,7 +177,7 @@ def test_lines_of_a_suspended_call_know_their_request(load: Load, engine: GuestE
 
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_logs", granting(service)).middleware()
+        middleware = started(load("granted/http_logs", granting(service)))
         call = asyncio.ensure_future(ask(middleware, b"x"))
         await service.has_begun()
         assert said(engine) == [("http_logs", "r", "info", "before")]

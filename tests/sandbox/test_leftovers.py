@@ -13,6 +13,7 @@ from sentinel_host.sandbox import GuestEngine, Limits, LoadedGuest, load_artefac
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
 from tests.support.clocks import PATIENCE
+from tests.support.instances import started
 from tests.support.modules import images, with_image
 
 from .support import Run, ask, both_loops, settled
@@ -38,7 +39,7 @@ def load(engine: GuestEngine, name: str, number: int, **limits: object) -> Loade
 
 async def call(guest: LoadedGuest, record: bytes = LOOP) -> None:
     """A call that fails."""
-    middleware = guest.middleware()
+    middleware = started(guest)
     with pytest.raises(GuestError):
         await ask(middleware, record)
     middleware.close()
@@ -46,7 +47,7 @@ async def call(guest: LoadedGuest, record: bytes = LOOP) -> None:
 
 async def complete(guest: LoadedGuest) -> None:
     """A completion that fails."""
-    middleware = guest.middleware()
+    middleware = started(guest)
     with pytest.raises(GuestError):
         await settled(middleware.on_complete(b"s", b"", b"r", "c"))
     middleware.close()
@@ -54,7 +55,7 @@ async def complete(guest: LoadedGuest) -> None:
 
 async def cancel(guest: LoadedGuest) -> None:
     """A call that is given up while it is suspended."""
-    middleware = guest.middleware()
+    middleware = started(guest)
     waits = asyncio.ensure_future(ask(middleware, LOOP))
     await asyncio.sleep(0)
     assert not waits.done()
@@ -65,10 +66,10 @@ async def cancel(guest: LoadedGuest) -> None:
 
 async def give_up(guest: LoadedGuest) -> None:
     """A call that does not end in time by the clock, as the loop has not let it run."""
-    middleware = guest.middleware()
+    middleware = started(guest)
     waits = asyncio.ensure_future(ask(middleware, LOOP))
     await asyncio.sleep(0)
-    (suspended,) = guest._blueprint.engine.queue._calls
+    (suspended,) = guest.blueprint.engine.queue.calls
     suspended.begun -= 100
     await asyncio.wait([waits])
     assert "by the clock" in str(waits.exception())
@@ -77,7 +78,7 @@ async def give_up(guest: LoadedGuest) -> None:
 
 async def refuse(guest: LoadedGuest) -> None:
     """A call that waits for an instance in vain, while another one loops."""
-    middleware = guest.middleware()
+    middleware = started(guest)
     loops = asyncio.ensure_future(ask(middleware, LOOP))
     await asyncio.sleep(0)
     with pytest.raises(GuestBusy):
@@ -91,12 +92,6 @@ async def start(guest: LoadedGuest) -> None:
     """A guest that does not start, while the event loop goes on."""
     with pytest.raises(GuestLoadError):
         await guest.start_middleware()
-
-
-async def start_now(guest: LoadedGuest) -> None:
-    """The same while it waits."""
-    with pytest.raises(GuestLoadError):
-        guest.middleware()
 
 
 @both_loops
@@ -117,8 +112,6 @@ async def start_now(guest: LoadedGuest) -> None:
         ("hostile/initialize_loops", start),
         ("hostile/configure_loops", start),
         ("hostile/start_traps", start),
-        ("hostile/configure_loops", start_now),
-        ("hostile/start_traps", start_now),
     ],
 )
 @pytest.mark.usefixtures("resting")

@@ -12,6 +12,7 @@ import pytest
 from sentinel_host.errors import GuestBusy, GuestError, GuestTrap
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
 from tests.support.clocks import PATIENCE
+from tests.support.instances import started
 from tests.support.loops import MINUTES, leap, run_leaping
 
 from .conftest import Load
@@ -35,7 +36,7 @@ def counts(engine: GuestEngine, name: str = "busy") -> dict[str, int]:
 
 
 def test_one_instance_is_enough_for_calls_that_end_at_once(load: Load, engine: GuestEngine) -> None:
-    middleware = load("good/busy").middleware()
+    middleware = started(load("good/busy"))
 
     async def main() -> None:
         numbers = await asyncio.gather(*(count(middleware) for _ in range(50)))
@@ -50,7 +51,7 @@ def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
 ) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), instances=3).middleware()
+        middleware = started(load("granted/http_counts", granting(service), instances=3))
         calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(3)]
         await service.has_begun(3)
         service.go.set()
@@ -67,7 +68,7 @@ def test_calls_that_take_time_have_instances_of_their_own_and_leave_them_behind(
 def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), instances=1, wait=PATIENCE).middleware()
+        middleware = started(load("granted/http_counts", granting(service), instances=1, wait=PATIENCE))
         calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(4)]
         await service.has_begun()
         service.go.set()
@@ -81,7 +82,7 @@ def test_who_waits_gets_the_next_instance_in_turn(load: Load, engine: GuestEngin
 def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), instances=1, waiting=2, wait=MINUTES).middleware()
+        middleware = started(load("granted/http_counts", granting(service), instances=1, waiting=2, wait=MINUTES))
         held = asyncio.ensure_future(count(middleware, HELD))
         await service.has_begun()
         waiting = [asyncio.ensure_future(count(middleware)) for _ in range(2)]
@@ -107,7 +108,7 @@ def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) 
 def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), instances=1, wait=PATIENCE).middleware()
+        middleware = started(load("granted/http_counts", granting(service), instances=1, wait=PATIENCE))
         first = asyncio.ensure_future(count(middleware, HELD))
         await service.has_begun()
         gone, stays = (asyncio.ensure_future(count(middleware)) for _ in range(2))
@@ -134,7 +135,7 @@ def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> 
 
 def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("hostile/loop", instances=1, wait=PATIENCE).middleware()
+        middleware = started(load("hostile/loop", instances=1, wait=PATIENCE))
         calls = [ask(middleware, record) for record in (b"x", b"y", b"x", b"y")]
         ended: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error).__name__ for error in ended] == ["GuestTimeout", "NoneType", "GuestTimeout", "NoneType"]
@@ -146,7 +147,7 @@ def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: Gues
 def test_a_fresh_instance_in_every_call(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), isolation="request", instances=2).middleware()
+        middleware = started(load("granted/http_counts", granting(service), isolation="request", instances=2))
         assert counts(engine, "http_counts")["instances"] == 0
         assert [await count(middleware) for _ in range(5)] == [1] * 5
         calls = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(2)]
@@ -160,7 +161,7 @@ def test_a_fresh_instance_in_every_call(load: Load, engine: GuestEngine) -> None
 
 
 def test_an_instance_is_retired_after_its_calls(load: Load, engine: GuestEngine) -> None:
-    middleware = load("good/busy", retire_calls=3).middleware()
+    middleware = started(load("good/busy", retire_calls=3))
 
     async def main() -> None:
         assert [await count(middleware) for _ in range(7)] == [1, 2, 3, 1, 2, 3, 1]
@@ -172,7 +173,7 @@ def test_an_instance_is_retired_after_its_calls(load: Load, engine: GuestEngine)
 def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         limits = {"memory": 4 * PAGE, "high_water_share": 0.5, "high_water_calls": 3}
-        middleware = load("good/busy", **limits).middleware()
+        middleware = started(load("good/busy", **limits))
         for _ in range(10):
             await count(middleware)
         assert counts(engine)["memory_bytes"] == PAGE
@@ -190,7 +191,7 @@ def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> N
 
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service), instances=4, trim_after=MINUTES).middleware()
+        middleware = started(load("granted/http_counts", granting(service), instances=4, trim_after=MINUTES))
         burst = [asyncio.ensure_future(count(middleware, HELD)) for _ in range(4)]
         await service.has_begun(4)
         service.go.set()
@@ -215,7 +216,7 @@ def test_a_storm_loses_no_instance(load: Load, engine: GuestEngine, run: Run, se
     """Calls that end at once, take time, loop, trap, wait and are cancelled, in any order: every place comes back."""
     chance = random.Random(seed)
     limits = {"instances": 3, "waiting": 4, "wait": 0.02, "deadline": 0.004, "retire_calls": 7, "isolation": isolation}
-    middleware = load("good/slow_answer", **limits).middleware()
+    middleware = started(load("good/slow_answer", **limits))
 
     async def storm() -> None:
         for _ in range(15):
@@ -239,7 +240,7 @@ def test_a_storm_loses_no_instance(load: Load, engine: GuestEngine, run: Run, se
 def test_each_use_of_a_guest_has_a_pool_and_all_are_counted_together(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         guest = load("good/busy")
-        first, second = guest.middleware(), guest.middleware()
+        first, second = started(guest), started(guest)
         assert [await count(middleware) for middleware in (first, first, second)] == [1, 2, 1]
         assert (counts(engine)["instances"], counts(engine)["calls"]) == (2, 3)
 
@@ -248,7 +249,7 @@ def test_each_use_of_a_guest_has_a_pool_and_all_are_counted_together(load: Load,
 
 def test_traps_leave_nothing_behind(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("hostile/unreachable").middleware()
+        middleware = started(load("hostile/unreachable"))
         for number in range(2000):
             with pytest.raises(GuestTrap):
                 await ask(middleware, b"x", "192.0.2.1")

@@ -10,6 +10,7 @@ import pytest
 from sentinel_host.errors import GuestError, GuestProtocolError, GuestQuarantined
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
 from sentinel_host.sandbox.breaker import Breaker
+from tests.support.instances import started
 
 from .conftest import Load
 from .support import Service, ask, granting
@@ -45,7 +46,7 @@ def test_one_client_cannot_switch_a_guest_off(load: Load, engine: GuestEngine) -
     """Nor can one of many addresses in one IPv6 network, however often the guest traps."""
 
     async def main() -> None:
-        middleware = load("good/counter").middleware()
+        middleware = started(load("good/counter"))
         network = tuple(f"2001:db8:0:1::{number:x}" for number in range(500))
         for clients in (CLIENTS[:1], network):
             assert set(await outcomes(middleware, 500, clients)) == {"GuestTrap"}
@@ -60,7 +61,7 @@ def test_failing_for_several_clients_is_quarantine(
     load: Load, engine: GuestEngine, now: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        middleware = load("good/counter", instances=4).middleware(on_failure="open")
+        middleware = started(load("good/counter", instances=4), on_failure="open")
         assert await outcomes(middleware, 101, CLIENTS) == ["GuestTrap"] * 100 + ["GuestQuarantined"]
         counts = engine.snapshot()["counter"]
         assert (counts["quarantines"], counts["quarantined"], counts["instances"]) == (1, 1, 0)
@@ -92,7 +93,7 @@ def test_failing_for_several_clients_is_quarantine(
 
 def test_half_of_the_calls_must_fail(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/counter").middleware()
+        middleware = started(load("good/counter"))
         for _ in range(300):
             assert await outcomes(middleware, 1, CLIENTS[:1]) == ["GuestTrap"]
             assert await outcomes(middleware, 2, CLIENTS[1:], b"x") == ["ok"] * 2
@@ -104,7 +105,7 @@ def test_half_of_the_calls_must_fail(load: Load, engine: GuestEngine) -> None:
 
 def test_answers_that_break_the_contract_count(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/echo").middleware()
+        middleware = started(load("good/echo"))
         names = await outcomes(middleware, 101, CLIENTS, b"\xc1")
         assert names == [GuestProtocolError.__name__] * 100 + ["GuestQuarantined"]
         assert engine.snapshot()["echo"]["protocol_errors"] == 100
@@ -115,7 +116,7 @@ def test_answers_that_break_the_contract_count(load: Load, engine: GuestEngine) 
 def test_only_one_probe_at_a_time(load: Load, engine: GuestEngine, now: list[float]) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service)).middleware()
+        middleware = started(load("granted/http_counts", granting(service)))
         assert (await outcomes(middleware, 101, CLIENTS))[-1] == "GuestQuarantined"
         now[0] += 1
         probe = asyncio.ensure_future(ask(middleware, b"wait"))
@@ -134,7 +135,7 @@ def test_calls_under_way_when_quarantine_begins_end_well_and_bring_no_instance_b
 ) -> None:
     async def main() -> None:
         service = Service()
-        middleware = load("granted/http_counts", granting(service)).middleware()
+        middleware = started(load("granted/http_counts", granting(service)))
         call = asyncio.ensure_future(ask(middleware, b"wait"))
         await service.has_begun()
         assert (await outcomes(middleware, 101, CLIENTS, b""))[-1] == "GuestQuarantined"

@@ -11,6 +11,7 @@ from sentinel_host.errors import GuestBusy, GuestError, GuestLoadError, GuestTim
 from sentinel_host.messages import RequestEdits
 from sentinel_host.sandbox import GuestEngine
 from tests.support.clocks import PATIENCE
+from tests.support.instances import started
 from tests.support.logs import said
 
 from .conftest import Load, Passing
@@ -40,7 +41,7 @@ def test_a_loop_is_ended_at_the_deadline(
     """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on meanwhile."""
     # Where others have the processor, the bound by the clock would come first: three deadlines become fifteen seconds.
     time.rate = 0.01
-    middleware = load(f"hostile/{name}").middleware()
+    middleware = started(load(f"hostile/{name}"))
 
     async def main() -> None:
         async with beating() as beat:
@@ -59,7 +60,7 @@ def test_a_loop_is_ended_at_the_deadline(
 
 @both_loops
 def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: Run) -> None:
-    middleware = load("good/busy", deadline=PATIENCE).middleware()
+    middleware = started(load("good/busy", deadline=PATIENCE))
 
     async def main() -> None:
         rounds, calls = 1_000_000, 1
@@ -77,7 +78,7 @@ def test_work_within_the_deadline_is_done(load: Load, engine: GuestEngine, run: 
 
 
 def test_short_calls_are_not_suspended(load: Load, engine: GuestEngine) -> None:
-    middleware = load("good/busy").middleware()
+    middleware = started(load("good/busy"))
     late = 0
     for _ in range(5000):
         answer = middleware.on_request(work(0), b"r", "c")
@@ -91,7 +92,7 @@ def test_short_calls_are_not_suspended(load: Load, engine: GuestEngine) -> None:
 
 @both_loops
 def test_the_loop_goes_on_beside_however_many_loops(load: Load, engine: GuestEngine, run: Run) -> None:
-    middleware = load("hostile/loop", instances=4).middleware()
+    middleware = started(load("hostile/loop", instances=4))
 
     async def main() -> None:
         async with beating() as beat:
@@ -107,7 +108,7 @@ def test_the_loop_goes_on_beside_however_many_loops(load: Load, engine: GuestEng
 @both_loops
 def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
     """Row 3: 503 for who comes while all instances loop, and afterwards the pool is back."""
-    middleware = load("hostile/loop", instances=4, waiting=8, wait=0.05).middleware()
+    middleware = started(load("hostile/loop", instances=4, waiting=8, wait=0.05))
 
     async def main() -> None:
         loops = [asyncio.ensure_future(ask(middleware, LOOP)) for _ in range(4)]
@@ -130,7 +131,7 @@ def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
 @both_loops
 def test_calls_that_take_time_end_well_however_many_share_the_loop(load: Load, engine: GuestEngine, run: Run) -> None:
     """What that means for their deadlines is in tests/unit/sandbox/test_runqueue.py, by a clock of its own."""
-    middleware = load("good/busy", instances=8, deadline=PATIENCE).middleware()
+    middleware = started(load("good/busy", instances=8, deadline=PATIENCE))
 
     async def main() -> None:
         answers = await asyncio.gather(*(ask(middleware, work(20_000_000)) for _ in range(8)))
@@ -142,7 +143,7 @@ def test_calls_that_take_time_end_well_however_many_share_the_loop(load: Load, e
 
 @both_loops
 def test_a_cancelled_call_takes_its_instance_with_it(load: Load, engine: GuestEngine, run: Run) -> None:
-    middleware = load("hostile/loop", deadline=PATIENCE).middleware()
+    middleware = started(load("hostile/loop", deadline=PATIENCE))
 
     async def main() -> None:
         assert await ask(middleware, b"y") is None
@@ -167,7 +168,7 @@ def test_a_guest_that_loops_as_it_starts_is_refused(load: Load, engine: GuestEng
     """Row 2: whether the loop waits for it or goes on meanwhile."""
     guest = load(f"hostile/{name}")
     with pytest.raises(GuestLoadError) as caught:
-        guest.middleware()
+        started(guest)
     assert str(caught.value).startswith(f"hostile/{name}.wasm: {step}: ")
 
     async def main() -> None:
@@ -183,7 +184,7 @@ def test_a_guest_that_loops_as_it_starts_is_refused(load: Load, engine: GuestEng
 
 def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
     guest = load("good/slow_start", start_deadline=PATIENCE)
-    assert asyncio.run(ask(guest.middleware(), b"x")) is None
+    assert asyncio.run(ask(started(guest), b"x")) is None
 
     async def main() -> None:
         middleware = await guest.start_middleware()
@@ -196,14 +197,14 @@ def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
 def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         with pytest.raises(GuestTimeout, match="on-complete"):
-            await settled(load("hostile/complete_loops").middleware().on_complete(b"s", b"", b"r", "c"))
+            await settled(started(load("hostile/complete_loops")).on_complete(b"s", b"", b"r", "c"))
 
     asyncio.run(main())
 
 
 def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
-        middleware = load("good/slow_complete", deadline=PATIENCE).middleware()
+        middleware = started(load("good/slow_complete", deadline=PATIENCE))
         waits = middleware.on_complete(b"summary", b"kept", b"r9", "c")
         assert waits is not None
         await waits
@@ -214,7 +215,7 @@ def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: Gues
 
 def test_calls_that_a_loop_left_behind_do_not_hurt_the_next(load: Load, engine: GuestEngine) -> None:
     """A loop that ends with suspended calls cannot end them; another one begins anew."""
-    middleware = load("hostile/loop").middleware()
+    middleware = started(load("hostile/loop"))
 
     async def leave() -> None:
         task = asyncio.ensure_future(ask(middleware, LOOP))

@@ -112,13 +112,6 @@ class NativeGuest:
         """What the instance is doing."""
         return Phase(lib.snt_guest_phase(self._handle))
 
-    def run_to_end(self, answer: bytes | Suspension | None) -> bytes | None:
-        """Go on until the call or start that answered this has ended, while nothing else happens."""
-        while answer is SUSPENDED:
-            assert not self.is_waiting, "a call that waits needs an event loop"
-            answer = self.resume()
-        return answer
-
     def close(self) -> None:
         """Free instance and store; a suspended call ends. Nothing may be called any more."""
         ffi.release(self._handle)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from time import perf_counter
 
 from wasmtime import InstancePre
 
 from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestTimeout, GuestTrap
 from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
-from sentinel_host.native.guest import SUSPENDED, NativeGuest
+from sentinel_host.native.guest import NativeGuest
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
-from sentinel_host.sandbox.limits import WALL_FACTOR, Limits
+from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.lines import NO_LINES, LineTable
 from sentinel_host.sandbox.probation import Health
 from sentinel_host.sandbox.text import one_line
@@ -77,30 +76,6 @@ class Blueprint:
             self.grants,
             test_log,
         )
-
-
-def start(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> NativeGuest:
-    """Make an instance: run its start function, ``_initialize`` and ``configure``, waiting for as long as they take.
-
-    Raises `GuestError`: `GuestTrap`, `GuestTimeout`, `GuestBusy` when there is no memory for it, or
-    `GuestProtocolError`, also for a configuration that the guest refuses.
-    """
-    deadline = blueprint.limits.start_deadline
-    until = perf_counter() + deadline * WALL_FACTOR
-    instance = NativeGuest(plan or blueprint.new_plan())
-    try:
-        answer: object = instance.start(config)
-        while answer is SUSPENDED:
-            if perf_counter() > until:
-                raise overdue_error(blueprint.name, step_of(instance), deadline)
-            answer = instance.resume()
-    except CallFailed as failed:
-        instance.close()
-        raise guest_error(blueprint, "start", failed, deadline) from None
-    except GuestTimeout:
-        instance.close()
-        raise
-    return instance
 
 
 def step_of(instance: NativeGuest) -> str:

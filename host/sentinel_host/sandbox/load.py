@@ -20,7 +20,7 @@ from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.lines import LineTable, pack_lines
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Health
-from sentinel_host.sandbox.selftest import run_self_test, run_self_test_now
+from sentinel_host.sandbox.selftest import run_self_test
 
 # MessagePack of a map without entries: no configuration was written.
 NO_CONFIG = b"\x80"
@@ -28,7 +28,7 @@ NO_CONFIG = b"\x80"
 
 @dataclass(frozen=True, slots=True)
 class LoadedGuest:
-    """A compiled and checked guest; instances are made from it, by `middleware`.
+    """A compiled and checked guest; instances are made from it, by `start_middleware`.
 
     ``hooks`` are names such as ``on-request``, ``imports`` look like ``sentinel:gateway/log@0.1.0#write``; ``language``
     and ``sdk`` are what the file says about itself, if it does; ``self_test`` is the cases that it brings.
@@ -45,45 +45,29 @@ class LoadedGuest:
     language: str | None
     sdk: str | None
     self_test: tuple[Case, ...]
-    _blueprint: Blueprint = field(repr=False)
+    blueprint: Blueprint = field(repr=False)
 
     @property
     def health(self) -> Health:
         """How this version does."""
-        return self._blueprint.health
-
-    def middleware(
-        self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
-    ) -> GuestMiddleware:
-        """Start an instance with this configuration, one MessagePack map; each call makes an independent pool.
-
-        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose. Waits for as
-        long as the guest takes to start, at most a second, and for its self-test. Raises `GuestLoadError` when the
-        guest fails while it starts, refuses the configuration, or fails a case of its self-test.
-        """
-        made = self._make(config, on_failure, upstreams)
-        try:
-            made.start_now()
-        except GuestError as error:
-            raise self._refused(error) from error
-        try:
-            run_self_test_now(self._blueprint, self.self_test, config, self.path)
-        except GuestLoadError:
-            made.close()
-            raise
-        return made
+        return self.blueprint.health
 
     async def start_middleware(
         self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
     ) -> GuestMiddleware:
-        """The same while the event loop goes on: for a worker that serves."""
+        """Start an instance with this configuration, one MessagePack map; each call makes an independent pool.
+
+        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose. Raises
+        `GuestLoadError` when the guest fails while it starts, refuses the configuration, or fails a case of its
+        self-test.
+        """
         made = self._make(config, on_failure, upstreams)
         try:
             await made.start()
         except GuestError as error:
             raise self._refused(error) from error
         try:
-            await run_self_test(self._blueprint, self.self_test, config, self.path)
+            await run_self_test(self.blueprint, self.self_test, config, self.path)
         except BaseException:
             made.close()
             raise
@@ -92,7 +76,7 @@ class LoadedGuest:
     def _make(self, config: bytes, on_failure: str, upstreams: frozenset[str]) -> GuestMiddleware:
         if config != NO_CONFIG and CONFIGURE.name not in self.hooks:
             raise GuestLoadError(f"{self.path}: is configured, but exports no {CONFIGURE.name}")
-        return GuestMiddleware(self._blueprint, config, on_failure, upstreams)
+        return GuestMiddleware(self.blueprint, config, on_failure, upstreams)
 
     def _refused(self, error: GuestError) -> GuestLoadError:
         return GuestLoadError(f"{self.path}: {error.hook}: {error.reason}")
@@ -152,5 +136,5 @@ def _loaded(
         language=file.language,
         sdk=file.sdk,
         self_test=parse_cases(file.self_test, path),
-        _blueprint=Blueprint(name, engine, module, checked, limits, grants, lines),
+        blueprint=Blueprint(name, engine, module, checked, limits, grants, lines),
     )

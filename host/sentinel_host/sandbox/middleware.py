@@ -38,16 +38,14 @@ class GuestMiddleware:
         "bodies",
         "handles_completion",
         "handles_request",
-        "handles_request_body",
         "handles_response",
-        "handles_response_body",
         "heads",
         "name",
         "on_failure",
     )
 
     def __init__(self, blueprint: Blueprint, config: bytes, on_failure: str, upstreams: frozenset[str]) -> None:
-        """Starts nothing: `start` or `start_now` does."""
+        """Starts nothing: `start` does."""
         hooks = frozenset([checked.hook for checked in blueprint.checked.hooks])
         engine, limits, name = blueprint.engine, blueprint.limits, blueprint.name
         self.name = name
@@ -55,8 +53,6 @@ class GuestMiddleware:
         self.handles_request = ON_REQUEST in hooks
         self.handles_response = ON_RESPONSE in hooks
         self.handles_completion = ON_COMPLETE in hooks
-        self.handles_request_body = ON_REQUEST_CHUNK in hooks
-        self.handles_response_body = ON_RESPONSE_CHUNK in hooks
         decoder = ActionDecoder(limits.answers, limits.memory, hooks, upstreams)
         self._on_request: HookCall[RequestAction] = HookCall(ON_REQUEST, decoder.request)
         self._on_response: HookCall[ResponseAction] = HookCall(ON_RESPONSE, decoder.response)
@@ -70,10 +66,6 @@ class GuestMiddleware:
         self._quarantine = Quarantine(name, Breaker(engine.clock), self._health, (self.heads, self.bodies))
         self._head_caller = GuestCaller(name, self.heads, self._quarantine, engine.queue)
         self._body_caller = GuestCaller(name, self.bodies, self._quarantine, engine.queue)
-
-    def start_now(self) -> None:
-        """Make the first instance, while nothing else happens; raises `GuestError`."""
-        self.heads.start_now()
 
     async def start(self) -> None:
         """Make the first instance, while the event loop goes on; raises `GuestError`."""

@@ -20,7 +20,7 @@ from sentinel_host.errors import GuestBusy, GuestError
 from sentinel_host.native.failure import CallFailed, Failure
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import Plan
-from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, start, step_of
+from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, step_of
 from sentinel_host.sandbox.runqueue import WallClockBound
 
 # Seconds between two lines that say that a guest's instances are all busy.
@@ -72,17 +72,11 @@ class Pool:
         self.size = 0
         self.stats = blueprint.engine.stats_of(blueprint.name)
 
-    def start_now(self) -> None:
-        """Make an instance without an event loop, which waits for as long as the guest takes to start.
+    async def start(self) -> None:
+        """Make the first instance while the event loop goes on. No call waits for it: a failure is not counted.
 
         Raises `GuestError`.
         """
-        instance = start(self._blueprint, self._config, self.plan)
-        self.size += 1
-        self.release(instance)
-
-    async def start(self) -> None:
-        """The same on the event loop, which goes on meanwhile. No call waits for it: nothing is counted that fails."""
         self.size += 1
         self.release(await self._start())
 

@@ -55,19 +55,22 @@ class Suspended:
 
 
 class RunQueue:
-    """The suspended calls of one worker. ``clock`` tells seconds, as the event loop's timers count them."""
+    """The suspended ``calls`` of one worker, the next first.
 
-    __slots__ = ("_calls", "_clock", "_free_at", "_loop", "_timer")
+    ``clock`` tells seconds, as the event loop's timers count them.
+    """
+
+    __slots__ = ("_clock", "_free_at", "_loop", "_timer", "calls")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
-        self._calls: deque[Suspended] = deque()
+        self.calls: deque[Suspended] = deque()
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._free_at = 0.0
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.calls)
 
     async def finish(self, instance: NativeGuest, deadline: float) -> bytes | None:
         """Run what an instance was suspended in to its end; ``deadline`` is seconds of running time, for rule 3.
@@ -80,7 +83,7 @@ class RunQueue:
         call = Suspended(instance, loop.create_future(), now - _FIRST_RUN, deadline)
         if self._loop is not loop:
             # The calls of a loop that has ended cannot end.
-            self._calls.clear()
+            self.calls.clear()
             self._timer = None
             self._loop = loop
         if not instance.is_waiting:
@@ -94,8 +97,8 @@ class RunQueue:
                 if answer is not SUSPENDED:
                     return answer
         finally:
-            if call in self._calls:
-                self._calls.remove(call)
+            if call in self.calls:
+                self.calls.remove(call)
             # The frames of an exception know the call. If the call knew the exception too, by its future, the
             # instance's whole module would stay until the collector comes.
             del call.future
@@ -118,12 +121,12 @@ class RunQueue:
         self._resume(call, now)
         after = self._clock()
         self._free_at = after + (after - now)
-        if self._calls and self._timer is None:
+        if self.calls and self._timer is None:
             self._timer = self._wait(loop, after)
 
     def _queue(self, call: Suspended, loop: asyncio.AbstractEventLoop, now: float) -> None:
-        self._calls.append(call)
-        call.crowd = max(call.crowd, len(self._calls))
+        self.calls.append(call)
+        call.crowd = max(call.crowd, len(self.calls))
         if self._timer is None:
             self._timer = self._wait(loop, now)
 
@@ -132,23 +135,23 @@ class RunQueue:
 
     def _step(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        if not self._calls:
+        if not self.calls:
             return
         before = self._clock()
         if before < self._free_at:
             # libuv counts time in whole milliseconds: a timer of one may end at once.
             self._timer = self._wait(loop, before)
             return
-        call = self._calls.popleft()
+        call = self.calls.popleft()
         if not call.future.done():
             self._resume(call, before)
         after = self._clock()
         self._free_at = after + (after - before)
-        if self._calls:
+        if self.calls:
             self._timer = self._wait(loop, after)
 
     def _resume(self, call: Suspended, now: float) -> None:
-        if call.is_overdue(now, len(self._calls) + 1):
+        if call.is_overdue(now, len(self.calls) + 1):
             call.future.set_exception(WallClockBound())
             return
         try:
@@ -158,6 +161,6 @@ class RunQueue:
             call.future.set_exception(failed)
             return
         if answer is SUSPENDED and not call.instance.is_waiting:
-            self._calls.append(call)
+            self.calls.append(call)
         else:
             call.future.set_result(answer)

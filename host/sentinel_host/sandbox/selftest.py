@@ -5,16 +5,16 @@ What cases do is not counted, and what they log is dropped, but for the case tha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from sentinel_host.abi.contract import HOOKS
 from sentinel_host.abi.encode import encode_config
 from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestError, GuestLoadError
 from sentinel_host.native.failure import CallFailed
-from sentinel_host.native.guest import NativeGuest, Suspension
+from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.cases import Case
@@ -28,8 +28,6 @@ _LABEL: Final = b"self-test"
 _MOST_TIME: Final = 5.0
 # Bytes that one case may log: eight of the longest lines.
 _MOST_LINES: Final = 1 << 16
-# Takes an instance, what its call answered and its deadline in seconds, and waits for the end of the call.
-_Finish = Callable[[NativeGuest, bytes | Suspension | None, float], Awaitable[bytes | None]]
 
 
 async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
@@ -38,33 +36,6 @@ async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: byt
     Raises `GuestLoadError` for the first that fails: its name, what was expected and what came.
     """
 
-    async def finish(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
-        if isinstance(answer, Suspension):
-            return await blueprint.engine.queue.finish(instance, deadline)
-        return answer
-
-    await _run(blueprint, cases, config, path, finish)
-
-
-def run_self_test_now(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
-    """The same without an event loop."""
-
-    async def finish(instance: NativeGuest, answer: bytes | Suspension | None, deadline: float) -> bytes | None:
-        return instance.run_to_end(answer)
-
-    _drive(_run(blueprint, cases, config, path, finish))
-
-
-def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("it waits")
-
-
-async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str, finish: _Finish) -> None:
     if not cases:
         return
     lines = LogBuffer(_MOST_LINES)
@@ -75,7 +46,7 @@ async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path:
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {_MOST_TIME:g} s have passed before it")
         lines.drain()
         try:
-            reason = await _try(blueprint, case, config, plan, finish)
+            reason = await _try(blueprint, case, config, plan)
         except GuestError as error:
             reason = f"{error.hook}: {error.reason}"
         except AbiError as error:
@@ -85,21 +56,23 @@ async def _run(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path:
             raise GuestLoadError(f"{path}: self-test {one_line(case.name)!r}: {reason}")
 
 
-async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan, finish: _Finish) -> str | None:
+async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan) -> str | None:
     """What is wrong, if anything is."""
     hook = _HOOKS[case.hook]
     if all(checked.hook is not hook for checked in blueprint.checked.hooks):
         return f"the guest exports no {case.hook}"
-    limits = blueprint.limits
+    limits, queue = blueprint.limits, blueprint.engine.queue
     instance = NativeGuest(plan)
     deadline = limits.start_deadline
     step = None
     try:
-        begun = instance.start(config if case.config is None else encode_config(case.config))
-        await finish(instance, begun, deadline)
+        if instance.start(config if case.config is None else encode_config(case.config)) is SUSPENDED:
+            await queue.finish(instance, deadline)
         step, deadline = case.hook, limits.deadline
         answer = instance.call(SLOTS[hook], case.payload(), case.context.encode(), True, _LABEL)
-        return case.mismatch(await finish(instance, answer, deadline), limits.answers)
+        if answer is SUSPENDED:
+            answer = await queue.finish(instance, deadline)
+        return case.mismatch(answer, limits.answers)
     except CallFailed as failed:
         raise guest_error(blueprint, case.hook, failed, deadline) from None
     except WallClockBound:

@@ -50,7 +50,7 @@ class SyncGuest:
         return getattr(self.loaded, name)
 
     def middleware(self, *arguments: Any, **options: Any) -> SyncMiddleware:
-        return SyncMiddleware(self.loaded.middleware(*arguments, **options), self._runner)
+        return SyncMiddleware(self._runner.run(self.loaded.start_middleware(*arguments, **options)), self._runner)
 
 
 Load = Callable[..., SyncGuest]

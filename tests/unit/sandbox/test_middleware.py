@@ -37,7 +37,6 @@ def echo(load: Load) -> GuestMiddleware:
 def test_tells_which_hooks_it_handles(load: Load, echo: GuestMiddleware) -> None:
     assert (echo.name, echo.on_failure) == ("echo", "closed")
     assert (echo.handles_request, echo.handles_response, echo.handles_completion) == (True, True, True)
-    assert (echo.handles_request_body, echo.handles_response_body) == (False, False)
     context = load("good/context").middleware(on_failure="open")
     assert (context.on_failure, context.handles_request, context.handles_response) == ("open", False, True)
 

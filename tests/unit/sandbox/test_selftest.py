@@ -16,6 +16,7 @@ from sentinel_host.sandbox.binary import custom_section
 from sentinel_host.sandbox.grants import ALL
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import ARTEFACTS
+from tests.support.instances import started
 from tests.support.logs import said
 from tests.wat import index
 
@@ -49,7 +50,7 @@ def load(
 
 def refusal(data: bytes, config: bytes = b"\x80") -> str:
     with pytest.raises(GuestLoadError) as refused:
-        load(data, Limits(start_deadline=0.02, deadline=0.005)).middleware(config)
+        started(load(data, Limits(start_deadline=0.02, deadline=0.005)), config)
     return str(refused.value)
 
 
@@ -60,7 +61,7 @@ async def start_on_the_loop(guest: LoadedGuest, config: bytes) -> None:
 def test_cases_run_with_their_own_configuration_or_that_of_the_place() -> None:
     guest = load(with_cases(AUTH, NO_KEY, KEY))
     assert [case.name for case in guest.self_test] == ["no key", "a key"]
-    guest.middleware(CONFIG).close()
+    started(guest, CONFIG).close()
 
 
 def test_cases_run_on_the_loop() -> None:
@@ -76,7 +77,7 @@ def starts(guest: LoadedGuest, config: bytes, on_loop: bool) -> None:
     if on_loop:
         asyncio.run(start_on_the_loop(guest, config))
     else:
-        guest.middleware(config).close()
+        started(guest, config).close()
 
 
 @pytest.mark.parametrize("on_loop", [False, True])
@@ -144,11 +145,11 @@ def test_all_hooks_can_be_tested() -> None:
         chunk | {"chunk": "", "expect": {"action": "continue"}},
         head | {"expect": {"action": "continue", "body": "stream", "edits": [], "status": None}},
     ]
-    load(with_cases(redactor, *cases)).middleware().close()
+    started(load(with_cases(redactor, *cases))).close()
     log = (ARTEFACTS / "rust" / "access-log.wasm").read_bytes()
     summary = {"status": 499, "outcome": "client-aborted", "origin": "gateway", "upstream": "blue"}
     case = {"name": "s", "hook": "on-complete", "head": summary, "expect": {"action": "continue"}}
-    load(with_cases(log, case)).middleware().close()
+    started(load(with_cases(log, case))).close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""Guests and instances that a test starts at once, whether or not an event loop runs where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sentinel_host.native import CallFailed, NativeGuest, Plan, Suspension
+from sentinel_host.sandbox import GuestMiddleware, LoadedGuest
+from sentinel_host.sandbox.instance import Blueprint, guest_error
+from sentinel_host.sandbox.load import NO_CONFIG
+
+
+def started(guest: LoadedGuest, config: bytes = NO_CONFIG, **options: Any) -> GuestMiddleware:
+    """`LoadedGuest.start_middleware`, waited for."""
+
+    def start() -> GuestMiddleware:
+        return asyncio.run(guest.start_middleware(config, **options))
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return start()
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(start).result()
+
+
+def start_instance(blueprint: Blueprint, config: bytes, plan: Plan | None = None) -> NativeGuest:
+    """An instance without an event loop and without a pool. Raises `GuestError`."""
+    instance = NativeGuest(plan or blueprint.new_plan())
+    try:
+        run_to_end(instance, instance.start(config))
+    except CallFailed as failed:
+        instance.close()
+        raise guest_error(blueprint, "start", failed, blueprint.limits.start_deadline) from None
+    return instance
+
+
+def run_to_end(instance: NativeGuest, answer: bytes | Suspension | None) -> bytes | None:
+    """What a call answers in the end, run without a pause."""
+    while isinstance(answer, Suspension):
+        answer = instance.resume()
+    return answer
