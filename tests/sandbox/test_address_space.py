@@ -84,9 +84,9 @@ def test_who_does_not_fit_is_told_what_is_in_the_way() -> None:
     program = """
         resource.setrlimit(resource.RLIMIT_AS, (1 << 40, resource.RLIM_INFINITY))
         engine = GuestEngine()
-        guest = started(load("good/nil")
-        first = guest.middleware()
-        loop = load("hostile/loop", deadline=60))
+        guest = load("good/nil")
+        first = started(guest)
+        loop = started(load("hostile/loop", deadline=60))
         limit(8 << 20)
         try:
             started(guest)
