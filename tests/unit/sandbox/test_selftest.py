@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -156,13 +157,14 @@ def test_all_hooks_can_be_tested() -> None:
     ("guest", "reason"),
     [
         ("hostile/unreachable", "on-request: wasm `unreachable` instruction executed"),
-        ("hostile/realloc_loops", "on-request: deadline exceeded in cabi_realloc"),
-        ("good/echo", "request-action: expected [case, payload]"),
+        # On a busy machine the clock's bound may come first.
+        ("hostile/realloc_loops", "on-request: (deadline exceeded in cabi_realloc|did not end in time by the clock)"),
+        ("good/echo", r"request-action: expected \[case, payload\]"),
     ],
 )
 def test_a_case_that_fails_otherwise_says_how(guest: str, reason: str) -> None:
     case = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
-    assert refusal(with_cases(index.wasm(guest), case)).startswith(f"guest.wasm: self-test 'n': {reason}")
+    assert re.match(rf"guest\.wasm: self-test 'n': {reason}", refusal(with_cases(index.wasm(guest), case)))
 
 
 BROKEN = {
