@@ -64,6 +64,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "stream": {"nginx": "nginx", "curl": "curl"},
     "instructions": {"nginx": "nginx", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "limiter": {"nginx": "nginx", "wrk": "wrk"},
+    "start": {},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "floods": {"nginx": "nginx", "h2load": "nghttp2-client"},

@@ -70,6 +70,7 @@ _SENTINEL = """\
 [server]
 bind = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:{admin}"
+workers = {workers}
 
 [[upstream]]
 name = "origin"
@@ -205,7 +206,9 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
         yield running
 
 
-def write_gateway(home: Path, behind: int, tables: str, ca: Path | None = None) -> tuple[Path, int]:
+def write_gateway(
+    home: Path, behind: int, tables: str, ca: Path | None = None, *, workers: int = 1
+) -> tuple[Path, int]:
     """Write a gateway's guests and configuration. Returns the file and the listener's port.
 
     ``tables`` are its routes and guests in TOML; the upstream is called ``origin``. With ``ca`` the gateway speaks TLS
@@ -223,6 +226,7 @@ def write_gateway(home: Path, behind: int, tables: str, ca: Path | None = None) 
         _SENTINEL.format(
             port=port,
             admin=free_port(),
+            workers=workers,
             upstream=behind,
             scheme="https" if ca else "http",
             ca=f'ca = "{ca}"' if ca else "",
