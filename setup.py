@@ -92,6 +92,7 @@ HOT_PATH = (
     "http/server/scope",
     "http/server/writer",
     "http/h1/response",
+    "http/h1/task",
     "http/server/deferred",
     "http/rules/admission",
     "http/rules/admitted",

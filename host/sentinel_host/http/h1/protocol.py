@@ -1,14 +1,8 @@
-"""HTTP/1.1 on a transport: what `Http1Connection` asks for is done here, and nothing is decided.
-
-Rule 1: One task serves all requests of a connection, and waits between them: to make one takes longer than to parse a
-        head. It begins with the first request. What a request did to it is not the next one's affair: a task that was
-        cancelled, is to be, or has other context variables than before is left, and the next request begins a new one.
-"""
+"""HTTP/1.1 on a transport: what `Http1Connection` asks for is done here, and nothing is decided."""
 
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context, copy_context
 from math import inf
 from typing import Any, Final, cast
 
@@ -29,7 +23,8 @@ from sentinel_host.http.h1.connection import (
 )
 from sentinel_host.http.h1.exchange import Http1Exchange
 from sentinel_host.http.h1.response import encode_reply
-from sentinel_host.http.h1.states import BODY, ENDING
+from sentinel_host.http.h1.states import BODY
+from sentinel_host.http.h1.task import RequestTask
 from sentinel_host.http.server.connections import Connections, Listener
 from sentinel_host.http.server.limits import LimitExceeded
 from sentinel_host.http.server.replies import error_reply
@@ -47,15 +42,13 @@ class Http1Protocol:
     """
 
     __slots__ = (
-        "_called",
-        "_exchange",
         "_extensions",
         "_listener",
         "_loop",
         "_paused",
         "_refused",
+        "_requests",
         "_scopes",
-        "_task",
         "connection",
         "connections",
         "transport",
@@ -77,11 +70,8 @@ class Http1Protocol:
             connections.loop.time(),
             upgradable=listener.upgrade_to_http2 is not None,
         )
-        self._exchange: Http1Exchange | None = None
+        self._requests = RequestTask(listener.app, self.connection, self.writer, self._finish)
         self._paused = self._refused = False
-        self._task: asyncio.Task[None] | None = None
-        # What the task waits for between two requests.
-        self._called: asyncio.Future[None] | None = None
 
     # The transport's calls.
 
@@ -116,19 +106,7 @@ class Http1Protocol:
         connections.active.discard(self)
         connections.refused -= self._refused
         connections.release(self._scopes.client_host)
-        task = self._task
-        if task is None:
-            return
-        connections.keep(task)
-        exchange = self._exchange
-        if exchange is None:
-            self._call()
-            return
-        exchange.wake()
-        if not exchange.answered():
-            task.cancel()
-            # One that is cancelled before its first step never runs, not even to let go of these.
-            self._task = self._exchange = None
+        self._requests.lose()
 
     def data_received(self, data: bytes) -> None:
         """Bytes, cut anywhere."""
@@ -190,10 +168,9 @@ class Http1Protocol:
     def _act(self, action: int) -> None:
         connection = self.connection
         if action == REQUEST:
-            self._begin_exchange()
+            self._requests.serve(self._exchange())
             while (action := connection.read_ahead(self._loop.time())) != NOTHING:
                 self._pass_on(action)
-            self._serve_exchange()
         elif action in (DATA, FAULT):
             self._pass_on(action)
         elif action != NOTHING:
@@ -213,7 +190,7 @@ class Http1Protocol:
 
     def _pass_on(self, action: int) -> None:
         connection = self.connection
-        exchange = self._exchange
+        exchange = self._requests.exchange
         assert exchange is not None
         if action == DATA:
             exchange.push(connection.data, complete=connection.complete, trailers=connection.trailers)
@@ -227,6 +204,7 @@ class Http1Protocol:
         if action == UPGRADE:
             # The connection stays counted: its new protocol calls `Connections.release`.
             self.connections.active.discard(self)
+            self._requests.lose()
             upgrade = self._listener.upgrade_to_http2
             assert upgrade is not None
             upgrade(self.transport, connection.data)
@@ -255,9 +233,8 @@ class Http1Protocol:
         if self.writer.deadline == inf:
             self.writer.watch()
 
-    # Requests.
-
-    def _begin_exchange(self) -> None:
+    def _exchange(self) -> Http1Exchange:
+        """The exchange of the request whose head was just read."""
         connection = self.connection
         self.connections.requests += 1
         head, connection.head = connection.head, None
@@ -266,54 +243,7 @@ class Http1Protocol:
         extensions = listener.upgrading(head.upgrade, required=False) if head.upgrade else self._extensions
         version = "1.1" if connection.http11 else "1.0"
         scope = self._scopes.request(listener, version, connection.method, head.target, head.headers, extensions)
-        self._exchange = Http1Exchange(connection, self.writer, self, scope, complete=head.length == 0)
+        return Http1Exchange(connection, self.writer, self, scope, complete=head.length == 0)
 
-    def _serve_exchange(self) -> None:
-        if self._task is None:
-            self._begin(copy_context())
-        else:
-            self._call()
-
-    def _begin(self, context: Context) -> None:
-        # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
-        self._task = asyncio.Task(self._serve(), loop=self._loop, name="requests", context=context)
-
-    def _call(self) -> None:
-        called = self._called
-        if called is not None and not called.done():
-            called.set_result(None)
-
-    async def _serve(self) -> None:
-        """The task: a request, and all that come after it."""
-        context = copy_context()
-        try:
-            while not self.writer.lost:
-                exchange = self._exchange
-                assert exchange is not None
-                try:
-                    await self._listener.app(exchange.scope, exchange.receive, exchange.send)
-                    exchange.returned()
-                except Exception:
-                    exchange.failed()
-                finally:
-                    self._exchange = None
-                    if not self.writer.lost:
-                        self._act(self.connection.finish(self._loop.time()))
-                # An idle connection keeps nothing of its last request.
-                del exchange
-                task = self._task
-                if self.writer.lost or self.connection.state == ENDING or task is None:
-                    return
-                if task.cancelling() or copy_context() != context:
-                    return
-                del task
-                if self._exchange is None:
-                    self._called = self._loop.create_future()
-                    await self._called
-                else:
-                    # Who sends many requests at once still leaves the loop to others between them.
-                    await asyncio.sleep(0)
-        finally:
-            self._task = None
-            if self._exchange is not None and not self.writer.lost:
-                self._begin(context)
+    def _finish(self) -> None:
+        self._act(self.connection.finish(self._loop.time()))

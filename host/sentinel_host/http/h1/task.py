@@ -1,0 +1,105 @@
+"""The task in which an application answers the requests of one connection, one after the other.
+
+Rule 1: The task begins with the first request and waits between requests: to make one takes longer than to parse a
+        head.
+Rule 2: What a request did to the task is not the next one's affair. A task that was cancelled, is to be, or has other
+        context variables than before is left, and the next request begins a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+
+from sentinel_host.http.h1.connection import Http1Connection
+from sentinel_host.http.h1.exchange import Http1Exchange
+from sentinel_host.http.h1.states import ENDING
+from sentinel_host.http.server.connections import Application
+from sentinel_host.http.server.writer import Writer
+
+
+class RequestTask:
+    """``exchange`` is the one under way. ``finished`` is called when the application is done with it."""
+
+    __slots__ = ("_app", "_called", "_connection", "_finished", "_task", "_writer", "exchange")
+
+    def __init__(
+        self, app: Application, connection: Http1Connection, writer: Writer, finished: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._connection = connection
+        self._writer = writer
+        self._finished: Callable[[], None] | None = finished
+        self._task: asyncio.Task[None] | None = None
+        # What the task waits for between two requests.
+        self._called: asyncio.Future[None] | None = None
+        self.exchange: Http1Exchange | None = None
+
+    def serve(self, exchange: Http1Exchange) -> None:
+        """Have the application answer a request, in a later turn of the loop."""
+        self.exchange = exchange
+        if self._task is None:
+            self._begin(copy_context())
+        else:
+            self._call()
+
+    def lose(self) -> None:
+        """The connection is lost: an application that still answers is cancelled."""
+        self._finished = None
+        task = self._task
+        if task is None:
+            return
+        self._writer.connections.keep(task)
+        exchange = self.exchange
+        if exchange is None:
+            self._call()
+            return
+        exchange.wake()
+        if not exchange.answered():
+            task.cancel()
+            # One that is cancelled before its first step never runs, not even to let go of these.
+            self._task = self.exchange = None
+
+    def _begin(self, context: Context) -> None:
+        # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
+        self._task = asyncio.Task(self._run(), loop=self._writer.loop, name="requests", context=context)
+
+    def _call(self) -> None:
+        called = self._called
+        if called is not None and not called.done():
+            called.set_result(None)
+
+    async def _run(self) -> None:
+        context = copy_context()
+        try:
+            while not self._writer.lost:
+                exchange = self.exchange
+                assert exchange is not None
+                try:
+                    await self._app(exchange.scope, exchange.receive, exchange.send)
+                    exchange.returned()
+                except Exception:
+                    exchange.failed()
+                finally:
+                    self.exchange = None
+                    if self._finished is not None:
+                        self._finished()
+                # An idle connection keeps nothing of its last request.
+                del exchange
+                task = self._task
+                if self._writer.lost or self._connection.state == ENDING or task is None:
+                    return
+                if task.cancelling() or copy_context() != context:
+                    return
+                del task
+                if self.exchange is None:
+                    self._called = self._writer.loop.create_future()
+                    await self._called
+                else:
+                    # Who sends many requests at once still leaves the loop to others between them.
+                    await asyncio.sleep(0)
+        finally:
+            self._task = None
+            if self.exchange is not None and not self._writer.lost:
+                self._begin(context)
