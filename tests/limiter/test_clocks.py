@@ -41,7 +41,8 @@ int gettimeofday(struct timeval *now, void *zone) {
 
 PROGRAM = """
 import ctypes, time
-from sentinel_host.limiter import Algorithm, Limit, SharedTable, Verdict
+from sentinel_host.limiter import Algorithm, Limit, SharedTable
+from tests.limiter.verdicts import Verdict
 
 jump = ctypes.CDLL(None).jump
 table = SharedTable.create(64)

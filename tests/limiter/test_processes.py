@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.limiter import Algorithm, Limit, Overflow, SharedTable, Verdict
+from sentinel_host.limiter import Algorithm, Limit, Overflow, SharedTable
+from tests.limiter.verdicts import Verdict
 
 WORKERS = Path(__file__).with_name("workers.py")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from sentinel_host.errors import SentinelError
-from sentinel_host.limiter import Algorithm, Limit, SharedTable, Verdict
+from sentinel_host.limiter import Algorithm, Limit, SharedTable
 from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Overflow
+from tests.limiter.verdicts import Verdict
 
 SECOND = 10**9
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest
 from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, AddressKeys, KeyFunction, address_key, key_function
-from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow, Verdict
+from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow
 from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Overflow",
     "SharedTable",
     "Style",
-    "Verdict",
     "address_key",
     "key_function",
     "limit_headers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sentinel_host.limiter._table import ffi, lib
 
@@ -108,24 +108,3 @@ class Limit:
         # Parameter w has no fractions (section 3.1.3), and a wrong window is worse than none.
         window = f";w={self.window:.0f}" if self.window % 1 == 0 else ""
         object.__setattr__(self, "policy", f"{quoted_name};q={self.requests}{window}".encode())
-
-
-_OVERFLOWED: int = lib.SNT_VERDICT_OVERFLOW
-
-
-class Verdict(NamedTuple):
-    """What a check says.
-
-    ``reset`` is in milliseconds: until the window ends, the bucket is empty again, or, when refused, a request may
-    succeed. ``overflowed`` tells that the key found no slot, see `Overflow`.
-    """
-
-    allowed: bool
-    remaining: int
-    reset: int
-    overflowed: bool = False
-
-    @classmethod
-    def of(cls, packed: int) -> Verdict:
-        """The verdict that `SharedTable.check` returned as one number."""
-        return cls(packed >= 0, packed >> 32 & 0xFFFFFF, packed & 0xFFFFFFFF, packed & _OVERFLOWED != 0)

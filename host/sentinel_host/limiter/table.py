@@ -69,7 +69,11 @@ class SharedTable:
         return cls(fd, None, 0)
 
     def check(self, limit: Limit, key: bytes) -> int:
-        """Count one request of ``key``; negative when it is refused, and `Verdict.of` says the rest."""
+        """Count one request of ``key``; negative when it is refused.
+
+        Bits 0 to 31 of the number are milliseconds: until the window ends or the bucket is empty or, when refused,
+        until a request may succeed. Bits 32 to 55 are how many requests are left. `Overflow` has a bit of its own.
+        """
         assert self._check is not None
         return self._check(limit.native_bytes, key)
 

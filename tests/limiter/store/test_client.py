@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.limiter import Algorithm, Limit, SharedTable, Verdict
+from sentinel_host.limiter import Algorithm, Limit, SharedTable
 from sentinel_host.limiter.store import LimitStore
 from sentinel_host.net import Names
 from tests.limiter.store.servers import Server
+from tests.limiter.verdicts import Verdict
 from tests.support.clocks import PATIENCE
 
 LIMIT = Limit(10, 60)
