@@ -10,7 +10,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from sentinel_host.config import model
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.http.server import limits
+from sitebuild.places import ROOT
 
 # Heading and struct of each table, in the order of the page. The first part of a heading is how the table is written.
 SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
@@ -80,7 +80,7 @@ def page() -> str:
 
 def _keys(struct: type[msgspec.Struct]) -> Iterator[Key]:
     types = get_type_hints(struct)
-    texts = _texts(model, struct.__name__)
+    texts = _texts(struct.__module__, struct.__name__)
     defaults = {field.name: field for field in msgspec.structs.fields(struct)}
     # The defaults of these are the HTTP server's.
     served = _served() if struct is model.LimitsConfig else {}
@@ -96,13 +96,13 @@ def _keys(struct: type[msgspec.Struct]) -> Iterator[Key]:
 
 
 def _served() -> dict[str, tuple[Any, str]]:
-    texts = _texts(limits, limits.ServerLimits.__name__)
+    texts = _texts(limits.__name__, limits.ServerLimits.__name__)
     return {name: (getattr(limits.ServerLimits(), name), precedent) for name, (_, precedent) in texts.items()}
 
 
-def _texts(module: ModuleType, name: str) -> dict[str, tuple[str, str]]:
-    """Docstring and comment of each field of a class."""
-    source = inspect.getsource(module)
+def _texts(module: str, name: str) -> dict[str, tuple[str, str]]:
+    """Docstring and comment of each field of a class; of a compiled module, too, whose file is no source."""
+    source = (ROOT / "host" / f"{module.replace('.', '/')}.py").read_text()
     lines = source.splitlines()
     (found,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
     texts: dict[str, tuple[str, str]] = {}
