@@ -181,8 +181,8 @@ def test_a_start_that_takes_long_can_be_ended(
     compiling: list[int] = []
 
     def compiles() -> bool:
-        nurseries = children(pid)
-        compiling[:] = [child for nursery in nurseries for child in children(nursery)]
+        fork_servers = children(pid)
+        compiling[:] = [child for fork_server in fork_servers for child in children(fork_server)]
         return bool(compiling)
 
     with launched(file, environment={"XDG_CACHE_HOME": str(tmp_path / "cache")}, before=before) as gateway:

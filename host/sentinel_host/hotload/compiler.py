@@ -1,9 +1,10 @@
 """Compiling in processes that can be thrown away.
 
 Rule 1: a child compiles one file and ends, so that no file has met another's compiler.
-Rule 2: children are forked from a process that has loaded what they need (`sentinel_host.hotload.child`). It is started
-        with the first compilation, or where files are watched, ahead of it; one that died is replaced.
-Rule 3: whatever the child does, or has done to it, the answer is a guest or a `GuestLoadError` that names the file.
+Rule 2: children are forked from a process that has loaded the engine (`sentinel_host.hotload.fork_server`). It starts
+        with the first compilation or, where files are watched, ahead of it. A dead one is replaced.
+Rule 3: whatever the child does, or whatever happens to it, the result is a guest or a `GuestLoadError` that names the
+        file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.errors import GuestLoadError
-from sentinel_host.hotload.child import ENDED, NUMBER, Done, Job
+from sentinel_host.hotload.fork_server import ENDED, NUMBER, Done, Job
 from sentinel_host.sandbox import CompiledGuest, address_space
 from sentinel_host.sandbox.text import one_line
 
@@ -42,20 +43,20 @@ class Compiler:
     def __init__(self, cpu_seconds: int, wall_seconds: float = _WALL_SECONDS) -> None:
         self._cpu_seconds = cpu_seconds
         self._wall_seconds = wall_seconds
-        self._nursery: _Nursery | None = None
+        self._fork_server: _ForkServer | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._is_closed = False
 
     def keep_ready(self) -> None:
         """Be as quick with the first compilation as with every other."""
         with contextlib.suppress(OSError):
-            self._find_nursery()
+            self._find_fork_server()
 
     def rest(self) -> None:
         """Keep nothing ready; to be called while nothing compiles."""
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
     async def compile(self, data: bytes, path: str) -> CompiledGuest:
         """Compile a file's bytes; ``path`` names them in errors.
@@ -66,15 +67,15 @@ class Compiler:
             if self._is_closed:
                 raise GuestLoadError(f"{path}: was not compiled: the gateway ends")
             try:
-                nursery = self._find_nursery()
-                job = nursery.begin()
+                fork_server = self._find_fork_server()
+                job = fork_server.begin()
             except OSError as error:
                 raise GuestLoadError(f"{path}: was not compiled: no process: {error.strerror}") from None
             try:
                 return await asyncio.to_thread(self._run, job, data, path)
-            except _NurseryEnded:
+            except _ForkServerEnded:
                 # Its sockets close before it counts as dead: the next file must not be given to it.
-                if self._nursery is nursery:
+                if self._fork_server is fork_server:
                     self.rest()
                 raise
 
@@ -83,11 +84,11 @@ class Compiler:
         self._is_closed = True
         self.rest()
 
-    def _find_nursery(self) -> _Nursery:
-        if self._nursery is None or not self._nursery.is_alive():
+    def _find_fork_server(self) -> _ForkServer:
+        if self._fork_server is None or not self._fork_server.is_alive():
             self.rest()
-            self._nursery = _Nursery()
-        return self._nursery
+            self._fork_server = _ForkServer()
+        return self._fork_server
 
     def _run(self, job: socket.socket, data: bytes, path: str) -> CompiledGuest:
         """In a thread, which waits and does nothing else."""
@@ -98,7 +99,7 @@ class Compiler:
             raise GuestLoadError(f"{path}: was not compiled within {self._wall_seconds:g} s")
         said, told, status = output[: -len(ENDED) - NUMBER], output[-len(ENDED) - NUMBER : -NUMBER], output[-NUMBER:]
         if told != ENDED:
-            raise _NurseryEnded(f"{path}: compiling it failed: the process that compiles was ended")
+            raise _ForkServerEnded(f"{path}: compiling it failed: the process that compiles was ended")
         code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
         if code != 0:
             raise GuestLoadError(f"{path}: compiling it failed: {self._ending(code, said)}")
@@ -118,18 +119,18 @@ class Compiler:
         return f"{how}{f' ({said})' if said else ''}"
 
 
-class _NurseryEnded(GuestLoadError):
-    """Nobody told how a child ended."""
+class _ForkServerEnded(GuestLoadError):
+    """The fork server ended before it could tell how a child ended."""
 
 
-class _Nursery:
-    """The process that children are forked from."""
+class _ForkServer:
+    """The process that compiling children are forked from."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "sentinel_host.hotload.child"],
+                [sys.executable, "-P", "-m", "sentinel_host.hotload.fork_server"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -26,7 +26,8 @@ from sentinel_host.hotload.rollbacks import RollbackRecords
 from sentinel_host.hotload.signature import verifier_of
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.hotload.versions import Versions
-from sentinel_host.hotload.watch import Authorities, GuestFiles, OneFile, Source, Watch
+from sentinel_host.hotload.watch import Watch
+from sentinel_host.hotload.watch_sources import Authorities, GuestFiles, OneFile, Source
 
 _log = logging.getLogger("sentinel.hotload")
 

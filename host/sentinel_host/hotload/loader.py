@@ -9,11 +9,11 @@ from typing import Final
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.cache import Cache
+from sentinel_host.hotload.changes import STILL_TIME
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.hotload.folder import Folder, GuestUnstable
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.signature import Statement, Verifier
-from sentinel_host.hotload.watch import HELD_STILL
 from sentinel_host.sandbox import CompiledGuest
 
 # A file that changes during every attempt is not a finished guest.
@@ -40,7 +40,7 @@ class Loader:
                 break
             except GuestUnstable as error:
                 unstable = error
-                await asyncio.sleep(HELD_STILL)
+                await asyncio.sleep(STILL_TIME)
         else:
             raise unstable
         return await self._version_of(name, self._folder.path_of(name), data, on_purpose=False)

@@ -1,14 +1,10 @@
-"""When a file has changed for good.
+"""Watches files, and reports those that have changed for good (`sentinel_host.hotload.changes`).
 
-Rule 1: what is renamed into place was whole before, and is reported at once; but for files that go together, such as a
-        certificate and its key, which are reported once they have held still.
-Rule 2: what is written in place is reported once its size and times have held still for a while and nobody who wrote to
-        it still has it open. A prefix of a module can be a module, so that checking what is there is no substitute.
-Rule 3: events only say where to look. What counts is a file's state, compared with what was reported last; a look at
-        everything once in a while finds what no event told, for example where a network file system sends none.
-Rule 4: a directory may be absent, replaced, or come back: its path is what is watched.
-Rule 5: a look may take seconds, on a network file system or a disk that is busy. All of them are taken by one thread,
-        which alone has the state; the event loop hears of changes, and waits for nothing.
+Rule 1: a look at everything once in a while finds what no event told, for example where a network file system sends
+        none.
+Rule 2: a directory may be absent, replaced, or come back: its path is what is watched.
+Rule 3: a look may take seconds, on a network file system or a busy disk. One thread takes them all and owns their
+        state; the event loop receives changes and waits for nothing.
 """
 
 from __future__ import annotations
@@ -20,119 +16,39 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
-from sentinel_host.config.files import IS_HASHED
 from sentinel_host.hotload import inotify
-from sentinel_host.hotload.folder import SUFFIX, FileState, Folder
+from sentinel_host.hotload.changes import StillTimes, WatchedDirectory
+from sentinel_host.hotload.watch_sources import Source
 
 _log = logging.getLogger("sentinel.hotload")
 
-# Seconds that a file has to hold still. Compilers and copies pause for less between two writes.
-HELD_STILL: Final = 0.1
-# The same for a file that somebody has written to and has not closed: he may have forgotten it.
-HELD_OPEN: Final = 10.0
 # A change that no event tells is served within a second, as others are.
 _LOOK_EVERY: Final = 0.75
 # Where there are no events, or no directory.
 _LOOK_OFTEN: Final = 0.1
 
 
-class Source(Protocol):
-    """Some files of one directory, by names of their own."""
-
-    @property
-    def directory(self) -> Path:
-        """Where they are."""
-
-    @property
-    def go_together(self) -> bool:
-        """Whether one of them may be of no use before another has changed too."""
-
-    def names(self) -> Iterable[str]:
-        """Those that are there."""
-
-    def name_of(self, entry: str) -> str | None:
-        """Whether an entry of the directory is one of them."""
-
-    def state(self, name: str) -> FileState | None:
-        """What it is now; ``None`` when it is not there."""
-
-
-class GuestFiles:
-    """The guests of a folder."""
-
-    go_together = False
-
-    def __init__(self, folder: Folder) -> None:
-        self.directory = folder.path
-        self.names = folder.names
-        self.state = folder.state
-
-    def name_of(self, entry: str) -> str | None:
-        """Part of `Source`."""
-        return entry.removesuffix(SUFFIX) if entry.endswith(SUFFIX) else None
-
-
-class OneFile:
-    """A single file, under its own name."""
-
-    def __init__(self, path: Path, *, go_together: bool = False) -> None:
-        self.directory = path.parent
-        self.go_together = go_together
-        self._path = path
-
-    def names(self) -> Iterable[str]:
-        """Part of `Source`."""
-        return (self._path.name,)
-
-    def name_of(self, entry: str) -> str | None:
-        """Part of `Source`."""
-        return entry if entry == self._path.name else None
-
-    def state(self, name: str) -> FileState | None:
-        """Part of `Source`."""
-        return _state(self._path)
-
-
-class Authorities:
-    """The hashed certificates of a directory."""
-
-    go_together = True
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def names(self) -> Iterable[str]:
-        """Part of `Source`."""
-        try:
-            return [entry for entry in os.listdir(self.directory) if IS_HASHED(entry)]
-        except OSError:
-            return []
-
-    def name_of(self, entry: str) -> str | None:
-        """Part of `Source`."""
-        return entry if IS_HASHED(entry) else None
-
-    def state(self, name: str) -> FileState | None:
-        """Part of `Source`."""
-        return _state(self.directory / name)
-
-
-def _state(path: Path) -> FileState | None:
-    try:
-        return FileState.of(os.stat(path))
-    except OSError:
-        return None
-
-
 class Watch:
-    """Calls ``changed(source, name)`` on the event loop; to be used from one."""
+    """Calls ``changed(source, name)`` on the event loop; to be used from one.
 
-    def __init__(self, sources: Sequence[Source], changed: Callable[[Source, str], None]) -> None:
+    ``clock`` tells seconds. ``open_events`` opens the events of the file system; it raises `OSError` if there are none.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        changed: Callable[[Source, str], None],
+        *,
+        clock: Callable[[], float] = monotonic,
+        open_events: Callable[[], inotify.Inotify] = inotify.Inotify,
+    ) -> None:
+        self._clock = clock
+        self._open_events = open_events
+        self._still = StillTimes()
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -140,7 +56,7 @@ class Watch:
         self._orders: deque[tuple[Sequence[Source], asyncio.Future[None]]] = deque()
         self._known = self._order(sources)
         # The thread's alone.
-        self._directories: list[_Directory] = []
+        self._directories: list[WatchedDirectory] = []
         self._inotify: inotify.Inotify | None = None
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
@@ -182,7 +98,7 @@ class Watch:
             poll = select.poll()
             poll.register(self._woken, select.POLLIN)
             try:
-                self._inotify = inotify.Inotify()
+                self._inotify = self._open_events()
                 stack.callback(self._inotify.close)
                 poll.register(self._inotify.fileno(), select.POLLIN)
             except OSError as error:
@@ -191,23 +107,23 @@ class Watch:
                 )
             look_at = 0.0
             while True:
-                timeout = look_at - monotonic()
+                timeout = look_at - self._clock()
                 if any(directory.pending for directory in self._directories):
-                    timeout = min(timeout, HELD_STILL / 4)
+                    timeout = min(timeout, self._still.closed / 4)
                 ready = [descriptor for descriptor, _ in poll.poll(max(0.0, timeout) * 1000)]
                 if self._woken in ready and not self._take_orders():
                     return
                 try:
                     self._read()
-                    self._settle()
-                    if monotonic() >= look_at:
+                    self._report_still()
+                    if self._clock() >= look_at:
                         self._look()
                         often = self._inotify is None or any(directory.watch < 0 for directory in self._directories)
-                        look_at = monotonic() + (_LOOK_OFTEN if often else _LOOK_EVERY)
+                        look_at = self._clock() + (_LOOK_OFTEN if often else _LOOK_EVERY)
                 except Exception:
                     # A fault of ours, for the log; the next change is looked at all the same.
                     _log.exception("watching files")
-                    look_at = monotonic() + _LOOK_EVERY
+                    look_at = self._clock() + _LOOK_EVERY
 
     def _take_orders(self) -> bool:
         """Whether to go on."""
@@ -216,7 +132,8 @@ class Watch:
                 pass
         except BlockingIOError:
             data = b"\0"
-        while data and self._orders:
+        # An order that comes meanwhile waits for the next turn: it may follow from one of these.
+        for _ in range(len(self._orders) if data else 0):
             sources, done = self._orders.popleft()
             self._replace(sources)
             self._on_loop(lambda done=done: done.done() or done.set_result(None))
@@ -226,7 +143,7 @@ class Watch:
         known = {directory.key: directory for directory in self._directories}
         before, self._directories = self._directories, []
         for source in sources:
-            directory = _Directory(source)
+            directory = WatchedDirectory(source, self._still)
             if directory.key in known:
                 self._directories.append(known[directory.key])
                 continue
@@ -237,8 +154,8 @@ class Watch:
         for directory in before:
             self._detach(directory.watch)
 
-    def _attach(self, directory: _Directory) -> None:
-        """Have the events of the directory that is at its path now, if there is one."""
+    def _attach(self, directory: WatchedDirectory) -> None:
+        """Subscribe to the directory that is at its path now, if there is one."""
         if self._inotify is not None:
             before = directory.watch
             directory.attach(self._inotify)
@@ -259,7 +176,7 @@ class Watch:
                 elif event.watch == directory.watch:
                     self._take(directory, event)
 
-    def _take(self, directory: _Directory, event: inotify.Event) -> None:
+    def _take(self, directory: WatchedDirectory, event: inotify.Event) -> None:
         source = directory.source
         if event.mask & (inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.UNMOUNT):
             self._attach(directory)
@@ -273,19 +190,19 @@ class Watch:
             if event.mask & inotify.MOVED_TO and not source.go_together:
                 self._report(directory, name)
             else:
-                directory.touch(name, monotonic(), event.mask)
+                directory.touch(name, self._clock(), event.mask)
 
-    def _report(self, directory: _Directory, name: str) -> None:
+    def _report(self, directory: WatchedDirectory, name: str) -> None:
         directory.pending.pop(name, None)
         state = directory.source.state(name)
         if state != directory.seen.get(name):
             directory.seen[name] = state
             self._on_loop(self._tell, directory.source, name)
 
-    def _scan(self, directory: _Directory) -> None:
+    def _scan(self, directory: WatchedDirectory) -> None:
         for name in directory.all_names():
             if name not in directory.pending and directory.source.state(name) != directory.seen.get(name):
-                directory.touch(name, monotonic(), 0)
+                directory.touch(name, self._clock(), 0)
 
     def _look(self) -> None:
         for directory in self._directories:
@@ -293,80 +210,7 @@ class Watch:
                 self._attach(directory)
             self._scan(directory)
 
-    def _settle(self) -> None:
+    def _report_still(self) -> None:
         for directory in self._directories:
-            for name in directory.settled(monotonic()):
+            for name in directory.still(self._clock()):
                 self._report(directory, name)
-
-
-class _Pending:
-    """A file that is being changed: its state ``since`` then, and whether somebody may still write to it."""
-
-    __slots__ = ("is_open", "since", "state")
-
-    def __init__(self, state: FileState | None, since: float, is_open: bool) -> None:
-        self.state = state
-        self.since = since
-        self.is_open = is_open
-
-
-class _Directory:
-    """One source's directory: ``seen`` is what was reported, ``watch`` the number of its events or -1."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.seen: dict[str, FileState | None] = {}
-        self.pending: dict[str, _Pending] = {}
-        self.watch = -1
-        self._identity: tuple[int, int] | None = None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from the directories of other sources."""
-        source = self.source
-        return type(source), source.directory, tuple(source.names()) if isinstance(source, OneFile) else ()
-
-    def attach(self, events: inotify.Inotify) -> None:
-        """Have the events of the directory that is at its path now, if there is one."""
-        try:
-            self.watch = events.add(self.source.directory)
-            self._identity = self._found()
-        except OSError:
-            # Absent, or not for us: looked for again.
-            self.watch = -1
-
-    def is_attached(self) -> bool:
-        """Whether the directory is the one whose events we have."""
-        return self.watch >= 0 and self._found() == self._identity
-
-    def all_names(self) -> set[str]:
-        """Those that are there, were there, or were reported."""
-        return {*self.source.names(), *(name for name, state in self.seen.items() if state is not None), *self.pending}
-
-    def touch(self, name: str, now: float, mask: int) -> None:
-        """Something happened to it."""
-        pending = self.pending.get(name)
-        is_open = pending is not None and pending.is_open
-        if mask & inotify.MODIFY:
-            is_open = True
-        elif mask & (inotify.CLOSE_WRITE | inotify.DELETE | inotify.MOVED_FROM):
-            is_open = False
-        self.pending[name] = _Pending(self.source.state(name), now, is_open)
-
-    def settled(self, now: float) -> list[str]:
-        """Those that have held still for long enough."""
-        found = []
-        for name, pending in self.pending.items():
-            state = self.source.state(name)
-            if state != pending.state:
-                pending.state, pending.since = state, now
-            elif now - pending.since >= (HELD_OPEN if pending.is_open else HELD_STILL):
-                found.append(name)
-        return found
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self.source.directory)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino

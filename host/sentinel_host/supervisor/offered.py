@@ -39,6 +39,8 @@ class OfferedGuests:
     def __init__(self, guests: Guests, channel: Channel) -> None:
         self._guests = guests
         self._channel = channel
+        # Of canaries, by digest, until they are deployed: once a worker is ready, its supervisor keeps no code for it.
+        self._codes: dict[str, bytes] = {}
 
     async def obtain(self, names: Iterable[str]) -> tuple[dict[str, GuestVersion], dict[str, str]]:
         """Part of `GuestSource`: what the worker was started with.
@@ -46,11 +48,16 @@ class OfferedGuests:
         Raises `GuestLoadError` when the supervisor is gone.
         """
         versions = {version.name: await self.complete(version, ()) for version in self._guests.versions}
+        for deployment in self._guests.deployments:
+            if (candidate := deployment.candidate) is not None:
+                self._codes[candidate.sha256] = await self._fetch(candidate.sha256)
         return versions, dict(self._guests.faults)
 
     async def complete(self, version: GuestVersion, known: Iterable[GuestVersion]) -> GuestVersion:
         """An offered version with its code, which one of the ``known`` versions may have. Raises `GuestLoadError`."""
         code = next((other.guest.code for other in known if other.is_same(version)), None)
+        if code is None:
+            code = self._codes.pop(version.sha256, None)
         if code is None:
             code = await self._fetch(version.sha256)
         return msgspec.structs.replace(version, guest=msgspec.structs.replace(version.guest, code=code))

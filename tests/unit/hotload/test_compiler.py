@@ -71,20 +71,20 @@ def test_each_compilation_has_a_process_of_its_own() -> None:
         before = children()
         async with compiler() as made:
             made.keep_ready()
-            (nursery,) = children() - before
+            (fork_server,) = children() - before
             tasks = [asyncio.create_task(made.compile(costly(), "slow.wasm")) for _ in range(2)]
-            await until(lambda: len(children(nursery)) == 2)
+            await until(lambda: len(children(fork_server)) == 2)
             # A third waits for its turn, and for nothing else.
             quick = asyncio.create_task(made.compile(GOOD, "nil.wasm"))
-            for pid in children(nursery):
+            for pid in children(fork_server):
                 os.kill(pid, signal.SIGKILL)
             assert (await quick).code
             for task in tasks:
                 with pytest.raises(GuestLoadError, match="SIGKILL"):
                     await task
-            await until(lambda: not children(nursery))
+            await until(lambda: not children(fork_server))
             # What they were forked from is there for the next.
-            assert children() - before == {nursery}
+            assert children() - before == {fork_server}
             made.rest()
             await until(lambda: children() == before)
             assert (await made.compile(GOOD, "nil.wasm")).code
@@ -107,16 +107,16 @@ def test_a_module_that_takes_too_long_is_stopped() -> None:
     asyncio.run(main())
 
 
-def test_a_nursery_that_is_killed_is_a_reason_and_is_replaced() -> None:
+def test_a_fork_server_that_is_killed_is_a_reason_and_is_replaced() -> None:
     async def main() -> None:
         before = children()
         async with compiler() as made:
             made.keep_ready()
-            (nursery,) = children() - before
+            (fork_server,) = children() - before
             task = asyncio.create_task(made.compile(costly(), "slow.wasm"))
-            await until(lambda: bool(children(nursery)))
-            orphans = children(nursery)
-            os.kill(nursery, signal.SIGKILL)
+            await until(lambda: bool(children(fork_server)))
+            orphans = children(fork_server)
+            os.kill(fork_server, signal.SIGKILL)
             for pid in orphans:
                 os.kill(pid, signal.SIGKILL)
             with pytest.raises(GuestLoadError, match=r"^slow\.wasm: compiling it failed: the process .* was ended"):

@@ -9,60 +9,84 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
-
-from sentinel_host.hotload import inotify, watch
+from sentinel_host.hotload.changes import StillTimes
 from sentinel_host.hotload.folder import FileState, Folder
-from sentinel_host.hotload.watch import HELD_STILL, GuestFiles, OneFile, Source, Watch
+from sentinel_host.hotload.inotify import Inotify
+from sentinel_host.hotload.watch import Watch
+from sentinel_host.hotload.watch_sources import GuestFiles, OneFile, Source
 from tests.support.clocks import PATIENCE
+
+STILL = StillTimes()
 
 
 class Watched:
-    """A folder that is watched; ``reports`` are the names, each with what the file held when it was reported."""
+    """A folder that is watched; ``reports`` are the names, each with what the file held when it was reported.
 
-    def __init__(self, folder: Path) -> None:
+    The watch goes by ``now``, which only the test moves.
+    """
+
+    def __init__(self, folder: Path, open_events: Callable[[], Inotify] = Inotify) -> None:
         self.folder = folder
         self.reports: list[tuple[str, bytes | None]] = []
         self.files = GuestFiles(Folder(folder, 1 << 20))
-        self._arrived = asyncio.Event()
-        self.watch: Watch
         self.config = OneFile(folder.parent / "sentinel.toml")
+        self.sources: list[Source] = [self.files, self.config]
+        self.now = 1000.0
+        self.watch = Watch(self.sources, self.changed, clock=lambda: self.now, open_events=open_events)
 
     def changed(self, source: Source, name: str) -> None:
         path = self.folder / f"{name}.wasm" if source is self.files else self.folder.parent / name
         self.reports.append((name, path.read_bytes() if path.exists() else None))
-        self._arrived.set()
 
-    async def arrival(self, count: int) -> None:
-        """Wait until so many reports have come."""
-        async with asyncio.timeout(30):
-            while len(self.reports) < count:
-                self._arrived.clear()
-                await self._arrived.wait()
+    async def look(self) -> None:
+        """Return once the watch has read every event so far, and reported what there was to report."""
+        async with asyncio.timeout(PATIENCE):
+            # An order is taken at the begin of a turn: with the second, the turn of the first is over.
+            await self.watch.follow(self.sources)
+            await self.watch.follow(self.sources)
 
-    async def expect(self, *reports: tuple[str, bytes | None]) -> None:
-        """Wait until exactly these have come, and see that none follows."""
-        await self.arrival(len(reports))
-        # Long enough for what is still held back; that nothing comes cannot be observed otherwise.
-        await asyncio.sleep(3 * HELD_STILL)
+    async def pass_time(self, seconds: float) -> None:
+        """Have so much time pass after everything that has happened."""
+        await self.look()
+        self.now += seconds
+        await self.look()
+
+    async def expect_at_once(self, *reports: tuple[str, bytes | None]) -> None:
+        """These have been reported without any time passing, and nothing else is."""
+        await self.look()
+        assert self.reports == list(reports)
+        await self.pass_time(60)
         assert self.reports == list(reports)
         self.reports.clear()
 
+    async def expect(self, *reports: tuple[str, bytes | None]) -> None:
+        """Nothing has been reported; these are after a while, and nothing else ever."""
+        await self.pass_time(STILL.closed / 2)
+        assert self.reports == []
+        await self.pass_time(STILL.closed)
+        await self.pass_time(1.0)
+        await self.pass_time(STILL.closed)
+        assert sorted(self.reports) == sorted(reports)
+        await self.pass_time(60)
+        assert len(self.reports) == len(reports)
+        self.reports.clear()
 
-def watching(tmp_path: Path, scenario: Callable[[Watched], Awaitable[None]]) -> None:
+
+def watching(
+    tmp_path: Path, scenario: Callable[[Watched], Awaitable[None]], open_events: Callable[[], Inotify] = Inotify
+) -> None:
     folder = tmp_path / "guests"
     folder.mkdir()
     (folder / "old.wasm").write_bytes(b"old")
     (tmp_path / "sentinel.toml").write_bytes(b"config")
 
     async def main() -> None:
-        watched = Watched(folder)
-        watched.watch = watch = Watch([watched.files, watched.config], watched.changed)
-        await watch.start()
+        watched = Watched(folder, open_events)
+        await watched.watch.start()
         try:
             await scenario(watched)
         finally:
-            watch.close()
+            watched.watch.close()
 
     asyncio.run(main())
 
@@ -80,23 +104,20 @@ def test_what_is_renamed_into_place_is_reported_at_once(tmp_path: Path) -> None:
         for content in (b"first", b"second"):
             temporary.write_bytes(content)
             temporary.rename(watched.folder / "old.wasm")
-            await watched.expect(("old", content))
+            await watched.expect_at_once(("old", content))
 
     watching(tmp_path, scenario)
 
 
-def test_what_is_written_in_place_is_reported_once_it_has_held_still(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Longer than a busy machine takes for what is a moment here.
-    monkeypatch.setattr(watch, "HELD_STILL", 1.0)
-
+def test_what_is_written_in_place_is_reported_once_it_has_held_still(tmp_path: Path) -> None:
     async def scenario(watched: Watched) -> None:
         path = watched.folder / "old.wasm"
         for part in (b"a", b"ab", b"abc"):
             path.write_bytes(part)
-            await asyncio.sleep(0.02)
-        await watched.expect(("old", b"abc"))
+            await watched.pass_time(STILL.closed * 0.8)
+            assert watched.reports == []
+        await watched.pass_time(STILL.closed)
+        assert watched.reports == [("old", b"abc")]
 
     watching(tmp_path, scenario)
 
@@ -108,7 +129,7 @@ def test_a_writer_that_pauses_is_waited_for_until_he_closes(tmp_path: Path) -> N
         file = os.open(watched.folder / "slow.wasm", os.O_WRONLY | os.O_CREAT)
         for _ in range(4):
             os.write(file, b"part ")
-            await asyncio.sleep(2 * HELD_STILL)
+            await watched.pass_time(STILL.open * 0.8)
         assert watched.reports == []
         os.close(file)
         await watched.expect(("slow", b"part " * 4))
@@ -116,13 +137,14 @@ def test_a_writer_that_pauses_is_waited_for_until_he_closes(tmp_path: Path) -> N
     watching(tmp_path, scenario)
 
 
-def test_a_writer_who_never_closes_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "HELD_OPEN", 0.5)
-
+def test_a_writer_who_never_closes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     async def scenario(watched: Watched) -> None:
         file = os.open(watched.folder / "open.wasm", os.O_WRONLY | os.O_CREAT)
         os.write(file, b"all of it")
-        await watched.expect(("open", b"all of it"))
+        await watched.pass_time(STILL.open * 0.9)
+        assert watched.reports == []
+        await watched.pass_time(STILL.open * 0.2)
+        assert watched.reports == [("open", b"all of it")]
         os.close(file)
 
     watching(tmp_path, scenario)
@@ -168,7 +190,7 @@ def test_the_configuration_file_is_watched_alike(tmp_path: Path) -> None:
         await watched.expect(("sentinel.toml", b"other"))
         (watched.folder.parent / "new").write_bytes(b"renamed")
         (watched.folder.parent / "new").rename(path)
-        await watched.expect(("sentinel.toml", b"renamed"))
+        await watched.expect_at_once(("sentinel.toml", b"renamed"))
 
     watching(tmp_path, scenario)
 
@@ -183,13 +205,11 @@ def test_a_folder_that_is_replaced_is_watched_where_it_was(tmp_path: Path) -> No
         (fresh / "old.wasm").write_bytes(b"from the new folder")
         (fresh / "more.wasm").write_bytes(b"more")
         fresh.rename(folder)
-        await watched.arrival(2)
-        assert sorted(watched.reports) == [("more", b"more"), ("old", b"from the new folder")]
-        watched.reports.clear()
+        await watched.expect(("more", b"more"), ("old", b"from the new folder"))
         # And its events are had, not only its state.
         (folder / "x.tmp").write_bytes(b"renamed")
         (folder / "x.tmp").rename(folder / "more.wasm")
-        await watched.expect(("more", b"renamed"))
+        await watched.expect_at_once(("more", b"renamed"))
         # What happens in the old one does not matter.
         (folder.parent / "before" / "old.wasm").write_bytes(b"elsewhere")
         await watched.expect()
@@ -220,24 +240,24 @@ def test_a_volume_of_kubernetes_changes_as_a_whole(tmp_path: Path) -> None:
             else:
                 (folder / "..data_tmp").symlink_to(moment)
                 (folder / "..data_tmp").rename(folder / "..data")
+                await watched.expect_at_once(("vol", content))
+                continue
             await watched.expect(("vol", content))
 
     watching(tmp_path, scenario)
 
 
-def test_without_events_files_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_events_files_are_looked_at(tmp_path: Path) -> None:
     """A user has as many instances of inotify as the administrator allows, and somebody may have taken them all."""
 
-    def none_left(self: inotify.Inotify) -> None:
+    def none_left() -> Inotify:
         raise OSError(24, "Too many open files")
-
-    monkeypatch.setattr(inotify.Inotify, "__init__", none_left)
 
     async def scenario(watched: Watched) -> None:
         (watched.folder / "old.wasm").write_bytes(b"new")
         await watched.expect(("old", b"new"))
 
-    watching(tmp_path, scenario)
+    watching(tmp_path, scenario, none_left)
 
 
 def test_a_look_that_takes_long_holds_up_nobody(tmp_path: Path) -> None:
@@ -297,13 +317,14 @@ def test_what_is_watched_may_change_and_directories_may_be_shared(tmp_path: Path
         other, folder = tmp_path / "other.pem", tmp_path
         sources = [watched.files, watched.config]
         await watched.watch.follow([*sources, OneFile(other), OneFile(folder / "third.pem")])
-        await watched.watch.follow([*sources, OneFile(other)])
+        watched.sources = [*sources, OneFile(other)]
+        await watched.watch.follow(watched.sources)
         other.write_bytes(b"new")
         (folder / "third.pem").write_bytes(b"nobody's business")
         await watched.expect(("other.pem", b"new"))
         # The events of the directory that they had in common are still had.
         (folder / "fresh").write_bytes(b"other")
         (folder / "fresh").rename(folder / "sentinel.toml")
-        await watched.expect(("sentinel.toml", b"other"))
+        await watched.expect_at_once(("sentinel.toml", b"other"))
 
     watching(tmp_path, scenario)

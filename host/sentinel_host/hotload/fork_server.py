@@ -1,13 +1,12 @@
-"""The process that others are forked from, each to compile one guest: ``python -m sentinel_host.hotload.child``.
+"""The fork server for compilations: ``python -m sentinel_host.hotload.fork_server``.
 
-Starting Python and loading the engine takes longer than compiling most guests, so that is done once. This process has
-one thread and compiles nothing. Over the stream socket that is its stdin it is sent sockets; for each it forks a child,
-which reads a `Job` from it until its end, and writes a `Done`. After the child's end `ENDED` follows, and its wait
-status in four bytes; what a child says that fails stands in place of the `Done`.
+Starting Python and loading the engine takes longer than compiling most guests, so it is done once. This process has one
+thread and compiles nothing. It receives sockets over the stream socket that is its stdin, and forks a child for each.
+The child reads a `Job` from its socket, up to the end, and writes a `Done`. After the child's end this process writes
+`ENDED` and the wait status in four bytes. The stderr of a child that fails stands in place of the `Done`.
 
-How long a compiler takes, and how much memory, depends on a file that anybody may have written; here that is bounded by
-the kernel, and costs nobody else. That is what it is for: it runs as the same user, and is no defence against a
-compiler that is taken over.
+A file that anybody may have written decides how long a compiler takes and how much memory it needs. Here the kernel
+bounds both. The child runs as the same user: it is no defence against a compiler that is taken over.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ NUMBER: Final = 4
 
 
 ENDED: Final = b"\xffended"
-"""What goes before the wait status."""
+"""Precedes the wait status."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -56,14 +55,14 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What became of it: a guest, or the reason why there is none."""
+    """The result: a guest, or the reason why there is none."""
 
     guest: CompiledGuest | None
     reason: str
 
 
 def main() -> None:
-    """Fork as told, until the other side is gone."""
+    """Fork a child for each socket, until the other side is gone."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -75,7 +74,7 @@ def main() -> None:
             if woken in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-                _bury(jobs)
+                _reap(jobs)
             if control.fileno() in readable:
                 message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
                 if not message:
@@ -90,8 +89,8 @@ def main() -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _bury(jobs: dict[int, socket.socket]) -> None:
-    """Tell how children ended."""
+def _reap(jobs: dict[int, socket.socket]) -> None:
+    """Reap ended children, and tell how they ended."""
     for pid in list(jobs):
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
@@ -100,7 +99,7 @@ def _bury(jobs: dict[int, socket.socket]) -> None:
 
 
 def _work(job: socket.socket, others: list[socket.socket], pipe: tuple[int, int]) -> NoReturn:
-    """Be a child."""
+    """Compile one guest, in the child, and exit."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
