@@ -8,19 +8,15 @@ import pytest
 
 from tests.e2e.conftest import only_sentinel
 from tests.support.clients import Wire, fetch
+from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import ARTEFACTS, GatewayProcess
 from tests.support.upstreams import Handler, Received, Upstream, answering
 
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-
+CONFIG = (
+    ONE_ORIGIN
+    + """
 [guest.api-key-auth]
 config = { keys = { key = "demo" } }
-
-[[upstream]]
-name = "origin"
-targets = ["UPSTREAM"]
 
 [[route]]
 path = "/"
@@ -36,6 +32,7 @@ path = "/keys"
 upstream = "origin"
 chain = ["api-key-auth"]
 """
+)
 GUESTS = {"api-key-auth": ARTEFACTS / "rust" / "api-key-auth.wasm"}
 
 

@@ -16,23 +16,19 @@ from sentinel_host.config import parse_config
 from sentinel_host.errors import ConfigError
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
+from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import CACHED, GatewayProcess, write_config
 from tests.wat import index
 
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-
-[[upstream]]
-name = "origin"
-targets = ["http://127.0.0.1:9"]
-
+CONFIG = (
+    ONE_ORIGIN.replace("bind =", 'admin = "127.0.0.1:0"\nbind =').replace("UPSTREAM", "http://127.0.0.1:9")
+    + """
 [[route]]
 path = "/"
 upstream = "origin"
 chain = ["echo"]
 """
+)
 
 # As every other user, root may not enter what has no permission for it once it lacks these capabilities.
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []

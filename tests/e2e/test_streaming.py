@@ -15,23 +15,20 @@ import pytest
 from tests.e2e.conftest import only_sentinel
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE
+from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received, Upstream, answering
 
 MIB = 1 << 20
 BLOCK = bytes(range(256)) * 4096
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-
-[[upstream]]
-name = "origin"
-targets = ["UPSTREAM"]
-
+CONFIG = (
+    ONE_ORIGIN
+    + """
 [[route]]
 path = "/"
 upstream = "origin"
 """
+)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

@@ -8,22 +8,18 @@ import pytest
 
 from tests.e2e.conftest import StartGateway, only_sentinel
 from tests.support.clients import Answer, Wire
+from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import ARTEFACTS, GatewayProcess
 from tests.support.upstreams import Upstream
 
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-
+CONFIG = (
+    ONE_ORIGIN
+    + """
 [guest.api-key-auth]
 config = { keys = { key = "demo" } }
 
 [guest.path-rewrite]
 config = { strip_prefix = "/moved" }
-
-[[upstream]]
-name = "origin"
-targets = ["UPSTREAM"]
 
 [[route]]
 path = "/"
@@ -51,6 +47,7 @@ path = "/trailers"
 upstream = "origin"
 trailers = ["x-checksum"]
 """
+)
 GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth", "path-rewrite")}
 
 

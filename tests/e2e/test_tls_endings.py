@@ -14,17 +14,13 @@ from tests.http2.peer import Peer
 from tests.support.certificates import self_signed
 from tests.support.clients import exchange
 from tests.support.clocks import PATIENCE
+from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Handler, Received, Upstream, running_upstream
 
-CONFIG = """
-[server]
-bind = ["127.0.0.1:0"]
-
-[[upstream]]
-name = "origin"
-targets = ["{url}"]
-ca = "{ca}"
+CONFIG = (
+    ONE_ORIGIN
+    + """ca = "AUTHORITY"
 
 [[route]]
 path = "/"
@@ -41,6 +37,7 @@ path = "/holds"
 upstream = "origin"
 chain = ["holds"]
 """
+)
 GUESTS = {"streams": on_response(STREAM, NIL), "holds": on_response(buffer(1 << 20), NIL)}
 PATHS = ["/", "/streams", "/holds"]
 
@@ -56,7 +53,7 @@ def shared_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstre
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[GatewayProcess]:
-    config = CONFIG.format(url=shared_upstream.url, ca=shared_upstream.ca)
+    config = CONFIG.replace("UPSTREAM", shared_upstream.url).replace("AUTHORITY", str(shared_upstream.ca))
     with sentinel_run(write_config(tmp_path_factory.mktemp("gateway"), config, GUESTS)) as running:
         yield running
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from tests.support.gateways import ARTEFACTS
 
+ONE_ORIGIN = """
+[server]
+bind = ["127.0.0.1:0"]
+
+[[upstream]]
+name = "origin"
+targets = ["UPSTREAM"]
+"""
+"""A listener and an upstream, to which the text may add keys; its URL is to be put in for UPSTREAM."""
+
 GUARDED = """
 [guest.api-key-auth]
 config = { keys = { "demo-key" = "demo" } }
