@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from sentinel_host.errors import GuestError
 from sentinel_host.messages import RequestAction, ResponseAction
@@ -12,8 +13,8 @@ from sentinel_host.pipeline import BodyHook
 class UnavailableGuest:
     """Stands in a chain for a guest that could not be loaded, so that a missing guest never shortens a chain.
 
-    Its hooks fail: the request is answered 503, or goes on without the guest where the configuration says so. Why is
-    what ``faults``, of the generation that it is part of, has for it by then: it changes with each file that comes.
+    Its hooks fail: the request is answered 503, or goes on without the guest if its ``on_failure`` is ``open``.
+    ``faults`` are those of its generation. They hold the reason, which changes with every new file of the guest.
     """
 
     handles_request = True
@@ -26,18 +27,24 @@ class UnavailableGuest:
         self._faults = faults
 
     def on_request(self, record: bytes, request_id: bytes, client: str) -> RequestAction | None:
-        """Raises `GuestError`, always."""
-        raise GuestError(self.name, "on-request", f"not loaded: {self._faults[self.name]}")
+        """Raises `GuestError`, always, as the other hooks do."""
+        self._fail("on-request")
 
     def on_response(self, record: bytes, context: bytes, request_id: bytes, client: str) -> ResponseAction | None:
-        """Never called."""
-        return None
+        """See `on_request`."""
+        self._fail("on-response")
 
     def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> None:
-        """Never called."""
+        """See `on_request`."""
+        self._fail("on-complete")
 
     def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
-        """Never called: it asks for no body."""
-        raise NotImplementedError
+        """See `on_request`."""
+        self._fail("on-request-chunk")
 
-    response_body = request_body
+    def response_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
+        """See `on_request`."""
+        self._fail("on-response-chunk")
+
+    def _fail(self, hook: str) -> NoReturn:
+        raise GuestError(self.name, hook, f"not loaded: {self._faults[self.name]}")

@@ -1,12 +1,11 @@
 """A body on its way through the guests that asked for it.
 
 Rule 1: guests see a body in the order of the heads: requests in the order of the chain, responses in reverse.
-Rule 2: a guest that buffers gets the body in one piece, and the guests after it do, too. While one holds it, the head
-        is held.
-Rule 3: a failure before the head has gone out is what it is for a head: 503, or on without the guest. It is 503, too,
-        where the guest has changed what is held: half of its work must not look whole.
-Rule 4: a failure after that breaks the exchange off, whatever ``on_failure`` says.
-Rule 5: no more is held than one chunk, or what a guest asked for.
+Rule 2: a guest that buffers gets the body in one piece, and so do the guests after it. The head waits meanwhile.
+Rule 3: before the head is sent, a failure has the same effect as a head hook's: 503, or the exchange goes on without
+        the guest. It is always 503 if the guest has already changed the body, which would be half its work.
+Rule 4: after the head is sent, a failure aborts the exchange, whatever ``on_failure`` says.
+Rule 5: a filter keeps no more than one chunk, or what its guest asked for.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _ACTIONS = (bytes, Response, HeldRequest, HeldResponse)
 
 
 class LocalReply(Exception):
-    """The exchange gets this response in place of what the body belongs to, whose head is still held."""
+    """Send this response instead of the message that the body belongs to, whose head has not been sent."""
 
     def __init__(self, head: ResponseHead, body: bytes) -> None:
         super().__init__()

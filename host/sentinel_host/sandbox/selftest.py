@@ -1,6 +1,6 @@
-"""Running a guest's self-test, on instances that nobody else gets: a case that traps costs no request anything.
+"""Runs a guest's self-test on instances of its own, so that a case that traps disturbs no request.
 
-What cases do is not counted, and what they log is dropped, but for the case that fails: its lines explain why.
+Cases are not counted, and their log lines are dropped. Those of a case that fails are kept, as they explain why.
 """
 
 from __future__ import annotations
