@@ -39,7 +39,7 @@ class Breaker:
         self.is_open = False
 
     def failed(self, calls: int, client: str) -> bool:
-        """Write down that the call with this number, counted over all, failed for a client; whether that trips it."""
+        """Count a failure of the call with this number for a client. Returns whether a quarantine begins."""
         if self.is_open:
             return False
         failures = self._failures
@@ -54,7 +54,7 @@ class Breaker:
         if len(by_client) < CLIENTS or counted < LEAST or 2 * counted < WINDOW - excess:
             return False
         failures.clear()
-        # Tripping soon after a recovery goes on with the longer back-off.
+        # A quarantine soon after another one goes on with the longer back-off.
         if self._clock() - self._retry_at > 2 * LONGEST_BACKOFF:
             self._backoff = FIRST_BACKOFF
         self.is_open = True
