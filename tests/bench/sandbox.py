@@ -1,9 +1,11 @@
 """What holding guests costs, and what a looping one costs its neighbours.
 
-``python -m tests.bench.sandbox [--json FILE] [--quick]``. In this process: a call that can be suspended beside the same
-steps made at once on the caller's stack (compiled here, from the product's own C), instances made and closed, their
-memory, and that of many traps. Then a whole gateway: a probe stream at a fixed rate, in turns alone and beside a route
-whose guest loops for ever five times a second. A probe's latency counts from when it was due.
+``python -m tests.bench.sandbox [--json FILE] [--quick]``. In this process: a call that can be
+suspended beside the same steps made at once on the caller's stack (compiled here, from the
+product's own C), instances made and closed, their memory, and that of many traps; the answers that
+take longest to decode. Then a whole gateway: a probe stream at a fixed rate, in turns alone and
+beside a route whose guest loops for ever five times a second. A probe's latency counts from when it
+was due.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgpack
 import uvloop
 from cffi import FFI
 
 from sentinel_host.abi.contract import ON_REQUEST
+from sentinel_host.abi.decode import decode_request_action
 from sentinel_host.abi.encode import encode_config
+from sentinel_host.abi.rules import DEFAULT_LIMITS, AbiError
 from sentinel_host.errors import GuestTrap
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox import GuestEngine
@@ -190,6 +195,30 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
             report.bar("  resident memory of an idle example guest in KiB", kib, at_most=256)
 
 
+def bench_answers(report: Report, rounds: int) -> None:
+    """Decoding holds the event loop: the answers that give most to do, of those that are taken and that are not."""
+    edits = DEFAULT_LIMITS.edits
+    value = b"v" * (DEFAULT_LIMITS.header_bytes // edits - 16)
+    answers = {
+        "most edits": msgpack.packb([0, [[[0, [f"x-{number}", value]] for number in range(edits)]]]),
+        "longest path": msgpack.packb([0, [[], b"", "/" + "%41" * 20_000]]),
+        "deep maps": b"\x81\x00" * 50_000,
+        "a million edits": msgpack.packb([0, [[0] * 1_000_000]]),
+    }
+    slowest = 0.0
+    for name, answer in answers.items():
+        taken = []
+        for _ in range(rounds * 3):
+            begun = time.thread_time()
+            with contextlib.suppress(AbiError):
+                decode_request_action(answer)
+            taken.append(time.thread_time() - begun)
+        print(f"decoding {name}: {min(taken) * 1e3:.3f} ms")
+        slowest = max(slowest, min(taken))
+    report.add("sandbox.decode_slowest_ms", slowest * 1e3)
+    report.bar("the slowest answer to decode, in ms", slowest * 1e3, at_most=10)
+
+
 def bench_traps(report: Report, engine: GuestEngine, traps: int) -> None:
     """Memory after many traps, each on a fresh instance."""
     middleware = started(load_artefact(parse_artefact(index.wasm("hostile/unreachable"), "trap"), "trap", engine))
@@ -332,6 +361,7 @@ def main() -> int:
     gc.disable()
     bench_call(report, engine, rounds, seconds)
     bench_instances(report, engine, rounds, seconds)
+    bench_answers(report, rounds)
     gc.enable()
     bench_traps(report, engine, 2_000 if options.quick else 10_000)
     guests = {"probed": index.wasm("good/nil"), "looping": index.wasm("hostile/loop_far")}
