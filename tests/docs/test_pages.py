@@ -30,3 +30,36 @@ def test_the_order_of_modules_is_the_one_that_is_enforced() -> None:
     # How the package is started is no module that anybody imports.
     assert told == enforced[: len(told)]
     assert enforced[len(told) :] == [{"__main__"}]
+
+
+def test_modules_and_files_that_documents_cite_are_there() -> None:
+    """Documents name modules below the package, such as ``http/batch``, and files below the repository."""
+    path = re.compile(
+        r"`([a-z_0-9]+(?:/[\w.-]+)+)/?`|\b((?:config|gateway|hotload|http|server|supervisor)/[a-z0-9_/]+)"
+    )
+    cited = [ROOT / "ARCHITECTURE.md", *(ROOT / "docs" / "decisions").glob("*.md")]
+    missing = [
+        f"{page.name}: {found[1] or found[2]}"
+        for page in cited
+        for found in path.finditer(page.read_text())
+        if not _exists(found[1] or found[2])
+    ]
+    assert missing == []
+
+
+def test_decisions_that_code_cites_are_there() -> None:
+    decision = re.compile(r"docs/decisions/[\w-]+\.md")
+    sources = [ROOT / "setup.py", *(ROOT / "host").rglob("*.[pch]*"), *(ROOT / "sdk").rglob("*.rs")]
+    cited = {
+        name
+        for path in sources
+        if path.suffix in {".py", ".c", ".h", ".rs"}
+        for name in decision.findall(path.read_text())
+    }
+    assert cited
+    assert [name for name in sorted(cited) if not (ROOT / name).is_file()] == []
+
+
+def _exists(name: str) -> bool:
+    bases = (ROOT, ROOT / "host" / "sentinel_host")
+    return any((base / candidate).exists() for base in bases for candidate in (name, f"{name}.py"))
