@@ -225,6 +225,31 @@ def measure_python(report: Report, rounds: int, checks: int) -> None:
     report.bar("µs a check from Python, one process, 1,000 keys", report.figures["limiter.python_us"], at_most=1)
 
 
+def check_forever(shared: SharedTable, limit: Limit, keys: Sequence[bytes]) -> None:
+    while True:
+        for key in keys:
+            shared.check(limit, key)
+
+
+def measure_killed(report: Report, kills: int) -> None:
+    """What a check costs right after a process died in the middle of one: nobody waits for what it was at."""
+    shared, limit, keys = SharedTable.create(4096), Limit(2, 0.001), keys_of(500)
+    taken = []
+    for _ in range(kills):
+        process = FORK.Process(target=check_forever, args=(shared, limit, keys))
+        process.start()
+        time.sleep(0.005)
+        process.kill()
+        process.join()
+        begun = time.thread_time()
+        for key in keys:
+            shared.check(limit, key)
+        taken.append((time.thread_time() - begun) / len(keys) * 1e6)
+    table(("µs a check after a kill", "longest"), [(median(taken), max(taken))])
+    report.add("limiter.after_kill_us", median(taken))
+    report.bar("µs a check after a kill, the longest", max(taken), at_most=10)
+
+
 def measure_gateway(report: Report, rounds: int, seconds: int) -> None:
     """What a limit by client address adds to the CPU of a whole request, with none and with one in turn.
 
@@ -261,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(versions={"limits": limits.__version__})
     measure_c(report, 1 if options.quick else 3, 500_000 if options.quick else 3_000_000)
     measure_python(report, 2 if options.quick else 5, 50_000 if options.quick else 200_000)
+    measure_killed(report, 8 if options.quick else 40)
     measure_gateway(report, 4 if options.quick else 40, 1)
     return report.finish(options)
 
