@@ -55,9 +55,8 @@ def test_a_canary_gets_its_share_until_it_is_promoted(
     assert told(gateway)["previous"] == digest(ONE)
 
 
-@workers
-def test_a_canary_that_does_not_fail_is_promoted_in_time(start: Start, count: int) -> None:
-    gateway = start(config('canary = { weight = 50, time = "2s" }', workers=count), ONE)
+def test_a_canary_that_does_not_fail_is_promoted_in_time(start: Start) -> None:
+    gateway = start(config('canary = { weight = 50, time = "2s" }', workers=1), ONE)
     begin(gateway, TWO)
     gateway.wait_for_log("was promoted", 40)
     wait_for_answer(gateway, "two", 20)

@@ -9,8 +9,6 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from tests.hotload.versions import VersionLoad, config, put, refusals, running, serving, versioned, wait_for_version
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
@@ -82,10 +80,9 @@ chain = ["g"]
         assert fetch(gateway.admin, "/readyz").status == 200
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_reason_is_that_of_the_file_that_came_last(upstream: Upstream, tmp_path: Path, workers: int) -> None:
+def test_the_reason_is_that_of_the_file_that_came_last(upstream: Upstream, tmp_path: Path) -> None:
     """A file that came without its grant once left requests saying "no such file" for ever."""
-    with running(tmp_path, config(upstream, workers=workers), {}) as gateway:
+    with running(tmp_path, config(upstream, workers=2), {}) as gateway:
         assert fetch(gateway.public).status == 503
         gateway.wait_for_log("guests/g.wasm: no such file (request ")
         for name, reason in (

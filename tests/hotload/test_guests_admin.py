@@ -101,10 +101,9 @@ def test_the_last_error_is_that_of_a_call_or_of_a_load(start: Start, count: int)
     assert told(gateway)["failures"] == 2
 
 
-@workers
-def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start, count: int) -> None:
+def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start) -> None:
     """A refused configuration once was a failure of the guest that serves, and an answer that breaks the contract."""
-    gateway = start(config(workers=count), version("one"))
+    gateway = start(config(workers=2), version("one"))
     refuses = (ARTEFACTS / "rust" / "api-key-auth.wasm").read_bytes()
     for data, reason in (
         (refuses, "refused its configuration"),

@@ -74,8 +74,7 @@ def status(connection: ssl.SSLSocket) -> bytes:
     return answer.split(b" ")[1]
 
 
-@both
-@pytest.mark.parametrize("watch", ["true", "false"])
+@pytest.mark.parametrize(("workers", "watch"), [(1, "false"), (2, "true")])
 def test_a_certificate_is_replaced_by_its_files_content(
     upstream: Upstream, tmp_path: Path, workers: int, watch: str
 ) -> None:

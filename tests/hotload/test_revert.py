@@ -46,10 +46,9 @@ def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, c
     assert told(gateway)["rolled_back"] is None
 
 
-@workers
-def test_one_client_alone_takes_nothing_back(start: Start, count: int) -> None:
+def test_one_client_alone_takes_nothing_back(start: Start) -> None:
     """Its requests fail by the hundred, beside those of others that pass, and then those of everybody fail."""
-    gateway = start(config(workers=count), ONE)
+    gateway = start(config(workers=1), ONE)
     two = version("two", ON_DELETE)
     put(gateway, two)
     wait_for_answer(gateway, "two", 8)

@@ -89,9 +89,8 @@ def test_a_version_that_failed_is_not_tried_by_the_next_process(start: Start, co
     assert not any(_NOT_TRIED in line for line in gateway.log)
 
 
-@workers
-def test_a_rollback_holds_until_it_is_undone(start: Start, count: int) -> None:
-    text = config(workers=count) + CACHE
+def test_a_rollback_holds_until_it_is_undone(start: Start) -> None:
+    text = config(workers=1) + CACHE
     gateway = start_and_roll_back(start, text)
     for _ in range(2):
         gateway.stop()
@@ -113,9 +112,8 @@ def test_a_rollback_holds_until_it_is_undone(start: Start, count: int) -> None:
     assert serves(gateway, "two")
 
 
-@workers
-def test_a_file_that_changed_in_between_is_tried(start: Start, count: int) -> None:
-    text = config(workers=count) + CACHE
+def test_a_file_that_changed_in_between_is_tried(start: Start) -> None:
+    text = config(workers=1) + CACHE
     gateway = stopped_after_a_rollback(start, text)
     gateway = start(text, version("three"))
     assert serves(gateway, "three")
@@ -168,10 +166,9 @@ def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> 
     assert sum("is not known" in line for line in gateway.log) == 1
 
 
-@workers
-def test_what_was_compiled_may_be_gone_and_so_may_be_everything(start: Start, count: int) -> None:
+def test_what_was_compiled_may_be_gone_and_so_may_be_everything(start: Start) -> None:
     """Another engine does not find what this one compiled; nobody finds anything in a cache that was deleted."""
-    text = config(workers=count) + CACHE
+    text = config(workers=1) + CACHE
     gateway = stopped_after_a_rollback(start, text)
     for compiled in (gateway.folder / "state").glob("*.guest"):
         compiled.unlink()
@@ -192,10 +189,9 @@ def test_without_a_cache_it_is_said_that_a_restart_forgets(start: Start) -> None
     gateway.wait_for_log("is tried again after a restart: there is no cache")
 
 
-@workers
-def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: Start, count: int) -> None:
+def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: Start) -> None:
     """The configuration has changed meanwhile: one that is known to fail is better than none at all."""
-    text = config(workers=count) + CACHE
+    text = config(workers=1) + CACHE
     stopped_after_a_rollback(start, text, version("large", pages=64))
     gateway = start(text.replace("config = {}", 'config = {}\nmemory = "2MiB"'), None)
     gateway.wait_for_log("was rolled back, and is tried again: the version before does not start")
@@ -205,9 +201,8 @@ def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: St
     assert told(gateway)["rolled_back"] is None
 
 
-@workers
-def test_a_file_that_goes_and_comes_back_is_the_same_file(start: Start, count: int) -> None:
-    text = config(workers=count) + CACHE
+def test_a_file_that_goes_and_comes_back_is_the_same_file(start: Start) -> None:
+    text = config(workers=1) + CACHE
     gateway = stopped_after_a_rollback(start, text)
     (gateway.folder / "guests" / "versioned.wasm").unlink()
     gateway = start(text, None)
@@ -233,9 +228,8 @@ def test_a_guest_that_no_route_had_for_a_while_is_not_tried_again(start: Start, 
     assert told(gateway)["rolled_back"] == digest(TWO)
 
 
-@workers
-def test_a_canary_that_was_rolled_back_does_not_serve_after_a_restart(start: Start, count: int) -> None:
-    text = config("canary = { weight = 50 }", workers=count) + CACHE
+def test_a_canary_that_was_rolled_back_does_not_serve_after_a_restart(start: Start) -> None:
+    text = config("canary = { weight = 50 }", workers=1) + CACHE
     gateway = start(text, ONE)
     put(gateway, TWO)
     wait_for_digest(gateway, ONE, TWO)

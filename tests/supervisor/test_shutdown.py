@@ -21,7 +21,7 @@ from tests.support.modules import costly
 from tests.support.upstreams import Upstream, answer_hello
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [2])
 def test_streams_that_end_within_the_grace_period_are_whole(upstream: Upstream, start: Start, workers: int) -> None:
     gateway = start(config(upstream.url, workers=workers, grace="10s"))
     streams = []
@@ -75,7 +75,7 @@ def test_requests_in_full_flow_all_get_their_answer(upstream: Upstream, start: S
     assert gateway.process.wait(PATIENCE) == 0
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [3])
 def test_a_stream_without_end_holds_it_up_for_the_grace_period_only(
     upstream: Upstream, start: Start, workers: int
 ) -> None:
@@ -93,8 +93,7 @@ def test_a_stream_without_end_holds_it_up_for_the_grace_period_only(
     assert not any(exists(pid) for pid in processes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
 def test_a_second_signal_ends_everything_at_once(
     upstream: Upstream, start: Start, workers: int, number: signal.Signals
 ) -> None:
@@ -169,8 +168,7 @@ def test_the_first_process_of_a_container_ends_while_it_loads_its_code(
         assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize("is_first", [False, True])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("count", "is_first"), [(1, True), (2, False)])
 def test_a_start_that_takes_long_can_be_ended(
     upstream: Upstream, tmp_path: Path, count: int, is_first: bool, request: pytest.FixtureRequest
 ) -> None:
