@@ -21,6 +21,19 @@ def test_the_reference_is_what_the_code_says() -> None:
     assert reference.stale() == []
 
 
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = sorted(path.name[:3] for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert numbers == [f"{number:03}" for number in range(1, len(numbers) + 1)]
+
+
+def test_terms_are_explained_once_and_in_order() -> None:
+    tables = (ROOT / "docs" / "GLOSSARY.md").read_text().split("## ")[1:]
+    terms = [re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)[1:] for table in tables]
+    assert all(found == sorted(found, key=str.lower) for found in terms)
+    every = [term for found in terms for term in found]
+    assert len(every) == len(set(every))
+
+
 def test_the_order_of_modules_is_the_one_that_is_enforced() -> None:
     """A package was once missing from one of two lists."""
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]

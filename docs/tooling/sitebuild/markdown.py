@@ -64,11 +64,17 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 def links(text: str) -> Iterator[tuple[int, str]]:
     """Line and target of each link, those in code aside."""
-    for number, line in prose(text):
-        inside = [match.span() for match in _CODE.finditer(line)]
-        for match in LINK.finditer(line):
-            if not any(begin < match.start() < end for begin, end in inside):
-                yield number, match[2]
+    inside = [match.span() for match in _CODE.finditer(without_blocks(text))]
+    for match in LINK.finditer(without_blocks(text)):
+        if not any(begin < match.start() < end for begin, end in inside):
+            yield text.count("\n", 0, match.start()) + 1, match[2]
+
+
+def without_blocks(text: str) -> str:
+    """The page with spaces in place of its fenced blocks: every other character stands where it stood."""
+    outside = dict(prose(text))
+    lines = [outside.get(number, " " * len(line)) for number, line in enumerate(text.splitlines(), 1)]
+    return "\n".join(lines) + "\n"
 
 
 def anchors(text: str) -> set[str]:

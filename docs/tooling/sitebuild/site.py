@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from sitebuild.markdown import LINK, links, prose
+from sitebuild.markdown import LINK, links, prose, without_blocks
 from sitebuild.places import DOCS, ELSEWHERE, ROOT, pages
 
 _IMAGES: Final = {".svg", ".png"}
@@ -95,27 +95,29 @@ def _place(path: Path) -> str:
 
 def _moved(source: Path, place: Path, places: dict[Path, Path], folder: Path) -> str:
     """A page with its links as they are to be on the site."""
-    lines = source.read_text().splitlines()
-    for number, line in prose(source.read_text()):
+    page = source.read_text()
 
-        def follow(match: re.Match[str]) -> str:
-            text, target = match[1], match[2]
-            if ":" in target.partition("/")[0] or target.startswith("#"):
-                return match[0]
-            name, hash_, anchor = target.partition("#")
-            file = (source.parent / name).resolve()
-            if file in places:
-                return f"[{text}]({os.path.relpath(places[file], place.parent)}{hash_}{anchor})"
-            if file.suffix in _IMAGES:
-                copy = folder / "images" / file.name
-                copy.parent.mkdir(exist_ok=True)
-                shutil.copyfile(file, copy)
-                return f"[{text}]({os.path.relpath(copy, place.parent)})"
-            path = file.relative_to(ROOT).as_posix()
-            return text if text in path else f"{text} (`{path}`)"
+    def follow(match: re.Match[str]) -> str:
+        text, target = match[1], match[2]
+        if ":" in target.partition("/")[0] or target.startswith("#"):
+            return match[0]
+        name, hash_, anchor = target.partition("#")
+        file = (source.parent / name).resolve()
+        if file in places:
+            return f"[{text}]({os.path.relpath(places[file], place.parent)}{hash_}{anchor})"
+        if file.suffix in _IMAGES:
+            copy = folder / "images" / file.name
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, copy)
+            return f"[{text}]({os.path.relpath(copy, place.parent)})"
+        path = file.relative_to(ROOT).as_posix()
+        return text if text in path else f"{text} (`{path}`)"
 
-        lines[number - 1] = LINK.sub(follow, line)
-    return "\n".join(lines) + "\n"
+    moved = page
+    # From the end, so that what comes before stands where it stood.
+    for match in reversed(list(LINK.finditer(without_blocks(page)))):
+        moved = moved[: match.start()] + follow(match) + moved[match.end() :]
+    return moved
 
 
 def _navigation(places: dict[Path, Path], folder: Path) -> list[object]:
