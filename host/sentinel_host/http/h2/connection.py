@@ -54,6 +54,8 @@ _MAX_BLOCK: Final = 8
 _MAX_SETTINGS: Final = 32
 # Streams that we reset and the peer may not know of yet; more than a budget lets it have refused at once.
 _MAX_RESET: Final = 512
+# A body that is written with its head: to copy it costs less than another write.
+_TOGETHER: Final = 4 * 1024
 # Below it one copy is cheaper than a scattered write.
 _COPY_BELOW: Final = 16 * 1024
 
@@ -359,6 +361,26 @@ class Http2Connection:
                 self._write(wire.frame_head(wire.CONTINUATION, last, number, len(piece)) + piece)
         if end:
             self._end_local(stream)
+
+    def send_response(self, stream: StreamState, block: bytes, data: bytes | memoryview, end: bool) -> bool:
+        """HEADERS, and a DATA frame if there is room for it; whether there was."""
+        flow = self.flow
+        size = len(data)
+        if size > flow.room(stream):
+            self.send_headers(stream, block, False)
+            return False
+        length = len(block)
+        if size > _TOGETHER or length > flow.max_frame or not isinstance(data, bytes):
+            self.send_headers(stream, block, False)
+            self.send_data(stream, data, end)
+            return True
+        flow.spend(stream, size)
+        number = stream.number
+        head = wire.frame_head(wire.HEADERS, END_HEADERS, number, length)
+        self._write(head + block + wire.frame_head(wire.DATA, END_STREAM if end else 0, number, size) + data)
+        if end:
+            self._end_local(stream)
+        return True
 
     def send_data(self, stream: StreamState, data: bytes | memoryview, end: bool) -> None:
         """One DATA frame, for which there is room (`FlowControl.room`)."""

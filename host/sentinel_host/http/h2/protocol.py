@@ -172,7 +172,7 @@ class Http2Protocol:
             number = connection.number
             if found == REQUEST:
                 sink = Http2Sink(connection, connection.stream, self.writer)
-                if not requests.accept(sink, connection.fields, connection.is_whole, connection.ended):
+                if not requests.accept(number, sink, connection.fields, connection.is_whole, connection.ended):
                     connection.debit()
                 elif requests.used == self._connections.limits.requests_per_connection:
                     self._connections.hit("requests_per_connection")

@@ -25,18 +25,21 @@ _CODES: Final = {
 class Http2Sink:
     """Implements `StreamSink`."""
 
-    __slots__ = ("_connection", "_flow", "_stream", "_writer", "number")
+    __slots__ = ("_connection", "_flow", "_stream", "_writer")
 
     def __init__(self, connection: Http2Connection, stream: StreamState, writer: Writer) -> None:
         self._connection = connection
         self._flow = connection.flow
         self._stream = stream
         self._writer = writer
-        self.number = stream.number
 
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """HEADERS, and CONTINUATION where the peer's frame size asks for it."""
         self._connection.send_headers(self._stream, encode_section(fields, status), end)
+
+    def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
+        """HEADERS, and one DATA frame with it."""
+        return self._connection.send_response(self._stream, encode_section(fields, status), data, end)
 
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """One DATA frame."""

@@ -177,7 +177,7 @@ class Http3Protocol:
             self._last = max(self._last, number)
             limits = self._connections.limits
             sink = Http3Sink(self._connection, number, max(limits.body_buffer, 1024))
-            if not self._requests.accept(sink, message.headers, is_whole, message.stream_ended):
+            if not self._requests.accept(number, sink, message.headers, is_whole, message.stream_ended):
                 self._debit()
             elif self._requests.used == limits.requests_per_connection:
                 self._connections.hit("requests_per_connection")

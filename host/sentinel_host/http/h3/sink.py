@@ -12,41 +12,49 @@ from sentinel_host.http.server.sink import ResetReason
 class Http3Sink:
     """Implements `StreamSink`. ``window`` is what the client may send ahead on one stream, in bytes."""
 
-    __slots__ = ("_connection", "_consumed", "_window", "number")
+    __slots__ = ("_connection", "_consumed", "_number", "_window")
 
     def __init__(self, connection: Http3Connection, number: int, window: int) -> None:
         self._connection = connection
         self._consumed = 0
         self._window = window
-        self.number = number
+        self._number = number
 
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """A HEADERS frame."""
-        self._connection.send_headers(self.number, [(b":status", b"%d" % status), *fields], end)
+        self._connection.send_headers(self._number, [(b":status", b"%d" % status), *fields], end)
+
+    def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
+        """A HEADERS frame, and a DATA frame."""
+        self.send_headers(status, fields, False)
+        if len(data) > self.room():
+            return False
+        self.send_data(data, end)
+        return True
 
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """A DATA frame."""
-        self._connection.send_data(self.number, data, end)
+        self._connection.send_data(self._number, data, end)
 
     def send_trailers(self, fields: Fields) -> None:
         """A HEADERS frame that ends the stream."""
-        self._connection.send_headers(self.number, fields, True)
+        self._connection.send_headers(self._number, fields, True)
 
     def reset(self, reason: ResetReason) -> None:
         """RESET_STREAM, STOP_SENDING, or both."""
-        self._connection.reset(self.number, reason)
+        self._connection.reset(self._number, reason)
 
     def room(self) -> int:
         """What is left of the bytes that may be on their way."""
-        return self._connection.room(self.number)
+        return self._connection.room(self._number)
 
     def await_room(self, opened: Callable[[], None]) -> None:
         """Wait for acknowledgements."""
-        self._connection.wait(self.number, opened)
+        self._connection.wait(self._number, opened)
 
     def leave_queue(self) -> None:
         """Wait no more."""
-        self._connection.leave(self.number)
+        self._connection.leave(self._number)
 
     def consume(self, size: int) -> bool:
         """Bytes were taken; true once for each half of a window."""
@@ -59,7 +67,7 @@ class Http3Sink:
 
     def window_is_low(self) -> bool:
         """Whether half of a window is here and was not taken."""
-        return self._connection.held(self.number) >= self._window // 2
+        return self._connection.held(self._number) >= self._window // 2
 
     def waits_for_others(self) -> bool:
         """Never: what a stream may send does not depend on the others."""

@@ -8,9 +8,8 @@ Rule 2: A client that sends too slowly is told 408; one that waits for a slow ap
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.field_section import Fields, Malformed
@@ -22,12 +21,19 @@ from sentinel_host.http.server.sink import StreamSink
 _MAX_PIECES: Final = 64
 
 
+class DeadlineOwner(Protocol):
+    """Who looks at the deadlines of a connection."""
+
+    def watch(self, deadline: float) -> None:
+        """Have the deadline looked at when that time has come."""
+
+
 class RequestBody:
     """What has arrived of a request's body, and what the application was told of it.
 
     ``complete``: nothing more of it will come. ``expects``: the client waits for 100 Continue. ``tunnel``: the
     connection was upgraded, and no clock but `ServerLimits.tunnel_idle` runs. ``pieces`` were not taken yet.
-    ``watch`` is called with each deadline, in the loop's time. ``expected`` is the request's Content-Length, or -1.
+    ``owner`` is told of each deadline, in the loop's time. ``expected`` is the request's Content-Length, or -1.
     """
 
     __slots__ = (
@@ -38,12 +44,12 @@ class RequestBody:
         "_error",
         "_expected",
         "_gone",
+        "_owner",
         "_progress",
         "_received",
         "_sink",
         "_trailers",
         "_waiter",
-        "_watch",
         "complete",
         "expects",
         "pieces",
@@ -55,7 +61,7 @@ class RequestBody:
         self,
         sink: StreamSink,
         connections: Connections,
-        watch: Callable[[float], None],
+        owner: DeadlineOwner,
         *,
         ended: bool,
         expected: int,
@@ -63,7 +69,7 @@ class RequestBody:
     ) -> None:
         self._sink = sink
         self._connections = connections
-        self._watch = watch
+        self._owner = owner
         self.complete = ended
         self.expects = expects and not ended
         self.tunnel = False
@@ -85,7 +91,7 @@ class RequestBody:
             if self.expects:
                 # The client may wait for the application: it is not late before 100 Continue went out.
                 self.read_deadline = self._ends
-                watch(self.read_deadline)
+                owner.watch(self.read_deadline)
             else:
                 self.restart_clock()
 
@@ -169,7 +175,7 @@ class RequestBody:
         limits = self._connections.limits
         idle = limits.tunnel_idle if self.tunnel else limits.body_idle
         self.read_deadline = min(self._connections.loop.time() + idle, self._ends)
-        self._watch(self.read_deadline)
+        self._owner.watch(self.read_deadline)
 
     def late_for(self, now: float) -> str:
         """The limit that has passed, with `read_deadline`, at ``now``."""

@@ -91,7 +91,7 @@ class RequestStreams:
 
     # Requests.
 
-    def accept(self, sink: StreamSink, fields: Fields, is_whole: bool, ended: bool) -> bool:
+    def accept(self, number: int, sink: StreamSink, fields: Fields, is_whole: bool, ended: bool) -> bool:
         """Take a request's head; false when it was refused, which the peer has to pay for.
 
         ``is_whole`` is false for a section beyond `ServerLimits.head_bytes`, ``ended`` when no body follows.
@@ -132,10 +132,10 @@ class RequestStreams:
         if head.scheme != self._scopes.scheme:
             extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
         scope = self._scopes.request(self._listener, self._version, head.method, head.target, head.headers, extensions)
-        body = RequestBody(sink, connections, self.watch, ended=ended, expected=head.length, expects=head.expects)
-        stream = Stream(self, sink, body, connections, self._listener.app, scope)
+        body = RequestBody(sink, connections, self, ended=ended, expected=head.length, expects=head.expects)
+        stream = Stream(self, sink, number, body, connections, self._listener.app, scope)
         self._idle_ends = inf
-        self.streams[sink.number] = stream
+        self.streams[number] = stream
         self._running.add(stream)
         self._begins[stream] = None
         return True
@@ -162,7 +162,7 @@ class RequestStreams:
 
     def close(self, stream: Stream) -> None:
         """The stream has ended in both directions, or was reset by us."""
-        self.streams.pop(stream.sink.number, None)
+        self.streams.pop(stream.number, None)
 
     def finished(self, stream: Stream) -> None:
         """A stream's task has ended, or will not begin."""
@@ -170,7 +170,7 @@ class RequestStreams:
         self._begins.pop(stream, None)
         if self.is_closed:
             return
-        if self.streams.pop(stream.sink.number, None) is not None:
+        if self.streams.pop(stream.number, None) is not None:
             # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
             stream.sink.reset(ResetReason.CANCELLED if stream.phase == DONE else ResetReason.INTERNAL_ERROR)
         if not self._running:

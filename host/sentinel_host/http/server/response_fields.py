@@ -7,18 +7,28 @@ Rule 2: Connection-specific fields have no place here (RFC 9113 section 8.2.2, R
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from sentinel_host.grammar import CONNECTION_SPECIFIC, CONTROLS, MAX_LENGTH_DIGITS, is_field_name
 from sentinel_host.http.field_section import Fields
 from sentinel_host.memo import Memo
 
-_DROPPED: Final = CONNECTION_SPECIFIC | {b"te"}
-# How a name is written; empty for one that is dropped. An upstream makes names.
-_NAMES: Final[Memo[bytes, bytes]] = Memo(1024, 64, dict.fromkeys(_DROPPED, b""))
+# What becomes of a field. Plain numbers: compiled code compares them in one instruction.
+_AS_IT_IS: Final = 0
+_LOWERED: Final = 1
+_DROPPED: Final = 2
+_LENGTH: Final = 3
+_DATE: Final = 4
+_SPECIAL: Final[dict[bytes, int]] = {
+    **dict.fromkeys((*CONNECTION_SPECIFIC, b"te"), _DROPPED),
+    b"content-length": _LENGTH,
+    b"date": _DATE,
+}
+# An upstream makes names.
+_KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
 
 
-def response_head(status: object, headers: Iterable[tuple[bytes, bytes]]) -> tuple[Fields, int, bool]:
+def response_head(status: object, headers: Iterable[Any]) -> tuple[Fields, int, bool]:
     """The fields of a final response's head, its Content-Length or -1, and whether it has a Date.
 
     Raises `ValueError` for what may not be written and for a malformed or repeated Content-Length.
@@ -28,56 +38,61 @@ def response_head(status: object, headers: Iterable[tuple[bytes, bytes]]) -> tup
     length = -1
     dated = False
     fields: Fields = []
-    names = _NAMES.known
-    for name, value in headers:
-        written = names.get(name)
-        if written is None:
-            written = _name(name)
-        size = len(written)
-        if size == 14 and written == b"content-length":
+    values: list[bytes] = []
+    kinds = _KINDS.known
+    # As objects, so that compiled code hands the same tuple on.
+    for field in headers:
+        name, value = field
+        kind = kinds.get(name)
+        if kind is None:
+            kind = _kind(name)
+        if kind == _AS_IT_IS:
+            fields.append(field)
+        elif kind == _DROPPED:
+            continue
+        elif kind == _LENGTH:
             if length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                 raise ValueError(f"malformed or repeated content-length {value!r}")
             length = int(value)
             if status == 204:  # RFC 9110 8.6
                 continue
-        elif size == 4:
-            dated = dated or written == b"date"
-        elif not size:
-            continue
-        fields.append((written, value))
-    _check(fields)
+            fields.append((b"content-length", value))
+        else:
+            fields.append((name.lower(), value))
+            dated = dated or kind == _DATE
+        values.append(value)
+    _check(values)
     return fields, length, dated
 
 
 def response_section(headers: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> Fields:
     """The fields of a 1xx response or of trailers; raises `ValueError` for what may not be written."""
     fields: Fields = []
-    names = _NAMES.known
     for name, value in headers:
-        written = names.get(name)
-        if written is None:
-            written = _name(name)
-        if not written or written == b"content-length":
+        kind = _KINDS.known.get(name)
+        if kind is None:
+            kind = _kind(name)
+        if kind in (_DROPPED, _LENGTH):
             if trailers:
                 raise ValueError(f"not a trailer field: {name!r}")
             continue
-        fields.append((written, value))
-    _check(fields)
+        fields.append((name.lower(), value))
+    _check([value for _, value in fields])
     return fields
 
 
-def _name(name: object) -> bytes:
+def _kind(name: object) -> int:
     if type(name) is not bytes:
         raise ValueError(f"malformed header name {name!r}")
     lower = name.lower()
     if is_field_name(lower) is None:
         raise ValueError(f"malformed header name {name!r}")
-    written = b"" if lower in _DROPPED else lower
-    _NAMES.keep(name, written)
-    return written
+    kind = _SPECIAL.get(lower, _AS_IT_IS if lower == name else _LOWERED)
+    _KINDS.keep(name, kind)
+    return kind
 
 
-def _check(fields: Fields) -> None:
-    block = b"".join([value for _, value in fields])
+def _check(values: list[bytes]) -> None:
+    block = b"".join(values)
     if len(block.translate(None, CONTROLS)) != len(block):
         raise ValueError("control character in a header value")

@@ -24,16 +24,17 @@ class ResetReason(Enum):
 
 
 class StreamSink(Protocol):
-    """One stream towards a client. ``number`` is its number on the connection.
+    """One stream towards a client.
 
     What a stream sends is checked before: field names are lower-case, values have no control characters, and DATA
     never exceeds `room`.
     """
 
-    number: int
-
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """Send a head, interim (1xx) or final; ``end`` when nothing follows it."""
+
+    def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
+        """Send a final head, and with it a piece of the body if there is `room` for it; false if there was none."""
 
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """Send a piece of the body; at most `room` bytes."""

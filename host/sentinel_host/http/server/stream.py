@@ -43,7 +43,10 @@ class StreamOwner(Protocol):
 
 
 class Stream:
-    """``gone``: the client has left, or was given up. ``phase`` is the response's."""
+    """``number`` is the stream's on its connection, ``phase`` the response's.
+
+    ``gone``: the client has left, or was given up.
+    """
 
     __slots__ = (
         "_app",
@@ -63,6 +66,7 @@ class Stream:
         "_wrote",
         "body",
         "gone",
+        "number",
         "phase",
         "scope",
         "sink",
@@ -74,6 +78,7 @@ class Stream:
         self,
         owner: StreamOwner,
         sink: StreamSink,
+        number: int,
         body: RequestBody,
         connections: Connections,
         app: Application,
@@ -83,6 +88,7 @@ class Stream:
         self._connections = connections
         self._app = app
         self.sink = sink
+        self.number = number
         self.body = body
         self.scope = scope
         self.phase = BEFORE_HEAD
@@ -192,12 +198,20 @@ class Stream:
                 self._left = size
                 fields.append((b"content-length", b"%d" % size))
             self._count(size, more)
-            headers_end = end and (not size or self._bodyless)
-            sink.send_headers(self._status, fields, headers_end)
             self._fields = []
             self.phase = BODY
-            if headers_end:
-                self._done()
+            if self._bodyless:
+                size, data = 0, b""
+            if not size:
+                sink.send_headers(self._status, fields, end)
+                sent = True
+            else:
+                sent = sink.send_response(self._status, fields, data, end)
+            if sent:
+                if end:
+                    self._done()
+                elif not more:
+                    self.phase = TRAILERS
                 return
         elif self.phase == BODY:
             self._count(size, more)

@@ -37,6 +37,13 @@ class Sink:
         kept = [field for field in fields if field[0] != b"date"]
         self.calls.append(("head", status, kept, end))
 
+    def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
+        self.send_headers(status, fields, False)
+        if len(data) > self.left:
+            return False
+        self.send_data(data, end)
+        return True
+
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         self.left -= len(data)
         assert self.left >= 0
@@ -102,7 +109,7 @@ class Connection:
 
     def accept(self, number: int, fields: Fields = FIELDS, *, ended: bool = False, is_whole: bool = True) -> Sink:
         self.sink = Sink(number, self.room)
-        self.accepted = self.requests.accept(self.sink, fields, is_whole, ended)
+        self.accepted = self.requests.accept(number, self.sink, fields, is_whole, ended)
         self.requests.begin()
         return self.sink
 
