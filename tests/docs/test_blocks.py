@@ -29,6 +29,12 @@ from tests.docs.walkthrough import Walkthrough
 
 NOT_RUN = "not run: "
 PAGES = {path.relative_to(REPOSITORY).as_posix(): list(blocks(path.read_text())) for path in pages()}
+# Of the example guests the configurations are checked; their cases stand in tables.
+EXAMPLES = {
+    path.relative_to(REPOSITORY).as_posix(): list(blocks(path.read_text()))
+    for path in sorted((REPOSITORY / "guest-examples").glob("*/*/README.md"))
+    if "node_modules" not in path.parts
+}
 RUN = sorted(
     name
     for name, found in PAGES.items()
@@ -41,11 +47,11 @@ COMPILED = {"sdk/rust/README.md": "rust", "sdk/assemblyscript/README.md": "ts"}
 SESSIONS = re.compile(r"^def (\w+)\(session", re.MULTILINE).findall((REPOSITORY / "noxfile.py").read_text())
 
 
-def every(*languages: str) -> list[object]:
+def every(*languages: str, of: dict[str, list[Block]] = PAGES) -> list[object]:
     """All blocks in these languages, as parameters."""
     return [
         pytest.param(block, name, id=f"{name}:{block.line}")
-        for name, found in PAGES.items()
+        for name, found in of.items()
         for block in found
         if block.language in languages
     ]
@@ -67,7 +73,7 @@ def test_a_page_can_be_followed(page: str, tmp_path: Path) -> None:
                 walkthrough.write(block.text)
 
 
-@pytest.mark.parametrize(("block", "page"), every("toml"))
+@pytest.mark.parametrize(("block", "page"), [*every("toml"), *every("toml", of=EXAMPLES)])
 def test_a_configuration_is_accepted(block: Block, page: str) -> None:
     """A part of one is completed by an upstream and a route, where it has none."""
     text = block.text

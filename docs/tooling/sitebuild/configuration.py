@@ -147,7 +147,7 @@ def _written(value: Any, kind: Any) -> str:
 
 def _in_units(value: float, units: tuple[tuple[int, str], ...], least: float, smallest: str) -> str:
     for size, unit in units:
-        if value >= size and value % size == 0:
+        if (value >= size or (not value and size == 1)) and value % size == 0:
             return f'`"{value / size:g}{unit}"`'
     return f'`"{value / least:g}{smallest}"`'
 
