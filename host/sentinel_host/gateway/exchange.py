@@ -87,10 +87,11 @@ class ProxyExchange:
                 raise
         except (ClientGone, ConnectionError):
             summary.outcome = Outcome.CLIENT_ABORTED
-        except UpstreamError as error:
-            sender.count_failure(error)
+        except UpstreamError as failure:
+            # Not by the name below: compiled, a name has the type of its first handler.
+            sender.count_failure(failure)
             summary.outcome = Outcome.UPSTREAM_ABORTED
-            raise ResponseAborted(str(error)) from None
+            raise ResponseAborted(str(failure)) from None
         except SentinelError as error:
             summary.outcome = Outcome.CLIENT_ABORTED if isinstance(error, ClientError) else Outcome.GATEWAY_ABORTED
             raise ResponseAborted(str(error)) from None

@@ -64,12 +64,13 @@ class ChunkDecoder:
         decoder = self._decoder
         try:
             after = decoder.feed(data, pieces)
-        except BodyTooLarge as error:
-            raise LimitExceeded("body_bytes", str(error), 413) from None
-        except TrailersTooLarge as error:
-            raise LimitExceeded("head_bytes", str(error), 431) from None
-        except MalformedBody as error:
-            raise ClientError(str(error)) from None
+        # Three names: compiled, one name would have the type of the first.
+        except BodyTooLarge as large:
+            raise LimitExceeded("body_bytes", str(large), 413) from None
+        except TrailersTooLarge as long:
+            raise LimitExceeded("head_bytes", str(long), 431) from None
+        except MalformedBody as malformed:
+            raise ClientError(str(malformed)) from None
         if decoder.done:
             self.done = True
             self.trailers = decoder.trailers

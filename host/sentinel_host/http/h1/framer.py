@@ -86,7 +86,7 @@ class ResponseFramer:
         head, self._head = self._head, b""
         return b"".join((head, b"" if self._dated else date, self._framing_field, connection))
 
-    def body(self, data: bytes, more: bool) -> tuple[bytes, ...]:
+    def body(self, data: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
         """A piece of the body, framed, in parts to be written one after the other; the last unless ``more``."""
         if self.phase != BODY:
             raise RuntimeError("http.response.body out of order")
@@ -95,7 +95,7 @@ class ResponseFramer:
             self._left -= len(data)
             if self._left < 0 or (not more and self._left):
                 raise RuntimeError("the body does not fit its content-length")
-            parts: tuple[bytes, ...] = (data,)
+            parts: tuple[bytes | memoryview, ...] = (data,)
         elif framing == BY_CHUNKS:
             end = b"" if more else b"0\r\n" if self._trailers_follow else b"0\r\n\r\n"
             parts = (b"%x\r\n" % len(data), data, b"\r\n", end) if data else (end,)

@@ -70,6 +70,12 @@ class RequestTask:
         if called is not None and not called.done():
             called.set_result(None)
 
+    def _finish(self) -> None:
+        self.exchange = None
+        finished = self._finished
+        if finished is not None:
+            finished()
+
     async def _run(self) -> None:
         context = copy_context()
         try:
@@ -82,9 +88,7 @@ class RequestTask:
                 except Exception:
                     exchange.failed()
                 finally:
-                    self.exchange = None
-                    if self._finished is not None:
-                        self._finished()
+                    self._finish()
                 # An idle connection keeps nothing of its last request.
                 del exchange
                 task = self._task

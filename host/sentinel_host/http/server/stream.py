@@ -117,9 +117,10 @@ class Stream:
                 self._answer_failure(500, "internal error")
         except ClientError as error:
             self._answer_failure(error.status, str(error))
-        except ResponseAborted as error:
+        except ResponseAborted as aborted:
+            # Not by the name above: compiled, a name has the type of its first handler.
             self._answer_failure(500, "internal error")
-            _log.info("response aborted: %s", error)
+            _log.info("response aborted: %s", aborted)
         except Exception:
             if self.phase == DONE or not self.gone:
                 _log.exception("the application failed on %s", self.scope["raw_path"])
