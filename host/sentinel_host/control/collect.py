@@ -6,32 +6,77 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sentinel_host.abi.contract import HTTP_ERRORS
-from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
+from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot, merge
 from sentinel_host.gateway import Gateway
-from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes
+from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
 from sentinel_host.messages import Outcome
 from sentinel_host.native.metrics import BOUNDS
 from sentinel_host.sandbox import Series
 
 
 class ConnectionCounts(Protocol):
-    """What the server side counts; `sentinel_host.http.h1.Connections` has it."""
+    """The counts of `sentinel_host.http.server.Connections`."""
 
     open: int
     accepted: int
 
     @property
     def limits_hit(self) -> Mapping[str, int]:
-        """Limit to how often clients ran into it."""
+        """How often clients exceeded each limit."""
 
 
 def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
-    """One pass over `Stats`, the upstream pools and the connections of this process."""
-    stats, generation = gateway.stats, gateway.generation
+    """The counts of this process: requests, upstreams, connections and guests."""
+    return merge(
+        [
+            _requests(gateway),
+            _upstreams(gateway.stats, gateway.generation),
+            _connections(connections),
+            _guests(gateway),
+            _own_metrics(gateway.guest_metrics()),
+        ]
+    )
+
+
+def _requests(gateway: Gateway) -> Snapshot:
+    stats = gateway.stats
     routes = stats.routes.items()
-    guests = gateway.guest_counts()
-    states = gateway.guest_states()
-    own = gateway.guest_metrics()
+    return Snapshot(
+        counters={
+            "sentinel_requests": {
+                (name, str(status)): count for name, route in routes for status, count in route.statuses.items()
+            },
+            "sentinel_requests_aborted": {
+                (name, Outcome(outcome).name.lower().removesuffix("_aborted")): count
+                for name, route in routes
+                for outcome, count in route.outcomes.items()
+            },
+            "sentinel_requests_refused": {(str(status),): count for status, count in stats.refused.items()},
+            "sentinel_limit_checks": {
+                (*limit, verdict): count
+                for limit, counts in stats.limits.items()
+                for verdict, count in counts.by_verdict()
+                if count
+            },
+            **_stage_counters(stats.stages),
+        },
+        gauges={"sentinel_requests_active": {(): gateway.manager.requests}},
+        histograms={
+            "sentinel_request_duration_seconds": _distribution(
+                LATENCY_BUCKETS, {name: route.duration for name, route in routes}
+            ),
+            "sentinel_request_size_bytes": _distribution(
+                SIZE_BUCKETS, {name: route.request_size for name, route in routes}
+            ),
+            "sentinel_response_size_bytes": _distribution(
+                SIZE_BUCKETS, {name: route.response_size for name, route in routes}
+            ),
+        },
+    )
+
+
+def _upstreams(stats: Stats, generation: Generation) -> Snapshot:
     opened: Numbers = {}
     idle: Numbers = {}
     waiting: Numbers = {}
@@ -44,62 +89,49 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             idle[target] = idle.get(target, 0) + pool.idle
             waiting[target] = waiting.get(target, 0) + pool.waiting
             connects[target] = connects.get(target, 0) + pool.connects
+    failures: Numbers = {(name, target, kind): count for (name, target, kind), count in stats.upstream_failures.items()}
     return Snapshot(
-        counters={
-            "sentinel_requests": {
-                (name, str(status)): count for name, route in routes for status, count in route.statuses.items()
-            },
-            "sentinel_requests_aborted": {
-                (name, Outcome(outcome).name.lower().removesuffix("_aborted")): count
-                for name, route in routes
-                for outcome, count in route.outcomes.items()
-            },
-            "sentinel_requests_refused": {(str(status),): count for status, count in stats.refused.items()},
-            "sentinel_upstream_failures": {
-                (name, target, kind): count for (name, target, kind), count in stats.upstream_failures.items()
-            },
-            "sentinel_upstream_connects": connects,
-            "sentinel_connections_accepted": {(): connections.accepted},
-            **_stage_counters(stats.stages),
-            **_guest_counters(guests),
-            "sentinel_guest_swaps": {(state.name,): state.swaps for state in states},
-            "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
-            GUESTS_OWN: _own_counters(own),
-            "sentinel_limit_checks": {
-                (*limit, verdict): count
-                for limit, counts in stats.limits.items()
-                for verdict, count in counts.by_verdict()
-                if count
-            },
-            "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
-        },
+        counters={"sentinel_upstream_failures": failures, "sentinel_upstream_connects": connects},
         gauges={
-            "sentinel_requests_active": {(): gateway.manager.requests},
             "sentinel_upstream_connections": opened,
             "sentinel_upstream_connections_idle": idle,
             "sentinel_upstream_waiting": waiting,
-            "sentinel_connections": {(): connections.open},
+        },
+    )
+
+
+def _connections(connections: ConnectionCounts) -> Snapshot:
+    return Snapshot(
+        counters={
+            "sentinel_connections_accepted": {(): connections.accepted},
+            "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
+        },
+        gauges={"sentinel_connections": {(): connections.open}},
+    )
+
+
+def _guests(gateway: Gateway) -> Snapshot:
+    guests, states = gateway.guest_counts(), gateway.guest_states()
+    return Snapshot(
+        counters={
+            **_guest_counters(guests),
+            "sentinel_guest_swaps": {(state.name,): state.swaps for state in states},
+            "sentinel_guest_failed_loads": {(state.name,): state.failed_loads for state in states},
+        },
+        gauges={
             **{
                 f"sentinel_guest_{name}": {(guest,): counts[name] for guest, counts in guests.items()}
                 for name in ("instances", "memory_bytes", "waiting", "quarantined")
             },
             "sentinel_guest_info": {(state.name, state.sha256): 1 for state in states if state.state == "serving"},
             "sentinel_guest_canary": {(state.name,): 1 for state in states if state.canary},
-            "sentinel_guest_missing": {(name,): 1 for name in generation.faults},
-        },
-        histograms={
-            "sentinel_request_duration_seconds": _distribution(
-                LATENCY_BUCKETS, {name: route.duration for name, route in routes}
-            ),
-            "sentinel_request_size_bytes": _distribution(
-                SIZE_BUCKETS, {name: route.request_size for name, route in routes}
-            ),
-            "sentinel_response_size_bytes": _distribution(
-                SIZE_BUCKETS, {name: route.response_size for name, route in routes}
-            ),
-            GUESTS_OWN: _own_histograms(own),
+            "sentinel_guest_missing": {(name,): 1 for name in gateway.generation.faults},
         },
     )
+
+
+def _own_metrics(guests: dict[str, list[Series]]) -> Snapshot:
+    return Snapshot(counters={GUESTS_OWN: _own_counters(guests)}, histograms={GUESTS_OWN: _own_histograms(guests)})
 
 
 def _stage_counters(stages: StageTimes | None) -> dict[str, Numbers]:
