@@ -146,17 +146,17 @@ def guests(session: nox.Session) -> None:
 
 @session
 def sdk(session: nox.Session) -> None:
-    """The SDKs' own tests and those of the example guests: cargo test, and npm test in sdk/assemblyscript."""
+    """The SDKs' own tests and those of the example guests: cargo test and npm test."""
     cargo = rust_toolchain.cargo_command()
     for workspace in ("sdk/rust", "guest-examples/rust"):
         with session.chdir(ROOT / workspace):
             run_cargo(
                 session, [*cargo, "test", "--quiet", "--locked", "--workspace"], rust_toolchain.rust_environment()
             )
-    package = ROOT / "sdk" / "assemblyscript"
-    node.install(package)
-    with session.chdir(package):
-        session.run("npm", "test", "--silent", external=True)
+    for package in ("sdk/assemblyscript", "guest-examples/assemblyscript"):
+        node.install(ROOT / package)
+        with session.chdir(ROOT / package):
+            session.run("npm", "test", "--silent", external=True)
 
 
 @session

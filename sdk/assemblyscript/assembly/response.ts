@@ -1,3 +1,6 @@
+import { asciiLower } from "./checks";
+import { Reader } from "./reader";
+import { decode } from "./utf8";
 import { Writer } from "./writer";
 
 /**
@@ -12,7 +15,7 @@ import { Writer } from "./writer";
 export class Response {
   private fields: Writer = new Writer(0);
   private count: i32 = 0;
-  private content: Writer = new Writer(0);
+  private bytes: Writer = new Writer(0);
 
   /** `status` is 200 to 599. */
   constructor(public status: u16 = 200) {}
@@ -31,9 +34,34 @@ export class Response {
    * its length.
    */
   body<V>(value: V): this {
-    this.content.reset();
-    this.content.bytes<V>(value);
+    this.bytes.reset();
+    this.bytes.bytes<V>(value);
     return this;
+  }
+
+  /** The first value of that name, whatever its case, as text, or null. */
+  getHeader(name: string): string | null {
+    const reader = new Reader();
+    reader.reset(this.fields.pointer, this.fields.length);
+    const wanted = asciiLower(name);
+    for (let left = this.count; left > 0; --left) {
+      reader.array();
+      const found = reader.string() == wanted;
+      const length = reader.bin();
+      if (found) return decode(reader.position - length, length);
+    }
+    return null;
+  }
+
+  /** A copy of the body. */
+  get content(): Uint8Array {
+    if (!this.bytes.length) return new Uint8Array(0);
+    const reader = new Reader();
+    reader.reset(this.bytes.pointer, this.bytes.length);
+    const length = reader.bin();
+    const copy = new Uint8Array(length);
+    memory.copy(copy.dataStart, reader.position - length, length);
+    return copy;
   }
 
   /** Writes the response's record. */
@@ -42,7 +70,7 @@ export class Response {
     to.uint(this.status);
     to.array(this.count);
     to.raw(this.fields);
-    if (this.content.length) to.raw(this.content);
+    if (this.bytes.length) to.raw(this.bytes);
     else to.bin(0, 0);
   }
 }

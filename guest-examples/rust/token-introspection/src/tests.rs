@@ -1,69 +1,85 @@
-use std::cell::Cell;
-use std::rc::Rc;
-
-use sentinel_sdk::{http, testing};
+use sentinel_sdk::http;
+use sentinel_sdk::testing::{Call, Harness};
 
 use super::*;
 
-fn guest(cache: u32) -> TokenIntrospection {
-    TokenIntrospection::configure(Config {
+fn harness(answer: Option<&'static str>) -> Harness<TokenIntrospection> {
+    let mut harness = Harness::configure(Config {
         endpoint: "http://auth/".into(),
         authorization: None,
-        cache,
+        cache: 60,
         refused_cache: 5,
         principal_header: default_principal_header(),
     })
-    .unwrap()
+    .unwrap();
+    if let Some(body) = answer {
+        harness.http_service(move |_| Ok(http::Response::new(200, &[], body)));
+    }
+    harness
 }
 
-fn status(guest: &TokenIntrospection, token: &str) -> u16 {
-    let head = testing::request_head("GET", "/", &[("authorization", &format!("Bearer {token}"))]);
-    guest.on_request(&mut Request::decode(&head)).map_or_else(|response| response.status(), |()| 200)
+fn status(harness: &mut Harness<TokenIntrospection>, token: &str) -> u16 {
+    let action = harness.on_request("GET", "/", &[("authorization", &format!("Bearer {token}"))]);
+    action.response.map_or(200, |response| response.status())
 }
 
-/// The server answers with this, and tells how often it was asked.
-fn serve(body: &'static str) -> Rc<Cell<u32>> {
-    let asked = Rc::new(Cell::new(0));
-    let count = Rc::clone(&asked);
-    testing::http_service(move |_| {
-        count.set(count.get() + 1);
-        Ok(http::Response::new(200, &[], body))
-    });
-    asked
+/// How often the server was asked since the last time.
+fn asked(harness: &mut Harness<TokenIntrospection>) -> usize {
+    harness.calls().iter().filter(|call| matches!(call, Call::HttpSend(_))).count()
+}
+
+#[test]
+fn the_upstream_gets_the_principal() {
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    let action = harness.on_request("GET", "/", &[("authorization", "Bearer a+b")]);
+    assert_eq!(action.header("x-principal"), Some(&b"ann"[..]));
+    let calls = harness.calls();
+    let sent = calls.iter().find_map(|call| if let Call::HttpSend(request) = call { Some(request) } else { None });
+    assert_eq!(sent.unwrap().content(), b"token=a%2Bb");
 }
 
 #[test]
 fn the_server_is_asked_once() {
-    let asked = serve(r#"{"active":true,"sub":"ann"}"#);
-    assert_eq!([status(&guest(60), "once"), status(&guest(60), "once"), status(&guest(60), "twice")], [200; 3]);
-    assert_eq!(asked.get(), 2);
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    assert_eq!(["once", "once", "twice"].map(|token| status(&mut harness, token)), [200; 3]);
+    assert_eq!(asked(&mut harness), 2);
+}
+
+#[test]
+fn it_is_asked_again_when_the_cache_ends() {
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    for (seconds, times) in [(0, 1), (59, 0), (1, 1)] {
+        harness.advance_clock(Duration::from_secs(seconds));
+        assert_eq!((status(&mut harness, "token"), asked(&mut harness)), (200, times));
+    }
 }
 
 #[test]
 fn refusals_are_remembered_too() {
-    let asked = serve(r#"{"active":false}"#);
-    assert_eq!([status(&guest(60), "bad"), status(&guest(60), "bad")], [401; 2]);
-    assert_eq!(asked.get(), 1);
+    let mut harness = harness(Some(r#"{"active":false}"#));
+    assert_eq!(["bad", "bad"].map(|token| status(&mut harness, token)), [401; 2]);
+    assert_eq!(asked(&mut harness), 1);
 }
 
 #[test]
 fn failures_are_not() {
-    assert_eq!(status(&guest(60), "unreachable"), 503);
-    let asked = serve(r#"{"active":true,"sub":"ann"}"#);
-    assert_eq!((status(&guest(60), "unreachable"), asked.get()), (200, 1));
+    let mut harness = harness(None);
+    assert_eq!(status(&mut harness, "token"), 503);
+    harness.http_service(|_| Ok(http::Response::new(200, &[], r#"{"active":true,"sub":"ann"}"#)));
+    assert_eq!((status(&mut harness, "token"), asked(&mut harness)), (200, 2));
 }
 
 #[test]
 fn nothing_is_remembered_beyond_the_tokens_end() {
-    let asked = serve(r#"{"active":true,"sub":"ann","exp":1}"#);
-    assert_eq!([status(&guest(60), "old"), status(&guest(60), "old")], [200; 2]);
-    assert_eq!(asked.get(), 2);
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann","exp":1}"#));
+    assert_eq!(["old", "old"].map(|token| status(&mut harness, token)), [200; 2]);
+    assert_eq!(asked(&mut harness), 2);
 }
 
 #[test]
 fn the_token_itself_is_not_stored() {
-    serve(r#"{"active":true,"sub":"ann"}"#);
-    assert_eq!(status(&guest(60), "secret"), 200);
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    assert_eq!(status(&mut harness, "secret"), 200);
     assert_eq!(kv::get("secret"), Ok(None));
     assert_eq!(kv::get(Sha256::digest("secret")), Ok(Some(b"+ann".to_vec())));
 }

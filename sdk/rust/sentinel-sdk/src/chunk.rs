@@ -90,6 +90,11 @@ impl<'a, E: Edits> Chunk<'a, E> {
         &mut self.head
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn into_parts(self) -> (Option<Vec<u8>>, E) {
+        (self.replacement, self.head)
+    }
+
     /// The bytes that answer the hook: a body action, or `nil` when nothing changes.
     pub fn into_answer(self) -> Vec<u8> {
         if self.head.is_empty() {

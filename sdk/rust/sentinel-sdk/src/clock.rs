@@ -1,4 +1,4 @@
-//! What time it is. Needs the grant `clock`.
+//! What time it is. Needs the grant `clock`. In native tests it has a stand-in; see `testing`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ pub fn wall() -> Duration {
     #[cfg(target_arch = "wasm32")]
     return Duration::from_nanos(crate::bindings::lifecycle::sentinel::gateway::clock::wall());
     #[cfg(not(target_arch = "wasm32"))]
-    std::time::UNIX_EPOCH.elapsed().unwrap_or_default()
+    crate::testing::stand_ins::clock_wall()
 }
 
 /// The time since some moment in the past, the same for all guests and workers of a machine. It never runs backwards.
@@ -15,8 +15,5 @@ pub fn monotonic() -> Duration {
     #[cfg(target_arch = "wasm32")]
     return Duration::from_nanos(crate::bindings::lifecycle::sentinel::gateway::clock::monotonic());
     #[cfg(not(target_arch = "wasm32"))]
-    {
-        static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        FIRST.get_or_init(std::time::Instant::now).elapsed()
-    }
+    crate::testing::stand_ins::clock_monotonic()
 }

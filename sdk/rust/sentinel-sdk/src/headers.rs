@@ -20,6 +20,11 @@ impl<'a> Headers<'a> {
         Ok(Self { count, reader: *reader })
     }
 
+    /// Fields that this crate has encoded, one after the other.
+    pub(crate) fn of(count: u32, encoded: &'a [u8]) -> Self {
+        Self { count, reader: Reader::new(encoded) }
+    }
+
     /// Where the fields end.
     pub(crate) fn end(&self) -> Result<Reader<'a>, Malformed> {
         let mut reader = self.reader;

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The guest is suspended meanwhile: the gateway serves others, and the time does not count against the guest's deadline.
-//! Redirects are answers like any other. In native tests [`testing::http_service`](crate::testing::http_service) answers.
+//! Redirects are answers like any other. In native tests `testing` has
+//! a stand-in.
 
 use std::fmt;
 use std::time::Duration;
@@ -98,9 +99,24 @@ impl Request {
         self
     }
 
+    /// The method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
     /// The URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Every header field: its name in lower case, and its value, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        Headers::of(self.count, &self.headers).iter()
+    }
+
+    /// The value of the first header field of that name, whatever its case.
+    pub fn get_header(&self, name: &str) -> Option<&[u8]> {
+        Headers::of(self.count, &self.headers).get(name)
     }
 
     /// The body.
@@ -203,11 +219,7 @@ mod host {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod host {
-    use super::{Error, Request, Response};
-
-    pub fn send(request: &Request) -> Result<Response, Error> {
-        crate::testing::answer(request)
-    }
+    pub use crate::testing::stand_ins::http_send as send;
 }
 
 #[cfg(test)]

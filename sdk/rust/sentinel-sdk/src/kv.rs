@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Keys have at most 1,024 bytes, values 65,536. A key that is secret, such as a token, is stored as its hash. In native
-//! tests the keys are those of the thread, and never run out.
+//! tests they have a stand-in; see `testing`.
 
 use std::fmt;
 use std::time::Duration;
@@ -105,32 +105,5 @@ mod host {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod host {
-    use std::cell::RefCell;
-    use std::collections::HashMap;
-
-    use super::Error;
-
-    thread_local! {
-        static KEYS: RefCell<HashMap<Vec<u8>, Vec<u8>>> = RefCell::default();
-    }
-
-    pub fn get(key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(KEYS.with_borrow(|keys| keys.get(key).cloned()))
-    }
-
-    pub fn set(key: &[u8], value: &[u8], _ttl: u64) -> Result<(), Error> {
-        KEYS.with_borrow_mut(|keys| keys.insert(key.into(), value.into()));
-        Ok(())
-    }
-
-    pub fn delete(key: &[u8]) -> Result<bool, Error> {
-        Ok(KEYS.with_borrow_mut(|keys| keys.remove(key).is_some()))
-    }
-
-    pub fn add(key: &[u8], delta: i64, ttl: u64) -> Result<i64, Error> {
-        let before = get(key)?.map_or(Ok([0; 8]), |value| value.try_into().map_err(|_| Error::NotANumber))?;
-        let sum = i64::from_le_bytes(before).checked_add(delta).ok_or(Error::NotANumber)?;
-        set(key, &sum.to_le_bytes(), ttl)?;
-        Ok(sum)
-    }
+    pub use crate::testing::stand_ins::{kv_add as add, kv_delete as delete, kv_get as get, kv_set as set};
 }

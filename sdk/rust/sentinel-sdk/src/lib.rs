@@ -22,6 +22,7 @@ mod runtime;
 mod secrets;
 mod self_test;
 mod summary;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! The gateway's log. Lines beyond 8 KiB are cut there; in native tests they go to the standard error stream.
+//! The gateway's log. Lines beyond 8 KiB are cut there; in native tests they go to the standard error stream, and
+//! `testing` keeps them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,7 +37,10 @@ pub fn write(level: Level, message: &str) {
         log::write(level, message);
     }
     #[cfg(not(target_arch = "wasm32"))]
-    std::eprintln!("{level:?}: {message}");
+    {
+        std::eprintln!("{level:?}: {message}");
+        crate::testing::stand_ins::with(|host| host.logs.push((level, message.into())));
+    }
 }
 
 /// Write one formatted line; what the macros call.

@@ -50,6 +50,21 @@ impl Response {
         self.status
     }
 
+    /// Every header field: its name in lower case, and its value, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        Headers::of(self.count, &self.headers).iter()
+    }
+
+    /// The value of the first header field of that name, whatever its case.
+    pub fn get_header(&self, name: &str) -> Option<&[u8]> {
+        Headers::of(self.count, &self.headers).get(name)
+    }
+
+    /// The body.
+    pub fn content(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(self.headers.len() + self.body.len() + 16);
         out.push(0x93);

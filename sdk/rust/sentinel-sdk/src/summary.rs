@@ -79,7 +79,7 @@ pub struct Summary<'a> {
     pub upstream: Option<&'a str>,
     /// From the upstream request to its response's head, in microseconds.
     pub upstream_duration: Option<u64>,
-    context: &'a [u8],
+    pub(crate) context: &'a [u8],
 }
 
 impl<'a> Summary<'a> {
