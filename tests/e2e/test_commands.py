@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -123,10 +124,7 @@ def test_a_guest_that_is_not_there_is_named(sentinel: Sentinel, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        ("", "keys"),
         ("config = { keys = {} }", "keys"),
-        ("config = { keys = { a = 1 } }", "keys"),
-        ('config = { keys = { a = "b" }, hearder = "x-key" }', "hearder"),
         ('config = { keys = { a = "b" }, header = "x key" }', "header"),
     ],
 )
@@ -137,6 +135,40 @@ def test_a_configuration_that_the_guest_refuses_is_named(
     line = only_line(sentinel("check"))
     assert "configure" in line
     assert named in line
+
+
+@pytest.mark.parametrize("language", ["rust", "assemblyscript"])
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ("", ": missing key 'keys'"),
+        ("config = { keys = { secret = 1 } }", ".keys.*: expected a string, found an integer"),
+        ('config = { keys = { a = "b" }, hearder = "x-key" }', ": unknown key 'hearder'"),
+        ('config = { keys = { a = "b" }, realm = [] }', ".realm: expected a string, found an array"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_the_guests_schema_is_named_with_its_key(
+    sentinel: Sentinel, tmp_path: Path, language: str, config: str, problem: str
+) -> None:
+    write_config(tmp_path, f"[guest.guest]\n{config}\n" + CONFIG, {"guest": ARTEFACTS / language / "api-key-auth.wasm"})
+    assert only_line(sentinel("check")).endswith(f"sentinel.toml: guest.guest.config{problem}")
+
+
+def test_the_place_of_a_key_that_a_route_lays_over_is_named(sentinel: Sentinel, tmp_path: Path) -> None:
+    entry = 'chain = [{ guest = "guest", config = { realm = 1 } }]'
+    text = CONFIG.replace('chain = ["guest"]', entry)
+    assert entry in text
+    own = '[guest.guest]\nconfig = { keys = { a = "b" } }\n'
+    write_config(tmp_path, own + text, {"guest": ARTEFACTS / "rust" / "api-key-auth.wasm"})
+    line = only_line(sentinel("check"))
+    assert line.endswith("sentinel.toml: route[0].chain[0].config.realm: expected a string, found an integer")
+
+
+def test_inspect_prints_the_schema(sentinel: Sentinel, tmp_path: Path) -> None:
+    shown = sentinel("inspect", str(ARTEFACTS / "rust" / "daily-quota.wasm")).stdout
+    schema = json.loads(shown.partition("\nconfig ")[2])
+    assert schema["required"] == ["limit"]
+    assert schema["properties"]["header"]["default"] == "x-principal"
 
 
 ROUTE = '[[upstream]]\nname = "o"\ntargets = ["http://a"]\n[[route]]\npath = "/"\nupstream = "o"\n'

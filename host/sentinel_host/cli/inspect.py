@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from sentinel_host.hotload.signature import read_statement
 from sentinel_host.sandbox import GuestEngine, load_artefact
@@ -38,7 +39,15 @@ def _describe(file: str, engine: GuestEngine) -> str:
         "sha256": guest.sha256,
         "signed": _signed(data, file),
     }
-    return "\n".join(f"{key:9} {value}" for key, value in rows.items())
+    lines = [f"{key:9} {value}" for key, value in rows.items()]
+    if guest.config_schema is not None:
+        lines.append(_schema(guest.config_schema.text))
+    return "\n".join(lines)
+
+
+def _schema(text: str) -> str:
+    """The configuration's schema, set so that it can be read."""
+    return "config    " + json.dumps(json.loads(text), indent=2).replace("\n", "\n          ")
 
 
 def _signed(data: bytes, file: str) -> str:

@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-from sentinel_host.abi.encode import encode_config
 from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
 from sentinel_host.config.files import authorities_of, is_secure
@@ -25,6 +24,7 @@ from sentinel_host.config.verify import split_address
 from sentinel_host.errors import ConfigError, GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.canary import CanarySelector
+from sentinel_host.gateway.configured import Configured, configured
 from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
@@ -119,7 +119,13 @@ class Builder:
         paths = path_rule(config.server)
         draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults), candidates)
         try:
-            chains = [[await self._place(entry, draft) for entry in route.entries()] for route in config.route]
+            chains = [
+                [
+                    await self._place(entry, f"route[{index}].chain[{place}]", draft)
+                    for place, entry in enumerate(route.entries())
+                ]
+                for index, route in enumerate(config.route)
+            ]
             upstreams = {
                 upstream.name: await self._upstream(index, upstream, draft)
                 for index, upstream in enumerate(config.upstream)
@@ -169,15 +175,12 @@ class Builder:
                 last.append(self._units.pop(key))
         await asyncio.gather(*(unit.close() for unit in last))
 
-    async def _place(self, entry: ChainEntry, draft: _Draft) -> Middleware:
-        """The guest of one place in a chain; places with equal configuration share one."""
+    async def _place(self, entry: ChainEntry, at: str, draft: _Draft) -> Middleware:
+        """The guest of one place in a chain, which is written ``at``; places with equal configuration share one."""
         name = entry.guest
         settings = draft.config.guest.get(name, GuestConfig())
-        try:
-            config = encode_config(settings.config | entry.config)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{draft.config.file}: guest.{name}.config: {error}") from None
-        key = (name, config)
+        config = configured(draft.config, entry, at)
+        key = (name, config.encoded)
         if key not in draft.placed:
             try:
                 offer = draft.offers.get(name)
@@ -191,7 +194,7 @@ class Builder:
         return draft.placed[key]
 
     async def _beside(
-        self, current: GuestMiddleware, settings: GuestConfig, config: bytes, draft: _Draft
+        self, current: GuestMiddleware, settings: GuestConfig, config: Configured, draft: _Draft
     ) -> Middleware:
         """A guest together with the candidate for its place, if there is one."""
         candidate = draft.candidates.get(current.name)
@@ -205,7 +208,7 @@ class Builder:
         return CanarySelector(current, used, candidate.weight)
 
     async def _use(
-        self, offer: GuestVersion, settings: GuestConfig, config: bytes, draft: _Draft
+        self, offer: GuestVersion, settings: GuestConfig, config: Configured, draft: _Draft
     ) -> tuple[GuestMiddleware, LoadedGuest]:
         """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
         name = offer.name
@@ -213,13 +216,14 @@ class Builder:
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
         authorities = _digest(_content(draft.config, authorities_of(settings))[1])
         version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
-        key = (*version, config)
+        key = (*version, config.encoded)
         unit = self._units.get(key)
         if unit is None:
             try:
                 guest = self._known(version) or await self._load(offer, settings, draft)
+                config.check(guest)
                 made = await guest.start_middleware(
-                    config, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
+                    config.encoded, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
                 )
             except MemoryError:
                 raise GuestLoadError(f"{offer.path}: the gateway has no memory for it") from None

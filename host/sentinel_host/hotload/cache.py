@@ -23,7 +23,7 @@ from sentinel_host.sandbox import CompiledGuest, fingerprint
 _log = logging.getLogger("sentinel.hotload")
 
 # The format is part of an entry's name: after an upgrade an older gateway's entries are passed over without a word.
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _MAGIC: Final = b"sentinel guest %d\n" % _FORMAT
 _SUFFIX: Final = ".guest"
 # A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.

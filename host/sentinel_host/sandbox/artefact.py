@@ -16,6 +16,7 @@ from sentinel_host.sandbox.text import one_line
 MAX_BYTES = 64 * 1024 * 1024
 
 SELF_TEST = "sentinel:self-test"
+CONFIG_SCHEMA = "sentinel:config-schema"
 SOURCE_MAP = "sentinel:source-map"
 
 
@@ -24,7 +25,8 @@ class Artefact:
     """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the whole file's.
 
     ``self_test`` is the content of its section of that name, empty without one; see `sentinel_host.sandbox.cases`;
-    ``source_map`` the same, see `sentinel_host.sandbox.sourcemap`.
+    ``config_schema`` the same, see `sentinel_host.sandbox.schema`; ``source_map`` too, see
+    `sentinel_host.sandbox.sourcemap`.
     """
 
     path: str
@@ -34,6 +36,7 @@ class Artefact:
     size: int
     producers: binary.Producers
     self_test: bytes = b""
+    config_schema: bytes = b""
     source_map: bytes = b""
 
     @property
@@ -94,10 +97,10 @@ def parse_artefact(data: bytes, path: str) -> Artefact:
                 told.setdefault(field, pairs)
         # Compilers put it into the core module; whoever adds it later, into the file.
         whole = (data, core) if wrapped else (data,)
-        self_test, source_map = _only_section(whole, SELF_TEST), _only_section(whole, SOURCE_MAP)
+        brought = [_only_section(whole, name) for name in (SELF_TEST, CONFIG_SCHEMA, SOURCE_MAP)]
     except binary.MalformedWasm as error:
         raise GuestLoadError(f"{path}: {one_line(str(error))}") from None
-    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told, self_test, source_map)
+    return Artefact(path, core, wrapped, hashlib.sha256(data).hexdigest(), len(data), told, *brought)
 
 
 def _only_section(files: tuple[bytes, ...], name: str) -> bytes:

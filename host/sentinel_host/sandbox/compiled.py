@@ -28,6 +28,7 @@ class CompiledGuest(msgspec.Struct, frozen=True):
     self_test: bytes
     code: bytes
     lines: bytes = b""
+    config_schema: bytes = b""
 
 
 def compile_guest(data: bytes, path: str, addresses: AddressSpace | None = None) -> CompiledGuest:
@@ -45,6 +46,7 @@ def compile_guest(data: bytes, path: str, addresses: AddressSpace | None = None)
         language=artefact.language,
         sdk=artefact.sdk,
         self_test=artefact.self_test,
+        config_schema=artefact.config_schema,
         code=code,
         lines=pack_lines(artefact),
     )

@@ -20,6 +20,7 @@ from sentinel_host.sandbox.limits import DEFAULT, Limits
 from sentinel_host.sandbox.lines import LineTable, pack_lines
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Health
+from sentinel_host.sandbox.schema import ConfigSchema, parse_schema
 from sentinel_host.sandbox.selftest import run_self_test
 
 # MessagePack of a map without entries: no configuration was written.
@@ -31,7 +32,8 @@ class LoadedGuest:
     """A compiled and checked guest; instances are made from it, by `start_middleware`.
 
     ``hooks`` are names such as ``on-request``, ``imports`` look like ``sentinel:gateway/log@0.1.0#write``; ``language``
-    and ``sdk`` are what the file says about itself, if it does; ``self_test`` is the cases that it brings.
+    and ``sdk`` are what the file says about itself, if it does; ``self_test`` is the cases that it brings,
+    ``config_schema`` the schema of its configuration.
     """
 
     name: str
@@ -45,6 +47,7 @@ class LoadedGuest:
     language: str | None
     sdk: str | None
     self_test: tuple[Case, ...]
+    config_schema: ConfigSchema | None
     blueprint: Blueprint = field(repr=False)
 
     @property
@@ -136,5 +139,6 @@ def _loaded(
         language=file.language,
         sdk=file.sdk,
         self_test=parse_cases(file.self_test, path),
+        config_schema=parse_schema(file.config_schema, path),
         blueprint=Blueprint(name, engine, module, checked, limits, grants, lines),
     )

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import asc from "assemblyscript/asc";
 
+import { configSchemaSection } from "./config-schema.mjs";
 import { codeOffset, customSection } from "./sections.mjs";
 import { selfTestSection } from "./self-test.mjs";
 import { GuestError, PACKAGE, sentinelTransform } from "./transform.mjs";
@@ -117,7 +118,7 @@ export async function componentize(module, hooks) {
 
 /**
  * Builds a guest. A file `self-test.json` in its folder becomes the self-test that the gateway runs when it loads the
- * guest; a source map, where one is asked for, names lines in backtraces there.
+ * guest, a file `config-schema.json` the schema that its configuration is held to; a source map, where one is asked for, names lines in backtraces there.
  *
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
  * @param options - as for {@link compile}
@@ -126,10 +127,11 @@ export async function componentize(module, hooks) {
  */
 export async function build(path, options = {}) {
   // Before the compiler, which takes seconds.
-  const selfTest = selfTestSection(findEntry(path));
+  const entry = findEntry(path);
+  const sections = [selfTestSection(entry), configSchemaSection(entry)];
   const { module, ...rest } = await compile(path, options);
   const component = await componentize(module, rest.hooks);
-  return { component: Buffer.concat([component, selfTest, sourceMapSection(module, rest.sourceMap)]), ...rest };
+  return { component: Buffer.concat([component, ...sections, sourceMapSection(module, rest.sourceMap)]), ...rest };
 }
 
 /**

@@ -99,6 +99,16 @@ describe("build", () => {
     assert.ok(tested.equals(readFileSync(join(folder, "tested-too.wasm"))));
   });
 
+  test("a configuration's schema beside the sources is in the file, as it was written", () => {
+    const schema = '{"type": "object",\n"properties": {}}';
+    writeFileSync(join(folder, "sample/config-schema.json"), schema);
+    assert.equal(run("build", "sample", "-o", "described.wasm").status, 0);
+    rmSync(join(folder, "sample/config-schema.json"));
+    const body = `\x16sentinel:config-schema${schema}`;
+    const section = Buffer.from(`\0${String.fromCharCode(body.length)}${body}`);
+    assert.deepEqual(readFileSync(join(folder, "described.wasm")).subarray(-section.length), section);
+  });
+
   test("the same sources give the same bytes, from a file as from its folder", () => {
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "again.wasm").status, 0);
     assert.equal(run("build", "sample/assembly/index.ts", "-o", "once-more.wasm").status, 0);
@@ -126,6 +136,13 @@ describe("what goes wrong is one line, and nothing is written", () => {
       ["build", "t", "-o", "x.wasm"],
       1,
       "self-test.json: ",
+    ],
+    [
+      "a configuration's schema that is none",
+      { t: GUEST, "t/self-test.json": "[]", "t/config-schema.json": "[]" },
+      ["build", "t", "-o", "x.wasm"],
+      1,
+      "config-schema.json: expected a schema, an object",
     ],
     ["no hook", { b: "export function f(): void {}" }, ["build", "b", "-o", "x.wasm"], 1, `index.ts: ${NO_HOOK}`],
     ["an output that cannot be", { a: GUEST }, ["build", "a", "-o", "a/index.ts/x.wasm"], 1, "a/index.ts"],

@@ -4,10 +4,12 @@ use sentinel_sdk::json;
 use sentinel_sdk::log::{self, Level};
 use sentinel_sdk::prelude::*;
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
+    /// The level of the lines.
     #[serde(default = "info")]
+    #[schema(default = "info")]
     level: Level,
 }
 
@@ -42,3 +44,5 @@ impl Guest for AccessLog {
         log::write(self.level, &line.into_string());
     }
 }
+
+config_schema!(Config);

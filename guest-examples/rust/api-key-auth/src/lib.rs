@@ -9,15 +9,22 @@ use sentinel_sdk::prelude::*;
 
 use crate::keys::Keys;
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
+    /// Each key and the principal that it belongs to.
     keys: BTreeMap<String, String>,
+    /// Where the key is sent.
     #[serde(default = "default_header")]
+    #[schema(default = "x-api-key")]
     header: HeaderName,
+    /// Where the upstream finds the principal; what the client sent there is replaced.
     #[serde(default = "default_principal_header")]
+    #[schema(default = "x-principal")]
     principal_header: HeaderName,
+    /// The realm of the challenge.
     #[serde(default = "default_realm")]
+    #[schema(default = "sentinel")]
     realm: String,
 }
 
@@ -80,4 +87,5 @@ fn refusal(status: u16, error: &str) -> Response {
         .body(json::Object::new().string("error", error).into_string())
 }
 
+config_schema!(Config);
 self_test!("self-test.json");

@@ -8,11 +8,14 @@ use sentinel_sdk::{kv, metrics};
 /// From a principal's first request on; the count begins anew with the first one after it.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
+    /// Requests in 24 hours, from a principal's first one on.
     limit: u32,
+    /// Who is counted; without that header the client's address.
     #[serde(default = "default_header")]
+    #[schema(default = "x-principal")]
     header: HeaderName,
 }
 
@@ -65,3 +68,5 @@ fn key(request: &Request, header: &HeaderName) -> Vec<u8> {
         None => format!("client {}", request.client()).into_bytes(),
     }
 }
+
+config_schema!(Config);

@@ -1,22 +1,29 @@
 //! The configuration. Fields are written in the order in which the tables list them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sentinel_sdk::prelude::*;
+use sentinel_sdk::SchemaPart;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-#[derive(Default, Deserialize)]
+#[derive(ConfigSchema, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Changes to requests.
     pub request: Edits,
+    /// Changes to responses.
     pub response: Edits,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(ConfigSchema, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Edits {
+    /// Each name and the value that replaces all fields of that name.
     set: Fields,
+    /// Each name and the value of a further field.
     append: Fields,
+    /// Names of fields.
     remove: Vec<HeaderName>,
 }
 
@@ -40,6 +47,10 @@ impl Edits {
 /// A table of names and values that keeps its order.
 #[derive(Default)]
 struct Fields(Vec<(HeaderName, HeaderValue)>);
+
+impl ConfigSchema for Fields {
+    const MEMBERS: &'static [SchemaPart] = <BTreeMap<HeaderName, HeaderValue> as ConfigSchema>::MEMBERS;
+}
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

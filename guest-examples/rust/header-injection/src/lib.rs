@@ -27,3 +27,5 @@ impl Guest for HeaderInjection {
         Ok(())
     }
 }
+
+config_schema!(Config);

@@ -8,10 +8,13 @@ use sentinel_sdk::prelude::*;
 
 use crate::report::refusal;
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JsonValidator {
+    /// The largest body, which is held in memory; larger ones are answered 413.
+    #[schema(default = 1048576, minimum = 1)]
     max_bytes: u32,
+    /// Keys that the body must have, as an object; those of objects inside it do not count.
     required: Vec<String>,
 }
 
@@ -58,3 +61,5 @@ fn is_json(content_type: &[u8]) -> bool {
     let media_type = media_type(content_type);
     media_type == "application/json" || media_type.ends_with("+json")
 }
+
+config_schema!(JsonValidator);

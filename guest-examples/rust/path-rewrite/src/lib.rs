@@ -8,20 +8,25 @@ use sentinel_sdk::prelude::*;
 
 use crate::prefix::Prefix;
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
+    /// Taken off paths that lie under it; other paths stay as they are.
     #[serde(default)]
     strip_prefix: Prefix,
+    /// Put before what is left.
     #[serde(default)]
     add_prefix: Prefix,
+    /// Another upstream for requests with a header.
     upstream: Option<UpstreamByHeader>,
 }
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UpstreamByHeader {
+    /// The header field that chooses an upstream; its first value counts.
     header: HeaderName,
+    /// Each value and the name of its upstream; other values choose nothing.
     map: BTreeMap<String, String>,
 }
 
@@ -74,6 +79,8 @@ impl PathRewrite {
         by_header.map.get(std::str::from_utf8(&value).ok()?).map(String::as_str)
     }
 }
+
+config_schema!(Config);
 
 #[cfg(test)]
 mod tests {

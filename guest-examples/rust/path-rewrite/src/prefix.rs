@@ -1,6 +1,7 @@
 //! A prefix of whole path segments.
 
 use sentinel_sdk::prelude::*;
+use sentinel_sdk::SchemaPart;
 use serde::de::{Deserializer, Error};
 
 /// `""` or `/segment` any number of times, never with a slash at the end.
@@ -31,6 +32,10 @@ impl Prefix {
     pub fn strip_from<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(self.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
+}
+
+impl ConfigSchema for Prefix {
+    const MEMBERS: &'static [SchemaPart] = String::MEMBERS;
 }
 
 impl<'de> Deserialize<'de> for Prefix {

@@ -10,11 +10,16 @@ use sentinel_sdk::prelude::*;
 
 use crate::mask::Mask;
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
+    /// What each masked byte becomes: one printable character of ASCII.
+    #[schema(default = "*", min_length = 1, max_length = 1)]
     mask: String,
+    /// A run of at least so many digits is masked; 0 masks none.
+    #[schema(default = 13, maximum = 64)]
     digits: usize,
+    /// Texts that are masked wherever they occur, also within words; at most 1,024 bytes together.
     words: Vec<String>,
 }
 
@@ -68,3 +73,5 @@ fn is_text(content_type: &[u8]) -> bool {
     let media_type = media_type(content_type);
     media_type.starts_with("text/") || ["/json", "+json", "/xml", "+xml"].iter().any(|end| media_type.ends_with(end))
 }
+
+config_schema!(Config);

@@ -11,17 +11,25 @@ use sha2::{Digest, Sha256};
 
 use crate::server::{Server, Verdict};
 
-#[derive(Deserialize)]
+#[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
+    /// The introspection endpoint's URL.
     endpoint: String,
+    /// How the gateway identifies itself there.
     #[serde(default)]
     authorization: Option<String>,
+    /// Seconds for which an active token is not asked about again, at most until it ends.
     #[serde(default = "default_cache")]
+    #[schema(default = 60)]
     cache: u32,
+    /// The same for one that is not active.
     #[serde(default = "default_refused_cache")]
+    #[schema(default = 5)]
     refused_cache: u32,
+    /// Where the upstream finds the principal.
     #[serde(default = "default_principal_header")]
+    #[schema(default = "x-principal")]
     principal_header: HeaderName,
 }
 
@@ -120,6 +128,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 fn challenge(scheme: &str) -> Response {
     Response::new(401).header("www-authenticate", scheme)
 }
+
+config_schema!(Config);
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,15 @@
-//! The `#[guest]` attribute of `sentinel-sdk`; see there.
+//! The `#[guest]` attribute and the derive macro `ConfigSchema` of `sentinel-sdk`; see there.
 
 mod hooks;
 mod implementation;
 mod printing;
 mod process;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 use proc_macro::TokenStream;
-use syn::{parse_macro_input, Item};
+use syn::{parse_macro_input, DeriveInput, Item};
 
 /// Make a guest of an `impl Guest for ...` block, or of one function `process`.
 ///
@@ -46,4 +47,10 @@ pub fn guest(arguments: TokenStream, item: TokenStream) -> TokenStream {
         other => Err(syn::Error::new_spanned(other, "#[guest] stands before `impl Guest for ...` or `fn process`")),
     };
     expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// The JSON Schema of a configuration's type; see the trait of that name in `sentinel-sdk`.
+#[proc_macro_derive(ConfigSchema, attributes(schema))]
+pub fn config_schema(item: TokenStream) -> TokenStream {
+    schema::expand(parse_macro_input!(item as DeriveInput)).unwrap_or_else(syn::Error::into_compile_error).into()
 }

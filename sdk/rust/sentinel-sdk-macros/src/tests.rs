@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use syn::{parse_quote, ItemImpl};
 
-use crate::{implementation, printing, process};
+use crate::{implementation, printing, process, schema};
 
 fn expanded(block: ItemImpl) -> String {
     implementation::expand(block).unwrap().to_string()
@@ -120,4 +120,100 @@ fn what_is_printed_goes_to_the_log() {
     for (written, expected) in table {
         assert_eq!(printing::to_the_log(written).to_string(), expected);
     }
+}
+
+/// The texts of a schema, with a `_` for each other type's.
+fn schema_of(item: syn::DeriveInput) -> String {
+    let code = schema::expand(item).unwrap().to_string();
+    let parts = code.split(":: sentinel_sdk :: SchemaPart :: ").skip(1);
+    let shown = parts.map(|part| match part.strip_prefix("Text (") {
+        Some(rest) => {
+            let literal = &rest[..rest.rfind(')').unwrap()];
+            syn::parse_str::<syn::LitStr>(literal).unwrap().value()
+        }
+        None => "_".into(),
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_schema_follows_serde() {
+    let schema = schema_of(parse_quote! {
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        struct Config {
+            first_key: String,
+            #[serde(rename = "2nd")]
+            second: Other,
+            #[serde(default = "three")]
+            third: u8,
+            fourth: Option<bool>,
+            #[serde(skip)]
+            fifth: Vec<u8>,
+            #[serde(alias = "6", with = "module", bound(deserialize = "T"))]
+            r#sixth: i64,
+        }
+    });
+    let expected = concat!(
+        r#""type":"object","properties":{"first-key":{_},"2nd":{_},"third":{"type":"integer","minimum":0,"maximum":255},"#,
+        r#""fourth":{_},"sixth":{"type":"integer"}},"required":["first-key","2nd","sixth"],"additionalProperties":false"#,
+    );
+    assert_eq!(schema, expected);
+    let schema = schema_of(parse_quote! { #[serde(default)] struct Config { a: String } });
+    assert_eq!(schema, r#""type":"object","properties":{"a":{_}}"#);
+}
+
+#[test]
+fn comments_and_keywords_are_in_the_schema() {
+    let schema = schema_of(parse_quote! {
+        struct Config {
+            /// Says "why",
+            ///
+            /// in two lines.
+            #[schema(default = "a\\b", max_length = 8)]
+            text: String,
+            #[schema(minimum = -1, maximum = 7, default = 0)]
+            number: i32,
+            #[schema(default = true)]
+            flag: bool,
+            #[schema(minimum = 0.5)]
+            share: f64,
+        }
+    });
+    let expected = concat!(
+        r#""type":"object","properties":{"text":{_,"description":"Says \"why\", in two lines.","default":"a\\b","maxLength":8},"#,
+        r#""number":{"type":"integer","minimum":-1,"maximum":7,"default":0},"flag":{_,"default":true},"#,
+        r#""share":{_,"minimum":0.5}},"required":["text","number","flag","share"]"#,
+    );
+    assert_eq!(schema, expected);
+}
+
+#[test]
+fn an_enum_is_its_names() {
+    for (case, expected) in [
+        ("lowercase", r#""enum":["onefish","a b"]"#),
+        ("kebab-case", r#""enum":["one-fish","a b"]"#),
+        ("snake_case", r#""enum":["one_fish","a b"]"#),
+        ("camelCase", r#""enum":["oneFish","a b"]"#),
+        ("PascalCase", r#""enum":["OneFish","a b"]"#),
+        ("SCREAMING_SNAKE_CASE", r#""enum":["ONE_FISH","a b"]"#),
+    ] {
+        let schema = schema_of(parse_quote! {
+            #[serde(rename_all = #case)]
+            enum Kind { OneFish, #[serde(rename = "a b")] Two }
+        });
+        assert_eq!(schema, expected, "{case}");
+    }
+    assert_eq!(schema_of(parse_quote! { enum Kind { OneFish } }), r#""enum":["OneFish"]"#);
+}
+
+#[test]
+fn what_has_no_schema_is_refused() {
+    let refused = |item| schema::expand(item).unwrap_err().to_string();
+    assert_eq!(refused(parse_quote! { struct A(u8); }), "a configuration is a struct with named fields");
+    assert_eq!(refused(parse_quote! { enum A { B(u8) } }), "an enum of a configuration has variants without fields");
+    assert_eq!(refused(parse_quote! { union A { b: u8 } }), "a configuration is no union");
+    assert_eq!(
+        refused(parse_quote! { struct A { #[schema(default = b"x")] a: u8 } }),
+        "expected text, a number or a boolean"
+    );
 }

@@ -4,6 +4,7 @@
 mod bindings;
 mod chunk;
 pub mod clock;
+mod config_schema;
 mod context;
 mod de;
 mod edits;
@@ -29,13 +30,14 @@ mod tests;
 mod wire;
 
 pub use chunk::{Chunk, RequestChunk, ResponseChunk};
+pub use config_schema::{ConfigSchema, Part as SchemaPart};
 pub use edits::{BodyMode, HeaderEdit, HeaderEdits, RequestEdits, ResponseEdits};
 pub use guest::Guest;
 pub use headers::{media_type, HeaderName, HeaderValue, Headers};
 pub use request::{Request, RequestHead};
 pub use response::{IncomingResponse, Origin, Response, ResponseHead};
 pub use secrets::equals_secret;
-pub use sentinel_sdk_macros::guest;
+pub use sentinel_sdk_macros::{guest, ConfigSchema};
 pub use serde;
 pub use summary::{Outcome, Summary};
 
@@ -43,8 +45,8 @@ pub use summary::{Outcome, Summary};
 /// own `Cargo.toml` lists `serde`.
 pub mod prelude {
     pub use crate::{
-        debug, error, guest, info, self_test, trace, warn, Guest, HeaderEdits, HeaderName, HeaderValue,
-        IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
+        config_schema, debug, error, guest, info, self_test, trace, warn, ConfigSchema, Guest, HeaderEdits, HeaderName,
+        HeaderValue, IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
     };
     pub use serde::{Deserialize, Serialize};
 }
@@ -53,6 +55,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::{completion, lifecycle, request, request_body, response, response_body};
+    pub use crate::config_schema::{length, whole, write};
     pub use crate::print::write_printed;
     pub use crate::runtime::{
         configure, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,

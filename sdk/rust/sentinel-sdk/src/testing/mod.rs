@@ -36,6 +36,7 @@ pub(crate) mod stand_ins;
 pub use harness::{BodyAction, Harness, RequestAction, ResponseAction};
 pub use stand_ins::Call;
 
+use crate::config_schema::{whole, ConfigSchema, Part as SchemaPart};
 use crate::edits::put_header;
 use crate::response::Origin;
 use crate::summary::{Outcome, Summary};
@@ -93,6 +94,18 @@ pub fn summary() -> Summary<'static> {
         upstream_duration: Some(900),
         context: &[],
     }
+}
+
+/// The schema that `config_schema!` puts into a guest.
+pub fn config_schema<T: ConfigSchema>() -> String {
+    fn text(parts: &[SchemaPart]) -> String {
+        let texts = parts.iter().map(|part| match part {
+            SchemaPart::Text(text) => (*text).to_owned(),
+            SchemaPart::Nested(nested) => text(nested),
+        });
+        texts.collect()
+    }
+    text(whole::<T>())
 }
 
 fn put_headers(out: &mut Vec<u8>, headers: &[(&str, &str)]) {

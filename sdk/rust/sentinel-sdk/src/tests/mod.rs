@@ -1,6 +1,7 @@
 //! Native tests of what stands between the bytes of a hook and a guest's code.
 
 mod chunk;
+mod config_schema;
 mod contract;
 mod de;
 mod headers;
