@@ -166,7 +166,7 @@ def test_the_place_of_a_key_that_a_route_lays_over_is_named(sentinel: Sentinel, 
 
 def test_inspect_prints_the_schema(sentinel: Sentinel, tmp_path: Path) -> None:
     shown = sentinel("inspect", str(ARTEFACTS / "rust" / "daily-quota.wasm")).stdout
-    schema = json.loads(shown.partition("\nconfig ")[2])
+    schema = json.loads(dict(line.split(None, 1) for line in shown.splitlines())["config"])
     assert schema["required"] == ["limit"]
     assert schema["properties"]["header"]["default"] == "x-principal"
 

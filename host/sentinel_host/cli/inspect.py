@@ -36,18 +36,15 @@ def _describe(file: str, engine: GuestEngine) -> str:
         "sdk": guest.sdk or "unknown",
         "size": f"{guest.size} bytes",
         "self-test": f"{len(guest.self_test)} cases" if guest.self_test else "none",
+        "config": _in_one_line(guest.config_schema.text) if guest.config_schema is not None else "no schema",
         "sha256": guest.sha256,
         "signed": _signed(data, file),
     }
-    lines = [f"{key:9} {value}" for key, value in rows.items()]
-    if guest.config_schema is not None:
-        lines.append(_schema(guest.config_schema.text))
-    return "\n".join(lines)
+    return "\n".join(f"{key:9} {value}" for key, value in rows.items())
 
 
-def _schema(text: str) -> str:
-    """The configuration's schema, set so that it can be read."""
-    return "config    " + json.dumps(json.loads(text), indent=2).replace("\n", "\n          ")
+def _in_one_line(schema: str) -> str:
+    return json.dumps(json.loads(schema), separators=(",", ":"))
 
 
 def _signed(data: bytes, file: str) -> str:
