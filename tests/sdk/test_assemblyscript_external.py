@@ -22,6 +22,7 @@ export class Complaints extends Guest {
   }
 }
 """
+README_TEST = re.compile(r"```js\n// test/maintenance\.test\.mjs[^\n]*\n(.*?)```", re.DOTALL)
 README_GUEST = re.compile(r"```ts\n// assembly/index\.ts\n(.*?)```", re.DOTALL)
 
 
@@ -75,6 +76,16 @@ def test_the_guest_in_the_readme_builds(project: Path) -> None:
         "export sentinel:gateway/lifecycle@0.1.0",
         "export sentinel:gateway/request-handler@0.1.0",
     ]
+
+
+def test_the_unit_test_in_the_readme_passes(project: Path) -> None:
+    """With the packed SDK: the harness finds all it needs there."""
+    readme = (SDK / "README.md").read_text()
+    (test,) = README_TEST.findall(readme)
+    build(project, README_GUEST.findall(readme)[0])
+    (project / "test").mkdir()
+    (project / "test" / "maintenance.test.mjs").write_text(test)
+    assert "# pass 1" in run("node", "--test", "--test-reporter=tap", "test/maintenance.test.mjs", cwd=project)
 
 
 def test_nothing_but_the_package_is_installed(project: Path) -> None:
