@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,8 @@ def test_a_module_that_takes_minutes_to_compile_holds_nobody_up(
         load.wait_for(50)
         put(gateway, costly(), "h")
         # A second file, of another guest, overtakes it.
-        time.sleep(0.2)
+        pid = gateway.process.pid
+        wait_until(lambda: any(children(child) for child in children(pid)), "the child that compiles")
         put(gateway, versioned(2))
         wait_for_version(gateway, versioned(2), workers)
         assert not any("h was not replaced" in line for line in gateway.log)

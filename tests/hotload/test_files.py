@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,8 +28,8 @@ def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) ->
             with open(tmp_path / "guests" / "g.wasm", "wb", buffering=0) as file:
                 for start, end in pairwise(ends):
                     file.write(data[start:end])
-                    # Longer than a file has to hold still.
-                    time.sleep(0.15)
+                    # Some time passes; `tests/unit/hotload/test_watch.py` has any, by a clock of its own.
+                    load.wait_for(50)
                 assert number not in serving(gateway)
             wait_for_version(gateway, data)
         assert refusals(gateway) == 0
