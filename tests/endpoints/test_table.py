@@ -192,4 +192,6 @@ def test_other_memory_is_no_table() -> None:
     with pytest.raises(ValueError, match="rows"):
         table_size(0, 1)
     with pytest.raises(ValueError, match="size"):
-        Table(mmap.mmap(-1, 4096), 16, 4)
+        Table(mmap.mmap(-1, 4096), 16, 4, bytes(32))
+    with pytest.raises(ValueError, match="32 bytes"):
+        Table(mmap.mmap(-1, table_size(16, 4)), 16, 4, b"short")

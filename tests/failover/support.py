@@ -158,7 +158,7 @@ async def group(count: int = 3, **settings: Any) -> AsyncIterator[Group]:
     table = EndpointTable.create(cells=2, rows=64)
     names = Names()
     config = UpstreamConfig("web", settings.pop("targets", [server.url for server in servers]), **settings)
-    upstream = Upstream(config, Surroundings(table, 0, names, b"secret"))
+    upstream = Upstream(config, Surroundings(table, 0, names))
     upstream.learn()
     try:
         yield Group(servers, upstream, table)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -112,55 +113,74 @@ def test_a_service_has_the_servers_that_its_records_prefer(run, server):
     run(main)
 
 
-async def start_upstream(config: UpstreamConfig, names: Names, table: EndpointTable, before: Upstream | None = None):
-    upstream = Upstream(config, Surroundings(table, 0, names, b"secret"), None, before)
-    upstream.learn()
-    return upstream
+class Fixture:
+    """Servers, and upstreams in front of them that replace one another as a reload has them."""
+
+    def __init__(self, server: NameServer, servers: list[Server]) -> None:
+        self.names = Names([server.address])
+        self.table = EndpointTable.create(cells=1, rows=16)
+        self.servers = servers
+        self.upstreams: list[Upstream] = []
+
+    def place(self, *targets: str | TargetConfig) -> Upstream:
+        before = self.upstreams[-1] if self.upstreams else None
+        config = UpstreamConfig("web", list(targets), balance="round-robin")
+        upstream = Upstream(config, Surroundings(self.table, 0, self.names), None, before)
+        upstream.learn()
+        self.upstreams.append(upstream)
+        return upstream
+
+
+@contextlib.asynccontextmanager
+async def fixture(server: NameServer, count: int) -> AsyncIterator[Fixture]:
+    made = Fixture(server, [Server() for _ in range(count)])
+    try:
+        for each in made.servers:
+            await each.start()
+        yield made
+    finally:
+        for upstream in made.upstreams:
+            await upstream.close()
+        for each in made.servers:
+            await each.stop()
+        made.names.close()
+        os.close(made.table.fd)
+
+
+async def ask(upstream: Upstream) -> bytes:
+    return await (await upstream.send(call())).read()
 
 
 def test_the_first_request_waits_for_the_first_answer_and_fails_with_it(run, server):
     async def main():
-        names, table = Names([server.address]), EndpointTable.create(1, 16)
-        upstream = await start_upstream(UpstreamConfig("web", ["http://nowhere.test"]), names, table)
-        with pytest.raises(UpstreamError, match="its name could not be resolved") as raised:
-            await upstream.send(call())
-        assert raised.value.kind == "name"
-        await upstream.close()
-        names.close()
-        os.close(table.fd)
+        async with fixture(server, 0) as web:
+            upstream = web.place("http://nowhere.test")
+            with pytest.raises(UpstreamError, match="its name could not be resolved") as raised:
+                await upstream.send(call())
+            assert raised.value.kind == "name"
 
     run(main)
 
 
 def test_an_endpoint_keeps_its_connections_and_health_over_a_reload(run, server):
     async def main():
-        names, table = Names([server.address]), EndpointTable.create(1, 16)
-        servers = [Server() for _ in range(3)]
-        for each in servers:
-            await each.start()
-        old = await start_upstream(UpstreamConfig("web", [each.url for each in servers[:2]]), names, table)
-        for _ in range(4):
-            response = await old.send(call())
-            await response.read()
-        kept = {endpoint.name: endpoint for endpoint in old.endpoints}
-        table.drain(kept[servers[0].url].key, True)
-        targets: list[str | TargetConfig] = [servers[0].url, TargetConfig(servers[1].url, 5), servers[2].url]
-        new = await start_upstream(UpstreamConfig("web", targets), names, table, old)
-        await old.close()
-        assert {name: endpoint for endpoint in new.endpoints if (name := endpoint.name) in kept} == kept
-        connects = [endpoint.pool.connects for endpoint in kept.values()]
-        for _ in range(12):
-            response = await new.send(call())
-            await response.read()
-        assert [endpoint.pool.connects for endpoint in kept.values()] == connects
-        assert servers[0].requests == 2, "it is still draining"
-        assert servers[1].requests > servers[2].requests + 2
-        await new.close()
-        assert all(endpoint.pool.open == 0 for endpoint in kept.values())
-        for each in servers:
-            await each.stop()
-        names.close()
-        os.close(table.fd)
+        async with fixture(server, 3) as web:
+            first, second, third = web.servers
+            old = web.place(first.url, second.url)
+            for _ in range(4):
+                await ask(old)
+            kept = {endpoint.name: endpoint for endpoint in old.endpoints}
+            web.table.drain(kept[first.url].key, True)
+            new = web.place(first.url, TargetConfig(second.url, 5), third.url)
+            await old.close()
+            assert {name: endpoint for endpoint in new.endpoints if (name := endpoint.name) in kept} == kept
+            for _ in range(12):
+                await ask(new)
+            assert [endpoint.pool.connects for endpoint in kept.values()] == [1, 1]
+            # The first is still draining; the second has its new weight.
+            assert [each.requests for each in web.servers] == [2, 12, 2]
+            await new.close()
+            assert all(endpoint.pool.open == 0 for endpoint in kept.values())
 
     run(main)
 
@@ -168,37 +188,52 @@ def test_an_endpoint_keeps_its_connections_and_health_over_a_reload(run, server)
 def test_an_endpoint_that_vanishes_finishes_what_it_has(run, server):
     go: asyncio.Event
 
+    async def slow(reader, writer, head):
+        await go.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+
     async def main():
         nonlocal go
         go = asyncio.Event()
-        names, table = Names([server.address]), EndpointTable.create(1, 16)
-        servers = [Server(), Server()]
-        for each in servers:
-            await each.start()
+        async with fixture(server, 2) as web:
+            first, second = web.servers
+            old = web.place(first.url, second.url)
+            for _ in range(2):
+                await ask(old)
+            first.answer = second.answer = slow
+            asked = [asyncio.create_task(ask(old)) for _ in range(2)]
+            await eventually(lambda: first.requests + second.requests == 4)
+            gone = next(endpoint for endpoint in old.endpoints if endpoint.name == first.url)
+            new = web.place(second.url)
+            # The old one ends with its last request, as a generation's does.
+            go.set()
+            assert await asyncio.gather(*asked) == [b"slow", b"slow"]
+            await old.close()
+            assert gone.pool.open == 0
+            assert [endpoint.name for endpoint in new.endpoints] == [second.url]
 
-        async def slow(reader, writer, head):
-            await go.wait()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+    run(main)
 
-        old = await start_upstream(UpstreamConfig("web", [each.url for each in servers]), names, table)
-        for _ in range(2):
-            await (await old.send(call())).read()
-        servers[0].answer = servers[1].answer = slow
-        asked = [asyncio.create_task(old.send(call())) for _ in range(2)]
-        await eventually(lambda: sum(each.requests for each in servers) >= 4)
-        gone = next(endpoint for endpoint in old.endpoints if endpoint.name == servers[0].url)
-        new = await start_upstream(UpstreamConfig("web", [servers[1].url]), names, table, old)
-        # The old one ends with its last request, as a generation's does.
-        go.set()
-        for task in asked:
-            assert await (await task).read() == b"slow"
-        await old.close()
-        assert gone.pool.open == 0
-        assert [endpoint.name for endpoint in new.endpoints] == [servers[1].url]
-        await new.close()
-        for each in servers:
-            await each.stop()
-        names.close()
-        os.close(table.fd)
+
+def test_an_address_that_vanishes_drains(run, server):
+    server.known["web.test"] = ["127.0.0.1", "127.0.0.2"]
+
+    async def main():
+        async with fixture(server, 1) as web:
+            port = web.servers[0].port
+            beside = Server("127.0.0.2")
+            beside.port = port
+            await beside.start()
+            web.servers.append(beside)
+            upstream = web.place(f"http://web.test:{port}")
+            for _ in range(4):
+                await ask(upstream)
+            gone = next(endpoint for endpoint in upstream.endpoints if "127.0.0.2" in endpoint.name)
+            assert (beside.requests, gone.pool.idle) == (2, 1)
+            server.known["web.test"] = ["127.0.0.1"]
+            await eventually(lambda: len(upstream.endpoints) == 1)
+            assert gone.pool.open == 0
+            await ask(upstream)
+            assert beside.requests == 2
 
     run(main)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from sentinel_host.config import model
+from sentinel_host.config import model, upstreams
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.http.server import limits
 from sitebuild.places import ROOT
@@ -32,7 +32,13 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[guest.NAME.canary]", model.CanaryConfig),
     ("[guest.NAME.http]", model.HttpClientConfig),
     ("[guest.NAME.limits]", model.AnswersConfig),
-    ("[[upstream]]", model.UpstreamConfig),
+    ("[[upstream]]", upstreams.UpstreamConfig),
+    ("upstream.targets", upstreams.TargetConfig),
+    ("[upstream.sticky]", upstreams.StickyConfig),
+    ("[upstream.eject]", upstreams.EjectConfig),
+    ("[upstream.check]", upstreams.CheckConfig),
+    ("[upstream.retry]", upstreams.RetryConfig),
+    ("[upstream.breaker]", upstreams.BreakerConfig),
     ("[[route]]", model.RouteConfig),
     ("route.chain", model.ChainEntry),
     ("[[route.limits]]", model.LimitConfig),

@@ -27,10 +27,12 @@ typedef struct {
 } table_object;
 
 static PyObject *make_table(PyTypeObject *type, PyObject *args, PyObject *names) {
-  static char *keywords[] = {"memory", "rows", "cells", NULL};
+  static char *keywords[] = {"memory", "rows", "cells", "secret", NULL};
   Py_buffer memory;
+  const char *secret = NULL;
+  Py_ssize_t length = 0;
   unsigned int rows = 0, cells = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, names, "w*|II", keywords, &memory, &rows, &cells)) return NULL;
+  if (!PyArg_ParseTupleAndKeywords(args, names, "w*|IIy#", keywords, &memory, &rows, &cells, &secret, &length)) return NULL;
   snt_endpoints *table = NULL;
   if ((uintptr_t)memory.buf % 64 != 0) {
     PyErr_SetString(PyExc_ValueError, "the memory does not begin with a cache line");
@@ -39,8 +41,10 @@ static PyObject *make_table(PyTypeObject *type, PyObject *args, PyObject *names)
     if (table == NULL) PyErr_SetString(PyExc_ValueError, "the memory is not a table of endpoints of this version");
   } else if (snt_endpoints_size(rows, cells) != (size_t)memory.len) {
     PyErr_SetString(PyExc_ValueError, "the memory has another size than the table");
+  } else if (length != SNT_SECRET_BYTES) {
+    PyErr_Format(PyExc_ValueError, "the secret has %d bytes", SNT_SECRET_BYTES);
   } else {
-    table = snt_endpoints_make(memory.buf, rows, cells);
+    table = snt_endpoints_make(memory.buf, rows, cells, (const uint8_t *)secret);
   }
   table_object *made = table == NULL ? NULL : (table_object *)type->tp_alloc(type, 0);
   if (made == NULL) {
@@ -131,12 +135,18 @@ static PyObject *table_sweep(PyObject *self, PyObject *sweeps) {
   Py_RETURN_NONE;
 }
 
+static PyObject *table_secret(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  return PyBytes_FromStringAndSize((const char *)((table_object *)self)->table->secret, SNT_SECRET_BYTES);
+}
+
 static PyMethodDef table_methods[] = {
     {"flag", (PyCFunction)(void (*)(void))table_flag, METH_FASTCALL, NULL},
     {"readmit", table_readmit, METH_O, NULL},
     {"view", table_view, METH_O, NULL},
     {"clear_worker", table_clear_worker, METH_O, NULL},
     {"sweep", table_sweep, METH_O, NULL},
+    {"secret", table_secret, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -22,8 +22,8 @@ from sentinel_host.config.model import (
     Seconds,
     ServerConfig,
     TlsConfig,
-    UpstreamConfig,
 )
+from sentinel_host.config.upstreams import UpstreamConfig
 
 __all__ = [
     "AnswersConfig",

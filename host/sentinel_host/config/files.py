@@ -84,7 +84,7 @@ def authorities_of(settings: GuestConfig) -> str | None:
 def authorities(config: Config) -> Iterator[tuple[str, str]]:
     """The keys that name a file or directory which others are verified with, and the names, as far as it is needed."""
     for index, upstream in enumerate(config.upstream):
-        if upstream.ca is not None and is_secure(upstream.targets):
+        if upstream.ca is not None and is_secure(upstream.urls()):
             yield f"upstream[{index}].ca", upstream.ca
     for guest in config.named_guests():
         settings = config.guest.get(guest)
@@ -94,7 +94,7 @@ def authorities(config: Config) -> Iterator[tuple[str, str]]:
 
 def is_secure(targets: Iterable[str]) -> bool:
     """Whether one of them at least is asked over TLS."""
-    return any(target.lower().startswith("https:") for target in targets)
+    return any(target.lower().startswith(("https:", "srv+https:")) for target in targets)
 
 
 def tls_entries(config: Config) -> Iterator[tuple[str, TlsConfig]]:

@@ -15,9 +15,9 @@ from sentinel_host.config.model import (
     GuestsConfig,
     RouteConfig,
     ServerConfig,
-    UpstreamConfig,
 )
 from sentinel_host.config.units import Bytes, Seconds
+from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.config.verify import verify
 from sentinel_host.errors import ConfigError
 

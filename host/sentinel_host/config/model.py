@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from sentinel_host.config.units import Bytes, Seconds
+from sentinel_host.config.upstreams import UpstreamConfig
 
 __all__ = ["Bytes", "Seconds"]
 
@@ -243,27 +244,6 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of its answers."""
 
 
-class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Equivalent targets, which are asked in turn."""
-
-    name: str
-    """The name that routes use."""
-    targets: list[str]
-    """URLs with scheme, host and optionally port."""
-    ca: str | None = None
-    """PEM file or directory of authorities for https, instead of the system's."""
-    connect_timeout: Seconds = Seconds(5)
-    """Time for a connection, TLS handshake included."""
-    # nginx: `proxy_read_timeout 60s`.
-    response_timeout: Seconds = Seconds(60)
-    """Time for a response's head."""
-    # nginx: `proxy_read_timeout 60s`.
-    idle_timeout: Seconds = Seconds(60)
-    """Time between two pieces of a body."""
-    connections: int = 256
-    """Connections to one target, per worker."""
-
-
 class ChainEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One use of a guest in a chain."""
 
@@ -334,6 +314,21 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Trailer fields that are passed on; others are dropped."""
     upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
     """Protocols that a client may change to (RFC 9110, section 7.8); a request for another is an ordinary one."""
+    # Envoy: 15s. A default would end long polls that worked before.
+    timeout: Seconds | None = None
+    """Time for the head of the upstream's response, all tries included. Upgrades are not bound by it."""
+    per_try_timeout: Seconds | None = None
+    """Time for the head of each try's response; then another endpoint is asked."""
+    idle_timeout: Seconds | None = None
+    """Time between two pieces of the response's body, instead of the upstream's."""
+    total_timeout: Seconds | None = None
+    """Time for the whole response. Upgrades and event streams are not bound by it."""
+    retry_methods: list[str] = []
+    """Methods beside the idempotent ones whose requests may be sent again."""
+    hedge_after: Seconds | None = None
+    """Time after which an idempotent request is also sent to a second endpoint; the first answer serves."""
+    body_bytes: Bytes | None = None
+    """Size of a request's body; a larger one is refused with 413, counted while it streams."""
 
     def all_limits(self) -> list[LimitConfig]:
         """``limit`` and ``limits`` together."""

@@ -82,9 +82,8 @@ def _upstreams(stats: Stats, generation: Generation) -> Snapshot:
     waiting: Numbers = {}
     connects: Numbers = {}
     for name, upstream in generation.upstreams.items():
-        for pool in upstream.pools:
-            # A target that is listed twice, to be asked twice as often, has two pools.
-            target = (name, str(pool.target))
+        for endpoint in upstream.endpoints:
+            pool, target = endpoint.pool, (name, endpoint.name)
             opened[target] = opened.get(target, 0) + pool.open
             idle[target] = idle.get(target, 0) + pool.idle
             waiting[target] = waiting.get(target, 0) + pool.waiting

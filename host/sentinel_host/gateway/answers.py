@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from sentinel_host.errors import ClientError, GuestUnavailable, SentinelError
+from sentinel_host.errors import (
+    ClientError,
+    GuestUnavailable,
+    SentinelError,
+    UpstreamOverloaded,
+    UpstreamUnavailable,
+)
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.messages import Headers, Response
 
@@ -17,7 +23,7 @@ def refusal(error: SentinelError) -> Response:
     if isinstance(error, ClientError):
         return error_reply(error.status, str(error))
     response = error_reply(error.status)
-    if isinstance(error, GuestUnavailable):
+    if isinstance(error, GuestUnavailable | UpstreamUnavailable | UpstreamOverloaded):
         # RFC 9110 section 10.2.3.
         response.headers.append((b"retry-after", b"%d" % error.retry_after))
     return response

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from sentinel_host.errors import ClientGone
+from sentinel_host.errors import ClientError, ClientGone
 from sentinel_host.http.rules import end_to_end_trailers
 from sentinel_host.messages import Headers
 
@@ -18,13 +18,21 @@ class RequestBody:
     """A `BodySource` over ASGI ``receive``.
 
     ``received`` counts bytes; ``ended`` is true once the last message was seen. The first ``receive`` makes a server
-    answer ``Expect: 100-continue``, which is why nothing is read before the chain has let the request through.
+    answer ``Expect: 100-continue``, which is why nothing is read before the chain has let the request through. A body
+    of more than ``limit`` bytes is refused, as soon as that many have come.
     """
 
-    __slots__ = ("_allowed_trailers", "_first", "_on_end", "_receive", "ended", "received", "trailers")
+    __slots__ = ("_allowed_trailers", "_first", "_limit", "_on_end", "_receive", "ended", "received", "trailers")
 
-    def __init__(self, receive: Receive, allowed_trailers: frozenset[bytes], on_end: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        allowed_trailers: frozenset[bytes],
+        on_end: Callable[[], None] | None,
+        limit: int | None = None,
+    ) -> None:
         self._receive = receive
+        self._limit = limit
         self._allowed_trailers = allowed_trailers
         self._on_end = on_end
         self._first: bytes | None = None
@@ -43,7 +51,7 @@ class RequestBody:
     async def read(self) -> bytes:
         """The next piece, ``b""`` at the end.
 
-        Raises `ClientGone`, or what the server's ``receive`` raises.
+        Raises `ClientGone`, `ClientError` for a body that is too large, or what the server's ``receive`` raises.
         """
         if self._first:
             first, self._first = self._first, None
@@ -60,6 +68,8 @@ class RequestBody:
             raise ClientGone("the client went away")
         data: bytes = message.get("body", b"")
         self.received += len(data)
+        if self._limit is not None and self.received > self._limit:
+            raise ClientError("request body too large", 413)
         if not message.get("more_body", False):
             self.ended = True
             trailers = message.get("trailers")

@@ -29,9 +29,8 @@ from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.outbound import Outbound
-from sentinel_host.gateway.routes import Route, RouteTable
+from sentinel_host.gateway.routes import IDEMPOTENT, Route, RouteTable, RouteTimes
 from sentinel_host.gateway.unavailable import UnavailableGuest
-from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.http.client import client_context
@@ -42,6 +41,7 @@ from sentinel_host.net import Names
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, load_compiled
+from sentinel_host.upstream import EndpointTable, Surroundings, Upstream
 
 
 @dataclass(slots=True)
@@ -94,13 +94,22 @@ class _Draft:
 class Builder:
     """Builds generations; owns the engine that their guests run in, and ``names``, which looks names up for all.
 
-    ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys.
+    ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys. ``endpoints``
+    is the table that all workers share, in which this one is ``worker``.
     """
 
-    def __init__(self, counters: Counters | None = None, kv: SharedStore | None = None) -> None:
+    def __init__(
+        self,
+        counters: Counters | None = None,
+        kv: SharedStore | None = None,
+        endpoints: EndpointTable | None = None,
+        worker: int = 0,
+    ) -> None:
         self.counters = counters
         self.engine = GuestEngine(kv)
         self.names = Names()
+        table = EndpointTable.create(cells=1) if endpoints is None else endpoints
+        self.surroundings = Surroundings(table, worker, self.names)
         self._units: dict[Key, _Unit] = {}
         self._routes: dict[tuple[str, tuple[Middleware, ...]], Route] = {}
 
@@ -258,15 +267,21 @@ class Builder:
         return unit.part
 
     async def _upstream(self, index: int, config: UpstreamConfig, draft: _Draft) -> Upstream:
-        ca, content = _content(draft.config, config.ca if is_secure(config.targets) else None)
+        ca, content = _content(draft.config, config.ca if is_secure(config.urls()) else None)
         key = ("upstream", repr(config), _digest(content))
         unit = self._units.get(key)
         if unit is None:
-            context = await _context(f"{draft.config.file}: upstream[{index}].ca", config.targets, ca, content)
-            unit = _Unit(Upstream(config, self.names, context))
+            context = await _context(f"{draft.config.file}: upstream[{index}].ca", config.urls(), ca, content)
+            unit = _Unit(Upstream(config, self.surroundings, context, self._before(config.name)))
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Upstream)
         return unit.part
+
+    def _before(self, name: str) -> Upstream | None:
+        """The upstream of this name that serves now, or served last."""
+        parts = [unit.part for unit in self._units.values()]
+        named = [part for part in parts if isinstance(part, Upstream) and part.name == name]
+        return named[-1] if named else None
 
     def _route(
         self,
@@ -332,6 +347,7 @@ def _admission(config: Config, paths: PathRule) -> Admission:
 
 
 def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: RouteLimits | None) -> Route:
+    times = RouteTimes(route.timeout, route.per_try_timeout, route.idle_timeout, route.total_timeout, route.hedge_after)
     return Route(
         index=index,
         name=route_name(route),
@@ -345,4 +361,7 @@ def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: Rout
         trailers=frozenset(name.encode("ascii") for name in route.trailers),
         limits=limits,
         upgrades=frozenset(name.encode("ascii") for name in route.upgrades),
+        repeatable=IDEMPOTENT | set(route.retry_methods),
+        times=times if times != RouteTimes() else None,
+        body_bytes=route.body_bytes,
     )

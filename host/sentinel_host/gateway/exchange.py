@@ -15,20 +15,29 @@ from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Final
 
-from sentinel_host.errors import ClientError, ClientGone, ResponseAborted, SentinelError, UpstreamError
+from sentinel_host.errors import (
+    ClientError,
+    ClientGone,
+    Progress,
+    ResponseAborted,
+    SentinelError,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import ResponseSender, Send
-from sentinel_host.gateway.routes import Route
+from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
-from sentinel_host.http.client import UpstreamRequest, UpstreamResponse
+from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.messages import Origin, Outcome, ResponseHead
 from sentinel_host.pipeline import LocalReply
+from sentinel_host.upstream import ReplayableBody, UpstreamCall
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,7 +75,7 @@ class ProxyExchange:
         self._generation = generation
         self._response = ResponseSender(stats, admitted.head, route, extensions, send)
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
-        self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None)
+        self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None, route.body_bytes)
         self._upgrade = upgrade
 
     async def run(self) -> None:
@@ -110,6 +119,11 @@ class ProxyExchange:
 
     async def _serve(self) -> None:
         limits, request, sender = self._route.limits, self._admitted.head, self._response
+        most, length = self._route.body_bytes, self._admitted.content_length
+        if most is not None and length is not None and length > most:
+            refused = error_reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            await sender.send_whole(ResponseHead(refused.status, refused.headers, Origin.GATEWAY), refused.body)
+            return
         if limits is not None:
             # Only what may have to wait is a coroutine: one costs more than a check.
             if limits.strict:
@@ -144,10 +158,23 @@ class ProxyExchange:
         except SentinelError as error:
             await sender.send_refusal(error)
             return
+        ending = self._end_in_time(response)
         try:
             await self._respond(response)
         finally:
+            if ending is not None:
+                ending.cancel()
             response.abort()
+
+    def _end_in_time(self, response: UpstreamResponse) -> asyncio.TimerHandle | None:
+        """Have a response cut off whose route bounds the whole of it."""
+        times = self._route.times
+        if times is None or times.total is None or self._upgrade or _is_event_stream(response):
+            return None
+        name, total = self._response.summary.upstream, times.total
+        left = total - (perf_counter_ns() - self._started) / 1e9
+        error = UpstreamTimeout(f"upstream {name}: no whole response within {total:g} s", Progress.RESPONDED)
+        return asyncio.get_running_loop().call_later(max(0.0, left), response.cut_off, error)
 
     async def _ask_upstream(self) -> UpstreamResponse:
         admitted, route, sender = self._admitted, self._route, self._response
@@ -158,8 +185,7 @@ class ProxyExchange:
             filtered = await begin_request(run, admitted, self._body)
             length = None
         name = run.upstream or route.upstream
-        pool = self._generation.upstreams[name].pick()
-        sender.target = pool.target
+        upstream = self._generation.upstreams[name]
         summary.upstream = name
         _forwarding.add(head.headers, admitted)
         target = head.path if head.query is None else f"{head.path}?{head.query}"
@@ -170,22 +196,33 @@ class ProxyExchange:
             body = filtered
         elif admitted.has_body:
             body = await self._body.begin()
+        source: bytes | BodySource = self._body if body is None else body
+        repeatable = head.method in route.repeatable and not self._upgrade
+        if repeatable and not isinstance(source, bytes) and upstream.kept_body:
+            source = ReplayableBody(source, upstream.kept_body)
+        request = UpstreamRequest(
+            method=head.method.encode("ascii"),
+            target=target.encode("ascii"),
+            headers=head.headers,
+            host=b"",
+            body=source,
+            content_length=length,
+            on_informational=sender.pass_informational if sender.has_informational else None,
+            upgrade=self._upgrade,
+            takes_trailers=admitted.takes_trailers and bool(route.trailers),
+        )
+        call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)
+        sender.call = call
+        if upstream.hash_key is not None:
+            call.hash = upstream.hash_key(head)
+        if route.times is not None:
+            _set_times(call, route.times)
         sender.passed(FORWARD)
         asked = perf_counter_ns()
-        response = await pool.send(
-            UpstreamRequest(
-                method=head.method.encode("ascii"),
-                target=target.encode("ascii"),
-                headers=head.headers,
-                host=admitted.host if route.preserve_host and admitted.host else pool.authority,
-                body=self._body if body is None else body,
-                content_length=length,
-                on_informational=sender.pass_informational if sender.has_informational else None,
-                upgrade=self._upgrade,
-                takes_trailers=admitted.takes_trailers and bool(route.trailers),
-            )
-        )
+        response = await upstream.send(call)
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000
+        if call.cookie is not None and call.cookie[0]:
+            response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response
 
@@ -205,3 +242,18 @@ class ProxyExchange:
             # A guest replaced the status: its response is sent, and the protocol stays.
             response.abort()
             await sender.send_whole(head, b"")
+
+
+def _set_times(call: UpstreamCall, times: RouteTimes) -> None:
+    request = call.request
+    request.idle_timeout = times.idle
+    if request.upgrade:
+        # RFC 9110 section 7.8 makes of it what may last for days.
+        return
+    call.timeout = times.timeout
+    call.per_try_timeout = times.per_try
+    call.hedge_after = times.hedge_after
+
+
+def _is_event_stream(response: UpstreamResponse) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in response.headers)

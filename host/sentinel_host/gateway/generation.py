@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from sentinel_host.gateway.routes import RouteTable
-from sentinel_host.gateway.upstreams import Upstream
 from sentinel_host.http.rules import Admission
 from sentinel_host.sandbox import LoadedGuest
+from sentinel_host.upstream import Upstream
 
 Key = tuple[str | bytes, ...]
 """What two generations must have in common to share a part: everything that it was made from."""

@@ -21,11 +21,12 @@ from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.filtered import FilteredResponse
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
-from sentinel_host.http.client import Target, UpstreamResponse
+from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, RequestHead, Response, ResponseHead, Summary
 from sentinel_host.pipeline import ChainRun, LocalReply
+from sentinel_host.upstream import UpstreamCall
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -49,7 +50,7 @@ class ResponseSender:
     """Sends the response to one request that was admitted and routed, and records it.
 
     ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and ``checked`` the
-    limits that were checked for it. ``target`` is the upstream's, once one was chosen. ``has_informational`` tells
+    limits that were checked for it. ``call`` is to the upstream, once one was chosen. ``has_informational`` tells
     whether the client may get 1xx responses. ``send`` is the server's.
     """
 
@@ -61,12 +62,12 @@ class ResponseSender:
         "_stats",
         "_tasks",
         "_trailers",
+        "call",
         "checked",
         "has_informational",
         "run",
         "send",
         "summary",
-        "target",
     )
 
     def __init__(
@@ -83,7 +84,7 @@ class ResponseSender:
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
-        self.target: Target | None = None
+        self.call: UpstreamCall | None = None
         self.run = ChainRun(route.chain, head.request_id, head.client)
         self.summary = Summary(
             request_id=head.request_id,
@@ -267,7 +268,11 @@ class ResponseSender:
 
     def count_failure(self, error: UpstreamError) -> None:
         """Count and log a failure of the upstream."""
-        self._stats.upstream_failures[self.summary.upstream or "", str(self.target or ""), error.kind] += 1
+        self._stats.upstream_failures[
+            self.summary.upstream or "",
+            self.call.endpoint.name if self.call is not None and self.call.endpoint is not None else "",
+            error.kind,
+        ] += 1
         _log.warning("%s (request %s)", error, self.summary.request_id)
 
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sentinel_host.gateway.limits import RouteLimits
 from sentinel_host.grammar import host_of
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
+
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""Methods whose requests may be sent again (RFC 9110 section 9.2.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTimes:
+    """How long a route waits for its upstream, in seconds; None leaves it to the upstream, or bounds nothing."""
+
+    timeout: float | None = None
+    per_try: float | None = None
+    idle: float | None = None
+    total: float | None = None
+    hedge_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,9 @@ class Route:
     trailers: frozenset[bytes]
     limits: RouteLimits | None = None
     upgrades: frozenset[bytes] = frozenset()
+    repeatable: frozenset[str] = IDEMPOTENT
+    times: RouteTimes | None = None
+    body_bytes: int | None = None
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""

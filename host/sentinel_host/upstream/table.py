@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import secrets
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -20,14 +21,15 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.shared_memory import create_sealed
 from sentinel_host.upstream._endpoints import Table, table_size
 
-DEFAULT_ROWS: Final = 4096
-"""Endpoints of all upstreams together: 256 KiB, and as much for each worker."""
+DEFAULT_ROWS: Final = 1024
+"""Endpoints of all upstreams together: 64 KiB, and as much for each process."""
 
 DRAINING: Final = 1
 DOWN: Final = 2
 
 # Keys below it mean that a row is free, or is being freed.
 _LEAST_KEY: Final = 2
+_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,20 @@ def key_of(upstream: str, url: str, address: str) -> int:
 class EndpointTable:
     """The rows of all endpoints; ``cells`` processes may use it."""
 
-    __slots__ = ("_memory", "cells", "fd", "native")
+    __slots__ = ("_memory", "cells", "fd", "native", "secret")
 
-    def __init__(self, fd: int, rows: int, cells: int) -> None:
+    def __init__(self, fd: int, rows: int, cells: int, secret: bytes) -> None:
         """Use `create` or `attach`."""
         self.fd = fd
         self.cells = cells
         self._memory = mmap.mmap(fd, os.fstat(fd).st_size)
         try:
-            self.native = Table(self._memory, rows, cells)
+            self.native = Table(self._memory, rows, cells, secret)
         except ValueError as error:
             self._memory.close()
             raise SentinelError(f"the shared memory is no table of endpoints: {error}") from None
+        # What all workers sign cookies with.
+        self.secret = self.native.secret()
 
     @classmethod
     def create(cls, cells: int, rows: int = DEFAULT_ROWS) -> EndpointTable:
@@ -78,7 +82,7 @@ class EndpointTable:
         """
         fd = create_sealed("sentinel-endpoints", table_size(rows, cells))
         try:
-            return cls(fd, rows, cells)
+            return cls(fd, rows, cells, secrets.token_bytes(_SECRET_BYTES))
         except BaseException:
             os.close(fd)
             raise
@@ -86,7 +90,7 @@ class EndpointTable:
     @classmethod
     def attach(cls, fd: int) -> EndpointTable:
         """Map a table that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
-        return cls(fd, 0, 0)
+        return cls(fd, 0, 0, b"")
 
     def state(self, key: int) -> EndpointState:
         """Raises `LookupError` when no process uses the endpoint."""

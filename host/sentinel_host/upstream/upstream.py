@@ -21,6 +21,7 @@ from sentinel_host.upstream.balancer import Balancer
 from sentinel_host.upstream.call import UpstreamCall
 from sentinel_host.upstream.discovery import Discovery, Location, WeightedTarget
 from sentinel_host.upstream.endpoint import Endpoint, UpstreamCounts
+from sentinel_host.upstream.hashing import hash_key
 from sentinel_host.upstream.settings import UpstreamSettings
 from sentinel_host.upstream.sticky import StickyCookie
 from sentinel_host.upstream.table import EndpointTable, key_of
@@ -32,13 +33,12 @@ _SERVICE: Final = {"srv": "http", "srv+https": "https"}
 class Surroundings:
     """What all upstreams of a worker share.
 
-    ``worker`` is its number in the table; ``secret`` signs sticky cookies that have none of their own.
+    ``worker`` is its number in the table.
     """
 
     table: EndpointTable
     worker: int
     names: Names
-    secret: bytes
 
 
 class Upstream:
@@ -52,6 +52,10 @@ class Upstream:
         before: Upstream | None = None,
     ) -> None:
         self.name: Final = config.name
+        self.hash_key: Final = hash_key(config.hash) if config.hash is not None else None
+        retry = config.retries
+        # Bytes of a request's body that are kept for another try.
+        self.kept_body: Final[int] = retry.body if retry is not None else 0
         self.counts: Final[UpstreamCounts] = before.counts if before is not None else UpstreamCounts()
         self._around = around
         self._config = config
@@ -60,7 +64,7 @@ class Upstream:
         settings = UpstreamSettings.of(config)
         cookie = (
             StickyCookie(
-                sticky.cookie, round(sticky.max_age), config.name, (sticky.secret or "").encode() or around.secret
+                sticky.cookie, round(sticky.max_age), config.name, (sticky.secret or "").encode() or around.table.secret
             )
             if sticky
             else None

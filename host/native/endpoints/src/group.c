@@ -77,14 +77,18 @@ static bool panics(const snt_group *group, uint64_t now) {
   return up > 0 && (uint64_t)well * 100 < (uint64_t)there * group->settings.panic_percent;
 }
 
-/* Collect the members that may be used; returns how many. Without any that is warm, the cold ones are. */
-static uint32_t collect(snt_group *group, const uint32_t *excluded, uint32_t tried, uint64_t now) {
-  bool panic = panics(group, now);
+typedef enum { WELL, UP, THERE } standard;
+
+static bool meets(const snt_group *group, uint32_t index, standard least, uint64_t now) {
+  uint64_t flags = snt_load(&row_of(group, index)->flags);
+  return least == THERE ? (flags & SNT_DRAINING) == 0 : flags == 0 && (least == UP || is_well(group, index, now));
+}
+
+/* Collect the members that meet a standard; returns how many. Without any that is warm, the cold ones are. */
+static uint32_t collect(snt_group *group, const uint32_t *excluded, uint32_t tried, standard least, uint64_t now) {
   uint32_t usable = 0, cold = 0;
   for (uint32_t index = 0; index < group->count; index++) {
-    if (is_excluded(index, excluded, tried)) continue;
-    bool may = panic ? (snt_load(&row_of(group, index)->flags) & SNT_DRAINING) == 0 : is_well(group, index, now);
-    if (!may) continue;
+    if (is_excluded(index, excluded, tried) || !meets(group, index, least, now)) continue;
     if (is_warm(group, index, now)) {
       group->usable[usable++] = index;
     } else {
@@ -193,7 +197,9 @@ uint32_t snt_pick(snt_group *group, uint64_t hash, const uint32_t *excluded, uin
     if (second == first) second = first + 1 == group->count ? 0 : first + 1;
     return is_usable(group, second, excluded, tried, now) ? less_busy(group, first, second) : first;
   }
-  uint32_t usable = collect(group, excluded, tried, now);
+  uint32_t usable = collect(group, excluded, tried, panics(group, now) ? THERE : WELL, now);
+  /* Rather than fail, ask one that is ejected: it may be back, and nobody else is left. */
+  if (usable == 0) usable = collect(group, excluded, tried, UP, now);
   return usable == 0 ? SNT_NO_MEMBER : choose(group, hash, usable);
 }
 

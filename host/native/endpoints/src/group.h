@@ -5,6 +5,7 @@
  * Rule 3: when fewer than `panic_percent` of those that are not draining are well, all of these may be used: what is left
  *         would break under everybody's requests, and checks may be wrong. But none that is down when all are: then there
  *         is nothing to use.
+ * Rule 4: when nothing else is left for a request, one that is ejected is asked rather than none.
  */
 #ifndef SNT_GROUP_H
 #define SNT_GROUP_H

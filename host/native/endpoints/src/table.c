@@ -1,5 +1,7 @@
 #include "table.h"
 
+#include <string.h>
+
 #define MAGIC 0x31305450454e5353u /* "SSNEPT01": changes with the layout */
 /* A lease that has ended, and the key of a row that is being emptied. */
 #define LEAVING ((uint64_t)1)
@@ -31,11 +33,12 @@ size_t snt_endpoints_size(uint32_t rows, uint32_t cells) {
   return fits ? size_of(rows, cells) : 0;
 }
 
-snt_endpoints *snt_endpoints_make(void *memory, uint32_t rows, uint32_t cells) {
+snt_endpoints *snt_endpoints_make(void *memory, uint32_t rows, uint32_t cells, const uint8_t secret[SNT_SECRET_BYTES]) {
   snt_endpoints *table = memory;
   table->magic = MAGIC;
   table->rows = rows;
   table->cells = cells;
+  memcpy(table->secret, secret, sizeof table->secret);
   return table;
 }
 

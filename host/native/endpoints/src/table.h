@@ -24,6 +24,8 @@
 /* Keys below it are not given out: 0 is a free row. */
 #define SNT_KEY_MIN 2u
 #define SNT_NO_ROW UINT32_MAX
+/* Of what all workers sign cookies with. */
+#define SNT_SECRET_BYTES 32
 
 /* Why an endpoint is not used, beside an ejection. */
 enum {
@@ -60,6 +62,7 @@ typedef struct {
   uint64_t magic;
   uint32_t rows;
   uint32_t cells; /* per row */
+  uint8_t secret[SNT_SECRET_BYTES];
   alignas(64) snt_row row[];
 } snt_endpoints;
 
@@ -82,7 +85,7 @@ typedef struct {
 size_t snt_endpoints_size(uint32_t rows, uint32_t cells);
 
 /* Make a table in `memory`, zeroed and aligned to a cache line, before any other process sees it. */
-snt_endpoints *snt_endpoints_make(void *memory, uint32_t rows, uint32_t cells);
+snt_endpoints *snt_endpoints_make(void *memory, uint32_t rows, uint32_t cells, const uint8_t secret[SNT_SECRET_BYTES]);
 
 /* A table that another process made; NULL when these `size` bytes are not one of this version. */
 snt_endpoints *snt_endpoints_open(void *memory, size_t size);

@@ -10,6 +10,8 @@
 #define NOW UINT64_C(5000000)
 #define PICKS 60000
 
+static const uint8_t SECRET[SNT_SECRET_BYTES] = {1};
+
 typedef struct {
   snt_group group;
   snt_endpoints *table;
@@ -19,7 +21,7 @@ static fixture make(snt_policy policy, const uint32_t *weights, uint32_t count) 
   size_t size = snt_endpoints_size(64, 4);
   void *memory = aligned_alloc(64, size);
   memset(memory, 0, size);
-  fixture made = {.table = snt_endpoints_make(memory, 64, 4)};
+  fixture made = {.table = snt_endpoints_make(memory, 64, 4, SECRET)};
   snt_group *group = &made.group;
   group->table = made.table;
   group->cell = 1;
@@ -243,6 +245,20 @@ static void an_end_without_a_beginning_counts_nothing(void) {
   drop(&made);
 }
 
+static void one_that_is_ejected_is_better_than_none(void) {
+  fixture made = make(SNT_LEAST_REQUESTS, NULL, 3);
+  snt_eject(row(&made, 1), &made.group.settings.rules, NOW, 0);
+  uint32_t tried[] = {0, 2, 1};
+  for (uint64_t request = 0; request < 100; request++) {
+    CHECK(snt_pick(&made.group, request, tried, 1, NOW) == 2);
+    CHECK(snt_pick(&made.group, request, tried, 2, NOW) == 1);
+    CHECK(snt_pick(&made.group, request, tried, 3, NOW) == SNT_NO_MEMBER);
+  }
+  snt_flag(row(&made, 1), SNT_DOWN, 0, NOW);
+  CHECK(snt_pick(&made.group, 0, tried, 2, NOW) == SNT_NO_MEMBER);
+  drop(&made);
+}
+
 int main(void) {
   RUN(every_policy_follows_the_weights);
   RUN(equal_members_get_equal_shares);
@@ -253,6 +269,7 @@ int main(void) {
   RUN(few_that_are_left_do_not_carry_all);
   RUN(who_comes_back_is_warmed);
   RUN(the_last_is_never_ejected);
+  RUN(one_that_is_ejected_is_better_than_none);
   RUN(an_end_without_a_beginning_counts_nothing);
   return 0;
 }

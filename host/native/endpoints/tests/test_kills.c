@@ -18,6 +18,8 @@
 #define CELLS 3
 #define LOADED 2 /* of each worker's requests, how many are always under way */
 
+static const uint8_t SECRET[SNT_SECRET_BYTES] = {1};
+
 typedef struct {
   _Atomic uint64_t now;
   _Atomic uint32_t started;
@@ -71,7 +73,7 @@ static void killed_workers_leave_nothing_behind(void) {
   shared *common = mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(common != MAP_FAILED && memory != MAP_FAILED);
-  snt_endpoints *table = snt_endpoints_make(memory, ROWS, CELLS);
+  snt_endpoints *table = snt_endpoints_make(memory, ROWS, CELLS, SECRET);
   atomic_store(&common->now, 1000);
   unsigned seed = 1;
   pid_t rival = fork(); /* lives through all kills */

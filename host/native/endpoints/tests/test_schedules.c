@@ -12,13 +12,15 @@
 #define KEY 7
 #define NOW UINT64_C(1000000)
 
+static const uint8_t SECRET[SNT_SECRET_BYTES] = {1};
+
 static snt_endpoints *table;
 static uint32_t rows[CALLERS_MAX];
 static uint64_t ejected_for[CALLERS_MAX];
 
 static void clear(void) {
   memset(table, 0, snt_endpoints_size(ROWS, CALLERS_MAX));
-  snt_endpoints_make(table, ROWS, CALLERS_MAX);
+  snt_endpoints_make(table, ROWS, CALLERS_MAX, SECRET);
 }
 
 static uint32_t rows_with(uint64_t key) {

@@ -10,13 +10,15 @@
 #define CELLS 3
 #define NOW UINT64_C(1000000)
 
+static const uint8_t SECRET[SNT_SECRET_BYTES] = {1};
+
 static const snt_ejection_rules RULES = {{2, 5}, 10000, 300000};
 
 static snt_endpoints *new_table(void) {
   size_t size = snt_endpoints_size(ROWS, CELLS);
   void *memory = aligned_alloc(64, size);
   memset(memory, 0, size);
-  return snt_endpoints_make(memory, ROWS, CELLS);
+  return snt_endpoints_make(memory, ROWS, CELLS, SECRET);
 }
 
 static snt_row *new_row(snt_endpoints *table) { return &table->row[snt_acquire(table, 77, 0, NOW)]; }

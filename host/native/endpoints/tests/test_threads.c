@@ -13,6 +13,8 @@
 #define ROWS 8
 #define ROUNDS 3000
 
+static const uint8_t SECRET[SNT_SECRET_BYTES] = {1};
+
 static snt_endpoints *table;
 static _Atomic uint64_t now, left;
 
@@ -57,7 +59,7 @@ static void workers_and_a_sweeper_share_a_table(void) {
   size_t size = snt_endpoints_size(ROWS, WORKERS);
   table = aligned_alloc(64, size);
   memset(table, 0, size);
-  snt_endpoints_make(table, ROWS, WORKERS);
+  snt_endpoints_make(table, ROWS, WORKERS, SECRET);
   atomic_store(&now, 1000);
   atomic_store(&left, WORKERS);
   pthread_t threads[WORKERS];

@@ -23,6 +23,7 @@ def verify_routes(config: Config) -> None:
         _verify_match(config, at, route)
         _verify_destination(config, at, route)
         _verify_limits(config, at, route)
+        _verify_times(config, at, route)
         _verify_fields(config, at, route)
     _verify_unique(config)
 
@@ -49,6 +50,27 @@ def _verify_destination(config: Config, at: str, route: RouteConfig) -> None:
     for number, entry in enumerate(route.entries()):
         if not is_name(entry.guest):
             raise fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")
+
+
+def _verify_times(config: Config, at: str, route: RouteConfig) -> None:
+    for key in ("timeout", "per_try_timeout", "idle_timeout", "total_timeout", "hedge_after"):
+        time = getattr(route, key)
+        if time is not None and not 0.001 <= time <= 86_400:
+            raise fail(config, f"{at}.{key}", 'expected "1ms" to "24h"')
+    for shorter, longer in (
+        ("per_try_timeout", "timeout"),
+        ("hedge_after", "timeout"),
+        ("hedge_after", "per_try_timeout"),
+        ("timeout", "total_timeout"),
+    ):
+        less, more = getattr(route, shorter), getattr(route, longer)
+        if less is not None and more is not None and less > more:
+            raise fail(config, f"{at}.{shorter}", f"expected no more than {longer}")
+    for number, method in enumerate(route.retry_methods):
+        if not is_token_text(method):
+            raise fail(config, f"{at}.retry_methods[{number}]", f"{method!r} is no method")
+    if route.body_bytes is not None and route.body_bytes < 0:
+        raise fail(config, f"{at}.body_bytes", "expected at least 0")
 
 
 def _verify_fields(config: Config, at: str, route: RouteConfig) -> None:

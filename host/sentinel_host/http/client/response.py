@@ -146,6 +146,13 @@ class UpstreamResponse:
             self.buffered = 0
             self._channel.abort()
 
+    def cut_off(self, error: BaseException) -> None:
+        """Give up, and have ``read`` raise this; nothing happens once ``complete``."""
+        channel = self._channel
+        if channel is not None:
+            self.fail(error)
+            channel.abort()
+
     def hold(self, lease: Lease) -> None:
         """Have the lease ended with the response: now, if that is over."""
         if self._channel is None:
@@ -195,7 +202,8 @@ class UpstreamResponse:
     def fail(self, error: BaseException) -> None:
         """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
         self._let_go()
-        self._error = error
+        if self._error is None:
+            self._error = error
         if not self.head.done():
             if isinstance(error, asyncio.CancelledError):
                 self.head.cancel()
