@@ -104,10 +104,11 @@ class Builder:
         kv: SharedStore | None = None,
         endpoints: EndpointTable | None = None,
         worker: int = 0,
+        names: Names | None = None,
     ) -> None:
         self.counters = counters
         self.engine = GuestEngine(kv)
-        self.names = Names()
+        self.names = Names() if names is None else names
         table = EndpointTable.create(cells=1) if endpoints is None else endpoints
         self.surroundings = Surroundings(table, worker, self.names)
         self._units: dict[Key, _Unit] = {}

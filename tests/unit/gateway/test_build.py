@@ -26,14 +26,15 @@ def test_names_are_looked_up_before_the_first_request() -> None:
 
     async def main() -> None:
         names = KnownNames({"one.test": ["192.0.2.1"], "two.test": ["192.0.2.2"], "auth.test": ["192.0.2.3"]})
-        builder = Builder()
-        builder.names = names
+        builder = Builder(names=names)
         generation = await builder.build(parse_config(CONFIG, "gw.toml"), {}, {})
         outbound = Outbound("guest", HttpClientConfig(allow=["http://auth.test"]), None, names)
         await asyncio.sleep(0)
         assert names.asked == []
         builder.learn(generation)
         outbound.learn()
+        # A turn for the task that follows a name, and one for the look-up.
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert sorted(names.asked) == ["auth.test", "one.test", "two.test"]
         await asyncio.sleep(0)
