@@ -53,6 +53,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
             "limiter/_table",
             "native/_calls",
             "native/_native",
+            "upstream/_endpoints",
         )
     }
     assert {name.split(".")[0] for name in compiled} == modules
