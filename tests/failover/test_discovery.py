@@ -14,7 +14,8 @@ from sentinel_host.errors import UpstreamError
 from sentinel_host.net import Names
 from sentinel_host.upstream.discovery import Discovery
 from sentinel_host.upstream.table import EndpointTable
-from sentinel_host.upstream.upstream import Surroundings, Upstream, weighted_target
+from sentinel_host.upstream.targets import weighted_target
+from sentinel_host.upstream.upstream import Surroundings, Upstream
 from tests.failover.support import Server, call
 from tests.support.nameservers import NXDOMAIN, SERVFAIL, SILENCE, NameServer, name_server
 from tests.upstream.support import eventually

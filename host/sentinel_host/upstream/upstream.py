@@ -14,19 +14,18 @@ from typing import Final
 
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import Progress, UpstreamError
-from sentinel_host.http.client import Target, Timeouts, UpstreamPool, UpstreamResponse
+from sentinel_host.http.client import Timeouts, UpstreamPool, UpstreamResponse
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.balancer import Balancer
 from sentinel_host.upstream.call import UpstreamCall
-from sentinel_host.upstream.discovery import Discovery, Location, WeightedTarget
+from sentinel_host.upstream.discovery import Discovery, Location
 from sentinel_host.upstream.endpoint import Endpoint, UpstreamCounts
 from sentinel_host.upstream.hashing import hash_key
 from sentinel_host.upstream.settings import UpstreamSettings
 from sentinel_host.upstream.sticky import StickyCookie
 from sentinel_host.upstream.table import EndpointTable, key_of
-
-_SERVICE: Final = {"srv": "http", "srv+https": "https"}
+from sentinel_host.upstream.targets import weighted_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +180,3 @@ class Upstream:
         endpoint = Endpoint(str(location), key, pool, cell, self.counts)
         endpoint.users = 1
         return endpoint
-
-
-def weighted_target(url: str, weight: int) -> WeightedTarget:
-    """A target as it is written in the configuration. Raises `ConfigError`."""
-    scheme, _, rest = url.partition("://")
-    if scheme in _SERVICE:
-        return WeightedTarget(Target(_SERVICE[scheme], "", 0), weight, rest)
-    return WeightedTarget(Target.parse(url.rstrip("/") if "://" in url else url), weight)

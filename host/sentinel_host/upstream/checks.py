@@ -1,0 +1,160 @@
+"""Active checks: asking each endpoint of an upstream, now and again, whether it is well.
+
+Rule 1: one process of a machine asks, and tells all through the table. What an endpoint answers to requests is not its
+        affair: that is ejection.
+Rule 2: the first answer decides. After that it takes several in a row to change what is known, so that a single one
+        that is lost takes nothing out.
+Rule 3: every answer counts one way or the other: a status that nobody thought of must not keep an endpoint out for
+        ever, nor in.
+Rule 4: checks of one endpoint never overlap, and those of several are spread over the interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+from random import random
+from typing import Final
+
+from sentinel_host.config.upstreams import UpstreamConfig
+from sentinel_host.errors import SentinelError
+from sentinel_host.net import Names
+from sentinel_host.upstream._endpoints import Cell
+from sentinel_host.upstream.discovery import Discovery, Location
+from sentinel_host.upstream.probes import Probe, Unwell, make_probe
+from sentinel_host.upstream.table import EndpointTable, key_of
+from sentinel_host.upstream.targets import weighted_target
+
+_log: Final = logging.getLogger("sentinel.upstream")
+
+_JITTER: Final = 0.1
+"""Part of an interval by which checks are early or late, so that those of many gateways do not fall in step."""
+
+
+@dataclass(slots=True)
+class CheckState:
+    """What is known of an endpoint: a transition table of its own, fed with answers.
+
+    ``flaps`` counts how often it has changed.
+    """
+
+    down: int
+    up: int
+    healthy: bool | None = None
+    flaps: int = 0
+    _streak: int = 0
+
+    def answered(self, well: bool) -> bool:
+        """Whether this changes what is known."""
+        if self.healthy is None:
+            self.healthy = well
+            return True
+        if well == self.healthy:
+            self._streak = 0
+            return False
+        self._streak += 1
+        if self._streak < (self.up if well else self.down):
+            return False
+        self._streak = 0
+        self.healthy = well
+        self.flaps += 1
+        return True
+
+
+class Checker:
+    """Checks the endpoints of one upstream, from one event loop, between `start` and `close`.
+
+    ``worker`` is the number of the process that checks in the table; ``context`` is for https.
+    """
+
+    def __init__(
+        self,
+        config: UpstreamConfig,
+        table: EndpointTable,
+        worker: int,
+        names: Names,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        assert config.check is not None
+        self.states: dict[str, CheckState] = {}
+        """What is known of each endpoint, by its name."""
+        self._name = config.name
+        self._check = config.check
+        self._table = table
+        self._worker = worker
+        self._names = names
+        self._context = context
+        self._watches: dict[int, asyncio.Task[None]] = {}
+        self._discovery = Discovery(
+            [weighted_target(target.url, target.weight) for target in config.weighted_targets()],
+            names,
+            self._follow,
+            config.dns_ttl,
+        )
+
+    def start(self) -> None:
+        """Begin to check."""
+        self._discovery.start()
+        self._follow()
+
+    async def close(self) -> None:
+        """Check no more."""
+        await self._discovery.close()
+        watches = list(self._watches.values())
+        for watch in watches:
+            watch.cancel()
+        if watches:
+            await asyncio.wait(watches)
+
+    def _follow(self) -> None:
+        """Watch the endpoints that there are now, and no others."""
+        found = {
+            key_of(self._name, str(location.target), ",".join(location.addresses)): location
+            for location in self._discovery.locations
+        }
+        for key in [key for key in self._watches if key not in found]:
+            self._watches.pop(key).cancel()
+        for key, location in found.items():
+            if key not in self._watches:
+                watch = self._watch(key, location)
+                self._watches[key] = asyncio.get_running_loop().create_task(watch, name=f"check of {location}")
+
+    async def _watch(self, key: int, location: Location) -> None:
+        check = self._check
+        # The row is there for as long as somebody has a cell in it.
+        cell = Cell(self._table.native, self._worker, key, True)
+        name = str(location)
+        state = self.states[name] = CheckState(check.down, check.up)
+        probe = make_probe(check, location, self._names, self._context)
+        try:
+            while True:
+                well, reason = await _ask(probe, check.timeout)
+                if state.answered(well):
+                    self._tell(key, name, well, reason, first=state.flaps == 0)
+                await asyncio.sleep(check.interval * (1 + _JITTER * (2 * random() - 1)))
+        finally:
+            self.states.pop(name, None)
+            await probe.close()
+            del cell
+
+    def _tell(self, key: int, name: str, well: bool, reason: str, *, first: bool) -> None:
+        self._table.checked(key, well)
+        if not well:
+            _log.warning("upstream %s: %s is down: its check %s", self._name, name, reason)
+        elif not first:
+            _log.info("upstream %s: %s is well again", self._name, name)
+
+
+async def _ask(probe: Probe, seconds: float) -> tuple[bool, str]:
+    try:
+        async with asyncio.timeout(seconds):
+            await probe.ask()
+    except TimeoutError:
+        return False, f"had no answer within {seconds:g} s"
+    except Unwell as error:
+        return False, str(error)
+    except (OSError, SentinelError) as error:
+        return False, f"failed: {error}"
+    return True, ""

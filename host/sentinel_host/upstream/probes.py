@@ -1,0 +1,96 @@
+"""The ways to ask an endpoint whether it is well: for a path, for a connection, or for gRPC's health service."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Protocol
+
+from sentinel_host.config.upstreams import CheckConfig
+from sentinel_host.http.client import Timeouts, UpstreamPool, UpstreamRequest
+from sentinel_host.net import Names, connect, connect_unix
+from sentinel_host.upstream.discovery import Location
+
+
+class Unwell(Exception):
+    """An endpoint answered, and says or shows that it is not well."""
+
+
+class Probe(Protocol):
+    """Asks one endpoint."""
+
+    async def ask(self) -> None:
+        """Ask once. Raises `Unwell`, `OSError` or `SentinelError`; is cancelled when it takes too long."""
+
+    async def close(self) -> None:
+        """Keep no connection."""
+
+
+def make_probe(check: CheckConfig, location: Location, names: Names, context: ssl.SSLContext | None) -> Probe:
+    """The probe that a configuration asks for."""
+    if check.type == "tcp":
+        return TcpProbe(location)
+    if check.type == "grpc":
+        # Loading it loads a library, which only gateways with such a check need.
+        from sentinel_host.upstream.grpc_probe import GrpcProbe
+
+        return GrpcProbe(location, check.service, context)
+    return HttpProbe(check, location, names, context)
+
+
+class TcpProbe:
+    """Connects, and says nothing."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    async def ask(self) -> None:
+        """Part of `Probe`."""
+        sock = await dial(self._location)
+        sock.close()
+
+    async def close(self) -> None:
+        """Part of `Probe`."""
+
+
+class HttpProbe:
+    """Asks for a path with GET, on a connection that is kept."""
+
+    def __init__(self, check: CheckConfig, location: Location, names: Names, context: ssl.SSLContext | None) -> None:
+        self._statuses = frozenset(check.statuses)
+        times = Timeouts(connect=check.timeout, response=check.timeout, idle=check.timeout)
+        self._pool = UpstreamPool(
+            location.target,
+            timeouts=times,
+            max_connections=1,
+            ssl_context=context,
+            names=names,
+            fixed=location.addresses,
+        )
+        host = check.host.encode("ascii") if check.host is not None else self._pool.authority
+        self._request = UpstreamRequest(
+            b"GET", check.path.encode("ascii"), [(b"user-agent", b"sentinel-check"), (b"accept", b"*/*")], host
+        )
+
+    async def ask(self) -> None:
+        """Part of `Probe`."""
+        response = await self._pool.send(self._request)
+        try:
+            while await response.read():
+                pass
+        finally:
+            response.abort()
+        if response.status not in self._statuses:
+            raise Unwell(f"was answered with {response.status}")
+
+    async def close(self) -> None:
+        """Part of `Probe`."""
+        await self._pool.close()
+
+
+async def dial(location: Location) -> socket.socket:
+    """A connected, non-blocking socket. Raises `OSError`."""
+    if location.target.path:
+        return await connect_unix(location.target.path)
+    sock, _ = await connect(list(location.addresses), location.target.port)
+    return sock

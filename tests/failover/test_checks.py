@@ -1,0 +1,135 @@
+"""Active checks against servers of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+
+from sentinel_host.config.upstreams import CheckConfig, UpstreamConfig
+from sentinel_host.net import Names
+from sentinel_host.upstream.checks import Checker
+from tests.failover.support import Group, garbage, group, ok, reset, silence, status
+from tests.upstream.support import eventually
+
+SOON: dict[str, Any] = {"interval": 0.02, "timeout": 0.02}
+
+
+@contextlib.asynccontextmanager
+async def checked(count: int, check: CheckConfig, **more: Any) -> AsyncIterator[tuple[Group, Checker]]:
+    async with group(count, check=check, **more) as web:
+        names = Names()
+        targets = more.get("targets", [server.url for server in web.servers])
+        config = UpstreamConfig("web", targets, check=check)
+        checker = Checker(config, web.table, 1, names)
+        checker.start()
+        try:
+            yield web, checker
+        finally:
+            await checker.close()
+            names.close()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [status(503), status(302), status(404), reset, garbage, silence],
+    ids=["503", "302", "404", "resets", "garbage", "silent"],
+)
+def test_an_endpoint_whose_check_fails_gets_nothing_until_it_is_well(run, how):
+    async def main():
+        async with checked(3, CheckConfig(path="/healthz", **SOON)) as (web, checker):
+            await eventually(lambda: len(checker.states) == 3 and all(s.healthy for s in checker.states.values()))
+            web.servers[0].answer = how
+            await eventually(lambda: web.state(0).down)
+            heads = len(web.servers[0].heads)
+            assert await web.statuses(60) == {200: 60}
+            assert {head.split(b" ")[1] for head in web.servers[0].heads[heads:]} <= {b"/healthz"}
+            web.servers[0].answer = ok
+            await eventually(lambda: not web.state(0).down)
+            assert checker.states[web.servers[0].url].flaps == 2
+
+    run(main)
+
+
+def test_the_first_answer_decides(run):
+    async def main():
+        async with checked(2, CheckConfig(down=1000, up=1000, **SOON)) as (web, checker):
+            web.servers[0].answer = status(500)
+            await eventually(lambda: len(checker.states) == 2)
+            await eventually(lambda: all(state.healthy is not None for state in checker.states.values()))
+            assert web.state(0).down
+            assert not web.state(1).down
+
+    run(main)
+
+
+def test_a_refused_connection_is_a_failure_of_either_kind(run):
+    async def main():
+        for kind in ("http", "tcp"):
+            async with checked(2, CheckConfig(type=kind, **SOON)) as (web, _):
+                await web.servers[0].stop()
+                await eventually(lambda web=web: web.state(0).down)
+                await web.servers[0].start()
+                await eventually(lambda web=web: not web.state(0).down)
+
+    run(main)
+
+
+def test_checks_use_one_connection_and_say_who_they_are(run):
+    async def main():
+        async with checked(1, CheckConfig(path="/health?full=1", host="inner.test", **SOON)) as (web, _):
+            await eventually(lambda: web.servers[0].requests >= 5)
+            head = web.servers[0].heads[0].lower()
+            assert head.startswith(b"get /health?full=1 http/1.1\r\n")
+            assert b"host: inner.test\r\n" in head
+            assert b"user-agent: sentinel-check\r\n" in head
+
+    run(main)
+
+
+class HealthService:
+    """grpc.health.v1 over HTTP/2; ``state`` is what it says."""
+
+    def __init__(self) -> None:
+        self.state = 1
+        self.services: list[bytes] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                for event in connection.receive_data(data):
+                    if isinstance(event, h2.events.DataReceived):
+                        self.services.append(event.data[7:])
+                        body = bytes([8, self.state])
+                        connection.send_headers(1, [(":status", "200"), ("content-type", "application/grpc")])
+                        connection.send_data(1, b"\0\0\0\0" + bytes([len(body)]) + body)
+                        connection.send_headers(1, [("grpc-status", "0")], end_stream=True)
+                writer.write(connection.data_to_send())
+        writer.close()
+
+
+def test_grpc_servers_are_asked_for_their_service(run):
+    async def main():
+        service = HealthService()
+        server = await asyncio.start_server(service, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with checked(0, CheckConfig(type="grpc", service="shop.Cart", **SOON), targets=[url]) as (web, checker):
+            await eventually(lambda: url in checker.states and checker.states[url].healthy is True)
+            assert service.services[0] == b"shop.Cart"
+            service.state = 2
+            key = web.upstream.endpoints[0].key
+            await eventually(lambda: web.table.state(key).down)
+            service.state = 1
+            await eventually(lambda: not web.table.state(key).down)
+        server.close()
+
+    run(main)
