@@ -23,7 +23,8 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.discovery import Discovery, Location
-from sentinel_host.upstream.probes import Probe, Unwell, make_probe
+from sentinel_host.upstream.probe import Probe, Unwell
+from sentinel_host.upstream.probes import make_probe
 from sentinel_host.upstream.table import EndpointTable, key_of
 from sentinel_host.upstream.targets import weighted_target
 

@@ -17,7 +17,7 @@ import h2.events
 import h2.exceptions
 
 from sentinel_host.upstream.discovery import Location
-from sentinel_host.upstream.probes import Unwell, dial
+from sentinel_host.upstream.probe import Unwell, dial
 
 _PATH: Final = "/grpc.health.v1.Health/Check"
 _SERVING: Final = 1

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-from typing import Protocol
 
 from sentinel_host.config.upstreams import CheckConfig
 from sentinel_host.http.client import Timeouts, UpstreamPool, UpstreamRequest
-from sentinel_host.net import Names, connect, connect_unix
+from sentinel_host.net import Names
 from sentinel_host.upstream.discovery import Location
-
-
-class Unwell(Exception):
-    """An endpoint answered, and says or shows that it is not well."""
-
-
-class Probe(Protocol):
-    """Asks one endpoint."""
-
-    async def ask(self) -> None:
-        """Ask once. Raises `Unwell`, `OSError` or `SentinelError`; is cancelled when it takes too long."""
-
-    async def close(self) -> None:
-        """Keep no connection."""
+from sentinel_host.upstream.probe import Probe, Unwell, dial
 
 
 def make_probe(check: CheckConfig, location: Location, names: Names, context: ssl.SSLContext | None) -> Probe:
@@ -86,11 +71,3 @@ class HttpProbe:
     async def close(self) -> None:
         """Part of `Probe`."""
         await self._pool.close()
-
-
-async def dial(location: Location) -> socket.socket:
-    """A connected, non-blocking socket. Raises `OSError`."""
-    if location.target.path:
-        return await connect_unix(location.target.path)
-    sock, _ = await connect(list(location.addresses), location.target.port)
-    return sock

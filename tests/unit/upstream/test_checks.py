@@ -8,7 +8,7 @@ import pytest
 
 from sentinel_host.upstream.checks import CheckState
 from sentinel_host.upstream.grpc_probe import encode_request, judge
-from sentinel_host.upstream.probes import Unwell
+from sentinel_host.upstream.probe import Unwell
 
 WELL, BAD = True, False
 
