@@ -13,7 +13,7 @@ from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, create_lock
 from sentinel_host.supervisor.prepared import prepare
-from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving
+from sentinel_host.supervisor.serving import ENDPOINTS, KEYS, LIMITS, Serving
 from sentinel_host.supervisor.single_process import run_single_process
 from sentinel_host.supervisor.source import parse_source, read_source
 from sentinel_host.supervisor.supervisor import Supervisor
@@ -61,5 +61,12 @@ def _supervise(source: ConfigSource, listeners: Listeners, notifier: Notifier, l
     prepared = prepare(source, listeners, os.environ, make_token=True)
     assert prepared.table is not None
     assert prepared.store is not None
-    shared = {LOCK: lock, LIMITS: prepared.table.fd, KEYS: prepared.store.fd, COUNTS: create_counts()}
+    assert prepared.endpoints is not None
+    shared = {
+        LOCK: lock,
+        LIMITS: prepared.table.fd,
+        KEYS: prepared.store.fd,
+        ENDPOINTS: prepared.endpoints.fd,
+        COUNTS: create_counts(),
+    }
     Supervisor(prepared, listeners, notifier, shared, log).run()

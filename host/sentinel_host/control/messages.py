@@ -63,7 +63,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     """To worker number ``worker`` of ``workers``, first of all: serve this.
 
     ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another guest than those in
-    ``tolerated`` says so and ends, and no client has met it; None tolerates all.
+    ``tolerated`` says so and ends, and no client has met it; None tolerates all. ``cell`` is where it counts in the
+    table of endpoints.
     """
 
     worker: int
@@ -73,6 +74,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     shared: dict[str, int]
     guests: Guests
     tolerated: list[str] | None = None
+    cell: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):

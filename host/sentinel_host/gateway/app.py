@@ -29,6 +29,8 @@ from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Series, Sink
+from sentinel_host.upstream import EndpointTable
+from sentinel_host.upstream.table import keep_swept
 
 
 class Gateway(Quart):
@@ -53,12 +55,16 @@ class Gateway(Quart):
         read_config: Callable[[], Config] | None = None,
         source: GuestSource | None = None,
         renewals: Sequence[Renewal] = (),
+        endpoints: EndpointTable | None = None,
+        cell: int = 0,
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
-        self._builder = Builder(kv=kv_store)
+        self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell)
+        self._owns_endpoints = endpoints is None
+        self._sweeping: asyncio.Task[None] | None = None
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self._config = config
         self._read_config = read_config or (lambda: _load(config.file))
@@ -81,6 +87,11 @@ class Gateway(Quart):
         """Decides which versions serve, once the gateway has been started without a ``source`` of its own."""
         assert self._rollouts is not None, "another process decides, or the gateway was not started"
         return self._rollouts
+
+    @property
+    def endpoints(self) -> EndpointTable:
+        """What is known of every upstream's endpoints."""
+        return self._builder.surroundings.table
 
     def guest_counts(self) -> dict[str, dict[str, int]]:
         """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
@@ -140,6 +151,8 @@ class Gateway(Quart):
         except BaseException:
             self._log_pump.stop()
             raise
+        if self._owns_endpoints:
+            self._sweeping = asyncio.create_task(keep_swept(self.endpoints))
 
     async def _start_with_folder(self) -> None:
         """This process reads the guests' folder and decides which versions serve."""
@@ -180,9 +193,11 @@ class Gateway(Quart):
         if self._rollouts is not None:
             await self._rollouts.close()
         await self.manager.stop()
-        if self._sharing is not None:
-            self._sharing.cancel()
-            await asyncio.wait([self._sharing])
+        tasks = [task for task in (self._sharing, self._sweeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         self._builder.names.close()
         self._log_pump.stop()
 
@@ -196,12 +211,14 @@ def create_app(
     read_config: Callable[[], Config] | None = None,
     source: GuestSource | None = None,
     renewals: Sequence[Renewal] = (),
+    endpoints: EndpointTable | None = None,
+    cell: int = 0,
 ) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
 
     ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
-    limits and ``kv_store`` the guests' keys; each is shared by the workers that are given the same, and by default this
-    application has one of its own.
+    limits, ``kv_store`` the guests' keys, and ``endpoints`` what is known of upstreams, where each worker has another
+    ``cell``. Each is shared by the workers that are given the same; by default this application has one of its own.
     ``read_config`` reads the configuration anew when its file has changed. ``source`` has the guests; by default they
     come from the folder that the configuration names, which is watched. ``renewals`` are told of the new content of
     files. Raises `ConfigError`.
@@ -210,7 +227,15 @@ def create_app(
     if not loaded.files:
         loaded = read_files(loaded)
     return Gateway(
-        loaded, guest_log, limit_table, kv_store=kv_store, read_config=read_config, source=source, renewals=renewals
+        loaded,
+        guest_log,
+        limit_table,
+        kv_store=kv_store,
+        read_config=read_config,
+        source=source,
+        renewals=renewals,
+        endpoints=endpoints,
+        cell=cell,
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 from sentinel_host.control import Applied, ControlError, Load, Reconfigure, Snapshot
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.executor import ProbationObserver
+from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.counts import FleetCounts
 from sentinel_host.supervisor.places import Place, Spare
 from sentinel_host.supervisor.plan import FleetPlan
@@ -42,10 +43,14 @@ class RollFailed(SentinelError):
 
 
 class Fleet:
-    """All workers of a gateway; ``observer`` hears how versions on probation do in any of them."""
+    """All workers of a gateway, each with one of the ``cells``.
 
-    def __init__(self, observer: ProbationObserver) -> None:
+    ``observer`` hears how versions on probation do in any of them.
+    """
+
+    def __init__(self, observer: ProbationObserver, cells: Cells) -> None:
         self._observer = observer
+        self._cells = cells
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, FleetPlan] = {}
         self._spare = Spare(observer)
@@ -147,12 +152,17 @@ class Fleet:
 
     async def _begin(self, number: int, plan: FleetPlan, tolerated: list[str] | None = None) -> WorkerProcess:
         """Start a worker, which may lack these guests (see `Start`); the caller gives it its place, or ends it."""
-        worker = self._spare.take(plan) or await WorkerProcess.spawn(plan.fds(), self._observer)
+        cell = await self._cells.take()
+        try:
+            worker = self._spare.take(plan) or await WorkerProcess.spawn(plan.fds(), self._observer)
+        except BaseException:
+            self._cells.release(cell)
+            raise
         self._plans[worker] = plan
         worker.ready_or_gone.add_done_callback(lambda _: self._on_ready_or_gone(number, worker))
-        worker.gone.add_done_callback(lambda _: self._on_gone(worker))
+        worker.gone.add_done_callback(lambda _: self._on_gone(worker, cell))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
-        worker.begin(plan.start(number, tolerated), plan.guests.codes())
+        worker.begin(plan.start(number, cell, tolerated), plan.guests.codes())
         return worker
 
     def _on_ready_or_gone(self, number: int, worker: WorkerProcess) -> None:
@@ -162,8 +172,9 @@ class Fleet:
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
 
-    def _on_gone(self, worker: WorkerProcess) -> None:
+    def _on_gone(self, worker: WorkerProcess, cell: int) -> None:
         del self._plans[worker]
+        self._cells.release(cell)
         self._counts.note_end(worker)
         place = next((place for place in self._places if place.worker is worker), None)
         if place is None or self._draining:

@@ -24,6 +24,7 @@ from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_source import Renewal
 from sentinel_host.hotload.guest_version import GuestVersion
+from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.offered import deployment_without_code
 from sentinel_host.supervisor.plan import FleetPlan, GuestSet
@@ -48,11 +49,18 @@ class FleetRollout:
     """A `sentinel_host.hotload.executor.RolloutExecutor` for the workers of ``fleet``, which it owns.
 
     They serve ``config``, read from ``source``, with the guests of ``folder``; all three are replaced by `roll`.
-    ``renewals`` are those of this process.
+    Each has one of the ``cells``. ``renewals`` are those of this process.
     """
 
-    def __init__(self, source: ConfigSource, config: Config, folder: FolderSource, renewals: Sequence[Renewal]) -> None:
-        self.fleet = Fleet(self)
+    def __init__(
+        self,
+        source: ConfigSource,
+        config: Config,
+        folder: FolderSource,
+        cells: Cells,
+        renewals: Sequence[Renewal],
+    ) -> None:
+        self.fleet = Fleet(self, cells)
         self._source = source
         self._config = config
         self._folder = folder

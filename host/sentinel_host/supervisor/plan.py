@@ -70,9 +70,13 @@ class FleetPlan:
     workers: int
     grace: float
 
-    def start(self, number: int, tolerated: list[str] | None) -> Start:
-        """The first message to worker ``number``, which may lack the ``tolerated`` guests; None tolerates all."""
-        return Start(number, self.workers, self.source, self.listeners, self.shared, self.guests.message(), tolerated)
+    def start(self, number: int, cell: int, tolerated: list[str] | None) -> Start:
+        """The first message to worker ``number``, which may lack the ``tolerated`` guests; None tolerates all.
+
+        ``cell`` is as in `Start`.
+        """
+        guests = self.guests.message()
+        return Start(number, self.workers, self.source, self.listeners, self.shared, guests, tolerated, cell)
 
     def fds(self) -> list[int]:
         """The descriptors that workers inherit."""

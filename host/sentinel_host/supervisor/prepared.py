@@ -20,15 +20,18 @@ from sentinel_host.http.client import client_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server import Certificates, QuicEndpoint, open_quic
+from sentinel_host.supervisor.cells import cells_for
 from sentinel_host.supervisor.listeners import Listeners, Listening
 from sentinel_host.supervisor.source import parse_source
+from sentinel_host.upstream import EndpointTable
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A configuration with what the files say that it names, and what is open and made for it.
 
-    ``table`` and ``store`` are the memory of limits and of guests' keys, which one worker makes when they are needed.
+    ``table``, ``store`` and ``endpoints`` are the memory of limits, of guests' keys and of endpoints, which one worker
+    makes by itself.
     """
 
     source: ConfigSource
@@ -40,6 +43,7 @@ class Prepared:
     access: AdminAccess
     table: SharedTable | None
     store: SharedStore | None
+    endpoints: EndpointTable | None
 
 
 def prepare(
@@ -83,13 +87,19 @@ def check_files(config: Config) -> Certificates:
     return Certificates(config)
 
 
-def _memory(config: Config) -> tuple[SharedTable | None, SharedStore | None]:
+def _memory(config: Config) -> tuple[SharedTable | None, SharedStore | None, EndpointTable | None]:
     """With several workers, whether or not there are limits yet, or guests with keys: a later configuration may have
     some, and must find the memory there."""
     if config.server.workers == 1:
-        return None, None
+        return None, None, None
     try:
-        return SharedTable.create(config.server.limit_slots), SharedStore.create(config.server.kv_memory)
+        return (
+            SharedTable.create(config.server.limit_slots),
+            SharedStore.create(config.server.kv_memory),
+            EndpointTable.create(cells_for(config.server.workers)),
+        )
     except OSError as error:
         reason = error.strerror or error
-        raise ConfigError(f"{config.file}: no memory for server.limit_slots and server.kv_memory: {reason}") from None
+        raise ConfigError(
+            f"{config.file}: no memory for server.limit_slots, server.kv_memory and the table of endpoints: {reason}"
+        ) from None

@@ -15,6 +15,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server.limits import server_limits
 from sentinel_host.supervisor.log import Log, log_counts
+from sentinel_host.upstream import EndpointTable
 
 KEYS = "keys"
 """The name of the store of guests' keys among the shared memory that workers are given."""
@@ -22,13 +23,17 @@ KEYS = "keys"
 LIMITS = "limits"
 """The name of the limits' table there."""
 
+ENDPOINTS = "endpoints"
+"""The name of the table of endpoints there."""
+
 
 class Serving:
     """The application and the connections of one process.
 
-    A worker is given ``limit_table`` and ``kv_store``, which all workers share, ``connections``, which knows the other
-    workers' counts, and the ``source`` of its guests. A single process is given ``read_config``, which reads the
-    configuration anew. ``renewals`` are told of the new content of files. Raises `ConfigError`.
+    A worker is given ``limit_table``, ``kv_store`` and ``endpoints``, which all workers share, its ``cell`` in the
+    latter, ``connections``, which knows the other workers' counts, and the ``source`` of its guests. A single process
+    is given ``read_config``, which reads the configuration anew. ``renewals`` are told of the new content of files.
+    Raises `ConfigError`.
     """
 
     def __init__(
@@ -41,6 +46,8 @@ class Serving:
         source: GuestSource | None = None,
         kv_store: SharedStore | None = None,
         renewals: Sequence[Renewal] = (),
+        endpoints: EndpointTable | None = None,
+        cell: int = 0,
     ) -> None:
         self.gateway = create_app(
             config,
@@ -50,6 +57,8 @@ class Serving:
             read_config=read_config,
             source=source,
             renewals=renewals,
+            endpoints=endpoints,
+            cell=cell,
         )
         self.connections = connections(server_limits(config))
         self.grace = config.server.grace

@@ -12,7 +12,7 @@ from quart import Quart
 
 from sentinel_host.config import Config, read_files
 from sentinel_host.control import ConfigSource, ListenerFd, install_admin
-from sentinel_host.errors import SentinelError
+from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_version import GuestVersion
@@ -21,6 +21,7 @@ from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import run, serve
+from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.fleet_rollout import FleetRollout
 from sentinel_host.supervisor.listeners import Listeners, Listening, print_listeners
 from sentinel_host.supervisor.log import Log, log_counts
@@ -31,6 +32,7 @@ from sentinel_host.supervisor.prepared import Prepared
 from sentinel_host.supervisor.renewal import renew
 from sentinel_host.supervisor.signals import end_by
 from sentinel_host.supervisor.source import parse_source, read_source
+from sentinel_host.upstream.table import keep_swept
 
 _log = logging.getLogger("sentinel.supervisor")
 
@@ -85,7 +87,10 @@ class _Supervision:
         self._store = RolloutStore()
         folder = FolderSource(self._config, self._store)
         self._store.use(folder.records, folder.versions)
-        self._rollout = FleetRollout(self._source, self._config, folder, [self._access.renew])
+        assert prepared.endpoints is not None, "several workers share a table of endpoints"
+        self._endpoints = prepared.endpoints
+        self._cells = Cells(prepared.endpoints)
+        self._rollout = FleetRollout(self._source, self._config, folder, self._cells, [self._access.renew])
         self._fleet = self._rollout.fleet
         self._controller = RolloutController(self._rollout, self._store)
         self._reloader = HotReloader(folder, self._controller)
@@ -100,6 +105,7 @@ class _Supervision:
         admin = loop.create_task(self._serve_admin(stopped))
         life = loop.create_task(self._live())
         stop = loop.create_task(self._stop.wait())
+        sweeping = loop.create_task(keep_swept(self._endpoints))
         try:
             await asyncio.wait([life, stop, admin], return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
@@ -113,6 +119,7 @@ class _Supervision:
                 self._notifier.stopping()
             # Workers that have these too take what still waits in their queues; then connections are refused.
             self._listeners.keep([])
+            sweeping.cancel()
             await self._controller.close()
             await self._reloader.close()
             await self._fleet.drain()
@@ -148,6 +155,8 @@ class _Supervision:
         known = self._source
         source = await aside(lambda: read_source(known.file, known.upstream, known.bind))
         config = await aside(lambda: read_files(parse_source(source)))
+        if config.server.workers > self._cells.most_workers:
+            raise ConfigError(f"{config.file}: server.workers: more than {self._cells.most_workers} need a restart")
         source = msgspec.structs.replace(source, files=config.files)
         await renew(config, [self._access.renew])
         if config.server.admin != self._config.server.admin:

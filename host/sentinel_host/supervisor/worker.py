@@ -41,9 +41,10 @@ from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.log import Log
 from sentinel_host.supervisor.offered import OfferedGuests
 from sentinel_host.supervisor.output import LOCK
-from sentinel_host.supervisor.serving import KEYS, LIMITS, Serving, tune_collector
+from sentinel_host.supervisor.serving import ENDPOINTS, KEYS, LIMITS, Serving, tune_collector
 from sentinel_host.supervisor.source import parse_source
 from sentinel_host.supervisor.worker_rollout import WorkerRollout
+from sentinel_host.upstream import EndpointTable
 
 _log = logging.getLogger("sentinel.worker")
 
@@ -84,6 +85,8 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
             source=guests,
             kv_store=SharedStore.attach(start.shared[KEYS]),
             renewals=[certificates.renew],
+            endpoints=EndpointTable.attach(start.shared[ENDPOINTS]),
+            cell=start.cell,
         )
         endpoints = _endpoints(start, certificates)
     except SentinelError as error:

@@ -10,6 +10,7 @@ Rule 3: an endpoint is known by a key, made of its upstream and its address. So 
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import os
 import secrets
@@ -27,6 +28,9 @@ DEFAULT_ROWS: Final = 1024
 DRAINING: Final = 1
 DOWN: Final = 2
 
+# Seconds. Workers that take over from others refer to the same endpoints long before the second.
+_SWEEP_INTERVAL: Final = 60.0
+_SWEEPS: Final = 2
 # Keys below it mean that a row is free, or is being freed.
 _LEAST_KEY: Final = 2
 _SECRET_BYTES: Final = 32
@@ -120,3 +124,10 @@ class EndpointTable:
     def sweep(self, sweeps: int) -> None:
         """Free the rows that nobody has used during the last ``sweeps`` calls; for one process to call."""
         self.native.sweep(sweeps)
+
+
+async def keep_swept(table: EndpointTable) -> None:
+    """Free the rows of endpoints that are not used any more, again and again; for the process that made the table."""
+    while True:
+        await asyncio.sleep(_SWEEP_INTERVAL)
+        table.sweep(_SWEEPS)
