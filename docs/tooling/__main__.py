@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sitebuild import links, reference, site
+from sitebuild import guests, links, reference, site
 from sitebuild.places import ROOT
 
 
@@ -14,8 +14,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="docs/tooling", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if a page of the reference is stale")
     if parser.parse_args().check:
-        return _told(reference.stale())
+        return _told([*reference.stale(), *guests.stale()])
     reference.write()
+    guests.write()
     if _told([*links.broken_links(), *site.unlisted()]):
         return 1
     target = ROOT / "build" / "docs"

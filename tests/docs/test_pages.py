@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from sitebuild import links, reference, site
+from sitebuild import guests, links, reference, site
 from sitebuild.places import ROOT
 
 
@@ -19,6 +19,28 @@ def test_every_page_is_listed_in_an_index() -> None:
 
 def test_the_reference_is_what_the_code_says() -> None:
     assert reference.stale() == []
+
+
+def test_tables_of_guests_are_what_their_schemas_say() -> None:
+    assert guests.stale() == []
+
+
+def test_a_schema_is_a_table() -> None:
+    inner = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    schema = {
+        "properties": {
+            "mode": {"enum": ["a", "b"], "default": "a", "description": "a|b"},
+            "many": {"type": "array", "items": inner},
+            "named": {"type": "object", "additionalProperties": inner},
+        }
+    }
+    assert guests.table(schema).splitlines()[2:] == [
+        r'| `mode` | `"a"` or `"b"` | `"a"` | a\|b |',
+        "| `many` | list of table | none |  |",
+        "| `many[].name` | string | needed |  |",
+        "| `named` | table of table | none |  |",
+        "| `named.*.name` | string | needed |  |",
+    ]
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:
