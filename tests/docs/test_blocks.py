@@ -91,7 +91,9 @@ def test_a_configuration_is_accepted(block: Block, page: str) -> None:
         names.append(name)
     if "route" not in data:
         text += f'\n[[route]]\npath = "/"\nupstream = "{names[0]}"\n'
-    parse_config(text, f"{page}:{block.line}")
+    # Variables without a default are set by whoever follows the page.
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
+    parse_config(text, f"{page}:{block.line}", variables)
 
 
 @pytest.mark.parametrize(("block", "page"), every("sh"))

@@ -51,7 +51,9 @@ wrong type or a missing upstream is refused; the message names the file, the key
 expected. `sentinel check --config FILE` checks everything that `sentinel run` would refuse.
 
 Durations are strings such as `"50ms"`, `"1.5s"`, `"10m"` or `"1h"`. Sizes are strings such as
-`"512B"`, `"64KiB"`, `"16MiB"` or `"1GiB"`. Paths are relative to the configuration file.
+`"512B"`, `"64KiB"`, `"16MiB"` or `"1GiB"`. Paths are relative to the configuration file. Every
+string value may have [environment variables](../how-to/environment.md): `"${NAME}"`,
+`"${NAME:-DEFAULT}"`, and `"$${"` for `${`.
 
 Lines below a table give the reason or the precedent of defaults.
 """

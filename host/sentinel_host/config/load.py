@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from sentinel_host.config.environment import Environment
 from sentinel_host.config.model import (
     Config,
     GuestConfig,
@@ -41,16 +44,25 @@ def load_config(path: str | Path) -> Config:
     return parse_config(text, str(path))
 
 
-def parse_config(text: str, file: str) -> Config:
+def parse_config(text: str, file: str, variables: Mapping[str, str] = os.environ) -> Config:
     """Check a configuration given as text; ``file`` is named in errors and is what paths are relative to.
 
-    Raises `ConfigError`.
+    ``variables`` are those of the environment, by default of this process. Raises `ConfigError`.
     """
     try:
         # Editors on Windows begin a file with a byte order mark, which TOML allows in UTF-8 and tomllib does not.
         data = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from None
+    environment = Environment(file, variables)
+    filled = environment.fill(data)
+    try:
+        return _checked(filled, file)
+    except ConfigError as error:
+        raise environment.hide(error) from None
+
+
+def _checked(data: dict[str, Any], file: str) -> Config:
     for key in data:
         if key not in _SECTIONS:
             raise ConfigError(f"{file}: {key}: unknown section, expected one of {', '.join(_SECTIONS)}")
