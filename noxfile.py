@@ -14,10 +14,11 @@ import nox
 
 ROOT = Path(__file__).resolve().parent
 TOOLING = ROOT / "guest-examples" / "tooling"
-sys.path.insert(0, str(TOOLING))
+sys.path[:0] = [str(TOOLING), str(ROOT / "host")]
 
-from guestbuild import debian, interpreters, node, rust_toolchain, stamps  # noqa: E402
-from guestbuild.errors import ToolchainError  # noqa: E402
+from guestbuild import interpreters  # noqa: E402
+from sentinel_host.authoring import debian, node, rust_toolchain, stamps  # noqa: E402
+from sentinel_host.errors import ToolchainError  # noqa: E402
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"

@@ -28,6 +28,10 @@ class GuestsRefuse(ConfigError):
         self.guests = dict(faults)
 
 
+class ToolchainError(SentinelError):
+    """A tool for building guests is missing or refused to work; the text may have several lines and says what to do."""
+
+
 class GuestLoadError(SentinelError):
     """A guest artefact cannot be loaded: it names the file and the import, export, section or hook at fault."""
 

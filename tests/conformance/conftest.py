@@ -18,13 +18,13 @@ import wasmtime
 from wasmtime import component
 
 from guestbuild.assemblyscript_guests import SDK
-from guestbuild.node import install
 from guestbuild.places import BUILD
-from guestbuild.processes import run
 from guestbuild.rust_guests import build_rust
 from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, PACKAGE, VERSION, Hook
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
+from sentinel_host.authoring.node import install
+from sentinel_host.authoring.processes import run
 from sentinel_host.errors import GuestError
 from sentinel_host.native.guest import SUSPENDED
 from sentinel_host.native.log import lines_of

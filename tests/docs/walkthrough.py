@@ -25,7 +25,8 @@ from pathlib import Path
 from types import TracebackType
 
 from guestbuild import cargo_command, rust_environment
-from guestbuild.places import BUILD, REPOSITORY, locked
+from guestbuild.places import BUILD, REPOSITORY
+from sentinel_host.authoring.cache import locked
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import CACHED, GatewayProcess, sentinel_run
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from guestbuild.components import wasm_tools
-from guestbuild.places import BUILD, REPOSITORY, locked
+from guestbuild.places import BUILD, REPOSITORY
+from sentinel_host.authoring.cache import locked
 
 SDK = REPOSITORY / "sdk" / "assemblyscript"
 GUEST = """\

@@ -18,7 +18,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from guestbuild import debian
+from sentinel_host.authoring import debian
 from tests.support.certificates import self_signed
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import sentinel_run, write_config

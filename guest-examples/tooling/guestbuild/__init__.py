@@ -6,10 +6,10 @@ Only the standard library is used, so that the noxfile, the tests and a bare int
 from __future__ import annotations
 
 from guestbuild.assemblyscript_guests import build_assemblyscript
-from guestbuild.errors import ToolchainError
 from guestbuild.report import BuiltGuest
 from guestbuild.rust_guests import build_rust
-from guestbuild.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.authoring.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.errors import ToolchainError
 
 __all__ = [
     "BuiltGuest",

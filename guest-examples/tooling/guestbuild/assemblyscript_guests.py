@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guestbuild import node, stamps
 from guestbuild.components import present, publish, remove_others
-from guestbuild.errors import ToolchainError
 from guestbuild.places import GUESTS, REPOSITORY
-from guestbuild.processes import run
 from guestbuild.report import BuiltGuest
+from sentinel_host.authoring import node, stamps
+from sentinel_host.authoring.processes import run
+from sentinel_host.errors import ToolchainError
 
 WORKSPACE = REPOSITORY / "guest-examples" / "assemblyscript"
 SDK = REPOSITORY / "sdk" / "assemblyscript"

@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 
 from guestbuild.assemblyscript_guests import build_assemblyscript
-from guestbuild.errors import ToolchainError
-from guestbuild.places import BUILD, locked
+from guestbuild.places import BUILD
 from guestbuild.rust_guests import build_rust
-from guestbuild.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.authoring.cache import locked
+from sentinel_host.authoring.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.errors import ToolchainError
 
 _BUILDERS = {"rust": build_rust, "assemblyscript": build_assemblyscript}
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from guestbuild.errors import ToolchainError
 from guestbuild.report import BuiltGuest
-from guestbuild.stamps import file_digest
+from sentinel_host.authoring.stamps import file_digest
+from sentinel_host.errors import ToolchainError
 
 
 def wasm_tools() -> Path:

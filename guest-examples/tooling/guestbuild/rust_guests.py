@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from guestbuild import stamps
 from guestbuild.components import present, publish, remove_others, wasm_tools
-from guestbuild.errors import ToolchainError
 from guestbuild.places import BUILD, GUESTS, REPOSITORY
-from guestbuild.processes import capture, note, run
 from guestbuild.report import BuiltGuest
-from guestbuild.rust_toolchain import TARGET, find
+from sentinel_host.authoring import stamps
+from sentinel_host.authoring.processes import capture, note, run
+from sentinel_host.authoring.rust_toolchain import TARGET, find
+from sentinel_host.errors import ToolchainError
 
 WORKSPACE = REPOSITORY / "guest-examples" / "rust"
 _TARGET_DIRECTORY = BUILD / "cargo" / "guests"

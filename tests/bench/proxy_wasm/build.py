@@ -13,8 +13,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(ROOT / "guest-examples" / "tooling"))
 
-from guestbuild import rust_toolchain  # noqa: E402
-from guestbuild.processes import run  # noqa: E402
+from sentinel_host.authoring import rust_toolchain  # noqa: E402
+from sentinel_host.authoring.processes import run  # noqa: E402
 
 FILTERS = ("access-log", "api-key-auth", "header-injection")
 _WAT = HERE / "wat"

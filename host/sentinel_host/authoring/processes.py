@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from guestbuild.errors import ToolchainError
+from sentinel_host.errors import ToolchainError
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from guestbuild.errors import ToolchainError
+from sentinel_host.errors import ToolchainError
 
 # Products and installed dependencies; lock files and manifests stand for them.
 _NOT_INPUTS = frozenset({"target", "node_modules", "build", "dist", "__pycache__"})

@@ -3,9 +3,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from guestbuild import stamps
-from guestbuild.errors import ToolchainError
-from guestbuild.processes import capture, note, run
+from sentinel_host.authoring import stamps
+from sentinel_host.authoring.processes import capture, note, run
+from sentinel_host.errors import ToolchainError
 
 # The oldest release line that jco-transpile supports.
 _OLDEST_NODE = 20

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from guestbuild import stamps
-from guestbuild.errors import ToolchainError
+from sentinel_host.authoring import stamps
+from sentinel_host.errors import ToolchainError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from guestbuild.errors import ToolchainError
-from guestbuild.processes import note, run
+from sentinel_host.authoring.processes import note, run
+from sentinel_host.errors import ToolchainError
 
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}

@@ -19,10 +19,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestbuild import debian
-from guestbuild.errors import ToolchainError
-from guestbuild.places import cache_directory, locked
-from guestbuild.processes import capture, note, run
+from sentinel_host.authoring import debian
+from sentinel_host.authoring.cache import cache_directory, locked
+from sentinel_host.authoring.processes import capture, note, run
+from sentinel_host.errors import ToolchainError
 
 TARGET = "wasm32-unknown-unknown"
 

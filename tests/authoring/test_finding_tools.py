@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from guestbuild import debian, node, rust_toolchain
-from guestbuild.errors import ToolchainError
+from sentinel_host.authoring import debian, node, rust_toolchain
+from sentinel_host.errors import ToolchainError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from guestbuild import processes
-from guestbuild.errors import ToolchainError
+from sentinel_host.authoring import processes
+from sentinel_host.errors import ToolchainError
 
 
 def test_a_failure_shows_the_step_the_command_and_both_ends_of_its_output(tmp_path: Path) -> None:
