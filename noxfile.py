@@ -28,6 +28,7 @@ nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "docs", "
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py"))
+PACKAGED = ("host/native", "host/sentinel_host", "sdk", "wit")
 CRATES = tuple(
     ROOT / place
     for place in (
@@ -272,9 +273,7 @@ def install_package(session: nox.Session) -> None:
 
 
 def package_digest(tag: str) -> str:
-    return stamps.tree_digest(
-        [*PACKAGING, ROOT / "host" / "native", ROOT / "host" / "sentinel_host"], f"{tag} {sysconfig.get_platform()}"
-    )
+    return stamps.tree_digest([*PACKAGING, *(ROOT / place for place in PACKAGED)], f"{tag} {sysconfig.get_platform()}")
 
 
 def build_wheel(session: nox.Session, python: str, tag: str) -> Path:

@@ -1,4 +1,4 @@
-"""The part of the packaging that pyproject.toml cannot say: what is compiled.
+"""The part of the packaging that pyproject.toml cannot say: what is compiled, and which sources for authors come along.
 
 Three modules are C behind cffi; five are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
@@ -7,6 +7,9 @@ it has anyway. The same files run uncompiled too, and do so from a working tree:
 `pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build,
 and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the
 figures.
+
+The SDKs and the contract go into the package as ``sentinel_host/_sdk``, so that a guest is written against what its
+host understands, without a registry. A working tree has them where they are written: `sentinel_host.sdk` knows both.
 """
 
 from __future__ import annotations
@@ -16,8 +19,25 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 PACKAGE = "host/sentinel_host/"
+SDK = "sentinel_host/_sdk"
+# What an author's build reads, and no tests or products.
+SDK_SOURCES = (
+    "sdk/rust/Cargo.*",
+    "sdk/rust/README.md",
+    "sdk/rust/sentinel-sdk*/Cargo.toml",
+    "sdk/rust/sentinel-sdk*/README.md",
+    "sdk/rust/sentinel-sdk*/src/**/*.rs",
+    "sdk/assemblyscript/assembly/*.ts",
+    "sdk/assemblyscript/bin/*.mjs",
+    "sdk/assemblyscript/index.ts",
+    "sdk/assemblyscript/lib/**/*.mjs",
+    "sdk/assemblyscript/package*.json",
+    "sdk/assemblyscript/README.md",
+    "wit/*",
+)
 FIELDS = Extension(
     "sentinel_host.fields._fields",
     ["host/native/fields/module.c", "host/native/fields/src/field.c", "host/native/fields/src/head.c"],
@@ -137,6 +157,39 @@ HOT_PATH = (
 )
 
 
+def sdk_sources() -> list[str]:
+    """The files that make up ``_sdk``, by their paths in the repository."""
+    files = sorted(str(path) for pattern in SDK_SOURCES for path in Path().glob(pattern))
+    if not files:
+        raise FileNotFoundError("neither sdk nor wit is here: the package is built from a checkout or a source archive")
+    return files
+
+
+def sdk_places(source: str) -> list[str]:
+    """Where a file of `sdk_sources` goes: the npm package has a contract of its own, as when npm packs it."""
+    if not source.startswith("wit/"):
+        return [f"{SDK}/{source.removeprefix('sdk/')}"]
+    return [f"{SDK}/{source}", *([f"{SDK}/assemblyscript/{source}"] if source.endswith(".wit") else [])]
+
+
+class BuildWithSdk(build_py):
+    """Also copies the SDKs; an installation of a working tree has them in place."""
+
+    def run(self) -> None:
+        """Part of setuptools' protocol of commands."""
+        super().run()
+        if not self.editable_mode:
+            for source in sdk_sources():
+                for place in sdk_places(source):
+                    target = Path(self.build_lib, place)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self.copy_file(source, str(target), preserve_mode=False)
+
+    def get_source_files(self) -> list[str]:
+        """Part of setuptools' protocol: what a source archive must have."""
+        return [*super().get_source_files(), *sdk_sources()]
+
+
 def compiled() -> list[Extension]:
     """The hot path as extensions; none where it is to stay as it is, or where setuptools only asks for metadata."""
     if not {"bdist_wheel", "build_ext"} & set(sys.argv) or os.environ.get("SENTINEL_COMPILE") == "0":
@@ -151,6 +204,7 @@ def compiled() -> list[Extension]:
 
 if __name__ == "__main__":
     setup(
+        cmdclass={"build_py": BuildWithSdk},
         cffi_modules=[
             "host/native/build_ffi.py:ffibuilder",
             "host/native/kv/build_ffi.py:ffibuilder",

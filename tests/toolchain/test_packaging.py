@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import subprocess
@@ -22,8 +23,9 @@ def run(*command: str | Path, cwd: Path) -> None:
 def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     """Every file of the package, the compiled module, the command: a working tree would hide what the archive lacks."""
     source, out = tmp_path / "source", tmp_path / "out"
-    products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
-    shutil.copytree(REPOSITORY / "host", source / "host", ignore=products)
+    products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__", "node_modules", "target")
+    for name in ("host", "sdk", "wit"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=products)
     for name in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
         shutil.copy(REPOSITORY / name, source)
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
@@ -59,7 +61,21 @@ def test_a_wheel_made_from_the_source_archive_is_whole(tmp_path: Path) -> None:
     assert {name.split(".")[0] for name in compiled} == modules
     host = source / "host"
     package = {str(path.relative_to(host)) for path in (host / "sentinel_host").rglob("*") if path.is_file()}
-    assert names - compiled == package
+    sdk = {name for name in names if name.startswith("sentinel_host/_sdk/")}
+    assert names - compiled - sdk == package
+    assert sdk == expected_sdk()
+
+
+def expected_sdk() -> set[str]:
+    """What the wheel must have of the SDKs and the contract: all but what develops and tests the SDKs themselves."""
+    listed = subprocess.run(
+        ("git", "ls-files", "sdk", "wit"), cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    development = re.compile(r"rust/generate-bindings/|assemblyscript/test/|.*/wit$|.*/\.gitignore$|.*/rustfmt\.toml$")
+    sources = {name.removeprefix("sdk/") for name in listed.stdout.split()}
+    kept = {name for name in sources if not development.match(name)}
+    npm = {f"assemblyscript/{name}" for name in kept if name.startswith("wit/") and name.endswith(".wit")}
+    return {f"sentinel_host/_sdk/{name}" for name in kept | npm}
 
 
 def hot_path() -> list[str]:
