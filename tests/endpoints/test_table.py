@@ -125,7 +125,7 @@ def test_answers_tell_how_long_they_took(table: EndpointTable) -> None:
     cell = cells(table)[0]
     cell.begin()
     cell.succeeded(800)
-    assert table.state(KEYS[0]) == EndpointState(False, False, 0, 0, 1, 1, 0, 800)
+    assert table.state(KEYS[0]) == EndpointState(False, False, 0, 0, 1, 1, 0, 800, None)
     cell.end()
     assert table.state(KEYS[0]).active == 0
 

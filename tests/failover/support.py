@@ -121,6 +121,9 @@ class Group:
     def requests(self) -> list[int]:
         return [server.requests for server in self.servers]
 
+    def ejections(self) -> int:
+        return sum(endpoint.ejections for endpoint in self.upstream.endpoints)
+
     def state(self, number: int) -> Any:
         server = self.servers[number]
         key = next(each.key for each in self.upstream.endpoints if each.name == server.url)

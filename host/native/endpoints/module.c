@@ -106,10 +106,13 @@ static PyObject *table_view(PyObject *self, PyObject *key) {
     requests += snt_load(&snt_cell_of(table, index, cell)->requests);
     failures += snt_load(&snt_cell_of(table, index, cell)->failures);
   }
-  return Py_BuildValue("(KKKKKKK)", (unsigned long long)snt_load(&row->flags),
+  uint64_t since = snt_in_service_since(row, now);
+  PyObject *service = since == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(now > since ? now - since : 0);
+  if (service == NULL) return NULL;
+  return Py_BuildValue("(KKKKKKKN)", (unsigned long long)snt_load(&row->flags),
                        (unsigned long long)(until > now ? until - now : 0), (unsigned long long)(ejection >> 48),
                        (unsigned long long)snt_active(table, index), (unsigned long long)requests,
-                       (unsigned long long)failures, (unsigned long long)snt_load(&row->latency));
+                       (unsigned long long)failures, (unsigned long long)snt_load(&row->latency), service);
 }
 
 static PyObject *table_clear_worker(PyObject *self, PyObject *cell) {

@@ -92,6 +92,21 @@ def parser() -> argparse.ArgumentParser:
         _add_remote(command)
         command.set_defaults(command=_command("remote", "act"), action=action)
 
+    command = commands.add_parser("upstreams", help="show the upstreams' endpoints of a gateway that runs")
+    _add_remote(command)
+    command.add_argument("--json", action="store_true", help="everything, as JSON")
+    command.set_defaults(command=_command("remote", "upstreams"))
+
+    for action, told in (
+        ("drain", "give an endpoint no new requests; those under way finish"),
+        ("undrain", "give an endpoint requests again"),
+    ):
+        command = commands.add_parser(action, help=told)
+        command.add_argument("upstream", metavar="UPSTREAM", help="the upstream's name")
+        command.add_argument("endpoint", metavar="ENDPOINT", help="as `sentinel upstreams` shows it")
+        _add_remote(command)
+        command.set_defaults(command=_command("remote", "drain"), action=action)
+
     command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
     files = "name of the files; default: %(default)s"
     command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help=files)

@@ -1,4 +1,4 @@
-"""``sentinel guests``, ``sentinel rollback`` and ``sentinel promote``: asked of a gateway that runs."""
+"""Commands that a gateway is asked for while it runs: what its guests and upstreams do, and to change that."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import http.client
 import json
 import os
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
+from sentinel_host.cli.tables import columns, endpoint_table
 from sentinel_host.config import Config, load_config, read_files
 from sentinel_host.config.verify import split_address
 from sentinel_host.control.guests import GuestView
 from sentinel_host.control.token import admin_token
+from sentinel_host.control.upstreams import UpstreamView
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.cache import cache_directory
 
@@ -35,6 +38,23 @@ def guests(options: argparse.Namespace) -> int:
 def act(options: argparse.Namespace) -> int:
     """Roll a guest back, or promote it; ``options.action`` says which."""
     print(_ask(options, "POST", f"/guests/{options.name}/{options.action}")["done"])
+    return 0
+
+
+def upstreams(options: argparse.Namespace) -> int:
+    """Print a table of the upstreams' endpoints, or with ``--json`` what the admin side answers."""
+    answer = _ask(options, "GET", "/upstreams")
+    if options.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        print("\n".join(endpoint_table(msgspec.convert(answer["upstreams"], list[UpstreamView]))))
+    return 0
+
+
+def drain(options: argparse.Namespace) -> int:
+    """Give an endpoint no new requests, or again some; ``options.action`` says which."""
+    upstream, endpoint = (quote(name, safe="") for name in (options.upstream, options.endpoint))
+    print(_ask(options, "POST", f"/upstreams/{upstream}/{endpoint}/{options.action}")["done"])
     return 0
 
 
@@ -77,11 +97,9 @@ def _address(config: Config, override: str | None) -> tuple[str, int]:
 
 def _table(found: list[GuestView]) -> list[str]:
     header = ("NAME", "STATE", "VERSION", "HASH", "LANGUAGE", "HOOKS", "GRANTS", "SINCE", "CALLS", "FAILURES")
-    rows = [header, *(_row(guest) for guest in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = []
-    for row, guest in zip(rows, [None, *found], strict=True):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line, guest in zip(columns([header, *map(_row, found)]), [None, *found], strict=True):
+        lines.append(line)
         lines += [f"    {remark}" for remark in _remarks(guest)] if guest is not None else []
     return lines
 

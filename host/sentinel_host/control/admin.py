@@ -16,11 +16,13 @@ from quart import Blueprint, Quart, Response, request
 from sentinel_host.config import Config
 from sentinel_host.control.guests import view_guests
 from sentinel_host.control.metrics import render
-from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.control.snapshot import Snapshot, merge
 from sentinel_host.control.token import admin_token, is_authorised
+from sentinel_host.control.upstreams import endpoint_numbers, key_named, view_upstreams
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.upstream import EndpointTable
 
 _log = logging.getLogger("sentinel.control")
 
@@ -73,6 +75,10 @@ class Overview(Protocol):
     def rollouts(self) -> RolloutController:
         """Decides which versions serve."""
 
+    @property
+    def endpoints(self) -> EndpointTable:
+        """What is known of every upstream's endpoints."""
+
     async def guests(self) -> dict[int, list[GuestState]]:
         """What each worker tells of the guests that routes name."""
 
@@ -121,12 +127,28 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
 
     async def metrics() -> Response:
         """Prometheus text format."""
-        return Response(render(await overview.snapshot()), content_type=CONTENT_TYPE_LATEST)
+        counted = await overview.snapshot()
+        told = merge([counted, endpoint_numbers(counted.upstreams, overview.endpoints)])
+        return Response(render(told), content_type=CONTENT_TYPE_LATEST)
 
     async def guests() -> Response:
         """The guests in service, as JSON."""
         told = view_guests(await overview.guests(), await overview.snapshot(), overview.rollouts)
         return _json({"guests": told})
+
+    async def upstreams() -> Response:
+        """The upstreams and their endpoints, as JSON."""
+        return _json({"upstreams": view_upstreams((await overview.snapshot()).upstreams, overview.endpoints)})
+
+    async def drain(name: str, endpoint: str, action: str) -> Response:
+        """Give an endpoint no new requests, or again some."""
+        try:
+            key = key_named((await overview.snapshot()).upstreams, name, endpoint)
+            overview.endpoints.drain(key, action == "drain")
+        except LookupError as error:
+            return _json({"error": str(error)}, 404)
+        told = "gets no new requests" if action == "drain" else "gets requests"
+        return _json({"done": f"upstream {name}: {endpoint} {told}"})
 
     async def act(name: str, action: str) -> Response:
         """Roll a guest back, or promote it."""
@@ -142,6 +164,10 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
     for view in (healthz, readyz, metrics):
         admin.add_url_rule(f"/{view.__name__}", view_func=view)
     admin.add_url_rule("/guests", view_func=guests)
+    admin.add_url_rule("/upstreams", view_func=upstreams)
+    # An endpoint is named by a URL: its slashes are part of the name.
+    at = "/upstreams/<name>/<path:endpoint>/<any(drain, undrain):action>"
+    admin.add_url_rule(at, view_func=drain, methods=["POST"])
     admin.add_url_rule("/guests/<name>/<any(rollback, promote):action>", view_func=act, methods=["POST"])
     app.before_request(check_host)
     app.before_request(check_token)

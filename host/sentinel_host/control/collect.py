@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sentinel_host.abi.contract import HTTP_ERRORS
-from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot, merge
+from sentinel_host.control.snapshot import (
+    GUESTS_OWN,
+    Distribution,
+    EndpointReport,
+    Numbers,
+    Snapshot,
+    UpstreamReport,
+    merge,
+)
 from sentinel_host.gateway import Gateway
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
 from sentinel_host.messages import Outcome
 from sentinel_host.native.metrics import BOUNDS
 from sentinel_host.sandbox import Series
+from sentinel_host.upstream import Upstream
+from sentinel_host.upstream.endpoint import UpstreamCounts
 
 
 class ConnectionCounts(Protocol):
@@ -32,6 +42,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
         [
             _requests(gateway),
             _upstreams(gateway.stats, gateway.generation),
+            Snapshot(upstreams={name: _report(each) for name, each in gateway.generation.upstreams.items()}),
             _connections(connections),
             _guests(gateway),
             _own_metrics(gateway.guest_metrics()),
@@ -81,6 +92,7 @@ def _upstreams(stats: Stats, generation: Generation) -> Snapshot:
     idle: Numbers = {}
     waiting: Numbers = {}
     connects: Numbers = {}
+    ejections: Numbers = {}
     for name, upstream in generation.upstreams.items():
         for endpoint in upstream.endpoints:
             pool, target = endpoint.pool, (name, endpoint.name)
@@ -88,13 +100,44 @@ def _upstreams(stats: Stats, generation: Generation) -> Snapshot:
             idle[target] = idle.get(target, 0) + pool.idle
             waiting[target] = waiting.get(target, 0) + pool.waiting
             connects[target] = connects.get(target, 0) + pool.connects
+            ejections[target] = ejections.get(target, 0) + endpoint.ejections
     failures: Numbers = {(name, target, kind): count for (name, target, kind), count in stats.upstream_failures.items()}
     return Snapshot(
-        counters={"sentinel_upstream_failures": failures, "sentinel_upstream_connects": connects},
+        counters={
+            "sentinel_upstream_failures": failures,
+            "sentinel_upstream_connects": connects,
+            "sentinel_endpoint_ejections": ejections,
+            **_upstream_counters({name: upstream.counts for name, upstream in generation.upstreams.items()}),
+        },
         gauges={
             "sentinel_upstream_connections": opened,
             "sentinel_upstream_connections_idle": idle,
             "sentinel_upstream_waiting": waiting,
+        },
+    )
+
+
+def _upstream_counters(counts: Mapping[str, UpstreamCounts]) -> dict[str, Numbers]:
+    return {
+        f"sentinel_upstream_{what}": {(name,): getattr(each, what) for name, each in counts.items()}
+        for what in ("retries", "retries_denied", "hedges", "overloads", "unavailable")
+    }
+
+
+def _report(upstream: Upstream) -> UpstreamReport:
+    return UpstreamReport(
+        upstream.policy,
+        upstream.slow_start,
+        {
+            endpoint.key: EndpointReport(
+                endpoint.name,
+                weight,
+                endpoint.pool.open,
+                endpoint.pool.idle,
+                endpoint.pool.waiting,
+                endpoint.pool.tunnels,
+            )
+            for endpoint, weight in upstream.weighted_endpoints
         },
     )
 

@@ -23,6 +23,7 @@ class Family:
     labels: tuple[str, ...] = ()
 
 
+_UPSTREAM: Final = ("upstream",)
 _TARGET: Final = ("upstream", "target")
 _GUEST: Final = ("guest",)
 _REFUSED: Final = ("guest", "reason")
@@ -35,6 +36,14 @@ COUNTERS: Final = {
         f"Requests that an upstream failed, by kind: {', '.join(UPSTREAM_FAILURES)}.", (*_TARGET, "kind")
     ),
     "sentinel_upstream_connects": Family("Connections that were made.", _TARGET),
+    "sentinel_upstream_retries": Family("Tries after the first.", _UPSTREAM),
+    "sentinel_upstream_retries_denied": Family("Requests that the retry budget did not let be tried again.", _UPSTREAM),
+    "sentinel_upstream_hedges": Family("Second tries beside the first, which had not been answered.", _UPSTREAM),
+    "sentinel_upstream_overloads": Family("Requests that the breaker refused.", _UPSTREAM),
+    "sentinel_upstream_unavailable": Family("Requests for which there was no endpoint.", _UPSTREAM),
+    "sentinel_endpoint_requests": Family("Tries that were begun.", _TARGET),
+    "sentinel_endpoint_failures": Family("Tries that count as failures of the endpoint.", _TARGET),
+    "sentinel_endpoint_ejections": Family("Times that it was ejected.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
     "sentinel_guest_calls": Family("Hook calls that began.", _GUEST),
     "sentinel_guest_cpu_seconds": Family("Running time of guests' calls.", _GUEST),
@@ -67,6 +76,11 @@ GAUGES: Final = {
     "sentinel_upstream_connections": Family("Connections that are open.", _TARGET),
     "sentinel_upstream_connections_idle": Family("Open and unused.", _TARGET),
     "sentinel_upstream_waiting": Family("Requests waiting for a connection.", _TARGET),
+    "sentinel_endpoint_state": Family(
+        "1 for its state, 0 for the others: serving, warming, ejected, down, draining.", (*_TARGET, "state")
+    ),
+    "sentinel_endpoint_active": Family("Tries under way.", _TARGET),
+    "sentinel_endpoint_latency_seconds": Family("Moving average of the time to an answer's head.", _TARGET),
     "sentinel_connections": Family("Client connections that are open."),
     "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
     "sentinel_guest_info": Family("Workers that serve this version of the guest.", ("guest", "sha256")),

@@ -24,12 +24,35 @@ class Distribution(msgspec.Struct):
     values: dict[tuple[str, ...], list[float]] = {}
 
 
+class EndpointReport(msgspec.Struct):
+    """An endpoint as a worker uses it: its connections, and requests ``waiting`` for one."""
+
+    name: str
+    weight: int
+    open: int = 0
+    idle: int = 0
+    waiting: int = 0
+    tunnels: int = 0
+
+
+class UpstreamReport(msgspec.Struct):
+    """An upstream as a worker has it, with its endpoints by their keys in the table; ``slow_start`` in seconds."""
+
+    policy: str
+    slow_start: float
+    endpoints: dict[int, EndpointReport] = {}
+
+
 class Snapshot(msgspec.Struct):
-    """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the families."""
+    """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the families.
+
+    ``upstreams`` are by name.
+    """
 
     counters: dict[str, Numbers] = {}
     gauges: dict[str, Numbers] = {}
     histograms: dict[str, Distribution] = {}
+    upstreams: dict[str, UpstreamReport] = {}
 
     def without_gauges(self) -> Snapshot:
         """What remains of a worker that has ended: it counted, but nothing is open or waiting any more."""
@@ -44,6 +67,8 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
         _add(total.gauges, snapshot.gauges)
         for name, distribution in snapshot.histograms.items():
             _add_distribution(total.histograms, name, distribution)
+        for name, report in snapshot.upstreams.items():
+            _add_upstream(total.upstreams, name, report)
     return total
 
 
@@ -63,3 +88,19 @@ def _add_distribution(total: dict[str, Distribution], name: str, more: Distribut
     for labels, values in more.values.items():
         sums = known.values.get(labels)
         known.values[labels] = list(values) if sums is None else [a + b for a, b in zip(sums, values, strict=True)]
+
+
+def _add_upstream(total: dict[str, UpstreamReport], name: str, more: UpstreamReport) -> None:
+    # While a configuration replaces another, workers may differ: the later ones' settings count.
+    known = total[name].endpoints if name in total else {}
+    total[name] = UpstreamReport(more.policy, more.slow_start, known)
+    for key, each in more.endpoints.items():
+        before = known.get(key) or EndpointReport(each.name, each.weight)
+        known[key] = EndpointReport(
+            each.name,
+            each.weight,
+            before.open + each.open,
+            before.idle + each.idle,
+            before.waiting + each.waiting,
+            before.tunnels + each.tunnels,
+        )

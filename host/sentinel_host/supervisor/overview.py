@@ -9,6 +9,7 @@ from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.process import State
+from sentinel_host.upstream import EndpointTable
 
 
 class FleetOverview:
@@ -18,11 +19,13 @@ class FleetOverview:
         self,
         fleet: Fleet,
         rollouts: RolloutController,
+        endpoints: EndpointTable,
         own: Callable[[], Snapshot],
         is_ending: Callable[[], bool],
     ) -> None:
         self._fleet = fleet
         self._rollouts = rollouts
+        self._endpoints = endpoints
         self._own = own
         self._is_ending = is_ending
 
@@ -30,6 +33,11 @@ class FleetOverview:
     def rollouts(self) -> RolloutController:
         """Part of `Overview`."""
         return self._rollouts
+
+    @property
+    def endpoints(self) -> EndpointTable:
+        """Part of `Overview`."""
+        return self._endpoints
 
     async def guests(self) -> dict[int, list[GuestState]]:
         """Part of `Overview`."""

@@ -18,6 +18,7 @@ from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.prepared import Prepared
 from sentinel_host.supervisor.serving import Serving, tune_collector
 from sentinel_host.supervisor.signals import end_at_next
+from sentinel_host.upstream import EndpointTable
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -107,6 +108,11 @@ class _SingleProcess:
     def rollouts(self) -> RolloutController:
         """Part of `Overview`."""
         return self._serving.gateway.rollouts
+
+    @property
+    def endpoints(self) -> EndpointTable:
+        """Part of `Overview`."""
+        return self._serving.gateway.endpoints
 
     async def guests(self) -> dict[int, list[GuestState]]:
         return {0: self._serving.gateway.guest_states()}

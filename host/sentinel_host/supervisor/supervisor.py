@@ -94,7 +94,9 @@ class _Supervision:
         self._fleet = self._rollout.fleet
         self._controller = RolloutController(self._rollout, self._store)
         self._reloader = HotReloader(folder, self._controller)
-        self._overview = FleetOverview(self._fleet, self._controller, lambda: log_counts(log), lambda: self._is_ending)
+        self._overview = FleetOverview(
+            self._fleet, self._controller, self._endpoints, lambda: log_counts(log), lambda: self._is_ending
+        )
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()

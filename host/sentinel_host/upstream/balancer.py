@@ -53,10 +53,11 @@ _MOST_TRIES: Final = 8
 class Members:
     """The endpoints of an upstream at one time, and the native group that picks one of them by its index."""
 
-    __slots__ = ("endpoints", "group", "indices", "watch", "watched")
+    __slots__ = ("endpoints", "group", "indices", "watch", "watched", "weights")
 
     def __init__(self, endpoints: Sequence[tuple[Endpoint, int]], settings: UpstreamSettings) -> None:
         self.endpoints: Final = tuple(endpoint for endpoint, _ in endpoints)
+        self.weights: Final = tuple(weight for _, weight in endpoints)
         self.indices: Final = {endpoint.key: index for index, endpoint in enumerate(self.endpoints)}
         self.watch: ShareWatch | None = None
         self.watched = 0.0
@@ -277,7 +278,7 @@ class Balancer:
         if not time and confirmed and self._stands_out(members, index):
             time = group.eject(index)
         if time:
-            self.counts.ejections += 1
+            members.endpoints[index].ejections += 1
             _log.warning(
                 "upstream %s: %s is ejected for %.1f s: it fails", self.name, members.endpoints[index].name, time / 1000
             )

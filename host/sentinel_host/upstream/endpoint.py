@@ -11,7 +11,7 @@ from sentinel_host.upstream._endpoints import Cell
 class UpstreamCounts:
     """What one upstream does in one worker, for its breaker and for metrics."""
 
-    __slots__ = ("active", "ejections", "hedges", "overloads", "retries", "retries_denied", "unavailable")
+    __slots__ = ("active", "hedges", "overloads", "retries", "retries_denied", "unavailable")
 
     def __init__(self) -> None:
         self.active = 0
@@ -20,8 +20,6 @@ class UpstreamCounts:
         self.retries_denied = 0
         """Requests that the budget did not let be sent again."""
         self.hedges = 0
-        self.ejections = 0
-        """By this worker."""
         self.overloads = 0
         """Requests that the breaker refused."""
         self.unavailable = 0
@@ -31,10 +29,11 @@ class UpstreamCounts:
 class Endpoint:
     """Where a try goes. As a response's lease, it counts the try until the response ends.
 
-    ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.
+    ``users`` are the upstreams that have it: a reload makes a new one, which takes it over. ``ejections`` are those by
+    this worker.
     """
 
-    __slots__ = ("authority", "cell", "counts", "key", "name", "pool", "users")
+    __slots__ = ("authority", "cell", "counts", "ejections", "key", "name", "pool", "users")
 
     def __init__(self, name: str, key: int, pool: UpstreamPool, cell: Cell, counts: UpstreamCounts) -> None:
         self.name: Final = name
@@ -43,6 +42,7 @@ class Endpoint:
         self.authority: Final = pool.authority
         self.cell: Final = cell
         self.counts: Final = counts
+        self.ejections = 0
         self.users = 0
 
     def end(self) -> None:

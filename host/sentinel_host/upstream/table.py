@@ -52,6 +52,8 @@ class EndpointState:
     failures: int
     latency: int
     """Of the head of an answer, on average."""
+    in_service_for: int | None
+    """How long it has been in service, or back; None: since the first worker knew it."""
 
 
 def key_of(upstream: str, url: str, address: str) -> int:
@@ -98,9 +100,17 @@ class EndpointTable:
 
     def state(self, key: int) -> EndpointState:
         """Raises `LookupError` when no process uses the endpoint."""
-        flags, ejected_for, ejections, active, requests, failures, latency = self.native.view(key)
+        flags, ejected_for, ejections, active, requests, failures, latency, since = self.native.view(key)
         return EndpointState(
-            bool(flags & DRAINING), bool(flags & DOWN), ejected_for, ejections, active, requests, failures, latency
+            draining=bool(flags & DRAINING),
+            down=bool(flags & DOWN),
+            ejected_for=ejected_for,
+            ejections=ejections,
+            active=active,
+            requests=requests,
+            failures=failures,
+            latency=latency,
+            in_service_for=since,
         )
 
     def drain(self, key: int, draining: bool) -> None:

@@ -90,6 +90,22 @@ class Upstream:
         members = self.balancer.members
         return members.endpoints if members is not None else ()
 
+    @property
+    def weighted_endpoints(self) -> tuple[tuple[Endpoint, int], ...]:
+        """Those of now, with their weights."""
+        members = self.balancer.members
+        return tuple(zip(members.endpoints, members.weights, strict=True)) if members is not None else ()
+
+    @property
+    def policy(self) -> str:
+        """How requests are shared out, as it is configured."""
+        return self._config.balance
+
+    @property
+    def slow_start(self) -> float:
+        """Seconds in which an endpoint warms up."""
+        return float(self._config.slow_start)
+
     async def send(self, call: UpstreamCall) -> UpstreamResponse:
         """As `Balancer.send`, once the first look-ups of names have ended."""
         if self.balancer.members is None:
