@@ -83,7 +83,7 @@ def test_a_configuration_is_accepted(block: Block, page: str) -> None:
         assert page == "sdk/rust/README.md"
         return
     names = [upstream["name"] for upstream in data.get("upstream", [])]
-    wanted = {route["upstream"] for route in data.get("route", [])} | {
+    wanted = {route["upstream"] for route in data.get("route", []) if "upstream" in route} | {
         upstream for guest in data.get("guest", {}).values() for upstream in guest.get("upstreams", [])
     }
     for name in sorted((wanted or ({"origin"} - set(names))) - set(names)):

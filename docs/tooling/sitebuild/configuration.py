@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from sentinel_host.config import model, upstreams
+from sentinel_host.config import destinations, model, upstreams
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.http.server import limits
 from sitebuild.places import ROOT
@@ -41,6 +41,8 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[upstream.breaker]", upstreams.BreakerConfig),
     ("[[route]]", model.RouteConfig),
     ("route.chain", model.ChainEntry),
+    ("route.respond", destinations.RespondConfig),
+    ("route.redirect", destinations.RedirectConfig),
     ("[[route.limits]]", model.LimitConfig),
 )
 _INTRODUCTION: Final = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.config.changes import fixed_changes, with_fixed
+from sentinel_host.config.destinations import RedirectConfig, RespondConfig
 from sentinel_host.config.files import read_files
 from sentinel_host.config.load import load_config, parse_config, quick_config
 from sentinel_host.config.model import (
@@ -37,6 +38,8 @@ __all__ = [
     "LimitConfig",
     "LimitsConfig",
     "PathsConfig",
+    "RedirectConfig",
+    "RespondConfig",
     "RevertConfig",
     "RouteConfig",
     "Seconds",

@@ -46,7 +46,7 @@ class Environment:
             start = f"{self._file}: {key}"
             if message.startswith((f"{start}:", f"{start}.", f"{start}[")):
                 # What is quoted of the value at fault may be a part of it.
-                told = f"'{written}'".replace("\\", "\\\\")
+                told = repr(written).replace("\\", "\\\\")
                 message = start + _QUOTED.sub(told, message[len(start) :])
         for value in sorted(self._values, key=len, reverse=True):
             # As it is, and as it is within a text that is quoted in either way.

@@ -50,7 +50,7 @@ def read_files(config: Config, *only: str) -> Config:
     for key, path in named_files(config):
         if path not in files and (not only or key in only):
             try:
-                files[path] = _read(path)
+                files[path] = _read(path) if key.endswith(".ca") else _read_file(path)
             except OSError as error:
                 raise ConfigError(f"{config.file}: {key}: {path}: {error.strerror or error}") from None
     return msgspec.structs.replace(config, files=files)
@@ -117,6 +117,9 @@ def _names(config: Config) -> Iterator[tuple[str, str]]:
     for index, name in enumerate(config.guests.verify_keys):
         if not name.startswith(KEY_PREFIX):
             yield f"guests.verify_keys[{index}]", name
+    for index, route in enumerate(config.route):
+        if route.respond is not None and route.respond.file is not None:
+            yield f"route[{index}].respond.file", route.respond.file
     yield from authorities(config)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sentinel_host.config.destinations import RedirectConfig, RespondConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 
@@ -288,12 +289,19 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a route matches, its guests and its upstream."""
+    """What a route matches, its guests, and where its requests go: exactly one of `upstream`, `respond`, `redirect`.
+
+    A guest that chooses an upstream wins over each of them.
+    """
 
     path: str
     """Prefix that matches at segment borders; the longest wins."""
-    upstream: str
+    upstream: str | None = None
     """Name of the upstream."""
+    respond: RespondConfig | None = None
+    """A response that the gateway makes itself."""
+    redirect: RedirectConfig | None = None
+    """Where clients are sent instead."""
     name: str | None = None
     """Name in metrics and logs; by default the path."""
     hosts: list[str] = []

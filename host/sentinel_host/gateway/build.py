@@ -29,6 +29,7 @@ from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.outbound import Outbound
+from sentinel_host.gateway.own_responses import own_response
 from sentinel_host.gateway.routes import IDEMPOTENT, Route, RouteTable, RouteTimes
 from sentinel_host.gateway.unavailable import UnavailableGuest
 from sentinel_host.hotload.aside import aside
@@ -292,9 +293,10 @@ class Builder:
         known: Mapping[tuple[str, tuple[Middleware, ...]], Route],
     ) -> Route:
         route, server = config.route[index], config.server
-        told = repr((index, route, server.limit_headers, server.ipv6_prefix))
+        _, content = _content(config, route.respond.file if route.respond is not None else None)
+        told = repr((index, route, server.limit_headers, server.ipv6_prefix, _digest(content)))
         key = (told, guests)
-        made = self._routes[key] = known.get(key) or _route(index, route, guests, self._limits(route, server))
+        made = self._routes[key] = known.get(key) or _route(index, route, guests, self._limits(route, server), content)
         return made
 
     def _limits(self, route: RouteConfig, server: ServerConfig) -> RouteLimits | None:
@@ -347,7 +349,9 @@ def _admission(config: Config, paths: PathRule) -> Admission:
     )
 
 
-def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: RouteLimits | None) -> Route:
+def _route(
+    index: int, route: RouteConfig, guests: tuple[Any, ...], limits: RouteLimits | None, content: bytes | None
+) -> Route:
     times = RouteTimes(route.timeout, route.per_try_timeout, route.idle_timeout, route.total_timeout, route.hedge_after)
     return Route(
         index=index,
@@ -356,7 +360,7 @@ def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: Rout
         hosts=tuple(route.hosts),
         methods=frozenset(route.methods),
         headers=tuple((name.encode("ascii"), value.encode("utf-8")) for name, value in route.headers.items()),
-        upstream=route.upstream,
+        upstream=route.upstream or "",
         chain=Chain(guests, refusal),
         preserve_host=route.preserve_host,
         trailers=frozenset(name.encode("ascii") for name in route.trailers),
@@ -365,4 +369,5 @@ def _route(index: int, route: RouteConfig, guests: tuple[Any, ...], limits: Rout
         repeatable=IDEMPOTENT | set(route.retry_methods),
         times=times if times != RouteTimes() else None,
         body_bytes=route.body_bytes,
+        own=own_response(route.respond, route.redirect, content),
     )

@@ -29,6 +29,7 @@ from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.gateway.response import ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
@@ -148,6 +149,10 @@ class ProxyExchange:
         if not self._admitted.may_forward:
             await sender.send_own(own_options(self._route.methods))
             return
+        own = self._route.own
+        if own is not None and sender.run.upstream is None:
+            await self._respond_by_itself(own)
+            return
         try:
             response = await self._ask_upstream()
         except ClientGone:
@@ -165,6 +170,25 @@ class ProxyExchange:
             if ending is not None:
                 ending.cancel()
             response.abort()
+
+    async def _respond_by_itself(self, own: OwnResponse) -> None:
+        """Send the route's own response, once the guests that asked for the request's body have seen all of it."""
+        sender = self._response
+        if sender.run.asked_request is not None and not self._upgrade:
+            try:
+                body = await begin_request(sender.run, self._admitted, self._body)
+                if isinstance(body, FilteredRequest):
+                    while await body.read():
+                        pass
+            except ClientGone:
+                raise
+            except LocalReply as local:
+                await sender.reply(local.head, local.body)
+                return
+            except SentinelError as error:
+                await sender.send_refusal(error)
+                return
+        await sender.send_own(own.response(self._admitted.head))
 
     def _end_in_time(self, response: UpstreamResponse) -> asyncio.TimerHandle | None:
         """Have a response cut off whose route bounds the whole of it."""

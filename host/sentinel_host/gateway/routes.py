@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sentinel_host.gateway.limits import RouteLimits
+from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.grammar import host_of
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
@@ -28,7 +29,10 @@ class RouteTimes:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: what it matches, and where a match goes. ``index`` numbers it within its table, for metrics."""
+    """One route: what it matches, and where a match goes. ``index`` numbers it within its table, for metrics.
+
+    A route with an ``own`` response has no upstream, and its name is empty.
+    """
 
     index: int
     name: str
@@ -45,6 +49,7 @@ class Route:
     repeatable: frozenset[str] = IDEMPOTENT
     times: RouteTimes | None = None
     body_bytes: int | None = None
+    own: OwnResponse | None = None
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 from sentinel_host.config.model import Config, LimitConfig, RouteConfig
-from sentinel_host.config.verify.faults import fail, is_name, unknown
+from sentinel_host.config.verify.destinations import verify_destination
+from sentinel_host.config.verify.faults import fail
 from sentinel_host.grammar import is_field_name_text, is_token_text
 from sentinel_host.paths import PathError, PathRule
 
@@ -21,7 +22,7 @@ def verify_routes(config: Config) -> None:
     for index, route in enumerate(config.route):
         at = f"route[{index}]"
         _verify_match(config, at, route)
-        _verify_destination(config, at, route)
+        verify_destination(config, at, route)
         _verify_limits(config, at, route)
         _verify_times(config, at, route)
         _verify_fields(config, at, route)
@@ -41,15 +42,6 @@ def _verify_match(config: Config, at: str, route: RouteConfig) -> None:
     for number, method in enumerate(route.methods):
         if not is_token_text(method):
             raise fail(config, f"{at}.methods[{number}]", f"{method!r} is no method")
-
-
-def _verify_destination(config: Config, at: str, route: RouteConfig) -> None:
-    upstreams = {upstream.name for upstream in config.upstream}
-    if route.upstream not in upstreams:
-        raise fail(config, f"{at}.upstream", unknown("upstream", route.upstream, upstreams))
-    for number, entry in enumerate(route.entries()):
-        if not is_name(entry.guest):
-            raise fail(config, f"{at}.chain[{number}]", f"{entry.guest!r} is not the name of a guest")
 
 
 def _verify_times(config: Config, at: str, route: RouteConfig) -> None:
