@@ -69,6 +69,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "start": {},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
+    "failover": {"nginx": "nginx", "haproxy": "haproxy"},
     "floods": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "bodies": {},
     "swap": {"nginx": "nginx", "wrk": "wrk"},
