@@ -129,10 +129,12 @@ def main() -> int:
     report.versions |= {name: version_of(tool(program), *rest) for name, (program, *rest) in programs.items()}
     phases = ["killed", "erroring"] if options.quick else [*PHASES, "rolling"]
     results: dict[tuple[str, str], Result] = {}
+    under_test, beside = cores()
+    os.sched_setaffinity(0, {beside})
     with tempfile.TemporaryDirectory(prefix="sentinel-failover-") as place:
         for peer in CONTESTANTS:
             for phase in phases:
-                results[peer, phase] = asyncio.run(_measure(peer, phase, Path(place)))
+                results[peer, phase] = asyncio.run(measure(peer, phase, Path(place), under_test, beside))
     _print(results, phases)
     for (peer, phase), result in results.items():
         prefix = f"failover.{peer}.{phase}"
@@ -188,9 +190,8 @@ def _endpoints(core: int, folder: Path) -> Iterator[list[Endpoint]]:
             each.kill()
 
 
-async def _measure(peer: str, phase: str, folder: Path) -> Result:
-    under_test, beside = cores()
-    os.sched_setaffinity(0, {beside})
+async def measure(peer: str, phase: str, folder: Path, under_test: int, beside: int) -> Result:
+    """Run one phase before one contestant; load and endpoints have the core ``beside``."""
     with _endpoints(beside, folder) as endpoints:
         ports = [endpoint.port for endpoint in endpoints]
         with CONTESTANTS[peer](folder, under_test, ports) as running:
@@ -222,20 +223,21 @@ Times = tuple[float, float, float]
 
 
 async def _fail(phase: Phase, endpoint: Endpoint) -> Times:
-    """When the fault began and ended, and how long after its beginning requests still reached the endpoint."""
+    """When the fault began and ended, and how long after its beginning requests no longer reached the endpoint."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     phase.begin(endpoint)
-    reached = 0.0
+    reached = _FAULT
     if phase.counts:
         before = int(endpoint.order("count"))
         while loop.time() - began < _FAULT:
             await asyncio.sleep(_WINDOW)
             count = int(endpoint.order("count"))
-            if count - before >= RATE * _WINDOW / 100:
-                reached = loop.time() - began
+            if count - before < RATE * _WINDOW / 100:
+                reached = min(reached, loop.time() - began - _WINDOW)
             before = count
     else:
+        reached = 0.0
         await asyncio.sleep(_FAULT)
     ended = loop.time()
     phase.end(endpoint)
@@ -264,6 +266,12 @@ def _result(outcomes: Sequence[Outcome], name: str, began: float, ended: float, 
         for outcome in outcomes
         if began <= outcome.began < ended and (not outcome.endpoint or outcome.took >= _HURT)
     ]
+    windows = [number * _WINDOW for number in range(int((ended - began) / _WINDOW))]
+    quiet = (
+        start
+        for start in windows
+        if sum(start <= each < start + _WINDOW for each in hurt) < max(1.0, RATE * _WINDOW / 100)
+    )
     back = _AFTER
     step = 0.1
     for number in range(int(_AFTER / step) - int(1 / step)):
@@ -277,7 +285,7 @@ def _result(outcomes: Sequence[Outcome], name: str, began: float, ended: float, 
         requests=len(outcomes),
         p99_ms=_percentile(good, 99),
         p999_ms=_percentile(good, 99.9),
-        eject=max([reached, *hurt]),
+        eject=max(reached, next(quiet, _FAULT)),
         back=back,
     )
 
