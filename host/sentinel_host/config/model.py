@@ -289,15 +289,19 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a route matches, its guests, and where its requests go: exactly one of `upstream`, `respond`, `redirect`.
-
-    A guest that chooses an upstream wins over each of them.
+    """What a route matches, its guests, and where its requests go: exactly one of `upstream`, `split`, `respond`,
+    `redirect`. A guest that chooses an upstream wins over each of them.
     """
 
     path: str
     """Prefix that matches at segment borders; the longest wins."""
     upstream: str | None = None
     """Name of the upstream."""
+    split: dict[str, int] | None = None
+    """Names of upstreams, and the weight of each: its share of the requests beside the others' weights."""
+    # Envoy divides among weighted clusters by chance; nginx's `split_clients` by a text that it is given.
+    split_by: str | None = None
+    """What keeps requests at one of them: `client-ip`, `path`, `header:NAME` or `cookie:NAME`; by default nothing."""
     respond: RespondConfig | None = None
     """A response that the gateway makes itself."""
     redirect: RedirectConfig | None = None

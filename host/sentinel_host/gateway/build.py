@@ -31,6 +31,7 @@ from sentinel_host.gateway.limits import Counters, RouteLimits
 from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.gateway.own_responses import own_response
 from sentinel_host.gateway.routes import IDEMPOTENT, Route, RouteTable, RouteTimes
+from sentinel_host.gateway.split import Split
 from sentinel_host.gateway.unavailable import UnavailableGuest
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.guest_version import GuestVersion
@@ -43,6 +44,7 @@ from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, load_compiled
 from sentinel_host.upstream import EndpointTable, Surroundings, Upstream
+from sentinel_host.upstream.hashing import hash_key
 
 
 @dataclass(slots=True)
@@ -370,4 +372,5 @@ def _route(
         times=times if times != RouteTimes() else None,
         body_bytes=route.body_bytes,
         own=own_response(route.respond, route.redirect, content),
+        split=Split(route.split, hash_key(route.split_by) if route.split_by else None) if route.split else None,
     )

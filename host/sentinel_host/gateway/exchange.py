@@ -208,7 +208,7 @@ class ProxyExchange:
         if run.asked_request is not None and not self._upgrade:
             filtered = await begin_request(run, admitted, self._body)
             length = None
-        name = run.upstream or route.upstream
+        name = run.upstream or route.upstream or self._split()
         upstream = self._generation.upstreams[name]
         summary.upstream = name
         _forwarding.add(head.headers, admitted)
@@ -249,6 +249,11 @@ class ProxyExchange:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response
+
+    def _split(self) -> str:
+        split = self._route.split
+        assert split is not None
+        return split.choose(self._admitted.head)
 
     async def _respond(self, response: UpstreamResponse) -> None:
         sender = self._response

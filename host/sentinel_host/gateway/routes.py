@@ -8,6 +8,7 @@ from typing import Final
 
 from sentinel_host.gateway.limits import RouteLimits
 from sentinel_host.gateway.own_responses import OwnResponse
+from sentinel_host.gateway.split import Split
 from sentinel_host.grammar import host_of
 from sentinel_host.messages import RequestHead
 from sentinel_host.pipeline import Chain
@@ -31,7 +32,7 @@ class RouteTimes:
 class Route:
     """One route: what it matches, and where a match goes. ``index`` numbers it within its table, for metrics.
 
-    A route with an ``own`` response has no upstream, and its name is empty.
+    ``upstream`` is a name, and empty where there is an ``own`` response or a ``split``.
     """
 
     index: int
@@ -50,6 +51,7 @@ class Route:
     times: RouteTimes | None = None
     body_bytes: int | None = None
     own: OwnResponse | None = None
+    split: Split | None = None
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""

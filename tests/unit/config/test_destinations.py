@@ -32,6 +32,8 @@ def parse(keys: str) -> Config:
 @pytest.mark.parametrize(
     "keys",
     [
+        "split = { blue = 90, green = 10 }",
+        'split = { green = 1 }\nsplit_by = "header:x-tenant"\nhedge_after = "10ms"',
         'respond = { body = "hello" }',
         'respond = { status = 204, headers = { "x-y" = "z", "cache-control" = "no-store" } }',
         'respond = { status = 503, file = "down.html", headers = { "retry-after" = "60" } }',
@@ -49,9 +51,22 @@ def test_destinations(keys: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
-        ("", "route[0]: one of upstream, respond, redirect is needed"),
+        ("", "route[0]: one of upstream, split, respond, redirect is needed"),
         ('upstream = "blue"\nrespond = {}', "route[0].respond: a route has one destination, and this one has upstream"),
         ('respond = {}\nredirect = { to = "/" }', "route[0].redirect: a route has one destination, and this one has "),
+        ("split = {}", "route[0].split: at least one upstream is needed"),
+        ("split = { blue = 1, red = 1 }", "route[0].split: no upstream is named 'red' (known: blue, green)"),
+        ("split = { blue = 100, green = 0 }", "route[0].split.green: expected 1 to 65535, got 0"),
+        ("split = { blue = -1 }", "route[0].split.blue: expected 1 to 65535, got -1"),
+        ("split = { blue = 65536 }", "route[0].split.blue: expected 1 to 65535, got 65536"),
+        ('split = { blue = "9" }', "route[0].split"),
+        (
+            'split = { blue = 1 }\nupstream = "blue"',
+            "route[0].split: a route has one destination, and this one has ups",
+        ),
+        ("split = { blue = 1 }\nrespond = {}", "route[0].respond: a route has one destination, and this one has split"),
+        ('split = { blue = 1 }\nsplit_by = "client"', "route[0].split_by: expected "),
+        ('upstream = "blue"\nsplit_by = "path"', "route[0].split_by: has no effect: the route has no split"),
         ("respond = { status = 199 }", "route[0].respond.status: expected 200 to 599, got 199"),
         ("respond = { status = 600 }", "route[0].respond.status: expected 200 to 599, got 600"),
         ("respond = { state = 200 }", "route[0].respond: unknown key `state`"),

@@ -109,7 +109,7 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ('[[upstream]]\nname = "b"\ntargets = ["ftp://x"]', "gw.toml: upstream[1].targets[0]: expected http://"),
         ('[[upstream]]\nname = "b"\ntargets = ["http://x/y"]', "gw.toml: upstream[1].targets[0]: expected only"),
         ('[[upstream]]\nname = "b"\ntargets = ["http://u@x"]', "gw.toml: upstream[1].targets[0]: expected only"),
-        ('[[route]]\npath = "/x"', "gw.toml: route[1]: one of upstream, respond, redirect is needed"),
+        ('[[route]]\npath = "/x"', "gw.toml: route[1]: one of upstream, split, respond, redirect is needed"),
         ('[[route]]\npath = "/x"\nupstream = "y"', "gw.toml: route[1].upstream: no upstream is named 'y'"),
         ('[[route]]\npath = "x"\nupstream = "origin"', "gw.toml: route[1].path: path does not begin with a slash"),
         ('[[route]]\npath = "/%61"\nupstream = "origin"', "gw.toml: route[1].path: write it in its canonical form"),

@@ -9,9 +9,10 @@ from sentinel_host.config.destinations import RedirectConfig, RespondConfig
 from sentinel_host.config.location import location_fault
 from sentinel_host.config.model import Config, RouteConfig
 from sentinel_host.config.verify.faults import fail, is_name, unknown
+from sentinel_host.config.verify.upstreams import MOST_WEIGHT, hash_fault
 from sentinel_host.grammar import FIELD_VALUE, HOP_BY_HOP, is_field_name_text
 
-_KINDS: Final = ("upstream", "respond", "redirect")
+_KINDS: Final = ("upstream", "split", "respond", "redirect")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 # RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5.
 _BODILESS: Final = (204, 205, 304)
@@ -44,12 +45,30 @@ def verify_destination(config: Config, at: str, route: RouteConfig) -> None:
     upstreams = {upstream.name for upstream in config.upstream}
     if route.upstream is not None and route.upstream not in upstreams:
         raise fail(config, f"{at}.upstream", unknown("upstream", route.upstream, upstreams))
+    if route.split is not None:
+        _verify_split(config, f"{at}.split", route.split)
+    if route.split_by is not None:
+        if route.split is None:
+            raise fail(config, f"{at}.split_by", "has no effect: the route has no split")
+        if reason := hash_fault(route.split_by):
+            raise fail(config, f"{at}.split_by", reason)
     if route.respond is not None:
         _verify_respond(config, f"{at}.respond", route.respond)
     if route.redirect is not None:
         _verify_redirect(config, f"{at}.redirect", route.redirect)
     if route.respond is not None or route.redirect is not None:
         _verify_no_upstream(config, at, route, given[0])
+
+
+def _verify_split(config: Config, at: str, split: dict[str, int]) -> None:
+    if not split:
+        raise fail(config, at, "at least one upstream is needed")
+    upstreams = {upstream.name for upstream in config.upstream}
+    for name, weight in split.items():
+        if name not in upstreams:
+            raise fail(config, at, unknown("upstream", name, upstreams))
+        if not 1 <= weight <= MOST_WEIGHT:
+            raise fail(config, f"{at}.{name}", f"expected 1 to {MOST_WEIGHT}, got {weight}")
 
 
 def _verify_respond(config: Config, at: str, respond: RespondConfig) -> None:

@@ -15,7 +15,9 @@ _UNIX: Final = "http+unix://"
 _SERVICES: Final = ("srv://", "srv+https://")
 # What Linux has room for in sockaddr_un, less the zero at its end.
 _LONGEST_SOCKET: Final = 107
-_MOST_WEIGHT: Final = 65_535
+MOST_WEIGHT: Final = 65_535
+"""The largest weight of a target, or of an upstream in a split."""
+
 _KEYS: Final = '"client-ip", "path", "header:NAME" or "cookie:NAME"'
 
 
@@ -64,8 +66,8 @@ def _verify_targets(config: Config, at: str, upstream: UpstreamConfig) -> None:
                 raise fail(config, where, f"expected srv://, and the name of SRV records, got {target.url!r}")
         else:
             verify_target(config, where, target.url)
-        if not 1 <= target.weight <= _MOST_WEIGHT:
-            raise fail(config, f"{at}.targets[{number}].weight", f"expected 1 to {_MOST_WEIGHT}, got {target.weight}")
+        if not 1 <= target.weight <= MOST_WEIGHT:
+            raise fail(config, f"{at}.targets[{number}].weight", f"expected 1 to {MOST_WEIGHT}, got {target.weight}")
 
 
 def _verify_socket(config: Config, at: str, url: str) -> None:
