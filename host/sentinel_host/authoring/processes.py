@@ -63,6 +63,28 @@ def run(
         raise ToolchainError(f"{failure}\n{shortened(output.splitlines())}")
 
 
+def attempt(
+    command: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """The exit code of a command, and what it printed to either output.
+
+    Raises ToolchainError if the command is missing.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=clean_environment(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ToolchainError(f"{command[0]} is not installed") from None
+    return done.returncode, done.stdout.decode(errors="replace").strip()
+
+
 def shortened(lines: Sequence[str]) -> str:
     """Both ends of an output: npm says first what is wrong, compilers say it last."""
     if len(lines) <= _HEAD + _TAIL:

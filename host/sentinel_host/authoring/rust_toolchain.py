@@ -88,12 +88,12 @@ def find() -> RustToolchain:
     return search()
 
 
-def search() -> RustToolchain:
-    """The first toolchain that works, installed if need be.
+def search(*, install_packages: bool = True) -> RustToolchain:
+    """The first toolchain that works; rustup's target is added, and Debian's packages are installed if they may be.
 
     Raises ToolchainError.
     """
-    return _on_path() or _with_rustup() or _from_debian()
+    return _on_path() or _with_rustup() or _from_debian(install_packages)
 
 
 def _on_path() -> RustToolchain | None:
@@ -130,8 +130,9 @@ def tried_recently(failure: Path, now: float) -> bool:
     return failure.is_file() and now - failure.stat().st_mtime < _RUSTUP_RETRY_SECONDS
 
 
-def _from_debian() -> RustToolchain:
-    if not debian.can_install() and not all(map(debian.is_installed, _DEBIAN_PACKAGES)):
+def _from_debian(install_packages: bool) -> RustToolchain:
+    may_install = install_packages and debian.can_install()
+    if not may_install and not all(map(debian.is_installed, _DEBIAN_PACKAGES)):
         raise ToolchainError(
             f"no Rust toolchain for {TARGET}: either install Rust from https://rustup.rs and run "
             f"`rustup target add {TARGET}`, or on Debian, as root: {debian.install_command(*_DEBIAN_PACKAGES)}"

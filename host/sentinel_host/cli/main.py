@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
     command.set_defaults(command=_command("check", "check"))
 
+    _add_authoring(commands)
+
     command = commands.add_parser("inspect", help="show what a guest's artefact holds")
     command.add_argument("file", metavar="FILE.wasm", nargs="+", help="guests' files")
     command.set_defaults(command=_command("inspect", "inspect"))
@@ -134,6 +136,25 @@ def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
         return function(options)
 
     return call
+
+
+def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands for a guest's project."""
+    told_json = "for programs: one JSON object on standard output"
+    command = commands.add_parser("new", help="make a guest's project: manifest, guest, tests, configuration")
+    command.add_argument("name", metavar="NAME", help="the guest's name, and the folder to make")
+    languages = ("rust", "assemblyscript")
+    command.add_argument("--language", choices=languages, default="rust", help="default: %(default)s")
+    command.add_argument("--json", action="store_true", help=told_json)
+    command.set_defaults(command=_command("authoring", "new"))
+
+    command = commands.add_parser("build", help="build a guest's project; say what is missing, or what was built")
+    command.add_argument("directory", metavar="DIR", nargs="?", default=".", help="the project; default: here")
+    command.add_argument("--debug", action="store_true", help="have traps name the lines of sources; a larger file")
+    command.add_argument("--sign", metavar="FILE.key", help="sign the file, as `sentinel sign` does")
+    command.add_argument("--version", metavar="N", type=int, help="of the signature; default: the time in seconds")
+    command.add_argument("--json", action="store_true", help=told_json)
+    command.set_defaults(command=_command("authoring", "build"))
 
 
 def _add_remote(command: argparse.ArgumentParser) -> None:

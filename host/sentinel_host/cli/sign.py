@@ -37,24 +37,33 @@ def keygen(options: argparse.Namespace) -> int:
 def sign(options: argparse.Namespace) -> int:
     """Put a signature at the end of a guest's file, in place of the one that it may have.
 
+    Raises what `sign_file` raises.
+    """
+    file = Path(options.file)
+    name = file.stem if options.name is None else options.name
+    key = sign_file(file, name, options.version, Path(options.key))
+    print(f"{file}: signed as {name}, version {options.version}, by key {key}")
+    return 0
+
+
+def sign_file(file: Path, name: str, version: int, private: Path) -> str:
+    """Sign a guest's file with the key in another; returns the key's id.
+
     The file is replaced whole, by a rename. Raises `GuestLoadError` when it is no guest's, and `ConfigError` when the
     key cannot be read or the file not be written.
     """
     from sentinel_host.hotload.keys import read_private
 
-    file = Path(options.file)
-    name = file.stem if options.name is None else options.name
-    if not 0 <= options.version <= HIGHEST_VERSION:
+    if not 0 <= version <= HIGHEST_VERSION:
         raise ConfigError(f"--version: expected 0 to {HIGHEST_VERSION}")
-    key = read_private(Path(options.key))
+    key = read_private(private)
     data = read_file(file)
     parse_artefact(data, str(file))
     fresh = file.with_suffix(".signed")
     try:
-        fresh.write_bytes(signed(data, str(file), name, options.version, key))
+        fresh.write_bytes(signed(data, str(file), name, version, key))
         shutil.copymode(file, fresh)
         os.replace(fresh, file)
     except OSError as error:
         raise ConfigError(f"{fresh}: {error.strerror}") from None
-    print(f"{file}: signed as {name}, version {options.version}, by key {key.public.id.hex()}")
-    return 0
+    return key.public.id.hex()

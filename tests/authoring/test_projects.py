@@ -1,0 +1,108 @@
+"""`sentinel new` and `sentinel build` with the real toolchains."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guestbuild.places import BUILD
+from sentinel_host.authoring.project import LANGUAGES, create_project, find_project
+from sentinel_host.cli.main import parser
+from sentinel_host.errors import ConfigError, ToolchainError
+from tests.support.clocks import PATIENCE
+
+# A cold machine compiles the SDK first.
+COMPILING = 600 + PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def shared_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crates share what they compile."""
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(BUILD / "cargo" / "external"))
+
+
+def sentinel(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "sentinel_host", *arguments)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=COMPILING, check=False)
+
+
+@pytest.fixture(params=sorted(LANGUAGES))
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_new_project_builds(language: str, tmp_path: Path) -> None:
+    created = sentinel("new", "first-guest", "--language", language, cwd=tmp_path)
+    assert created.returncode == 0, created.stderr
+    project = tmp_path / "first-guest"
+    built = sentinel("build", "--json", cwd=project)
+    assert built.returncode == 0, built.stdout + built.stderr
+    report = json.loads(built.stdout)
+    assert (report["file"], report["hooks"], report["grants"]) == ("build/first-guest.wasm", ["on-request"], [])
+    assert (report["self_test"], report["signed"]) == (2, None)
+    assert report["size"] == (project / report["file"]).stat().st_size
+    assert sentinel("check", cwd=project).stdout.startswith("first-guest: ok")
+
+
+def test_a_guest_that_does_not_compile(language: str, tmp_path: Path) -> None:
+    project = create_project(tmp_path / "broken", LANGUAGES[language])
+    source = next(
+        path for path in (project.folder / "src/lib.rs", project.folder / "assembly/index.ts") if path.exists()
+    )
+    source.write_text(source.read_text() + "\nthis is no program;\n")
+    failed = sentinel("build", cwd=project.folder)
+    assert failed.returncode == 1
+    assert "broken does not build" in failed.stderr
+    assert source.name in failed.stderr
+    assert not project.file.exists()
+
+
+def test_a_build_that_is_signed(tmp_path: Path) -> None:
+    create_project(tmp_path / "signed", LANGUAGES["rust"])
+    assert sentinel("keygen", "author", cwd=tmp_path).returncode == 0
+    built = sentinel("build", "signed", "--sign", "author.key", "--version", "7", cwd=tmp_path)
+    assert "as signed, version 7, by key " in built.stdout, built.stderr
+    assert "as signed, version 7" in sentinel("inspect", "signed/build/signed.wasm", cwd=tmp_path).stdout
+
+
+def test_what_is_missing_is_named(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = create_project(tmp_path / "guest", LANGUAGES[language])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolchainError, match=r"rustup\.rs" if language == "rust" else r"nodejs\.org"):
+        project.build()
+
+
+@pytest.mark.parametrize("name", ["Upper", "a--b", "-a", "1a", "a_b", "a b"])
+def test_names_that_are_none(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot name a guest"):
+        create_project(tmp_path / name, LANGUAGES["rust"])
+
+
+def test_a_folder_with_something_in_it_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    folder = tmp_path.parent / "taken"
+    tmp_path.rename(folder)
+    with pytest.raises(ConfigError, match="not empty"):
+        create_project(folder, LANGUAGES["rust"])
+    assert [path.name for path in folder.iterdir()] == ["notes"]
+
+
+def test_a_folder_without_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sentinel new"):
+        find_project(tmp_path)
+    (tmp_path / "Cargo.toml").write_text("[workspace]\n")
+    with pytest.raises(ToolchainError, match=r"Cargo\.toml"):
+        find_project(tmp_path)
+
+
+def test_the_languages_of_the_command_are_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in LANGUAGES:
+        assert parser().parse_args(["new", "x", "--language", name]).language == name
+    with pytest.raises(SystemExit):
+        parser().parse_args(["new", "x", "--language", "cobol"])
+    refusal = capsys.readouterr().err
+    assert all(name in refusal for name in LANGUAGES)
