@@ -83,7 +83,8 @@ def test_the_reason_is_that_of_the_file_that_came_last(upstream: Upstream, tmp_p
     """A file that came without its grant once left requests saying "no such file" for ever."""
     with running(tmp_path, config(upstream, workers=2), {}) as gateway:
         assert fetch(gateway.public).status == 503
-        gateway.wait_for_log("guests/g.wasm: no such file (request ")
+        refused = ("guests/g.wasm: no such file", "(request ")
+        gateway.wait(lambda: any(all(part in line for part in refused) for line in gateway.log), "refusal")
         for name, reason in (
             ("granted/clock", 'which needs the grant "clock"'),
             ("hostile/start_traps", "start: wasm `unreachable` instruction executed"),

@@ -10,6 +10,7 @@ import sys
 from sentinel_host.config import Config
 from sentinel_host.gateway.build import Builder
 from sentinel_host.hotload.folder_source import FolderSource
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.supervisor.activation import activated_sockets
 from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.prepared import prepare
@@ -26,24 +27,35 @@ def check(options: argparse.Namespace) -> int:
     listeners = Listeners(activated_sockets({}), may_be_used=True)
     config, builder = prepare(source, listeners, os.environ, make_token=False).config, Builder()
     listeners.close()
-    faults = asyncio.run(_faults(config, builder))
+    versions, faults = asyncio.run(_try(config, builder))
     for line in builder.engine.log.drain()[0]:
         print(f"{line.guest}: {line.level}: {line.message}")
     for name in config.named_guests():
         if name in faults:
             print(f"sentinel: guest {name}: {faults[name]}", file=sys.stderr)
         else:
-            print(f"{name}: ok")
+            print(f"{name}: ok{_origin(versions[name], config)}")
     if not faults:
         print(f"{config.file}: ok")
     return 1 if faults else 0
 
 
-async def _faults(config: Config, builder: Builder) -> dict[str, str]:
+async def _try(config: Config, builder: Builder) -> tuple[dict[str, GuestVersion], dict[str, str]]:
     source = FolderSource(config)
     try:
-        generation = await builder.build(config, *await source.obtain(config.named_guests()))
+        versions, faults = await source.obtain(config.named_guests())
+        generation = await builder.build(config, versions, faults)
         await builder.free(generation)
-        return generation.faults
+        return versions, generation.faults
     finally:
         await source.close()
+
+
+def _origin(version: GuestVersion, config: Config) -> str:
+    """Of a standard guest: its file, and why it may serve where signatures are asked for."""
+    if not version.is_standard:
+        return ""
+    told = f", the standard guest {version.path}"
+    if not config.guests.verify_keys:
+        return told
+    return f"{told}, {f'signed by the key {version.key}' if version.key else 'trusted by guests.trust_standard'}"

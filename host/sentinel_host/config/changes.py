@@ -27,7 +27,7 @@ _FIXED: Final = {
         "stage_times",
         "limit_store",
     ),
-    "guests": ("directory", "verify_keys", "watch", "cache", "max_bytes", "compile_time"),
+    "guests": ("directory", "verify_keys", "trust_standard", "watch", "cache", "max_bytes", "compile_time"),
 }
 
 

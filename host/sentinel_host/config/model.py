@@ -137,12 +137,17 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The folder that holds guests, and how their files are read."""
+    """The folder that holds guests, and how their files are read.
+
+    A guest that the folder does not have may be a standard guest of the package `sentinel-guests`.
+    """
 
     directory: str = "guests"
     """The folder, relative to the configuration file."""
     verify_keys: list[str] = []
     """Ed25519 keys, as PEM files or `ed25519:BASE64`. With any, only guests that one of them signed are loaded."""
+    trust_standard: bool = False
+    """With `verify_keys`: load the standard guests of the package `sentinel-guests` without their signature."""
     watch: bool = True
     """Whether the folder, the configuration and the files that it names are watched and reloaded."""
     cache: str | None = None
@@ -213,7 +218,7 @@ class AnswersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A guest; NAME is its file's name without `.wasm`."""
+    """A guest; NAME is its file's name without `.wasm`, or a standard guest's name."""
 
     config: dict[str, Any] = {}
     """What the guest's `configure` hook gets."""

@@ -43,6 +43,10 @@ class FileState(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
+class GuestAbsent(GuestLoadError):
+    """There is nothing under this name."""
+
+
 class GuestUnstable(GuestLoadError):
     """The file changed while it was read."""
 
@@ -78,7 +82,7 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A guest's file, whole.
 
-        Raises `GuestLoadError`, and `GuestUnstable` for one that is being written.
+        Raises `GuestLoadError`: `GuestUnstable` for one that is being written, `GuestAbsent` where there is nothing.
         """
         where = self.path_of(name)
         try:
@@ -89,7 +93,9 @@ class Folder:
                     data = file.read(before.st_size + 1)
                 after = os.fstat(descriptor)
         except FileNotFoundError:
-            raise GuestLoadError(f"{where}: no such file") from None
+            # A link that leads nowhere is something.
+            fault = GuestLoadError if os.path.lexists(where) else GuestAbsent
+            raise fault(f"{where}: no such file") from None
         except OSError as error:
             raise GuestLoadError(f"{where}: cannot be read: {error.strerror}") from None
         if FileState.of(before) != FileState.of(after) or len(data) != after.st_size:

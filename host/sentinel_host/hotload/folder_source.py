@@ -1,5 +1,7 @@
 """The guests' folder as a `GuestSource`: files loaded, and changes of them noticed.
 
+Guests that the folder does not have may be standard ones. The package that brings these is not watched.
+
 Rule 1: no file is looked at or read on the event loop: see `sentinel_host.hotload.aside`.
 Rule 2: what changes before somebody takes the changes is kept for then.
 """
@@ -24,6 +26,7 @@ from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.loader import Loader
 from sentinel_host.hotload.rollbacks import RollbackRecords
 from sentinel_host.hotload.signature import verifier_of
+from sentinel_host.hotload.standard_guests import StandardGuests
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.hotload.versions import Versions
 from sentinel_host.hotload.watch import Watch
@@ -49,7 +52,15 @@ class FolderSource:
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
         private = self._cache.directory if self._cache is not None else None
         self._verifier = verifier_of(config, private)
-        self._loader = Loader(self._folder, self._cache, self._verifier, self._compiler)
+        self._standard = StandardGuests(config.guests.max_bytes)
+        self._loader = Loader(
+            self._folder,
+            self._standard,
+            self._cache,
+            self._verifier,
+            self._compiler,
+            trust_standard=config.guests.trust_standard,
+        )
         self._records = RollbackRecords(private, self._folder.path, self._loader.restore)
         self._store = store
         self._has_guests = bool(config.named_guests())
@@ -101,7 +112,7 @@ class FolderSource:
         return found, faults
 
     async def load(self, name: str) -> GuestVersion:
-        """The version that is in the folder now. Raises `GuestLoadError`."""
+        """The version that there is now. Raises `GuestLoadError`."""
         try:
             version = await self._loader.obtain(name)
         except GuestLoadError:
@@ -111,8 +122,8 @@ class FolderSource:
         return version
 
     async def names(self) -> set[str]:
-        """The guests that are in the folder."""
-        return await aside(self._folder.names)
+        """The guests that are in the folder, and the standard guests."""
+        return await aside(lambda: self._folder.names() | self._standard.names())
 
     async def changes(self) -> list[str | None]:
         """Wait for changes: guests whose files changed, and ``None`` for the configuration or files that it names."""

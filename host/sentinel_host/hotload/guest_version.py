@@ -17,7 +17,8 @@ class GuestVersion(msgspec.Struct, frozen=True):
     """A version of a guest that may go into service.
 
     ``path`` is the file that it was read from. ``number`` and ``key`` come from its signature, where the configuration
-    asks for one. ``data`` is the whole file; it stays in the process that read it and is empty in workers.
+    asks for one. ``data`` is the whole file; it stays in the process that read it and is empty in workers, and so does
+    ``is_standard``: whether the file is a standard guest's, and not one of the folder.
     """
 
     name: str
@@ -26,6 +27,7 @@ class GuestVersion(msgspec.Struct, frozen=True):
     number: int | None = None
     key: str = ""
     data: bytes = b""
+    is_standard: bool = False
 
     @property
     def sha256(self) -> str:

@@ -1,7 +1,7 @@
 """Records of rollbacks, kept over restarts: the rolled-back file is not tried again, the version before it serves.
 
 Rule 1: a record suffices to serve the version before: it holds that version's whole file. Its compiled code may be in
-        the cache; another engine compiles it anew. It must be signed by a key that is configured now.
+        the cache; another engine compiles it anew. It must be trusted by today's configuration.
 Rule 2: a record applies to one file, by digest. Another file in its place ends it.
 Rule 3: nothing here stops a guest from being loaded. A record that cannot be read or restored is reported, and the file
         in the folder is tried.
@@ -32,7 +32,10 @@ _SUFFIX: Final = ".rollback"
 
 
 class RollbackRecord(msgspec.Struct, frozen=True):
-    """``rolled_back`` is a digest, ``data`` the file of the version before it; ``since`` is seconds of the epoch."""
+    """``rolled_back`` is a digest, ``data`` the file of the version before it; ``since`` is seconds of the epoch.
+
+    ``is_standard`` says whether that file was a standard guest's.
+    """
 
     folder: str
     name: str
@@ -40,12 +43,13 @@ class RollbackRecord(msgspec.Struct, frozen=True):
     since: float
     reason: str
     data: bytes
+    is_standard: bool = False
 
 
 _decoder = msgspec.msgpack.Decoder(RollbackRecord)
 
-LoadData = Callable[[str, bytes], Awaitable[GuestVersion]]
-"""Makes a version from a guest's name and its file's content. Raises `GuestLoadError`."""
+LoadRecord = Callable[[RollbackRecord], Awaitable[GuestVersion]]
+"""Makes the version before of a record. Raises `GuestLoadError`."""
 
 
 class RollbackRecords:
@@ -54,7 +58,7 @@ class RollbackRecords:
     Only the owner may enter ``directory``; with ``None`` nothing is kept.
     """
 
-    def __init__(self, directory: Path | None, folder: Path, load: LoadData) -> None:
+    def __init__(self, directory: Path | None, folder: Path, load: LoadRecord) -> None:
         self._directory = directory
         # Unresolved: a deployment that switches a symbolic link is the same folder.
         self._folder = os.path.abspath(folder) if directory is not None else ""
@@ -66,7 +70,9 @@ class RollbackRecords:
         if self._directory is None:
             _log.warning("guest %s: a restart tries %s again: there is no cache", name, rolled_back.short)
             return
-        record = RollbackRecord(self._folder, name, rolled_back.sha256, time.time(), reason, serving.data)
+        record = RollbackRecord(
+            self._folder, name, rolled_back.sha256, time.time(), reason, serving.data, serving.is_standard
+        )
         try:
             body = msgspec.msgpack.encode(record)
             file = self._file(self._directory, name)
@@ -94,7 +100,7 @@ class RollbackRecords:
             await self.drop(name)
             return None
         try:
-            serving = await self._load(name, record.data)
+            serving = await self._load(record)
         except GuestLoadError as error:
             _log.error(
                 "guest %s: %s was rolled back and is tried again: the version before cannot be loaded: %s",

@@ -11,7 +11,7 @@ import pytest
 
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.guest_version import GuestVersion
-from sentinel_host.hotload.rollbacks import RollbackRecords
+from sentinel_host.hotload.rollbacks import RollbackRecord, RollbackRecords
 from sentinel_host.sandbox import CompiledGuest
 
 GOOD, BAD = b"good", b"bad"
@@ -22,8 +22,8 @@ def version(data: bytes, name: str = "g") -> GuestVersion:
     return GuestVersion(name, f"{name}.wasm", compiled, data=data)
 
 
-async def load(name: str, data: bytes) -> GuestVersion:
-    return version(data, name)
+async def load(record: RollbackRecord) -> GuestVersion:
+    return version(record.data, record.name)
 
 
 def records(directory: Path | None, folder: str = "guests") -> RollbackRecords:
@@ -80,8 +80,8 @@ def test_every_changed_byte_is_noticed(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_a_version_before_that_cannot_be_had_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def refuse(name: str, data: bytes) -> GuestVersion:
-        raise GuestLoadError(f"{name}: not today")
+    async def refuse(record: RollbackRecord) -> GuestVersion:
+        raise GuestLoadError(f"{record.name}: not today")
 
     keep(tmp_path)
     assert asyncio.run(RollbackRecords(tmp_path, Path("guests"), refuse).restore(version(BAD))) is None

@@ -15,7 +15,7 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.guest_version import GuestVersion
-from sentinel_host.hotload.rollbacks import RollbackRecords
+from sentinel_host.hotload.rollbacks import RollbackRecord, RollbackRecords
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.hotload.versions import Versions
@@ -103,14 +103,14 @@ def kept(directory: Path) -> RolloutStore:
 
 def records(directory: Path) -> RollbackRecords:
 
-    async def load(name: str, data: bytes) -> GuestVersion:
-        return filed(int(data))
+    async def load(record: RollbackRecord) -> GuestVersion:
+        return filed(int(record.data))
 
     return RollbackRecords(directory, directory / "guests", load)
 
 
-async def no_file(name: str, data: bytes) -> GuestVersion:
-    raise AssertionError(name)
+async def no_file(record: RollbackRecord) -> GuestVersion:
+    raise AssertionError(record.name)
 
 
 def filed(number: int) -> GuestVersion:

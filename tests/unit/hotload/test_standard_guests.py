@@ -1,0 +1,67 @@
+"""Looking up the package of standard guests, wherever Python finds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sentinel_host.errors import GuestLoadError
+from sentinel_host.hotload.folder import GuestAbsent
+from sentinel_host.hotload.standard_guests import StandardGuests
+
+MISSING = GuestAbsent("guests/g.wasm: no such file")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package's folder of files, with the guest ``g``, on an otherwise empty path."""
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    files = tmp_path / "sentinel_guests" / "wasm"
+    files.mkdir(parents=True)
+    (files.parent / "__init__.py").touch()
+    (files / "g.wasm").write_bytes(b"guest")
+    (files / "other.txt").touch()
+    return files
+
+
+def test_a_guest_is_read_whole(package: Path) -> None:
+    guests = StandardGuests(5)
+    assert guests.names() == {"g"}
+    assert guests.read("g", MISSING) == (str(package / "g.wasm"), b"guest")
+
+
+def test_installers_may_link_files(package: Path) -> None:
+    """uv does, so that a file of an installed package has several names; in the guests' folder that is refused."""
+    (package / "linked.wasm").hardlink_to(package / "g.wasm")
+    (package / "soft.wasm").symlink_to(package / "g.wasm")
+    assert StandardGuests(5).read("linked", MISSING)[1] == StandardGuests(5).read("soft", MISSING)[1] == b"guest"
+
+
+def test_a_large_file_is_refused(package: Path) -> None:
+    with pytest.raises(GuestLoadError, match=r"g\.wasm: is larger than 4 bytes"):
+        StandardGuests(4).read("g", MISSING)
+
+
+def test_a_file_that_cannot_be_read_is_not_missing(package: Path) -> None:
+    (package / "folder.wasm").mkdir()
+    with pytest.raises(GuestLoadError, match=r"folder\.wasm: cannot be read: Is a directory") as caught:
+        StandardGuests(4).read("folder", MISSING)
+    assert not isinstance(caught.value, GuestAbsent)
+
+
+def test_the_message_says_what_is_missing_where(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GuestAbsent, match=r"^guests/g\.wasm: no such file, and sentinel-guests has no "):
+        StandardGuests(5).read("none", MISSING)
+    monkeypatch.setattr("sys.path", [])
+    assert StandardGuests(5).names() == set()
+    with pytest.raises(GuestAbsent, match=r"and the package sentinel-guests, which has the .* is not installed$"):
+        StandardGuests(5).read("g", MISSING)
+
+
+def test_a_package_that_is_installed_later_is_found(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, away = package.parent, package.parent.with_name("away")
+    parent.rename(away)
+    assert StandardGuests(5).names() == set()
+    away.rename(parent)
+    assert StandardGuests(5).names() == {"g"}
