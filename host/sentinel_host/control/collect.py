@@ -42,6 +42,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
         [
             _requests(gateway),
             _upstreams(gateway.stats, gateway.generation),
+            Snapshot(counters={"sentinel_endpoint_check_changes": gateway.check_changes()}),
             Snapshot(upstreams={name: _report(each) for name, each in gateway.generation.upstreams.items()}),
             _connections(connections),
             _guests(gateway),

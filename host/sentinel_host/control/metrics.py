@@ -43,6 +43,7 @@ COUNTERS: Final = {
     "sentinel_upstream_unavailable": Family("Requests for which there was no endpoint.", _UPSTREAM),
     "sentinel_endpoint_requests": Family("Tries that were begun.", _TARGET),
     "sentinel_endpoint_failures": Family("Tries that count as failures of the endpoint.", _TARGET),
+    "sentinel_endpoint_check_changes": Family("Times that its check found it down, or well again.", _TARGET),
     "sentinel_endpoint_ejections": Family("Times that it was ejected.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
     "sentinel_guest_calls": Family("Hook calls that began.", _GUEST),

@@ -30,6 +30,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.sandbox import Series, Sink
 from sentinel_host.upstream import EndpointTable
+from sentinel_host.upstream.checkers import Checkers
 from sentinel_host.upstream.table import keep_swept
 
 
@@ -63,7 +64,9 @@ class Gateway(Quart):
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
         self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell)
+        # Where a supervisor shares the table out, it checks and sweeps for all.
         self._owns_endpoints = endpoints is None
+        self._checkers = Checkers(self.endpoints, cell, self._builder.names)
         self._sweeping: asyncio.Task[None] | None = None
         self._log_pump = LogPump(self._builder.engine.log, guest_log)
         self._config = config
@@ -93,6 +96,10 @@ class Gateway(Quart):
         """What is known of every upstream's endpoints."""
         return self._builder.surroundings.table
 
+    def check_changes(self) -> dict[tuple[str, ...], float]:
+        """As `sentinel_host.upstream.checkers.Checkers.changes`, where this process checks."""
+        return self._checkers.changes()
+
     def guest_counts(self) -> dict[str, dict[str, int]]:
         """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
         return self._builder.engine.snapshot()
@@ -114,6 +121,8 @@ class Gateway(Quart):
     def _publish(self, generation: Generation) -> None:
         self.generation = generation
         self._builder.learn(generation)
+        if self._owns_endpoints:
+            self._checkers.follow(upstream.checked for upstream in generation.upstreams.values())
 
     def _prepare(self, config: Config) -> None:
         """Have a table before the first limit, and a store before the first key.
@@ -192,6 +201,7 @@ class Gateway(Quart):
             await self._reloader.close()
         if self._rollouts is not None:
             await self._rollouts.close()
+        await self._checkers.close()
         await self.manager.stop()
         tasks = [task for task in (self._sharing, self._sweeping) if task is not None]
         for task in tasks:

@@ -25,6 +25,7 @@ from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_source import Renewal
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.supervisor.cells import Cells
+from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.offered import deployment_without_code
 from sentinel_host.supervisor.plan import FleetPlan, GuestSet
@@ -49,7 +50,7 @@ class FleetRollout:
     """A `sentinel_host.hotload.executor.RolloutExecutor` for the workers of ``fleet``, which it owns.
 
     They serve ``config``, read from ``source``, with the guests of ``folder``; all three are replaced by `roll`.
-    Each has one of the ``cells``. ``renewals`` are those of this process.
+    Each has one of the ``cells``. ``checks`` are those of what they serve. ``renewals`` are those of this process.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class FleetRollout:
         config: Config,
         folder: FolderSource,
         cells: Cells,
+        checks: FleetChecks,
         renewals: Sequence[Renewal],
     ) -> None:
         self.fleet = Fleet(self, cells)
@@ -65,6 +67,7 @@ class FleetRollout:
         self._config = config
         self._folder = folder
         self._renewals = renewals
+        self._checks = checks
         self._lock = asyncio.Lock()
         self._plan: FleetPlan | None = None
         # The guests that a configuration waits for.
@@ -76,6 +79,7 @@ class FleetRollout:
         """Start the workers with what is in the folder; returns once all are ready. Raises `SentinelError`."""
         await self._folder.follow(self._config)
         plan = make_plan(GuestSet(*await self._folder.obtain(self._config.named_guests())))
+        await self._checks.follow(self._config)
         await self.fleet.start(plan)
         self._plan = plan
 
@@ -94,6 +98,7 @@ class FleetRollout:
             await self.fleet.roll(plan)
             self._source, self._config, self._folder, self._plan = source, config, folder, plan
             self._waiting_for = ()
+            await self._checks.follow(config)
             return before.versions
 
     def wants(self, name: str) -> bool:
@@ -243,3 +248,4 @@ class FleetRollout:
         plan.source, plan.guests = source, guests
         self._source, self._config = source, config
         await self.fleet.catch_up()
+        await self._checks.follow(config)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sentinel_host.control import Numbers, Snapshot, guest_faults, merge
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.process import State
 from sentinel_host.upstream import EndpointTable
@@ -20,12 +21,14 @@ class FleetOverview:
         fleet: Fleet,
         rollouts: RolloutController,
         endpoints: EndpointTable,
+        checks: FleetChecks,
         own: Callable[[], Snapshot],
         is_ending: Callable[[], bool],
     ) -> None:
         self._fleet = fleet
         self._rollouts = rollouts
         self._endpoints = endpoints
+        self._checks = checks
         self._own = own
         self._is_ending = is_ending
 
@@ -51,7 +54,11 @@ class FleetOverview:
         up: Numbers = {(str(place.number),): place.worker.state is State.READY for place in places}
         restarts: Numbers = {(str(place.number),): place.restarts for place in places}
         supervisor = Snapshot(
-            counters={"sentinel_worker_restarts": restarts, **self._rollouts.counters()},
+            counters={
+                "sentinel_worker_restarts": restarts,
+                "sentinel_endpoint_check_changes": self._checks.changes(),
+                **self._rollouts.counters(),
+            },
             gauges={"sentinel_worker_up": up},
         )
         return merge([self._fleet.counted(), self._own(), supervisor])

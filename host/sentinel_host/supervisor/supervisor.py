@@ -22,6 +22,7 @@ from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.cells import Cells
+from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet_rollout import FleetRollout
 from sentinel_host.supervisor.listeners import Listeners, Listening, print_listeners
 from sentinel_host.supervisor.log import Log, log_counts
@@ -90,12 +91,20 @@ class _Supervision:
         assert prepared.endpoints is not None, "several workers share a table of endpoints"
         self._endpoints = prepared.endpoints
         self._cells = Cells(prepared.endpoints)
-        self._rollout = FleetRollout(self._source, self._config, folder, self._cells, [self._access.renew])
+        self._checks = FleetChecks(prepared.endpoints)
+        self._rollout = FleetRollout(
+            self._source, self._config, folder, self._cells, self._checks, [self._access.renew]
+        )
         self._fleet = self._rollout.fleet
         self._controller = RolloutController(self._rollout, self._store)
         self._reloader = HotReloader(folder, self._controller)
         self._overview = FleetOverview(
-            self._fleet, self._controller, self._endpoints, lambda: log_counts(log), lambda: self._is_ending
+            self._fleet,
+            self._controller,
+            self._endpoints,
+            self._checks,
+            lambda: log_counts(log),
+            lambda: self._is_ending,
         )
 
     async def run(self) -> None:
@@ -125,6 +134,7 @@ class _Supervision:
             await self._controller.close()
             await self._reloader.close()
             await self._fleet.drain()
+            await self._checks.close()
             stopped.set()
             await admin
             self._notifier.close()

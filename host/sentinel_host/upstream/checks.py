@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from random import random
 from typing import Final
@@ -100,14 +101,18 @@ class Checker:
         self._discovery.start()
         self._follow()
 
-    async def close(self) -> None:
-        """Check no more."""
+    async def close(self, successor: Checker | None = None) -> None:
+        """Check no more. What ``successor`` checks from now on stays as it is known."""
         await self._discovery.close()
         watches = list(self._watches.values())
         for watch in watches:
             watch.cancel()
         if watches:
             await asyncio.wait(watches)
+        kept = successor._watches if successor is not None else {}
+        for key in self._watches:
+            if key not in kept:
+                self._forget(key)
 
     def _follow(self) -> None:
         """Watch the endpoints that there are now, and no others."""
@@ -117,6 +122,7 @@ class Checker:
         }
         for key in [key for key in self._watches if key not in found]:
             self._watches.pop(key).cancel()
+            self._forget(key)
         for key, location in found.items():
             if key not in self._watches:
                 watch = self._watch(key, location)
@@ -139,6 +145,11 @@ class Checker:
             self.states.pop(name, None)
             await probe.close()
             del cell
+
+    def _forget(self, key: int) -> None:
+        """Nobody checks it any more: it must not stay down."""
+        with suppress(LookupError):
+            self._table.checked(key, True)
 
     def _tell(self, key: int, name: str, well: bool, reason: str, *, first: bool) -> None:
         self._table.checked(key, well)

@@ -19,6 +19,7 @@ from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.balancer import Balancer
 from sentinel_host.upstream.call import UpstreamCall
+from sentinel_host.upstream.checkers import CheckedUpstream
 from sentinel_host.upstream.discovery import Discovery, Location
 from sentinel_host.upstream.endpoint import Endpoint, UpstreamCounts
 from sentinel_host.upstream.hashing import hash_key
@@ -95,6 +96,11 @@ class Upstream:
         """Those of now, with their weights."""
         members = self.balancer.members
         return tuple(zip(members.endpoints, members.weights, strict=True)) if members is not None else ()
+
+    @property
+    def checked(self) -> CheckedUpstream:
+        """What a checker needs of it."""
+        return CheckedUpstream(self._config, self._context)
 
     @property
     def policy(self) -> str:
