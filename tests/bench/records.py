@@ -9,8 +9,10 @@ from sentinel_host.messages import Headers, RequestHead, Summary
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "api-key-auth": {"keys": {"demo-key": "demo"}},
+    "cors": {"origins": ["https://app.example"]},
     "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
     "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
+    "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}]},
 }
 """By the guest's name; others run without one."""
 
