@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
-from sentinel_host.config.upstreams import BreakerConfig, StickyConfig, TargetConfig
-from sentinel_host.errors import UpstreamError, UpstreamOverloaded
+from sentinel_host.config import Seconds
+from sentinel_host.config.upstreams import BreakerConfig, RetryConfig, StickyConfig, TargetConfig
+from sentinel_host.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
 from tests.failover.support import Server, call, group, ok, silence, status
 from tests.upstream.support import eventually
 
@@ -61,7 +62,7 @@ def test_a_client_stays_on_its_endpoint(run):
                 (await web.upstream.send(again)).abort()
                 assert again.endpoint is first.endpoint
                 # It is not set again and again.
-                assert again.cookie == (b"", b"")
+                assert again.cookie is None
 
     run(main)
 
@@ -144,6 +145,22 @@ def test_whichever_of_two_tries_answers_serves(run, first):
             assert (await asked).status == (200 if first == "answers" else 500)
             (await asked).abort()
             await eventually(lambda: web.upstream.counts.active == 0)
+
+    run(main)
+
+
+def test_a_request_that_ends_in_a_pause_gives_its_last_answer_up(run):
+    async def unfinished(reader, writer, head):
+        writer.write(b"HTTP/1.1 503 X\r\nContent-Length: 10\r\n\r\n")
+
+    async def main():
+        async with group(2, retry=RetryConfig(backoff=Seconds(900), max_backoff=Seconds(900))) as web:
+            for server in web.servers:
+                server.answer = unfinished
+            with pytest.raises(UpstreamTimeout):
+                await web.upstream.send(call(timeout=0.2))
+            assert web.upstream.counts.active == 0
+            assert all(endpoint.pool.open == 0 for endpoint in web.upstream.endpoints)
 
     run(main)
 

@@ -245,7 +245,7 @@ class ProxyExchange:
         asked = perf_counter_ns()
         response = await upstream.send(call)
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000
-        if call.cookie is not None and call.cookie[0]:
+        if call.cookie is not None:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response

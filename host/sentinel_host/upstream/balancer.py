@@ -173,15 +173,19 @@ class Balancer:
                 endpoint.cell.succeeded((perf_counter_ns() - began) // 1000)
                 if failed:
                     self._confirm(members, call, failed)
-                if self._sticky is not None and call.cookie is None:
-                    self._keep(call, endpoint)
+                if self._sticky is not None and not call.is_kept:
+                    call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
                 response.hold(endpoint)
                 return response
             response.hold(endpoint)
             failed.append((index, _SERVER_FAILURE))
             tried = (*tried, index)
             if self._may_repeat(call, members, tried, response.status):
-                index = await self._next(members, call, tried, waits=True)
+                try:
+                    index = await self._next(members, call, tried, waits=True)
+                except BaseException:
+                    response.abort()
+                    raise
                 if index != _NOBODY:
                     response.abort()
                     continue
@@ -195,14 +199,9 @@ class Balancer:
             key = self._sticky.read(call.request.headers)
             index = members.indices.get(key, _NOBODY) if key is not None else _NOBODY
             if index != _NOBODY and members.group.take(index):
-                # Nothing is to be set: the client has it.
-                call.cookie = (b"", b"")
+                call.is_kept = True
                 return index
         return members.group.pick(call.hash, tried)
-
-    def _keep(self, call: UpstreamCall, endpoint: Endpoint) -> None:
-        assert self._sticky is not None
-        call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
 
     async def _next(self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool) -> int:
         """The endpoint for the next try, after a pause where one is due; the first goes elsewhere at once."""
@@ -212,7 +211,7 @@ class Balancer:
             most = min(retry.max_backoff, retry.backoff * 2 ** (len(tried) - 1))
             await asyncio.sleep(most * random())
         # A sticky client whose endpoint failed is to be kept by the next.
-        call.cookie = None
+        call.is_kept = False
         index = members.group.pick(call.hash, tried)
         if index != _NOBODY:
             self.counts.retries += 1
@@ -328,20 +327,23 @@ class Balancer:
         loop = asyncio.get_running_loop()
         calls = {loop.create_task(self._send(call, _NONE_TRIED)): call}
         try:
-            done, waiting = await asyncio.wait(calls, timeout=after)
-            if waiting and call.index != _NOBODY and self._afford():
+            done, pending = await asyncio.wait(calls, timeout=after)
+            if pending and call.index != _NOBODY and self._afford():
                 twin = call.twin()
                 self.counts.hedges += 1
-                calls[loop.create_task(self._send(twin, (call.index,)))] = twin
-                waiting = set(calls)
-            while True:
-                for task in done:
-                    if task.exception() is None or len(done) == len(calls):
-                        won = calls.pop(task)
-                        call.endpoint, call.cookie = won.endpoint, won.cookie
-                        call.tries += sum(each.tries for each in (*calls.values(), won) if each is not call)
-                        return task.result()
-                done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                second = loop.create_task(self._send(twin, (call.index,)))
+                calls[second] = twin
+                pending.add(second)
+            answered = [task for task in done if task.exception() is None]
+            # A failure serves only when nobody is left who may answer.
+            while pending and not answered:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                answered = [task for task in done if task.exception() is None]
+            won = (answered or list(done))[0]
+            best = calls.pop(won)
+            call.tries += sum(each.tries for each in (*calls.values(), best) if each is not call)
+            call.endpoint, call.cookie = best.endpoint, best.cookie
+            return won.result()
         finally:
             for task in calls:
                 if not task.cancel() and not task.cancelled() and task.exception() is None:

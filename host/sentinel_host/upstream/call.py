@@ -16,7 +16,8 @@ class UpstreamCall:
     that of each, ``hedge_after`` until a second try begins beside the first.
 
     Afterwards ``tries`` is how often it was sent, ``endpoint`` where the answer comes from, or the
-    last failure, and ``cookie`` the field that keeps the client there, if it is to be kept.
+    last failure, and ``cookie`` the field that keeps the client there, if it is to be kept;
+    ``is_kept`` says that it has the cookie already.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class UpstreamCall:
         "hedge_after",
         "host",
         "index",
+        "is_kept",
         "is_secure",
         "per_try_timeout",
         "repeatable",
@@ -45,6 +47,7 @@ class UpstreamCall:
         self.per_try_timeout: float | None = None
         self.hedge_after: float | None = None
         self.is_secure = False
+        self.is_kept = False
         self.tries = 0
         self.index = -1
         self.endpoint: Endpoint | None = None

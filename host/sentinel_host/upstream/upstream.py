@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import Progress, UpstreamError
@@ -112,11 +113,10 @@ class Upstream:
         """Seconds in which an endpoint warms up."""
         return float(self._config.slow_start)
 
-    async def send(self, call: UpstreamCall) -> UpstreamResponse:
+    def send(self, call: UpstreamCall) -> Coroutine[Any, Any, UpstreamResponse]:
         """As `Balancer.send`, once the first look-ups of names have ended."""
-        if self.balancer.members is None:
-            await self._first()
-        return await self.balancer.send(call)
+        # Not a coroutine around another: each costs as much as the choice of an endpoint.
+        return self._send_after_first(call) if self.balancer.members is None else self.balancer.send(call)
 
     def learn(self) -> None:
         """Begin to look names up, if there are any."""
@@ -152,6 +152,10 @@ class Upstream:
         for endpoint in before._endpoints.values():
             endpoint.users += 1
             self._endpoints[endpoint.key] = endpoint
+
+    async def _send_after_first(self, call: UpstreamCall) -> UpstreamResponse:
+        await self._first()
+        return await self.balancer.send(call)
 
     async def _first(self) -> None:
         self._discovery.start()
