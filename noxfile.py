@@ -116,6 +116,9 @@ def types(session: nox.Session) -> None:
 def generated(session: nox.Session) -> None:
     """Files made by a script are what it makes today; each script writes its file when run without --check."""
     install_package(session)
+    # The pages of the standard guests have tables from the schemas in their files.
+    install(session, group("guests"))
+    build_guests(session)
     session.run("python", "tests/vectors/generate.py", "--check")
     session.run("python", "docs/tooling", "--check")
     bindings = ["run", "--quiet", "--locked", "--manifest-path", str(BINDINGS / "Cargo.toml"), "--", "--check"]
@@ -127,6 +130,8 @@ def docs(session: nox.Session) -> None:
     """Write the reference anew and build the site strictly into build/docs; `-- --check` fails if a page is stale."""
     install_package(session)
     install(session, group("docs"))
+    install(session, group("guests"))
+    build_guests(session)
     session.run("python", "docs/tooling", *session.posargs)
 
 
