@@ -129,8 +129,7 @@ def generated(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Write the reference anew and build the site strictly into build/docs; `-- --check` fails if a page is stale."""
     install_package(session)
-    install(session, group("docs"))
-    install(session, group("guests"))
+    install(session, [*group("docs"), *group("guests")])
     build_guests(session)
     session.run("python", "docs/tooling", *session.posargs)
 
