@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ import pytest
 from tests.hotload.failing import TOKEN
 from tests.hotload.operating import admin, command
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import config
+from tests.supervisor.support import config, exists, kill, wait_until, workers
+from tests.support.backends import running_backends
 from tests.support.clients import fetch
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Upstream, running_upstream
@@ -111,3 +115,24 @@ def test_what_is_not_there_cannot_be_drained(
     assert capsys.readouterr().err == expected
     assert admin(gateway, f"/upstreams/origin/{other.url}/drain").status == 405
     assert fetch(gateway.admin, "/upstreams/origin/x/drain", method="POST").status == 401
+
+
+def test_what_a_killed_worker_had_under_way_no_longer_counts(start: Start) -> None:
+    """Least-requests would take an endpoint for busy for as long as the gateway runs."""
+    with running_backends(1) as (backend,), ExitStack() as stack:
+        backend.behave("silent")
+        text = config(backend.url)
+        gateway = start(text.replace("targets", "connections = 1024\ntargets"))
+        active = f'sentinel_endpoint_active{{target="{backend.url}",upstream="origin"}}'
+        poll = select.poll()
+        for _ in range(1000):
+            client = stack.enter_context(socket.create_connection(gateway.public))
+            client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            poll.register(client, select.POLLIN)
+        gateway.wait_for_metric(active, 1000)
+        pid = workers(gateway)[0]
+        kill(pid)
+        wait_until(lambda: not exists(pid), "its end")
+        lost = len(poll.poll(0))
+        assert 0 < lost < 1000
+        gateway.wait_for_metric(active, 1000 - lost)

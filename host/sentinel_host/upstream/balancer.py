@@ -79,7 +79,17 @@ class Members:
 class Balancer:
     """Sends requests to the members of one upstream, which `place` sets."""
 
-    __slots__ = ("_members", "_settings", "_sticky", "_table", "budget", "counts", "name")
+    __slots__ = (
+        "_max_pending",
+        "_max_requests",
+        "_members",
+        "_settings",
+        "_sticky",
+        "_table",
+        "budget",
+        "counts",
+        "name",
+    )
 
     def __init__(
         self,
@@ -94,6 +104,8 @@ class Balancer:
         retry = settings.retry
         self.budget: Final = RetryBudget(retry.budget / 100 if retry else 0.0, retry.least if retry else 0)
         self._settings: Final = settings
+        self._max_requests: Final[int] = settings.max_requests
+        self._max_pending: Final[int] = settings.max_pending
         self._sticky: Final = sticky
         self._table: Final = table
         self._members: Members | None = None
@@ -133,8 +145,8 @@ class Balancer:
         members = self._members
         if members is None:
             raise self._unavailable(None)
-        request, counts, settings = call.request, self.counts, self._settings
-        if counts.active >= settings.max_requests:
+        request, counts = call.request, self.counts
+        if counts.active >= self._max_requests:
             raise self._overloaded(f"{counts.active} requests are under way")
         failed: list[tuple[int, int]] = []
         index = self._choose(members, call, tried)
@@ -149,7 +161,7 @@ class Balancer:
             request.host = call.host or endpoint.authority
             began = perf_counter_ns()
             try:
-                if endpoint.pool.waiting >= settings.max_pending:
+                if endpoint.pool.waiting >= self._max_pending:
                     raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
                 if call.per_try_timeout is None:
                     response = await endpoint.pool.send(request)
