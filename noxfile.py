@@ -28,6 +28,7 @@ nox.options.sessions = ["lint", "types", "generated", "native", "sdk", "docs", "
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PACKAGING = tuple(ROOT / name for name in ("pyproject.toml", "setup.py"))
+DIST = ROOT / "dist"
 PACKAGED = ("host/native", "host/sentinel_host", "sdk", "wit")
 CRATES = tuple(
     ROOT / place
@@ -152,6 +153,22 @@ def guests(session: nox.Session) -> None:
 
 
 @session
+def wheels(session: nox.Session) -> None:
+    """Build dist/: sentinel-host as wheel and source archive, and sentinel-guests, the standard guests, as a wheel."""
+    install_package(session)
+    install(session, [*group("guests"), *group("wheels")])
+    build_guests(session)
+    standard = ROOT / "build" / "sentinel-guests"
+    session.run("python", str(TOOLING), "package", str(standard))
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir()
+    shutil.copy(build_wheel(session, "python", interpreters.TAG), DIST)
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(DIST), str(ROOT))
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST), str(standard))
+    session.log("pip install dist/*.whl")
+
+
+@session
 def sdk(session: nox.Session) -> None:
     """The SDKs' own tests and those of the example guests: cargo test and npm test."""
     cargo = rust_toolchain.cargo_command()
@@ -180,7 +197,9 @@ def tests(session: nox.Session) -> None:
     runner = ["python", "-m", "tests.stress" if stress else "pytest"]
     # More than there are cores: half of their time they wait. A file's tests share what they set up.
     workers = ["-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--max-worker-restart", "0"]
-    session.run(*runner, *workers, *(argument for argument in session.posargs if argument != "--stress"))
+    arguments = [argument for argument in session.posargs if argument != "--stress"]
+    built = build_wheel(session, "python", interpreters.TAG)
+    session.run(*runner, *workers, *arguments, env={"SENTINEL_WHEEL": str(built)})
 
 
 @session

@@ -9,7 +9,7 @@ and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has th
 figures.
 
 The SDKs and the contract go into the package as ``sentinel_host/_sdk``, so that a guest is written against what its
-host understands, without a registry. A working tree has them where they are written: `sentinel_host.sdk` knows both.
+host understands, without a registry. A working tree has them where they are written: `authoring/sdk.py` knows both.
 """
 
 from __future__ import annotations

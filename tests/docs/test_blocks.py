@@ -58,7 +58,10 @@ def every(*languages: str, of: dict[str, list[Block]] = PAGES) -> list[object]:
 
 
 @pytest.mark.parametrize("page", RUN)
-def test_a_page_can_be_followed(page: str, tmp_path: Path) -> None:
+def test_a_page_can_be_followed(
+    page: str, tmp_path: Path, standard_guests: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", standard_guests)
     if page in TOOLS and shutil.which(TOOLS[page]) is None:
         pytest.skip(f"needs {TOOLS[page]}")
     with Walkthrough(tmp_path) as walkthrough:

@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from guestbuild.assemblyscript_guests import build_assemblyscript
 from guestbuild.places import BUILD
@@ -23,10 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     build = commands.add_parser("build", help="build the example guests into build/guests")
     build.add_argument("--only", choices=_BUILDERS, help="guests in one language; without it, all")
     commands.add_parser("rust-env", help="print the environment and the cargo with which Rust guests are built")
+    package = commands.add_parser("package", help="assemble the package sentinel-guests, out of guests that are built")
+    package.add_argument("folder", type=Path, help="made anew")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "build":
             _build([chosen.only] if chosen.only else list(_BUILDERS))
+        elif chosen.command == "package":
+            _package(chosen.folder)
         else:
             _print_rust_environment()
     except ToolchainError as error:
@@ -43,6 +48,14 @@ def _build(languages: Sequence[str]) -> None:
             for guest in _BUILDERS[language]():
                 print(guest, flush=True)
     print(f"guests are ready after {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _package(folder: Path) -> None:
+    # It reads guests as the gateway does, whose dependencies are not there where guests are only built.
+    from guestbuild.standard_package import assemble
+
+    with locked(BUILD / "guests.lock"):
+        print(f"{folder}: {', '.join(assemble(folder))}", flush=True)
 
 
 def _print_rust_environment() -> None:

@@ -1,0 +1,1 @@
+"""The standard guests of the Sentinel gateway, as files; nothing here runs."""

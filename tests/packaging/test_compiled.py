@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import runpy
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from guestbuild.places import REPOSITORY
+
+
+def hot_path() -> list[str]:
+    listed = runpy.run_path(str(REPOSITORY / "setup.py"))
+    return [f"sentinel_host.{module.replace('/', '.')}" for module in listed["HOT_PATH"]]
+
+
+def test_the_hot_path_is_compiled() -> None:
+    """Uncompiled, every test passes and every request costs half as much again."""
+    modules = hot_path()
+    origins = [str(find_spec(module).origin) for module in modules]
+    if str(REPOSITORY / "host") in origins[0]:
+        pytest.skip("a working tree is not compiled")
+    assert [origin for origin in origins if not origin.endswith(".so")] == []
+
+
+def test_compiled_classes_fit_those_that_they_inherit_from() -> None:
+    """A handler of `logging` was compiled. It had a second place for weak references, and its process crashed later.
+
+    mypyc gives a compiled class that place whatever its base, so that a base with one must be compiled too.
+    """
+    wrong = []
+    for name in hot_path():
+        for member in vars(import_module(name)).values():
+            if not isinstance(member, type) or member.__module__ != name or not member.__weakrefoffset__:
+                continue
+            offsets = {base.__weakrefoffset__ for base in member.__mro__ if base.__weakrefoffset__}
+            if len(offsets) > 1:
+                wrong.append(f"{name}.{member.__qualname__}")
+    assert wrong == []
