@@ -5,6 +5,7 @@ typedef ... snt_log;
 typedef ... snt_ticker;
 typedef ... snt_plan;
 typedef ... snt_guest;
+typedef ... snt_stand_ins;
 
 typedef struct {
   int64_t memory, table_elements, tables;
@@ -51,6 +52,8 @@ static const size_t SNT_SIZEOF_EXTERN;
 static const size_t SNT_SIZEOF_CONTINUATION;
 static const size_t SNT_OFFSET_EXTERN_OF;
 static const size_t SNT_SIZEOF_LOG_LINE;
+static const size_t SNT_SIZEOF_RECORDED;
+#define SNT_RECORD_BYTES ...
 
 #define SNT_HOOKS ...
 #define SNT_LOG_MESSAGE_MAX ...
@@ -97,6 +100,15 @@ const char *snt_import_name(size_t index);
 uintptr_t snt_import_address(size_t index);
 uintptr_t snt_http_wait_address(void);
 
+snt_stand_ins *snt_stand_ins_new(const snt_engine *engine);
+void snt_stand_ins_free(snt_stand_ins *host);
+void snt_stand_ins_clock(snt_stand_ins *host, int64_t wall, int64_t monotonic);
+const uint64_t *snt_stand_ins_now(const snt_stand_ins *host);
+void snt_stand_ins_seed(snt_stand_ins *host, uint64_t seed);
+void snt_stand_ins_fail_kv(snt_stand_ins *host, int32_t error);
+size_t snt_stand_ins_take(snt_stand_ins *host, uint8_t *out, uint64_t *lost);
+uintptr_t snt_stand_in_address(size_t index);
+
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
 void snt_ticker_free(snt_ticker *ticker);
 
@@ -111,6 +123,7 @@ void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 void snt_plan_log(snt_plan *plan, snt_log *log);
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
+void snt_plan_kv_clock(snt_plan *plan, const uint64_t *now);
 
 snt_metrics *snt_metrics_new(void);
 const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);

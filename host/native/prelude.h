@@ -5,6 +5,7 @@
 #include "host.h"
 #include "log.h"
 #include "plan.h"
+#include "stand_ins.h"
 #include "ticker.h"
 
 static const size_t SNT_SIZEOF_FUNC = sizeof(wasmtime_func_t);
@@ -15,6 +16,7 @@ static const size_t SNT_SIZEOF_EXTERN = sizeof(wasmtime_extern_t);
 static const size_t SNT_SIZEOF_CONTINUATION = sizeof(wasmtime_async_continuation_t);
 static const size_t SNT_OFFSET_EXTERN_OF = offsetof(wasmtime_extern_t, of);
 static const size_t SNT_SIZEOF_LOG_LINE = sizeof(snt_log_line);
+static const size_t SNT_SIZEOF_RECORDED = sizeof(snt_recorded);
 
 static uintptr_t snt_log_write_address(void) { return (uintptr_t)snt_log_write; }
 

@@ -12,7 +12,8 @@
 /* Looks at a value that others make longer meanwhile. */
 #define LOOKS 4
 
-static uint64_t now_ms(void) {
+static uint64_t now_ms(const snt_kv_grant *grant) {
+  if (grant->now != NULL) return *grant->now;
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000u + (uint64_t)time.tv_nsec / 1000000u;
@@ -87,7 +88,7 @@ wasm_trap_t *snt_import_kv_get(void *env, wasmtime_caller_t *caller, wasmtime_va
   size_t capacity = sizeof on_stack;
   int64_t length = SNT_KV_UNAVAILABLE;
   for (int look = 0; look < LOOKS; look++) {
-    length = snt_kv_get(kv.grant->store, kv.grant->space, kv.key, kv.length, now_ms(), value, capacity);
+    length = snt_kv_get(kv.grant->store, kv.grant->space, kv.key, kv.length, now_ms(kv.grant), value, capacity);
     if (length <= (int64_t)capacity) break;
     free(larger);
     capacity = (size_t)length;
@@ -110,7 +111,7 @@ wasm_trap_t *snt_import_kv_set(void *env, wasmtime_caller_t *caller, wasmtime_va
   const uint8_t *value = snt_host_bytes(&kv.call, (uint32_t)args[2].i32, length);
   if (value == NULL) return snt_host_outside(&kv.call);
   int error = snt_kv_set(kv.grant->store, kv.grant->space, kv.grant->quota, kv.key, kv.length, value, length,
-                         (uint64_t)args[4].i64, now_ms());
+                         (uint64_t)args[4].i64, now_ms(kv.grant));
   count(&kv, error);
   return write_result(&kv, error, 2, 1, 1) == NULL ? snt_host_no_area(&kv.call) : NULL;
 }
@@ -120,7 +121,7 @@ wasm_trap_t *snt_import_kv_delete(void *env, wasmtime_caller_t *caller, wasmtime
   kv_call kv;
   wasm_trap_t *trap = enter(&kv, env, caller, "kv.delete", args, (uint32_t)args[2].i32);
   if (trap != NULL) return trap;
-  int found = snt_kv_delete(kv.grant->store, kv.grant->space, kv.key, kv.length, now_ms());
+  int found = snt_kv_delete(kv.grant->store, kv.grant->space, kv.key, kv.length, now_ms(kv.grant));
   count(&kv, found);
   uint8_t *payload = write_result(&kv, found < 0 ? found : 0, 2, 1, 1);
   if (payload == NULL) return snt_host_no_area(&kv.call);
@@ -135,7 +136,7 @@ wasm_trap_t *snt_import_kv_add(void *env, wasmtime_caller_t *caller, wasmtime_va
   if (trap != NULL) return trap;
   int64_t sum = 0;
   int error = snt_kv_add(kv.grant->store, kv.grant->space, kv.grant->quota, kv.key, kv.length, args[2].i64,
-                         (uint64_t)args[3].i64, now_ms(), &sum);
+                         (uint64_t)args[3].i64, now_ms(kv.grant), &sum);
   count(&kv, error);
   uint8_t *payload = write_result(&kv, error, 16, 8, 8);
   if (payload == NULL) return snt_host_no_area(&kv.call);

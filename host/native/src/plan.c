@@ -62,8 +62,10 @@ void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics) { plan->metrics = me
 
 void snt_plan_log(snt_plan *plan, snt_log *log) { plan->log = log; }
 
+void snt_plan_kv_clock(snt_plan *plan, const uint64_t *now) { plan->kv.now = now; }
+
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota) {
-  plan->kv = (snt_kv_grant){(snt_kv *)store, space, quota};
+  plan->kv = (snt_kv_grant){(snt_kv *)store, space, quota, NULL};
 }
 
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request) {

@@ -57,6 +57,7 @@ typedef struct {
   snt_kv *store;
   uint32_t space;
   uint64_t quota;
+  const uint64_t *now; /* milliseconds by which keys run out; NULL for CLOCK_MONOTONIC */
 } snt_kv_grant;
 
 /* `linker` has the asynchronous function `wait`, and is NULL without that grant; `calls` may be made in one hook, with
@@ -106,6 +107,9 @@ void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 
 /* Let instances use that space of the store at the address `store`, which must live as long. */
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
+
+/* Have keys run out by a clock of the caller's, in milliseconds, which must live as long. */
+void snt_plan_kv_clock(snt_plan *plan, const uint64_t *now);
 
 /* Have instances log there, which must live as long. */
 void snt_plan_log(snt_plan *plan, snt_log *log);

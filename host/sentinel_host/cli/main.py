@@ -156,6 +156,33 @@ def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     command.add_argument("--json", action="store_true", help=told_json)
     command.set_defaults(command=_command("authoring", "build"))
 
+    told_place = "a guest's file, or its project, which is built first; default: here"
+    command = commands.add_parser("test", help="run a guest's tests, self-test and case tables, without a gateway")
+    command.add_argument("place", metavar="FILE.wasm|DIR", nargs="?", default=".", help=told_place)
+    command.add_argument(
+        "--cases",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a case table; default: cases/*.json of the project",
+    )
+    command.add_argument(
+        "--guest-config", metavar="JSON", help="the guest's configuration, for self-test cases without one"
+    )
+    command.add_argument("--junit", metavar="FILE", help="write the outcomes as JUnit's XML, too")
+    command.add_argument(
+        "--fuzz",
+        metavar="N",
+        type=int,
+        nargs="?",
+        const=10_000,
+        default=0,
+        help="make N odd calls, too; by itself 10,000",
+    )
+    command.add_argument("--seed", metavar="N", type=int, default=0, help="of the odd calls; default: %(default)s")
+    command.add_argument("--json", action="store_true", help=told_json)
+    command.set_defaults(command=_command("trial", "test"))
+
 
 def _add_remote(command: argparse.ArgumentParser) -> None:
     command.add_argument(

@@ -70,6 +70,14 @@ class SharedStore:
             raise GuestLoadError(f"guest {name}: kv: its name is too long, or the store is held up")
         return number
 
+    def put(self, space: int, quota: int, key: bytes, value: bytes, now: int) -> None:
+        """Store a value that stays in a guest's space of ``quota`` bytes; ``now`` is milliseconds of its clock.
+
+        Raises `SentinelError` when there is no room, or key or value are too large.
+        """
+        if error := lib.snt_kv_set(self._store, space, quota, key, len(key), value, len(value), 0, now):
+            raise SentinelError(f"kv: a key of {len(key)} and a value of {len(value)} bytes: error {error}")
+
     def used(self, space: int) -> int:
         """Bytes that a guest's entries take, those that have run out and were not yet met included."""
         return lib.snt_kv_used(self._store, space)

@@ -15,6 +15,7 @@ from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Metrics
+from sentinel_host.native.stand_ins import StandIns
 
 if TYPE_CHECKING:
     from sentinel_host.native._native import CountersHandle
@@ -70,11 +71,15 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class StoreSpace:
-    """A guest's part of the store that all workers share, at most ``quota`` bytes."""
+    """A guest's part of the store that all workers share, at most ``quota`` bytes.
+
+    Its keys run out by the clock of ``stand_ins``, if it has some.
+    """
 
     store: SharedStore
     space: int
     quota: int
+    stand_ins: StandIns | None = None
 
 
 Fetch: TypeAlias = Callable[[bytes, str], Awaitable[tuple[int, bytes]]]
@@ -207,6 +212,8 @@ class Plan:
             lib.snt_plan_metrics(handle, metrics.handle)
         if kv is not None:
             lib.snt_plan_kv(handle, kv.store.address, kv.space, kv.quota)
+            if kv.stand_ins is not None:
+                lib.snt_plan_kv_clock(handle, kv.stand_ins.now)
         self.outbound = outbound
         if outbound is not None:
             lib.snt_plan_http(handle, address(outbound.linker), outbound.calls, outbound.request_bytes)

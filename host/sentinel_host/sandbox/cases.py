@@ -148,7 +148,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def mismatch(self, answer: bytes | None, limits: AnswerLimits) -> str | None:
         """What is wrong with an answer, None when nothing is. Raises `AbiError` for one that breaks the contract."""
-        told = _told(self.hook, answer, limits)
+        told = told_answer(self.hook, answer, limits)
         expected = msgspec.to_builtins(self.expect)
         for key in ("action", *expected):
             if expected[key] != told.get(key):
@@ -183,8 +183,16 @@ def _headers(fields: _Fields) -> Headers:
     return [(name.encode("ascii", "replace"), value.encode()) for name, value in fields]
 
 
-def _told(hook: str, answer: bytes | None, limits: AnswerLimits) -> dict[str, object]:
-    """An answer in the words of `Expected`."""
+def head_record(hook: str, fields: Mapping[str, Any]) -> bytes:
+    """The record of a hook's head of which ``fields`` say only what matters, by their WIT names.
+
+    Raises `ValueError`, `TypeError` or `OverflowError` for what cannot be in one.
+    """
+    return msgspec.convert(fields, type=_HEADS[hook]).record()
+
+
+def told_answer(hook: str, answer: bytes | None, limits: AnswerLimits) -> dict[str, object]:
+    """An answer in the words of `Expected`. Raises `AbiError` for one that breaks the contract."""
     data = answer or b""
     if hook == "on-request":
         action = decode_request_action(data, limits)

@@ -16,6 +16,7 @@ from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Series
 from sentinel_host.native.plan import CallLimits, Export, OutboundCalls, Plan, StoreSpace, Ticker
+from sentinel_host.native.stand_ins import StandIns
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
@@ -32,6 +33,7 @@ class GuestEngine:
 
     ``kv`` holds the keys of guests that are granted some; without one, one of this worker's own is made when needed.
     ``clock`` tells seconds: by it guests in quarantine are tried again. ``queue`` goes on with suspended calls.
+    ``stand_ins`` are what guests under test import.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class GuestEngine:
         *,
         clock: Callable[[], float] = monotonic,
         queue: RunQueue | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         self._engine = Engine(engine_config(address_space()))
         self._ticker = Ticker(self._engine)
@@ -56,7 +59,9 @@ class GuestEngine:
         self.queue = RunQueue() if queue is None else queue
         self.clock = clock
         self.kv = kv
-        functions = host_functions() | {"log.write": self.log.buffer.write_import}
+        self._stand_ins = stand_ins
+        functions = host_functions() if stand_ins is None else stand_ins.functions()
+        functions["log.write"] = self.log.buffer.write_import
         self._types = [
             define(
                 self._linker,
@@ -100,7 +105,7 @@ class GuestEngine:
     def _space_of(self, name: str, quota: int) -> StoreSpace:
         if self.kv is None:
             self.kv = SharedStore.create(max(quota, DEFAULT_BYTES))
-        return StoreSpace(self.kv, self.kv.space(name), quota)
+        return StoreSpace(self.kv, self.kv.space(name), quota, self._stand_ins)
 
     def new_plan(
         self,
