@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -129,6 +130,73 @@ def test_a_body_that_breaks_off_is_told_and_counted_by_nobody_else(run):
                 await web.ask()
             assert web.requests() == [1]
             assert web.state(0).active == 0
+
+    run(main)
+
+
+async def half(reader, writer, head):
+    """A body that stands still."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+@pytest.mark.parametrize("how", [broken_body, half], ids=["breaks off", "stands still"])
+def test_one_that_breaks_bodies_off_is_ejected_once_several_clients_saw_it(run, how):
+    """Every head counted as a success, so that an endpoint that never finished a body kept its share."""
+
+    async def main():
+        async with group(3, idle_timeout=0.05) as web:
+            web.servers[0].answer = how
+            broken = 0
+            for number in range(60):
+                try:
+                    assert await web.ask(client=f"192.0.2.{number}") == 200
+                except UpstreamError:
+                    broken += 1
+            assert broken == web.requests()[0] == 2
+            assert web.state(0).ejected_for > 0
+            assert web.state(0).active == web.upstream.counts.active == 0
+
+    run(main)
+
+
+def test_bodies_that_one_client_has_broken_off_eject_nobody(run):
+    async def main():
+        async with group(3) as web:
+            web.servers[0].answer = broken_body
+            for _ in range(30):
+                with contextlib.suppress(UpstreamError):
+                    await web.ask()
+            assert web.requests()[0] > 2
+            assert web.ejections() == 0
+
+    run(main)
+
+
+def test_a_whole_body_between_two_broken_ones_counts_as_success(run):
+    async def main():
+        async with group(2, eject=EjectConfig(share=0.0)) as web:
+            web.servers[0].answer = broken_body
+            number = 0
+            while web.requests()[0] < 6:
+                number += 1
+                with contextlib.suppress(UpstreamError):
+                    await web.ask(client=f"192.0.2.{number}")
+                web.servers[0].answer = ok if web.requests()[0] % 2 else broken_body
+            assert web.state(0).failures == 3
+            assert web.ejections() == 0
+
+    run(main)
+
+
+def test_a_response_that_nobody_reads_to_its_end_says_nothing_of_its_endpoint(run):
+    async def main():
+        async with group(2) as web:
+            for server in web.servers:
+                server.answer = half
+            for number in range(20):
+                (await web.upstream.send(call(client=f"192.0.2.{number}"))).abort()
+            assert [web.state(number).failures for number in range(2)] == [0, 0]
+            assert web.upstream.counts.active == 0
 
     run(main)
 

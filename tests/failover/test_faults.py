@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -100,6 +101,25 @@ def test_answers_of_500_end_with_the_ejection(gateway: GatewayProcess, backends:
     serve(gateway, text(backends))
     backends[0].behave("status", 500)
     assert ask_many(gateway, 3 * REQUESTS)[500] == 5
+    assert is_ejected(gateway, backends[0])
+    kill_a_worker(gateway)
+    assert ask_many(gateway) == {200: REQUESTS}
+
+
+@pytest.mark.parametrize("how", ["break", "hang"])
+def test_bodies_that_are_not_whole_end_with_the_ejection(
+    gateway: GatewayProcess, backends: list[Backend], how: str
+) -> None:
+    serve(gateway, text(backends))
+    backends[0].behave(how)
+    broken = 0
+    for number in range(3 * REQUESTS):
+        try:
+            assert ask(gateway, number).status == 200
+        except (http.client.HTTPException, ConnectionError):
+            broken += 1
+    # Each worker learns by itself that heads do not count here; two in a row are enough then.
+    assert 2 <= broken <= 2 + WORKERS
     assert is_ejected(gateway, backends[0])
     kill_a_worker(gateway)
     assert ask_many(gateway) == {200: REQUESTS}

@@ -27,7 +27,7 @@ from sentinel_host.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from sentinel_host.http.client import UpstreamRequest, UpstreamResponse
+from sentinel_host.http.client import GIVEN_UP, UpstreamRequest, UpstreamResponse
 from sentinel_host.upstream._endpoints import Group
 from sentinel_host.upstream.budget import RetryBudget
 from sentinel_host.upstream.call import UpstreamCall
@@ -40,6 +40,7 @@ from sentinel_host.upstream.table import EndpointTable
 
 _log: Final = logging.getLogger("sentinel.upstream")
 
+_SWITCHING_PROTOCOLS: Final = 101
 _GATEWAY_FAILURE: Final = 0
 _SERVER_FAILURE: Final = 1
 _NOBODY: Final = -1
@@ -168,7 +169,7 @@ class Balancer:
                 else:
                     response = await _send_within(endpoint, request, call.per_try_timeout)
             except UpstreamError as error:
-                endpoint.end()
+                endpoint.end(GIVEN_UP)
                 self._count_failure(members, index, error, call, failed)
                 tried = (*tried, index)
                 index = _NOBODY
@@ -179,15 +180,23 @@ class Balancer:
                     raise self._last(members, error) from None
                 continue
             except BaseException:
-                endpoint.end()
+                endpoint.end(GIVEN_UP)
                 raise
             if response.status < 500:
-                endpoint.cell.succeeded((perf_counter_ns() - began) // 1000)
+                call.latency = (perf_counter_ns() - began) // 1000
+                if not endpoint.is_doubted:
+                    endpoint.cell.succeeded(call.latency)
                 if failed:
                     self._confirm(members, call, failed)
                 if self._sticky is not None and not call.is_kept:
                     call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
-                response.hold(endpoint)
+                if response.status == _SWITCHING_PROTOCOLS:
+                    # How a tunnel ends says nothing.
+                    response.hold(endpoint)
+                else:
+                    call.judge = self
+                    call.leased = endpoint
+                    response.hold(call)
                 return response
             response.hold(endpoint)
             failed.append((index, _SERVER_FAILURE))
@@ -203,6 +212,15 @@ class Balancer:
                     continue
             self._give_up(members, call, failed)
             return response
+
+    def broke_off(self, call: UpstreamCall) -> None:
+        """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be its own."""
+        endpoint, members = call.leased, self._members
+        assert endpoint is not None
+        endpoint.is_doubted = True
+        index = members.indices.get(endpoint.key, _NOBODY) if members is not None else _NOBODY
+        if members is not None and index != _NOBODY:
+            self._failed(members, index, _GATEWAY_FAILURE, call, confirmed=False)
 
     # Which endpoint.
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from sentinel_host.http.client import UpstreamRequest
+from typing import Protocol
+
+from sentinel_host.http.client import BROKEN, WHOLE, UpstreamRequest
 from sentinel_host.upstream.endpoint import Endpoint
+
+
+class Judge(Protocol):
+    """Who draws conclusions from responses."""
+
+    def broke_off(self, call: UpstreamCall) -> None:
+        """The endpoint has broken off a response whose head was passed on."""
+        ...
 
 
 class UpstreamCall:
@@ -17,7 +27,8 @@ class UpstreamCall:
 
     Afterwards ``tries`` is how often it was sent, ``endpoint`` where the answer comes from, or the
     last failure, and ``cookie`` the field that keeps the client there, if it is to be kept;
-    ``is_kept`` says that it has the cookie already.
+    ``is_kept`` says that it has the cookie already. It is the lease of its response, which comes from ``leased``:
+    ``judge`` hears when it breaks off. ``latency`` is when its head came, in microseconds.
     """
 
     __slots__ = (
@@ -30,6 +41,9 @@ class UpstreamCall:
         "index",
         "is_kept",
         "is_secure",
+        "judge",
+        "latency",
+        "leased",
         "per_try_timeout",
         "repeatable",
         "request",
@@ -50,8 +64,23 @@ class UpstreamCall:
         self.is_kept = False
         self.tries = 0
         self.index = -1
+        self.latency = 0
+        self.judge: Judge | None = None
+        self.leased: Endpoint | None = None
         self.endpoint: Endpoint | None = None
         self.cookie: tuple[bytes, bytes] | None = None
+
+    def end(self, how: int) -> None:
+        """Part of `Lease`."""
+        endpoint = self.leased
+        assert endpoint is not None
+        endpoint.end(how)
+        if how == BROKEN:
+            if self.judge is not None:
+                self.judge.broke_off(self)
+        elif how == WHOLE and endpoint.is_doubted:
+            endpoint.is_doubted = False
+            endpoint.cell.succeeded(self.latency)
 
     def twin(self) -> UpstreamCall:
         """The same request, to be sent beside this one."""

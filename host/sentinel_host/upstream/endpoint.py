@@ -30,10 +30,10 @@ class Endpoint:
     """Where a try goes. As a response's lease, it counts the try until the response ends.
 
     ``users`` are the upstreams that have it: a reload makes a new one, which takes it over. ``ejections`` are those by
-    this worker.
+    this worker. ``is_doubted``: the last response broke off. Until one is whole, a head says nothing of its health.
     """
 
-    __slots__ = ("authority", "cell", "counts", "ejections", "key", "name", "pool", "users")
+    __slots__ = ("authority", "cell", "counts", "ejections", "is_doubted", "key", "name", "pool", "users")
 
     def __init__(self, name: str, key: int, pool: UpstreamPool, cell: Cell, counts: UpstreamCounts) -> None:
         self.name: Final = name
@@ -43,9 +43,10 @@ class Endpoint:
         self.cell: Final = cell
         self.counts: Final = counts
         self.ejections = 0
+        self.is_doubted = False
         self.users = 0
 
-    def end(self) -> None:
-        """A try that began here has ended."""
+    def end(self, how: int) -> None:
+        """A try that began here has ended; part of `Lease`."""
         self.counts.active -= 1
         self.cell.end()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from sentinel_host.http.client.pool import UpstreamPool
 from sentinel_host.http.client.request import BodySource, UpstreamRequest
-from sentinel_host.http.client.response import UpstreamResponse
+from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context
 
 __all__ = [
+    "BROKEN",
+    "GIVEN_UP",
+    "WHOLE",
     "BodySource",
     "Target",
     "Timeouts",

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from sentinel_host.errors import UpstreamError
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 
 BUFFER_LIMIT: Final = 65536
@@ -40,11 +41,17 @@ class ResponseChannel(Protocol):
         ...
 
 
+WHOLE: Final = 0
+GIVEN_UP: Final = 1
+BROKEN: Final = 2
+"""How a response ends: with its last byte, by whoever reads it or sends the request's body, or by the upstream."""
+
+
 class Lease(Protocol):
     """What a request holds for as long as it is under way."""
 
-    def end(self) -> None:
-        """The response is whole, or given up; called once."""
+    def end(self, how: int) -> None:
+        """The response has ended: `WHOLE`, `GIVEN_UP` or `BROKEN`; called once."""
         ...
 
 
@@ -142,29 +149,32 @@ class UpstreamResponse:
     def abort(self) -> None:
         """Give up: the connection closes at once and is never used again. Nothing happens once ``complete``."""
         if self._channel is not None:
+            channel = self._channel
             self._chunks.clear()
             self.buffered = 0
-            self._channel.abort()
+            self._let_go(GIVEN_UP)
+            channel.abort()
 
     def cut_off(self, error: BaseException) -> None:
         """Give up, and have ``read`` raise this; nothing happens once ``complete``."""
         channel = self._channel
         if channel is not None:
+            self._let_go(GIVEN_UP)
             self.fail(error)
             channel.abort()
 
     def hold(self, lease: Lease) -> None:
         """Have the lease ended with the response: now, if that is over."""
         if self._channel is None:
-            lease.end()
+            lease.end(WHOLE if self.complete else BROKEN)
         else:
             self._lease = lease
 
-    def _let_go(self) -> None:
+    def _let_go(self, how: int) -> None:
         self._channel = None
         lease, self._lease = self._lease, None
         if lease is not None:
-            lease.end()
+            lease.end(how)
 
     # What follows is for the channel.
 
@@ -195,13 +205,13 @@ class UpstreamResponse:
         """The response is whole."""
         self.trailers = trailers
         self.complete = True
-        self._let_go()
+        self._let_go(WHOLE)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
-        self._let_go()
+        self._let_go(BROKEN if isinstance(error, UpstreamError) and error.kind != "closed" else GIVEN_UP)
         if self._error is None:
             self._error = error
         if not self.head.done():
