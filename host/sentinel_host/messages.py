@@ -206,6 +206,8 @@ class Summary:
     origin: Origin
     upstream: str | None
     upstream_duration: int | None
+    endpoint: str | None
+    tries: int
 
     def __init__(
         self,
@@ -226,6 +228,8 @@ class Summary:
         origin: Origin = _GATEWAY,
         upstream: str | None = None,
         upstream_duration: int | None = None,
+        endpoint: str | None = None,
+        tries: int = 0,
     ) -> None:
         self.request_id = request_id
         self.method = method
@@ -244,6 +248,8 @@ class Summary:
         self.origin = origin
         self.upstream = upstream
         self.upstream_duration = upstream_duration
+        self.endpoint = endpoint
+        self.tries = tries
 
 
 @dataclass(slots=True)

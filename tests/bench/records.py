@@ -54,6 +54,8 @@ def summary(size: int) -> bytes:
                 response_bytes=512,
                 upstream="origin",
                 upstream_duration=900,
+                endpoint="http://10.0.0.1:9000",
+                tries=1,
             )
         )
 

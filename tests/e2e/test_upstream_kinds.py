@@ -1,8 +1,10 @@
-"""Upstreams over TLS, and the admin listener."""
+"""Upstreams over TLS, what guests are told of them, and the admin listener."""
 
 from __future__ import annotations
 
+import json
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import pytest
 import trustme
 
 from tests.e2e.conftest import StartGateway
+from tests.failover.support import refusing_port
 from tests.support.clients import Wire, fetch
-from tests.support.gateways import GatewayProcess
+from tests.support.gateways import ARTEFACTS, GatewayProcess
 from tests.support.guests import trapping
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -89,6 +92,54 @@ def test_an_upstream_over_tls_is_verified(start_anywhere: StartGateway, secure: 
         assert answer.header("x-request-id")
     assert len(secure.requests) == 2
     gateway.wait_for_log("its certificate was not accepted")
+
+
+TOLD = """
+[server]
+bind = ["127.0.0.1:0"]
+
+[[upstream]]
+name = "half"
+targets = ["{upstream}", "http://127.0.0.1:{closed}"]
+
+[[upstream]]
+name = "down"
+targets = ["http://127.0.0.1:{closed}", "http://127.0.0.2:{closed}"]
+
+[[route]]
+path = "/"
+upstream = "half"
+chain = ["access-log"]
+
+[[route]]
+path = "/down"
+upstream = "down"
+chain = ["access-log"]
+
+[[route]]
+path = "/own"
+respond = {{ status = 200 }}
+chain = ["access-log"]
+"""
+
+
+def test_guests_see_one_request_and_are_told_of_its_tries(start_anywhere: StartGateway, upstream: Upstream) -> None:
+    closed = refusing_port()
+    gateway = start_anywhere(
+        TOLD.format(upstream=upstream.url, closed=closed), {"access-log": ARTEFACTS / "rust" / "access-log.wasm"}
+    )
+    paths = ["/"] * 10 + ["/down", "/own"]
+    answers = [fetch(gateway.public, path).status for path in paths]
+    assert answers == [200] * 10 + [503, 200]
+    gateway.wait(lambda: len(gateway.guest_lines("access-log")) >= len(paths), "a line for each")
+    lines = [json.loads(line["message"]) for line in gateway.guest_lines("access-log")]
+    assert [line["path"] for line in lines] == paths
+    *half, down, own = lines
+    # Two failures in a row eject the endpoint that refuses.
+    assert Counter((line["endpoint"], line["tries"]) for line in half) == {(upstream.url, 1): 8, (upstream.url, 2): 2}
+    assert down["tries"] == 2
+    assert down["endpoint"] in {f"http://127.0.0.{host}:{closed}" for host in (1, 2)}
+    assert (own["tries"], own.get("endpoint"), own.get("upstream")) == (0, None, None)
 
 
 ADMIN = """

@@ -114,8 +114,10 @@ def test_a_hedge_answers_for_one_that_stands_still(run):
             web.servers[0].answer = silence
             for _ in range(10):
                 asked = call(hedge_after=0.01)
+                before = web.upstream.counts.hedges
                 response = await web.upstream.send(asked)
                 assert response.status == 200
+                assert asked.tries == 1 + web.upstream.counts.hedges - before
                 assert asked.endpoint.name == web.servers[1].url
                 response.abort()
             assert web.upstream.counts.hedges >= 1
@@ -165,13 +167,15 @@ def test_a_request_that_ends_in_a_pause_gives_its_last_answer_up(run):
     run(main)
 
 
-def test_what_may_not_be_repeated_is_not_hedged(run):
+@pytest.mark.parametrize(("method", "tries"), [(b"GET", 2), (b"POST", 1)])
+def test_what_may_not_be_repeated_is_not_hedged(run, method, tries):
     async def main():
         async with group(2) as web:
             web.servers[0].answer = web.servers[1].answer = silence
+            asked = call(method, hedge_after=0.001, timeout=0.2)
             with pytest.raises(UpstreamError):
-                await web.upstream.send(call(b"POST", hedge_after=0.001, timeout=0.05))
-            assert sum(web.requests()) == 1
+                await web.upstream.send(asked)
+            assert sum(web.requests()) == asked.tries == tries
 
     run(main)
 

@@ -4,7 +4,8 @@
 
 ``answers`` are what a guest returns: ``ops`` tells the conformance guests what to do (their sources list them), and
 ``bytes`` is what must come out. ``records`` are what the host sends: ``fields`` in WIT order, their ``bytes``, and the
-``dump`` that the conformance guests make of them. ``hostile`` are answers that the host must refuse.
+``dump`` that the conformance guests make of them; those of ``other_version`` come from an earlier or a later host.
+``hostile`` are answers that the host must refuse.
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ SUMMARY_FIELDS = (
     "origin",
     "upstream",
     "upstream-duration",
+    "endpoint",
+    "tries",
 )
 ENUMS = {
     "origin": ("upstream", "guest", "gateway"),
@@ -171,20 +174,28 @@ def dump(fields: dict[str, Any], context: bytes | None) -> str:
 
 
 def record(
-    name: str, hook: str, names: tuple[str, ...], values: list[Any], context: bytes | None, extra: Any = ()
+    name: str,
+    hook: str,
+    names: tuple[str, ...],
+    values: list[Any],
+    context: bytes | None,
+    extra: Any = (),
+    count: int | None = None,
 ) -> Any:
+    """A record of these values, of which the bytes have the first ``count`` and then ``extra``."""
     fields = dict(zip(names, values, strict=True))
     shown = {
         key: [[header_name, data.hex()] for header_name, data in value] if key == "headers" else value
         for key, value in fields.items()
     }
-    data = pack([*([[*pair] for pair in value] if isinstance(value, list) else value for value in values), *extra])
+    sent = [[[*pair] for pair in value] if isinstance(value, list) else value for value in values][:count]
+    data = pack([*sent, *extra])
     return {
         "name": name,
         "hook": hook,
         "fields": shown,
         "context": None if context is None else context.hex(),
-        "extended": bool(extra),
+        "other_version": bool(extra) or count is not None,
         "bytes": data,
         "dump": dump(fields, context),
     }
@@ -214,8 +225,11 @@ def records() -> list[dict[str, Any]]:
         0,
         "origin",
         900,
+        "http://10.0.0.1:9000",
+        3,
     ]
-    aborted = ["r", "POST", "/", None, "x", "", "", "2", 0, 0, 0, 2**40, 2**63, 3, 2, None, None]
+    aborted = ["r", "POST", "/", None, "x", "", "", "2", 0, 0, 0, 2**40, 2**63, 3, 2, None, None, None, 0]
+    earlier = [*summary[:17], None, 0]
     return [
         record("plain request", "on-request", REQUEST_FIELDS, plain, None),
         record("bare request", "on-request", REQUEST_FIELDS, bare, None),
@@ -228,6 +242,7 @@ def records() -> list[dict[str, Any]]:
         record("response of a later version", "on-response", RESPONSE_FIELDS, [599, [], 2], b"", ["x"]),
         record("plain summary", "on-complete", SUMMARY_FIELDS, summary, b""),
         record("aborted summary", "on-complete", SUMMARY_FIELDS, aborted, b"\xff"),
+        record("summary of an earlier version", "on-complete", SUMMARY_FIELDS, earlier, b"", count=17),
         record("summary of a later version", "on-complete", SUMMARY_FIELDS, summary, b"", [None, [1]]),
     ]
 

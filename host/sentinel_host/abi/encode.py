@@ -61,6 +61,8 @@ def encode_summary(summary: Summary) -> bytes:
         summary.origin,
         summary.upstream,
         summary.upstream_duration,
+        summary.endpoint,
+        summary.tries,
     )
 
 

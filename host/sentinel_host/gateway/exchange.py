@@ -111,6 +111,10 @@ class ProxyExchange:
         finally:
             if self._watch is not None:
                 self._watch.stop()
+            call = sender.call
+            if call is not None:
+                summary.tries = call.tries
+                summary.endpoint = None if call.endpoint is None else call.endpoint.name
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)

@@ -99,6 +99,8 @@ class _Summary(_Head, frozen=True):
     origin: _OriginName = "upstream"
     upstream: str | None = None
     upstream_duration: int | None = None
+    endpoint: str | None = None
+    tries: int = 0
 
     def record(self) -> bytes:
         enums = {

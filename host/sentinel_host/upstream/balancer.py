@@ -356,6 +356,7 @@ class Balancer:
         """Send it a second time beside the first, once that has taken ``after``; whichever answers first serves."""
         loop = asyncio.get_running_loop()
         calls = {loop.create_task(self._send(call, _NONE_TRIED)): call}
+        twin: UpstreamCall | None = None
         try:
             done, pending = await asyncio.wait(calls, timeout=after)
             if pending and call.index != _NOBODY and self._afford():
@@ -371,10 +372,11 @@ class Balancer:
                 answered = [task for task in done if task.exception() is None]
             won = (answered or list(done))[0]
             best = calls.pop(won)
-            call.tries += sum(each.tries for each in (*calls.values(), best) if each is not call)
             call.endpoint, call.cookie = best.endpoint, best.cookie
             return won.result()
         finally:
+            if twin is not None:
+                call.tries += twin.tries
             for task in calls:
                 if not task.cancel() and not task.cancelled() and task.exception() is None:
                     task.result().abort()

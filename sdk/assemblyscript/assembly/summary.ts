@@ -122,6 +122,18 @@ export class Summary {
     return this.hasUpstreamDuration ? reader.uint() : 0;
   }
 
+  /** The endpoint of the upstream that answered, or that failed last, or null. */
+  get endpoint(): string | null {
+    assertCurrent(this.call);
+    return optionalStringField(17);
+  }
+
+  /** How often the request was tried, at whichever endpoint; 0 when none was asked. */
+  get tries(): u32 {
+    assertCurrent(this.call);
+    return seek(18) ? <u32>reader.uint() : 0;
+  }
+
   private string(field: i32): string {
     assertCurrent(this.call);
     return stringField(field);

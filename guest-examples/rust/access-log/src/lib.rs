@@ -40,6 +40,8 @@ impl Guest for AccessLog {
             .string("client", summary.client)
             .string("route", summary.route)
             .optional_string("upstream", summary.upstream)
+            .optional_string("endpoint", summary.endpoint)
+            .number("tries", summary.tries.into())
             .string("outcome", summary.outcome.as_str());
         log::write(self.level, &line.into_string());
     }

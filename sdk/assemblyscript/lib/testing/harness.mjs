@@ -83,11 +83,11 @@ export class Harness {
     requestId = "test", method = "GET", path = "/", query = null, route = "test", authority = "localhost",
     client = "127.0.0.1", httpVersion = "1.1", startedAt = 1_767_225_600_000_000, duration = 1000, status = 200,
     requestBytes = 0, responseBytes = 0, outcome = "completed", origin = "upstream", upstream = "test",
-    upstreamDuration = 900,
+    upstreamDuration = 900, endpoint = "http://10.0.0.1:9000", tries = 1,
   } = {}) {
     const text = [requestId, method, path, query, route, authority, client, httpVersion];
     const numbers = [startedAt, duration, status, requestBytes, responseBytes];
-    const rest = [OUTCOMES.indexOf(outcome), ORIGINS.indexOf(origin), upstream, upstreamDuration];
+    const rest = [OUTCOMES.indexOf(outcome), ORIGINS.indexOf(origin), upstream, upstreamDuration, endpoint, tries];
     this.#instance.call("onComplete", pack([...text, ...numbers, ...rest]), this.#context);
   }
 

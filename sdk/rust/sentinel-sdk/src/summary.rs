@@ -79,6 +79,10 @@ pub struct Summary<'a> {
     pub upstream: Option<&'a str>,
     /// From the upstream request to its response's head, in microseconds.
     pub upstream_duration: Option<u64>,
+    /// The endpoint of the upstream that answered, or that failed last.
+    pub endpoint: Option<&'a str>,
+    /// How often the request was tried, at whichever endpoint; 0 when none was asked.
+    pub tries: u32,
     pub(crate) context: &'a [u8],
 }
 
@@ -115,6 +119,8 @@ impl<'a> Summary<'a> {
             origin: Origin::read(&mut reader)?,
             upstream: if fields > 15 { reader.option(Reader::str)? } else { None },
             upstream_duration: if fields > 16 { reader.option(Reader::unsigned)? } else { None },
+            endpoint: if fields > 17 { reader.option(Reader::str)? } else { None },
+            tries: if fields > 18 { reader.unsigned()?.try_into().map_err(|_| Malformed)? } else { 0 },
             context,
         })
     }

@@ -198,6 +198,8 @@ function dumpSummary(summary: Summary): string {
   dump.text("origin", ORIGINS[summary.origin]);
   dump.option("upstream", summary.upstream);
   if (summary.hasUpstreamDuration) dump.number("upstream-duration", summary.upstreamDuration);
+  dump.option("endpoint", summary.endpoint);
+  dump.number("tries", summary.tries);
   dump.bytes("context", summary.context);
   return dump.lines.join("\n");
 }

@@ -84,6 +84,8 @@ pub fn summary(summary: &Summary) -> String {
     dump.line("origin", summary.origin.as_str());
     dump.option("upstream", summary.upstream);
     dump.option("upstream-duration", summary.upstream_duration);
+    dump.option("endpoint", summary.endpoint);
+    dump.line("tries", summary.tries);
     dump.bytes("context", summary.context_bytes());
     dump.0
 }

@@ -92,6 +92,8 @@ pub fn summary() -> Summary<'static> {
         origin: Origin::Upstream,
         upstream: Some("test"),
         upstream_duration: Some(900),
+        endpoint: Some("http://10.0.0.1:9000"),
+        tries: 1,
         context: &[],
     }
 }

@@ -22,7 +22,7 @@ fn payload(record: &str) -> Vec<u8> {
     for (place, (name, kind)) in fields.into_iter().enumerate() {
         match kind {
             "string" | "option<string>" => put_str(&mut out, name),
-            "u16" | "u64" | "option<u64>" => put_unsigned(&mut out, place as u64),
+            "u16" | "u32" | "u64" | "option<u64>" => put_unsigned(&mut out, place as u64),
             "list<header>" => {
                 out.extend([0x91, 0x92]);
                 put_str(&mut out, "name");
@@ -84,6 +84,7 @@ fn summary() {
         ("client", summary.client),
         ("http-version", summary.http_version),
         ("upstream", summary.upstream.unwrap()),
+        ("endpoint", summary.endpoint.unwrap()),
     ] {
         assert_eq!(read, name);
     }
@@ -94,11 +95,12 @@ fn summary() {
         ("request-bytes", summary.request_bytes),
         ("response-bytes", summary.response_bytes),
         ("upstream-duration", summary.upstream_duration.unwrap()),
+        ("tries", summary.tries.into()),
     ] {
         assert_eq!(read, place("summary", name), "{name}");
     }
     assert_eq!((summary.outcome.as_str(), summary.origin.as_str()), ("upstream-aborted", "gateway"));
-    assert_eq!(fields("summary").len(), 17);
+    assert_eq!(fields("summary").len(), 19);
 }
 
 #[test]
