@@ -9,14 +9,16 @@ from sentinel_host.messages import Headers, RequestHead, Summary
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "api-key-auth": {"keys": {"demo-key": "demo"}},
+    "basic-auth": {"users": {"ann": "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}},
     "cors": {"origins": ["https://app.example"]},
     "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
+    "ip-filter": {"allow": ["10.0.0.0/8", "192.0.2.0/24"]},
     "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
     "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}]},
 }
 """By the guest's name; others run without one."""
 
-GRANTED = frozenset({"daily-quota", "token-introspection"})
+GRANTED = frozenset({"daily-quota", "jwt-auth", "token-introspection"})
 """Guests that need functions of the host: what those take is not the price of a call."""
 
 

@@ -50,11 +50,12 @@ _CONFIGS = {
     "daily-quota": "{ limit = 1000000 }",
     "api-key-auth": '{ keys = { "demo-key" = "demo" } }',
     "header-injection": '{ response = { set = { "x-a" = "b" } } }',
+    "ip-filter": '{ allow = ["127.0.0.0/8"] }',
     "path-rewrite": '{ strip_prefix = "/old", add_prefix = "/new" }',
 }
 _GRANTS = {"daily-quota": '["kv", "metrics"]'}
-# They answer nobody with 200 without a service that they ask.
-_NEED_MORE = {"token-introspection"}
+# They answer nobody with 200 without credentials, or a service that they ask.
+_NEED_MORE = {"basic-auth", "jwt-auth", "token-introspection"}
 # Between swaps: long enough for the next child that compiles to be ready, as it is for somebody who edits.
 _PAUSE = 1.0
 
