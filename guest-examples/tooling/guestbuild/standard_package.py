@@ -17,7 +17,7 @@ _LANGUAGES = ("rust", "assemblyscript")
 def assemble(out: Path) -> list[str]:
     """Make ``out`` anew; returns the guests' names.
 
-    Raises ToolchainError if no guest is built, or one has no README. Raises GuestLoadError for a file that is none.
+    Raises ToolchainError if no guest is built, or one has no page. Raises GuestLoadError for a file that is none.
     """
     found = {path.stem: path for language in reversed(_LANGUAGES) for path in (GUESTS / language).glob("*.wasm")}
     if not found:
@@ -29,9 +29,7 @@ def assemble(out: Path) -> list[str]:
     for folder in ("wasm", "schemas", "docs"):
         (package / folder).mkdir()
     for name, path in sorted(found.items()):
-        document = _EXAMPLES / path.parent.name / name / "README.md"
-        if not document.is_file():
-            raise ToolchainError(f"{document} is missing: each standard guest has one")
+        document = _document(name, path.parent.name)
         data = path.read_bytes()
         schema = parse_artefact(data, str(path)).config_schema
         (package / "wasm" / path.name).write_bytes(data)
@@ -39,3 +37,12 @@ def assemble(out: Path) -> list[str]:
         if schema:
             (package / "schemas" / f"{name}.json").write_bytes(schema)
     return sorted(found)
+
+
+def _document(name: str, language: str) -> Path:
+    """A guest's page, or the README beside its sources. Raises ToolchainError if there is neither."""
+    page, readme = REPOSITORY / "docs" / "guests" / f"{name}.md", _EXAMPLES / language / name / "README.md"
+    for path in (page, readme):
+        if path.is_file():
+            return path
+    raise ToolchainError(f"{page} is missing: each standard guest has a page")
