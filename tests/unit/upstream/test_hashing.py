@@ -9,9 +9,7 @@ from sentinel_host.upstream.hashing import hash_key
 
 
 def head(client: str = "192.0.2.1", path: str = "/a", *headers: tuple[bytes, bytes]) -> RequestHead:
-    made = RequestHead.__new__(RequestHead)
-    made.client, made.path, made.headers = client, path, list(headers)
-    return made
+    return RequestHead("GET", path, None, list(headers), "http", "a.example", client, "1", "main", "1.1")
 
 
 A, B = (b"x-user", b"a"), (b"x-user", b"b")
