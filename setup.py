@@ -154,6 +154,14 @@ HOT_PATH = (
     "sandbox/stats",
     "sandbox/text",
     "supervisor/fairness",
+    "upstream/balancer",
+    "upstream/budget",
+    "upstream/call",
+    "upstream/endpoint",
+    "upstream/hashing",
+    "upstream/replay",
+    "upstream/sticky",
+    "upstream/upstream",
 )
 
 
