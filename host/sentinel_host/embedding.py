@@ -54,7 +54,15 @@ async def serve(config: Config | str | Path, *, guest_log: Sink | None = None) -
     a wrong configuration and an address that cannot be bound, and `SentinelError` when the start fails.
     """
     loaded = read_files(config if isinstance(config, Config) else load_config(config))
-    gateway = gateway_app(loaded, guest_log)
+    # With its listeners: read without them it would seem to have changed.
+    gateway = gateway_app(loaded, guest_log, read_config=lambda: load_config(loaded.file))
+    async with serve_gateway(gateway, loaded) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serve_gateway(gateway: Gateway, loaded: Config) -> AsyncIterator[ServedGateway]:
+    """The same for a gateway that was made already, of this configuration."""
     endpoints = _open(loaded)
     schemes = ["http" if endpoint.tls is None else "https" for endpoint in endpoints]
     urls = [f"{scheme}://{address_of(each.socket)}" for scheme, each in zip(schemes, endpoints, strict=True)]

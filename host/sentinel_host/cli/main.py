@@ -183,6 +183,13 @@ def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     command.add_argument("--json", action="store_true", help=told_json)
     command.set_defaults(command=_command("trial", "test"))
 
+    command = commands.add_parser("dev", help="build a guest on save, and serve it before an echo or an upstream")
+    command.add_argument("directory", metavar="DIR", nargs="?", default=".", help="the project; default: here")
+    command.add_argument("--upstream", metavar="URL", help="default: one that answers with what it was asked")
+    command.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1:8080", help="default: %(default)s")
+    command.add_argument("--json", action="store_true", help="for programs: one JSON object per event")
+    command.set_defaults(command=_command("dev", "dev"))
+
 
 def _add_remote(command: argparse.ArgumentParser) -> None:
     command.add_argument(

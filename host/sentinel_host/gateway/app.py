@@ -12,7 +12,7 @@ from quart import Quart
 
 from sentinel_host.config import Config, ServerConfig, load_config, read_files
 from sentinel_host.errors import SentinelError
-from sentinel_host.gateway.build import Builder
+from sentinel_host.gateway.build import Builder, Observe
 from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.generation_manager import GenerationManager
@@ -58,12 +58,13 @@ class Gateway(Quart):
         renewals: Sequence[Renewal] = (),
         endpoints: EndpointTable | None = None,
         cell: int = 0,
+        observe: Observe | None = None,
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
-        self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell)
+        self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell, observe=observe)
         # Where a supervisor shares the table out, it checks and sweeps for all.
         self._owns_endpoints = endpoints is None
         self._checkers = Checkers(self.endpoints, cell, self._builder.names)

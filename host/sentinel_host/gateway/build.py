@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,9 @@ class Candidate:
     weight: int
 
 
+Observe = Callable[[Middleware], Middleware]
+"""Makes of a guest in a chain one that tells what it does."""
+
 _NO_CANDIDATES: Mapping[str, Candidate] = {}
 
 
@@ -98,7 +101,8 @@ class Builder:
     """Builds generations; owns the engine that their guests run in, and ``names``, which looks names up for all.
 
     ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys. ``endpoints``
-    is the table that all workers share, in which this one is ``worker``.
+    is the table that all workers share, in which this one is ``worker``. ``observe`` may put something before each
+    place of a chain.
     """
 
     def __init__(
@@ -108,8 +112,10 @@ class Builder:
         endpoints: EndpointTable | None = None,
         worker: int = 0,
         names: Names | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.counters = counters
+        self._observe = observe
         self.engine = GuestEngine(kv)
         self.names = Names() if names is None else names
         table = EndpointTable.create(cells=1) if endpoints is None else endpoints
@@ -200,7 +206,8 @@ class Builder:
                 if offer is None:
                     raise GuestLoadError(draft.faults[name])
                 used, draft.guests[name] = await self._use(offer, settings, config, draft)
-                draft.placed[key] = await self._beside(used, settings, config, draft)
+                placed = await self._beside(used, settings, config, draft)
+                draft.placed[key] = placed if self._observe is None else self._observe(placed)
             except GuestLoadError as error:
                 draft.faults[name] = str(error)
                 draft.placed[key] = UnavailableGuest(name, settings.on_failure, draft.faults)
