@@ -96,7 +96,7 @@ def test_a_configuration_is_accepted(block: Block, page: str) -> None:
     if "route" not in data:
         text += f'\n[[route]]\npath = "/"\nupstream = "{names[0]}"\n'
     # Variables without a default are set by whoever follows the page.
-    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "what-somebody-sets")
     parse_config(text, f"{page}:{block.line}", variables)
 
 

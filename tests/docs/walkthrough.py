@@ -101,7 +101,7 @@ class Walkthrough:
     def compare(self, session: str) -> None:
         """Run a ``console`` block, and compare what it prints."""
         for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
-            command, _, expected = part.partition("\n")
+            command, _, expected = self._own(part).partition("\n")
             printed = self._shell(command)
             lines = [r"(?:.*\n)*" if line == "…" else f"{re.escape(line)}\n" for line in expected.splitlines()]
             pattern = "".join(lines).replace("…", ".*")

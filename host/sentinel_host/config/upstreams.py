@@ -16,7 +16,7 @@ class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A target with a weight. A target that is only a URL has the weight 1."""
 
     url: str
-    """`http://HOST[:PORT]`, `https://HOST[:PORT]`, `http+unix:///PATH` or `srv://NAME`."""
+    """`http://HOST[:PORT]`, `https://HOST[:PORT]`, `http+unix:///PATH`, `srv://NAME`, or over TLS `srv+https://NAME`."""
     weight: int = 1
     """Its share of the requests beside the others' weights."""
 
