@@ -26,7 +26,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,6 +58,8 @@ config = {{ keys = {{ "demo-key" = "demo" }} }}
 
 [guest.header-injection]
 deadline = "10s"
+
+{upstreams}
 
 {routes}
 """
@@ -93,12 +95,13 @@ class Scenario:
     status: int = 200
     key: bool = True
     http2: bool = False
+    upstream: str = "origin"
 
     def route(self) -> str:
         """The route in TOML."""
         chain = ", ".join(contestants.chain_entries(self.guests))
         limit = f"limit = {self.limit}\n" if self.limit else ""
-        return f'[[route]]\npath = "/{self.name}"\nupstream = "origin"\nchain = [{chain}]\n{limit}'
+        return f'[[route]]\npath = "/{self.name}"\nupstream = "{self.upstream}"\nchain = [{chain}]\n{limit}'
 
 
 SCENARIOS: Final = (
@@ -115,12 +118,19 @@ SCENARIOS: Final = (
 
 
 @contextlib.contextmanager
-def counted_gateway(folder: Path, core: int, behind: int) -> Iterator[Server]:
-    """The gateway under callgrind, with a route for each scenario; counts are written to ``folder``."""
-    routes = "\n".join(scenario.route() for scenario in SCENARIOS)
-    config, port = contestants.write_gateway(folder / "gateway", behind, _TABLES.format(routes=routes))
+def counted_gateway(
+    folder: Path, core: int, behind: int, scenarios: Sequence[Scenario], upstreams: str = ""
+) -> Iterator[Server]:
+    """The gateway under callgrind, with a route for each scenario; counts are written to ``folder``.
+
+    ``upstreams`` are tables beside that of ``origin``, which is the port ``behind``.
+    """
+    routes = "\n".join(scenario.route() for scenario in scenarios)
+    tables = _TABLES.format(upstreams=upstreams, routes=routes)
+    config, port = contestants.write_gateway(folder / "gateway", behind, tables)
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    fill_cache(folder, core, port, command)
+    longest = max(scenarios, key=lambda scenario: scenario.guests)
+    fill_cache(folder, core, port, command, f"/{longest.name}")
     callgrind = [
         *(tool("valgrind"), "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no"),
         f"--callgrind-out-file={folder}/callgrind.%p",
@@ -132,12 +142,15 @@ def counted_gateway(folder: Path, core: int, behind: int) -> Iterator[Server]:
         yield it
 
 
-def fill_cache(folder: Path, core: int, port: int, command: list[str]) -> None:
-    """Have the gateway compile its guests, without valgrind, in which compiling takes minutes."""
+def fill_cache(folder: Path, core: int, port: int, command: list[str], path: str) -> None:
+    """Have the gateway compile its guests, without valgrind, in which compiling takes minutes.
+
+    ``path`` is that of a route of all of them.
+    """
     (folder / "sitecustomize.py").write_text(_OLDEST_PROCESSOR)
     limited = [tool("prlimit"), f"--as={_ADDRESS_SPACE}", *command]
     with server("compiling", limited, port, folder, core, environment={"PYTHONPATH": str(folder)}) as compiling:
-        status, _, _ = compiling.fetch("/eight_guests", contestants.KEY)
+        status, _, _ = compiling.fetch(path, contestants.KEY)
         if status != 200:
             raise BenchError(f"the guests do not work: {status}\n{compiling.log()}{compiling.output.read_text()}")
 
@@ -225,7 +238,7 @@ def main() -> int:
         folder = Path(name)
         (folder / "body_64k").write_bytes(b"b" * _BODY_BYTES)
         behind = stack.enter_context(contestants.upstream(folder, loading, _LOCATIONS.format(folder=folder))).port
-        gateway = stack.enter_context(counted_gateway(folder, tested, behind))
+        gateway = stack.enter_context(counted_gateway(folder, tested, behind, SCENARIOS))
         for scenario in SCENARIOS:
             found = count(gateway, folder, loading, scenario, requests, rounds)
             report.add(f"instructions.{scenario.name}", median(found))
