@@ -111,8 +111,11 @@ def seconds(work: Callable[[], None]) -> float:
     return time.thread_time() - begun
 
 
-def measure_skew(report: Report, duration: int) -> None:
-    """Load a gateway, and ask its endpoints how many requests came."""
+def measure_skew(report: Report, requests: int) -> None:
+    """Load a gateway, and ask its endpoints how many requests came.
+
+    Of fewer than ``requests`` chance alone could make more than a percent.
+    """
     tested, loading = cores()
     with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -127,7 +130,9 @@ def measure_skew(report: Report, duration: int) -> None:
         gateway = stack.enter_context(server("gateway", command, port, folder, tested))
         saturate(gateway, loading, connections=16, seconds=1)
         before = [counted(each) for each in behind]
-        saturate(gateway, loading, connections=64, seconds=duration)
+        left = requests
+        while left > 0:
+            left -= saturate(gateway, loading, connections=64, seconds=2).load.requests
         # The question itself is one.
         came = [counted(each) - then - 1 for each, then in zip(behind, before, strict=True)]
     mean = sum(came) / len(came)
@@ -174,7 +179,7 @@ def main() -> int:
     options = parse_options("What choosing an endpoint costs, and how evenly requests fall.")
     report = Report()
     measure_pick(report, 3 if options.quick else 9, 200_000)
-    measure_skew(report, 4 if options.quick else 15)
+    measure_skew(report, 60_000 if options.quick else 200_000)
     measure_instructions(report, 100 if options.quick else 300, 1 if options.quick else 3)
     return report.finish(options)
 
