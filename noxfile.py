@@ -65,6 +65,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
     "gateway": {"nginx": "nginx", "wrk": "wrk"},
     "stream": {"nginx": "nginx", "curl": "curl"},
+    "balance": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "instructions": {"nginx": "nginx", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "limiter": {"nginx": "nginx", "wrk": "wrk"},
     "start": {},

@@ -162,9 +162,7 @@ def measure_instructions(report: Report, requests: int, rounds: int) -> None:
             behind.append(stack.enter_context(contestants.upstream(place, loading)).port)
         upstreams = _UPSTREAMS.format(port=behind[0], targets=targets(behind))
         gateway = stack.enter_context(counted_gateway(folder, tested, behind[0], _SCENARIOS, upstreams))
-        found = [
-            median(count(gateway, folder, loading, scenario, requests, rounds)) for scenario in _SCENARIOS
-        ]
+        found = [median(count(gateway, folder, loading, scenario, requests, rounds)) for scenario in _SCENARIOS]
     ratio = found[1] / found[0]
     table(
         ("", "user instructions"),
