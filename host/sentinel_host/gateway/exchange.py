@@ -111,10 +111,6 @@ class ProxyExchange:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-            call = sender.call
-            if call is not None:
-                summary.tries = call.tries
-                summary.endpoint = None if call.endpoint is None else call.endpoint.name
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
@@ -240,14 +236,18 @@ class ProxyExchange:
             takes_trailers=admitted.takes_trailers and bool(route.trailers),
         )
         call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)
-        sender.call = call
         if upstream.hash_key is not None:
             call.hash = upstream.hash_key(head)
         if route.times is not None:
             _set_times(call, route.times)
         sender.passed(FORWARD)
         asked = perf_counter_ns()
-        response = await upstream.send(call)
+        try:
+            response = await upstream.send(call)
+        finally:
+            # What holds the summary must not hold the call, whose request holds the sender: a cycle.
+            summary.tries = call.tries
+            summary.endpoint = None if call.endpoint is None else call.endpoint.name
         summary.upstream_duration = (perf_counter_ns() - asked) // 1000
         if call.cookie is not None:
             response.headers.append(call.cookie)

@@ -26,7 +26,6 @@ from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, RequestHead, Response, ResponseHead, Summary
 from sentinel_host.pipeline import ChainRun, LocalReply
-from sentinel_host.upstream import UpstreamCall
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -50,8 +49,8 @@ class ResponseSender:
     """Sends the response to one request that was admitted and routed, and records it.
 
     ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and ``checked`` the
-    limits that were checked for it. ``call`` is to the upstream, once one was chosen. ``has_informational`` tells
-    whether the client may get 1xx responses. ``send`` is the server's.
+    limits that were checked for it. ``has_informational`` tells whether the client may get 1xx responses. ``send`` is
+    the server's.
     """
 
     __slots__ = (
@@ -62,7 +61,6 @@ class ResponseSender:
         "_stats",
         "_tasks",
         "_trailers",
-        "call",
         "checked",
         "has_informational",
         "run",
@@ -84,7 +82,6 @@ class ResponseSender:
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         self._tasks: set[asyncio.Task[None]] = set()
-        self.call: UpstreamCall | None = None
         self.run = ChainRun(route.chain, head.request_id, head.client)
         self.summary = Summary(
             request_id=head.request_id,
@@ -268,12 +265,9 @@ class ResponseSender:
 
     def count_failure(self, error: UpstreamError) -> None:
         """Count and log a failure of the upstream."""
-        self._stats.upstream_failures[
-            self.summary.upstream or "",
-            self.call.endpoint.name if self.call is not None and self.call.endpoint is not None else "",
-            error.kind,
-        ] += 1
-        _log.warning("%s (request %s)", error, self.summary.request_id)
+        summary = self.summary
+        self._stats.upstream_failures[summary.upstream or "", summary.endpoint or "", error.kind] += 1
+        _log.warning("%s (request %s)", error, summary.request_id)
 
 
 def _without(headers: Headers, name: bytes) -> Headers:
