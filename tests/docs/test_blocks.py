@@ -89,6 +89,7 @@ def test_a_configuration_is_accepted(block: Block, page: str) -> None:
     routes = data.get("route", [])
     wanted = {route["upstream"] for route in routes if "upstream" in route}
     wanted |= {name for route in routes for name in route.get("split", {})}
+    wanted |= {route["mirror"]["upstream"] for route in routes if "mirror" in route}
     wanted |= {upstream for guest in data.get("guest", {}).values() for upstream in guest.get("upstreams", [])}
     for name in sorted((wanted or ({"origin"} - set(names))) - set(names)):
         text += f'\n[[upstream]]\nname = "{name}"\ntargets = ["http://127.0.0.1:9000"]\n'

@@ -43,6 +43,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("route.chain", model.ChainEntry),
     ("route.respond", destinations.RespondConfig),
     ("route.redirect", destinations.RedirectConfig),
+    ("route.mirror", destinations.MirrorConfig),
     ("[[route.limits]]", model.LimitConfig),
 )
 _INTRODUCTION: Final = """\

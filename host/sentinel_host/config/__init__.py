@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.config.changes import fixed_changes, with_fixed
-from sentinel_host.config.destinations import RedirectConfig, RespondConfig
+from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
 from sentinel_host.config.files import read_files
 from sentinel_host.config.load import load_config, parse_config, quick_config
 from sentinel_host.config.model import (
@@ -37,6 +37,7 @@ __all__ = [
     "HttpClientConfig",
     "LimitConfig",
     "LimitsConfig",
+    "MirrorConfig",
     "PathsConfig",
     "RedirectConfig",
     "RespondConfig",

@@ -29,3 +29,13 @@ class RedirectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Caddy's redirects to HTTPS: 308, with which clients repeat the method and the body.
     status: int = 308
     """301, 302, 303, 307 or 308."""
+
+
+class MirrorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another upstream that gets copies of requests. Its answers are dropped, and no request waits for it."""
+
+    upstream: str
+    """Name of the upstream."""
+    # Envoy: all, unless `runtime_fraction` says less; nginx: all.
+    percent: int = 100
+    """Percent of the requests that are copied, chosen by chance. Upgrades are not."""

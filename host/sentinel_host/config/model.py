@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from sentinel_host.config.destinations import RedirectConfig, RespondConfig
+from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 
@@ -311,6 +311,8 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A response that the gateway makes itself."""
     redirect: RedirectConfig | None = None
     """Where clients are sent instead."""
+    mirror: MirrorConfig | None = None
+    """Another upstream that gets copies of requests."""
     name: str | None = None
     """Name in metrics and logs; by default the path."""
     hosts: list[str] = []

@@ -71,6 +71,11 @@ def _requests(gateway: Gateway) -> Snapshot:
                 for verdict, count in counts.by_verdict()
                 if count
             },
+            "sentinel_mirrored_requests": {
+                (*mirror, result): count
+                for mirror, counts in stats.mirrors.items()
+                for result, count in counts.by_result()
+            },
             **_stage_counters(stats.stages),
         },
         gauges={"sentinel_requests_active": {(): gateway.manager.requests}},

@@ -67,6 +67,9 @@ COUNTERS: Final = {
     "sentinel_limit_checks": Family(
         "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")
     ),
+    "sentinel_mirrored_requests": Family(
+        "Copies of a route's requests; dropped ones were slower than their requests.", ("route", "upstream", "result")
+    ),
     "sentinel_log_lines_dropped": Family("Lines of the log, guests' included, that could not be written."),
     "sentinel_stage_seconds": Family("Time that requests spent in a stage; with server.stage_times.", ("stage",)),
     "sentinel_stage_passes": Family("Requests that went through a stage.", ("stage",)),

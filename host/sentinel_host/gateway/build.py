@@ -28,6 +28,7 @@ from sentinel_host.gateway.configured import Configured, configured
 from sentinel_host.gateway.generation import Generation, Key
 from sentinel_host.gateway.grants import HTTP_CLIENT, grants_of, limits_of
 from sentinel_host.gateway.limits import Counters, RouteLimits
+from sentinel_host.gateway.mirror import Mirror
 from sentinel_host.gateway.outbound import Outbound
 from sentinel_host.gateway.own_responses import own_response
 from sentinel_host.gateway.routes import IDEMPOTENT, Route, RouteTable, RouteTimes
@@ -380,4 +381,5 @@ def _route(
         body_bytes=route.body_bytes,
         own=own_response(route.respond, route.redirect, content),
         split=Split(route.split, hash_key(route.split_by) if route.split_by else None) if route.split else None,
+        mirror=Mirror(route.mirror.upstream, route.mirror.percent) if route.mirror is not None else None,
     )

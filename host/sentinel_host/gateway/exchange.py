@@ -29,6 +29,7 @@ from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.mirror import Copy, Mirror, MirroredBody
 from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.gateway.response import ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
@@ -54,7 +55,18 @@ _forwarding: Final = Forwarding()
 class ProxyExchange:
     """A request that was admitted and routed, and its response."""
 
-    __slots__ = ("_admitted", "_body", "_generation", "_response", "_route", "_started", "_stats", "_upgrade", "_watch")
+    __slots__ = (
+        "_admitted",
+        "_body",
+        "_copy",
+        "_generation",
+        "_response",
+        "_route",
+        "_started",
+        "_stats",
+        "_upgrade",
+        "_watch",
+    )
 
     def __init__(
         self,
@@ -78,6 +90,7 @@ class ProxyExchange:
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
         self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None, route.body_bytes)
         self._upgrade = upgrade
+        self._copy: Copy | None = None
 
     async def run(self) -> None:
         """Serve the request.
@@ -111,6 +124,8 @@ class ProxyExchange:
         finally:
             if self._watch is not None:
                 self._watch.stop()
+            if self._copy is not None:
+                self._copy.close()
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
@@ -221,6 +236,8 @@ class ProxyExchange:
         elif admitted.has_body:
             body = await self._body.begin()
         source: bytes | BodySource = self._body if body is None else body
+        if route.mirror is not None and not self._upgrade and route.mirror.chooses():
+            source = self._mirror(route.mirror, source, length)
         repeatable = head.method in route.repeatable and not self._upgrade
         if repeatable and not isinstance(source, bytes) and upstream.kept_body:
             source = ReplayableBody(source, upstream.kept_body)
@@ -253,6 +270,19 @@ class ProxyExchange:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response
+
+    def _mirror(self, mirror: Mirror, source: bytes | BodySource, length: int | None) -> bytes | BodySource:
+        """Have the request copied. Returns where its body is to be read from then on."""
+        admitted, route = self._admitted, self._route
+        self._copy = mirror.begin(
+            self._generation.upstreams[mirror.upstream],
+            admitted.head,
+            admitted.host if route.preserve_host else b"",
+            source,
+            length,
+            self._stats.mirrors[route.name, mirror.upstream],
+        )
+        return source if self._copy is None or isinstance(source, bytes) else MirroredBody(source, self._copy)
 
     def _split(self) -> str:
         split = self._route.split

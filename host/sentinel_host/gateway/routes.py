@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sentinel_host.gateway.limits import RouteLimits
+from sentinel_host.gateway.mirror import Mirror
 from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.gateway.split import Split
 from sentinel_host.grammar import host_of
@@ -52,6 +53,7 @@ class Route:
     body_bytes: int | None = None
     own: OwnResponse | None = None
     split: Split | None = None
+    mirror: Mirror | None = None
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""

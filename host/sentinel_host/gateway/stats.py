@@ -120,15 +120,30 @@ class LimitCounts:
         return ("allowed", self.allowed), ("refused", self.refused), ("shadowed", self.shadowed)
 
 
+class MirrorCounts:
+    """What became of the copies of one route's requests: ``dropped`` ones were slower than their requests."""
+
+    __slots__ = ("answered", "dropped", "failed")
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.failed = 0
+        self.dropped = 0
+
+    def by_result(self) -> tuple[tuple[str, int], ...]:
+        """Each count with what it is called in the metrics."""
+        return ("answered", self.answered), ("failed", self.failed), ("dropped", self.dropped)
+
+
 class Stats:
     """Everything the data plane counts.
 
     Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
     reached no route, by status; ``upstream_failures`` by upstream, target and kind of error; ``limits`` checks by route
-    and limit. ``stages`` is ``None`` unless the configuration asks for it.
+    and limit; ``mirrors`` copies by route and upstream. ``stages`` is ``None`` unless the configuration asks for it.
     """
 
-    __slots__ = ("limits", "refused", "routes", "stages", "upstream_failures")
+    __slots__ = ("limits", "mirrors", "refused", "routes", "stages", "upstream_failures")
 
     def __init__(self, *, stage_times: bool = False) -> None:
         self.stages = StageTimes() if stage_times else None
@@ -136,3 +151,4 @@ class Stats:
         self.refused: defaultdict[int, int] = defaultdict(int)
         self.upstream_failures: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.limits: defaultdict[tuple[str, str], LimitCounts] = defaultdict(LimitCounts)
+        self.mirrors: defaultdict[tuple[str, str], MirrorCounts] = defaultdict(MirrorCounts)

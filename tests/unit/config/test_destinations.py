@@ -34,6 +34,8 @@ def parse(keys: str) -> Config:
     [
         "split = { blue = 90, green = 10 }",
         'split = { green = 1 }\nsplit_by = "header:x-tenant"\nhedge_after = "10ms"',
+        'upstream = "blue"\nmirror = { upstream = "green", percent = 1 }',
+        'split = { blue = 1 }\nmirror = { upstream = "blue" }',
         'respond = { body = "hello" }',
         'respond = { status = 204, headers = { "x-y" = "z", "cache-control" = "no-store" } }',
         'respond = { status = 503, file = "down.html", headers = { "retry-after" = "60" } }',
@@ -45,7 +47,7 @@ def parse(keys: str) -> Config:
     ],
 )
 def test_destinations(keys: str) -> None:
-    assert parse(keys).route[0].upstream is None
+    assert len(parse(keys).route) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,18 @@ def test_destinations(keys: str) -> None:
         ("split = { blue = 1 }\nrespond = {}", "route[0].respond: a route has one destination, and this one has split"),
         ('split = { blue = 1 }\nsplit_by = "client"', "route[0].split_by: expected "),
         ('upstream = "blue"\nsplit_by = "path"', "route[0].split_by: has no effect: the route has no split"),
+        (
+            'upstream = "blue"\nmirror = { upstream = "red" }',
+            "route[0].mirror.upstream: no upstream is named 'red' (known: blue, green)",
+        ),
+        ('upstream = "blue"\nmirror = { upstream = "blue" }', "route[0].mirror.upstream: the route itself has this up"),
+        (
+            'upstream = "blue"\nmirror = { upstream = "green", percent = 0 }',
+            "route[0].mirror.percent: expected 1 to 100",
+        ),
+        ('upstream = "blue"\nmirror = { upstream = "green", percent = 101 }', "route[0].mirror.percent: expected 1 to"),
+        ('upstream = "blue"\nmirror = {}', "route[0].mirror: missing required key `upstream`"),
+        ('respond = {}\nmirror = { upstream = "green" }', "route[0].mirror: has no effect: the route has respond"),
         ("respond = { status = 199 }", "route[0].respond.status: expected 200 to 599, got 199"),
         ("respond = { status = 600 }", "route[0].respond.status: expected 200 to 599, got 600"),
         ("respond = { state = 200 }", "route[0].respond: unknown key `state`"),

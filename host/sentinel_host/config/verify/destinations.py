@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sentinel_host.config.destinations import RedirectConfig, RespondConfig
+from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
 from sentinel_host.config.location import location_fault
 from sentinel_host.config.model import Config, RouteConfig
 from sentinel_host.config.verify.faults import fail, is_name, unknown
@@ -28,6 +28,7 @@ _OF_UPSTREAMS: Final = (
     "total_timeout",
     "retry_methods",
     "hedge_after",
+    "mirror",
 )
 _is_value: Final = re.compile(FIELD_VALUE).fullmatch
 
@@ -56,6 +57,8 @@ def verify_destination(config: Config, at: str, route: RouteConfig) -> None:
         _verify_respond(config, f"{at}.respond", route.respond)
     if route.redirect is not None:
         _verify_redirect(config, f"{at}.redirect", route.redirect)
+    if route.mirror is not None:
+        _verify_mirror(config, f"{at}.mirror", route, route.mirror)
     if route.respond is not None or route.redirect is not None:
         _verify_no_upstream(config, at, route, given[0])
 
@@ -69,6 +72,16 @@ def _verify_split(config: Config, at: str, split: dict[str, int]) -> None:
             raise fail(config, at, unknown("upstream", name, upstreams))
         if not 1 <= weight <= MOST_WEIGHT:
             raise fail(config, f"{at}.{name}", f"expected 1 to {MOST_WEIGHT}, got {weight}")
+
+
+def _verify_mirror(config: Config, at: str, route: RouteConfig, mirror: MirrorConfig) -> None:
+    upstreams = {upstream.name for upstream in config.upstream}
+    if mirror.upstream not in upstreams:
+        raise fail(config, f"{at}.upstream", unknown("upstream", mirror.upstream, upstreams))
+    if mirror.upstream == route.upstream:
+        raise fail(config, f"{at}.upstream", "the route itself has this upstream")
+    if not 1 <= mirror.percent <= 100:
+        raise fail(config, f"{at}.percent", f"expected 1 to 100, got {mirror.percent}")
 
 
 def _verify_respond(config: Config, at: str, respond: RespondConfig) -> None:
