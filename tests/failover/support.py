@@ -153,12 +153,12 @@ def call(method: bytes = b"GET", client: str = "192.0.2.1", *, headers: Any = No
 
 
 @contextlib.asynccontextmanager
-async def group(count: int = 3, **settings: Any) -> AsyncIterator[Group]:
+async def group(count: int = 3, *, rows: int = 64, **settings: Any) -> AsyncIterator[Group]:
     """An upstream of so many servers; ``settings`` are of its configuration."""
     servers = [Server() for _ in range(count)]
     for server in servers:
         await server.start()
-    table = EndpointTable.create(cells=2, rows=64)
+    table = EndpointTable.create(cells=2, rows=rows)
     names = Names()
     config = UpstreamConfig("web", settings.pop("targets", [server.url for server in servers]), **settings)
     upstream = Upstream(config, Surroundings(table, 0, names))

@@ -311,3 +311,16 @@ def test_a_storm_of_failures_is_not_made_worse(run):
             assert web.upstream.counts.retries_denied > 0
 
     run(main)
+
+
+def test_endpoints_beyond_the_tables_rows_are_not_used(run, caplog):
+    async def main():
+        async with group(3, rows=2) as web:
+            assert await web.statuses(20) == {200: 20}
+            used = [server for server in web.servers if server.requests]
+            assert len(used) == len(web.upstream.endpoints) == 2
+
+    run(main)
+    assert [record.getMessage().partition(" is not used: ")[2] for record in caplog.records] == [
+        "the table of endpoints is full"
+    ]

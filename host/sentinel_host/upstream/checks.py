@@ -131,8 +131,12 @@ class Checker:
     async def _watch(self, key: int, location: Location) -> None:
         check = self._check
         # The row is there for as long as somebody has a cell in it.
-        cell = Cell(self._table.native, self._worker, key, True)
         name = str(location)
+        try:
+            cell = Cell(self._table.native, self._worker, key, True)
+        except MemoryError as error:
+            _log.error("upstream %s: %s is not checked: %s", self._name, name, error)
+            return
         state = self.states[name] = CheckState(check.down, check.up)
         probe = make_probe(check, location, self._names, self._context)
         try:

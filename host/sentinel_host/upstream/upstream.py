@@ -8,6 +8,7 @@ Rule 2: one that vanishes drains: its idle connections close, requests under way
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from sentinel_host.upstream.settings import UpstreamSettings
 from sentinel_host.upstream.sticky import StickyCookie
 from sentinel_host.upstream.table import EndpointTable, key_of
 from sentinel_host.upstream.targets import weighted_target
+
+_log: Final = logging.getLogger("sentinel.upstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,11 @@ class Upstream:
         placed: dict[int, tuple[Endpoint, int]] = {}
         for location in self._discovery.locations:
             key = key_of(self.name, str(location.target), ",".join(location.addresses))
-            endpoint = self._endpoints.get(key) or self._open(location, key)
+            try:
+                endpoint = self._endpoints.get(key) or self._open(location, key)
+            except MemoryError as error:
+                _log.error("upstream %s: %s is not used: %s", self.name, location, error)
+                continue
             placed[key] = endpoint, location.weight
         if placed:
             self._is_new = False
@@ -189,6 +196,7 @@ class Upstream:
 
     def _open(self, location: Location, key: int) -> Endpoint:
         config, around = self._config, self._around
+        cell = Cell(around.table.native, around.worker, key, self._is_new)
         pool = UpstreamPool(
             location.target,
             timeouts=Timeouts(
@@ -202,7 +210,6 @@ class Upstream:
             names=around.names,
             fixed=location.addresses,
         )
-        cell = Cell(around.table.native, around.worker, key, self._is_new)
         endpoint = Endpoint(str(location), key, pool, cell, self.counts)
         endpoint.users = 1
         return endpoint
