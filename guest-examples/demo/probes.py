@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from upstream import BLOCK
@@ -19,11 +20,20 @@ MEMORY_GROWTH = 16 * MIB
 KEY = {"x-api-key": "demo-key"}
 
 
-class Gateway:
-    """A running gateway: where it listens, and what it logs."""
+@dataclass(frozen=True)
+class Endpoint:
+    """One process of the sample upstream, and where it listens."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    address: str
+    process: subprocess.Popen[str]
+
+
+class Gateway:
+    """A running gateway: where it listens, and what it logs. ``spare`` is an endpoint that it can do without."""
+
+    def __init__(self, process: subprocess.Popen[str], spare: Endpoint) -> None:
         self.process = process
+        self.spare = spare
         self.listeners: dict[str, str] = {}
         self._lines: list[str] = []
         self._more = threading.Condition()
@@ -162,6 +172,17 @@ def metrics(gateway: Gateway) -> bool:
     return counted and gateway.ask("/metrics")[0] == 401
 
 
+def failover(gateway: Gateway) -> bool:
+    """One of two endpoints is killed: of 200 requests none fails."""
+    answers = []
+    for number in range(200):
+        if number == 50:
+            gateway.spare.process.kill()
+        answers.append(gateway.ask("/hello", KEY))
+    asked = {value for _, _, said in answers[:50] for name, value in said["headers"] if name == "host"}
+    return len(asked) == 2 and all(status == 200 for status, _, _ in answers)
+
+
 PROBES: list[Callable[[Gateway], bool]] = [
     no_key,
     wrong_key,
@@ -175,6 +196,7 @@ PROBES: list[Callable[[Gateway], bool]] = [
     download,
     ready,
     metrics,
+    failover,
 ]
 
 
