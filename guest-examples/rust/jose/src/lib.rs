@@ -7,6 +7,7 @@ mod algorithm;
 mod claims;
 mod key;
 mod key_set;
+mod remote;
 mod token;
 
 pub use algorithm::Algorithm;
@@ -14,6 +15,7 @@ pub use base64ct;
 pub use claims::{claim, holds_any, text_of, Claims, Rejection, Validation};
 pub use key::Key;
 pub use key_set::KeySet;
+pub use remote::Remote;
 pub use token::Token;
 
 #[cfg(test)]

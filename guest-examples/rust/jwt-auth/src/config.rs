@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jose::base64ct::{Base64, Encoding};
-use jose::{Algorithm, Key, KeySet, Validation};
+use jose::{Algorithm, Key, KeySet, Remote, Validation};
 use sentinel_sdk::prelude::*;
 
 use crate::credential::Places;
-use crate::remote::Remote;
 use crate::JwtAuth;
 
 #[derive(ConfigSchema, Deserialize)]

@@ -3,17 +3,15 @@
 
 mod config;
 mod credential;
-mod remote;
 
 use std::collections::BTreeMap;
 
-use jose::{claim, text_of, Algorithm, Claims, KeySet, Rejection, Token, Validation};
+use jose::{claim, text_of, Algorithm, Claims, KeySet, Rejection, Remote, Token, Validation};
 use sentinel_sdk::clock;
 use sentinel_sdk::prelude::*;
 
 use crate::config::Config;
 use crate::credential::{Found, Places};
-use crate::remote::Remote;
 
 struct JwtAuth {
     keys: KeySet,

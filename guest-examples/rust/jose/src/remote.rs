@@ -9,9 +9,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jose::KeySet;
-use sentinel_sdk::prelude::*;
-use sentinel_sdk::{clock, http, kv};
+use sentinel_sdk::{clock, error, http, kv, warn};
+
+use crate::KeySet;
 
 /// Under this key: eight bytes, the time of the fetch in milliseconds since 1970, and the document. Keys hold the URL:
 /// what another issuer published is never taken for this one's.
@@ -22,6 +22,7 @@ const FETCHING: &str = "fetch ";
 const FAILED: &str = "failed ";
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// An issuer's keys. It needs the grants `clock`, `http-client` and `kv`.
 pub struct Remote {
     uri: String,
     fresh: Duration,
@@ -37,6 +38,8 @@ struct Fetched {
 }
 
 impl Remote {
+    /// Keys at a URL: how long they are fresh, how much time is between two fetches because of unknown keys, and how long
+    /// stale ones serve on.
     pub fn new(uri: String, [fresh, refresh, stale]: [Duration; 3]) -> Self {
         Self { uri, fresh, refresh, stale, parsed: RefCell::new(None) }
     }
