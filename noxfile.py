@@ -51,6 +51,7 @@ TEST_PEERS = {
     "nginx": "nginx",
     "openssl": "openssl",
     "redis-server": "redis-server",
+    "systemd-analyze": "systemd",
     "wrk": "wrk",
 }
 

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-import os
+from tests.support.standard_guests import standard_guests
 
-import pytest
-
-from guestbuild.places import BUILD
-from guestbuild.standard_package import assemble
-from sentinel_host.authoring.cache import locked
-
-
-@pytest.fixture(scope="session")
-def standard_guests(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A path for Python on which the package ``sentinel-guests`` is."""
-    folder = tmp_path_factory.mktemp("standard-guests")
-    with locked(BUILD / "guests.lock"):
-        assemble(folder / "package")
-    return os.pathsep.join([str(folder / "package"), *filter(None, [os.environ.get("PYTHONPATH")])])
+__all__ = ["standard_guests"]

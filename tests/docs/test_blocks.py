@@ -6,12 +6,10 @@ commands and their options are looked up.
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import io
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import tomllib
@@ -110,16 +108,6 @@ def test_a_command_can_be_run_as_it_is_written(block: Block, page: str) -> None:
         check_command(words)
 
 
-@pytest.mark.parametrize(("block", "page"), every("ini"))
-def test_a_unit_of_systemd_starts_a_command_that_there_is(block: Block, page: str) -> None:
-    unit = configparser.ConfigParser(interpolation=None)
-    # Keys are case-sensitive.
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(block.text)
-    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
-    check_command([Path(program).name, *arguments])
-
-
 @pytest.mark.parametrize(("block", "page"), every("json"))
 def test_json_is_json(block: Block, page: str) -> None:
     """A block is one document, or lines of the log."""
@@ -143,7 +131,7 @@ def test_code_is_compiled_or_run(block: Block, page: str) -> None:
 def test_there_is_no_block_that_nothing_checks() -> None:
     # Generated, drawn, or shown.
     others = {"wit": "docs/reference/wit.md", "": "README.md", "text": ""}
-    checked = {"sh", "console", "toml", "ini", "json", "rust", "ts", "js", "python"}
+    checked = {"sh", "console", "toml", "json", "rust", "ts", "js", "python"}
     unknown = [
         f"{name}:{block.line}: {block.language}"
         for name, found in PAGES.items()

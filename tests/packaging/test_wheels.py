@@ -18,6 +18,7 @@ import pytest
 from guestbuild.places import BUILD, GUESTS, REPOSITORY
 from guestbuild.standard_package import assemble
 from sentinel_host.authoring.cache import locked
+from tests.packaging.sources import FILES, FOLDERS
 from tests.packaging.users import User, a_user
 from tests.support.clients import fetch
 from tests.support.gateways import GatewayProcess
@@ -58,9 +59,9 @@ def host_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("host")
     source, out = folder / "source", folder / "out"
     products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__", "node_modules", "target")
-    for name in ("host", "sdk", "wit"):
+    for name in FOLDERS:
         shutil.copytree(REPOSITORY / name, source / name, ignore=products)
-    for name in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
+    for name in FILES:
         shutil.copy(REPOSITORY / name, source)
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
     (archive,) = out.glob("sentinel_host-*.tar.gz")

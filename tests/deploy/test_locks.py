@@ -1,0 +1,39 @@
+"""What an image is built from is pinned, and the pins are what the package asks for."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from guestbuild.places import REPOSITORY
+from tests.deploy.examples import DEPLOY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("requirements.txt", PROJECT["project"]["dependencies"]),
+        ("build-requirements.txt", PROJECT["build-system"]["requires"]),
+    ],
+)
+def test_every_requirement_is_pinned_with_hashes(file: str, wanted: list[str]) -> None:
+    pinned = pins(DEPLOY / file)
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name]), f"{file}: {requirement}"
+
+
+def pins(file: Path) -> dict[str, str]:
+    """The versions by name; each has a hash."""
+    lines = "".join(line for line in file.read_text().splitlines(keepends=True) if not line.startswith("#"))
+    found = {}
+    for line in lines.replace("\\\n", " ").splitlines():
+        requirement, *hashes = line.split("--hash=sha256:")
+        assert hashes, line
+        name, _, version = requirement.partition(";")[0].strip().partition("==")
+        found[name] = version
+    return found
