@@ -212,6 +212,34 @@ def test_they_are_counted(shared_gateway: GatewayProcess) -> None:
     assert shared_gateway.metric('sentinel_requests_total{route="/nothing",status="204"}') >= 1
 
 
+def test_from_http_to_https(start_anywhere: StartGateway) -> None:
+    gateway = start_anywhere(
+        """
+        [server]
+        bind = ["127.0.0.1:0"]
+        trusted_proxies = ["127.0.0.1"]
+
+        [[route]]
+        name = "to-https"
+        path = "/"
+        scheme = "http"
+        redirect = { to = "https://{host}{path}{query}" }
+
+        [[route]]
+        path = "/"
+        respond = { body = "root" }
+
+        [[route]]
+        path = "/api"
+        respond = { body = "api" }
+        """
+    )
+    for path, body in (("/", b"root"), ("/api?a", b"api")):
+        answer = fetch(gateway.public, path)
+        assert (answer.status, answer.header("location")) == (308, f"https://127.0.0.1{path}")
+        assert fetch(gateway.public, path, headers={"x-forwarded-proto": "https"}).body == body
+
+
 def test_a_file_is_watched(start_sentinel: StartGateway, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("first")

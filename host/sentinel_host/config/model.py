@@ -315,6 +315,8 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another upstream that gets copies of requests."""
     name: str | None = None
     """Name in metrics and logs; by default the path."""
+    scheme: Literal["http", "https"] | None = None
+    """Scheme. A route that has one goes before all that have none, whatever their paths. Without it, both match."""
     hosts: list[str] = []
     """Hosts, in lower case; `*.example` matches every name below it. Without any, all match."""
     methods: list[str] = []

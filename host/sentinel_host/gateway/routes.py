@@ -54,6 +54,7 @@ class Route:
     own: OwnResponse | None = None
     split: Split | None = None
     mirror: Mirror | None = None
+    scheme: str = ""
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
@@ -70,10 +71,30 @@ class Route:
 
 
 class RouteTable:
-    """Routes by longest path prefix, at segment borders: ``/api`` matches ``/api`` and ``/api/x``, not ``/apix``."""
+    """Finds a request's route: among those of its scheme, and then among those that have none."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(routes)
+        self._any_scheme = _Paths([route for route in routes if not route.scheme])
+        self._by_scheme = {
+            scheme: _Paths([route for route in routes if route.scheme == scheme])
+            for scheme in {route.scheme for route in routes if route.scheme}
+        }
+
+    def match(self, head: RequestHead) -> Route | None:
+        """The most specific route, or ``None``."""
+        if self._by_scheme:
+            paths = self._by_scheme.get(head.scheme)
+            route = paths.match(head) if paths is not None else None
+            if route is not None:
+                return route
+        return self._any_scheme.match(head)
+
+
+class _Paths:
+    """Routes by longest path prefix, at segment borders: ``/api`` matches ``/api`` and ``/api/x``, not ``/apix``."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
         self._by_path: dict[str, list[Route]] = {}
         for route in sorted(routes, key=Route.specificity, reverse=True):
             self._by_path.setdefault(route.path, []).append(route)

@@ -23,8 +23,15 @@ def route(name: str, path: str, **options: Any) -> Route:
     )
 
 
-def match(routes: list[Route], path: str, authority: str = "h", method: str = "GET", headers: Headers = []) -> Any:  # noqa: B006
-    found = RouteTable(routes).match(RequestHead(method, path, None, headers, "http", authority, "", "", "", "1.1"))
+def match(
+    routes: list[Route],
+    path: str,
+    authority: str = "h",
+    method: str = "GET",
+    headers: Headers = [],  # noqa: B006
+    scheme: str = "http",
+) -> Any:
+    found = RouteTable(routes).match(RequestHead(method, path, None, headers, scheme, authority, "", "", "", "1.1"))
     return found and found.name
 
 
@@ -92,3 +99,33 @@ def test_header_conditions_go_before_none() -> None:
     routes = [route("plain", "/"), route("canary", "/", headers=((b"x-canary", b"1"),))]
     assert match(routes, "/", headers=[(b"x-canary", b"1")]) == "canary"
     assert match(routes, "/", headers=[(b"x-canary", b"0")]) == "plain"
+
+
+SCHEMES = [
+    route("root", "/"),
+    route("api", "/api"),
+    route("redirect", "/", scheme="http"),
+    route("challenge", "/.well-known", scheme="http"),
+    route("secure", "/secure", scheme="https"),
+]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "path", "name"),
+    [
+        ("http", "/", "redirect"),
+        ("http", "/api", "redirect"),
+        ("http", "/secure", "redirect"),
+        ("http", "/.well-known/x", "challenge"),
+        ("https", "/", "root"),
+        ("https", "/api/x", "api"),
+        ("https", "/.well-known/x", "root"),
+        ("https", "/secure/x", "secure"),
+    ],
+)
+def test_routes_with_a_scheme_go_before_those_without(scheme: str, path: str, name: str) -> None:
+    assert match(SCHEMES, path, scheme=scheme) == name
+
+
+def test_a_scheme_that_no_route_has() -> None:
+    assert match([route("secure", "/", scheme="https")], "/") is None

@@ -85,6 +85,7 @@ def _verify_unique(config: Config) -> None:
     for index, route in enumerate(config.route):
         at = f"route[{index}]"
         key = (
+            route.scheme,
             route.path,
             tuple(sorted(route.hosts)),
             tuple(sorted(route.methods)),
