@@ -41,18 +41,19 @@ class Environment:
 
     def hide(self, error: ConfigError) -> ConfigError:
         """The error as it may be told: with the names of variables instead of what they hold."""
-        message = str(error)
+        file, message = f"{self._file}: ", str(error).removeprefix(f"{self._file}: ")
         for key, written in self._written.items():
-            start = f"{self._file}: {key}"
-            if message.startswith((f"{start}:", f"{start}.", f"{start}[")):
+            if message.startswith((f"{key}:", f"{key}.", f"{key}[")):
                 # What is quoted of the value at fault may be a part of it.
                 told = repr(written).replace("\\", "\\\\")
-                message = start + _QUOTED.sub(told, message[len(start) :])
+                message = key + _QUOTED.sub(told, message[len(key) :])
+        # A key is written in the file, and no secret, whatever it has in common with one.
+        at, colon, reason = message.partition(": ")
         for value in sorted(self._values, key=len, reverse=True):
             # As it is, and as it is within a text that is quoted in either way.
             for form in (value, repr(value)[1:-1], repr("'\"" + value)[4:-1]):
-                message = message.replace(form, f"${{{self._values[value]}}}")
-        return ConfigError(message)
+                reason = reason.replace(form, f"${{{self._values[value]}}}")
+        return ConfigError(file + at + colon + reason)
 
     def _fill(self, value: Any, at: str) -> Any:
         if isinstance(value, str):

@@ -148,3 +148,10 @@ def test_errors_about_another_key_name_the_variable() -> None:
     with pytest.raises(ConfigError) as refused:
         parse_config(text, "gw.toml", {"STAGE": "production"})
     assert str(refused.value) == "gw.toml: route[0].upstream: no upstream is named 'origin' (known: ${STAGE})"
+
+
+@pytest.mark.parametrize("value", ["route", "gw.toml", "upstream"])
+def test_file_and_key_stay_readable(value: str) -> None:
+    text = '[guest.a]\nconfig = { text = "${X}" }\n[[route]]\npath = "/"\nupstream = "origin"'
+    with pytest.raises(ConfigError, match=r"^gw\.toml: route\[0\]\.upstream: no "):
+        parse_config(text, "gw.toml", {"X": value})
