@@ -18,7 +18,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 """By the guest's name; others run without one."""
 
-GRANTED = frozenset({"daily-quota", "forward-auth", "hmac-auth", "jwt-auth", "token-introspection"})
+GRANTED = frozenset({"daily-quota", "forward-auth", "hmac-auth", "jwt-auth", "oidc-login", "token-introspection"})
 """Guests that need functions of the host: what those take is not the price of a call."""
 
 

@@ -55,7 +55,7 @@ _CONFIGS = {
 }
 _GRANTS = {"daily-quota": '["kv", "metrics"]'}
 # They answer nobody with 200 without credentials, or a service that they ask.
-_NEED_MORE = {"basic-auth", "forward-auth", "hmac-auth", "jwt-auth", "token-introspection"}
+_NEED_MORE = {"basic-auth", "forward-auth", "hmac-auth", "jwt-auth", "oidc-login", "token-introspection"}
 # Between swaps: long enough for the next child that compiles to be ready, as it is for somebody who edits.
 _PAUSE = 1.0
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -120,9 +121,10 @@ class Component:
         """What the example guests import, in plain Python."""
         return {
             "log": {"write": self._write},
-            "clock": {"wall": lambda store: time.time_ns()},
+            "clock": {"wall": lambda store: time.time_ns(), "monotonic": lambda store: time.monotonic_ns()},
+            "random": {"bytes": lambda store, length: os.urandom(length)},
             "metrics": {"add": lambda store, name, labels, value: None},
-            "kv": {"get": self._get, "set": self._set, "add": self._add},
+            "kv": {"get": self._get, "set": self._set, "add": self._add, "delete": self._delete},
             "http-client": {"send": self._send},
         }
 
@@ -141,6 +143,9 @@ class Component:
         total = int.from_bytes(self._keys.get(bytes(key), b""), "little", signed=True) + delta
         self._keys[bytes(key)] = total.to_bytes(8, "little", signed=True)
         return total
+
+    def _delete(self, store: Any, key: bytes) -> Any:
+        return self._keys.pop(bytes(key), None) is not None
 
     def _send(self, store: Any, request: bytes) -> Any:
         answer = _service(self._services, bytes(request))
