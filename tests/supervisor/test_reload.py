@@ -84,6 +84,17 @@ def test_the_number_of_workers_and_the_addresses_may_change(upstream: Upstream, 
     wait_until(lambda: 'worker="2"' not in fetch(gateway.admin, "/metrics").body.decode(), "one worker")
 
 
+def test_more_workers_than_the_shared_memory_has_room_for_need_a_restart(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    gateway = start(config(upstream.url, workers=2))
+    before = workers(gateway)
+    write_config(tmp_path, config(upstream.url, workers=5))
+    assert "server.workers: more than 4 need a restart" in reload(gateway, refused=True)
+    assert workers(gateway) == before
+    assert fetch(gateway.public).body == b"hello"
+
+
 def test_a_broken_configuration_changes_nothing_and_says_why(upstream: Upstream, start: Start, tmp_path: Path) -> None:
     gateway = start(config(upstream.url))
     before = workers(gateway)
