@@ -16,7 +16,7 @@ from typing import Final
 # Printable ASCII that neither separates nor needs escaping anywhere. Wider than RFC 3986's pchar by "[]^{|}", which
 # browsers and curl send as they are; without the characters that some reader turns into a slash or ends a target at.
 _PLAIN: Final = r"!$&'()*+,\-.0-9:;=@A-Z\[\]\^_a-z{|}~"
-_CANONICAL: Final = re.compile(rf"/(?:(?!\.\.?(?:/|$))[{_PLAIN}]+(?:/|$))*", re.ASCII).fullmatch
+_SIMPLE: Final = re.compile(rf"/[{_PLAIN}/]*", re.ASCII).fullmatch
 _CHARACTERS: Final = re.compile(rf"/(?:[{_PLAIN}/]|%[0-9A-Fa-f]{{2}})*", re.ASCII).fullmatch
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _DOT_SEGMENT: Final = re.compile(r"/\.\.?(?:/|$)").search
@@ -43,7 +43,8 @@ class PathRule:
 
         Raises `PathError`.
         """
-        if _CANONICAL(path):
+        # Most paths are like this, and a pattern that looks for segments takes three times as long.
+        if _SIMPLE(path) and "/." not in path and "//" not in path:
             return path
         if not _CHARACTERS(path):
             if not path.startswith("/"):

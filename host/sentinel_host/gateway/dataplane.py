@@ -41,7 +41,8 @@ class DataPlane:
         if listener is not None and listener["name"] == "admin":
             await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
             return
-        stages = gateway.stats.stages
+        stats = gateway.stats
+        stages = stats.stages
         began = perf_counter_ns() if stages is not None else 0
         try:
             generation = gateway.generation
@@ -49,9 +50,9 @@ class DataPlane:
             route = generation.routes.match(admitted.head)
             if route is None:
                 raise ClientError("no route matches", 404, close=False)
-            exchange = ProxyExchange(gateway.stats, generation, admitted, route, scope, receive, send)
+            exchange = ProxyExchange(stats, generation, admitted, route, scope, receive, send)
         except ClientError as error:
-            gateway.stats.refused[error.status] += 1
+            stats.refused[error.status] += 1
             await _refuse(error, scope, send)
             return
         if stages is not None:

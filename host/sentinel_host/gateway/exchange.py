@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -41,13 +40,16 @@ from sentinel_host.messages import Origin, Outcome, ResponseHead
 from sentinel_host.pipeline import LocalReply
 from sentinel_host.upstream import ReplayableBody, UpstreamCall
 
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 CANCELS: Final = "sentinel.cancel_on_disconnect"
 """The scope extension of a server that cancels the application when the client goes away."""
 
-_SWITCHING_PROTOCOLS: Final = 101  # as a plain number: a member of an enum takes two look-ups by its name
+# As plain numbers: a member of an enum takes two look-ups by its name.
+_SWITCHING_PROTOCOLS: Final = 101
+_CONTENT_TOO_LARGE: Final = 413
+_TOO_MANY_REQUESTS: Final = 429
 
 _forwarding: Final = Forwarding()
 
@@ -137,7 +139,7 @@ class ProxyExchange:
         limits, request, sender = self._route.limits, self._admitted.head, self._response
         most, length = self._route.body_bytes, self._admitted.content_length
         if most is not None and length is not None and length > most:
-            refused = error_reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            refused = error_reply(_CONTENT_TOO_LARGE)
             await sender.send_whole(ResponseHead(refused.status, refused.headers, Origin.GATEWAY), refused.body)
             return
         if limits is not None:
@@ -149,7 +151,7 @@ class ProxyExchange:
             sender.passed(LIMITS)
             if over:
                 # No guest has seen the request: none sees the answer, before it is over.
-                refused = error_reply(HTTPStatus.TOO_MANY_REQUESTS)
+                refused = error_reply(_TOO_MANY_REQUESTS)
                 head = ResponseHead(refused.status, refused.headers + limits.headers(sender.checked), Origin.GATEWAY)
                 await sender.send_whole(head, refused.body)
                 return
@@ -159,7 +161,7 @@ class ProxyExchange:
             await sender.reply(answer[0], answer[1])
             return
         if limits is not None and limits.after and await limits.check_strictly(limits.after, request, sender.checked):
-            await sender.send_own(error_reply(HTTPStatus.TOO_MANY_REQUESTS))
+            await sender.send_own(error_reply(_TOO_MANY_REQUESTS))
             return
         if not self._admitted.may_forward:
             await sender.send_own(own_options(self._route.methods))

@@ -81,7 +81,8 @@ class ResponseSender:
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Few responses have 1xx ones before them.
+        self._tasks: set[asyncio.Task[None]] | None = None
         self.run = ChainRun(route.chain, head.request_id, head.client)
         self.summary = Summary(
             request_id=head.request_id,
@@ -255,6 +256,8 @@ class ResponseSender:
         message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
         # A task that is made now runs before the one that the final head wakes: the order is kept.
         task = asyncio.ensure_future(self._send_informational(message))
+        if self._tasks is None:
+            self._tasks = set()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

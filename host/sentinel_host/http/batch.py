@@ -7,7 +7,8 @@ last, which costs the sender more than the write; and the kernel's code and ours
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 
 class Batched(Protocol):
@@ -20,15 +21,19 @@ class Batched(Protocol):
 class WriteBatch:
     """The connections, of one event loop, that have something to write when this turn is over."""
 
-    __slots__ = ("_writers",)
+    __slots__ = ("_call_soon", "_writers")
 
     def __init__(self) -> None:
+        # The loop's; it is not there yet when the first connections are prepared for.
+        self._call_soon: Callable[..., Any] | None = None
         self._writers: list[Batched] = []
 
     def add(self, writer: Batched) -> None:
         """Have ``writer.flush`` called when the loop has served all that is ready, before what it finds next."""
         if not self._writers:
-            asyncio.get_running_loop().call_soon(self._flush)
+            if self._call_soon is None:
+                self._call_soon = asyncio.get_running_loop().call_soon
+            self._call_soon(self._flush)
         self._writers.append(writer)
 
     def _flush(self) -> None:
