@@ -14,6 +14,7 @@ line, not per call.
 
 from __future__ import annotations
 
+import functools
 import gc
 import subprocess
 import sys
@@ -28,10 +29,10 @@ import extism
 import wasmtime
 from wasmtime import component
 
-from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST
+from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS, ON_COMPLETE, ON_REQUEST
 from sentinel_host.abi.encode import encode_config
 from sentinel_host.native import SUSPENDED
-from sentinel_host.sandbox import GuestEngine
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from sentinel_host.sandbox.limits import DEFAULT
@@ -61,15 +62,15 @@ class Contestant:
 
 def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Call, Callable[[int], bytes]]:
     """A guest's cheapest hook through the native path, with the record that it takes."""
-    module, checked = engine.prepare(artefact)
+    module, checked = engine.prepare(artefact, GRANTS)
     hooks = {entry.hook for entry in checked.hooks}
     config = records.CONFIGS.get(name)
-    instance = start_instance(
-        Blueprint(name, engine, module, checked, DEFAULT), NO_CONFIG if config is None else encode_config(config)
-    )
+    blueprint = Blueprint(name, engine, module, checked, DEFAULT, grants=Grants(GRANTS, http=HttpGrant(_unreachable)))
+    instance = start_instance(blueprint, NO_CONFIG if config is None else encode_config(config))
     call = instance.call
+    record_of: Callable[[int], bytes]
     if ON_REQUEST in hooks:
-        slot, record_of = SLOTS[ON_REQUEST], records.request_head
+        slot, record_of = SLOTS[ON_REQUEST], functools.partial(records.request_head, sent=records.credentials(name))
     else:
         slot, record_of = SLOTS[ON_COMPLETE], records.summary
 
@@ -79,6 +80,10 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
         return run_to_end(instance, answer) if answer is SUSPENDED else answer
 
     return finished, record_of
+
+
+async def _unreachable(request: bytes, label: str) -> tuple[int, bytes]:
+    return HTTP_ERRORS.index("unreachable"), b""
 
 
 def at_once_call(engine: GuestEngine, folder: Path) -> Call:

@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
+import time
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sentinel_host.abi.encode import encode_request_head, encode_summary
 from sentinel_host.messages import Headers, RequestHead, Summary
+from tests.support.tokens import jwk, signed
+
+_KEY = ec.generate_private_key(ec.SECP256R1())
+_SECRET = b"32 bytes of a secret that nobody"
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "api-key-auth": {"keys": {"demo-key": "demo"}},
     "basic-auth": {"users": {"ann": "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}},
     "cors": {"origins": ["https://app.example"]},
     "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
+    "hmac-auth": {"keys": {"a": base64.b64encode(_SECRET).decode()}, "require_nonce": False},
     "ip-filter": {"allow": ["10.0.0.0/8", "192.0.2.0/24"]},
+    "jwt-auth": {"jwks": json.dumps({"keys": [jwk(_KEY)]})},
     "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
     "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}]},
 }
 """By the guest's name; others run without one."""
 
-GRANTED = frozenset({"daily-quota", "forward-auth", "hmac-auth", "jwt-auth", "oidc-login", "token-introspection"})
+GRANTED = frozenset({"daily-quota", "forward-auth", "oidc-login", "token-introspection"})
 """Guests that need functions of the host: what those take is not the price of a call."""
 
 
-def request_head(size: int) -> bytes:
-    """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow), padded by a cookie."""
+def credentials(name: str) -> Headers:
+    """What a guest has to be sent so that it checks everything and lets the request pass."""
+    if name == "basic-auth":
+        return [(b"authorization", b"Basic " + base64.b64encode(b"ann:U*U"))]
+    if name == "jwt-auth":
+        token = signed("ES256", _KEY, {"sub": "ann", "exp": time.time() + 3600})
+        return [(b"authorization", f"Bearer {token}".encode())]
+    if name == "hmac-auth":
+        covered = '("@method" "@authority" "@path" "@query")'
+        params = f'{covered};created={int(time.time())};keyid="a"'
+        lines = '"@method": GET\n"@authority": shop.example\n"@path": /api/v1/items\n"@query": ?x=1\n'
+        mac = hmac.digest(_SECRET, f'{lines}"@signature-params": {params}'.encode(), "sha256")
+        signature = b"s=:" + base64.b64encode(mac) + b":"
+        return [(b"signature-input", f"s={params}".encode()), (b"signature", signature)]
+    return []
+
+
+def request_head(size: int, sent: Headers | None = None) -> bytes:
+    """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow), padded by a cookie.
+
+    What is ``sent`` is added to the header fields.
+    """
     headers: Headers = [
         (b"host", b"shop.example"),
         (b"user-agent", b"wrk/4.2"),
         (b"accept", b"*/*"),
         (b"x-api-key", b"demo-key"),
+        *(sent or []),
     ]
     head = RequestHead(
         "GET", "/api/v1/items", "x=1", headers, "https", "shop.example", "192.0.2.7", "r-1", "main", "1.1"

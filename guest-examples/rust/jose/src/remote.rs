@@ -48,20 +48,22 @@ impl Remote {
     pub fn keys(&self) -> Option<Rc<KeySet>> {
         let now = clock::wall();
         let parsed = self.parsed.borrow().clone();
-        if let Some(parsed) = parsed.filter(|parsed| is_within(parsed.at, now, self.fresh)) {
-            return Some(parsed.keys);
+        if let Some(parsed) = parsed.as_ref().filter(|parsed| is_within(parsed.at, now, self.fresh)) {
+            return Some(parsed.keys.clone());
         }
-        let known = self.stored();
-        if let Some(stored) = known.as_ref().filter(|stored| is_within(stored.at, now, self.fresh)) {
+        let stored = self.stored();
+        if let Some(stored) = stored.as_ref().filter(|stored| is_within(stored.at, now, self.fresh)) {
             return Some(stored.keys.clone());
         }
+        let is_shared = stored.is_some();
+        let old = stored.or(parsed).filter(|old| is_within(old.at, now, self.fresh + self.stale));
         // While one fetches, the others use what there is.
-        let old = known.filter(|old| is_within(old.at, now, self.fresh + self.stale));
-        if old.is_some() && !self.may_fetch() {
+        let has_to_wait = match old {
+            Some(_) => is_shared && !self.may_fetch(),
+            None => matches!(kv::get(self.key(FAILED)), Ok(Some(_))),
+        };
+        if has_to_wait {
             return old.map(|old| old.keys);
-        }
-        if old.is_none() && matches!(kv::get(self.key(FAILED)), Ok(Some(_))) {
-            return None;
         }
         self.fetch().or(old).map(|fetched| fetched.keys)
     }

@@ -63,14 +63,22 @@ impl<'a> Token<'a> {
         self.key_id.as_deref()
     }
 
-    /// Its `typ`, for example `at+jwt`.
-    pub fn kind(&self) -> Option<&str> {
-        self.kind.as_deref()
+    /// Whether its `typ` is one of these, such as `at+jwt`: media types without `application/` (RFC 7515, section 4.1.9).
+    pub fn is_one_of(&self, kinds: &[String]) -> bool {
+        let kind = self.kind.as_deref().map(short);
+        kind.is_some_and(|kind| kinds.iter().any(|wanted| short(wanted).eq_ignore_ascii_case(kind)))
     }
 
     /// The payload if one of these keys made the signature.
     pub fn verified<'k>(&self, mut keys: impl Iterator<Item = &'k Key>) -> Option<Vec<u8>> {
         let verifies = |key: &Key| key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature);
         keys.any(verifies).then(|| Base64UrlUnpadded::decode_vec(self.payload).ok())?
+    }
+}
+
+fn short(kind: &str) -> &str {
+    match kind.split_at_checked(12) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        _ => kind,
     }
 }

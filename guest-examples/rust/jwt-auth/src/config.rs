@@ -38,6 +38,9 @@ pub struct Config {
     /// The algorithms that are accepted, such as `RS256`. Left out: those that fit the keys.
     #[serde(default)]
     pub algorithms: Vec<String>,
+    /// Accepted kinds of tokens, by `typ`, such as `at+jwt` for access tokens (RFC 9068). Left out: any.
+    #[serde(default)]
+    pub types: Vec<String>,
     /// Accepted values of `iss`. Left out: any.
     #[serde(default)]
     pub issuers: Vec<String>,
@@ -189,6 +192,7 @@ impl Config {
             keys,
             remote,
             algorithms: algorithms.collect::<Result<_, _>>()?,
+            types: self.types,
             validation: Validation {
                 issuers: self.issuers,
                 audiences: self.audiences,

@@ -17,6 +17,7 @@ struct JwtAuth {
     keys: KeySet,
     remote: Option<Remote>,
     algorithms: Vec<Algorithm>,
+    types: Vec<String>,
     validation: Validation,
     require: BTreeMap<String, Vec<String>>,
     headers: Vec<(HeaderName, String)>,
@@ -76,6 +77,9 @@ impl JwtAuth {
         let token = Token::parse(text).ok_or(invalid("the token cannot be read"))?;
         if !self.algorithms.is_empty() && !self.algorithms.contains(&token.algorithm()) {
             return Err(invalid("the token's algorithm is not accepted"));
+        }
+        if !self.types.is_empty() && !token.is_one_of(&self.types) {
+            return Err(invalid("the token is of another type"));
         }
         let payload = self.payload(&token)?.ok_or(invalid("the token's signature is not right"))?;
         let claims = self.validation.claims(&payload, clock::wall()).map_err(invalid)?;

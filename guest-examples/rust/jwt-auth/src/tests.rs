@@ -260,6 +260,18 @@ fn without_kv_each_instance_has_keys_of_its_own() {
 }
 
 #[test]
+fn without_kv_old_keys_serve_on_too() {
+    let (mut harness, issuer) = with_issuer(vec![jwk(1, "a")]);
+    harness.fail_kv(Some(kv::Error::Unavailable));
+    assert_eq!(status(&ask(&mut harness, &token(1, Some("a"), &ann()))), 200);
+    issuer.fails();
+    harness.advance_clock(Duration::from_secs(300));
+    assert_eq!((status(&ask(&mut harness, &token(1, Some("a"), &ann()))), issuer.asked.get()), (200, 2));
+    harness.advance_clock(Duration::from_secs(3600));
+    assert_eq!(status(&ask(&mut harness, &token(1, Some("a"), &ann()))), 503);
+}
+
+#[test]
 fn a_secret_is_never_looked_for_at_the_issuer() {
     let (mut harness, issuer) = with_issuer(vec![jwk(1, "a")]);
     let header = Base64UrlUnpadded::encode_string(br#"{"alg":"HS256","kid":"a"}"#);
