@@ -6,12 +6,13 @@ Rule 3: before the head is sent, a failure has the same effect as a head hook's:
         the guest. It is always 503 if the guest has already changed the body, which would be half its work.
 Rule 4: after the head is sent, a failure aborts the exchange, whatever ``on_failure`` says.
 Rule 5: a filter keeps no more than one chunk, or what its guest asked for.
+Rule 6: a guest of a stream gets at most `MOST_AT_ONCE` bytes in one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from sentinel_host.errors import GuestError, SentinelError
 from sentinel_host.messages import (
@@ -25,6 +26,9 @@ from sentinel_host.messages import (
 )
 from sentinel_host.pipeline.failures import Refusal, is_skipped, report
 from sentinel_host.pipeline.middleware import BodyHook, Middleware
+
+# wit/ABI.md, section 2. A call's running time is bounded, so its work has to be: sockets deliver up to 256 KiB at once.
+MOST_AT_ONCE: Final = 65536
 
 # A tuple, because a union would be made anew at each test.
 _ACTIONS = (bytes, Response, HeldRequest, HeldResponse)
@@ -112,6 +116,9 @@ class BodyFilterChain:
                     body_filter.parts.clear()
             elif not data and not last:
                 return b""
+            elif len(data) > MOST_AT_ONCE:
+                data = await self._push_in_pieces(body_filter, data, last)
+                continue
             try:
                 action: Any = body_filter.hook.on_chunk(data, last)
                 if action is not None and not isinstance(action, _ACTIONS):
@@ -131,6 +138,23 @@ class BodyFilterChain:
         """The exchange is over."""
         for body_filter in self._filters:
             body_filter.hook.close()
+
+    async def _push_in_pieces(self, body_filter: BodyFilter, data: bytes, last: bool) -> bytes:
+        """What comes out of one filter for a piece that is too large for one call."""
+        out: list[bytes] = []
+        for start in range(0, len(data), MOST_AT_ONCE):
+            end = start + MOST_AT_ONCE
+            piece = data[start:end]
+            try:
+                action: Any = body_filter.hook.on_chunk(piece, last and end >= len(data))
+                if action is not None and not isinstance(action, _ACTIONS):
+                    action = await action
+                out.append(piece if action is None else self._apply(body_filter, action, piece))
+            except GuestError as error:
+                self._fail(body_filter, error)
+                # The guest is skipped, so it has changed nothing.
+                return data
+        return b"".join(out)
 
     def _apply(self, body_filter: BodyFilter, action: Any, data: bytes) -> bytes:
         if type(action) is bytes:
