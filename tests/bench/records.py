@@ -30,7 +30,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 """By the guest's name; others run without one."""
 
-GRANTED = frozenset({"daily-quota", "forward-auth", "oidc-login", "token-introspection"})
+GRANTED = frozenset({"cache", "daily-quota", "forward-auth", "oidc-login", "token-introspection", "token-quota"})
 """Guests that need functions of the host: what those take is not the price of a call."""
 
 
