@@ -18,7 +18,10 @@ pub struct Entry {
     pub age: u64,
     /// How old it may be.
     pub lifetime: u64,
+    /// It may never be used when it is stale without a validation.
     pub must_revalidate: bool,
+    /// Clients may not ask for it when it is stale: `s-maxage` means so (section 5.2.2.10).
+    pub has_s_maxage: bool,
     /// It may be used after a validation only.
     pub no_cache: bool,
     /// It may answer requests with credentials (section 3.5).
@@ -70,8 +73,8 @@ impl Entry {
             at: now,
             age: now.saturating_sub(date).max(said.unwrap_or(0)),
             lifetime: explicit.unwrap_or(if is_heuristic(status) { default_lifetime } else { 0 }),
-            // Of `s-maxage` section 5.2.2.10 says that it means `proxy-revalidate`, too.
-            must_revalidate: directives.must_revalidate || directives.s_maxage.is_some(),
+            must_revalidate: directives.must_revalidate,
+            has_s_maxage: directives.s_maxage.is_some(),
             no_cache: directives.no_cache,
             shared,
             stale_while_revalidate: directives.stale_while_revalidate.unwrap_or(0),
@@ -100,7 +103,7 @@ impl Entry {
 
     /// How long it can be of use: fresh, stale as far as that is allowed, and for a while to be validated.
     pub fn keep_for(&self, now: u64, validation: u64) -> u64 {
-        let stale = self.stale_while_revalidate.max(self.stale_if_error);
+        let stale = if self.must_revalidate { 0 } else { self.stale_while_revalidate.max(self.stale_if_error) };
         self.fresh_for(now) + stale.max(if self.has_validator() { validation } else { 0 })
     }
 
@@ -164,7 +167,7 @@ impl Entry {
     }
 
     pub fn write(&self, out: &mut Writer) {
-        let flags = [self.must_revalidate, self.no_cache, self.shared];
+        let flags = [self.has_s_maxage, self.must_revalidate, self.no_cache, self.shared];
         let flags = flags.iter().fold(0, |bits, &flag| bits << 1 | u64::from(flag));
         let times = [self.at, self.age, self.lifetime, self.stale_while_revalidate, self.stale_if_error];
         for number in [self.status.into(), flags, self.id, self.parts].into_iter().chain(times) {
@@ -178,6 +181,7 @@ impl Entry {
         let flags = reader.number()?;
         Some(Self {
             status,
+            has_s_maxage: flags & 8 != 0,
             must_revalidate: flags & 4 != 0,
             no_cache: flags & 2 != 0,
             shared: flags & 1 != 0,

@@ -192,10 +192,10 @@ impl Cache {
             return None;
         }
         if fresh == 0 {
-            let tolerated = !entry.must_revalidate && asked.max_stale.is_some_and(|most| stale <= most);
+            let tolerated = !entry.has_s_maxage && asked.max_stale.is_some_and(|most| stale <= most);
             // One request of all finds out whether it changed; the others need not wait for it.
             let others_validate = || stale < entry.stale_while_revalidate && !store::begin_validation(&found.place);
-            if !tolerated && !others_validate() {
+            if entry.must_revalidate || !(tolerated || others_validate()) {
                 return None;
             }
         }

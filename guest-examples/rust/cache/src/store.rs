@@ -65,7 +65,10 @@ pub fn body(entry: &Entry) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// Store an entry and its body for so many seconds. Raises what `kv` says; then nothing is found.
+/// Store an entry and its body for so many seconds.
+///
+/// # Errors
+/// What `kv` says; then nothing is found.
 pub fn store(url: &UrlKey, request: &Fields, mut entry: Entry, body: &[u8], seconds: u64) -> Result<(), kv::Error> {
     let ttl = Some(Duration::from_secs(seconds));
     let names = entry.vary();

@@ -202,6 +202,26 @@ fn one_request_validates_while_others_get_the_stale_response() {
 }
 
 #[test]
+fn a_stale_response_is_not_served_where_the_upstream_forbids_it() {
+    for (directives, control, expected) in [
+        ("s-maxage=10, stale-while-revalidate=20", "", true),
+        ("s-maxage=10", "max-stale", false),
+        ("max-age=10", "max-stale", true),
+        ("max-age=10, must-revalidate", "max-stale", false),
+        ("max-age=10, stale-while-revalidate=20, must-revalidate", "", false),
+    ] {
+        let mut harness = harness();
+        asked(&mut harness, &[]);
+        answered(&mut harness, &[("cache-control", directives), ("etag", "\"1\"")], b"body");
+        harness.advance_clock(Duration::from_secs(15));
+        let control = [("cache-control", control)];
+        // The first one may be the one that validates.
+        asked(&mut harness, &control);
+        assert_eq!(asked(&mut harness, &control).response.is_some(), expected, "{directives}; {control:?}");
+    }
+}
+
+#[test]
 fn failures_are_bridged_where_the_upstream_allows_it() {
     for (directives, expected) in [
         ("max-age=10, stale-if-error=60", 200),

@@ -90,3 +90,24 @@ impl Guest for RequestTransform {
 
 config_schema!(Config);
 self_test!("self-test.json");
+
+#[cfg(test)]
+mod tests {
+    use sentinel_sdk::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn without_changes_to_bodies_they_are_not_waited_for() {
+        let mut harness = Harness::<RequestTransform>::configure(Config::default()).unwrap();
+        let action = harness.on_request("POST", "/?a=1", &[("content-type", "application/json")]);
+        assert!(action.edits.is_empty());
+    }
+
+    #[test]
+    fn a_body_of_no_bytes_is_left_alone_and_one_that_is_no_json_refused() {
+        let mut harness = Harness::<RequestTransform>::configure(Config::default()).unwrap();
+        assert!(harness.on_request_chunk(b"", true).response.is_none());
+        assert_eq!(harness.on_request_chunk(b"{", true).response.unwrap().status(), 400);
+    }
+}

@@ -87,3 +87,25 @@ fn unreadable() -> Response {
 
 config_schema!(Config);
 self_test!("self-test.json");
+
+#[cfg(test)]
+mod tests {
+    use sentinel_sdk::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn without_changes_to_bodies_the_upstream_may_encode_them() {
+        let mut harness = Harness::<ResponseTransform>::configure(Config::default()).unwrap();
+        assert!(harness.on_request("GET", "/", &[("accept-encoding", "gzip")]).edits.is_empty());
+        let fields = [("content-type", "application/json"), ("content-encoding", "gzip")];
+        assert!(harness.on_response(200, &fields).response.is_none());
+    }
+
+    #[test]
+    fn what_is_no_json_does_not_go_out() {
+        let mut harness = Harness::<ResponseTransform>::configure(Config::default()).unwrap();
+        assert!(harness.on_response_chunk(b"", true).response.is_none());
+        assert_eq!(harness.on_response_chunk(b"{", true).response.unwrap().status(), 502);
+    }
+}

@@ -64,7 +64,8 @@ impl Pointer {
 }
 
 impl BodyRules {
-    /// Raises a message that names the key within `body`.
+    /// # Errors
+    /// A message that names the key within `body`.
     pub fn new(config: BodyConfig) -> Result<Self, String> {
         let mut rules = Vec::new();
         let pointer = |key: &str, text: &str| Pointer::parse(text).map_err(|error| format!("body.{key}: {error}"));
