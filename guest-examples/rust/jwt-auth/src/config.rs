@@ -8,6 +8,7 @@ use jose::{Algorithm, Key, KeySet, Remote, Validation};
 use sentinel_sdk::prelude::*;
 
 use crate::credential::Places;
+use crate::seen::Seen;
 use crate::JwtAuth;
 
 #[derive(ConfigSchema, Deserialize)]
@@ -201,6 +202,7 @@ impl Config {
             },
             require: self.require,
             headers,
+            seen: Seen::default(),
             places: Places { header: self.header, cookie: self.cookie, query: self.query },
             forward: self.forward,
             optional: self.optional,

@@ -3,8 +3,10 @@
 
 mod config;
 mod credential;
+mod seen;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use jose::{claim, text_of, Algorithm, Claims, KeySet, Rejection, Remote, Token, Validation};
 use sentinel_sdk::clock;
@@ -12,6 +14,7 @@ use sentinel_sdk::prelude::*;
 
 use crate::config::Config;
 use crate::credential::{Found, Places};
+use crate::seen::Seen;
 
 struct JwtAuth {
     keys: KeySet,
@@ -21,6 +24,7 @@ struct JwtAuth {
     validation: Validation,
     require: BTreeMap<String, Vec<String>>,
     headers: Vec<(HeaderName, String)>,
+    seen: Seen,
     places: Places,
     forward: bool,
     optional: bool,
@@ -81,7 +85,7 @@ impl JwtAuth {
         if !self.types.is_empty() && !token.is_one_of(&self.types) {
             return Err(invalid("the token is of another type"));
         }
-        let payload = self.payload(&token)?.ok_or(invalid("the token's signature is not right"))?;
+        let payload = self.payload(text, &token)?.ok_or(invalid("the token's signature is not right"))?;
         let claims = self.validation.claims(&payload, clock::wall()).map_err(invalid)?;
         let has = |(name, values): (&String, &Vec<String>)| jose::holds_any(claim(&claims, name), values);
         if self.require.iter().all(has) {
@@ -92,22 +96,35 @@ impl JwtAuth {
     }
 
     /// What the token says, if one of the keys signed it.
-    fn payload(&self, token: &Token) -> Result<Option<Vec<u8>>, Refusal> {
-        let (id, algorithm) = (token.key_id(), token.algorithm());
-        if let Some(payload) = token.verified(self.keys.candidates(id, algorithm)) {
+    fn payload(&self, text: &[u8], token: &Token) -> Result<Option<Vec<u8>>, Refusal> {
+        let (name, algorithm) = (token.key_id(), token.algorithm());
+        if algorithm.is_symmetric() {
+            // It costs no more than finding out whether it came before.
+            return Ok(token.verified(self.keys.candidates(name, algorithm)));
+        }
+        let id = seen::id(text);
+        if let Some(payload) = self.verified(token, &id, &self.keys, None) {
             return Ok(Some(payload));
         }
-        let Some(remote) = self.remote.as_ref().filter(|_| !algorithm.is_symmetric()) else { return Ok(None) };
-        let verified = |keys: &KeySet| {
-            let mut candidates = keys.candidates(id, algorithm).peekable();
-            candidates.peek().is_some().then(|| token.verified(candidates))
-        };
+        let Some(remote) = &self.remote else { return Ok(None) };
         let keys = remote.keys().ok_or(Refusal::Unavailable)?;
-        if let Some(outcome) = verified(&keys) {
-            return Ok(outcome);
+        if let Some(payload) = self.verified(token, &id, &keys, Some(&keys)) {
+            return Ok(Some(payload));
+        }
+        if keys.candidates(name, algorithm).next().is_some() {
+            return Ok(None);
         }
         // A key that is not there yet: the issuer has new ones.
-        Ok(remote.newer_keys().and_then(|keys| verified(&keys)).flatten())
+        Ok(remote.newer_keys().and_then(|keys| self.verified(token, &id, &keys, Some(&keys))))
+    }
+
+    fn verified(&self, token: &Token, id: &seen::Id, keys: &KeySet, fetched: Option<&Rc<KeySet>>) -> Option<Vec<u8>> {
+        if let Some(payload) = self.seen.payload(id, fetched) {
+            return Some(payload);
+        }
+        let payload = token.verified(keys.candidates(token.key_id(), token.algorithm()))?;
+        self.seen.remember(*id, &payload, fetched);
+        Some(payload)
     }
 
     fn refuse(&self, refusal: Refusal) -> Response {

@@ -214,6 +214,35 @@ fn a_new_key_is_fetched_when_a_token_names_it_but_not_too_often() {
 }
 
 #[test]
+fn a_token_that_was_right_is_held_to_the_clock_and_to_the_keys() {
+    let mut harness = with_keys(json!({}));
+    let text = token(1, None, &json!({"exp": NOW + 10}));
+    assert_eq!([0; 3].map(|_| status(&ask(&mut harness, &text))), [200; 3]);
+    // Another signature of the same is another token.
+    let (signed, _) = text.rsplit_once('.').unwrap();
+    assert_eq!(status(&ask(&mut harness, &format!("{signed}.{}", Base64UrlUnpadded::encode_string(&[0; 64])))), 401);
+    harness.advance_clock(Duration::from_secs(70));
+    assert_eq!(status(&ask(&mut harness, &text)), 401);
+
+    let (mut harness, issuer) = with_issuer(vec![jwk(1, "a"), jwk(2, "b")]);
+    let text = token(1, Some("a"), &ann());
+    assert_eq!([0; 3].map(|_| status(&ask(&mut harness, &text))), [200; 3]);
+    issuer.has(vec![jwk(2, "b"), jwk(3, "c")]);
+    // Fetched anew because of another token.
+    assert_eq!(status(&ask(&mut harness, &token(3, Some("c"), &ann()))), 200);
+    assert_eq!(status(&ask(&mut harness, &text)), 401);
+}
+
+#[test]
+fn more_tokens_than_are_remembered_pass() {
+    let mut harness = with_keys(json!({}));
+    let texts: Vec<String> = (0..130).map(|number| token(1, None, &json!({"sub": number, "exp": NOW}))).collect();
+    for text in texts.iter().chain(&texts[..5]) {
+        assert_eq!(status(&ask(&mut harness, text)), 200);
+    }
+}
+
+#[test]
 fn a_bad_signature_makes_nobody_ask() {
     let (mut harness, issuer) = with_issuer(vec![jwk(1, "a")]);
     assert_eq!(status(&ask(&mut harness, &token(2, Some("a"), &ann()))), 401);
