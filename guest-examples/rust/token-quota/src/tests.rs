@@ -3,6 +3,8 @@ use sentinel_sdk::testing::Harness;
 use super::*;
 
 const OPENAI: &str = r#"{"id":"a","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}"#;
+const BOTH_NAMES: &str =
+    r#"{"usage":{"prompt_tokens":9,"input_tokens":9,"completion_tokens":12,"output_tokens":12,"total_tokens":21}}"#;
 const OPENAI_STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"h\"}}],\"usage\":null}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"i\"}}],\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":12,\"total_tokens\":21}}\n\ndata: [DONE]\n\n";
 const RESPONSES_STREAM: &str = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":12,\"total_tokens\":21}}}\n\n";
 const ANTHROPIC: &str =
@@ -43,7 +45,8 @@ fn answer(harness: &mut Harness<TokenQuota>, body: &str, size: usize) {
 
 #[test]
 fn every_api_is_counted_however_it_is_cut() {
-    for body in [OPENAI, OPENAI_STREAM, RESPONSES_STREAM, ANTHROPIC, ANTHROPIC_STREAM, GEMINI, GEMINI_LIST] {
+    for body in [OPENAI, BOTH_NAMES, OPENAI_STREAM, RESPONSES_STREAM, ANTHROPIC, ANTHROPIC_STREAM, GEMINI, GEMINI_LIST]
+    {
         for size in [1, 7, 64, body.len()] {
             for (count, tokens) in [(Count::Total, 21), (Count::Input, 9), (Count::Output, 12)] {
                 let mut harness = harness(100, count);

@@ -43,21 +43,34 @@ struct Inner {
     usage: Option<Numbers>,
 }
 
-#[derive(Deserialize)]
+/// Services that speak like several APIs tell the same number under several names: the largest counts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Numbers {
-    #[serde(default, alias = "prompt_tokens", alias = "promptTokenCount", deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient")]
     input_tokens: Option<u64>,
-    #[serde(default, alias = "completion_tokens", alias = "candidatesTokenCount", deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient")]
+    prompt_tokens: Option<u64>,
+    #[serde(rename = "promptTokenCount", deserialize_with = "lenient")]
+    prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
     output_tokens: Option<u64>,
-    #[serde(default, alias = "totalTokenCount", deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient")]
+    completion_tokens: Option<u64>,
+    #[serde(rename = "candidatesTokenCount", deserialize_with = "lenient")]
+    candidates_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
     total_tokens: Option<u64>,
+    #[serde(rename = "totalTokenCount", deserialize_with = "lenient")]
+    total_token_count: Option<u64>,
     /// Anthropic counts what it reads from and writes to its cache beside the input.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient")]
     cache_creation_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient")]
     cache_read_input_tokens: Option<u64>,
-    #[serde(default, rename = "thoughtsTokenCount", deserialize_with = "lenient")]
-    thoughts: Option<u64>,
+    /// Gemini counts thoughts beside the answer.
+    #[serde(rename = "thoughtsTokenCount", deserialize_with = "lenient")]
+    thoughts_token_count: Option<u64>,
 }
 
 /// A member of another type is as good as none: an answer is not wrong because of it.
@@ -81,13 +94,16 @@ impl Usage {
     }
 
     fn add(&mut self, numbers: &Numbers) -> bool {
-        let parts = [numbers.input_tokens, numbers.cache_creation_input_tokens, numbers.cache_read_input_tokens];
-        let input: u64 = parts.into_iter().flatten().map(|part| part.min(MOST)).sum();
-        let output: u64 =
-            [numbers.output_tokens, numbers.thoughts].into_iter().flatten().map(|part| part.min(MOST)).sum();
+        let largest = |names: &[Option<u64>]| names.iter().flatten().copied().max().unwrap_or(0).min(MOST);
+        let input = largest(&[numbers.input_tokens, numbers.prompt_tokens, numbers.prompt_token_count])
+            + largest(&[numbers.cache_creation_input_tokens])
+            + largest(&[numbers.cache_read_input_tokens]);
+        let output = largest(&[numbers.output_tokens, numbers.completion_tokens, numbers.candidates_token_count])
+            + largest(&[numbers.thoughts_token_count]);
+        let total = largest(&[numbers.total_tokens, numbers.total_token_count]);
         self.input = self.input.max(input);
         self.output = self.output.max(output);
-        self.total = self.total.max(numbers.total_tokens.unwrap_or(0).min(MOST)).max(self.input + self.output);
+        self.total = self.total.max(total).max(self.input + self.output);
         self.total > 0
     }
 
