@@ -171,6 +171,15 @@ def wheels(session: nox.Session) -> None:
 
 
 @session
+def newcomer(session: nox.Session) -> None:
+    """From the wheel to the first request that a guest of one's own answers; `-- [--json FILE] [--language NAME]`."""
+    provide_compiler()
+    install(session, ["virtualenv"])
+    wheel = build_wheel(session, "python", interpreters.TAG)
+    session.run("python", "tests/newcomer.py", str(wheel), *session.posargs)
+
+
+@session
 def sdk(session: nox.Session) -> None:
     """The SDKs' own tests and those of the example guests: cargo test and npm test."""
     cargo = rust_toolchain.cargo_command()

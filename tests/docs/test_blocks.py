@@ -39,7 +39,12 @@ RUN = sorted(
     if any(block.language in ("sh", "console") and not block.remarks for block in found)
 )
 # What runs needs these, beside what the tests' session brings.
-TOOLS = {"docs/tutorials/assemblyscript-guest.md": "npm", "docs/tutorials/rust-guest.md": "cargo"}
+TOOLS = {
+    "docs/how-to/test-a-guest.md": "cargo",
+    "docs/how-to/write-a-guest.md": "cargo",
+    "docs/tutorials/assemblyscript-guest.md": "npm",
+    "docs/tutorials/rust-guest.md": "cargo",
+}
 # The code in these is compiled elsewhere: as the documentation of a crate, and by tests/sdk.
 COMPILED = {"sdk/rust/README.md": ("rust",), "sdk/assemblyscript/README.md": ("ts", "js")}
 SESSIONS = re.compile(r"^def (\w+)\(session", re.MULTILINE).findall((REPOSITORY / "noxfile.py").read_text())

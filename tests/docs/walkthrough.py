@@ -109,7 +109,10 @@ class Walkthrough:
 
     def _start(self) -> None:
         self._gateways.close()
-        self.gateway = self._gateways.enter_context(sentinel_run(self.folder / "sentinel.toml"))
+        configuration = Path((self._state / "directory").read_text().strip(), "sentinel.toml")
+        # A command may have written it.
+        configuration.write_text(self._own(configuration.read_text()))
+        self.gateway = self._gateways.enter_context(sentinel_run(configuration))
 
     def _shell(self, script: str) -> str:
         """Run lines in bash, and return what they print. Raises `AssertionError` if one of them fails."""

@@ -109,13 +109,28 @@ class AssemblyScript:
         }
 
     def build(self, build: Build) -> None:
-        """sentinel-asc, the SDK's compiler command."""
+        """sentinel-asc, the SDK's compiler command; skipped when it would write the same once more."""
         sdk = _prepare(build.folder)
+        inputs = self._inputs(build, sdk)
+        stamp = build.file.with_name(f".{build.name}.json")
+        if inputs is not None and stamps.is_current(stamp, inputs, build.file.parent):
+            return
         command = ["node", str(sdk / "bin" / "sentinel-asc.mjs"), "build", ".", "-o", str(build.file.resolve())]
         options = ["--source-map"] if build.debug else []
         code, output = attempt([*command, *options], cwd=build.folder)
         if code != 0:
             raise ToolchainError(f"{build.name} does not build:\n{shortened(output.splitlines())}")
+        if inputs is not None:
+            stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+
+    def _inputs(self, build: Build, sdk: Path) -> str | None:
+        """A digest of all that a build depends on; None for a project with packages of its own, which may change."""
+        manifest = json.loads((build.folder / "package.json").read_text())
+        if set(manifest.get("dependencies", {})) - {_PACKAGE}:
+            return None
+        sources = [build.folder / name for name in self.sources]
+        existing = [path for path in sources if path.exists()]
+        return stamps.tree_digest(existing, salt=f"{sdk.name} {build.debug}")
 
     def test(self, folder: Path) -> UnitTests | None:
         """Node's own test runner."""

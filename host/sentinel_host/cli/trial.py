@@ -32,7 +32,7 @@ def test(options: argparse.Namespace) -> int:
     project = None if place.suffix == ".wasm" else find_project(place)
     report = _Report(quiet=options.json)
     if project is not None:
-        project.build(debug=True)
+        project.build()
         _unit_tests(project, report)
     file = place if project is None else project.file
     tables = [Path(name) for name in options.cases]

@@ -1,0 +1,106 @@
+"""How long a newcomer waits, from the wheel to the first request that a guest of their own answers.
+
+``python tests/newcomer.py WHEEL [--json FILE] [--language NAME]`` installs the wheel into an empty environment, with
+empty caches of its own, and does what the tutorials say: `sentinel new`, `build`, `test`, `dev`, one request. The
+toolchains are those of the machine. The time of the installation is told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("rust", "assemblyscript")
+BARS = {"rust": 60.0, "assemblyscript": 20.0}
+# Only a hang takes longer.
+PATIENCE = 900
+
+
+def main() -> int:
+    """Returns 1 when a figure is above its bar."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--language", choices=LANGUAGES, action="append")
+    options = parser.parse_args()
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="newcomer-") as scratch:
+        began = time.monotonic()
+        commands = install(options.wheel.resolve(), Path(scratch, "environment"))
+        print(f"installed in {time.monotonic() - began:.1f} s", flush=True)
+        figures["install"] = {"seconds": round(time.monotonic() - began, 1)}
+        for language in options.language or LANGUAGES:
+            steps = follow(language, commands, Path(scratch, language))
+            seconds = round(sum(steps.values()), 1)
+            figures[language] = {"seconds": seconds, "steps": steps, "bar": BARS[language]}
+            told = ", ".join(f"{name} {step:.1f}" for name, step in steps.items())
+            print(f"{language}: {seconds} s of at most {BARS[language]:g} ({told})", flush=True)
+    if options.json is not None:
+        options.json.write_text(json.dumps({"newcomer": figures}, indent=2) + "\n")
+    slow = [name for name in LANGUAGES if name in figures and figures[name]["seconds"] > BARS[name]]
+    return 1 if slow else 0
+
+
+def install(wheel: Path, environment: Path) -> Path:
+    """The folder of commands of an empty environment with the wheel, and what it depends on, in it."""
+    subprocess.run((sys.executable, "-m", "virtualenv", "--quiet", environment), check=True)
+    pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install", wheel)
+    subprocess.run(pip, check=True)
+    return environment / "bin"
+
+
+def follow(language: str, commands: Path, folder: Path) -> dict[str, float]:
+    """What the tutorial of a language says; the seconds of each step."""
+    folder.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CARGO_TARGET", "VIRTUAL_ENV"))}
+    own = {"PATH": f"{commands}:{kept['PATH']}", "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": ""}
+    environment = kept | own
+    sentinel = str(commands / "sentinel")
+    project = folder / "first"
+    steps: dict[str, float] = {}
+
+    def step(name: str, *arguments: str, cwd: Path) -> None:
+        began = time.monotonic()
+        subprocess.run((sentinel, *arguments), cwd=cwd, env=environment, check=True, timeout=PATIENCE)
+        steps[name] = round(time.monotonic() - began, 2)
+
+    step("new", "new", "first", "--language", language, cwd=folder)
+    step("build", "build", cwd=project)
+    step("test", "test", cwd=project)
+    began = time.monotonic()
+    command = (sentinel, "dev", "--json", "--bind", "127.0.0.1:0")
+    with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as dev:
+        try:
+            answer = first_request(dev)
+        finally:
+            dev.terminate()
+    steps["dev"] = round(time.monotonic() - began, 2)
+    if "\nx-guest: first\n" not in answer:
+        raise SystemExit(f"the new guest did not see the first request: {answer}")
+    return steps
+
+
+def first_request(dev: subprocess.Popen[str]) -> str:
+    """What the echo behind the new guest was sent."""
+    assert dev.stdout is not None
+    for line in dev.stdout:
+        event = json.loads(line)
+        if event["event"] == "failed":
+            raise SystemExit(event["reason"])
+        if event["event"] == "serving":
+            connection = http.client.HTTPConnection(event["url"].removeprefix("http://"), timeout=PATIENCE)
+            connection.request("GET", "/", headers={"user-agent": "newcomer"})
+            return connection.getresponse().read().decode()
+    raise SystemExit("sentinel dev ended before it served")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
