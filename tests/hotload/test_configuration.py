@@ -82,7 +82,7 @@ def test_a_guest_whose_configuration_changes_is_configured_anew(
         # What it refuses is not served, and says whose key is wrong.
         line = write(gateway, text.replace("KEYS", '{ keys = "none" }'), refused=True)
         assert "guest api-key-auth: " in line
-        assert "refused its configuration" in line
+        assert "guest.api-key-auth.config.keys: expected a table, found a string" in line
         assert (status("one"), status("two")) == (403, 200)
 
 

@@ -106,7 +106,7 @@ def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start) -> N
     gateway = start(config(workers=2), version("one"))
     refuses = (ARTEFACTS / "rust" / "api-key-auth.wasm").read_bytes()
     for data, reason in (
-        (refuses, "refused its configuration"),
+        (refuses, "guest.versioned.config: missing key 'keys'"),
         (index.wasm("hostile/start_traps"), "start: wasm `unreachable`"),
         # By its own running time or, on a busy machine, by the clock.
         (index.wasm("hostile/configure_loops"), "configure: d"),

@@ -151,7 +151,7 @@ def test_what_cannot_be_believed_is_reported_and_the_file_tried(start: Start, sp
     (record,) = records(gateway)
     spoil(record)
     gateway = start(text, None)
-    assert record.name in gateway.wait_for_log("what was rolled back before is not known, and its file is tried")
+    assert record.name in gateway.wait_for_log("the record of its rollback cannot be read, and its file is tried")
     assert serves(gateway, "two")
     assert told(gateway)["rolled_back"] is None
 
@@ -161,9 +161,9 @@ def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> 
     gateway = stopped_after_a_rollback(start, text)
     flip(records(gateway)[0])
     gateway = start(text, None)
-    assert "is corrupted" in gateway.wait_for_log("what was rolled back before is not known")
+    assert "is corrupted" in gateway.wait_for_log("the record of its rollback cannot be read")
     assert serves(gateway, "two")
-    assert sum("is not known" in line for line in gateway.log) == 1
+    assert sum("the record of its rollback" in line for line in gateway.log) == 1
 
 
 def test_what_was_compiled_may_be_gone_and_so_may_be_everything(start: Start) -> None:
