@@ -38,15 +38,26 @@ def main() -> int:
         print(f"installed in {time.monotonic() - began:.1f} s", flush=True)
         figures["install"] = {"seconds": round(time.monotonic() - began, 1)}
         for language in options.language or LANGUAGES:
+            before = children()
             steps = follow(language, commands, Path(scratch, language))
             seconds = round(sum(steps.values()), 1)
-            figures[language] = {"seconds": seconds, "steps": steps, "bar": BARS[language]}
+            # On a machine with other work the processor's time says more than the clock's.
+            cpu = round(children() - before, 1)
+            figures[language] = {"seconds": seconds, "cpu_seconds": cpu, "steps": steps, "bar": BARS[language]}
             told = ", ".join(f"{name} {step:.1f}" for name, step in steps.items())
-            print(f"{language}: {seconds} s of at most {BARS[language]:g} ({told})", flush=True)
+            print(
+                f"{language}: {seconds} s of at most {BARS[language]:g} ({told}; {cpu} s of the processor)", flush=True
+            )
     if options.json is not None:
         options.json.write_text(json.dumps({"newcomer": figures}, indent=2) + "\n")
     slow = [name for name in LANGUAGES if name in figures and figures[name]["seconds"] > BARS[name]]
     return 1 if slow else 0
+
+
+def children() -> float:
+    """Seconds of the processor that ended children have used."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def install(wheel: Path, environment: Path) -> Path:
