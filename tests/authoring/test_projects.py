@@ -76,6 +76,22 @@ def test_what_is_missing_is_named(language: str, tmp_path: Path, monkeypatch: py
         project.build()
 
 
+def test_a_build_of_the_same_sources_is_skipped(tmp_path: Path) -> None:
+    """Node compiles everything anew each time; `sentinel test` builds what `sentinel build` has built."""
+    project = create_project(tmp_path / "same", LANGUAGES["assemblyscript"])
+    project.build()
+    built = project.file.stat().st_ino
+    project.build()
+    assert project.file.stat().st_ino == built
+    source = project.folder / "assembly" / "index.ts"
+    source.write_text(source.read_text().replace("a user-agent is needed", "who are you?"))
+    project.build()
+    assert b"w\0h\0o\0" in project.file.read_bytes()
+    project.file.write_bytes(b"damaged")
+    project.build()
+    assert b"w\0h\0o\0" in project.file.read_bytes()
+
+
 @pytest.mark.parametrize("name", ["Upper", "a--b", "-a", "1a", "a_b", "a b"])
 def test_names_that_are_none(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot name a guest"):
