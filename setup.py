@@ -79,6 +79,7 @@ HOT_PATH = (
     "gateway/response",
     "gateway/routes",
     "gateway/stats",
+    "gateway/tunnel",
     "http/field_section",
     "http/methods",
     "http/h2/connection",
