@@ -255,19 +255,20 @@ class ProxyExchange:
             takes_trailers=admitted.takes_trailers and bool(route.trailers),
         )
         call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)
+        if upstream.is_sticky:
+            call.is_secure = head.scheme == "https"
         if upstream.hash_key is not None:
             call.hash = upstream.hash_key(head)
         if route.times is not None:
             _set_times(call, route.times)
         sender.passed(FORWARD)
-        asked = perf_counter_ns()
         try:
             response = await upstream.send(call)
         finally:
             # What holds the summary must not hold the call, whose request holds the sender: a cycle.
             summary.tries = call.tries
             summary.endpoint = None if call.endpoint is None else call.endpoint.name
-        summary.upstream_duration = (perf_counter_ns() - asked) // 1000
+        summary.upstream_duration = (call.answered - call.began) // 1000
         if call.cookie is not None:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)

@@ -45,10 +45,15 @@ _GATEWAY_FAILURE: Final = 0
 _SERVER_FAILURE: Final = 1
 _NOBODY: Final = -1
 _NONE_TRIED: Final[tuple[int, ...]] = ()
+_NONE_FAILED: Final[tuple[tuple[int, int], ...]] = ()
 # Kinds of failures that say nothing about an endpoint.
 _OURS: Final = ("busy", "closed", "denied", "overloaded")
 # Also of those that nothing is sent to: a request must not go round hundreds that are all down.
 _MOST_TRIES: Final = 8
+
+
+Failures = tuple[tuple[int, int], ...]
+"""Failures of a request whose fault is not known yet: the member's index and the kind of each."""
 
 
 class Members:
@@ -149,7 +154,7 @@ class Balancer:
         request, counts = call.request, self.counts
         if counts.active >= self._max_requests:
             raise self._overloaded(f"{counts.active} requests are under way")
-        failed: list[tuple[int, int]] = []
+        failed = _NONE_FAILED
         index = self._choose(members, call, tried)
         if index == _NOBODY:
             raise self._unavailable(members)
@@ -161,6 +166,8 @@ class Balancer:
             call.index = index
             request.host = call.host or endpoint.authority
             began = perf_counter_ns()
+            if not call.began:
+                call.began = began
             try:
                 if endpoint.pool.waiting >= self._max_pending:
                     raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
@@ -170,7 +177,7 @@ class Balancer:
                     response = await _send_within(endpoint, request, call.per_try_timeout)
             except UpstreamError as error:
                 endpoint.end(GIVEN_UP)
-                self._count_failure(members, index, error, call, failed)
+                failed = self._count_failure(members, index, error, call, failed)
                 tried = (*tried, index)
                 index = _NOBODY
                 if self._may_go_elsewhere(call, members, tried, error):
@@ -183,7 +190,8 @@ class Balancer:
                 endpoint.end(GIVEN_UP)
                 raise
             if response.status < 500:
-                call.latency = (perf_counter_ns() - began) // 1000
+                call.answered = perf_counter_ns()
+                call.latency = (call.answered - began) // 1000
                 if not endpoint.is_doubted:
                     endpoint.cell.succeeded(call.latency)
                 if failed:
@@ -199,7 +207,7 @@ class Balancer:
                     response.hold(call)
                 return response
             response.hold(endpoint)
-            failed.append((index, _SERVER_FAILURE))
+            failed = (*failed, (index, _SERVER_FAILURE))
             tried = (*tried, index)
             if self._may_repeat(call, members, tried, response.status):
                 try:
@@ -211,6 +219,7 @@ class Balancer:
                     response.abort()
                     continue
             self._give_up(members, call, failed)
+            call.answered = perf_counter_ns()
             return response
 
     def broke_off(self, call: UpstreamCall) -> None:
@@ -283,20 +292,21 @@ class Balancer:
     # What failures say of endpoints.
 
     def _count_failure(
-        self, members: Members, index: int, error: UpstreamError, call: UpstreamCall, failed: list[tuple[int, int]]
-    ) -> None:
+        self, members: Members, index: int, error: UpstreamError, call: UpstreamCall, failed: Failures
+    ) -> Failures:
+        """Count what is the endpoint's for certain; the others are added to ``failed``."""
         if error.kind in _OURS:
-            return
-        if error.progress == Progress.UNSENT:
-            self._failed(members, index, _GATEWAY_FAILURE, call, confirmed=True)
-        else:
-            failed.append((index, _GATEWAY_FAILURE))
+            return failed
+        if error.progress != Progress.UNSENT:
+            return (*failed, (index, _GATEWAY_FAILURE))
+        self._failed(members, index, _GATEWAY_FAILURE, call, confirmed=True)
+        return failed
 
-    def _confirm(self, members: Members, call: UpstreamCall, failed: list[tuple[int, int]]) -> None:
+    def _confirm(self, members: Members, call: UpstreamCall, failed: Failures) -> None:
         for index, kind in failed:
             self._failed(members, index, kind, call, confirmed=True)
 
-    def _give_up(self, members: Members, call: UpstreamCall, failed: list[tuple[int, int]]) -> None:
+    def _give_up(self, members: Members, call: UpstreamCall, failed: Failures) -> None:
         for index, kind in failed:
             self._failed(members, index, kind, call, confirmed=False)
 
@@ -372,7 +382,7 @@ class Balancer:
                 answered = [task for task in done if task.exception() is None]
             won = (answered or list(done))[0]
             best = calls.pop(won)
-            call.endpoint, call.cookie = best.endpoint, best.cookie
+            call.endpoint, call.cookie, call.answered = best.endpoint, best.cookie, best.answered
             return won.result()
         finally:
             if twin is not None:

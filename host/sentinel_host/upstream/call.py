@@ -28,10 +28,14 @@ class UpstreamCall:
     Afterwards ``tries`` is how often it was sent, ``endpoint`` where the answer comes from, or the
     last failure, and ``cookie`` the field that keeps the client there, if it is to be kept;
     ``is_kept`` says that it has the cookie already. It is the lease of its response, which comes from ``leased``:
-    ``judge`` hears when it breaks off. ``latency`` is when its head came, in microseconds.
+    ``judge`` hears when it breaks off. ``latency`` is when its head came after its try began, in
+    microseconds; ``began`` and ``answered`` are when the first try began and when the head came, in
+    nanoseconds of the performance counter.
     """
 
     __slots__ = (
+        "answered",
+        "began",
         "client",
         "cookie",
         "endpoint",
@@ -65,6 +69,8 @@ class UpstreamCall:
         self.tries = 0
         self.index = -1
         self.latency = 0
+        self.began = 0
+        self.answered = 0
         self.judge: Judge | None = None
         self.leased: Endpoint | None = None
         self.endpoint: Endpoint | None = None

@@ -56,6 +56,7 @@ class Upstream:
         before: Upstream | None = None,
     ) -> None:
         self.name: Final = config.name
+        self.is_sticky: Final = config.sticky is not None
         self.hash_key: Final = hash_key(config.hash) if config.hash is not None else None
         retry = config.retries
         # Bytes of a request's body that are kept for another try.
