@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.http1.test_refusals import CHUNKS, GET, HEADS, POST
 from tests.support.clients import Wire, exchange
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Upstream
+from tests.unit.http.h1.test_refusals import CHUNKS, GET, HEADS, POST
 
 CONFIG = """
 [server]

@@ -269,7 +269,7 @@ REFUSED_BY_THE_MACHINE = {
     "a short token's file": (served(ADMIN, 'admin_token_file = "text"'), "admin_token_file: text: expected 16 to 512"),
     "a token's file that is none": (
         served(ADMIN, 'admin_token_file = "guests"'),
-        "server.admin_token_file: guests: expected 16 to 512",
+        "server.admin_token_file: guests: Is a directory",
     ),
     "no key for guests": (
         '[guests]\nverify_keys = ["none.pub"]\n' + served(),
