@@ -49,11 +49,7 @@ _Fields = list[tuple[str, str]]
 
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A head of which a case says only what matters."""
-
-    def record(self) -> bytes:
-        """Its bytes."""
-        raise NotImplementedError
+    """A head of which a case says only what matters; each kind of head has its ``record`` in bytes."""
 
 
 class _Request(_Head, frozen=True):
@@ -126,7 +122,11 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     chunk: str | UnsetType | None = UNSET
 
 
-_HEADS: Mapping[str, type[_Head]] = {"on-request": _Request, "on-response": _Response, "on-complete": _Summary}
+_HEADS: Mapping[str, type[_Request | _Response | _Summary]] = {
+    "on-request": _Request,
+    "on-response": _Response,
+    "on-complete": _Summary,
+}
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
