@@ -1,7 +1,6 @@
 """What became of single requests: records of those that somebody wants to see.
-
-`record` is what is told of a request, and `Ring` keeps the last records of a worker. `recorder` decides which requests
-are recorded; the gateway asks it, and nobody else needs to import it.
+ `record` is what is told of a request, and `Ring` keeps the last records of a worker. `recorder`
+decides which requests are recorded; the gateway asks it, and nobody else needs to import it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is told of one request, for traces, the dashboard, and whoever asks why a request went where it went.
-
-Times within a request are microseconds since it began, as `RequestRecord.started_at` has it; durations are microseconds
-too. Texts that clients or guests wrote are made printable and cut. Values of header fields that hold secrets are not
-told: see `sentinel_host.observe.changes`.
+"""What is told of one request, for traces, the dashboard, and whoever asks why a request went where
+it went.
+ Times within a request are microseconds since it began, as `RequestRecord.started_at` has it;
+durations are microseconds too. Texts that clients or guests wrote are made printable and cut.
+Values of header fields that hold secrets are not told: see `sentinel_host.observe.changes`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import msgspec
 class Change(msgspec.Struct, frozen=True, gc=False):
     """One part of a head as it was before a guest's hook, and after.
 
-    ``part`` is ``header``, ``method``, ``path``, ``query``, ``upstream`` or ``status``; ``name`` is the field's where it
-    is ``header``. A part that was not there, or is not any more, has no values.
+    ``part`` is ``header``, ``method``, ``path``, ``query``, ``upstream`` or ``status``; ``name`` is
+    the field's where it is ``header``. A part that was not there, or is not any more, has no
+    values.
     """
 
     part: str
@@ -42,7 +43,8 @@ class StageRecord(msgspec.Struct, frozen=True, gc=False):
 class TryRecord(msgspec.Struct, frozen=True, gc=False):
     """One try of an upstream's endpoint, up to the head of its answer.
 
-    ``status`` is 0 and ``error`` a kind of `sentinel_host.errors.UPSTREAM_FAILURES` where there was no answer.
+    ``status`` is 0 and ``error`` a kind of `sentinel_host.errors.UPSTREAM_FAILURES` where there was
+    no answer.
     """
 
     endpoint: str
@@ -55,11 +57,12 @@ class TryRecord(msgspec.Struct, frozen=True, gc=False):
 class HookRecord(msgspec.Struct, gc=False):
     """One call of a guest's hook, or all calls of one for a body.
 
-    ``version`` is the SHA-256 of the guest's file. ``duration`` is by the clock, waiting included; ``running`` is the
-    guest's own running time in nanoseconds. ``outcome`` is ``passed`` (no change), ``edited``, ``answered``, ``failed``
-    or ``refused`` (it was not called: quarantine, or no instance), and ``error`` says why in the last two.
-    ``taken`` and ``given`` are bytes of what the hook got and answered, as records. ``asks`` is the body mode that it
-    asked for, if any: ``stream`` or ``buffer``. ``calls`` is more than one for pieces of a body.
+    ``version`` is the SHA-256 of the guest's file. ``duration`` is by the clock, waiting included;
+    ``running`` is the guest's own running time in nanoseconds. ``outcome`` is ``passed`` (no
+    change), ``edited``, ``answered``, ``failed`` or ``refused`` (it was not called: quarantine, or
+    no instance), and ``error`` says why in the last two. ``taken`` and ``given`` are bytes of what
+    the hook got and answered, as records. ``asks`` is the body mode that it asked for, if any:
+    ``stream`` or ``buffer``. ``calls`` is more than one for pieces of a body.
     """
 
     guest: str
@@ -80,13 +83,14 @@ class HookRecord(msgspec.Struct, gc=False):
 class RequestRecord(msgspec.Struct, gc=False):
     """One request that is over.
 
-    ``why`` says for what it was recorded: ``sampled``, ``failed``, ``slow``, ``watched`` (a dashboard is open) or
-    ``explained``. ``trace_id``, ``span_id`` and ``parent_id`` are those of W3C Trace Context in hexadecimal, empty where
-    nobody traces; ``sampled`` tells whether the record is part of a trace that is to be exported.
+    ``why`` says for what it was recorded: ``sampled``, ``failed``, ``slow``, ``watched`` (a
+    dashboard is open) or ``explained``. ``trace_id``, ``span_id`` and ``parent_id`` are those of
+    W3C Trace Context in hexadecimal, empty where nobody traces; ``sampled`` tells whether the
+    record is part of a trace that is to be exported.
 
-    ``started_at`` is microseconds since 1970, ``outcome`` and ``origin`` are named as in ``wit/types.wit``. Records with
-    ``is_whole`` false were made only when the request was over, because it was slow or failed: they lack stages,
-    changes and lines.
+    ``started_at`` is microseconds since 1970, ``outcome`` and ``origin`` are named as in
+    ``wit/types.wit``. Records with ``is_whole`` false were made only when the request was over,
+    because it was slow or failed: they lack stages, changes and lines.
     """
 
     id: str
