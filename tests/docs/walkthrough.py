@@ -112,7 +112,13 @@ class Walkthrough:
         configuration = Path((self._state / "directory").read_text().strip(), "sentinel.toml")
         # A command may have written it.
         configuration.write_text(self._own(configuration.read_text()))
-        self.gateway = self._gateways.enter_context(sentinel_run(configuration))
+        self.gateway = self._gateways.enter_context(sentinel_run(configuration, self._exports()))
+
+    def _exports(self) -> dict[str, str]:
+        """What earlier lines have exported."""
+        command = ["bash", "-c", f". {self._state}/exports; env -0"]
+        told = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=True).stdout
+        return dict(entry.split("=", 1) for entry in told.split("\0") if entry)
 
     def _shell(self, script: str) -> str:
         """Run lines in bash, and return what they print. Raises `AssertionError` if one of them fails."""

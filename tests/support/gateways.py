@@ -146,11 +146,11 @@ def write_config(folder: Path, text: str, guests: Mapping[str, Path | bytes] | N
 
 
 @contextlib.contextmanager
-def sentinel_run(config: Path) -> Iterator[GatewayProcess]:
-    """``sentinel run`` with a configuration; its listeners should ask for port 0."""
+def sentinel_run(config: Path, environment: Mapping[str, str] | None = None) -> Iterator[GatewayProcess]:
+    """``sentinel run`` with a configuration; its listeners should ask for port 0. `environment` is laid over ours."""
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    with _running(command, config.parent, listeners) as gateway:
+    with _running(command, config.parent, listeners, environment=environment) as gateway:
         yield gateway
 
 
@@ -180,15 +180,21 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
 
 @contextlib.contextmanager
 def _running(
-    command: list[str], folder: Path, listeners: int, tolerated: Callable[[str], bool] = lambda line: False
+    command: list[str],
+    folder: Path,
+    listeners: int,
+    tolerated: Callable[[str], bool] = lambda line: False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[GatewayProcess]:
+    variables = os.environ | (environment or {})
+    path = os.pathsep.join([str(folder), *filter(None, [variables.get("PYTHONPATH")])])
     process = subprocess.Popen(
         command,
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": _path(folder)} | CACHED,
+        env=variables | {"PYTHONPATH": path} | CACHED,
     )
     gateway = GatewayProcess(process, folder)
     try:
@@ -203,7 +209,3 @@ def _running(
 def _said_by_hypercorn(line: str) -> bool:
     """A response that breaks off is an exception to Hypercorn, which says so in JSON and a second time in lines."""
     return not line.startswith("{") or "ResponseAborted" in line
-
-
-def _path(folder: Path) -> str:
-    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
