@@ -5,12 +5,27 @@ from __future__ import annotations
 import re
 import tomllib
 
-from sitebuild import guests, links, reference, site
+from sitebuild import guests, links, markdown, reference, site
 from sitebuild.places import ROOT
 
 
 def test_every_link_names_a_file_and_a_heading_that_are_there() -> None:
     assert links.broken_links() == []
+
+
+def test_prose_wraps() -> None:
+    faults = [
+        f"{path.relative_to(ROOT)}:{line} is longer than {markdown.WIDTH} columns"
+        for path in links.documents()
+        for line in markdown.long_lines(path.read_text())
+    ]
+    assert faults == []
+
+
+def test_lines_of_prose_are_measured() -> None:
+    long, target = "x" * 101, "y" * 101
+    page = ["x" * 100, long, f"[a link]({target})", f"| {long} |", "```", long, "```", f"- {long}"]
+    assert list(markdown.long_lines("\n".join(page))) == [2, 8]
 
 
 def test_every_page_is_listed_in_an_index() -> None:

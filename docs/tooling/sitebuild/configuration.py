@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,6 +18,7 @@ import msgspec
 from sentinel_host.config import destinations, model, upstreams
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.http.server import limits
+from sitebuild.markdown import WIDTH
 from sitebuild.places import ROOT
 
 # Heading and struct of each table, in the order of the page. The first part of a heading is how the table is written.
@@ -84,7 +86,7 @@ def page() -> str:
         keys = list(_keys(struct))
         parts += ["| key | type | default | |", "|---|---|---|---|"]
         parts += [f"| `{key.name}` | {key.kind} | {key.default} | {_cell(key.text)} |" for key in keys]
-        parts += ["", *(f"- Default of `{key.name}`: {key.precedent}" for key in keys if key.precedent)]
+        parts += ["", *(_item(f"Default of `{key.name}`: {key.precedent}") for key in keys if key.precedent)]
         parts += [""] if any(key.precedent for key in keys) else []
     return "\n".join(parts).rstrip() + "\n"
 
@@ -182,6 +184,10 @@ def _kind(kind: Any) -> str:
 def anchor(heading: str) -> str:
     """What GitHub and the site make of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _cell(text: str) -> str:

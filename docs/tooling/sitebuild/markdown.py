@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+# Columns at which prose wraps.
+WIDTH: Final = 100
 # Group 1 is the link's text, group 2 its target; images are links here.
 LINK: Final = re.compile(r"(?<!\\)\[((?:[^\]\[`]|`[^`]*`)*)\]\(([^()\s]+)\)")
 _FENCE: Final = re.compile(r"^(\s*)(`{3,})(.*)$")
@@ -60,6 +62,13 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
             fence = ""
         elif not fence:
             yield number, line
+
+
+def long_lines(text: str) -> Iterator[int]:
+    """Numbers of the lines of prose beyond `WIDTH` columns. Tables may be wider, and targets of links do not count."""
+    for number, line in prose(text):
+        if len(LINK.sub(r"[\1]", line)) > WIDTH and not line.lstrip().startswith("|"):
+            yield number
 
 
 def links(text: str) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,6 @@
-"""The configuration: one TOML file, decoded into frozen structs, or refused with file, key and what was expected."""
+"""The configuration: one TOML file, decoded into frozen structs, or refused with file, key and what
+was expected.
+"""
 
 from __future__ import annotations
 

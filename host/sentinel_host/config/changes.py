@@ -9,7 +9,8 @@ import msgspec
 from sentinel_host.config.files import with_known_files
 from sentinel_host.config.model import Config
 
-# What was opened, made or promised at the start: sockets, shared memory, processes, connections to a store.
+# What was opened, made or promised at the start: sockets, shared memory, processes, connections to
+# a store.
 _FIXED: Final = {
     "server": (
         "bind",

@@ -18,21 +18,27 @@ class RespondConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: str | None = None
     """The body; by default it is empty."""
     file: str | None = None
-    """A file that holds the body, at most 16 MiB. Its name's ending says what `content-type` it has."""
+    """A file that holds the body, at most 16 MiB. Its name's ending says what `content-type` it
+    has.
+    """
 
 
 class RedirectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another address for the client to ask. Guests and limits of the route run before it."""
 
     to: str
-    """A URL, or a path that begins with `/`. `{scheme}`, `{host}`, `{path}` and `{query}` are those of the request."""
+    """A URL, or a path that begins with `/`. `{scheme}`, `{host}`, `{path}` and `{query}` are those
+    of the request.
+    """
     # Caddy's redirects to HTTPS: 308, with which clients repeat the method and the body.
     status: int = 308
     """301, 302, 303, 307 or 308."""
 
 
 class MirrorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another upstream that gets copies of requests. Its answers are dropped, and no request waits for it."""
+    """Another upstream that gets copies of requests. Its answers are dropped, and no request waits
+    for it.
+    """
 
     upstream: str
     """Name of the upstream."""

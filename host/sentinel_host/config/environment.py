@@ -1,7 +1,8 @@
 """Environment variables in the strings of a configuration.
 
-``${NAME}`` stands for a variable, ``${NAME:-DEFAULT}`` for one that may be unset or empty, and ``$${`` for ``${``. Keys
-and comments are left as they are, and so is what a variable holds: it is not read again.
+``${NAME}`` stands for a variable, ``${NAME:-DEFAULT}`` for one that may be unset or empty, and
+``$${`` for ``${``. Keys and comments are left as they are, and so is what a variable holds: it is
+not read again.
 
 Rule 1: a variable that is not set is refused, with the key that asks for it.
 Rule 2: a variable may hold a secret, so no message repeats one: it names the variable.

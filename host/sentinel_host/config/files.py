@@ -1,6 +1,8 @@
-"""The files that a configuration names, read together with it: what they say is part of what it says.
+"""The files that a configuration names, read together with it: what they say is part of what it
+says.
 
-Rule 1: they are read once for every process, and nothing that serves reads them again: a worker that starts later has
+Rule 1: they are read once for every process, and nothing that serves reads them again: a worker
+that starts later has
         what its siblings have, and a file that is torn or gone meanwhile harms nobody.
 Rule 2: only what is needed is read: the authorities of an upstream without TLS may be missing.
 """
@@ -42,7 +44,8 @@ def named_files(config: Config) -> Iterator[NamedFile]:
 
 
 def read_files(config: Config, *only: str) -> Config:
-    """The configuration with what the files say that it names, or ``only`` those that these keys name.
+    """The configuration with what the files say that it names, or ``only`` those that these keys
+    name.
 
     Raises `ConfigError` that names file and key of the first that cannot be read.
     """
@@ -82,7 +85,9 @@ def authorities_of(settings: GuestConfig) -> str | None:
 
 
 def authorities(config: Config) -> Iterator[tuple[str, str]]:
-    """The keys that name a file or directory which others are verified with, and the names, as far as it is needed."""
+    """The keys that name a file or directory which others are verified with, and the names, as far
+    as it is needed.
+    """
     for index, upstream in enumerate(config.upstream):
         if upstream.ca is not None and is_secure(upstream.urls()):
             yield f"upstream[{index}].ca", upstream.ca

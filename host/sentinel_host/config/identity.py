@@ -11,11 +11,13 @@ _DIGITS: Final = 16
 
 
 def identities(file: str) -> list[str]:
-    """Names, for files, of the gateway whose configuration is ``file``: what is kept for it is kept under each of them.
+    """Names, for files, of the gateway whose configuration is ``file``: what is kept for it is kept
+    under each of them.
 
-    The first is that of the real path, so that it does not matter by which link a command comes. The second is that of
-    the path as it was written, if that is another: a release that is put into place by changing a link, and a volume of
-    Kubernetes, have another real path each time, and go on with what was kept before.
+    The first is that of the real path, so that it does not matter by which link a command comes.
+    The second is that of the path as it was written, if that is another: a release that is put into
+    place by changing a link, and a volume of Kubernetes, have another real path each time, and go
+    on with what was kept before.
     """
     try:
         paths = [os.path.realpath(file), os.path.abspath(file)]

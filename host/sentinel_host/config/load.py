@@ -1,4 +1,6 @@
-"""From a TOML file to a `Config`, or a `ConfigError` that names file, key path and what was expected."""
+"""From a TOML file to a `Config`, or a `ConfigError` that names file, key path and what was
+expected.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,14 @@ def load_config(path: str | Path) -> Config:
 
 
 def parse_config(text: str, file: str, variables: Mapping[str, str] = os.environ) -> Config:
-    """Check a configuration given as text; ``file`` is named in errors and is what paths are relative to.
+    """Check a configuration given as text; ``file`` is named in errors and is what paths are
+    relative to.
 
     ``variables`` are those of the environment, by default of this process. Raises `ConfigError`.
     """
     try:
-        # Editors on Windows begin a file with a byte order mark, which TOML allows in UTF-8 and tomllib does not.
+        # Editors on Windows begin a file with a byte order mark, which TOML allows in UTF-8 and
+        # tomllib does not.
         data = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from None
@@ -88,7 +92,8 @@ def _checked(data: dict[str, Any], file: str) -> Config:
 
 
 def quick_config(upstream: str) -> Config:
-    """The configuration of ``sentinel run --upstream URL``: everything goes there, through no guest.
+    """The configuration of ``sentinel run --upstream URL``: everything goes there, through no
+    guest.
 
     Raises `ConfigError`.
     """

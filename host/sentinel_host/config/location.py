@@ -1,10 +1,14 @@
-"""The templates of redirects: a URL with ``{scheme}``, ``{host}``, ``{path}`` and ``{query}`` of a request in it.
+"""The templates of redirects: a URL with ``{scheme}``, ``{host}``, ``{path}`` and ``{query}`` of a
+request in it.
 
-``{host}`` has no port. ``{path}`` begins with a slash; ``{query}`` begins with a question mark, or is empty.
+``{host}`` has no port. ``{path}`` begins with a slash; ``{query}`` begins with a question mark, or
+is empty.
 
-Rule 1: where the authority begins and ends is decided here, never by a request: what follows ``://`` is a host, and
+Rule 1: where the authority begins and ends is decided here, never by a request: what follows
+``://`` is a host, and
         nothing of a path or a query can become a part of it.
-Rule 2: a location without a host begins with exactly one slash. What begins with two names a host (RFC 3986
+Rule 2: a location without a host begins with exactly one slash. What begins with two names a host
+(RFC 3986
         section 4.2).
 """
 

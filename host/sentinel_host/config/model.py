@@ -1,7 +1,8 @@
 """What can be configured, with its defaults.
 
-Every struct is frozen and refuses unknown keys. The configuration reference is generated from this module: the
-docstring below a field says what it does, and the comment above it, if any, where its default comes from.
+Every struct is frozen and refuses unknown keys. The configuration reference is generated from this
+module: the docstring below a field says what it does, and the comment above it, if any, where its
+default comes from.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head_time: Seconds | None = None
     """Time for a request's head to arrive."""
     body_idle: Seconds | None = None
-    """Time in which `body_progress` bytes of a request's body must arrive, while no response flows either."""
+    """Time in which `body_progress` bytes of a request's body must arrive, while no response flows
+    either.
+    """
     body_progress: Bytes | None = None
     """Bytes of a body that count as progress, in both directions."""
     body_time: Seconds | None = None
@@ -114,19 +117,25 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Headers that are removed from clients' requests; only guests may set them."""
     # nginx: `underscores_in_headers off` drops them.
     header_aliases: Literal["refuse", "drop"] = "drop"
-    """Header names with `_` or `.`, which some servers fold to `-`: refuse the request, or drop the field."""
+    """Header names with `_` or `.`, which some servers fold to `-`: refuse the request, or drop the
+    field.
+    """
     paths: PathsConfig = PathsConfig()
     """Paths with two readings."""
     limit_store: str | None = None
     """URL of a Redis or Valkey server that shares routes' limits between machines."""
     # draft-ietf-httpapi-ratelimit-headers.
     limit_headers: Literal["draft", "legacy", "none"] = "draft"
-    """`RateLimit` and `RateLimit-Policy`, the older `RateLimit-Limit`, `-Remaining` and `-Reset`, or no fields."""
+    """`RateLimit` and `RateLimit-Policy`, the older `RateLimit-Limit`, `-Remaining` and `-Reset`,
+    or no fields.
+    """
     # 4 MiB of shared memory: a slot is 16 bytes.
     limit_slots: int = 262_144
     """Keys that the table of limits holds."""
     kv_memory: Bytes = Bytes(8 << 20)
-    """Shared memory for the keys of all guests; it must hold the quotas of guests with the grant `kv`."""
+    """Shared memory for the keys of all guests; it must hold the quotas of guests with the grant
+    `kv`.
+    """
     # RFC 6177 gives a site at least a /64.
     ipv6_prefix: int = 64
     """Length of the prefix by which IPv6 clients are counted."""
@@ -145,14 +154,21 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = "guests"
     """The folder, relative to the configuration file."""
     verify_keys: list[str] = []
-    """Ed25519 keys, as PEM files or `ed25519:BASE64`. With any, only guests that one of them signed are loaded."""
+    """Ed25519 keys, as PEM files or `ed25519:BASE64`. With any, only guests that one of them signed
+    are loaded.
+    """
     trust_standard: bool = False
-    """With `verify_keys`: load the standard guests of the package `sentinel-guests` without their signature."""
+    """With `verify_keys`: load the standard guests of the package `sentinel-guests` without their
+    signature.
+    """
     watch: bool = True
     """Whether the folder, the configuration and the files that it names are watched and reloaded."""
     cache: str | None = None
-    """Directory for compiled guests and rollback records; by default `sentinel` in the user's cache directory."""
-    # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
+    """Directory for compiled guests and rollback records; by default `sentinel` in the user's cache
+    directory.
+    """
+    # The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly
+    # has 2 to 40.
     max_bytes: Bytes = Bytes(64 << 20)
     """Size of one guest's file."""
     # The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
@@ -185,9 +201,13 @@ class HttpClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which HTTP services a guest with the grant `http-client` may ask, and how much."""
 
     allow: list[str] = []
-    """Targets by scheme, host and port, such as `https://auth.example:8443`. Redirects are not followed."""
+    """Targets by scheme, host and port, such as `https://auth.example:8443`. Redirects are not
+    followed.
+    """
     networks: list[str] = []
-    """Networks of this machine and its link that may be asked; they are denied otherwise, whatever the name."""
+    """Networks of this machine and its link that may be asked; they are denied otherwise, whatever
+    the name.
+    """
     timeout: Seconds = Seconds(2)
     """Time for a whole call; a guest may ask for less."""
     calls: int = 4
@@ -267,7 +287,9 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: Seconds
     """Length of a window, which opens with a key's first request."""
     key: str | list[str] = "client-ip"
-    """`client-ip`, `route`, `host`, `header:NAME` as the client sent it, `guest:NAME` as guests left it, or a list."""
+    """`client-ip`, `route`, `host`, `header:NAME` as the client sent it, `guest:NAME` as guests
+    left it, or a list.
+    """
     name: str = "default"
     """Name in header fields and metrics; unique on its route."""
     algorithm: Literal["fixed-window", "leaky-bucket"] = "fixed-window"
@@ -294,8 +316,8 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a route matches, its guests, and where its requests go: exactly one of `upstream`, `split`, `respond`,
-    `redirect`. A guest that chooses an upstream wins over each of them.
+    """What a route matches, its guests, and where its requests go: exactly one of `upstream`,
+    `split`, `respond`, `redirect`. A guest that chooses an upstream wins over each of them.
     """
 
     path: str
@@ -303,10 +325,15 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: str | None = None
     """Name of the upstream."""
     split: dict[str, int] | None = None
-    """Names of upstreams, and the weight of each: its share of the requests beside the others' weights."""
-    # Envoy divides among weighted clusters by chance; nginx's `split_clients` by a text that it is given.
+    """Names of upstreams, and the weight of each: its share of the requests beside the others'
+    weights.
+    """
+    # Envoy divides among weighted clusters by chance; nginx's `split_clients` by a text that it is
+    # given.
     split_by: str | None = None
-    """What keeps requests at one of them: `client-ip`, `path`, `header:NAME` or `cookie:NAME`; by default nothing."""
+    """What keeps requests at one of them: `client-ip`, `path`, `header:NAME` or `cookie:NAME`; by
+    default nothing.
+    """
     respond: RespondConfig | None = None
     """A response that the gateway makes itself."""
     redirect: RedirectConfig | None = None
@@ -316,7 +343,9 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     """Name in metrics and logs; by default the path."""
     scheme: Literal["http", "https"] | None = None
-    """Scheme. A route that has one goes before all that have none, whatever their paths. Without it, both match."""
+    """Scheme. A route that has one goes before all that have none, whatever their paths. Without
+    it, both match.
+    """
     hosts: list[str] = []
     """Hosts, in lower case; `*.example` matches every name below it. Without any, all match."""
     methods: list[str] = []
@@ -334,10 +363,14 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trailers: list[str] = []
     """Trailer fields that are passed on; others are dropped."""
     upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
-    """Protocols that a client may change to (RFC 9110, section 7.8); a request for another is an ordinary one."""
+    """Protocols that a client may change to (RFC 9110, section 7.8); a request for another is an
+    ordinary one.
+    """
     # Envoy: 15s. A default would end long polls that worked before.
     timeout: Seconds | None = None
-    """Time for the head of the upstream's response, all tries included. Upgrades are not bound by it."""
+    """Time for the head of the upstream's response, all tries included. Upgrades are not bound by
+    it.
+    """
     per_try_timeout: Seconds | None = None
     """Time for the head of each try's response; then another endpoint is asked."""
     idle_timeout: Seconds | None = None
@@ -347,7 +380,9 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_methods: list[str] = []
     """Methods beside the idempotent ones whose requests may be sent again."""
     hedge_after: Seconds | None = None
-    """Time after which an idempotent request is also sent to a second endpoint; the first answer serves."""
+    """Time after which an idempotent request is also sent to a second endpoint; the first answer
+    serves.
+    """
     body_bytes: Bytes | None = None
     """Size of a request's body; a larger one is refused with 413, counted while it streams."""
 

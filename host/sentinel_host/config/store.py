@@ -13,10 +13,11 @@ _ESCAPE = "in a user name or password, '/' is written %2F, '?' %3F, '#' %23 and 
 
 
 def store_fault(url: str) -> str | None:
-    """Why a URL is none of a store, or None. The reason repeats nothing of the URL, which may hold a password.
+    """Why a URL is none of a store, or None. The reason repeats nothing of the URL, which may hold
+    a password.
 
-    redis-py reads many a URL as another than was meant: what stands behind a ``#`` is dropped, and so is a path that is
-    no number.
+    redis-py reads many a URL as another than was meant: what stands behind a ``#`` is dropped, and
+    so is a path that is no number.
     """
     if not url.startswith(("redis://", "rediss://", "unix://")):
         return "expected redis://, rediss:// or unix://"

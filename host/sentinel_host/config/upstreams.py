@@ -16,7 +16,9 @@ class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A target with a weight. A target that is only a URL has the weight 1."""
 
     url: str
-    """`http://HOST[:PORT]`, `https://HOST[:PORT]`, `http+unix:///PATH`, `srv://NAME`, or over TLS `srv+https://NAME`."""
+    """`http://HOST[:PORT]`, `https://HOST[:PORT]`, `http+unix:///PATH`, `srv://NAME`, or over TLS
+    `srv+https://NAME`.
+    """
     weight: int = 1
     """Its share of the requests beside the others' weights."""
 
@@ -27,7 +29,9 @@ class StickyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cookie: str
     """Name of the cookie."""
     secret: str | None = None
-    """Signs it. Gateways that share clients need the same. By default it is random, and a restart forgets clients."""
+    """Signs it. Gateways that share clients need the same. By default it is random, and a restart
+    forgets clients.
+    """
     max_age: Seconds = Seconds(0)
     """How long browsers keep it; 0: until they end."""
 
@@ -42,7 +46,9 @@ class EjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server_errors: int = 5
     """Answers of 5xx in a row."""
     share: float = 0.5
-    """Part of the requests of ten seconds that failed, when it is twice that of the other endpoints."""
+    """Part of the requests of ten seconds that failed, when it is twice that of the other
+    endpoints.
+    """
     # nginx: `fail_timeout=10s`; Envoy: `base_ejection_time` 30s.
     time: Seconds = Seconds(10)
     """How long the first ejection lasts; the n-th in a row lasts n times as long."""
@@ -51,11 +57,15 @@ class EjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long one lasts at most."""
     # Envoy's `max_ejection_percent` of 10 does nothing with fewer than ten endpoints.
     max_share: int = 50
-    """Percent of the endpoints that are ejected at one time: at least one of several, and never all."""
+    """Percent of the endpoints that are ejected at one time: at least one of several, and never
+    all.
+    """
 
 
 class CheckConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Asks each endpoint, once per machine, whether it is well. The first answer decides at the start."""
+    """Asks each endpoint, once per machine, whether it is well. The first answer decides at the
+    start.
+    """
 
     type: Literal["http", "tcp", "grpc"] = "http"
     """Ask for a path, connect, or ask gRPC's health service (`grpc.health.v1`)."""
@@ -84,8 +94,8 @@ class CheckConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another endpoint is asked when one fails.
 
-    What was not sent yet always goes elsewhere. What may have been seen goes elsewhere only if its method is idempotent
-    or among the route's `retry_methods`.
+    What was not sent yet always goes elsewhere. What may have been seen goes elsewhere only if its
+    method is idempotent or among the route's `retry_methods`.
     """
 
     # Envoy: `num_retries` 1.
@@ -104,7 +114,9 @@ class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Retries per second that are allowed in any case."""
     # Envoy: `base_interval` 25ms.
     backoff: Seconds = Seconds(0.025)
-    """Longest pause after one of `statuses`, doubled each time. After no answer, the first retry has none."""
+    """Longest pause after one of `statuses`, doubled each time. After no answer, the first retry
+    has none.
+    """
     # Envoy: `max_interval` 250ms.
     max_backoff: Seconds = Seconds(0.25)
     """Longest pause of all."""
@@ -130,13 +142,19 @@ class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """URLs with scheme, host and optionally port, or tables with `url` and `weight`."""
     # Envoy: least-request with two choices; nginx: round robin.
     balance: Literal["least-requests", "round-robin", "random", "hash"] = "least-requests"
-    """Which endpoint: the less busy of two, each in turn, any, or by `hash`. Weights count with each."""
+    """Which endpoint: the less busy of two, each in turn, any, or by `hash`. Weights count with
+    each.
+    """
     hash: str | None = None
-    """With `balance = "hash"`: `client-ip`, `path`, `header:NAME` as the guests leave it, or `cookie:NAME`."""
+    """With `balance = "hash"`: `client-ip`, `path`, `header:NAME` as the guests leave it, or
+    `cookie:NAME`.
+    """
     sticky: StickyConfig | None = None
     """A cookie that keeps a client on its endpoint."""
     slow_start: Seconds = Seconds(0)
-    """Time in which an endpoint that joins, or comes back, gets its whole share; 0: at once. Not with `hash`."""
+    """Time in which an endpoint that joins, or comes back, gets its whole share; 0: at once. Not
+    with `hash`.
+    """
     # Envoy: `healthy_panic_threshold` 50 %.
     panic: int = 50
     """Percent of endpoints that are well below which all are used; 0: never."""
