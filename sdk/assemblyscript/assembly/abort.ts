@@ -1,15 +1,15 @@
 import { Level, writeBytes } from "./log";
 
-// Static, because a guest that ran out of memory must still be able to say so. A message is cut where the place still
-// has room.
+// Static, because a guest that ran out of memory must still be able to say so. A message is cut
+// where the place still has room.
 const LIMIT: usize = 2048;
 const MESSAGE_LIMIT: usize = 1536;
 const line = memory.data(2048);
 let length: usize = 0;
 
 /**
- * Replaces AssemblyScript's own `abort`: a failed assertion, a thrown error or an index out of bounds is written to
- * the gateway's log as `message (file:line:column)`, and the guest traps.
+ * Replaces AssemblyScript's own `abort`: a failed assertion, a thrown error or an index out of
+ * bounds is written to the gateway's log as `message (file:line:column)`, and the guest traps.
  */
 export function abort(message: string | null, file: string | null, lineNumber: u32, column: u32): void {
   length = 0;

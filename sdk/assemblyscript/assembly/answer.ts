@@ -1,9 +1,9 @@
 import { LARGE } from "./memory";
 import { Writer } from "./writer";
 
-// What a hook answers. The answer is built in place: edits to header fields are written as the author makes them,
-// after room for what stands before them (how many there are is known only at the end), and the fields after them
-// when the hook returns.
+// What a hook answers. The answer is built in place: edits to header fields are written as the
+// author makes them, after room for what stands before them (how many there are is known only at
+// the end), and the fields after them when the hook returns.
 
 /** `[case, [edits [` and the longest array head, then some. */
 const ROOM = 16;
@@ -38,8 +38,8 @@ export function nil(): usize {
 }
 
 /**
- * Finishes an answer that begins with the edits: `before`, the lowest byte first, then the array of edits, then what
- * was written after.
+ * Finishes an answer that begins with the edits: `before`, the lowest byte first, then the array of
+ * edits, then what was written after.
  */
 export function finishEdits(before: u32, size: i32): usize {
   let start = answer.pointer + ROOM;

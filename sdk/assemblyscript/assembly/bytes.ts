@@ -2,8 +2,9 @@ import { assertCurrent, currentCall } from "./memory";
 import { decode } from "./utf8";
 
 /**
- * Bytes lent to a hook: a header's value, a chunk, the context. Nothing is copied, so a `Bytes` is gone when the hook
- * returns, and using it afterwards traps; `toString` and `toArray` make copies that live on.
+ * Bytes lent to a hook: a header's value, a chunk, the context. Nothing is copied, so a `Bytes` is
+ * gone when the hook returns, and using it afterwards traps; `toString` and `toArray` make copies
+ * that live on.
  */
 @final
 export class Bytes {
@@ -38,8 +39,8 @@ export class Bytes {
   }
 
   /**
-   * Whether these are the bytes of `secret`, found out in a time that depends on the length of these bytes alone: not
-   * on how many of them agree, nor on the length of the secret.
+   * Whether these are the bytes of `secret`, found out in a time that depends on the length of
+   * these bytes alone: not on how many of them agree, nor on the length of the secret.
    */
   equalsSecret(secret: Uint8Array): bool {
     assertCurrent(this.call);
@@ -74,7 +75,8 @@ export class Bytes {
   }
 }
 
-/** Whether `size` bytes at `start` are the UTF-8 form of `text`; allocates only for text beyond ASCII. */
+/** Whether `size` bytes at `start` are the UTF-8 form of `text`; allocates only for text beyond
+ * ASCII. */
 export function equalsText(start: usize, size: i32, text: string): bool {
   const units = text.length;
   if (size < units) return false;

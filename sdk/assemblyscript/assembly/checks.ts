@@ -1,5 +1,6 @@
-// What the gateway accepts in an edit (see `header-edit` in wit/types.wit), for guests that take names and values
-// from their configuration and want to refuse a wrong one at once instead of failing every request.
+// What the gateway accepts in an edit (see `header-edit` in wit/types.wit), for guests that take
+// names and values from their configuration and want to refuse a wrong one at once instead of
+// failing every request.
 
 /** Fields that the gateway writes itself. */
 const OWNED: StaticArray<string> = [
@@ -17,7 +18,8 @@ export function headerNameProblem(name: string): string | null {
   return OWNED.includes(lower) ? "the header `" + lower + "` belongs to the gateway" : null;
 }
 
-/** Why that is not a header's value, or null. The message leaves the value out: it may be a secret. */
+/** Why that is not a header's value, or null. The message leaves the value out: it may be a
+ * secret. */
 export function headerValueProblem(value: string): string | null {
   for (let i = 0; i < value.length; ++i) {
     const unit = value.charCodeAt(i);
@@ -27,7 +29,8 @@ export function headerValueProblem(value: string): string | null {
 }
 
 /**
- * ASCII letters in lower case, everything else as it is; the string's own method carries the tables of Unicode along.
+ * ASCII letters in lower case, everything else as it is; the string's own method carries the tables
+ * of Unicode along.
  */
 export function asciiLower(text: string): string {
   const lower = changetype<string>(__new(text.length << 1, idof<string>()));

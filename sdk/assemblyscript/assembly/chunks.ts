@@ -22,8 +22,8 @@ export abstract class Chunk {
   ) {}
 
   /**
-   * Sends something else in place of this chunk: a string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`.
-   * Something empty sends nothing for this chunk.
+   * Sends something else in place of this chunk: a string (as UTF-8), a `Bytes`, a `Uint8Array` or
+   * an `ArrayBuffer`. Something empty sends nothing for this chunk.
    */
   replace<V>(value: V): void {
     assertCurrent(this.call);
@@ -62,8 +62,8 @@ export class RequestChunk extends Chunk {
   private held: HeldRequest | null = null;
 
   /**
-   * The request's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the
-   * answer.
+   * The request's head, to change it while it is held: after `bufferBody` only, otherwise the
+   * gateway refuses the answer.
    */
   get head(): HeldRequest {
     assertCurrent(this.call);
@@ -87,8 +87,8 @@ export class ResponseChunk extends Chunk {
   private held: HeldResponse | null = null;
 
   /**
-   * The response's head, to change it while it is held: after `bufferBody` only, otherwise the gateway refuses the
-   * answer.
+   * The response's head, to change it while it is held: after `bufferBody` only, otherwise the
+   * gateway refuses the answer.
    */
   get head(): HeldResponse {
     assertCurrent(this.call);

@@ -14,7 +14,8 @@ export namespace clock {
   }
 
   /**
-   * Since some moment in the past, the same for all guests and workers of a machine. It never runs backwards.
+   * Since some moment in the past, the same for all guests and workers of a machine. It never runs
+   * backwards.
    */
   export function monotonic(): u64 {
     return hostMonotonic();

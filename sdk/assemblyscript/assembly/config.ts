@@ -17,10 +17,12 @@ const KINDS: StaticArray<string> = ["nothing", "a boolean", "an integer", "a num
 const DEEPEST = 16;
 const NOT_UTF8 = "the string is not UTF-8";
 
-/** What has gone wrong while a configuration was read; one for a configuration and everything in it. */
+/** What has gone wrong while a configuration was read; one for a configuration and everything in
+ * it. */
 class Problems {
   first: string | null = null;
-  /** The first that lies in the bytes themselves: what the guest says of its configuration then means nothing. */
+  /** The first that lies in the bytes themselves: what the guest says of its configuration then
+   * means nothing. */
   malformed: string | null = null;
 
   report(path: string, problem: string): void {
@@ -34,8 +36,8 @@ class Problems {
 }
 
 /**
- * One value of the configuration, copied: it may be kept. Reading it as another type than it has gives that type's
- * zero, and the configuration is refused with a message that names the key.
+ * One value of the configuration, copied: it may be kept. Reading it as another type than it has
+ * gives that type's zero, and the configuration is refused with a message that names the key.
  */
 export class Value {
   /** The value's type. */
@@ -159,12 +161,12 @@ export class HeaderField {
 }
 
 /**
- * The guest's configuration, or a map in it: what the gateway's TOML has under `config`. Everything is a copy and may
- * be kept.
+ * The guest's configuration, or a map in it: what the gateway's TOML has under `config`. Everything
+ * is a copy and may be kept.
  *
- * A key of the wrong type gives the default, and the guest is refused with a message that names the key, unless
- * `configure` returns a message of its own. `return config.finish()` refuses keys that nobody asked for as well,
- * which are most likely misspelt.
+ * A key of the wrong type gives the default, and the guest is refused with a message that names the
+ * key, unless `configure` returns a message of its own. `return config.finish()` refuses keys that
+ * nobody asked for as well, which are most likely misspelt.
  */
 export class Config {
   private read: StaticArray<bool>;

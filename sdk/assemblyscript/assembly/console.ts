@@ -33,7 +33,8 @@ export namespace console {
   }
 }
 
-/** Takes the place of AssemblyScript's own `trace`: the message and the first `count` numbers, at level `trace`. */
+/** Takes the place of AssemblyScript's own `trace`: the message and the first `count` numbers, at
+ * level `trace`. */
 export function trace(
   message: string,
   count: i32 = 0,

@@ -6,13 +6,14 @@ import { IncomingResponse } from "./incoming-response";
 import { Summary } from "./summary";
 
 /**
- * A guest: extend it, override the hooks that are needed and export the class. Hooks that are not overridden are not
- * exported, so the gateway never calls them. The class is made once per instance, without arguments, before
- * `configure`; there are several instances, and one request may meet more than one of them: what a request needs
- * later goes into `Request.setContext`.
+ * A guest: extend it, override the hooks that are needed and export the class. Hooks that are not
+ * overridden are not exported, so the gateway never calls them. The class is made once per
+ * instance, without arguments, before `configure`; there are several instances, and one request may
+ * meet more than one of them: what a request needs later goes into `Request.setContext`.
  */
 export abstract class Guest {
-  /** Takes the configuration. A message refuses it, and the guest is not taken into service; null accepts it. */
+  /** Takes the configuration. A message refuses it, and the guest is not taken into service; null
+   * accepts it. */
   configure(config: Config): string | null {
     return null;
   }
@@ -27,7 +28,8 @@ export abstract class Guest {
     return null;
   }
 
-  /** Looks at a response: return null to go on, with the changes made to `response`, or send another one. */
+  /** Looks at a response: return null to go on, with the changes made to `response`, or send
+   * another one. */
   onResponse(response: IncomingResponse): Response | null {
     return null;
   }
@@ -36,16 +38,16 @@ export abstract class Guest {
   onComplete(summary: Summary): void {}
 
   /**
-   * Works on a piece of a request's body: return null to pass it on, changed by `chunk.replace`, or answer the
-   * request.
+   * Works on a piece of a request's body: return null to pass it on, changed by `chunk.replace`, or
+   * answer the request.
    */
   onRequestChunk(chunk: RequestChunk): Response | null {
     return null;
   }
 
   /**
-   * Works on a piece of a response's body: return null to pass it on, changed by `chunk.replace`, or send another
-   * response.
+   * Works on a piece of a response's body: return null to pass it on, changed by `chunk.replace`,
+   * or send another response.
    */
   onResponseChunk(chunk: ResponseChunk): Response | null {
     return null;

@@ -5,10 +5,11 @@ import { reader, seek } from "./record";
 import { decode } from "./utf8";
 
 /**
- * Changes to a list of header fields, applied in order. Names have to be tokens and are sent in lower case. The
- * gateway refuses the answer for a value with control characters other than tab, and for the fields that it owns:
- * `content-length`, `transfer-encoding`, `connection`, `keep-alive`, `proxy-connection`, `te`, `trailer`, `upgrade`,
- * `host`, and names that begin with `:`.
+ * Changes to a list of header fields, applied in order. Names have to be tokens and are sent in
+ * lower case. The gateway refuses the answer for a value with control characters other than tab,
+ * and for the fields that it owns: `content-length`, `transfer-encoding`, `connection`,
+ * `keep-alive`, `proxy-connection`, `te`, `trailer`, `upgrade`, `host`, and names that begin with
+ * `:`.
  *
  * A value is a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`.
  */
@@ -46,8 +47,9 @@ export class HeaderEdits {
 }
 
 /**
- * The header fields of a message, in the order of arrival, and the changes to them. Reading shows the fields as they
- * reached this guest, whatever was changed since. Lookups ignore the case of the name that they are given.
+ * The header fields of a message, in the order of arrival, and the changes to them. Reading shows
+ * the fields as they reached this guest, whatever was changed since. Lookups ignore the case of the
+ * name that they are given.
  */
 @final
 export class Headers extends HeaderEdits {

@@ -1,4 +1,5 @@
-// What the code that the compiler transform generates for a guest is made of; nothing here is for authors.
+// What the code that the compiler transform generates for a guest is made of; nothing here is for
+// authors.
 
 import { Config } from "./config";
 
@@ -12,12 +13,14 @@ export { openRequest } from "./request";
 export { openResponse } from "./incoming-response";
 export { openSummary } from "./summary";
 
-/** The canonical ABI's `result<_, string>`: a discriminant, then the message's pointer and length. */
+/** The canonical ABI's `result<_, string>`: a discriminant, then the message's pointer and
+ * length. */
 const result = memory.data(12, 4);
 // Lent to the gateway until post-return, so something has to hold on to it.
 let refusal: ArrayBuffer = new ArrayBuffer(0);
 
-/** The result of `configure`: what is wrong with the bytes, the guest's own message, or what else was wrong. */
+/** The result of `configure`: what is wrong with the bytes, the guest's own message, or what else
+ * was wrong. */
 export function finishConfigure(config: Config, message: string | null): usize {
   const malformed = config.malformed;
   const problem = malformed !== null ? malformed : message !== null ? message : config.problem;

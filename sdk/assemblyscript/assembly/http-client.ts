@@ -11,7 +11,8 @@ declare function hostSend(request: usize, length: usize, area: usize): void;
 export enum HttpError {
   /** There was an answer. */
   none,
-  /** The configuration does not allow the target, or its address; or the guest is only being started. */
+  /** The configuration does not allow the target, or its address; or the guest is only being
+   * started. */
   denied,
   /** The request is not what the contract says. */
   invalid,
@@ -38,9 +39,10 @@ const area = memory.data(12, 4);
 let last: HttpError = HttpError.none;
 
 /**
- * Asking an HTTP service in the middle of a hook: `http.get("https://auth.example/status").send()`. Needs the grant
- * `http-client`, and a configuration that allows the target. The guest is suspended meanwhile: the gateway serves others,
- * and the time does not count against the guest's deadline. Redirects are answers like any other.
+ * Asking an HTTP service in the middle of a hook: `http.get("https://auth.example/status").send()`.
+ * Needs the grant `http-client`, and a configuration that allows the target. The guest is suspended
+ * meanwhile: the gateway serves others, and the time does not count against the guest's deadline.
+ * Redirects are answers like any other.
  */
 export namespace http {
   /** How the last call went. */
@@ -75,7 +77,8 @@ export class HttpRequest {
   /** The URL is `http://` or `https://`, host, optional port, path and query. */
   constructor(private method: string, private url: string) {}
 
-  /** Adds a header field. The value is a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. */
+  /** Adds a header field. The value is a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an
+   * `ArrayBuffer`. */
   header<V>(name: string, value: V): this {
     ++this.count;
     this.fields.array(2);
@@ -84,7 +87,8 @@ export class HttpRequest {
     return this;
   }
 
-  /** Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. */
+  /** Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an
+   * `ArrayBuffer`. */
   body<V>(value: V): this {
     this.content.reset();
     this.content.bytes<V>(value);

@@ -48,8 +48,8 @@ export abstract class ResponseEdits {
 }
 
 /**
- * A response before it goes to the client, as edited by the guests further down the chain. It is lent to
- * `onResponse`, and using it afterwards traps.
+ * A response before it goes to the client, as edited by the guests further down the chain. It is
+ * lent to `onResponse`, and using it afterwards traps.
  */
 @final
 export class IncomingResponse extends ResponseEdits {
@@ -93,8 +93,8 @@ export class IncomingResponse extends ResponseEdits {
   }
 
   /**
-   * Lets `onResponseChunk` see the body whole, with the head held until it is there. `limit` is the largest body
-   * accepted, in bytes.
+   * Lets `onResponseChunk` see the body whole, with the head held until it is there. `limit` is the
+   * largest body accepted, in bytes.
    */
   bufferBody(limit: u32): void {
     assertCurrent(this.call);
@@ -102,7 +102,8 @@ export class IncomingResponse extends ResponseEdits {
     this.bodyLimit = limit;
   }
 
-  /** Takes back `streamBody` or `bufferBody`: the body passes by this guest, which is the default. */
+  /** Takes back `streamBody` or `bufferBody`: the body passes by this guest, which is the
+   * default. */
   skipBody(): void {
     assertCurrent(this.call);
     this.bodyKind = BodyKind.skip;
@@ -139,7 +140,8 @@ export class HeldResponse extends ResponseEdits {
   /** Changes to the header fields. */
   readonly headers: HeaderEdits = new HeaderEdits();
 
-  /** Writes the record's fields after the header edits; returns how many fields there are with those. */
+  /** Writes the record's fields after the header edits; returns how many fields there are with
+   * those. */
   write(): i32 {
     const count = max(1, this.fieldCount());
     this.writeFields(count);

@@ -41,16 +41,17 @@ const MESSAGES: StaticArray<string> = [
 const area = memory.data(16, 8);
 let last: KvError = KvError.none;
 
-/** Notes how the call went whose error, if it is one, stands at `payload`; returns whether it went well. */
+/** Notes how the call went whose error, if it is one, stands at `payload`; returns whether it went
+ * well. */
 function went(payload: usize): bool {
   last = load<u8>(area) ? <KvError>(load<u8>(area + payload) + 1) : KvError.none;
   return last == KvError.none;
 }
 
 /**
- * Keys and values that all workers of a machine share, and that only this guest sees. Needs the grant `kv`. Keys have at
- * most 1,024 bytes of UTF-8, values 65,536 bytes. A key that is secret, such as a token, is stored as its hash. Times are
- * milliseconds, 0 is for ever.
+ * Keys and values that all workers of a machine share, and that only this guest sees. Needs the
+ * grant `kv`. Keys have at most 1,024 bytes of UTF-8, values 65,536 bytes. A key that is secret,
+ * such as a token, is stored as its hash. Times are milliseconds, 0 is for ever.
  */
 // A class, because only its functions may have the name `delete`.
 export abstract class kv {
@@ -77,7 +78,8 @@ export abstract class kv {
     return value === null ? null : decode(value.dataStart, value.length);
   }
 
-  /** Puts a value at a key, in place of what is there. Returns whether it did: the other case is for `error()`. */
+  /** Puts a value at a key, in place of what is there. Returns whether it did: the other case is
+   * for `error()`. */
   static set(key: string, value: Uint8Array, ttl: u64): bool {
     return kv.setBytes(key, value.dataStart, value.length, ttl);
   }
@@ -102,8 +104,9 @@ export abstract class kv {
   }
 
   /**
-   * Adds to the number at a key, and returns the sum: in one step, whoever else does the same. An absent one is 0 and
-   * lasts for `ttl`; one that is there lasts as long as it would have. 0 when `error()` tells of one.
+   * Adds to the number at a key, and returns the sum: in one step, whoever else does the same. An
+   * absent one is 0 and lasts for `ttl`; one that is there lasts as long as it would have. 0 when
+   * `error()` tells of one.
    */
   static add(key: string, delta: i64, ttl: u64): i64 {
     const encoded = String.UTF8.encode(key);

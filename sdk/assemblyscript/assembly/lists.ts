@@ -1,5 +1,6 @@
-// Lists of bytes between the guest and the functions that it imports (wit/ABI.md, section 2): what a function returns lies
-// in a block that it asked `cabi_realloc` for, and is the guest's from then on.
+// Lists of bytes between the guest and the functions that it imports (wit/ABI.md, section 2): what
+// a function returns lies in a block that it asked `cabi_realloc` for, and is the guest's from then
+// on.
 
 /** Moves the list whose pointer and length stand at `area` into an array, and frees its block. */
 export function takeList(area: usize): Uint8Array {

@@ -17,8 +17,8 @@ export function writeBytes(level: Level, message: usize, length: usize): void {
 }
 
 /**
- * The gateway's log: `log.info("...")`. Writing never blocks and cannot fail; a line beyond 8 KiB is cut, and lines
- * that the gateway's buffer has no room for are dropped and counted.
+ * The gateway's log: `log.info("...")`. Writing never blocks and cannot fail; a line beyond 8 KiB
+ * is cut, and lines that the gateway's buffer has no room for are dropped and counted.
  */
 export namespace log {
   /** Writes one line at `level`. */

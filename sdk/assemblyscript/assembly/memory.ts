@@ -1,6 +1,7 @@
-// Who owns which memory (wit/ABI.md, section 2): the gateway writes a hook's arguments into blocks that it asks for
-// here, and from then on they are ours. They are unmanaged, invisible to the garbage collector, and freed when the
-// hook returns. What a hook returns lies in one buffer that is used again by the next call.
+// Who owns which memory (wit/ABI.md, section 2): the gateway writes a hook's arguments into blocks
+// that it asks for here, and from then on they are ours. They are unmanaged, invisible to the
+// garbage collector, and freed when the hook returns. What a hook returns lies in one buffer that
+// is used again by the next call.
 
 /** Counts the calls of hooks. What was made in one call may not be used in another. */
 let generation: u32 = 1;
@@ -25,16 +26,16 @@ function stale(): void {
 
 /** The allocator that the canonical ABI asks for. */
 export function cabi_realloc(old: usize, oldSize: usize, align: usize, size: usize): usize {
-  // An empty list has a pointer that is aligned and not null, and owns nothing. heap.realloc traps for an old pointer
-  // of 0.
+  // An empty list has a pointer that is aligned and not null, and owns nothing. heap.realloc traps
+  // for an old pointer of 0.
   if (!size) return align;
   return oldSize ? heap.realloc(old, size) : heap.alloc(size);
 }
 
 /**
- * The garbage collector lets the heap double before it sets to work, and what a guest makes of a large body would use
- * the gateway's memory limit up long before that: after a call that moved more than this many bytes everything is
- * collected at once.
+ * The garbage collector lets the heap double before it sets to work, and what a guest makes of a
+ * large body would use the gateway's memory limit up long before that: after a call that moved more
+ * than this many bytes everything is collected at once.
  */
 export const LARGE: usize = 64 * 1024;
 let large: bool = false;

@@ -12,7 +12,8 @@ const list = memory.data(MOST_LABELS * 16, 4);
 // What the list points to, until the gateway has read it.
 const held: ArrayBuffer[] = [];
 
-/** Writes the labels as the canonical ABI lays out a list of pairs of strings; returns how many there are. */
+/** Writes the labels as the canonical ABI lays out a list of pairs of strings; returns how many
+ * there are. */
 function lower(labels: string[][] | null): usize {
   if (labels === null) return 0;
   // One too many is still told, so that the gateway can count that it was dropped.
@@ -30,10 +31,11 @@ function lower(labels: string[][] | null): usize {
 }
 
 /**
- * Counting for the gateway's metrics, by name and at most 4 labels, each a pair: `metrics.add("logins", [["result",
- * "refused"]])`. Needs the grant `metrics`. The gateway shows them as `guest_logins_total`, with the guest's name as a
- * label. Names are lower-case letters, digits and `_`; what breaks the rules of the contract, or would be more than 256
- * series, is dropped and counted there.
+ * Counting for the gateway's metrics, by name and at most 4 labels, each a pair:
+ * `metrics.add("logins", [["result", "refused"]])`. Needs the grant `metrics`. The gateway shows
+ * them as `guest_logins_total`, with the guest's name as a label. Names are lower-case letters,
+ * digits and `_`; what breaks the rules of the contract, or would be more than 256 series, is
+ * dropped and counted there.
  */
 export namespace metrics {
   /** Adds to a counter. */
@@ -43,7 +45,8 @@ export namespace metrics {
     held.length = 0;
   }
 
-  /** Observes a value in a histogram, whose buckets end at 1, 2.5 and 5 times each power of ten from 0.001 to 100. */
+  /** Observes a value in a histogram, whose buckets end at 1, 2.5 and 5 times each power of ten
+   * from 0.001 to 100. */
   export function observe(name: string, labels: string[][] | null, value: f64): void {
     const encoded = String.UTF8.encode(name);
     hostObserve(changetype<usize>(encoded), encoded.byteLength, list, lower(labels), value);

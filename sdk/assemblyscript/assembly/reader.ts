@@ -3,9 +3,9 @@ import { decode } from "./utf8";
 const HEX = "0123456789abcdef";
 
 /**
- * Reads MessagePack from memory, front to back. Every step checks the end of the buffer and the type of the value,
- * and throws with the position and what was expected. Integers are taken in any of their encodings, and so are the
- * lengths of everything else.
+ * Reads MessagePack from memory, front to back. Every step checks the end of the buffer and the
+ * type of the value, and throws with the position and what was expected. Integers are taken in any
+ * of their encodings, and so are the lengths of everything else.
  */
 @final
 export class Reader {
@@ -14,7 +14,8 @@ export class Reader {
   private start: usize = 0;
   private end: usize = 0;
 
-  /** Begins at the first of `length` bytes at `start`; they must stay in place while they are read. */
+  /** Begins at the first of `length` bytes at `start`; they must stay in place while they are
+   * read. */
   reset(start: usize, length: usize): void {
     this.start = start;
     this.position = start;
@@ -240,7 +241,8 @@ export class Reader {
     this.content(1);
   }
 
-  /** A value takes one byte at least, so a count beyond what is left is refused before anyone loops over it. */
+  /** A value takes one byte at least, so a count beyond what is left is refused before anyone loops
+   * over it. */
   // @ts-ignore: decorator
   @inline
   private values(count: u32, each: u32): i32 {

@@ -1,8 +1,9 @@
 import { Bytes } from "./bytes";
 import { Reader } from "./reader";
 
-// The record of the current call. A hook takes one record, and an instance makes one call at a time, so there is one
-// of these: where each field begins is found out only when somebody asks for it or for a field after it.
+// The record of the current call. A hook takes one record, and an instance makes one call at a
+// time, so there is one of these: where each field begins is found out only when somebody asks for
+// it or for a field after it.
 
 /** The record's reader; whoever seeks a field reads it at once. */
 export const reader = new Reader();

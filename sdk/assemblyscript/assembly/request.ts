@@ -33,7 +33,8 @@ export abstract class RequestEdits {
     this.newMethod = method;
   }
 
-  /** Chooses a configured upstream by its name; the gateway's configuration has to grant it to this guest. */
+  /** Chooses a configured upstream by its name; the gateway's configuration has to grant it to this
+   * guest. */
   setUpstream(name: string): void {
     assertCurrent(this.call);
     this.newUpstream = name;
@@ -63,8 +64,8 @@ function writeOption(value: string | null): void {
 }
 
 /**
- * A request as it reached this guest: the client's head as edited by the guests before. Fields are decoded when they
- * are asked for. It is lent to `onRequest`, and using it afterwards traps.
+ * A request as it reached this guest: the client's head as edited by the guests before. Fields are
+ * decoded when they are asked for. It is lent to `onRequest`, and using it afterwards traps.
  */
 @final
 export class Request extends RequestEdits {
@@ -149,8 +150,9 @@ export class Request extends RequestEdits {
   }
 
   /**
-   * Leaves bytes for this guest's later hooks on the same request, which see them as their `context`; no other guest
-   * does. A string (as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`, at most 64 KiB unless configured.
+   * Leaves bytes for this guest's later hooks on the same request, which see them as their
+   * `context`; no other guest does. A string (as UTF-8), a `Bytes`, a `Uint8Array` or an
+   * `ArrayBuffer`, at most 64 KiB unless configured.
    */
   setContext<V>(value: V): void {
     assertCurrent(this.call);
@@ -166,8 +168,8 @@ export class Request extends RequestEdits {
   }
 
   /**
-   * Lets `onRequestChunk` see the body whole, with the head held until it is there; one of more than `limit` bytes is
-   * answered 413.
+   * Lets `onRequestChunk` see the body whole, with the head held until it is there; one of more
+   * than `limit` bytes is answered 413.
    */
   bufferBody(limit: u32): void {
     assertCurrent(this.call);
@@ -175,7 +177,8 @@ export class Request extends RequestEdits {
     this.bodyLimit = limit;
   }
 
-  /** Takes back `streamBody` or `bufferBody`: the body passes by this guest, which is the default. */
+  /** Takes back `streamBody` or `bufferBody`: the body passes by this guest, which is the
+   * default. */
   skipBody(): void {
     assertCurrent(this.call);
     this.bodyKind = BodyKind.skip;
@@ -219,7 +222,8 @@ export class HeldRequest extends RequestEdits {
   /** Changes to the header fields. */
   readonly headers: HeaderEdits = new HeaderEdits();
 
-  /** Writes the record's fields after the header edits; returns how many fields there are with those. */
+  /** Writes the record's fields after the header edits; returns how many fields there are with
+   * those. */
   write(): i32 {
     const count = max(1, this.fieldCount(false));
     if (count > 1) answer.bin(0, 0);

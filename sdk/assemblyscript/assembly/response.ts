@@ -4,8 +4,8 @@ import { decode } from "./utf8";
 import { Writer } from "./writer";
 
 /**
- * A response made by a guest. One that is always the same can be made once, kept in a field and returned again and
- * again.
+ * A response made by a guest. One that is always the same can be made once, kept in a field and
+ * returned again and again.
  *
  * ```ts
  * return new Response(401).header("www-authenticate", "ApiKey").body("no key\n");
@@ -20,7 +20,8 @@ export class Response {
   /** `status` is 200 to 599. */
   constructor(public status: u16 = 200) {}
 
-  /** Adds a header field. The value is a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. */
+  /** Adds a header field. The value is a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an
+   * `ArrayBuffer`. */
   header<V>(name: string, value: V): this {
     ++this.count;
     this.fields.array(2);
@@ -30,8 +31,8 @@ export class Response {
   }
 
   /**
-   * Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`. The gateway writes
-   * its length.
+   * Sets the whole body: a string (sent as UTF-8), a `Bytes`, a `Uint8Array` or an `ArrayBuffer`.
+   * The gateway writes its length.
    */
   body<V>(value: V): this {
     this.bytes.reset();

@@ -11,7 +11,8 @@ export enum Outcome {
   clientAborted,
   /** The upstream broke off after the response's head had gone out. */
   upstreamAborted,
-  /** The gateway broke off: a guest failed, or a limit was hit, after the response's head had gone out. */
+  /** The gateway broke off: a guest failed, or a limit was hit, after the response's head had gone
+   * out. */
   gatewayAborted,
 }
 

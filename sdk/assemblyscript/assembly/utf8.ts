@@ -1,12 +1,12 @@
-// The library's own decoder takes overlong forms and swallows what follows a stray byte, so that different bytes
-// become the same text: a guest that compares a header's text must not be told "admin" when the upstream is sent
-// something else.
+// The library's own decoder takes overlong forms and swallows what follows a stray byte, so that
+// different bytes become the same text: a guest that compares a header's text must not be told
+// "admin" when the upstream is sent something else.
 
 const REPLACEMENT: u16 = 0xfffd;
 
 /**
- * Decodes UTF-8. What is not UTF-8 becomes U+FFFD, as in the Encoding Standard (one for each maximal part of a
- * sequence).
+ * Decodes UTF-8. What is not UTF-8 becomes U+FFFD, as in the Encoding Standard (one for each
+ * maximal part of a sequence).
  */
 export function decode(start: usize, size: i32): string {
   // A unit of UTF-16 takes one byte of UTF-8 at least.

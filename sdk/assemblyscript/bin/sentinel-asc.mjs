@@ -46,7 +46,8 @@ async function main() {
     console.log(USAGE);
     return;
   }
-  // The compiler is WebAssembly itself and runs once, for a second or two: optimizing its code costs as much again.
+  // The compiler is WebAssembly itself and runs once, for a second or two: optimizing its code
+  // costs as much again.
   setFlagsFromString("--liftoff-only");
   const { build } = await import("../lib/build.mjs");
   const { component, sourceMap, hooks, warnings } = await build(path, { sourceMap: withMap });

@@ -23,7 +23,8 @@ const REPLACED = ["abort=abort/abort", "console=console/console", "trace=console
 /** The compiler's errors, as it prints them. */
 export class CompileError extends Error {}
 
-/** The guest's source file: `path` itself, or `assembly/index.ts` or `index.ts` in the folder `path`. */
+/** The guest's source file: `path` itself, or `assembly/index.ts` or `index.ts` in the folder
+ * `path`. */
 export function findEntry(path) {
   const entries = [path, join(path, "assembly", "index.ts"), join(path, "index.ts")];
   const entry = entries.find((name) => name.endsWith(".ts") && existsSync(name));
@@ -92,8 +93,8 @@ export async function compile(path, { sourceMap = false } = {}) {
 }
 
 /**
- * Reads a source; those of this package always come from here, so that what is compiled in belongs to the transform
- * beside it.
+ * Reads a source; those of this package always come from here, so that what is compiled in belongs
+ * to the transform beside it.
  */
 async function readSource(path) {
   const [, own] = path.split(`/node_modules/${PACKAGE}/`);
@@ -117,8 +118,9 @@ export async function componentize(module, hooks) {
 }
 
 /**
- * Builds a guest. A file `self-test.json` in its folder becomes the self-test that the gateway runs when it loads the
- * guest, a file `config-schema.json` the schema that its configuration is held to; a source map, where one is asked for, names lines in backtraces there.
+ * Builds a guest. A file `self-test.json` in its folder becomes the self-test that the gateway runs
+ * when it loads the guest, a file `config-schema.json` the schema that its configuration is held
+ * to; a source map, where one is asked for, names lines in backtraces there.
  *
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
  * @param options - as for {@link compile}
@@ -135,8 +137,9 @@ export async function build(path, options = {}) {
 }
 
 /**
- * The section by which the gateway names lines of sources in the backtrace of a trap: a source map without the sources,
- * and where the code began in the module that it was made for. Empty without a map.
+ * The section by which the gateway names lines of sources in the backtrace of a trap: a source map
+ * without the sources, and where the code began in the module that it was made for. Empty without a
+ * map.
  */
 function sourceMapSection(module, sourceMap) {
   if (!sourceMap) return Buffer.alloc(0);

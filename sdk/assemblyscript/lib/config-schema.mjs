@@ -1,4 +1,5 @@
-// The configuration's schema on its way into the guest's file: a custom section with what its author wrote.
+// The configuration's schema on its way into the guest's file: a custom section with what its
+// author wrote.
 
 import { guestSection } from "./guest-files.mjs";
 

@@ -7,9 +7,9 @@ import { customSection } from "./sections.mjs";
 import { GuestError } from "./transform.mjs";
 
 /**
- * The section `section` for the JSON file `name` beside the guest's source file `entry`, or beside the folder `assembly`
- * that this is in; ready to be put at the end of a component, and empty without the file. `check` throws for content that
- * cannot be meant.
+ * The section `section` for the JSON file `name` beside the guest's source file `entry`, or beside
+ * the folder `assembly` that this is in; ready to be put at the end of a component, and empty
+ * without the file. `check` throws for content that cannot be meant.
  */
 export function guestSection(entry, name, section, check) {
   const folder = dirname(resolve(entry));

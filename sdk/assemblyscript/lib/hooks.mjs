@@ -36,7 +36,8 @@ export const SYNONYMS = { process: "onRequest" };
 /** Every name that an author may write. */
 export const METHODS = [...Object.keys(HOOKS), ...Object.keys(SYNONYMS)];
 
-/** The hook's name in the contract, for example `sentinel:gateway/request-handler@0.1.0#on-request`. */
+/** The hook's name in the contract, for example
+ * `sentinel:gateway/request-handler@0.1.0#on-request`. */
 export function canonicalName(hook, version) {
   return `sentinel:gateway/${HOOKS[hook].interface}@${version}#${HOOKS[hook].function}`;
 }

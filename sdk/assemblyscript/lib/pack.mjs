@@ -1,5 +1,5 @@
-// npm packs only what lies in the package's folder, so what belongs to the whole repository is copied there while it
-// packs.
+// npm packs only what lies in the package's folder, so what belongs to the whole repository is
+// copied there while it packs.
 
 import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

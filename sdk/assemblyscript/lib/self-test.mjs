@@ -1,4 +1,5 @@
-// The self-test on its way into the guest's file: a custom section with the cases as their author wrote them.
+// The self-test on its way into the guest's file: a custom section with the cases as their author
+// wrote them.
 
 import { guestSection } from "./guest-files.mjs";
 

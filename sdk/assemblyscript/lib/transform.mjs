@@ -1,5 +1,6 @@
-// The compiler transform: finds the guest among the parsed sources, generates the exports for the hooks that it has,
-// and gives them the names of the contract, which AssemblyScript has no syntax for.
+// The compiler transform: finds the guest among the parsed sources, generates the exports for the
+// hooks that it has, and gives them the names of the contract, which AssemblyScript has no syntax
+// for.
 
 import { CommonFlags, NodeKind, SourceKind } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";
@@ -57,7 +58,8 @@ export function sentinelTransform(result, { sourceMap }) {
   };
 }
 
-/** Keeps functions out of those that call them, so that a backtrace names them, and the lines that call them. */
+/** Keeps functions out of those that call them, so that a backtrace names them, and the lines that
+ * call them. */
 function keepNames(module, binaryen, patterns) {
   for (const pattern of patterns) {
     binaryen.setPassArgument("no-inline", pattern);
@@ -67,8 +69,8 @@ function keepNames(module, binaryen, patterns) {
 }
 
 /**
- * The library's functions that end the guest by themselves, such as `Array#__get` for an index out of bounds. Where such
- * a one is inlined, nothing is left of the line that called it.
+ * The library's functions that end the guest by themselves, such as `Array#__get` for an index out
+ * of bounds. Where such a one is inlined, nothing is left of the line that called it.
  */
 function aborting(module, binaryen) {
   const found = [];
@@ -85,8 +87,8 @@ function rename(module, short, canonical) {
 }
 
 /**
- * The guest: how the generated source imports it, or null for free functions, and its hooks: `{ [hook]: the name that
- * the author wrote }`.
+ * The guest: how the generated source imports it, or null for free functions, and its hooks:
+ * `{ [hook]: the name that the author wrote }`.
  */
 function findGuest(entry, sources) {
   const chosen = entry.statements.find((node) => node.kind === NodeKind.ExportDefault)?.declaration;
@@ -203,8 +205,8 @@ function where(node) {
 }
 
 /**
- * How many letters have to be added, dropped, replaced or swapped with their neighbour to turn one name into the
- * other.
+ * How many letters have to be added, dropped, replaced or swapped with their neighbour to turn one
+ * name into the other.
  */
 function distance(a, b) {
   const rows = Array.from({ length: a.length + 1 }, (_, i) =>

@@ -19,7 +19,8 @@ export function witVersion() {
   return PACKAGE.exec(readFileSync(`${witDirectory()}/types.wit`, "utf8"))[1];
 }
 
-/** One WIT document: the contract, and a world `guest` that exports the interfaces of these hooks and nothing else. */
+/** One WIT document: the contract, and a world `guest` that exports the interfaces of these hooks
+ * and nothing else. */
 export function guestWorld(hooks) {
   const directory = witDirectory();
   const files = readdirSync(directory)

@@ -1,4 +1,5 @@
-// Holds the SDK to the WIT: the names that it exports and imports, and the copy of the contract that is packed with it.
+// Holds the SDK to the WIT: the names that it exports and imports, and the copy of the contract
+// that is packed with it.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

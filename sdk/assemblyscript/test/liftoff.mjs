@@ -1,5 +1,5 @@
-// Imported before the compiler, which is WebAssembly itself: optimizing its code takes longer than running it
-// unoptimized.
+// Imported before the compiler, which is WebAssembly itself: optimizing its code takes longer than
+// running it unoptimized.
 
 import { setFlagsFromString } from "node:v8";
 

@@ -1,4 +1,5 @@
-// Compiles small AssemblyScript programs and calls them as the gateway does: the canonical ABI by hand.
+// Compiles small AssemblyScript programs and calls them as the gateway does: the canonical ABI by
+// hand.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

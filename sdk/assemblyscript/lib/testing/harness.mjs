@@ -36,7 +36,8 @@ export class Harness {
     return (await compile(path)).module;
   }
 
-  /** Starts an instance and configures it; throws an error with the message of a guest that refuses. */
+  /** Starts an instance and configures it; throws an error with the message of a guest that
+   * refuses. */
   constructor(module, { config = {} } = {}) {
     this.#instance = new Instance(module);
     const problem = this.#instance.has("configure") ? this.#instance.configure(config) : null;
@@ -61,7 +62,8 @@ export class Harness {
     return action(kind ? payload[0] : null, headers, requestEdits(kind ? [changed] : payload));
   }
 
-  /** Calls `onResponse`. What is left out is that of an empty 200 of the upstream. Returns the same as `onRequest`. */
+  /** Calls `onResponse`. What is left out is that of an empty 200 of the upstream. Returns the same
+   * as `onRequest`. */
   onResponse({ status = 200, headers = [], origin = "upstream" } = {}) {
     const head = pack([status, fields(headers), ORIGINS.indexOf(origin)]);
     const [kind, payload] = unpack(this.#instance.call("onResponse", head, this.#context)) ?? [0, []];
@@ -78,7 +80,8 @@ export class Harness {
     return this.#chunk("onResponseChunk", bytes, last, responseEdits);
   }
 
-  /** Calls `onComplete`. What is left out is that of a plain `GET /` that the upstream `test` answered with 200. */
+  /** Calls `onComplete`. What is left out is that of a plain `GET /` that the upstream `test`
+   * answered with 200. */
   onComplete({
     requestId = "test", method = "GET", path = "/", query = null, route = "test", authority = "localhost",
     client = "127.0.0.1", httpVersion = "1.1", startedAt = 1_767_225_600_000_000, duration = 1000, status = 200,
@@ -101,14 +104,16 @@ export class Harness {
     return this.#instance.host.logs.splice(0);
   }
 
-  /** The calls of the host's functions, but for the log, since the last time this was asked: `["kv.get", "key"]`. */
+  /** The calls of the host's functions, but for the log, since the last time this was asked:
+   * `["kv.get", "key"]`. */
   calls() {
     return this.#instance.host.calls.splice(0);
   }
 
   /**
-   * Lets `service({ method, url, headers, content, timeout })` answer what the guest asks HTTP services:
-   * `{ status, headers, body }`, or an `HttpFailure`, which it throws. Without it every target is unreachable.
+   * Lets `service({ method, url, headers, content, timeout })` answer what the guest asks HTTP
+   * services: `{ status, headers, body }`, or an `HttpFailure`, which it throws. Without it every
+   * target is unreachable.
    */
   httpService(service) {
     this.#instance.host.service = service;
@@ -119,7 +124,8 @@ export class Harness {
     this.#instance.host.kvError = error;
   }
 
-  /** Lets milliseconds go by. The clock stands still otherwise; it begins at 2026-01-01 UTC. Keys expire by it. */
+  /** Lets milliseconds go by. The clock stands still otherwise; it begins at 2026-01-01 UTC. Keys
+   * expire by it. */
   advanceClock(milliseconds) {
     this.#instance.host.elapsed += BigInt(milliseconds) * 1_000_000n;
   }

@@ -1,6 +1,7 @@
 // MessagePack as wit/ABI.md uses it, for tests.
 
-/** MessagePack of a JSON-like value in shortest forms: numbers are integers, Buffers bins, bigints 64-bit integers. */
+/** MessagePack of a JSON-like value in shortest forms: numbers are integers, Buffers bins, bigints
+ * 64-bit integers. */
 export function pack(value) {
   if (value === null || value === undefined) return Buffer.from([0xc0]);
   if (typeof value === "boolean") return Buffer.from([value ? 0xc3 : 0xc2]);
@@ -77,7 +78,8 @@ function headed(content, fixed, forms) {
   return Buffer.concat([head(content.length, fixed, forms), content]);
 }
 
-/** The value that `bytes` hold: bins are Buffers, maps are arrays of pairs, integers beyond 2^53 are bigints. */
+/** The value that `bytes` hold: bins are Buffers, maps are arrays of pairs, integers beyond 2^53
+ * are bigints. */
 export function unpack(bytes) {
   const [value, end] = read(Buffer.from(bytes), 0);
   if (end !== bytes.length) throw new Error("bytes are left after the value");

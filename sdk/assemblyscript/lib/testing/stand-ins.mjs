@@ -1,4 +1,5 @@
-// What stands in for the host's functions in tests, and records what it was asked: the canonical ABI by hand.
+// What stands in for the host's functions in tests, and records what it was asked: the canonical
+// ABI by hand.
 
 import { pack, unpack } from "./msgpack.mjs";
 

@@ -1,5 +1,6 @@
-// Reads any value and writes it again, so that the tests see what reader and writer make of bytes: `onRequest`
-// answers with what it wrote as its body, `onResponse` with how many bytes `skip` passed over.
+// Reads any value and writes it again, so that the tests see what reader and writer make of bytes:
+// `onRequest` answers with what it wrote as its body, `onResponse` with how many bytes `skip`
+// passed over.
 
 import { Guest, IncomingResponse, Reader, Request, Response, Writer } from "@sentinel-gateway/assemblyscript";
 

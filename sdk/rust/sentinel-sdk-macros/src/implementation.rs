@@ -28,7 +28,8 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
     Ok(quote! {
         #block
 
-        // Without the exports nothing else makes a guest: natively the compiler would call it dead code.
+        // Without the exports nothing else makes a guest: natively the compiler would call it dead
+        // code.
         const _: fn(<#guest as ::sentinel_sdk::Guest>::Config) -> ::std::result::Result<#guest, ::std::string::String> = <#guest as ::sentinel_sdk::Guest>::configure;
 
         #[cfg(target_arch = "wasm32")]

@@ -13,8 +13,8 @@ use syn::{parse_macro_input, DeriveInput, Item};
 
 /// Make a guest of an `impl Guest for ...` block, or of one function `process`.
 ///
-/// On a block: the hooks written in it are exported, no others, and a method that is no hook is an error. Without
-/// `configure` the type needs `Default`.
+/// On a block: the hooks written in it are exported, no others, and a method that is no hook is an
+/// error. Without `configure` the type needs `Default`.
 ///
 /// ```text
 /// #[guest]
@@ -30,8 +30,8 @@ use syn::{parse_macro_input, DeriveInput, Item};
 /// fn process(request: Request) -> Result<Request, Response> { ... }
 /// ```
 ///
-/// `println!`, `print!`, `eprintln!`, `eprint!` and `dbg!` in it write to the gateway's log. For code elsewhere in the
-/// crate `#[macro_use] extern crate sentinel_sdk;` does the same.
+/// `println!`, `print!`, `eprintln!`, `eprint!` and `dbg!` in it write to the gateway's log. For
+/// code elsewhere in the crate `#[macro_use] extern crate sentinel_sdk;` does the same.
 ///
 /// A crate holds one guest.
 #[proc_macro_attribute]

@@ -1,4 +1,5 @@
-//! `println!` and its kin in a guest's code: WebAssembly has no standard output, so they become those of the SDK.
+//! `println!` and its kin in a guest's code: WebAssembly has no standard output, so they become
+//! those of the SDK.
 
 use proc_macro2::{Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::quote;

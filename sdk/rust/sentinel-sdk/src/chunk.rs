@@ -84,8 +84,8 @@ impl<'a, E: Edits> Chunk<'a, E> {
         self.replacement = Some(bytes.into());
     }
 
-    /// Changes to the message's head, which is still held when the body mode is `Buffer`; in another mode they fail the
-    /// call. The fields `context` and `body` have no effect here.
+    /// Changes to the message's head, which is still held when the body mode is `Buffer`; in
+    /// another mode they fail the call. The fields `context` and `body` have no effect here.
     pub fn head(&mut self) -> &mut E {
         &mut self.head
     }

@@ -10,7 +10,8 @@ pub fn wall() -> Duration {
     crate::testing::stand_ins::clock_wall()
 }
 
-/// The time since some moment in the past, the same for all guests and workers of a machine. It never runs backwards.
+/// The time since some moment in the past, the same for all guests and workers of a machine. It
+/// never runs backwards.
 pub fn monotonic() -> Duration {
     #[cfg(target_arch = "wasm32")]
     return Duration::from_nanos(crate::bindings::lifecycle::sentinel::gateway::clock::monotonic());

@@ -1,4 +1,5 @@
-//! The configuration's schema, put together while the guest is compiled: no guest carries code for it.
+//! The configuration's schema, put together while the guest is compiled: no guest carries code for
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,8 @@ pub enum Part {
 
 use Part::{Nested, Text};
 
-/// A type that a configuration may have, and its JSON Schema. Derive it for structs and for enums without fields:
+/// A type that a configuration may have, and its JSON Schema. Derive it for structs and for enums
+/// without fields:
 ///
 /// ```
 /// use sentinel_sdk::{prelude::*, testing};
@@ -43,15 +45,16 @@ use Part::{Nested, Text};
 /// );
 /// ```
 ///
-/// It follows serde's `rename`, `rename_all`, `default`, `skip` and `deny_unknown_fields`. Comments become descriptions. What
-/// stands in `#[schema(..)]`, such as `minimum`, `max_length` or `default`, becomes a keyword of the field's schema.
+/// It follows serde's `rename`, `rename_all`, `default`, `skip` and `deny_unknown_fields`. Comments
+/// become descriptions. What stands in `#[schema(..)]`, such as `minimum`, `max_length` or
+/// `default`, becomes a keyword of the field's schema.
 pub trait ConfigSchema {
     /// The members of the schema's object, without its braces.
     const MEMBERS: &'static [Part];
 }
 
-/// Put the schema of a configuration into the guest: `sentinel check` holds what is configured to it before the guest is
-/// started, and `sentinel inspect` prints it. A crate has one.
+/// Put the schema of a configuration into the guest: `sentinel check` holds what is configured to
+/// it before the guest is started, and `sentinel inspect` prints it. A crate has one.
 ///
 /// ```text
 /// config_schema!(Config);

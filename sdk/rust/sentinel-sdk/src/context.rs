@@ -1,4 +1,5 @@
-//! Values that travel from `on_request` to the later hooks of the same request: MessagePack, records as arrays.
+//! Values that travel from `on_request` to the later hooks of the same request: MessagePack,
+//! records as arrays.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
-//! serde's view of MessagePack, for configurations and contexts. Its errors name the place, for example
-//! `request.remove[2]`. The keys of a map are shown as `*`: unlike field names they may be secrets.
+//! serde's view of MessagePack, for configurations and contexts. Its errors name the place, for
+//! example `request.remove[2]`. The keys of a map are shown as `*`: unlike field names they may be
+//! secrets.
 
 use std::fmt::{self, Display};
 
@@ -56,7 +57,8 @@ impl de::Error for Error {
     }
 }
 
-/// Not the value: it may be a secret. And serde's own words would bring the code that prints floats, a quarter of a guest.
+/// Not the value: it may be a secret. And serde's own words would bring the code that prints
+/// floats, a quarter of a guest.
 fn kind(found: Unexpected) -> &'static str {
     match found {
         Unexpected::Bool(_) => "boolean",

@@ -1,4 +1,5 @@
-//! What a guest changes about a message: recorded in the form in which it is sent, so that answering copies bytes.
+//! What a guest changes about a message: recorded in the form in which it is sent, so that
+//! answering copies bytes.
 
 use std::borrow::Cow;
 
@@ -7,9 +8,10 @@ use crate::wire::{self, Malformed, Reader, NIL};
 
 /// Changes to a list of header fields, applied in order.
 ///
-/// Names are written in lower case. The gateway refuses, and fails the call for, names that are no token, values with
-/// control characters other than tab, and the fields that it owns (`content-length`, `host`, `connection` and the like);
-/// [`HeaderName`](crate::HeaderName) checks names early.
+/// Names are written in lower case. The gateway refuses, and fails the call for, names that are no
+/// token, values with control characters other than tab, and the fields that it owns
+/// (`content-length`, `host`, `connection` and the like); [`HeaderName`](crate::HeaderName) checks
+/// names early.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
     count: u32,
@@ -31,7 +33,8 @@ const SET: u8 = 0;
 const APPEND: u8 = 1;
 const REMOVE: u8 = 2;
 
-/// What the few changes that guests usually make take: growing step by step costs more than making them.
+/// What the few changes that guests usually make take: growing step by step costs more than making
+/// them.
 const ROOM: usize = 128;
 
 impl HeaderEdits {
@@ -165,7 +168,8 @@ pub enum BodyMode {
     Skip,
     /// Chunk by chunk, as they arrive.
     Stream,
-    /// Whole: the head is held until the body is there. The largest body accepted, in bytes; a larger one is answered 413.
+    /// Whole: the head is held until the body is there. The largest body accepted, in bytes; a
+    /// larger one is answered 413.
     Buffer(u32),
 }
 

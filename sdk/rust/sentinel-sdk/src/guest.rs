@@ -7,35 +7,37 @@ use crate::request::Request;
 use crate::response::{IncomingResponse, Response};
 use crate::summary::Summary;
 
-/// A guest: the methods written under [`#[guest]`](crate::guest) are the hooks that the gateway calls, and only those.
+/// A guest: the methods written under [`#[guest]`](crate::guest) are the hooks that the gateway
+/// calls, and only those.
 ///
-/// An instance makes one call at a time, so `Cell` and `RefCell` are safe here. They suit caches and counters, not state
-/// of a request: hooks of one request may run on different instances, and what they share travels in the context.
-/// A panic fails the call and discards the instance; its message and place are in the gateway's log.
+/// An instance makes one call at a time, so `Cell` and `RefCell` are safe here. They suit caches
+/// and counters, not state of a request: hooks of one request may run on different instances, and
+/// what they share travels in the context. A panic fails the call and discards the instance; its
+/// message and place are in the gateway's log.
 pub trait Guest: Sized + 'static {
     /// What [`configure`](Self::configure) takes. With `#[guest]` it need not be written.
     type Config: DeserializeOwned;
 
-    /// Make the guest from its configuration: the table `config` of the gateway's configuration, read by serde. Called
-    /// once on every new instance. Without it the guest takes no configuration and is made by `Default`.
+    /// Make the guest from its configuration: the table `config` of the gateway's configuration,
+    /// read by serde. Called once on every new instance. Without it the guest takes no
+    /// configuration and is made by `Default`.
     ///
-    /// # Errors
-    /// A message for the operator. The guest is not taken into service; so too when the configuration is not a
-    /// `Self::Config`.
+    /// # Errors A message for the operator. The guest is not taken into service; so too when the
+    /// configuration is not a `Self::Config`.
     fn configure(config: Self::Config) -> Result<Self, String>;
 
-    /// See, edit or answer a request, when its head has arrived and before anything goes to the upstream.
+    /// See, edit or answer a request, when its head has arrived and before anything goes to the
+    /// upstream.
     ///
-    /// # Errors
-    /// The response for the client, in place of the guests after this one and of the upstream. Of the edits only the
-    /// context is kept, for `on_complete`.
+    /// # Errors The response for the client, in place of the guests after this one and of the
+    /// upstream. Of the edits only the context is kept, for `on_complete`.
     fn on_request(&self, request: &mut Request<'_>) -> Result<(), Response> {
         let _ = request;
         Ok(())
     }
 
-    /// See, edit or replace a response, when its head is there: the upstream's, that of a guest further down the chain,
-    /// or the gateway's own.
+    /// See, edit or replace a response, when its head is there: the upstream's, that of a guest
+    /// further down the chain, or the gateway's own.
     ///
     /// # Errors
     /// The response to send instead.
@@ -44,13 +46,14 @@ pub trait Guest: Sized + 'static {
         Ok(())
     }
 
-    /// Learn how a request ended. Called for every request, whatever the outcome, also if `on_request` did not run.
+    /// Learn how a request ended. Called for every request, whatever the outcome, also if
+    /// `on_request` did not run.
     fn on_complete(&self, summary: &Summary<'_>) {
         let _ = summary;
     }
 
-    /// Work on a chunk of a request's body, if `on_request` asked for it by [`Request::stream_body`] or
-    /// [`Request::buffer_body`].
+    /// Work on a chunk of a request's body, if `on_request` asked for it by
+    /// [`Request::stream_body`] or [`Request::buffer_body`].
     ///
     /// # Errors
     /// The response for the client, possible only while the head is held.

@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::wire::{Malformed, Reader};
 
-/// The header fields of a message as they arrived, in order. They are decoded as they are looked at.
+/// The header fields of a message as they arrived, in order. They are decoded as they are looked
+/// at.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a> {
     count: u32,
@@ -92,7 +93,8 @@ fn read_header<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Malf
     Ok(header)
 }
 
-/// The media type in a `content-type`, in lower case and without parameters: `text/html` of `Text/HTML; charset=utf-8`.
+/// The media type in a `content-type`, in lower case and without parameters: `text/html` of
+/// `Text/HTML; charset=utf-8`.
 pub fn media_type(content_type: &[u8]) -> String {
     let end = content_type.iter().position(|byte| b"; \t".contains(byte)).unwrap_or(content_type.len());
     String::from_utf8_lossy(&content_type[..end]).to_ascii_lowercase()
@@ -111,12 +113,14 @@ const OWNED: [&str; 9] = [
     "host",
 ];
 
-/// A header's name that the gateway accepts in an edit, in lower case. In a configuration it is a string of any case.
+/// A header's name that the gateway accepts in an edit, in lower case. In a configuration it is a
+/// string of any case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeaderName(String);
 
 impl HeaderName {
-    /// Check that `name` is a token (RFC 9110, section 5.1) and not a field that the gateway owns, and lower its case.
+    /// Check that `name` is a token (RFC 9110, section 5.1) and not a field that the gateway owns,
+    /// and lower its case.
     ///
     /// # Errors
     /// A message that names it.
@@ -147,7 +151,8 @@ impl<'de> Deserialize<'de> for HeaderName {
     }
 }
 
-/// A header's value that the gateway accepts in an edit: text without control characters other than tab.
+/// A header's value that the gateway accepts in an edit: text without control characters other than
+/// tab.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeaderValue(String);
 

@@ -1,4 +1,5 @@
-//! Asking an HTTP service in the middle of a hook. Needs the grant `http-client`, and a configuration that allows the target.
+//! Asking an HTTP service in the middle of a hook. Needs the grant `http-client`, and a
+//! configuration that allows the target.
 //!
 //! ```no_run
 //! use sentinel_sdk::http;
@@ -8,9 +9,9 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
-//! The guest is suspended meanwhile: the gateway serves others, and the time does not count against the guest's deadline.
-//! Redirects are answers like any other. In native tests `testing` has
-//! a stand-in.
+//! The guest is suspended meanwhile: the gateway serves others, and the time does not count against
+//! the guest's deadline. Redirects are answers like any other. In native tests `testing` has a
+//! stand-in.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::wire::{put_array, put_bin, put_str, put_unsigned, Malformed, Reader};
 /// Why a call came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The configuration does not allow the target, or its address; or the guest is only being started.
+    /// The configuration does not allow the target, or its address; or the guest is only being
+    /// started.
     Denied,
     /// The request is not what the contract says.
     Invalid,
@@ -74,13 +76,15 @@ pub fn post(url: impl Into<String>, body: impl Into<Vec<u8>>) -> Request {
 }
 
 impl Request {
-    /// A request without header fields and body. The URL is `http://` or `https://`, host, optional port, path and query.
+    /// A request without header fields and body. The URL is `http://` or `https://`, host, optional
+    /// port, path and query.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         let (method, url) = (method.into(), url.into());
         Self { method, url, count: 0, headers: Vec::new(), body: Vec::new(), timeout: None }
     }
 
-    /// Add a header field. The gateway refuses the names that [`HeaderEdits`](crate::HeaderEdits) lists.
+    /// Add a header field. The gateway refuses the names that [`HeaderEdits`](crate::HeaderEdits)
+    /// lists.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.count += 1;
         put_header(&mut self.headers, name, value.as_ref());

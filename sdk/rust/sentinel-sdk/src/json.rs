@@ -109,7 +109,8 @@ fn has_byte(word: u64, byte: u8) -> bool {
     has_byte_below(word ^ (EACH * u64::from(byte)), 1)
 }
 
-/// The subtraction sets the highest bit of the first byte that is below the limit, which is at most 128.
+/// The subtraction sets the highest bit of the first byte that is below the limit, which is at most
+/// 128.
 fn has_byte_below(word: u64, limit: u8) -> bool {
     word.wrapping_sub(EACH * u64::from(limit)) & !word & (EACH << 7) != 0
 }

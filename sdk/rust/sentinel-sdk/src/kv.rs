@@ -1,4 +1,5 @@
-//! Keys and values that all workers of a machine share, and that only this guest sees. Needs the grant `kv`.
+//! Keys and values that all workers of a machine share, and that only this guest sees. Needs the
+//! grant `kv`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -12,8 +13,8 @@
 //! # Ok::<(), kv::Error>(())
 //! ```
 //!
-//! Keys have at most 1,024 bytes, values 65,536. A key that is secret, such as a token, is stored as its hash. In native
-//! tests they have a stand-in; see `testing`.
+//! Keys have at most 1,024 bytes, values 65,536. A key that is secret, such as a token, is stored
+//! as its hash. In native tests they have a stand-in; see `testing`.
 
 use std::fmt;
 use std::time::Duration;
@@ -59,8 +60,8 @@ pub fn delete(key: impl AsRef<[u8]>) -> Result<bool, Error> {
     host::delete(key.as_ref())
 }
 
-/// Add to the number at a key, and tell the sum: in one step, whoever else does the same. An absent one is 0 and lasts this
-/// long, or for ever; one that is there lasts as long as it would have.
+/// Add to the number at a key, and tell the sum: in one step, whoever else does the same. An absent
+/// one is 0 and lasts this long, or for ever; one that is there lasts as long as it would have.
 pub fn add(key: impl AsRef<[u8]>, delta: i64, ttl: Option<Duration>) -> Result<i64, Error> {
     host::add(key.as_ref(), delta, milliseconds(ttl))
 }

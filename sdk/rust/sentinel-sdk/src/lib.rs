@@ -41,8 +41,8 @@ pub use sentinel_sdk_macros::{guest, ConfigSchema};
 pub use serde;
 pub use summary::{Outcome, Summary};
 
-/// What a guest usually needs: `use sentinel_sdk::prelude::*;`. It includes serde's derive macros, for which the guest's
-/// own `Cargo.toml` lists `serde`.
+/// What a guest usually needs: `use sentinel_sdk::prelude::*;`. It includes serde's derive macros,
+/// for which the guest's own `Cargo.toml` lists `serde`.
 pub mod prelude {
     pub use crate::{
         config_schema, debug, error, guest, info, self_test, trace, warn, ConfigSchema, Guest, HeaderEdits, HeaderName,

@@ -1,5 +1,5 @@
-//! The gateway's log. Lines beyond 8 KiB are cut there; in native tests they go to the standard error stream, and
-//! `testing` keeps them.
+//! The gateway's log. Lines beyond 8 KiB are cut there; in native tests they go to the standard
+//! error stream, and `testing` keeps them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -55,7 +55,8 @@ macro_rules! trace {
     ($($format:tt)+) => { $crate::log::write_formatted($crate::log::Level::Trace, ::core::format_args!($($format)+)) };
 }
 
-/// Write a line for whoever works on the guest to the gateway's log, with the arguments of `format!`.
+/// Write a line for whoever works on the guest to the gateway's log, with the arguments of
+/// `format!`.
 #[macro_export]
 macro_rules! debug {
     ($($format:tt)+) => { $crate::log::write_formatted($crate::log::Level::Debug, ::core::format_args!($($format)+)) };

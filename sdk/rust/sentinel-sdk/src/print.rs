@@ -1,6 +1,7 @@
 //! The printing macros of the standard library, for WebAssembly: there they would write to nowhere.
 //!
-//! `#[guest]` puts these into its block. `#[macro_use] extern crate sentinel_sdk;` puts them into the whole crate.
+//! `#[guest]` puts these into its block. `#[macro_use] extern crate sentinel_sdk;` puts them into
+//! the whole crate.
 
 use std::fmt;
 
@@ -19,7 +20,8 @@ macro_rules! println {
     ($($format:tt)+) => { $crate::__private::write_printed($crate::log::Level::Info, ::core::format_args!($($format)+)) };
 }
 
-/// As in the standard library, to the gateway's log: a line of its own for each call, at level `info`.
+/// As in the standard library, to the gateway's log: a line of its own for each call, at level
+/// `info`.
 #[macro_export]
 macro_rules! print {
     ($($format:tt)+) => { $crate::__private::write_printed($crate::log::Level::Info, ::core::format_args!($($format)+)) };
@@ -32,7 +34,8 @@ macro_rules! eprintln {
     ($($format:tt)+) => { $crate::__private::write_printed($crate::log::Level::Warn, ::core::format_args!($($format)+)) };
 }
 
-/// As in the standard library, to the gateway's log: a line of its own for each call, at level `warn`.
+/// As in the standard library, to the gateway's log: a line of its own for each call, at level
+/// `warn`.
 #[macro_export]
 macro_rules! eprint {
     ($($format:tt)+) => { $crate::__private::write_printed($crate::log::Level::Warn, ::core::format_args!($($format)+)) };

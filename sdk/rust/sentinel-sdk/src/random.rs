@@ -1,5 +1,5 @@
-//! Random bytes from the operating system, fit for keys and tokens. Needs the grant `random`. In native tests they
-//! have a stand-in; see `testing`.
+//! Random bytes from the operating system, fit for keys and tokens. Needs the grant `random`. In
+//! native tests they have a stand-in; see `testing`.
 
 /// So many random bytes, 65,536 at most: more is a trap.
 pub fn bytes(length: usize) -> Vec<u8> {

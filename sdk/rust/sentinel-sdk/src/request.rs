@@ -13,8 +13,9 @@ use crate::wire::{Malformed, Reader};
 
 const AS_AGREED: &str = "the host's request-head is as the contract says";
 
-/// A request's head as it reached this guest. Everything borrows from the payload; what stands behind the header
-/// fields is decoded, and that text is UTF-8 is checked, when it is asked for: most guests look at little of it.
+/// A request's head as it reached this guest. Everything borrows from the payload; what stands
+/// behind the header fields is decoded, and that text is UTF-8 is checked, when it is asked for:
+/// most guests look at little of it.
 #[derive(Debug)]
 pub struct RequestHead<'a> {
     method: &'a [u8],
@@ -44,7 +45,8 @@ impl<'a> RequestHead<'a> {
         text(self.method)
     }
 
-    /// The canonical path, percent-encoded where needed, without the query; begins with `/`, or is `*` for `OPTIONS *`.
+    /// The canonical path, percent-encoded where needed, without the query; begins with `/`, or is
+    /// `*` for `OPTIONS *`.
     pub fn path(&self) -> &'a str {
         text(self.path)
     }
@@ -112,8 +114,9 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect(AS_AGREED)
 }
 
-/// A request on its way to the upstream. Reading shows it with the edits made so far; [`head`](Self::head) shows it as
-/// it arrived, and what that returns can be kept while the request is edited.
+/// A request on its way to the upstream. Reading shows it with the edits made so far;
+/// [`head`](Self::head) shows it as it arrived, and what that returns can be kept while the request
+/// is edited.
 #[derive(Debug)]
 pub struct Request<'a> {
     head: RequestHead<'a>,
@@ -153,9 +156,9 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The value of the first header field of that name, whatever its case. Values are bytes: they need not be UTF-8.
-    /// It can be kept while the request is edited: a value that arrived is borrowed from the payload, one that this
-    /// guest has set is a copy.
+    /// The value of the first header field of that name, whatever its case. Values are bytes: they
+    /// need not be UTF-8. It can be kept while the request is edited: a value that arrived is
+    /// borrowed from the payload, one that this guest has set is a copy.
     pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         first_value(self.head.headers, &self.edits.headers, name)
     }
@@ -245,19 +248,21 @@ impl<'a> Request<'a> {
         self.edits.body = BodyMode::Stream;
     }
 
-    /// Let `on_request_chunk` see the body whole, with the head held until it is there; one of more than `limit`
-    /// bytes is answered 413.
+    /// Let `on_request_chunk` see the body whole, with the head held until it is there; one of more
+    /// than `limit` bytes is answered 413.
     pub fn buffer_body(&mut self, limit: u32) {
         self.edits.body = BodyMode::Buffer(limit);
     }
 
-    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the default.
+    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the
+    /// default.
     pub fn skip_body(&mut self) {
         self.edits.body = BodyMode::Skip;
     }
 
-    /// Leave a value for this guest's later hooks on the same request. State belongs here, not into the guest: hooks of
-    /// one request may run on different instances. At most 64 KiB unless configured.
+    /// Leave a value for this guest's later hooks on the same request. State belongs here, not into
+    /// the guest: hooks of one request may run on different instances. At most 64 KiB unless
+    /// configured.
     ///
     /// # Panics
     /// If the value's `Serialize` fails.
@@ -275,7 +280,8 @@ impl<'a> Request<'a> {
         self.edits.encode_answer()
     }
 
-    /// The bytes that answer `on-request` with a response; the context goes with it, all other edits are dropped.
+    /// The bytes that answer `on-request` with a response; the context goes with it, all other
+    /// edits are dropped.
     pub fn into_refusal(self, response: &Response) -> Vec<u8> {
         response.encode_answer(&self.edits.context)
     }

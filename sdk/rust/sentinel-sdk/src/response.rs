@@ -163,8 +163,8 @@ impl<'a> ResponseHead<'a> {
     }
 }
 
-/// A response on its way to the client. Reading shows it with the edits made so far; [`head`](Self::head) shows it as it
-/// arrived.
+/// A response on its way to the client. Reading shows it with the edits made so far;
+/// [`head`](Self::head) shows it as it arrived.
 #[derive(Debug)]
 pub struct IncomingResponse<'a> {
     head: ResponseHead<'a>,
@@ -192,9 +192,9 @@ impl<'a> IncomingResponse<'a> {
         self.edits.status.unwrap_or(self.head.status)
     }
 
-    /// The value of the first header field of that name, whatever its case. Values are bytes: they need not be UTF-8.
-    /// It can be kept while the response is edited: a value that arrived is borrowed from the payload, one that this
-    /// guest has set is a copy.
+    /// The value of the first header field of that name, whatever its case. Values are bytes: they
+    /// need not be UTF-8. It can be kept while the response is edited: a value that arrived is
+    /// borrowed from the payload, one that this guest has set is a copy.
     pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         first_value(self.head.headers, &self.edits.headers, name)
     }
@@ -257,13 +257,14 @@ impl<'a> IncomingResponse<'a> {
         self.edits.body = BodyMode::Stream;
     }
 
-    /// Let `on_response_chunk` see the body whole, with the head held until it is there. `limit` is the largest body
-    /// accepted, in bytes.
+    /// Let `on_response_chunk` see the body whole, with the head held until it is there. `limit` is
+    /// the largest body accepted, in bytes.
     pub fn buffer_body(&mut self, limit: u32) {
         self.edits.body = BodyMode::Buffer(limit);
     }
 
-    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the default.
+    /// Take back `stream_body` or `buffer_body`: the body passes by this guest, which is the
+    /// default.
     pub fn skip_body(&mut self) {
         self.edits.body = BodyMode::Skip;
     }

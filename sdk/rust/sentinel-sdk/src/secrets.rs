@@ -1,7 +1,8 @@
 use std::hint::black_box;
 
-/// Whether `sent` is `secret`, found out in a time that depends on the length of `sent` alone: not on how many bytes agree,
-/// nor on the length of the secret. To look among several secrets, compare with each, whatever the others said.
+/// Whether `sent` is `secret`, found out in a time that depends on the length of `sent` alone: not
+/// on how many bytes agree, nor on the length of the secret. To look among several secrets, compare
+/// with each, whatever the others said.
 pub fn equals_secret(sent: &[u8], secret: &[u8]) -> bool {
     let mut difference = sent.len() ^ secret.len();
     for (place, byte) in sent.iter().enumerate() {

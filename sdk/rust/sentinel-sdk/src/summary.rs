@@ -15,7 +15,8 @@ pub enum Outcome {
     ClientAborted,
     /// The upstream broke off after the response's head had gone out.
     UpstreamAborted,
-    /// The gateway broke off: a guest failed, or a limit was hit, after the response's head had gone out.
+    /// The gateway broke off: a guest failed, or a limit was hit, after the response's head had
+    /// gone out.
     GatewayAborted,
 }
 

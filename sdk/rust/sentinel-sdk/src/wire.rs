@@ -1,7 +1,8 @@
-//! MessagePack as `wit/ABI.md` uses it: a reader that borrows from the payload, and writers of the shortest form.
+//! MessagePack as `wit/ABI.md` uses it: a reader that borrows from the payload, and writers of the
+//! shortest form.
 //!
-//! Rule 1: nothing here allocates but the writers' output. Rule 2: no recursion, so depth costs no stack. Rule 3: a reader
-//! that failed is not read again.
+//! Rule 1: nothing here allocates but the writers' output. Rule 2: no recursion, so depth costs no
+//! stack. Rule 3: a reader that failed is not read again.
 
 /// The payload is not what the contract says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,8 +58,9 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called once per request for every guest of its chain, in reverse order, whatever the outcome: also when the
-                    /// request was refused or answered before this guest's `on-request` ran, in which case `context` is empty.
+                    /// Called once per request for every guest of its chain, in reverse order, whatever the
+                    /// outcome: also when the request was refused or answered before this guest's `on-request` ran,
+                    /// in which case `context` is empty.
                     ///
                     /// `summary` is a `types.summary`, `context` what this guest's `on-request` left, or empty.
                     ///

@@ -62,9 +62,10 @@ pub mod sentinel {
             #[allow(unused_unsafe, clippy::all)]
             /// Write one line. It never blocks, and may be called from any hook and from a start function.
             ///
-            /// Failures: none that the guest sees, except a trap for a message that lies outside of its memory. A message longer
-            /// than 8 KiB is cut, lines beyond what the host's buffer holds are dropped and counted, control characters are
-            /// escaped and invalid UTF-8 is replaced when the line is written out.
+            /// Failures: none that the guest sees, except a trap for a message that lies outside of its
+            /// memory. A message longer than 8 KiB is cut, lines beyond what the host's buffer holds are
+            /// dropped and counted, control characters are escaped and invalid UTF-8 is replaced when the
+            /// line is written out.
             #[allow(async_fn_in_trait)]
             pub fn write(level: Level, message: &str) -> () {
                 unsafe {
@@ -113,8 +114,8 @@ pub mod sentinel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Nanoseconds since some moment in the past, the same for all guests and workers of a machine. It never runs
-            /// backwards, and says nothing about the time of day.
+            /// Nanoseconds since some moment in the past, the same for all guests and workers of a machine.
+            /// It never runs backwards, and says nothing about the time of day.
             ///
             /// Failures: none.
             #[allow(async_fn_in_trait)]
@@ -207,11 +208,12 @@ pub mod sentinel {
         }
         /// Counting for the gateway's metrics. Needs the grant `metrics`.
         ///
-        /// A name begins with a lower-case letter, goes on with these, digits and `_`, has at most 64 bytes, and does not end in
-        /// `_total`, `_bucket`, `_count`, `_sum` or `_created`, which the gateway writes. Names of labels are alike, with at most
-        /// 32 bytes; `guest` and `le` are the gateway's. Values of labels are text of at most 64 bytes without control characters.
-        /// A series is a name with labels, of which there are at most 4, each with another name; their order makes no difference. A
-        /// guest has at most 256 series in each worker.
+        /// A name begins with a lower-case letter, goes on with these, digits and `_`, has at most 64
+        /// bytes, and does not end in `_total`, `_bucket`, `_count`, `_sum` or `_created`, which the
+        /// gateway writes. Names of labels are alike, with at most 32 bytes; `guest` and `le` are the
+        /// gateway's. Values of labels are text of at most 64 bytes without control characters. A series is
+        /// a name with labels, of which there are at most 4, each with another name; their order makes no
+        /// difference. A guest has at most 256 series in each worker.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod metrics {
             #[used]
@@ -221,8 +223,9 @@ pub mod sentinel {
             #[allow(unused_unsafe, clippy::all)]
             /// Add to the counter that the gateway shows as `guest_NAME_total`.
             ///
-            /// Failures: a trap for arguments that lie outside of memory. Nothing else that the guest sees: what breaks the rules
-            /// above, or would be a series too many, is dropped, and the gateway counts how often.
+            /// Failures: a trap for arguments that lie outside of memory. Nothing else that the guest sees:
+            /// what breaks the rules above, or would be a series too many, is dropped, and the gateway
+            /// counts how often.
             #[allow(async_fn_in_trait)]
             pub fn add(name: &str, labels: &[(&str, &str)], value: u64) -> () {
                 unsafe {
@@ -292,8 +295,8 @@ pub mod sentinel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Observe a finite value in the histogram that the gateway shows as `guest_NAME`. Its buckets end at 1, 2.5 and 5
-            /// times each power of ten from 0.001 to 100.
+            /// Observe a finite value in the histogram that the gateway shows as `guest_NAME`. Its buckets
+            /// end at 1, 2.5 and 5 times each power of ten from 0.001 to 100.
             ///
             /// Failures: as for `add`.
             #[allow(async_fn_in_trait)]
@@ -367,9 +370,10 @@ pub mod sentinel {
         }
         /// Keys and values that all workers of a machine share. Needs the grant `kv`.
         ///
-        /// A guest sees its own keys only; all of its uses, versions and instances see the same. They last until their time is up
-        /// or the gateway ends. What a guest stores counts against its quota, in blocks of 128 bytes: one for a value of up to 88
-        /// bytes, and one more for each further 124. A key that is secret, such as a token, is stored as its hash.
+        /// A guest sees its own keys only; all of its uses, versions and instances see the same. They last
+        /// until their time is up or the gateway ends. What a guest stores counts against its quota, in
+        /// blocks of 128 bytes: one for a value of up to 88 bytes, and one more for each further 124. A key
+        /// that is secret, such as a token, is stored as its hash.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod kv {
             #[used]
@@ -530,7 +534,8 @@ pub mod sentinel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Put a value at a key for `ttl` milliseconds, or for ever when that is 0. It replaces what is there.
+            /// Put a value at a key for `ttl` milliseconds, or for ever when that is 0. It replaces what is
+            /// there.
             ///
             /// Failures: `full`, `too-large`, `unavailable`; then what was there still is.
             #[allow(async_fn_in_trait)]
@@ -647,9 +652,10 @@ pub mod sentinel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Add to the number at a key, and tell the sum: in one step, whoever else does the same. An absent one is 0 and
-            /// lasts for `ttl` milliseconds, or for ever when that is 0; one that is there lasts as long as it would have. `get`
-            /// shows a number as eight bytes in little-endian order, and `set` of eight bytes makes one.
+            /// Add to the number at a key, and tell the sum: in one step, whoever else does the same. An
+            /// absent one is 0 and lasts for `ttl` milliseconds, or for ever when that is 0; one that is
+            /// there lasts as long as it would have. `get` shows a number as eight bytes in little-endian
+            /// order, and `set` of eight bytes makes one.
             ///
             /// Failures: `full`, `too-large`, `not-a-number`, `unavailable`; then what was there still is.
             #[allow(async_fn_in_trait)]
@@ -713,8 +719,8 @@ pub mod sentinel {
         }
         /// Asking an HTTP service in the middle of a hook. Needs the grant `http-client`.
         ///
-        /// The call looks synchronous to the guest, which is suspended meanwhile: others are served, and the time does not count
-        /// against the guest's deadline. Redirects are answers like any other.
+        /// The call looks synchronous to the guest, which is suspended meanwhile: others are served, and
+        /// the time does not count against the guest's deadline. Redirects are answers like any other.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod http_client {
             #[used]
@@ -725,8 +731,8 @@ pub mod sentinel {
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Error {
-                /// The configuration does not allow that scheme, host and port, or the address that the host has; or the guest is
-                /// only being started.
+                /// The configuration does not allow that scheme, host and port, or the address that the
+                /// host has; or the guest is only being started.
                 Denied,
                 /// The request is not what the contract says.
                 Invalid,
@@ -753,8 +759,8 @@ pub mod sentinel {
                 pub fn message(&self) -> &'static str {
                     match self {
                         Error::Denied => {
-                            "The configuration does not allow that scheme, host and port, or the address that the host has; or the guest is
-            only being started."
+                            "The configuration does not allow that scheme, host and port, or the address that the
+            host has; or the guest is only being started."
                         }
                         Error::Invalid => "The request is not what the contract says.",
                         Error::TooMany => {
@@ -811,12 +817,13 @@ pub mod sentinel {
             #[allow(unused_unsafe, clippy::all)]
             /// Send a request and wait for the whole answer.
             ///
-            /// `request` is a `types.outbound-request`, the result a `types.response`, whose status may be any that a server sends
-            /// as its final one. Connections are kept and used again; a request of an idempotent method may be sent a second time
-            /// when a kept connection turns out to be dead.
+            /// `request` is a `types.outbound-request`, the result a `types.response`, whose status may be
+            /// any that a server sends as its final one. Connections are kept and used again; a request of
+            /// an idempotent method may be sent a second time when a kept connection turns out to be dead.
             ///
-            /// Failures: the errors above; a trap for arguments that lie outside of memory and when the guest's `cabi_realloc`
-            /// fails. When the client goes away meanwhile the call ends here, and the hook with it.
+            /// Failures: the errors above; a trap for arguments that lie outside of memory and when the
+            /// guest's `cabi_realloc` fails. When the client goes away meanwhile the call ends here, and
+            /// the hook with it.
             #[allow(async_fn_in_trait)]
             pub fn send(request: &[u8]) -> ::core::result::Result<_rt::Vec<u8>, Error> {
                 unsafe {
@@ -952,11 +959,11 @@ pub mod exports {
                 pub trait Guest {
                     /// Called once on every new instance, before any other hook.
                     ///
-                    /// `config` is the guest's configuration as one MessagePack value: a map with string keys, empty when nothing was
-                    /// configured.
+                    /// `config` is the guest's configuration as one MessagePack value: a map with string keys,
+                    /// empty when nothing was configured.
                     ///
-                    /// Failures: `err` refuses the configuration with a message for the operator, and the guest is not taken into
-                    /// service; so does a trap.
+                    /// Failures: `err` refuses the configuration with a message for the operator, and the guest is
+                    /// not taken into service; so does a trap.
                     #[allow(async_fn_in_trait)]
                     fn configure(
                         config: _rt::Vec<u8>,

@@ -74,12 +74,14 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called in the order of the chain, when a request's head has arrived and before anything goes to the upstream.
+                    /// Called in the order of the chain, when a request's head has arrived and before anything goes
+                    /// to the upstream.
                     ///
                     /// `head` is a `types.request-head`; the result is `nil` or a `types.request-action`.
                     ///
-                    /// Failures: a trap, a result that is not what the contract says, or one beyond the host's limits fails the guest
-                    /// for this request: 503 and nothing to the upstream, or the guest is skipped, as `on_failure` says.
+                    /// Failures: a trap, a result that is not what the contract says, or one beyond the host's
+                    /// limits fails the guest for this request: 503 and nothing to the upstream, or the guest is
+                    /// skipped, as `on_failure` says.
                     #[allow(async_fn_in_trait)]
                     fn on_request(head: _rt::Vec<u8>) -> _rt::Vec<u8>;
                 }

@@ -82,14 +82,16 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called for each chunk of a body that this guest's `on-request` asked for by its `body` mode, always on the same
-                    /// instance for one body.
+                    /// Called for each chunk of a body that this guest's `on-request` asked for by its `body` mode,
+                    /// always on the same instance for one body.
                     ///
-                    /// `chunk` holds the body's raw bytes, `last` is true exactly once, at the end (with an empty chunk if need be);
-                    /// `context` is what `on-request` left. The result is `nil` or a `types.request-body-action`.
+                    /// `chunk` holds the body's raw bytes, `last` is true exactly once, at the end (with an empty
+                    /// chunk if need be); `context` is what `on-request` left. The result is `nil` or a
+                    /// `types.request-body-action`.
                     ///
-                    /// Failures: as for `on-request` while the head is held; after the first chunk has gone out the exchange is
-                    /// aborted whatever `on_failure` says, because a half-transformed body must not look whole.
+                    /// Failures: as for `on-request` while the head is held; after the first chunk has gone out the
+                    /// exchange is aborted whatever `on_failure` says, because a half-transformed body must not
+                    /// look whole.
                     #[allow(async_fn_in_trait)]
                     fn on_request_chunk(
                         chunk: _rt::Vec<u8>,

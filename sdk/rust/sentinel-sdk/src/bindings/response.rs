@@ -80,13 +80,14 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called in reverse order of the chain when a response's head is there: the upstream's, that of a guest further
-                    /// down the chain, or the gateway's own.
+                    /// Called in reverse order of the chain when a response's head is there: the upstream's, that
+                    /// of a guest further down the chain, or the gateway's own.
                     ///
-                    /// `head` is a `types.response-head`, `context` what this guest's `on-request` left, or empty; the result is `nil`
-                    /// or a `types.response-action`.
+                    /// `head` is a `types.response-head`, `context` what this guest's `on-request` left, or empty;
+                    /// the result is `nil` or a `types.response-action`.
                     ///
-                    /// Failures: as for `on-request`; the client gets 503 in place of the response, unless `on_failure` is open.
+                    /// Failures: as for `on-request`; the client gets 503 in place of the response, unless
+                    /// `on_failure` is open.
                     #[allow(async_fn_in_trait)]
                     fn on_response(
                         head: _rt::Vec<u8>,

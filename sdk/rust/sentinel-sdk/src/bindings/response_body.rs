@@ -82,13 +82,14 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Called for each chunk of a body that this guest's `on-response` asked for by its `body` mode, always on the same
-                    /// instance for one body.
+                    /// Called for each chunk of a body that this guest's `on-response` asked for by its `body`
+                    /// mode, always on the same instance for one body.
                     ///
                     /// `chunk`, `last` and `context` are as for `on-request-chunk`. The result is `nil` or a
                     /// `types.response-body-action`.
                     ///
-                    /// Failures: 503 while the head is held; after that the response is aborted, whatever `on_failure` says.
+                    /// Failures: 503 while the head is held; after that the response is aborted, whatever
+                    /// `on_failure` says.
                     #[allow(async_fn_in_trait)]
                     fn on_response_chunk(
                         chunk: _rt::Vec<u8>,

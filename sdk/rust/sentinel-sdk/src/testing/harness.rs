@@ -13,7 +13,8 @@ use crate::response::{IncomingResponse, Response};
 use crate::summary::Summary;
 use crate::{http, kv};
 
-/// A guest under test, and the host's functions in its thread. A new harness begins with no keys, no calls and no log.
+/// A guest under test, and the host's functions in its thread. A new harness begins with no keys,
+/// no calls and no log.
 ///
 /// The context that `on_request` leaves goes to the later hooks, until the next request.
 pub struct Harness<G> {
@@ -107,7 +108,8 @@ impl<G: Guest> Harness<G> {
         &self.guest
     }
 
-    /// Call `on_request` with a plain HTTP/1.1 request from 127.0.0.1 to `localhost`; the target may have a query.
+    /// Call `on_request` with a plain HTTP/1.1 request from 127.0.0.1 to `localhost`; the target
+    /// may have a query.
     pub fn on_request(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> RequestAction {
         let head = request_head(method, target, headers);
         let mut request = Request::decode(&head);
@@ -170,7 +172,8 @@ impl<G: Guest> Harness<G> {
         stand_ins::with(|host| host.kv_error = error);
     }
 
-    /// Let time go by. The clock stands still otherwise; it begins at 2026-01-01 UTC. Keys expire by it.
+    /// Let time go by. The clock stands still otherwise; it begins at 2026-01-01 UTC. Keys expire
+    /// by it.
     pub fn advance_clock(&mut self, by: Duration) {
         stand_ins::with(|host| host.elapsed += by);
     }

@@ -1,4 +1,5 @@
-//! Native tests of guests: [`Harness`] calls hooks as the gateway does and shows what came of it, without a gateway.
+//! Native tests of guests: [`Harness`] calls hooks as the gateway does and shows what came of it,
+//! without a gateway.
 //!
 //! ```
 //! use sentinel_sdk::{prelude::*, testing::Harness};
@@ -27,8 +28,9 @@
 //! assert_eq!(action.header("x-checked"), Some(&b"yes"[..]));
 //! ```
 //!
-//! The host's functions have stand-ins that record what they were asked: see [`Harness::calls`]. They belong to the thread,
-//! and each test has one of its own. A guest that is one function is called with `Request::decode(&request_head(..))`.
+//! The host's functions have stand-ins that record what they were asked: see [`Harness::calls`].
+//! They belong to the thread, and each test has one of its own. A guest that is one function is
+//! called with `Request::decode(&request_head(..))`.
 
 mod harness;
 pub(crate) mod stand_ins;
@@ -42,8 +44,8 @@ use crate::response::Origin;
 use crate::summary::{Outcome, Summary};
 use crate::wire::{put_array, put_option_str, put_str, put_unsigned};
 
-/// The payload of `on-request`, for [`Request::decode`](crate::Request::decode): a plain HTTP/1.1 request from 127.0.0.1 to
-/// `localhost`, whose id and route are `test`.
+/// The payload of `on-request`, for [`Request::decode`](crate::Request::decode): a plain HTTP/1.1
+/// request from 127.0.0.1 to `localhost`, whose id and route are `test`.
 pub fn request_head(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -61,8 +63,8 @@ pub fn request_head(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec
     out
 }
 
-/// The payload of `on-response`, for [`IncomingResponse::decode`](crate::IncomingResponse::decode): a response of the
-/// upstream.
+/// The payload of `on-response`, for [`IncomingResponse::decode`](crate::IncomingResponse::decode):
+/// a response of the upstream.
 pub fn response_head(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     put_array(&mut out, 3);
@@ -72,7 +74,8 @@ pub fn response_head(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-/// How a plain `GET /` ended that the upstream `test` answered with 200 and no body. Change the fields that matter.
+/// How a plain `GET /` ended that the upstream `test` answered with 200 and no body. Change the
+/// fields that matter.
 pub fn summary() -> Summary<'static> {
     Summary {
         request_id: "test",

@@ -1,5 +1,5 @@
-//! The views read the records of `wit/types.wit`, field by field: each record is made from the WIT file, with the field's own name as
-//! the value of each text, and must come out under that name.
+//! The views read the records of `wit/types.wit`, field by field: each record is made from the WIT
+//! file, with the field's own name as the value of each text, and must come out under that name.
 
 use crate::wire::{put_array, put_bin, put_str, put_unsigned};
 use crate::{IncomingResponse, Request, Summary};

@@ -83,7 +83,8 @@ fn errors_keep_values_and_the_keys_of_maps_to_themselves() {
     assert_eq!(error, "secrets.*: expected u8, found string");
 }
 
-/// serde's structs take their fields as an array too, which is how a context is written, and no configuration.
+/// serde's structs take their fields as an array too, which is how a context is written, and no
+/// configuration.
 #[test]
 fn a_configuration_s_structs_are_maps() {
     // [[1]], and {"inner": [[1]]}
