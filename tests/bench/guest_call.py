@@ -35,7 +35,7 @@ from sentinel_host.native import SUSPENDED
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
-from sentinel_host.sandbox.limits import DEFAULT
+from sentinel_host.sandbox.limits import default_limits
 from sentinel_host.sandbox.load import NO_CONFIG
 from tests.bench import records
 from tests.bench.report import Report, median, parse_options, table
@@ -65,7 +65,8 @@ def native_call(engine: GuestEngine, artefact: Artefact, name: str) -> tuple[Cal
     module, checked = engine.prepare(artefact, GRANTS)
     hooks = {entry.hook for entry in checked.hooks}
     config = records.CONFIGS.get(name)
-    blueprint = Blueprint(name, engine, module, checked, DEFAULT, grants=Grants(GRANTS, http=HttpGrant(_unreachable)))
+    limits, grants = default_limits(artefact.language), Grants(GRANTS, http=HttpGrant(_unreachable))
+    blueprint = Blueprint(name, engine, module, checked, limits, grants)
     instance = start_instance(blueprint, NO_CONFIG if config is None else encode_config(config))
     call = instance.call
     record_of: Callable[[int], bytes]
@@ -88,7 +89,8 @@ async def _unreachable(request: bytes, label: str) -> tuple[int, bytes]:
 
 def at_once_call(engine: GuestEngine, folder: Path) -> Call:
     """The same C on the caller's stack, without a deadline: what the call path costs, and what deadlines add to it."""
-    made = Blueprint("echo", engine, *engine.prepare(parse_artefact(index.wasm("bench/echo"), "echo.wasm")), DEFAULT)
+    prepared = engine.prepare(parse_artefact(index.wasm("bench/echo"), "echo.wasm"))
+    made = Blueprint("echo", engine, *prepared, default_limits(None))
     plain = start_instance(made, NO_CONFIG)
     module: Any = compile_at_once(str(folder))
     address = int(module.ffi.cast("uintptr_t", module.lib.address_of(plain._handle)))

@@ -36,7 +36,7 @@ from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.sandbox import GuestEngine
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
-from sentinel_host.sandbox.limits import DEFAULT
+from sentinel_host.sandbox.limits import default_limits
 from sentinel_host.sandbox.load import NO_CONFIG, load_artefact
 from tests.bench import records
 from tests.bench.report import Report, median, parse_options
@@ -129,7 +129,7 @@ def compile_at_once(folder: str) -> ModuleType:
 
 def blueprint(engine: GuestEngine, artefact: Artefact, name: str) -> Blueprint:
     """A guest as instances are made from it."""
-    return Blueprint(name, engine, *engine.prepare(artefact), DEFAULT)
+    return Blueprint(name, engine, *engine.prepare(artefact), default_limits(artefact.language))
 
 
 def bench_call(report: Report, engine: GuestEngine, rounds: int, seconds: float) -> None:

@@ -107,6 +107,14 @@ def test_a_bad_guest_is_named_with_its_fault(
     assert named in line
 
 
+def test_a_guest_has_its_start_deadline(sentinel: Sentinel, tmp_path: Path) -> None:
+    config = f'{CONFIG}\n[guest.guest]\nstart_deadline = "20ms"\n'
+    write_config(tmp_path, config, {"guest": index.wasm("hostile/start_loops")})
+    line = only_line(sentinel("check"))
+    assert "guests/guest.wasm: start: " in line
+    assert "20 ms" in line
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_component_is_named(sentinel: Sentinel, tmp_path: Path, share: float) -> None:
     whole = COMPONENT()
@@ -385,6 +393,7 @@ def test_inspect_shows_what_an_artefact_holds(
     assert rows["abi"] == "0.1.0"
     assert rows["hooks"] == hooks
     assert language in rows["language"].lower()
+    assert rows["defaults"] == "memory 16 MiB, start_deadline 250 ms"
     assert rows["size"] == f"{len(data)} bytes"
     assert rows["sha256"] == hashlib.sha256(data).hexdigest()
 

@@ -30,15 +30,13 @@ static bool enter(snt_guest *guest, const wasmtime_func_t *function, wasmtime_va
 
 /* Copy a list into the guest; writes its pointer and length to `values`. Returns 0 or a failure. */
 static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t *values) {
-  uint32_t start = SNT_EMPTY_LIST;
   if (list->length > UINT32_MAX) return SNT_INPUT_TOO_LONG;
-  if (list->length > 0) {
-    wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)(uint32_t)list->length}};
-    if (!enter(guest, &guest->realloc_, call, 4)) return SNT_TRAP_IN_REALLOC;
-    start = (uint32_t)call[0].i32;
-    if ((uint64_t)start + list->length > memory_size(guest)) return SNT_REALLOC_OUT_OF_BOUNDS;
-    memcpy(memory_base(guest) + start, list->bytes, list->length);
-  }
+  /* For an empty list too: some guests free whatever pointer they get. */
+  wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)(uint32_t)list->length}};
+  if (!enter(guest, &guest->realloc_, call, 4)) return SNT_TRAP_IN_REALLOC;
+  uint32_t start = (uint32_t)call[0].i32;
+  if ((uint64_t)start + list->length > memory_size(guest)) return SNT_REALLOC_OUT_OF_BOUNDS;
+  if (list->length > 0) memcpy(memory_base(guest) + start, list->bytes, list->length);
   values[0].i32 = (int32_t)start;
   values[1].i32 = (int32_t)(uint32_t)list->length;
   return 0;
@@ -99,8 +97,11 @@ int64_t snt_run_hook(snt_guest *guest) {
     if (i == 0 && hook->takes_flag) values[count++].i32 = guest->flag;
   }
   if (!enter(guest, &hook->function, values, count == 0 ? 1 : count)) return SNT_TRAP_IN_HOOK;
-  if (hook->returns == SNT_RETURNS_NOTHING) return 0;
   wasmtime_val_raw_t area[1] = {{.i32 = values[0].i32}};
+  if (hook->returns == SNT_RETURNS_NOTHING) {
+    /* Without a result post-return has no parameter; one value is the least that the engine takes. */
+    return hook->has_post && !enter(guest, &hook->post, area, 1) ? SNT_TRAP_IN_POST : 0;
+  }
   int64_t length = lift(guest, (uint32_t)area[0].i32, hook->returns == SNT_RETURNS_OUTCOME);
   if (length < 0 && length != SNT_REFUSED) return length;
   if (hook->has_post && !enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;

@@ -25,8 +25,6 @@
 #include "plan.h"
 
 #define SNT_FIRST_OUTPUT 1024
-/* The canonical ABI's pointer for a list of no elements: anything aligned and not null. */
-#define SNT_EMPTY_LIST 1
 /* Ticks that a call may run before it is suspended: two, so that one which begins just before a tick is not. */
 #define SNT_FIRST_TICKS 2
 /* The same for a call that goes on: with one, some half a millisecond, waiting for its turn would take most of the time. */

@@ -74,8 +74,6 @@ wasm_trap_t *snt_host_nested(const snt_host_call *call, wasm_trap_t *trap, wasmt
 }
 
 wasm_trap_t *snt_host_allocate(const snt_host_call *call, uint32_t length, uint32_t *start) {
-  *start = SNT_EMPTY_LIST;
-  if (length == 0) return NULL;
   wasmtime_extern_t found;
   const wasmtime_func_t *function = &found.of.func;
   if (is_serving(call)) {

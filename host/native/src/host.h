@@ -34,7 +34,8 @@ uint8_t *snt_host_bytes(const snt_host_call *call, uint32_t start, uint32_t leng
 /* The return area of `size` bytes at `start`, which must be aligned to `align`; as above. */
 uint8_t *snt_host_area(const snt_host_call *call, uint32_t start, uint32_t size, uint32_t align);
 
-/* Memory of the guest's own for `length` bytes, from its cabi_realloc. Returns NULL, or the trap to return. */
+/* Memory of the guest's own for `length` bytes, which may be none, from its cabi_realloc. Returns NULL, or the trap to
+ * return. */
 wasm_trap_t *snt_host_allocate(const snt_host_call *call, uint32_t length, uint32_t *start);
 
 /* For a nested call that ended in a trap or an error, one of them NULL: what the outer function must return. */

@@ -64,11 +64,11 @@ static uint8_t *write_result(const kv_call *kv, int64_t error, uint32_t size, ui
 
 /* `result<option<list<u8>>, error>`: discriminant, option's discriminant at 4, pointer and length behind it. */
 static wasm_trap_t *write_list(kv_call *kv, int64_t length, const uint8_t *value) {
-  uint32_t start = SNT_EMPTY_LIST, size = length > 0 ? (uint32_t)length : 0;
-  if (length > 0) {
+  uint32_t start = 0, size = length > 0 ? (uint32_t)length : 0;
+  if (length >= 0) {
     wasm_trap_t *trap = snt_host_allocate(&kv->call, size, &start);
     if (trap != NULL) return trap;
-    memcpy(snt_host_bytes(&kv->call, start, size), value, size);
+    if (size > 0) memcpy(snt_host_bytes(&kv->call, start, size), value, size);
   }
   uint8_t *option = write_result(kv, length == SNT_KV_ABSENT ? 0 : length, 16, 4, 4);
   if (option == NULL) return snt_host_no_area(&kv->call);

@@ -44,9 +44,17 @@ static fake_outcome answers(fake_instance *instance, wasmtime_val_raw_t *values)
   return RETURNS;
 }
 
-static fake_outcome empty_list_is_not_null(fake_instance *instance, wasmtime_val_raw_t *values) {
-  CHECK(values[0].i32 == 1 && values[1].i32 == 0);
+static fake_outcome empty_lists_are_allocated(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(values[0].i32 == (int32_t)instance->next && values[1].i32 == 0);
+  CHECK(values[2].i32 == (int32_t)instance->next && values[3].i32 == 0);
   return echo(instance, values);
+}
+
+/* The host gives it no argument; what stands there is the place of a result. */
+static fake_outcome post_without_a_result(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)values;
+  instance->next = 64;
+  return RETURNS;
 }
 
 static fake_outcome calls_itself(fake_instance *instance, wasmtime_val_raw_t *values) {
@@ -112,10 +120,13 @@ static void the_flag_stands_between_the_lists(void) {
   discard(made);
 }
 
-static void an_empty_list_is_not_allocated(void) {
-  pair made = make(traps, 1, false, SNT_RETURNS_LIST, empty_list_is_not_null, NULL);
+/* CPython's guests free every pointer that they get, and did not survive one that nothing had allocated. */
+static void an_empty_list_is_allocated_too(void) {
+  pair made = make(bump, 2, false, SNT_RETURNS_LIST, empty_lists_are_allocated, NULL);
   CHECK(call_once(made, "", "", false) == 0);
+  CHECK(made.instance->calls == 3);
   discard(made);
+  fails(make(realloc_at_end_of_address_space, 1, false, SNT_RETURNS_LIST, echo, NULL), SNT_REALLOC_OUT_OF_BOUNDS);
 }
 
 static void nil_and_empty_answers_are_zero(void) {
@@ -134,6 +145,11 @@ static void a_hook_may_return_nothing(void) {
   CHECK(call_once(made, "ignored", "", false) == 0);
   CHECK(made.instance->calls == 1);
   discard(made);
+  made = make(bump, 2, false, SNT_RETURNS_NOTHING, echo, post_without_a_result);
+  CHECK(call_once(made, "summary", "context", false) == 0);
+  CHECK(made.instance->calls == 4 && made.instance->next == 64);
+  discard(made);
+  fails(make(bump, 2, false, SNT_RETURNS_NOTHING, echo, traps), SNT_TRAP_IN_POST);
 }
 
 static void traps_and_errors_are_kept_apart(void) {
@@ -321,7 +337,7 @@ int main(void) {
   RUN(the_output_grows_on_demand);
   RUN(both_lists_arrive);
   RUN(the_flag_stands_between_the_lists);
-  RUN(an_empty_list_is_not_allocated);
+  RUN(an_empty_list_is_allocated_too);
   RUN(nil_and_empty_answers_are_zero);
   RUN(a_hook_may_return_nothing);
   RUN(traps_and_errors_are_kept_apart);

@@ -27,11 +27,6 @@ class Hook:
         """The core export's name in a guest of that version, for example ``…/lifecycle@0.1.0#configure``."""
         return f"{PACKAGE}/{self.interface}@{version}#{self.name}"
 
-    @property
-    def has_post_return(self) -> bool:
-        """Whether a guest may export ``cabi_post_…`` beside it: only functions that return through memory have one."""
-        return bool(self.results)
-
 
 @dataclass(frozen=True, slots=True)
 class Import:

@@ -79,7 +79,7 @@ class Workbench:
         self.engine = GuestEngine(stand_ins=self._stand_ins)
         self._started: StartedGuest | None = None
         grants = Grants(GRANTS, kv=_QUOTA, http=HttpGrant(self._fetch))
-        self.guest: LoadedGuest = load_guest(file, file.stem, self.engine, limits or Limits(), grants)
+        self.guest: LoadedGuest = load_guest(file, file.stem, self.engine, limits, grants)
 
     def start(self, config: bytes, setup: Setup | None = None) -> StartedGuest:
         """Start the guest with this configuration, one MessagePack map; what was started before ends.

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from sentinel_host.hotload.signature import read_statement
-from sentinel_host.sandbox import GuestEngine, load_artefact
+from sentinel_host.sandbox import GuestEngine, defaults_of, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact, read_file
 from sentinel_host.sandbox.grants import ALL
 from sentinel_host.sandbox.text import one_line
@@ -34,6 +34,7 @@ def _describe(file: str, engine: GuestEngine) -> str:
         "imports": ", ".join(guest.imports) or "none",
         "language": guest.language or "unknown",
         "sdk": guest.sdk or "unknown",
+        "defaults": _defaults(guest.language),
         "size": f"{guest.size} bytes",
         "self-test": f"{len(guest.self_test)} cases" if guest.self_test else "none",
         "config": _in_one_line(guest.config_schema.text) if guest.config_schema is not None else "no schema",
@@ -41,6 +42,11 @@ def _describe(file: str, engine: GuestEngine) -> str:
         "signed": _signed(data, file),
     }
     return "\n".join(f"{key:9} {value}" for key, value in rows.items())
+
+
+def _defaults(language: str | None) -> str:
+    told = defaults_of(language)
+    return f"memory {told.memory >> 20} MiB, start_deadline {told.start_deadline * 1000:g} ms"
 
 
 def _in_one_line(schema: str) -> str:

@@ -246,8 +246,10 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the guest fails: answer 503, or continue without it."""
     deadline: Seconds = Seconds(0.05)
     """Running time of one call, after which it traps."""
-    memory: Bytes = Bytes(16 << 20)
-    """Memory of one instance."""
+    start_deadline: Seconds | None = None
+    """Running time of a start and of `configure`; by default `250ms`, and `2s` for Python and JavaScript."""
+    memory: Bytes | None = None
+    """Memory of one instance; by default `16MiB`, and `64MiB` for Python and JavaScript."""
     isolation: Literal["shared", "request"] = "shared"
     """Whether instances serve one request after another, or each request gets a fresh one."""
     instances: int = 8

@@ -43,7 +43,7 @@ from sentinel_host.limiter import Style
 from sentinel_host.net import Names
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
-from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, load_compiled
+from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, defaults_of, load_compiled
 from sentinel_host.upstream import EndpointTable, Surroundings, Upstream
 from sentinel_host.upstream.hashing import hash_key
 
@@ -261,7 +261,7 @@ class Builder:
         return next((unit.guest for unit in self._units.values() if unit.version == version), None)
 
     async def _load(self, offer: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
-        limits = limits_of(settings, draft.answers)
+        limits = limits_of(settings, draft.answers, defaults_of(offer.guest.language))
         http = (await self._outbound(offer.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import GuestConfig
-from sentinel_host.sandbox import Grants, HttpGrant, Limits
+from sentinel_host.sandbox import Grants, HttpGrant, Limits, RuntimeDefaults
 
 HTTP_CLIENT = "http-client"
 
@@ -16,12 +16,16 @@ def grants_of(settings: GuestConfig, http: HttpGrant | None) -> Grants:
     return Grants(frozenset(settings.grants), settings.kv, http)
 
 
-def limits_of(settings: GuestConfig, answers: AnswerLimits) -> Limits:
-    """The limits of one guest; ``answers`` holds what all guests of a gateway are held to."""
+def limits_of(settings: GuestConfig, answers: AnswerLimits, defaults: RuntimeDefaults) -> Limits:
+    """The limits of one guest; ``answers`` holds what all guests of a gateway are held to.
+
+    ``defaults`` are those of the guest's language.
+    """
     told = settings.limits
     return Limits(
-        memory=settings.memory,
+        memory=defaults.memory if settings.memory is None else settings.memory,
         deadline=settings.deadline,
+        start_deadline=defaults.start_deadline if settings.start_deadline is None else settings.start_deadline,
         isolation=settings.isolation,
         instances=settings.instances,
         bodies=settings.bodies,

@@ -11,6 +11,7 @@ from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled
 from sentinel_host.sandbox.logs import GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Probation, RollbackPolicy
+from sentinel_host.sandbox.runtimes import RuntimeDefaults, defaults_of
 from sentinel_host.sandbox.settings import AddressSpace, address_space, fingerprint
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "LoadedGuest",
     "Probation",
     "RollbackPolicy",
+    "RuntimeDefaults",
     "Series",
     "Sink",
     "address_space",
     "compile_guest",
+    "defaults_of",
     "fingerprint",
     "load_artefact",
     "load_compiled",

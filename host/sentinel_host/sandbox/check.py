@@ -97,7 +97,6 @@ class CheckedHook:
 
 MEMORY = Memory()
 REALLOC = Function(("i32",) * 4, ("i32",))
-POST_RETURN = Function(("i32",))
 INITIALIZE = Function(())
 
 
@@ -196,13 +195,11 @@ def _check_hooks(exports: Mapping[str, External], version: str) -> tuple[Checked
         known.add(export)
         if not _expect(exports, export, Function(hook.params, hook.results)):
             continue
-        post = None
-        if hook.has_post_return:
-            post = _POST + export
-            known.add(post)
-            if not _expect(exports, post, POST_RETURN):
-                post = None
-        hooks.append(CheckedHook(hook, export, post))
+        post = _POST + export
+        known.add(post)
+        # Its one parameter is the hook's core result.
+        has_post = _expect(exports, post, Function(hook.results))
+        hooks.append(CheckedHook(hook, export, post if has_post else None))
     for name in exports:
         if name.startswith((f"{PACKAGE}/", f"{_POST}{PACKAGE}/")) and name not in known:
             raise _Wrong(f"exports {name}, which is not a hook of {PACKAGE} {_VERSION_TEXT}")

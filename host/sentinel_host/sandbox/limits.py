@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sentinel_host.abi.rules import DEFAULT_LIMITS, AnswerLimits
+from sentinel_host.sandbox.runtimes import defaults_of
 
 # A call that yields to the event loop gets half of its time at best; three times the running time is late.
 WALL_FACTOR = 3
@@ -21,8 +22,9 @@ class Limits:
     in every call.
     """
 
-    # wit/ABI.md section 4. Proxy-Wasm hosts and Extism leave both unlimited unless told otherwise.
-    memory: int = 16 * 1024 * 1024
+    # wit/ABI.md section 4; `default_limits` has more for interpreters. Proxy-Wasm hosts and Extism leave memory and
+    # results unlimited unless told otherwise.
+    memory: int = defaults_of(None).memory
     result: int = 1024 * 1024
     # Compilers emit one table of as many entries as there are functions whose address is taken: a few thousand at most
     # in practice. 2 tables of 65,536 entries are 1 MiB, some 6 % beside the linear memory.
@@ -34,7 +36,7 @@ class Limits:
     # A thousand times what the example guests take. Cloudflare's Workers get 10 ms of CPU time in the free plan.
     deadline: float = 0.05
     # Of start function, _initialize and configure together: with the wall clock's factor still under a second.
-    start_deadline: float = 0.25
+    start_deadline: float = defaults_of(None).start_deadline
     isolation: Literal["shared", "request"] = "shared"
     # Calls that end within a tick never overlap, so this is how many may be suspended at once.
     instances: int = 8
@@ -52,4 +54,7 @@ class Limits:
     high_water_calls: int = 256
 
 
-DEFAULT = Limits()
+def default_limits(language: str | None) -> Limits:
+    """The limits of a guest in this language that nobody has configured."""
+    defaults = defaults_of(language)
+    return Limits(memory=defaults.memory, start_deadline=defaults.start_deadline)

@@ -16,7 +16,7 @@ from sentinel_host.sandbox.compiled import CompiledGuest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
 from sentinel_host.sandbox.instance import Blueprint
-from sentinel_host.sandbox.limits import DEFAULT, Limits
+from sentinel_host.sandbox.limits import Limits, default_limits
 from sentinel_host.sandbox.lines import LineTable, pack_lines
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Health
@@ -86,17 +86,18 @@ class LoadedGuest:
 
 
 def load_guest(
-    path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits = DEFAULT, grants: Grants = NONE
+    path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits | None = None, grants: Grants = NONE
 ) -> LoadedGuest:
     """Read, compile and check the guest in a file; ``name`` is what it is called everywhere else.
 
-    Raises `GuestLoadError`, one line that names the file and what is wrong.
+    Without ``limits`` it has those of its language. Raises `GuestLoadError`, one line that names the file and what is
+    wrong.
     """
     return load_artefact(read_artefact(path), name, engine, limits, grants)
 
 
 def load_artefact(
-    artefact: Artefact, name: str, engine: GuestEngine, limits: Limits = DEFAULT, grants: Grants = NONE
+    artefact: Artefact, name: str, engine: GuestEngine, limits: Limits | None = None, grants: Grants = NONE
 ) -> LoadedGuest:
     """As `load_guest`, for a file that has been read already."""
     prepared = engine.prepare(artefact, grants.names)
@@ -108,7 +109,7 @@ def load_compiled(
     name: str,
     path: str,
     engine: GuestEngine,
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
     grants: Grants = NONE,
 ) -> LoadedGuest:
     """As `load_guest`, for a file that has been compiled already; ``path`` is where it was."""
@@ -122,7 +123,7 @@ def _loaded(
     name: str,
     path: str,
     engine: GuestEngine,
-    limits: Limits,
+    limits: Limits | None,
     grants: Grants,
 ) -> LoadedGuest:
     module, checked = prepared
@@ -140,5 +141,7 @@ def _loaded(
         sdk=file.sdk,
         self_test=parse_cases(file.self_test, path),
         config_schema=parse_schema(file.config_schema, path),
-        blueprint=Blueprint(name, engine, module, checked, limits, grants, lines),
+        blueprint=Blueprint(
+            name, engine, module, checked, default_limits(file.language) if limits is None else limits, grants, lines
+        ),
     )

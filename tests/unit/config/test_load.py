@@ -88,6 +88,7 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ('[server.limits]\nbody_progress = "0B"', "gw.toml: server.limits.body_progress: expected at least 1, got 0"),
         ("[guest.a]\nbodies = 0", "gw.toml: guest.a.bodies: expected 1 to 10000"),
         ("[guest.a]\nmemory = 5", "gw.toml: guest.a.memory: expected a size"),
+        ('[guest.a]\nstart_deadline = "2m"', 'gw.toml: guest.a.start_deadline: expected "1ms" to "60s"'),
         ('[guest.a]\nmemory = "1KiB"', "gw.toml: guest.a.memory: expected at least one page"),
         ('[guest.a]\non_failure = "shut"', "gw.toml: guest.a.on_failure: invalid enum value 'shut'"),
         ('[guest.a]\nupstreams = ["b"]', "gw.toml: guest.a.upstreams[0]: no upstream is named 'b' (known: origin)"),

@@ -64,6 +64,14 @@ def test_context_reaches_the_later_hooks(load: Load, engine: GuestEngine) -> Non
     assert said(engine) == [("context", "r1", "info", "kept")]
 
 
+def test_empty_lists_are_allocated_and_on_complete_may_have_a_post_return(load: Load, engine: GuestEngine) -> None:
+    """CPython's guests free every list that they get, and have a post-return for on-complete."""
+    middleware = load("good/frees_all").middleware()
+    middleware.on_complete(b"summary", b"", "r1")
+    middleware.on_complete(b"", b"context", "r2")
+    assert said(engine) == [("frees_all", "r1", "info", "summary"), ("frees_all", "r2", "info", "")]
+
+
 def test_only_granted_upstreams_may_be_chosen(echo: GuestMiddleware) -> None:
     def chooses(name: str) -> bytes:
         return pack([0, [[], b"", None, None, None, name]])

@@ -59,10 +59,12 @@ def _verify_sizes(config: Config, at: str, guest: GuestConfig) -> None:
             raise fail(config, f"{at}.limits.{key}", f"expected 1 to {most}")
     if not 128 <= guest.kv <= 1 << 36:
         raise fail(config, f"{at}.kv", 'expected 128 bytes to "64GiB"')
-    if guest.memory < 1 << 16:
+    if guest.memory is not None and guest.memory < 1 << 16:
         raise fail(config, f"{at}.memory", "expected at least one page, 64KiB")
     if not 0.001 <= guest.deadline <= 10:
         raise fail(config, f"{at}.deadline", 'expected "1ms" to "10s"')
+    if guest.start_deadline is not None and not 0.001 <= guest.start_deadline <= 60:
+        raise fail(config, f"{at}.start_deadline", 'expected "1ms" to "60s"')
     if not 1 <= guest.instances <= 1000:
         raise fail(config, f"{at}.instances", "expected 1 to 1000")
     if not 1 <= guest.bodies <= 10_000:
