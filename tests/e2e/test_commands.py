@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -151,7 +152,7 @@ def test_a_configuration_that_the_guest_refuses_is_named(
     [
         ("", ": missing key 'keys'"),
         ("config = { keys = { secret = 1 } }", ".keys.*: expected a string, found an integer"),
-        ('config = { keys = { a = "b" }, hearder = "x-key" }', ": unknown key 'hearder'"),
+        ('config = { keys = { a = "b" }, hearder = "x-key" }', ": unknown key 'hearder'; did you mean `header`?"),
         ('config = { keys = { a = "b" }, realm = [] }', ".realm: expected a string, found an array"),
     ],
 )
@@ -182,8 +183,8 @@ def test_inspect_prints_the_schema(sentinel: Sentinel, tmp_path: Path) -> None:
 ROUTE = '[[upstream]]\nname = "o"\ntargets = ["http://a"]\n[[route]]\npath = "/"\nupstream = "o"\n'
 BAD_CONFIGS = {
     "TOML": ("[server\n", "line 1"),
-    "unknown section": ("[sever]\n", "sever"),
-    "unknown key": ("[server]\nbindd = []\n", "bindd"),
+    "unknown section": ("[sever]\n", "did you mean `server`?"),
+    "unknown key": ("[server]\nbindd = []\n", "server: unknown key `bindd`; did you mean `bind`?"),
     "wrong type": ('[server]\nbind = "127.0.0.1:1"\n', "server.bind"),
     "bad address": ('[server]\nbind = ["127.0.0.1"]\n', "server.bind[0]"),
     "bad duration": ("[server]\ngrace = 5\n", "server.grace"),
@@ -396,6 +397,54 @@ def test_inspect_shows_what_an_artefact_holds(
     assert rows["defaults"] == "memory 16 MiB, start_deadline 250 ms"
     assert rows["size"] == f"{len(data)} bytes"
     assert rows["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_programs_get_json(sentinel: Sentinel, tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIG, {"guest": ARTEFACTS / "rust" / "header-injection.wasm"})
+    checked = json.loads(sentinel("check", "--json").stdout)
+    assert checked == {
+        "file": "sentinel.toml",
+        "ok": True,
+        "guests": {"guest": {"error": None, "standard": False}},
+        "logs": [],
+    }
+    inspected = json.loads(sentinel("inspect", "--json", "guests/guest.wasm").stdout)
+    assert inspected["hooks"] == ["configure", "on-request", "on-response"]
+    assert inspected["signed"] is None
+    (tmp_path / "guests" / "guest.wasm").write_bytes(b"none")
+    result = sentinel("check", "--json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["guests"]["guest"]["error"]
+
+
+def test_the_version_is_one_line(process: Sentinel) -> None:
+    result = process("--version")
+    assert result.returncode == 0
+    assert re.fullmatch(r"sentinel \S+ \(Python \S+, wasmtime \S+\)\n", result.stdout)
+
+
+def test_a_misspelt_command_is_corrected(process: Sentinel) -> None:
+    assert process("chekc") == Result(2, "", "sentinel: there is no command 'chekc'; did you mean `check`?\n")
+
+
+def test_the_command_of_supervisors_is_hidden(process: Sentinel) -> None:
+    nothing = process()
+    assert nothing.returncode == 2
+    for told in (nothing.stderr, process("--help").stdout, process("check", "--bad").stderr, process("zebra").stderr):
+        assert "worker" not in told
+    assert "--control" in process("worker", "--help").stdout
+
+
+def test_without_a_configuration_it_says_what_to_do(sentinel: Sentinel, tmp_path: Path) -> None:
+    result = sentinel("run")
+    assert result.returncode == 1
+    first, *steps = result.stderr.splitlines()
+    assert first == "sentinel: sentinel.toml: No such file or directory"
+    assert any("sentinel run --upstream" in line for line in steps)
+    # What it says to save is right.
+    written = [line.removeprefix("  ") for line in steps[next(i for i, s in enumerate(steps) if "[[upstream]]" in s) :]]
+    (tmp_path / "sentinel.toml").write_text("\n".join(written))
+    assert sentinel("check").stdout == "sentinel.toml: ok\n"
 
 
 def test_inspect_runs_nothing(sentinel: Sentinel, tmp_path: Path) -> None:

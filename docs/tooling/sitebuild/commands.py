@@ -12,7 +12,7 @@ _INTRODUCTION: Final = """\
 # Commands
 
 `sentinel COMMAND` exits with 0, or with 1 and one line on stderr for each error. Wrong arguments
-exit with 2. `sentinel COMMAND --help` shows what is here.
+exit with 2. `sentinel COMMAND --help` shows what is here, and `sentinel --version` the version.
 """
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 
+from sentinel_host.authoring.paint import Paint
 from sentinel_host.config import Config
 from sentinel_host.gateway.build import Builder
 from sentinel_host.hotload.folder_source import FolderSource
@@ -18,7 +20,7 @@ from sentinel_host.supervisor.source import read_source
 
 
 def check(options: argparse.Namespace) -> int:
-    """Begin as `sentinel run` does, up to where it would listen; one line per guest.
+    """Begin as `sentinel run` does, up to where it would listen; one line per guest, or with ``--json`` one object.
 
     An address where somebody listens is as good as a free one: it may be the gateway whose configuration this is.
     Returns 1 when a guest cannot be taken into service. Raises `ConfigError`.
@@ -28,15 +30,25 @@ def check(options: argparse.Namespace) -> int:
     config, builder = prepare(source, listeners, os.environ, make_token=False).config, Builder()
     listeners.close()
     versions, faults = asyncio.run(_try(config, builder))
-    for line in builder.engine.log.drain()[0]:
+    lines = builder.engine.log.drain()[0]
+    if options.json:
+        guests = {
+            name: {"error": faults.get(name), "standard": name in versions and versions[name].is_standard}
+            for name in config.named_guests()
+        }
+        logs = [{"guest": line.guest, "level": line.level, "message": line.message} for line in lines]
+        print(json.dumps({"file": config.file, "ok": not faults, "guests": guests, "logs": logs}))
+        return 1 if faults else 0
+    paint = Paint.of()
+    for line in lines:
         print(f"{line.guest}: {line.level}: {line.message}")
     for name in config.named_guests():
         if name in faults:
             print(f"sentinel: guest {name}: {faults[name]}", file=sys.stderr)
         else:
-            print(f"{name}: ok{_origin(versions[name], config)}")
+            print(f"{name}: {paint('green', 'ok')}{_origin(versions[name], config)}")
     if not faults:
-        print(f"{config.file}: ok")
+        print(f"{config.file}: {paint('green', 'ok')}")
     return 1 if faults else 0
 
 

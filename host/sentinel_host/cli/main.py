@@ -12,8 +12,12 @@ from typing import Final
 
 from sentinel_host.cli.descriptors import reserve
 from sentinel_host.errors import SentinelError
+from sentinel_host.spelling import did_you_mean
 
 _NO_THREAD: Final = "can't start new thread"
+# What a supervisor executes, and nobody else.
+_WORKER: Final = "worker"
+_TOLD_JSON: Final = "for programs: one JSON object on standard output"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As stderr does: what a guest is called or says may be in no encoding of the operator's.
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _worker_parser().parse_args(given[1:]) if given[:1] == [_WORKER] else parse_command(given)
     try:
         return int(options.command(options)) or _flush()
     except SentinelError as error:
@@ -54,8 +59,46 @@ def _flush() -> int:
     return 0
 
 
+def parse_command(arguments: Sequence[str]) -> argparse.Namespace:
+    """What a person asks for; exits as argparse does, and says which command a misspelt one is most like."""
+    known = parser()
+    if not arguments:
+        known.print_help(sys.stderr)
+        known.exit(2)
+    name = arguments[0]
+    commands = command_parsers(known)
+    if not name.startswith("-") and name not in commands:
+        known.exit(2, f"sentinel: there is no command {name!r}{did_you_mean(name, commands)}\n")
+    return known.parse_args(arguments)
+
+
+def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands, by name."""
+    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(commands.choices)
+
+
+def _worker_parser() -> argparse.ArgumentParser:
+    command = argparse.ArgumentParser(prog=f"sentinel {_WORKER}")
+    command.add_argument("--control", metavar="FD", type=int, required=True)
+    command.set_defaults(command=_command("run", "worker"))
+    return command
+
+
+class _Version(argparse.Action):
+    """Looks the versions up when it is asked for them, and not whenever a command starts."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print them and exit."""
+        from sentinel_host.cli.version import versions
+
+        parser.exit(0, f"{versions()}\n")
+
+
 def parser() -> argparse.ArgumentParser:
+    """Every command that is listed, with its arguments."""
     parser = argparse.ArgumentParser(prog="sentinel", description="An API gateway whose middleware is WebAssembly.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("run", help="serve a configuration, or proxy everything to one upstream")
@@ -65,19 +108,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--bind", metavar="ADDRESS", help="listen there instead of where the configuration says")
     command.set_defaults(command=_command("run", "run"))
 
-    # What a supervisor executes; without help it is not listed.
-    command = commands.add_parser("worker")
-    command.add_argument("--control", metavar="FD", type=int, required=True)
-    command.set_defaults(command=_command("run", "worker"))
-
     command = commands.add_parser("check", help="check a configuration and every guest that it names")
     command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("check", "check"))
 
     _add_authoring(commands)
 
     command = commands.add_parser("inspect", help="show what a guest's artefact holds")
     command.add_argument("file", metavar="FILE.wasm", nargs="+", help="guests' files")
+    command.add_argument("--json", action="store_true", help="for programs: one JSON object per file")
     command.set_defaults(command=_command("inspect", "inspect"))
 
     command = commands.add_parser("guests", help="show the guests of a gateway that runs")
@@ -140,12 +180,11 @@ def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
 
 def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The commands for a guest's project."""
-    told_json = "for programs: one JSON object on standard output"
     command = commands.add_parser("new", help="make a guest's project: manifest, guest, tests, configuration")
     command.add_argument("name", metavar="NAME", help="the guest's name, and the folder to make")
     languages = ("rust", "assemblyscript")
     command.add_argument("--language", choices=languages, default="rust", help="default: %(default)s")
-    command.add_argument("--json", action="store_true", help=told_json)
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("authoring", "new"))
 
     command = commands.add_parser("build", help="build a guest's project; say what is missing, or what was built")
@@ -153,7 +192,7 @@ def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     command.add_argument("--debug", action="store_true", help="have traps name the lines of sources; a larger file")
     command.add_argument("--sign", metavar="FILE.key", help="sign the file, as `sentinel sign` does")
     command.add_argument("--version", metavar="N", type=int, help="of the signature; default: the time in seconds")
-    command.add_argument("--json", action="store_true", help=told_json)
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("authoring", "build"))
 
     told_place = "a guest's file, or its project, which is built first; default: here"
@@ -180,7 +219,7 @@ def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="make N odd calls, too; by itself 10,000",
     )
     command.add_argument("--seed", metavar="N", type=int, default=0, help="of the odd calls; default: %(default)s")
-    command.add_argument("--json", action="store_true", help=told_json)
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("trial", "test"))
 
     command = commands.add_parser("dev", help="build a guest on save, and serve it before an echo or an upstream")

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from sentinel_host.cli.tables import columns, endpoint_table
+from sentinel_host.authoring.paint import Paint
+from sentinel_host.cli.tables import Cell, endpoint_table, figure, state_cell, table
 from sentinel_host.config import Config, load_config, read_files
 from sentinel_host.config.verify import split_address
 from sentinel_host.control.guests import GuestView
@@ -31,7 +32,7 @@ def guests(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(answer, indent=2))
     else:
-        print("\n".join(_table(msgspec.convert(answer["guests"], list[GuestView]))))
+        print("\n".join(_guest_table(msgspec.convert(answer["guests"], list[GuestView]), Paint.of())))
     return 0
 
 
@@ -47,7 +48,7 @@ def upstreams(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(answer, indent=2))
     else:
-        print("\n".join(endpoint_table(msgspec.convert(answer["upstreams"], list[UpstreamView]))))
+        print("\n".join(endpoint_table(msgspec.convert(answer["upstreams"], list[UpstreamView]), Paint.of())))
     return 0
 
 
@@ -95,27 +96,27 @@ def _address(config: Config, override: str | None) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
 
-def _table(found: list[GuestView]) -> list[str]:
+def _guest_table(found: list[GuestView], paint: Paint) -> list[str]:
     header = ("NAME", "STATE", "VERSION", "HASH", "LANGUAGE", "HOOKS", "GRANTS", "SINCE", "CALLS", "FAILURES")
     lines = []
-    for line, guest in zip(columns([header, *map(_row, found)]), [None, *found], strict=True):
+    for line, guest in zip(table(header, list(map(_row, found)), paint), [None, *found], strict=True):
         lines.append(line)
         lines += [f"    {remark}" for remark in _remarks(guest)] if guest is not None else []
     return lines
 
 
-def _row(guest: GuestView) -> tuple[str, ...]:
+def _row(guest: GuestView) -> tuple[Cell | str, ...]:
     return (
         guest.name,
-        guest.state,
+        state_cell(guest.state),
         "-" if guest.version is None else str(guest.version),
         guest.sha256[:_HASH] or "-",
         guest.language or "-",
         ",".join(guest.hooks) or "-",
         ",".join(guest.grants) or "-",
         guest.since or "-",
-        str(guest.calls),
-        str(guest.failures),
+        figure(guest.calls),
+        figure(guest.failures),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from sentinel_host.cli.first_steps import need_configuration
 from sentinel_host.cli.logs import ProcessLog, begin_log
 from sentinel_host.control import ConfigSource
 from sentinel_host.supervisor.activation import activated_sockets
@@ -25,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
 
     Raises `SentinelError` when it cannot start.
     """
+    if options.upstream is None:
+        need_configuration(options.config, "sentinel.toml")
     source = read_source(options.config, options.upstream, options.bind)
     config = parse_source(source)
     notifier = Notifier.from_environment(os.environ)

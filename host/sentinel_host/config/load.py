@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sentinel_host.config.environment import Environment
+from sentinel_host.config.keys import keys_at
 from sentinel_host.config.model import (
     Config,
     GuestConfig,
@@ -25,10 +26,12 @@ from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.config.verify import verify
 from sentinel_host.errors import ConfigError
+from sentinel_host.spelling import did_you_mean
 
 T = TypeVar("T")
 
 _AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _SECTIONS = ("server", "guests", "guest", "upstream", "route")
 
 
@@ -69,7 +72,8 @@ def parse_config(text: str, file: str, variables: Mapping[str, str] = os.environ
 def _checked(data: dict[str, Any], file: str) -> Config:
     for key in data:
         if key not in _SECTIONS:
-            raise ConfigError(f"{file}: {key}: unknown section, expected one of {', '.join(_SECTIONS)}")
+            known = ", ".join(_SECTIONS)
+            raise ConfigError(f"{file}: {key}: unknown section, expected one of {known}{did_you_mean(key, _SECTIONS)}")
     config = Config(
         file=file,
         server=_convert(file, "server", data.get("server", {}), ServerConfig),
@@ -112,11 +116,12 @@ def _convert(file: str, at: str, value: object, to: type[T]) -> T:
     except msgspec.ValidationError as error:
         match = _AT.match(str(error))
         reason, where = (match[1], match[2] or "") if match else (str(error), "")
-        raise ConfigError(f"{file}: {at}{where}: {_lower(reason)}") from None
+        raise ConfigError(f"{file}: {at}{where}: {_in_our_words(reason, to, where)}") from None
 
 
-def _lower(reason: str) -> str:
-    reason = reason.replace("Object contains unknown field", "unknown key")
+def _in_our_words(reason: str, kind: type, where: str) -> str:
+    if unknown := _UNKNOWN.fullmatch(reason):
+        return f"unknown key `{unknown[1]}`{did_you_mean(unknown[1], keys_at(kind, where))}"
     reason = reason.replace("Object missing required field", "missing required key")
     return reason[:1].lower() + reason[1:]
 

@@ -15,6 +15,7 @@ import msgspec
 
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox.text import one_line
+from sentinel_host.spelling import did_you_mean
 
 # The example guests' schemas have at most 1 KiB.
 _MOST_BYTES: Final = 64 * 1024
@@ -157,7 +158,7 @@ def _members(
         if key in properties:
             yield from _problems(value, properties[key], (*at, key))
         elif others is False:
-            yield at, f"unknown key {one_line(key)!r}"
+            yield at, f"unknown key {one_line(key)!r}{one_line(did_you_mean(key, properties))}"
         elif isinstance(others, dict):
             yield from _problems(value, others, (*at, "*"))
 

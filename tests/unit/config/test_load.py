@@ -66,8 +66,22 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
     ("extra", "complaint"),
     [
         ("x =", "gw.toml: Invalid value (at "),
-        ("[sever]", "gw.toml: sever: unknown section"),
-        ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`"),
+        (
+            "[sever]",
+            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route; "
+            "did you mean `server`?",
+        ),
+        ("[zebra]", "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route"),
+        ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`; did you mean `bind`?"),
+        ("[server]\nWorkers = 1", "gw.toml: server: unknown key `Workers`; did you mean `workers`?"),
+        ("[server]\nzebra = 1", "gw.toml: server: unknown key `zebra`"),
+        ("[server.paths]\nempty_segment = 1", "gw.toml: server.paths: unknown key `empty_segment`; did you mean"),
+        (
+            '[[server.bind]]\naddress = "h:1"\ntsl = {}',
+            "gw.toml: server.bind[0]: unknown key `tsl`; did you mean `tls`?",
+        ),
+        ("[guest.a.http]\nallwo = []", "gw.toml: guest.a.http: unknown key `allwo`; did you mean `allow`?"),
+        ("[guest.a.revert]\nshar = 1", "gw.toml: guest.a.revert: unknown key `shar`; did you mean `share`?"),
         ("[server]\nbind = 3", "gw.toml: server.bind: expected `array`"),
         ("[server]\nbind = [3]", "gw.toml: server.bind[0]: expected"),
         ('[server]\nbind = ["localhost"]', "gw.toml: server.bind[0]: expected an address"),
