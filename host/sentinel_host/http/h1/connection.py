@@ -1,14 +1,15 @@
-"""One HTTP/1.1 connection without its socket: what its bytes are, and how it goes on after each request (RFC 9112).
+"""One HTTP/1.1 server connection without its socket: reading, keep-alive, drain, deadlines (RFC 9112).
 
-Rule 1: Everything that decides what becomes of a connection lives here, and every change of ``state`` is in `_TABLE`.
-        Bytes and times come in. What is to be done comes out as a number, the last of `Actions`; what belongs to it is
-        in the attributes named there. No call does any I/O, reads a clock or calls back.
-Rule 2: One request is served at a time. What a client sends ahead stays bytes, bounded by ``paused``; no second request
-        is parsed before the first is answered.
-Rule 3: A body that nobody reads stays in the client: ``paused`` says so when the application falls behind.
-Rule 4: Every state in which the client is to do something has a deadline.
+Rule 1: This module alone decides what a connection does next. Every change of ``state`` is in
+        `states.TRANSITIONS`. Bytes and times come in; a number of `h1.actions` comes out. No call
+        does I/O, reads a clock or calls back.
+Rule 2: Requests are served one at a time. Pipelined requests stay bytes until the response before
+        them is complete; ``paused`` bounds how many bytes.
+Rule 3: When the application reads a body too slowly, ``paused`` stops reading from the socket.
+Rule 4: Every state that waits for the client has a deadline.
 Rule 5: After a refusal no further byte is interpreted.
-Rule 6: An end lets the client read the answer: unread bytes of its own would turn it into a reset (RFC 9112 9.6).
+Rule 6: The connection lingers after its last response. Closing with unread bytes in the socket
+        would reset it, and the client might lose the response (RFC 9112 9.6).
 """
 
 from __future__ import annotations
@@ -17,78 +18,67 @@ from math import inf
 from typing import Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.fields import read_head
+from sentinel_host.http.h1.actions import (
+    CLOSE,
+    CUT_OFF,
+    DATA,
+    FAULT,
+    LINGER,
+    LINGERED,
+    NOTHING,
+    REFUSAL,
+    REQUEST,
+    RESET,
+    STALLED,
+    UPGRADE,
+)
 from sentinel_host.http.h1.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.h1.framer import ResponseFramer
-from sentinel_host.http.h1.head import CHUNKED, as_http11, refusal
+from sentinel_host.http.h1.head import CHUNKED
+from sentinel_host.http.h1.head_reader import COMPLETE, PREFACE, REFUSED, HeadReader
 from sentinel_host.http.h1.llhttp import ParsedHead
-from sentinel_host.http.h1.states import ANSWERING, BODY, DRAINING, ENDING, FAILED, HEAD, TUNNEL, TUNNELLED, UNTIL_CLOSE
-from sentinel_host.http.methods import METHODS
+from sentinel_host.http.h1.states import (
+    ANSWERED,
+    ANSWERING,
+    BODILESS,
+    BODY,
+    BODY_ENDS,
+    BODY_FAILS,
+    DRAINING,
+    ENDING,
+    ENDS,
+    EVENTS,
+    HEAD,
+    SWITCHED,
+    TRANSITIONS,
+    TUNNEL,
+    TUNNELLED,
+    UNTIL_CLOSE,
+    WITH_BODY,
+)
 from sentinel_host.http.server.limits import LimitExceeded, ServerLimits, limit_of
 from sentinel_host.http.server.phases import DONE
 
-# Actions: what the caller is to do.
-NOTHING: Final = 0
-# Answer a request: ``head``, ``method``, ``http11``, by way of ``response``. Then call `read_ahead`
-# until it returns `NOTHING`.
-REQUEST: Final = 1
-# Give the application ``data`` of the request's body, or of the tunnel; it is the last if ``complete``.
-DATA: Final = 2
-# Tell the application that the rest of the body will not come: ``error``.
-FAULT: Final = 3
-# Answer with ``error``, and end as by `LINGER` or, once the client has ended (``eof``), by `CLOSE`.
-REFUSAL: Final = 4
-# End our side, and call `linger`.
-LINGER: Final = 5
-# Close. While much is unsent: as by `LINGER`.
-CLOSE: Final = 6
-# Reset the connection: the client must not take a part for the whole.
-RESET: Final = 7
-# Close without waiting for the client, which does not do its part.
-CUT_OFF: Final = 8
-# Speak HTTP/2 from here on; ``data`` is what was read.
-UPGRADE: Final = 9
-# The time to linger has passed: wait as long again if the answer is still on its way, or close.
-LINGERED: Final = 10
-# Nothing moved in time. Whether the client takes what is on its way is for `stalled` to know.
-STALLED: Final = 11
-
-# Events.
-_BODILESS: Final = 0
-_WITH_BODY: Final = 1
-_BODY_ENDS: Final = 2
-_BODY_FAILS: Final = 3
-_ANSWERED: Final = 4
-_SWITCHED: Final = 5
-_ENDS: Final = 6
-_EVENTS: Final = 7
-
-_TABLE: Final = {
-    HEAD: {_BODILESS: ANSWERING, _WITH_BODY: BODY, _ENDS: ENDING},
-    BODY: {_BODY_ENDS: ANSWERING, _BODY_FAILS: FAILED, _ANSWERED: DRAINING, _ENDS: ENDING},
-    ANSWERING: {_ANSWERED: HEAD, _SWITCHED: TUNNEL, _ENDS: ENDING},
-    DRAINING: {_BODY_ENDS: HEAD, _ENDS: ENDING},
-    FAILED: {_ENDS: ENDING},
-    TUNNEL: {_ENDS: ENDING},
-    ENDING: {_ENDS: ENDING},
-}
-# The same by number, -1 where there is no way: a look-up costs a few instructions.
-_NEXT: Final = tuple(_TABLE[state].get(event, -1) for state in range(len(_TABLE)) for event in range(_EVENTS))
-
+# The transitions as a flat tuple, with -1 for one that does not exist: a look-up costs a few
+# instructions.
+_NEXT: Final = tuple(TRANSITIONS[state].get(event, -1) for state in range(len(TRANSITIONS)) for event in range(EVENTS))
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 RECENT: Final = 0.25
 """Seconds: a connection used this recently may have its next request on the way when the worker shuts down."""
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# What holding a piece costs beside its bytes: a body of single bytes must fill the buffer, not the memory.
+# Memory of a held piece beside its bytes. Without it, a body of single-byte pieces could exhaust memory.
 _PIECE_COST: Final = 64
 
 
 class Http1Connection:
-    """``read_deadline`` is when `expire` is to be called; ``paused`` says that no more input is wanted for now.
+    """The state of one connection, which `Http1Protocol` drives.
 
-    ``expects`` is true while the client waits for 100 Continue, ``eof`` once it has ended its side. ``buffer`` is what
-    was received and not interpreted yet; ``held`` counts what was, and waits for the application. Whoever writes sets
-    ``progressed``: a client is not late while something moves.
+    - ``read_deadline``: when `expire` is to be called.
+    - ``paused``: no more input is wanted for now.
+    - ``expects``: the client waits for 100 Continue.
+    - ``eof``: the client has ended its side.
+    - ``buffer``: received bytes that are not interpreted yet.
+    - ``held``: bytes of body that wait for the application, plus a fixed cost for each piece.
+    - ``progressed``: set by the writer of a response. A client is not late while something moves.
     """
 
     __slots__ = (
@@ -97,13 +87,12 @@ class Http1Connection:
         "_closing",
         "_credit",
         "_drain_left",
+        "_heads",
         "_idle_since",
         "_limits",
         "_limits_hit",
         "_requests",
-        "_skipped_line",
         "_stopping",
-        "_upgradable",
         "buffer",
         "complete",
         "data",
@@ -129,16 +118,16 @@ class Http1Connection:
     def __init__(self, limits: ServerLimits, limits_hit: dict[str, int], now: float, *, upgradable: bool) -> None:
         """Begin at ``now``. Limits that are reached are counted in ``limits_hit``.
 
-        HTTP/2's preface is recognised if ``upgradable``.
+        If ``upgradable``, HTTP/2's preface is recognised and gives `UPGRADE`.
         """
         self._limits = limits
         self._limits_hit = limits_hit
-        self._upgradable = upgradable
+        self._heads = HeadReader(limits, upgradable=upgradable)
         self._idle_since = now
         self.buffer = b""
         self._body_ends = inf
         self._requests = self.held = self._credit = self._drain_left = 0
-        self._skipped_line = self._closing = self._stopping = False
+        self._closing = self._stopping = False
         self.state = HEAD
         self.read_deadline = now + limits.head_time
         self.paused = self.eof = self.expects = self.complete = self.progressed = False
@@ -149,7 +138,7 @@ class Http1Connection:
         self.trailers: list[tuple[bytes, bytes]] = []
 
     def _move(self, event: int) -> None:
-        self.state = _NEXT[self.state * _EVENTS + event]
+        self.state = _NEXT[self.state * EVENTS + event]
         assert self.state >= 0
 
     def _hit(self, limit: str) -> None:
@@ -181,18 +170,18 @@ class Http1Connection:
         return NOTHING
 
     def read_ahead(self, now: float) -> int:
-        """Go on with what came together with a request's head, until there is `NOTHING` left of it."""
+        """Read the body bytes that came with a request's head. Call it until it returns `NOTHING`."""
         if self.state != BODY:
             return NOTHING
         rest, self.buffer = self.buffer, b""
         action = self._read_body(rest, now) if rest else NOTHING
         if action == NOTHING and self.eof and self.state == BODY:
-            # It was sent ahead, and so was its end of stream: nothing more will come.
+            # The client ended its side before the head was read: nothing more will come.
             return self._cut_short(now)
         return action
 
     def receive_eof(self, now: float) -> int:
-        """The client has ended its side. What it asked for completely is still answered (RFC 9112 9.6)."""
+        """The client has ended its side. Complete requests are still answered (RFC 9112 9.6)."""
         self.eof = True
         state = self.state
         if state == HEAD and self.buffer:
@@ -223,46 +212,24 @@ class Http1Connection:
     # Heads.
 
     def _read_head(self, data: bytes, now: float) -> int:
-        limits = self._limits
-        found = read_head(data, limits.head_bytes, limits.header_count)
-        if found is not None:
-            end, name, http11 = found
-            method = METHODS.get(name)
-            if method is not None:
-                if end == len(data):
-                    return self._begin(data, method, http11, b"", now)
-                return self._begin(data[:end], method, http11, data[end:], now)
-        return self._read_odd_head(data, now)
-
-    def _read_odd_head(self, data: bytes, now: float) -> int:
-        """A head that is incomplete, preceded by an empty line, of another version, HTTP/2's preface, or refused."""
-        if not self._requests and self._upgradable and _PREFACE.startswith(data[: len(_PREFACE)]):
-            if len(data) >= len(_PREFACE):
-                return self.upgrade(data)
-        elif data[:2] == b"\r\n" and not self._skipped_line:
-            self._skipped_line = True
-            if len(data) > 2:
-                return self._read_head(data[2:], now)
-            data = b""
-        elif data != b"\r" or self._skipped_line:
-            known = as_http11(data)
-            if known is not None:
-                return self._read_head(known, now)
-            error = refusal(data, self._limits.head_bytes, self._limits.header_count)
-            if error is not None:
-                return self._refuse(error, now)
-        # The head's time runs from its first byte; later ones find a deadline that is nearer already.
+        heads = self._heads
+        found = heads.read(data)
+        if found == COMPLETE:
+            return self._begin(heads, now)
+        if found == REFUSED:
+            return self._refuse(heads.error, now)
+        if found == PREFACE:
+            return self.upgrade(data)
+        # The head's time runs from its first byte: bytes that come later do not extend it.
         self.read_deadline = min(self.read_deadline, now + self._limits.head_time)
-        self.buffer = data
+        self.buffer = heads.rest
         self.paused = False
         return NOTHING
 
-    def _begin(self, data: bytes, method: str, http11: bool, rest: bytes, now: float) -> int:
+    def _begin(self, heads: HeadReader, now: float) -> int:
         limits = self._limits
-        try:
-            head = ParsedHead(data, http11)
-        except ClientError as error:
-            return self._refuse(error, now)
+        head = heads.head
+        assert head is not None
         length = head.length
         if limits.body_bytes is not None and length > limits.body_bytes:
             return self._refuse(LimitExceeded("body_bytes", "request body too large", 413), now)
@@ -271,21 +238,21 @@ class Http1Connection:
             self._hit("requests_per_connection")
             head.close = True
         self._closing = head.close or self._stopping
-        self._skipped_line = self.progressed = False
-        self.buffer = rest
+        self.progressed = False
+        rest = self.buffer = heads.rest
         self.head = head
-        self.method = method
-        self.http11 = http11
-        self.response = ResponseFramer(to_head=method == "HEAD", http11=http11)
+        self.method = heads.method
+        self.http11 = heads.http11
+        self.response = ResponseFramer(to_head=heads.method == "HEAD", http11=heads.http11)
         if length:
             self._body = ChunkDecoder(limits.body_bytes) if length == CHUNKED else LengthDecoder(length)
             self._body_ends = inf if limits.body_time is None else now + limits.body_time
             self.held = 0
             self.complete = False
             self.expects = head.expects
-            self._move(_WITH_BODY)
+            self._move(WITH_BODY)
             if head.expects and not rest:
-                # The client may wait for the application: it is not late before 100 Continue went out.
+                # The client waits for 100 Continue: it is not late before that was sent.
                 self.read_deadline = self._body_ends
             else:
                 self._restart_body_clock(now)
@@ -295,7 +262,7 @@ class Http1Connection:
             self.read_deadline = inf
             self.complete = True
             self.expects = False
-            self._move(_BODILESS)
+            self._move(BODILESS)
             if self.eof:
                 self._half_closed(now)
         return REQUEST
@@ -315,10 +282,10 @@ class Http1Connection:
             self._drain_left -= received
             if done:
                 self.buffer = body.rest
-                self._move(_BODY_ENDS)
+                self._move(BODY_ENDS)
                 return self._go_on(now)
             return self._linger(now) if self._drain_left < 0 else NOTHING
-        # Nobody reads the rest of a body once its response is complete.
+        # Once the response is complete, the rest of the body is dropped.
         wanted = self.response.phase != DONE
         if wanted:
             self.expects = False
@@ -328,11 +295,11 @@ class Http1Connection:
         if done:
             self.buffer = body.rest
             self.read_deadline = inf
-            self._move(_BODY_ENDS)
+            self._move(BODY_ENDS)
             if self.eof:
                 self._half_closed(now)
         elif wanted and data and self._hold(len(data)):
-            # The application is the slow one: only the body's whole time goes on.
+            # The application is slow, not the client: only the time for the whole body runs.
             self.read_deadline = self._body_ends
         else:
             self._credit += received
@@ -341,7 +308,7 @@ class Http1Connection:
         return DATA if wanted and (data or done) else NOTHING
 
     def _hold(self, size: int) -> bool:
-        """Count a piece that waits for the application; whether these are too many for more to be read."""
+        """Count a piece that waits for the application. Returns whether the buffer is full."""
         self.held += size + _PIECE_COST
         if self.held <= self._limits.body_buffer:
             return False
@@ -349,12 +316,12 @@ class Http1Connection:
         return True
 
     def taken(self, size: int) -> bool:
-        """The application took a piece of that size; whether to `resume`, as half of the buffer is free."""
+        """The application took a piece of ``size`` bytes. True, once half of the buffer is free: `resume`."""
         self.held -= size + _PIECE_COST
         return self.paused and self.held <= self._limits.body_buffer // 2
 
     def resume(self, now: float) -> None:
-        """Read on."""
+        """Read again after a pause."""
         if self.state == BODY:
             self._restart_body_clock(now)
             self.paused = False
@@ -377,15 +344,15 @@ class Http1Connection:
         self._closing = True
         self.read_deadline = inf
         self.error = error
-        self._move(_BODY_FAILS)
+        self._move(BODY_FAILS)
         return FAULT
 
     # Responses.
 
     def closes_after(self, asked: bool, more: bool) -> bool:
-        """Whether the connection ends with this response, as far as that is known when its head is written.
+        """Whether the head of the response must say ``connection: close``.
 
-        ``asked`` is true if the response needs it, ``more`` if more of its body follows.
+        ``asked``: the response's framing or its headers need it. ``more``: more of its body follows.
         """
         unread = self.state == BODY and (self.expects or (not more and not self._drainable()))
         if asked or unread or self._stopping:
@@ -393,12 +360,12 @@ class Http1Connection:
         return self._closing
 
     def close_after_response(self) -> None:
-        """Keep the connection for no further request."""
+        """Serve no further request on this connection."""
         self._closing = True
 
     def switch(self, now: float) -> bytes:
-        """The connection's bytes are another protocol's from here on; what came of them already."""
-        self._move(_SWITCHED)
+        """Become a tunnel. Returns the bytes of the tunnel that were received already."""
+        self._move(SWITCHED)
         self._closing = True
         rest, self.buffer = self.buffer, b""
         self.held = 0
@@ -411,7 +378,7 @@ class Http1Connection:
         return rest
 
     def finish(self, now: float) -> int:
-        """The application is done with the request: the next one, or the end."""
+        """The application is done with the request: read the next one, or end."""
         response = self.response
         if response.phase != DONE:
             framing = response.framing
@@ -420,24 +387,25 @@ class Http1Connection:
         if self._closing:
             return self._close() if self.state == ANSWERING and not self.buffer else self._linger(now)
         if self.state == ANSWERING:
-            self._move(_ANSWERED)
+            self._move(ANSWERED)
             return self._go_on(now)
         if not self._drainable():
             return self._linger(now)
-        self._move(_ANSWERED)
+        self._move(ANSWERED)
         self._drain_left = self._limits.drain_bytes
         self.read_deadline = now + self._limits.linger
         self.paused = False
         return NOTHING
 
     def _drainable(self) -> bool:
-        """Whether the rest of a body that nobody reads is worth the wait to keep the connection."""
+        """Whether the unread rest of a body is short enough to drop it and keep the connection."""
         return not self.eof and self.state == BODY and self._body.remaining <= self._limits.drain_bytes
 
     def _go_on(self, now: float) -> int:
         data, self.buffer = self.buffer, b""
         self._idle_since = now
-        # A shutdown may have begun since the head of the response went out, and the client could not be told.
+        # A shutdown that began after the response's head was sent: the head did not say "close", so a
+        # next request may be on its way.
         self.read_deadline = now + (RECENT if self._stopping else self._limits.keep_alive_idle)
         action = NOTHING
         if data:
@@ -451,27 +419,27 @@ class Http1Connection:
     # The end.
 
     def refuse(self, error: ClientError, now: float) -> int:
-        """Serve nothing of this connection."""
+        """Refuse the connection as a whole."""
         return self._refuse(error, now)
 
     def upgrade(self, data: bytes) -> int:
-        """Leave the connection to HTTP/2; ``data`` is what was read of it."""
-        self._move(_ENDS)
+        """Hand the connection over to HTTP/2. ``data`` was read already."""
+        self._move(ENDS)
         self.data = data
         return UPGRADE
 
     def linger(self, now: float) -> None:
-        """Our side has ended: wait for the client to read and to close."""
+        """Our side has ended: wait until the client has read and closes."""
         self.read_deadline = now + self._limits.linger
         self.paused = False
 
     def stop(self, now: float) -> int:
-        """The worker is shutting down: end now if nothing is on its way, or after the next response."""
+        """The worker is shutting down: close an idle connection now, a busy one after its response."""
         self._stopping = True
         return self.close_if_idle(now) if self._requests else NOTHING
 
     def close_if_idle(self, now: float) -> int:
-        """End unless a request is being read or answered, or a client in full flow may just be sending its next."""
+        """Close, unless a request is being read or answered, or the connection was used just now (`RECENT`)."""
         if self.state == HEAD and not self.buffer and now - self._idle_since > RECENT:
             return self._close()
         return NOTHING
@@ -486,12 +454,12 @@ class Http1Connection:
         self.buffer = b""
         if self.eof:
             return self._close()
-        self._move(_ENDS)
+        self._move(ENDS)
         self.linger(now)
         return LINGER
 
     def _close(self) -> int:
-        self._move(_ENDS)
+        self._move(ENDS)
         self.read_deadline = inf
         return CLOSE
 
@@ -519,9 +487,10 @@ class Http1Connection:
         return STALLED
 
     def stalled(self, now: float, *, still_reads: bool) -> int:
-        """Give the client as long again if it ``still_reads``, or give it up.
+        """Nothing moved in time: restart the deadline if the client ``still_reads``, else end.
 
-        Whoever waits for the response may well have nothing to say meanwhile. Both directions of a tunnel count.
+        A client that waits for a response may have nothing to send meanwhile. In a tunnel, both
+        directions count.
         """
         if still_reads:
             self.progressed = False

@@ -6,7 +6,7 @@ import asyncio
 from math import inf
 from typing import Any, Final, cast
 
-from sentinel_host.http.h1.connection import (
+from sentinel_host.http.h1.actions import (
     CLOSE,
     CUT_OFF,
     DATA,
@@ -19,8 +19,8 @@ from sentinel_host.http.h1.connection import (
     RESET,
     STALLED,
     UPGRADE,
-    Http1Connection,
 )
+from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.h1.exchange import Http1Exchange
 from sentinel_host.http.h1.response import encode_reply
 from sentinel_host.http.h1.states import BODY

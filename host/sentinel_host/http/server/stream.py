@@ -1,11 +1,12 @@
-"""One request and its response on a stream of HTTP/2 or HTTP/3: what an ASGI application is called with.
+"""One request and its response on an HTTP/2 or HTTP/3 stream: the ``receive`` and ``send`` of an ASGI application.
 
-Rule 1: The head of a response waits for the first body message, as on HTTP/1 (ASGI: a server must not send it before).
-Rule 2: A response that is not complete when the application returns or raises ends with a reset: a client must never
-        take a part for the whole.
-Rule 3: Once the response is complete, the client's going away no longer cancels the application.
-Rule 4: An accepted upgrade (extended CONNECT, RFC 8441 and 9220) makes both bodies a tunnel, as on HTTP/1; the stream
-        stays until both directions have ended.
+Rule 1: The head of a response waits for the first body message, as on HTTP/1. ASGI forbids a server
+        to send it earlier.
+Rule 2: If the application returns or raises before its response is complete, the stream is reset,
+        so that the client does not take a part for the whole.
+Rule 3: When the client leaves, the application is cancelled, unless its response is complete.
+Rule 4: An accepted upgrade (extended CONNECT, RFC 8441 and 9220) makes a tunnel of both bodies, as
+        on HTTP/1. The stream stays until both directions have ended.
 """
 
 from __future__ import annotations
@@ -25,25 +26,26 @@ from sentinel_host.http.server.request_body import RequestBody
 from sentinel_host.http.server.request_fields import check_trailers
 from sentinel_host.http.server.response_fields import response_head, response_section
 from sentinel_host.http.server.sink import ResetReason, StreamSink
+from sentinel_host.http.server.write_clock import WriteClock
 
 _log: Final = logging.getLogger(__name__)
 
 
 class StreamOwner(Protocol):
-    """Who keeps the streams of a connection."""
+    """What keeps the streams of a connection."""
 
     def watch(self, deadline: float) -> None:
-        """Have `Stream.expire` called when that time has come."""
+        """Call `Stream.expire` at that time, or soon after."""
 
     def close(self, stream: Stream) -> None:
-        """The stream has ended in both directions, or was reset: no frame of it concerns anybody."""
+        """The stream has ended in both directions, or was reset: forget it."""
 
     def finished(self, stream: Stream) -> None:
         """The stream's task has ended, or will not begin."""
 
 
 class Stream:
-    """``number`` is the stream's on its connection, ``phase`` the response's.
+    """``number`` is the stream's identifier, ``phase`` how far the response is.
 
     ``gone``: the client has left, or was given up.
     """
@@ -53,16 +55,14 @@ class Stream:
         "_begun",
         "_bodyless",
         "_connections",
-        "_credited",
-        "_due",
         "_fields",
         "_left",
         "_opened",
         "_owner",
-        "_seen",
         "_sent",
         "_status",
         "_trailers_follow",
+        "_write_clock",
         "_wrote",
         "body",
         "gone",
@@ -71,7 +71,6 @@ class Stream:
         "scope",
         "sink",
         "task",
-        "write_deadline",
     )
 
     def __init__(
@@ -93,19 +92,15 @@ class Stream:
         self.scope = scope
         self.phase = BEFORE_HEAD
         self.gone = False
-        self.write_deadline = inf
+        self._write_clock = WriteClock(sink, connections.limits)
         self._sent = 0
-        # Where the connection's delivery was when a sweep last looked, and where it will be when ours is delivered.
-        self._seen = 0
-        self._due: int | None = None
-        self._credited = 0
         self._begun = self._wrote = self._trailers_follow = False
         self._opened: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Start the request's only task."""
-        # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
+        # Not by the loop's `create_task`: numbering each task in its name takes as long as making it.
         self.task = asyncio.Task(self._run(), loop=self._connections.loop, name="request")
 
     async def _run(self) -> None:
@@ -127,7 +122,7 @@ class Stream:
             self._answer_failure(500, "internal error")
         finally:
             self._owner.finished(self)
-            # A cancelled task keeps its traceback, whose frames hold us: a cycle, until the collector comes by.
+            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference cycle.
             self.task = None
 
     # The response.
@@ -155,7 +150,8 @@ class Stream:
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        # A closing transport drops what it is given: an application that never waits would never hear that it closed.
+        # A closing transport drops what it is given. An application that never waits must still notice
+        # that it has closed.
         if self.sink.blocked():
             await self.sink.drained()
 
@@ -239,13 +235,14 @@ class Stream:
                 raise RuntimeError("the body does not fit its content-length")
 
     async def _send_slowly(self, data: memoryview, end: bool) -> None:
-        """Send what is larger than a frame or a window, as fast as the client opens its windows."""
+        """Send a body larger than a frame or a window, as fast as the client opens its windows."""
         sink = self.sink
         try:
             while True:
                 room = sink.room()
                 while not room:
-                    self._watch_unsent()
+                    if self._write_clock.start():
+                        self._owner.watch(self._write_clock.deadline)
                     opened = self._opened = self._connections.loop.create_future()
                     sink.await_room(self.room_opened)
                     await opened
@@ -264,7 +261,7 @@ class Stream:
                 sink.leave_queue()
                 if self._sent >= self._connections.limits.body_progress:
                     self._sent = 0
-                    self.write_deadline = inf
+                    self._write_clock.stop()
                 if not data:
                     return
                 if sink.blocked():
@@ -272,7 +269,7 @@ class Stream:
                     if self.gone:
                         raise ConnectionResetError("the client is gone")
         finally:
-            self.write_deadline = inf
+            self._write_clock.stop()
             sink.leave_queue()
 
     def room_opened(self) -> None:
@@ -319,7 +316,7 @@ class Stream:
         self.sink.send_headers(status, fields, False)
 
     def _answer_failure(self, status: int, reason: str) -> None:
-        """The application did not complete its response: say so while there is no head, or end what was begun."""
+        """The application did not complete its response: send an error, or reset the stream after a head."""
         if self.gone or self.phase == DONE:
             return
         if self.phase < BODY:
@@ -348,7 +345,7 @@ class Stream:
         self._close_if_done()
 
     def _close_if_done(self) -> None:
-        # A tunnel, whose other direction has ended before.
+        # A tunnel whose other direction has ended before.
         if self.phase == DONE and not self.body.failed:
             self._owner.close(self)
 
@@ -357,19 +354,19 @@ class Stream:
     def cancel(self) -> None:
         """The client is gone, or has reset the stream: an application that still answers is cancelled."""
         self.gone = True
-        self.write_deadline = inf
+        self._write_clock.stop()
         self.body.disconnect()
         self.room_opened()
         if self.phase != DONE or self.body.tunnel:
             if self.task is not None:
                 self.task.cancel()
             if not self._begun:
-                # Cancelled before its first step it never runs, not even to say that it has ended.
+                # A task that is cancelled before its first step never runs: its `finally` does not, either.
                 self.task = None
                 self._owner.finished(self)
 
     def _give_up(self) -> None:
-        """End a stream whose client does not do its part."""
+        """End a stream whose client has stalled."""
         self.sink.reset(ResetReason.CANCELLED)
         self._owner.close(self)
         self.cancel()
@@ -377,15 +374,11 @@ class Stream:
     # Deadlines.
 
     def expire(self, now: float) -> float:
-        """Look at this stream's deadlines; the nearest of those that it has then."""
+        """Look at this stream's deadlines. Returns the nearest one that it has then."""
         body = self.body
-        if self.write_deadline <= now:
-            first = self._due is None
-            turn = self._had_its_turn()
-            if self._still_delivered(now) or first or turn or self.sink.blocked():
-                self.write_deadline = now + self._connections.limits.write_stalled
-            else:
-                self.write_deadline = inf
+        clock = self._write_clock
+        if clock.deadline <= now:
+            if clock.has_stalled(now):
                 self._connections.hit("write_stalled")
                 self._give_up()
         elif body.read_deadline <= now:
@@ -397,45 +390,18 @@ class Stream:
                 self._give_up()
             else:
                 body.fail(LimitExceeded(limit, "request body too slow", 408))
-        return min(body.read_deadline, self.write_deadline)
-
-    def _watch_unsent(self) -> None:
-        if self.write_deadline == inf:
-            # A stream that still waits at the next sweep is looked at; most waits are over by then.
-            self._due = None
-            self._credited = self.sink.credited()
-            self.write_deadline = 0.0
-            self._owner.watch(self.write_deadline)
-
-    def _still_delivered(self, now: float) -> bool:
-        """Whether something of what was sent on this stream may still be on its way, and the client goes on to take it.
-
-        What is written to the socket before the client opens a window waits there, in buffers of some megabytes.
-        """
-        delivered, due = self.sink.delivery(now)
-        if self._due is None:
-            self._due, self._seen = due, delivered
-            return due > delivered
-        goes_on = self._seen < self._due and delivered - self._seen >= self._connections.limits.body_progress
-        self._seen = delivered
-        return goes_on
-
-    def _had_its_turn(self) -> bool:
-        """Whether others used the connection's window, which the client opens, while this stream waited for it."""
-        sink = self.sink
-        credited = sink.credited() - self._credited
-        self._credited += credited
-        return sink.waits_for_others() and credited >= self._connections.limits.body_progress
+        return min(body.read_deadline, clock.deadline)
 
     def _response_flows(self, now: float) -> bool:
-        """Whether the response has gone on since this was last asked: the client may have nothing to say meanwhile."""
-        if self.write_deadline != inf:
+        """Whether the response has gone on since the last call: the client may have nothing to send meanwhile."""
+        clock = self._write_clock
+        if clock.deadline != inf:
             return True
         if self._wrote:
             self._wrote = False
-            self._due = None
+            clock.forget()
             return True
-        return self.phase == BODY and (self.sink.blocked() or self._still_delivered(now))
+        return self.phase == BODY and (self.sink.blocked() or clock.still_delivered(now))
 
 
 def send_error(sink: StreamSink, status: int, reason: str, date: bytes, is_head: bool) -> None:
@@ -443,7 +409,7 @@ def send_error(sink: StreamSink, status: int, reason: str, date: bytes, is_head:
     reply = error_reply(status, reason)
     body = reply.body
     fields: Fields = [*reply.headers, (b"date", date)]
-    # An answer that cannot leave at once would need a task of its own: the status says it too.
+    # A body that cannot leave at once would need a task. The status alone is enough.
     if is_head or len(body) > sink.room():
         sink.send_headers(status, fields, True)
     else:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sentinel_host.http.h1 import connection as h1
+from sentinel_host.http.h1 import actions
+from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.server import ServerLimits
 from sentinel_host.http.server.phases import DONE, HEAD_HELD
 
 Fields = list[tuple[bytes, bytes]]
 
 DATE = b"\r\ndate: now"
-_ENDS = {h1.LINGER: "linger", h1.CLOSE: "close", h1.RESET: "reset", h1.CUT_OFF: "cut off"}
+_ENDS = {actions.LINGER: "linger", actions.CLOSE: "close", actions.RESET: "reset", actions.CUT_OFF: "cut off"}
 
 
 class Driver:
@@ -23,7 +24,7 @@ class Driver:
     def __init__(self, limits: ServerLimits | None = None, *, upgradable: bool = False, answers: bool = False) -> None:
         self.now = 1000.0
         self.hits: dict[str, int] = {}
-        self.connection = h1.Http1Connection(limits or ServerLimits(), self.hits, self.now, upgradable=upgradable)
+        self.connection = Http1Connection(limits or ServerLimits(), self.hits, self.now, upgradable=upgradable)
         self.log: list[Any] = []
         self.sent = b""
         self.body = b""
@@ -52,13 +53,13 @@ class Driver:
         """Let time pass and do what is due by then, once."""
         self.now += seconds
         action = self.connection.expire(self.now)
-        if action == h1.STALLED:
+        if action == actions.STALLED:
             action = self.connection.stalled(self.now, still_reads=still_reads)
-        elif action == h1.LINGERED:
+        elif action == actions.LINGERED:
             if unsent:
                 self.connection.linger(self.now)
                 return self
-            action = h1.CLOSE
+            action = actions.CLOSE
         self._act(action)
         return self
 
@@ -108,28 +109,28 @@ class Driver:
 
     def _act(self, action: int) -> None:
         connection = self.connection
-        if action == h1.REQUEST:
+        if action == actions.REQUEST:
             head, connection.head = connection.head, None
             assert head is not None
             self.log.append((connection.method, head.target, "1.1" if connection.http11 else "1.0", head.headers))
             self.body = b""
             self.trailers = []
-            while (action := connection.read_ahead(self.now)) != h1.NOTHING:
+            while (action := connection.read_ahead(self.now)) != actions.NOTHING:
                 self._pass_on(action)
             self._answer_if_complete()
-        elif action in (h1.DATA, h1.FAULT):
+        elif action in (actions.DATA, actions.FAULT):
             self._pass_on(action)
             self._answer_if_complete()
-        elif action == h1.REFUSAL:
+        elif action == actions.REFUSAL:
             self.log += [connection.error.status, "close" if connection.eof else "linger"]
-        elif action == h1.UPGRADE:
+        elif action == actions.UPGRADE:
             self.log.append("upgrade")
-        elif action != h1.NOTHING:
+        elif action != actions.NOTHING:
             self.log.append(_ENDS[action])
 
     def _pass_on(self, action: int) -> None:
         connection = self.connection
-        if action == h1.FAULT:
+        if action == actions.FAULT:
             self.log.append(("fault", connection.error.status))
             return
         self.body += connection.data

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.h1 import states
-from sentinel_host.http.h1.connection import RECENT, REFUSAL
+from sentinel_host.http.h1.actions import REFUSAL
+from sentinel_host.http.h1.connection import RECENT
 from sentinel_host.http.server import ServerLimits
 from sentinel_host.http.server.limits import LimitExceeded
 from tests.unit.http.h1.driver import DATE, Driver
