@@ -63,7 +63,8 @@ CHECK = Extension(
 )
 ENDPOINTS = Extension(
     "sentinel_host.upstream._endpoints",
-    [f"host/native/endpoints/{name}.c" for name in ("module", "src/group", "src/maglev", "src/table")],
+    sorted(str(path) for path in Path("host/native/endpoints").glob("*.c"))
+    + [f"host/native/endpoints/src/{name}.c" for name in ("group", "maglev", "table")],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 HOT_PATH = (

@@ -22,7 +22,7 @@ building = runpy.run_path(str(NATIVE / "building.py"))
 
 
 def main() -> int:
-    modules = sorted(NATIVE.rglob("module.c"))
+    modules = sorted([*NATIVE.rglob("module.c"), *NATIVE.rglob("*_type.c")])
     sources = sorted(path for path in NATIVE.rglob("src/*.c"))
     results = [compiles(source, WARNINGS, [source.parent]) for source in (*modules, *sources)]
     with tempfile.TemporaryDirectory() as scratch:
