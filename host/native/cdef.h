@@ -139,7 +139,6 @@ int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t 
                  size_t second_length, bool flag, const char *label);
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
-size_t snt_guest_capacity(const snt_guest *guest);
 int snt_guest_phase(const snt_guest *guest);
 bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);

@@ -48,6 +48,22 @@ def test_bodies_that_overlap_never_share_an_instance(engine: GuestEngine, run: R
     assert pool.size == len(pool.idle) == (4 if isolation == "shared" else 0)
 
 
+def test_an_answer_that_took_long_is_its_own_after_a_larger_one_that_did_not(engine: GuestEngine) -> None:
+    """It was read from where the results of slow calls had lain: memory that a larger result had since moved from."""
+    small, large = b"s" * 700, b"l" * 300_000
+    guest = on_request(STREAM, (SLOW, replace(small)), replace(large), (SLOW, replace(small + b"t")))
+    middleware = middleware_of(guest, engine)
+
+    async def main() -> None:
+        body = middleware.request_body(b"", b"r")
+        assert await settled(body.on_chunk(b"x", False)) == small
+        assert await settled(body.on_chunk(b"x", False)) == large
+        assert await settled(body.on_chunk(b"", True)) == small + b"t"
+        body.close()
+
+    asyncio.run(main())
+
+
 def test_an_instance_that_has_not_seen_the_end_is_closed(engine: GuestEngine) -> None:
     middleware = middleware_of(MARKED, engine)
 

@@ -143,7 +143,6 @@ bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, s
 /* The output of the last call, its length, and how much fits before the address moves. */
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
-size_t snt_guest_capacity(const snt_guest *guest);
 
 /* What the instance is doing, and whether its last call ended at its deadline. */
 int snt_guest_phase(const snt_guest *guest);

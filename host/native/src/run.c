@@ -271,8 +271,6 @@ const uint8_t *snt_guest_output(const snt_guest *guest) { return guest->output; 
 
 size_t snt_guest_length(const snt_guest *guest) { return guest->length; }
 
-size_t snt_guest_capacity(const snt_guest *guest) { return guest->capacity; }
-
 int snt_guest_phase(const snt_guest *guest) { return (int)guest->phase; }
 
 bool snt_guest_timed_out(const snt_guest *guest) { return guest->timed_out; }

@@ -40,7 +40,7 @@ class NativeGuest:
     call waits for the answer to an outbound request.
     """
 
-    __slots__ = ("_address", "_capacity", "_handle", "_pinned", "_plan", "_view", "is_retirable", "is_waiting")
+    __slots__ = ("_address", "_handle", "_pinned", "_plan", "is_retirable", "is_waiting")
 
     def __init__(self, plan: Plan) -> None:
         handle = lib.snt_guest_new(plan.handle)
@@ -49,8 +49,6 @@ class NativeGuest:
         self._handle = ffi.gc(handle, lib.snt_guest_free)
         self._address = int(ffi.cast("uintptr_t", handle))
         self._plan = plan
-        self._capacity = 0
-        self._view = ffi.buffer(ffi.new("uint8_t[]", 0))
         # A suspended call's lists and label. The C reads them when the call goes on.
         self._pinned: tuple[bytes, bytes, bytes] | None = None
         self.is_retirable = False
@@ -126,23 +124,20 @@ class NativeGuest:
             length &= _LENGTH
         if not length:
             return None
-        if length > self._capacity:
-            self._view_output()
-        return self._view[:length]
+        return self._output(length)
 
     def _suspended(self, length: int) -> Suspension:
         self.is_waiting = length == _WAITING
         return SUSPENDED
 
-    def _view_output(self) -> None:
-        self._capacity = lib.snt_guest_capacity(self._handle)
-        self._view = ffi.buffer(lib.snt_guest_output(self._handle), self._capacity)
+    def _output(self, length: int) -> bytes:
+        # Asked for anew each time: quick calls, which never come here, may have moved it.
+        return ffi.buffer(lib.snt_guest_output(self._handle), length)[:]
 
     def _failed(self, failure: Failure) -> CallFailed:
         phase = self.phase
         if failure is Failure.REFUSED:
-            self._view_output()
-            message = self._view[: lib.snt_guest_length(self._handle)]
+            message = self._output(lib.snt_guest_length(self._handle))
             return CallFailed(failure, message.decode(errors="replace"), phase=phase)
         if failure not in TRAPS:
             return CallFailed(failure, REASONS[failure], phase=phase)
