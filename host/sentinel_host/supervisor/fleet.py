@@ -160,7 +160,9 @@ class Fleet:
             raise
         self._plans[worker] = plan
         worker.ready_or_gone.add_done_callback(lambda _: self._on_ready_or_gone(number, worker))
-        worker.gone.add_done_callback(lambda _: self._on_gone(worker, cell))
+        # Its last messages may take a second; what it had under way ended with it.
+        worker.ended.add_done_callback(lambda _: self._cells.release(cell))
+        worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
         worker.begin(plan.start(number, cell, tolerated), plan.guests.codes())
         return worker
@@ -172,9 +174,8 @@ class Fleet:
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
 
-    def _on_gone(self, worker: WorkerProcess, cell: int) -> None:
+    def _on_gone(self, worker: WorkerProcess) -> None:
         del self._plans[worker]
-        self._cells.release(cell)
         self._counts.note_end(worker)
         place = next((place for place in self._places if place.worker is worker), None)
         if place is None or self._draining:

@@ -54,10 +54,10 @@ class State(enum.Enum):
 class WorkerProcess:
     """A worker from its execution to its end.
 
-    ``ready_or_gone`` is done once it is ready, or has ended before that. ``gone`` is done once the process has ended
-    and its last messages are read. ``serves`` is the configuration and the guests' digests that it was told.
-    ``failure`` is its own reason why it could not start. ``faults`` has the guests that are not in service, ``guests``
-    all of them, and ``snapshot`` its latest counts.
+    ``ready_or_gone`` is done once it is ready, or has ended before that. ``ended`` is done once the process has ended,
+    and ``gone`` once its last messages are read too. ``serves`` is the configuration and the guests' digests that it
+    was told. ``failure`` is its own reason why it could not start. ``faults`` has the guests that are not in service,
+    ``guests`` all of them, and ``snapshot`` its latest counts.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], observer: ProbationObserver) -> None:
@@ -69,6 +69,7 @@ class WorkerProcess:
         self.failure: str | None = None
         self.snapshot = Snapshot()
         self.ready_or_gone: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
         self._codes: dict[str, bytes] = {}
         self._counted_last = False
@@ -225,6 +226,7 @@ class WorkerProcess:
 
     async def _until_gone(self, pidfd: int) -> None:
         await wait_for_end(self._process, pidfd)
+        self.ended.set_result(None)
         # What it said last is read before its end counts; a process that it left behind must not hold that up.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)

@@ -28,6 +28,13 @@ counts = [Stats(Snapshot(counters={{{COUNTER!r}: {{("main",): number}}}}), {{}},
 os.write(control, encode(Frame(asked.id, True, counts[0])) + encode(Frame(0, False, counts[1])))
 """
 
+# Ends at once. What it started keeps its end of the channel for a while.
+LEAVES_A_PROCESS = """
+import subprocess, sys
+
+subprocess.Popen(["sleep", "3"], pass_fds=[int(sys.argv[1])])
+"""
+
 
 class Unobserved:
     """No version is on probation here."""
@@ -52,6 +59,21 @@ def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_la
         return worker.snapshot
 
     assert run(asyncio.wait_for(main(), 30)).counters[COUNTER] == {("main",): 2}
+
+
+def test_a_worker_has_ended_before_its_channel_has() -> None:
+    """What a killed worker had under way counted as busy for a second longer."""
+
+    def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-S", "-c", LEAVES_A_PROCESS, str(control)], pass_fds=(control, *fds))
+
+    async def main() -> None:
+        worker = await WorkerProcess.spawn([], Unobserved(), execute)
+        await worker.ended
+        assert not worker.gone.done()
+        await worker.gone
+
+    run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_a_worker_whose_end_would_not_be_noticed_is_not_started() -> None:
