@@ -92,7 +92,8 @@ class _Version(argparse.Action):
         """Print them and exit."""
         from sentinel_host.cli.version import versions
 
-        parser.exit(0, f"{versions()}\n")
+        print(versions())
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,6 +113,22 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("check", "check"))
+
+    command = commands.add_parser("route", help="say which route a request gets, and why the others do not")
+    command.add_argument("method", metavar="METHOD", help="the request's method")
+    command.add_argument("url", metavar="URL", help="its URL, or a path")
+    command.add_argument(
+        "-H", "--header", metavar="FIELD", action="append", default=[], help="a header field, as NAME: VALUE"
+    )
+    command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
+    command.set_defaults(command=_command("route", "route"))
+
+    command = commands.add_parser("diff", help="say what another configuration would change")
+    command.add_argument("new", metavar="NEW.toml", help="the other configuration")
+    command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    command.add_argument("--json", action="store_true", help=_TOLD_JSON)
+    command.set_defaults(command=_command("diff", "diff"))
 
     _add_authoring(commands)
 

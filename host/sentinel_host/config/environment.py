@@ -38,7 +38,12 @@ class Environment:
 
     def fill(self, data: dict[str, Any]) -> dict[str, Any]:
         """The configuration's tables with every variable replaced. Raises `ConfigError`."""
-        return {key: self._fill(value, _dotted("", key)) for key, value in data.items()}
+        return {key: self._fill(value, dotted("", key)) for key, value in data.items()}
+
+    @property
+    def written(self) -> dict[str, str]:
+        """The texts that held variables, as they are written, by their key paths."""
+        return dict(self._written)
 
     def hide(self, error: ConfigError) -> ConfigError:
         """The error as it may be told: with the names of variables instead of what they hold."""
@@ -60,7 +65,7 @@ class Environment:
         if isinstance(value, str):
             return self._text(value, at) if "${" in value else value
         if isinstance(value, dict):
-            return {key: self._fill(item, _dotted(at, key)) for key, item in value.items()}
+            return {key: self._fill(item, dotted(at, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self._fill(item, f"{at}[{index}]") for index, item in enumerate(value)]
         return value
@@ -94,6 +99,7 @@ class Environment:
         return value
 
 
-def _dotted(at: str, key: str) -> str:
+def dotted(at: str, key: str) -> str:
+    """The key path of what ``key`` names in the table at ``at``, as errors have it."""
     written = key if _BARE_KEY(key) else repr(key)
     return f"{at}.{written}" if at else written

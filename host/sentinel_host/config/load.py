@@ -64,7 +64,7 @@ def parse_config(text: str, file: str, variables: Mapping[str, str] = os.environ
     environment = Environment(file, variables)
     filled = environment.fill(data)
     try:
-        return _checked(filled, file)
+        return msgspec.structs.replace(_checked(filled, file), written=environment.written)
     except ConfigError as error:
         raise environment.hide(error) from None
 

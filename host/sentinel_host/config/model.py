@@ -401,6 +401,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration; ``file`` is where it came from, for error messages and relative paths.
 
     ``files`` is what the files say that it names, by path: see `sentinel_host.config.files`.
+    ``written`` has the texts that held variables as they are written, by their key paths: what
+    variables hold may be secret.
     """
 
     file: str
@@ -410,6 +412,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []
     files: dict[str, bytes] = {}
+    written: dict[str, str] = {}
 
     def locate(self, name: str) -> str:
         """The path of a file that is named here: a relative one is so to the configuration's."""

@@ -21,6 +21,13 @@ class Seconds(float):
             raise ValueError(f'expected a duration such as "50ms", "30s" or "10m", got {value!r}')
         return cls(float(match[1]) * _DURATION_UNITS[match[2]])
 
+    def written(self) -> str:
+        """As an operator writes it, in the largest unit of which it is a whole number."""
+        for unit in ("h", "m", "s"):
+            if self and self % _DURATION_UNITS[unit] == 0:
+                return f"{self / _DURATION_UNITS[unit]:.0f}{unit}"
+        return f"{self * 1000:.10g}ms" if 0 < self < 1 else f"{float(self):g}s"
+
 
 class Bytes(int):
     """A size, written like ``"512B"``, ``"64KiB"``, ``"16MiB"`` or ``"1GiB"``."""
@@ -32,3 +39,8 @@ class Bytes(int):
         if match is None:
             raise ValueError(f'expected a size such as "64KiB" or "16MiB", got {value!r}')
         return cls(int(match[1]) * _SIZE_UNITS[match[2]])
+
+    def written(self) -> str:
+        """As an operator writes it, in the largest unit of which it is a whole number."""
+        unit = next(unit for unit in reversed(_SIZE_UNITS) if self % _SIZE_UNITS[unit] == 0)
+        return f"{self // _SIZE_UNITS[unit]}{unit}" if self else "0B"

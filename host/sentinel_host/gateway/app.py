@@ -19,6 +19,7 @@ from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.gateway.limits import Counters, open_store, share
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import Stats
+from sentinel_host.gateway.unmatched import UnmatchedLog
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_source import GuestSource, Renewal
@@ -62,6 +63,7 @@ class Gateway(Quart):
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
+        self.unmatched = UnmatchedLog()
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
         self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell, observe=observe)

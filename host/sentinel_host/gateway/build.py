@@ -158,7 +158,7 @@ class Builder:
         guests = {name: guest for name, guest in draft.guests.items() if name not in draft.faults}
         tried = {name: guest for name, guest in draft.tried.items() if name in guests and name not in draft.refused}
         return Generation(
-            _admission(config, paths),
+            admission_of(config.server),
             RouteTable(routes),
             upstreams,
             guests,
@@ -349,14 +349,22 @@ def _digest(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def _admission(config: Config, paths: PathRule) -> Admission:
-    server = config.server
+def admission_of(server: ServerConfig) -> Admission:
+    """The rules by which requests enter."""
     return Admission(
         identity_headers=server.identity_headers,
         trusted=TrustedPeers(server.trusted_proxies),
-        paths=paths,
+        paths=path_rule(server),
         refuse_aliases=server.header_aliases == "refuse",
     )
+
+
+def bare_routes(config: Config) -> list[Route]:
+    """The routes without guests, limits and responses, for who wants to know what they match."""
+    return [
+        _route(index, msgspec.structs.replace(route, respond=None, redirect=None), (), None, None)
+        for index, route in enumerate(config.route)
+    ]
 
 
 def _route(

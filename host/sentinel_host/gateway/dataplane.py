@@ -13,6 +13,7 @@ from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.stats import ADMIT, Stats
+from sentinel_host.gateway.unmatched import UnmatchedLog
 
 LISTENER: Final = "sentinel.listener"
 """The scope extension by which our server says on which listener a request came in; no client can set it."""
@@ -23,6 +24,7 @@ class Gateway(Protocol):
 
     generation: Generation
     stats: Stats
+    unmatched: UnmatchedLog
 
 
 class DataPlane:
@@ -49,6 +51,7 @@ class DataPlane:
             admitted = generation.admission.admit(scope)
             route = generation.routes.match(admitted.head)
             if route is None:
+                gateway.unmatched.note(admitted.head)
                 raise ClientError("no route matches", 404, close=False)
             exchange = ProxyExchange(stats, generation, admitted, route, scope, receive, send)
         except ClientError as error:

@@ -60,7 +60,7 @@ class Route:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
         if self.methods and head.method not in self.methods:
             return False
-        if self.hosts and not any(_host_fits(pattern, host) for pattern in self.hosts):
+        if self.hosts and not any(host_fits(pattern, host) for pattern in self.hosts):
             return False
         return not self.headers or all(condition in head.headers for condition in self.headers)
 
@@ -127,5 +127,6 @@ class _Paths:
             end = path.rfind("/", 0, end)
 
 
-def _host_fits(pattern: str, host: str) -> bool:
+def host_fits(pattern: str, host: str) -> bool:
+    """Whether a host is the pattern, or a name below ``*.`` of it."""
     return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1 if pattern.startswith("*.") else host == pattern
