@@ -1,6 +1,8 @@
-"""What operators see, on the admin listener only, and what workers tell their supervisor so that they can.
+"""What operators see, on the admin listener only, and what workers tell their supervisor so that
+they can.
 
-`collect` is not imported here: it needs the gateway, which the process that supervises does without.
+`collect` is not imported here: it needs the gateway, which the process that supervises does
+without.
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ class AdminAccess:
         return cls((address.rpartition(":")[0],), token)
 
     def renew(self, config: Config) -> Callable[[], None]:
-        """Look at the token's file anew; returns what has another token count. Raises `ConfigError`."""
+        """Look at the token's file anew; returns what has another token count. Raises
+        `ConfigError`.
+        """
         if config.server.admin is None or config.server.admin_token_file is None:
             return lambda: None
         token = admin_token(config, {}, None, make=False)
@@ -86,10 +88,11 @@ class Overview(Protocol):
 def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
     """Add the admin routes to an application; to be called before it serves.
 
-    All but ``/healthz``, ``/readyz`` and ``/metrics`` need ``Authorization: Bearer TOKEN``; without a token they cannot
-    be had. Whatever the admin listener is asked must name an IP address, localhost or one of the hosts as its Host: a
-    page in a browser can point a name of its own at this listener (DNS rebinding), but not an address. A request
-    without a Host, as health checks on HTTP/1.0 are, is no browser's.
+    All but ``/healthz``, ``/readyz`` and ``/metrics`` need ``Authorization: Bearer TOKEN``; without
+    a token they cannot be had. Whatever the admin listener is asked must name an IP address,
+    localhost or one of the hosts as its Host: a page in a browser can point a name of its own at
+    this listener (DNS rebinding), but not an address. A request without a Host, as health checks on
+    HTTP/1.0 are, is no browser's.
     """
     admin = Blueprint("admin", __name__)
     allowed = frozenset(host.lower() for host in access.hosts) | {"localhost"}

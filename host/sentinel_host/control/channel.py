@@ -1,4 +1,6 @@
-"""One end of a control channel on an event loop: messages, requests and their answers over a stream socket."""
+"""One end of a control channel on an event loop: messages, requests and their answers over a stream
+socket.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from sentinel_host.control.messages import Frame, Message, Refused
 _log = logging.getLogger("sentinel.control")
 
 Reply = Callable[[Message], None]
-# Takes a message and how to answer it, at once or later; the answer to a one-way message goes nowhere.
+# Takes a message and how to answer it, at once or later; the answer to a one-way message goes
+# nowhere.
 Receive = Callable[[Message, Reply], None]
 
 

@@ -1,4 +1,6 @@
-"""Frames to bytes and back: four bytes of length, big-endian, then a MessagePack `Frame`. Knows no socket."""
+"""Frames to bytes and back: four bytes of length, big-endian, then a MessagePack `Frame`. Knows no
+socket.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import msgspec
 from sentinel_host.control.messages import Frame
 from sentinel_host.errors import SentinelError
 
-# A worker's snapshot with a thousand routes is half a megabyte; gRPC's default for one message is 4 MiB.
+# A worker's snapshot with a thousand routes is half a megabyte; gRPC's default for one message is 4
+# MiB.
 FRAME_LIMIT: Final = 16 << 20
 _HEADER: Final = 4
 

@@ -36,10 +36,11 @@ class WorkerView(msgspec.Struct, frozen=True):
 class GuestView(msgspec.Struct, frozen=True):
     """A guest as the whole gateway runs it.
 
-    ``state`` is ``serving``, ``missing`` (its routes answer 503), ``quarantined``, or ``differs`` when workers do not
-    run the same. ``version`` is what its file is signed as. ``calls`` and ``failures`` are of all its versions,
-    ``failures`` calls that it failed. ``last_error`` is what went wrong last: such a call, or a version's load.
-    ``previous`` is what a rollback would bring back. ``rolled_back`` is the version in the folder that is not served.
+    ``state`` is ``serving``, ``missing`` (its routes answer 503), ``quarantined``, or ``differs``
+    when workers do not run the same. ``version`` is what its file is signed as. ``calls`` and
+    ``failures`` are of all its versions, ``failures`` calls that it failed. ``last_error`` is what
+    went wrong last: such a call, or a version's load. ``previous`` is what a rollback would bring
+    back. ``rolled_back`` is the version in the folder that is not served.
     """
 
     name: str

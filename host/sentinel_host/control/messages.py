@@ -1,7 +1,7 @@
 """What a worker and its supervisor say to each other.
 
-Every message is a struct of the union `Message`; a later version adds a struct, or appends fields that have defaults.
-Any message may be one-way, a request or an answer: see `Frame`.
+Every message is a struct of the union `Message`; a later version adds a struct, or appends fields
+that have defaults. Any message may be one-way, a request or an answer: see `Frame`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from sentinel_host.hotload.state import GuestState
 
 
 class ConfigSource(msgspec.Struct, frozen=True):
-    """A configuration as it was read once, so that a worker started later serves what its siblings serve.
+    """A configuration as it was read once, so that a worker started later serves what its siblings
+    serve.
 
-    ``text`` is the content of ``file``; without one, everything goes to ``upstream``. ``bind`` replaces the
-    configured public addresses. ``files`` is what the files say that it names, as `Config` has them.
+    ``text`` is the content of ``file``; without one, everything goes to ``upstream``. ``bind``
+    replaces the configured public addresses. ``files`` is what the files say that it names, as
+    `Config` has them.
     """
 
     file: str
@@ -31,7 +33,9 @@ class ConfigSource(msgspec.Struct, frozen=True):
 
 
 class ListenerFd(msgspec.Struct, frozen=True):
-    """An inherited socket, its listener's name, and the PEM files of its certificate and key if it speaks TLS."""
+    """An inherited socket, its listener's name, and the PEM files of its certificate and key if it
+    speaks TLS.
+    """
 
     name: str
     fd: int
@@ -41,8 +45,8 @@ class ListenerFd(msgspec.Struct, frozen=True):
 class Guests(msgspec.Struct, frozen=True):
     """Every guest that a configuration names: its version, or the reason why there is none.
 
-    ``deployments`` has the guests with a canary or a version on probation. Versions come without code; a worker that
-    lacks it asks for it.
+    ``deployments`` has the guests with a canary or a version on probation. Versions come without
+    code; a worker that lacks it asks for it.
     """
 
     versions: list[GuestVersion]
@@ -62,9 +66,9 @@ class Guests(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """To worker number ``worker`` of ``workers``, first of all: serve this.
 
-    ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another guest than those in
-    ``tolerated`` says so and ends, and no client has met it; None tolerates all. ``cell`` is where it counts in the
-    table of endpoints.
+    ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another
+    guest than those in ``tolerated`` says so and ends, and no client has met it; None tolerates
+    all. ``cell`` is where it counts in the table of endpoints.
     """
 
     worker: int
@@ -78,7 +82,9 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """From a worker: every listener accepts. ``faults`` is guests that are not in service, with the reason."""
+    """From a worker: every listener accepts. ``faults`` is guests that are not in service, with the
+    reason.
+    """
 
     faults: dict[str, str]
     guests: list[GuestState]
@@ -91,7 +97,9 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):
-    """To a worker: accept nothing more, let requests in flight end within the grace period, and end."""
+    """To a worker: accept nothing more, let requests in flight end within the grace period, and
+    end.
+    """
 
 
 class StatsRequest(msgspec.Struct, frozen=True, tag="stats-request"):
@@ -107,7 +115,9 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
 
 
 class CodeRequest(msgspec.Struct, frozen=True, tag="code-request"):
-    """From a worker that lacks the code with this digest: send it from ``offset`` on; the answer is `Code`."""
+    """From a worker that lacks the code with this digest: send it from ``offset`` on; the answer is
+    `Code`.
+    """
 
     sha256: str
     offset: int
@@ -140,7 +150,8 @@ class Reconfigure(msgspec.Struct, frozen=True, tag="reconfigure"):
 
 
 class Applied(msgspec.Struct, frozen=True, tag="applied"):
-    """From a worker: it serves what it was told, or nothing changed for this ``reason``; and its guests now.
+    """From a worker: it serves what it was told, or nothing changed for this ``reason``; and its
+    guests now.
 
     ``refusing`` has the guests that do not start with what it was told, and why.
     """
@@ -192,7 +203,9 @@ Message: TypeAlias = (
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
-    """A message on the wire. A request has an ``id`` above 0, which its answer repeats; id 0 expects no answer."""
+    """A message on the wire. A request has an ``id`` above 0, which its answer repeats; id 0
+    expects no answer.
+    """
 
     id: int
     answer: bool

@@ -1,4 +1,4 @@
-"""Snapshots as Prometheus metrics, rendered when somebody asks, by whoever serves the admin side."""
+"""Snapshots as Prometheus metrics, rendered on request by the process that serves the admin side."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _GUEST: Final = ("guest",)
 _REFUSED: Final = ("guest", "reason")
 
 COUNTERS: Final = {
-    "sentinel_requests": Family("Requests that reached a route, by status; 0 is none sent.", ("route", "status")),
-    "sentinel_requests_aborted": Family("Exchanges that broke off, by who did.", ("route", "by")),
+    "sentinel_requests": Family("Requests that reached a route, by status; 0 if none was sent.", ("route", "status")),
+    "sentinel_requests_aborted": Family("Exchanges that broke off, by the side that did.", ("route", "by")),
     "sentinel_requests_refused": Family("Requests that reached no route, by status.", ("status",)),
     "sentinel_upstream_failures": Family(
         f"Requests that an upstream failed, by kind: {', '.join(UPSTREAM_FAILURES)}.", (*_TARGET, "kind")
@@ -43,8 +43,8 @@ COUNTERS: Final = {
     "sentinel_upstream_unavailable": Family("Requests for which there was no endpoint.", _UPSTREAM),
     "sentinel_endpoint_requests": Family("Tries that were begun.", _TARGET),
     "sentinel_endpoint_failures": Family("Tries that count as failures of the endpoint.", _TARGET),
-    "sentinel_endpoint_check_changes": Family("Times that its check found it down, or well again.", _TARGET),
-    "sentinel_endpoint_ejections": Family("Times that it was ejected.", _TARGET),
+    "sentinel_endpoint_check_changes": Family("Times that a check found the endpoint down, or up again.", _TARGET),
+    "sentinel_endpoint_ejections": Family("Ejections of the endpoint.", _TARGET),
     "sentinel_connections_accepted": Family("Client connections."),
     "sentinel_guest_calls": Family("Hook calls that began.", _GUEST),
     "sentinel_guest_cpu_seconds": Family("Running time of guests' calls.", _GUEST),
@@ -53,19 +53,19 @@ COUNTERS: Final = {
     "sentinel_guest_deadlines": Family("Calls that used up their deadline.", _GUEST),
     "sentinel_guest_protocol_errors": Family("Answers that break the contract.", _GUEST),
     "sentinel_guest_quarantines": Family("Times that a guest was put into quarantine.", _GUEST),
-    "sentinel_guest_refused": Family("Calls that were not made, in quarantine or for want of an instance.", _REFUSED),
+    "sentinel_guest_refused": Family("Calls refused: the guest is quarantined, or no instance is free.", _REFUSED),
     "sentinel_guest_instances_started": Family("Instances that were made.", _GUEST),
-    "sentinel_guest_swaps": Family("Versions that took over from another, or came first after the start.", _GUEST),
-    "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and losses of the file.", _GUEST),
+    "sentinel_guest_swaps": Family("Versions that replaced another one, or were the first after the start.", _GUEST),
+    "sentinel_guest_failed_loads": Family("Versions that could not be loaded, and files that disappeared.", _GUEST),
     "sentinel_guest_rollbacks": Family("Rollbacks of versions, automatic ones and those by an operator.", _GUEST),
     "sentinel_guest_log_lines_cut": Family("Lines beyond what one call may log.", _GUEST),
-    "sentinel_guest_metrics_dropped": Family("What guests counted and the gateway did not, by why.", _REFUSED),
+    "sentinel_guest_metrics_dropped": Family("Guests' own metrics that the gateway dropped, by reason.", _REFUSED),
     "sentinel_guest_http_calls": Family("Requests of guests to HTTP services.", ("guest", "outcome")),
     "sentinel_guest_kv_calls": Family("Calls of the store of guests' keys.", _GUEST),
-    "sentinel_guest_kv_refused": Family("Those that found the quota used up, or the store held up.", _REFUSED),
-    "sentinel_limits_hit": Family("Limits and deadlines that clients ran into; refused is bad framing.", ("limit",)),
+    "sentinel_guest_kv_refused": Family("Calls of the store that failed, by reason.", _REFUSED),
+    "sentinel_limits_hit": Family("Limits and deadlines that clients exceeded; refused is bad framing.", ("limit",)),
     "sentinel_limit_checks": Family(
-        "Requests checked against a route's limit; shadowed ones went on.", ("route", "limit", "verdict")
+        "Requests checked against a route's limit; shadowed ones were allowed.", ("route", "limit", "verdict")
     ),
     "sentinel_mirrored_requests": Family(
         "Copies of a route's requests; dropped ones were slower than their requests.", ("route", "upstream", "result")
@@ -89,7 +89,7 @@ GAUGES: Final = {
     "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
     "sentinel_guest_info": Family("Workers that serve this version of the guest.", ("guest", "sha256")),
     "sentinel_guest_canary": Family("Workers that try a new version on some of the requests.", _GUEST),
-    "sentinel_guest_instances": Family("Instances that are there.", _GUEST),
+    "sentinel_guest_instances": Family("Instances.", _GUEST),
     "sentinel_guest_memory_bytes": Family("Linear memory of a guest's instances.", _GUEST),
     "sentinel_guest_waiting": Family("Requests waiting for an instance.", _GUEST),
     "sentinel_guest_quarantined": Family("Uses of a guest that are in quarantine.", _GUEST),
@@ -127,7 +127,7 @@ class _SnapshotCollector(Collector):
 
 
 def _guests_own(snapshot: Snapshot) -> Iterator[Metric]:
-    """What guests count by themselves: one family for each name, whichever guests use it."""
+    """The metrics of guests' own: one family for each name, over all guests that use it."""
     counters: dict[str, CounterMetricFamily] = {}
     for (guest, name, *labels), value in snapshot.counters.get(GUESTS_OWN, {}).items():
         counter = counters.setdefault(name, CounterMetricFamily(f"guest_{name}", "Counted by guests."))

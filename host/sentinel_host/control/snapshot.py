@@ -1,4 +1,4 @@
-"""A worker's counts at one moment, as plain numbers: workers send them, whoever serves the admin side adds them up."""
+"""A worker's counts at one moment, as plain numbers. The process with the admin side adds them up."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ Numbers: TypeAlias = dict[tuple[str, ...], float]
 
 
 GUESTS_OWN = "guest"
-"""The family that stands for all that guests count by themselves: its labels are the guest, the metric's name, and
-names and values of its labels in turn."""
+"""The family of all metrics of guests' own.
+
+Its labels are the guest, the metric's name, and names and values of the metric's labels in turn.
+"""
 
 
 class Distribution(msgspec.Struct):
-    """A histogram: the buckets' upper ``bounds``, and by label values the count per bucket, the last beyond all
-    bounds, followed by the sum of what was observed."""
+    """A histogram: the buckets' upper ``bounds``, and by label values the count per bucket, the
+    last beyond all bounds, followed by the sum of what was observed.
+    """
 
     bounds: tuple[float, ...] = ()
     values: dict[tuple[str, ...], list[float]] = {}
@@ -36,7 +39,9 @@ class EndpointReport(msgspec.Struct):
 
 
 class UpstreamReport(msgspec.Struct):
-    """An upstream as a worker has it, with its endpoints by their keys in the table; ``slow_start`` in seconds."""
+    """An upstream as a worker has it, with its endpoints by their keys in the table; ``slow_start``
+    in seconds.
+    """
 
     policy: str
     slow_start: float
@@ -44,7 +49,8 @@ class UpstreamReport(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the families.
+    """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the
+    families.
 
     ``upstreams`` are by name.
     """
@@ -55,12 +61,12 @@ class Snapshot(msgspec.Struct):
     upstreams: dict[str, UpstreamReport] = {}
 
     def without_gauges(self) -> Snapshot:
-        """What remains of a worker that has ended: it counted, but nothing is open or waiting any more."""
+        """The counts of an ended worker: its counters stay, and its gauges are gone."""
         return Snapshot(counters=self.counters, histograms=self.histograms)
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The sums; what any of them has is there."""
+    """The sums of all numbers that any snapshot has."""
     total = Snapshot()
     for snapshot in snapshots:
         _add(total.counters, snapshot.counters)
@@ -82,7 +88,8 @@ def _add(total: dict[str, Numbers], families: dict[str, Numbers]) -> None:
 def _add_distribution(total: dict[str, Distribution], name: str, more: Distribution) -> None:
     known = total.get(name)
     if known is None or known.bounds != more.bounds:
-        # Workers of two versions, while one replaces the other, may count in different buckets: the later ones stay.
+        # Workers of two versions, while one replaces the other, may count in different buckets: the
+        # later ones stay.
         total[name] = Distribution(more.bounds, {labels: list(values) for labels, values in more.values.items()})
         return
     for labels, values in more.values.items():

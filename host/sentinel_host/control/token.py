@@ -1,8 +1,9 @@
-"""The secret that the admin side asks for, and where it comes from.
+"""The admin token, and where it comes from.
 
-In this order: ``[server] admin_token``, the file that ``admin_token_file`` names, the environment, and otherwise a file
-that is made once for each configuration, which only its owner can read: so that the command finds it on the same
-machine and nobody else does, and no gateway is opened by the token of another.
+In this order: ``[server] admin_token``, the file that ``admin_token_file`` names, the environment,
+and a file that is made once for each configuration. Only its owner can read that file, so that the
+``sentinel`` command finds it on the same machine and other users do not. Each gateway has a token
+of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _log = logging.getLogger("sentinel.control")
 
 ENVIRONMENT: Final = "SENTINEL_ADMIN_TOKEN"
 _FILE: Final = "admin-token-{}"
-# Nobody guesses 16 characters over a network, and what stands in a header cannot be anything.
+# 16 characters cannot be guessed over a network. The characters are those that a header can carry.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{16,512}").fullmatch
 
 
@@ -35,9 +36,10 @@ def admin_token(
 ) -> str | None:
     """The token; ``None`` when none is configured and none could be made.
 
-    With ``make`` a missing file in ``directory`` is made. It is no error that ``directory`` cannot be entered unless a
-    token is ``needed``. Raises `ConfigError` for a token that is too short, and for a
-    file that cannot be read or is not its owner's alone. The file that is configured has been read already.
+    With ``make`` a missing file in ``directory`` is made. It is no error that ``directory`` cannot
+    be entered unless a token is ``needed``. Raises `ConfigError` for a token that is too short, and
+    for a file that cannot be read or is not its owner's alone. The file that is configured has been
+    read already.
     """
     server = config.server
     if server.admin_token is not None:
@@ -71,7 +73,9 @@ def admin_token(
 
 
 def is_authorised(field: str, token: str) -> bool:
-    """Whether an Authorization field holds the token; takes as long whatever it holds (RFC 6750 section 2.1)."""
+    """Whether an Authorization field holds the token; takes as long whatever it holds (RFC 6750
+    section 2.1).
+    """
     scheme, _, given = field.partition(" ")
     matches = hmac.compare_digest(given.strip().encode(errors="replace"), token.encode())
     return scheme.lower() == "bearer" and matches
@@ -94,7 +98,9 @@ def _read(file: Path) -> str:
 
 
 def _make(files: list[Path]) -> None:
-    """One token under all these names, whole or not at all: another process may look for it at the same time."""
+    """One token under all these names, whole or not at all: another process may look for it at the
+    same time.
+    """
     file = files[0]
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,7 +121,7 @@ def _make_one(file: Path) -> None:
     try:
         with open(descriptor, "w", encoding="ascii") as out:
             out.write(secrets.token_urlsafe(32))
-        # The first who made one made it for all.
+        # Another process may have made the file first: its token counts.
         with contextlib.suppress(FileExistsError):
             os.link(fresh, file)
     finally:

@@ -1,6 +1,7 @@
-"""What operators are told about upstreams: which endpoints they have, and how these are.
+"""Upstreams as operators see them: their endpoints, and the state of each.
 
-Workers tell which endpoints there are (`UpstreamReport`). How each is doing is in the table that all share.
+Workers report which endpoints there are (`UpstreamReport`). The state of each is in the shared
+table.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ class ConnectionsView(msgspec.Struct, frozen=True):
 class EndpointView(msgspec.Struct, frozen=True):
     """An endpoint as the whole gateway has it.
 
-    ``state``: an endpoint is given requests while it is ``serving``, and fewer while it is ``warming`` up. ``ejected``,
-    it failed; ``down``, its check fails; ``draining``, an operator asked for it. ``ejected_for`` is in seconds, of the
-    ejection that is under way; ``ejections`` is how many there were in a row. ``latency`` is in seconds, of the head of
-    an answer, on average; 0 before the first.
+    ``state``: an endpoint is given requests while it is ``serving``, and fewer while it is
+    ``warming`` up. ``ejected``, it failed; ``down``, its check fails; ``draining``, an operator
+    asked for it. ``ejected_for`` is in seconds, of the ejection that is under way; ``ejections`` is
+    how many there were in a row. ``latency`` is in seconds, of the head of an answer, on average; 0
+    before the first.
     """
 
     name: str
@@ -89,7 +91,9 @@ def endpoint_numbers(reports: Mapping[str, UpstreamReport], table: EndpointTable
 
 
 def key_named(reports: Mapping[str, UpstreamReport], upstream: str, endpoint: str) -> int:
-    """The key of the endpoint of this name, as `EndpointView` has it. Raises `LookupError` that says what there is."""
+    """The key of the endpoint of this name, as `EndpointView` has it. Raises `LookupError` that
+    says what there is.
+    """
     report = reports.get(upstream)
     if report is None:
         raise LookupError(f"there is no upstream {upstream!r}; there are: {', '.join(sorted(reports)) or 'none'}")
@@ -120,7 +124,7 @@ def _states(
             try:
                 state = table.state(key)
             except LookupError:
-                # The last worker that had it has ended since it told.
+                # The last worker that used the endpoint has ended since its report.
                 continue
             yield name, report, endpoint, state
 

@@ -1,7 +1,7 @@
-"""Work that may wait for a disk or a network file system, beside the event loop.
+"""Work that may wait for a disk or a network file system, in threads beside the event loop.
 
-Threads of their own, and not those that every event loop has: somebody who waits for a disk that does not answer must
-hold up neither what needs those, nor the end of the process.
+These are not the threads of the event loop's executor: a disk that does not answer must delay
+neither other users of that executor nor the end of the process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 async def aside(function: Callable[[], _T]) -> _T:
-    """Call it in a thread; cancelling leaves it to itself. Raises what it raises."""
+    """Call it in a thread, and raise what it raises. Cancelling does not stop the thread."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     results: list[_T] = []
@@ -38,7 +38,7 @@ async def aside(function: Callable[[], _T]) -> _T:
     try:
         threading.Thread(target=run, name="aside", daemon=True).start()
     except RuntimeError:
-        # There may be no more threads (RLIMIT_NPROC): late is better than never.
+        # No thread could be started (RLIMIT_NPROC): block the loop rather than fail.
         return function()
     await done
     if errors:

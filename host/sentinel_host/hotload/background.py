@@ -1,4 +1,4 @@
-"""Work that is begun now or later and that nobody waits for."""
+"""Tasks and timers that run in the background."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 
 class Background:
-    """Tasks and timers of one owner, who closes them. An unexpected error is logged to ``log`` and ends only its task.
+    """The tasks and timers of one owner, which closes them. An unexpected error is logged and ends
+    only its task.
 
     To be used from one event loop.
     """
@@ -30,7 +31,7 @@ class Background:
         return asyncio.get_running_loop().call_later(seconds, lambda: self.begin(work()))
 
     async def close(self) -> None:
-        """Cancel the tasks and wait for their end; timers are their holders' to cancel."""
+        """Cancel the tasks and wait for their end. Timers must be cancelled through their handles."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:

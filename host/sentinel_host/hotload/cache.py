@@ -1,9 +1,10 @@
-"""Compiled guests on disk, so that a start need not compile and neither need a file that was there before.
+"""Compiled guests on disk, so that a restart or a known file needs no compilation.
 
-Rule 1: what is in here is run as machine code. The directory and every entry belong to this user alone, or they are not
-        used; a folder that guests are put into is never one.
-Rule 2: an entry begins with the digest of the rest (`sentinel_host.hotload.sealed`).
-Rule 3: an entry that is not what it should be is as good as none. Nothing here stops a guest from being loaded.
+Rule 1: Entries are run as machine code. The directory and its entries are used only if this user
+        owns them and nobody else can write to them. The guests' folder is never the cache.
+Rule 2: An entry begins with the digest of the rest (`sentinel_host.hotload.sealed`).
+Rule 3: A damaged entry is removed and compiled anew. No fault of the cache keeps a guest from being
+        loaded.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from sentinel_host.sandbox import CompiledGuest, fingerprint
 
 _log = logging.getLogger("sentinel.hotload")
 
-# The format is part of an entry's name: after an upgrade an older gateway's entries are passed over without a word.
+# The format is part of an entry's name: after an upgrade, entries of the older gateway are ignored
+# without a warning.
 _FORMAT: Final = 4
 _MAGIC: Final = b"sentinel guest %d\n" % _FORMAT
 _SUFFIX: Final = ".guest"
-# A compiled guest is some ten times its file; the example guests take 1 MiB together, with a day's versions of each.
+# A compiled guest has about ten times the size of its file. The example guests take 1 MiB together.
 MAX_BYTES: Final = 256 << 20
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -46,14 +48,18 @@ def default_directory() -> Path | None:
 
 
 def cache_directory(config: Config) -> Path | None:
-    """The directory that a configuration asks for; by default the user's, ``None`` for a user without a home."""
+    """The directory that a configuration asks for; by default the user's, ``None`` for a user
+    without a home.
+    """
     if config.guests.cache is None:
         return default_directory()
     return Path(config.file).parent / config.guests.cache
 
 
 class Cache:
-    """The cache in ``directory``, made by `open`; holds at most ``max_bytes``, of which what was used last stays."""
+    """The cache in ``directory``, made by `open`. Beyond ``max_bytes`` the least recently used
+    entries are removed.
+    """
 
     def __init__(self, directory: Path, descriptor: int, max_bytes: int = MAX_BYTES) -> None:
         self.directory = directory
@@ -63,7 +69,9 @@ class Cache:
 
     @classmethod
     def open(cls, directory: Path | None, max_bytes: int = MAX_BYTES) -> Cache | None:
-        """``None``, and a line in the log, when the directory cannot be made or somebody else may write to it."""
+        """``None``, with a warning in the log, if the directory cannot be made or others may write
+        to it.
+        """
         if directory is None:
             _log.warning("guests are compiled at every start: this user has no home for a cache")
             return None
@@ -88,7 +96,7 @@ class Cache:
         os.close(self._descriptor)
 
     def get(self, sha256: str) -> CompiledGuest | None:
-        """What the file with this digest was compiled to, by this engine on this kind of machine."""
+        """The compiled form of the file with this digest, for this engine and processor."""
         entry = self._entry(sha256)
         try:
             compiled = _decoder.decode(read_sealed(entry, _MAGIC, self._descriptor))
@@ -97,17 +105,17 @@ class Cache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            # msgspec's errors are ValueErrors, too.
+            # msgspec's errors are ValueErrors.
             _log.warning("cache %s: %s %s; it is made anew", self.directory, entry, error)
             self._remove(entry)
             return None
-        # What was used last stays.
+        # The time of its last use, for `_make_room`.
         with contextlib.suppress(OSError):
             os.utime(entry, dir_fd=self._descriptor, follow_symlinks=False)
         return compiled
 
     def put(self, compiled: CompiledGuest) -> None:
-        """Keep it; a cache that cannot be written to is said and done without."""
+        """Write an entry. A failure is logged as a warning."""
         body = msgspec.msgpack.encode(compiled)
         entry = self._entry(compiled.sha256)
         try:
@@ -122,7 +130,7 @@ class Cache:
     def _make_room(self, size: int) -> None:
         entries = []
         for name in os.listdir(self._descriptor):
-            # A temporary file is one that somebody died over, or writes just now.
+            # Temporary files too: their writer may have died.
             if _SUFFIX in name:
                 with contextlib.suppress(OSError):
                     found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)

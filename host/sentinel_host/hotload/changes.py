@@ -1,10 +1,14 @@
-"""When a file has changed for good.
+"""When a changed file is complete and can be reported.
 
-Rule 1: a file that is renamed into place was complete before, and is reported at once. Files that go together, such as
-        a certificate and its key, are reported once they have held still.
-Rule 2: a file that is written in place is reported once its size and times have held still and nobody who wrote to it
-        has it open. A prefix of a module can be a module, so that checking the content is no substitute.
-Rule 3: events only say where to look. A file's state counts, compared with the one that was reported last.
+Rule 1: A file that is renamed into place is complete, and is reported at once. Files that go
+together,
+        such as a certificate and its key, are reported once they are unchanged for a while.
+Rule 2: A file that is written in place is reported once its size and times are unchanged for a
+while
+        and no writer has it open. Checking the content is no substitute: a part of a module can be
+        a valid module.
+Rule 3: Events only say where to look. A file has changed if its state differs from the one that was
+        reported last.
 """
 
 from __future__ import annotations
@@ -23,8 +27,11 @@ STILL_TIME: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class StillTimes:
-    """Seconds that a file has to hold still: one that is ``closed``, and one that a writer still has ``open``, who may
-    have forgotten it."""
+    """Seconds that a file must stay unchanged: one that is ``closed``, and one that a writer still
+    has ``open``.
+
+    A writer may have forgotten to close it.
+    """
 
     closed: float = STILL_TIME
     open: float = 10.0

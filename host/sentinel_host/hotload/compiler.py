@@ -1,9 +1,11 @@
 """Compiling in processes that can be thrown away.
 
-Rule 1: a child compiles one file and ends, so that no file has met another's compiler.
-Rule 2: children are forked from a process that has loaded the engine (`sentinel_host.hotload.fork_server`). It starts
+Rule 1: a child compiles one file and ends, so that no file has met another's compiler. Rule 2:
+children are forked from a process that has loaded the engine (`sentinel_host.hotload.fork_server`).
+It starts
         with the first compilation or, where files are watched, ahead of it. A dead one is replaced.
-Rule 3: whatever the child does, or whatever happens to it, the result is a guest or a `GuestLoadError` that names the
+Rule 3: whatever the child does, or whatever happens to it, the result is a guest or a
+`GuestLoadError` that names the
         file.
 """
 
@@ -26,7 +28,7 @@ from sentinel_host.hotload.fork_server import ENDED, NUMBER, Done, Job
 from sentinel_host.sandbox import CompiledGuest, address_space
 from sentinel_host.sandbox.text import one_line
 
-# Of a machine that has other things to do.
+# Generous: the machine may be busy with other things.
 _WALL_SECONDS: Final = 120.0
 # How many may compile at once: a folder full of new files must not take every processor.
 _AT_ONCE: Final = 2
@@ -35,7 +37,7 @@ _decoder = msgspec.msgpack.Decoder(Done)
 
 
 class Compiler:
-    """To be used from one event loop; `close` ends its children, and compilations that go on fail.
+    """Compiles files in child processes. To be used from one event loop.
 
     A compilation may take ``cpu_seconds`` of running time, of all the compiler's threads together.
     """
@@ -48,12 +50,12 @@ class Compiler:
         self._is_closed = False
 
     def keep_ready(self) -> None:
-        """Be as quick with the first compilation as with every other."""
+        """Start the fork server now, so that the first compilation need not wait for it."""
         with contextlib.suppress(OSError):
             self._find_fork_server()
 
     def rest(self) -> None:
-        """Keep nothing ready; to be called while nothing compiles."""
+        """End the fork server. To be called while nothing compiles."""
         if self._fork_server is not None:
             self._fork_server.close()
             self._fork_server = None
@@ -74,13 +76,13 @@ class Compiler:
             try:
                 return await asyncio.to_thread(self._run, job, data, path)
             except _ForkServerEnded:
-                # Its sockets close before it counts as dead: the next file must not be given to it.
+                # Its sockets close before it counts as dead: do not give it the next file.
                 if self._fork_server is fork_server:
                     self.rest()
                 raise
 
     def close(self) -> None:
-        """End everything; nothing may be compiled any more."""
+        """End the children; compilations under way fail. Nothing may be compiled any more."""
         self._is_closed = True
         self.rest()
 
@@ -91,7 +93,7 @@ class Compiler:
         return self._fork_server
 
     def _run(self, job: socket.socket, data: bytes, path: str) -> CompiledGuest:
-        """In a thread, which waits and does nothing else."""
+        """Runs in a thread, because it blocks."""
         message = msgspec.msgpack.encode(Job(path, address_space(), self._cpu_seconds, data))
         with job:
             output = _exchange(job, message, self._wall_seconds)
@@ -134,9 +136,9 @@ class _ForkServer:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # The modules that this process runs, from wherever it was told to take them, and nothing else.
+                # The same modules as in this process, from the same places.
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RUST_BACKTRACE": "0"},
-                # A terminal's Ctrl-C is for the gateway; and its children end with it.
+                # A terminal's Ctrl-C must reach the gateway only, which then ends its children.
                 process_group=0,
             )
 
@@ -163,7 +165,7 @@ class _ForkServer:
 
 
 def _exchange(job: socket.socket, message: bytes, seconds: float) -> bytes | None:
-    """What comes back until the end; ``None`` when it took too long, and the child was killed."""
+    """The child's whole output; ``None`` if it took too long and was killed."""
     end = time.monotonic() + seconds
     output = bytearray()
     pid = 0
@@ -171,7 +173,7 @@ def _exchange(job: socket.socket, message: bytes, seconds: float) -> bytes | Non
         job.settimeout(seconds)
         first = job.recv(NUMBER, socket.MSG_WAITALL)
         if first == ENDED[:NUMBER]:
-            # It was ended before it could say who it is; no process has such a number.
+            # The child ended before it sent its process id.
             output += first
         else:
             pid = int.from_bytes(first, "big")
@@ -189,7 +191,7 @@ def _exchange(job: socket.socket, message: bytes, seconds: float) -> bytes | Non
                 os.kill(pid, signal.SIGKILL)
         return None
     except OSError:
-        # It was ended before it had read all: what it said, and how it ended, is still to be read.
+        # The child ended before it had read everything. Its output and status can still be read.
         with contextlib.suppress(OSError):
             job.settimeout(seconds)
             while piece := job.recv(1 << 20):

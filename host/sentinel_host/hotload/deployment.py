@@ -10,8 +10,8 @@ from sentinel_host.hotload.guest_version import GuestVersion, shorten
 class Deployment(msgspec.Struct, frozen=True):
     """The desired state of one guest: the serving version and, optionally, a canary.
 
-    ``candidate`` is the canary and gets ``weight`` percent of the requests. ``on_probation`` is the digest of the
-    version whose failures are reported; it is empty when none is on probation.
+    ``candidate`` is the canary and gets ``weight`` percent of the requests. ``on_probation`` is the
+    digest of the version whose failures are reported; it is empty when none is on probation.
     """
 
     serving: GuestVersion
@@ -35,7 +35,9 @@ class Deployment(msgspec.Struct, frozen=True):
         return [self.serving] if self.candidate is None else [self.serving, self.candidate]
 
     def log_message(self, before: str | None) -> str:
-        """The log line for a deployment that took effect; ``before`` is the digest of the version that it replaced."""
+        """The log line for a deployment that took effect; ``before`` is the digest of the version
+        that it replaced.
+        """
         name = self.serving.name
         if self.candidate is not None:
             return f"guest {name}: {self.candidate.short} gets {self.weight} % of the requests, as a canary"

@@ -1,12 +1,15 @@
-"""The guests' folder, read as what it is: a place where anybody who may write to it can put anything.
+"""The guests' folder. Its content is not trusted: anyone with write access can put anything there.
 
-Rule 1: no path is opened twice. The folder is opened, a file in it by its descriptor, and one read gives the one buffer
-        that is hashed, checked, verified and compiled.
-Rule 2: only a regular file with one name is read. Opening never follows a link by itself and never waits, so that a
-        FIFO does not stop us, a device is not read, and a link cannot show what lies outside.
-Rule 3: a symbolic link inside the folder is followed by us, step by step, if every step is relative and stays in the
-        folder. Kubernetes mounts a volume so: ``a.wasm -> ..data/a.wasm``, and ``..data -> ..2026_03_01``.
-Rule 4: what changed while it was read was not read.
+Rule 1: No path is opened twice. A file is opened relative to the folder's descriptor and read once;
+        this one buffer is hashed, checked, verified and compiled.
+Rule 2: Only a regular file with a single name is read. Opening a file never follows a link and
+never
+        blocks, so that a FIFO does not stop the gateway, a device is not read, and a link does not
+        show a file outside of the folder.
+Rule 3: Symbolic links are followed step by step, if every step is relative and stays in the folder.
+        Kubernetes mounts volumes like this: ``a.wasm -> ..data/a.wasm``, ``..data ->
+        ..2026_03_01``.
+Rule 4: A file that changed while it was read is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ _LINKS: Final = 8
 
 
 class FileState(NamedTuple):
-    """What tells two moments of a file apart."""
+    """The attributes of a file that differ once it has changed."""
 
     device: int
     inode: int
@@ -44,7 +47,7 @@ class FileState(NamedTuple):
 
 
 class GuestAbsent(GuestLoadError):
-    """There is nothing under this name."""
+    """The folder has no file of this name."""
 
 
 class GuestUnstable(GuestLoadError):
@@ -52,7 +55,9 @@ class GuestUnstable(GuestLoadError):
 
 
 class Folder:
-    """The folder at ``path``, which need not be there; a file of more than ``max_bytes`` is refused unread."""
+    """The folder at ``path``, which may be missing. Files larger than ``max_bytes`` are refused
+    unread.
+    """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path
@@ -63,18 +68,18 @@ class Folder:
         return str(self.path / (name + SUFFIX))
 
     def names(self) -> set[str]:
-        """The guests for which there is anything; none when there is no folder."""
+        """The names of the guests in the folder; none if the folder is missing."""
         try:
             return {entry.removesuffix(SUFFIX) for entry in os.listdir(self.path) if entry.endswith(SUFFIX)}
         except OSError:
             return set()
 
     def state(self, name: str) -> FileState | None:
-        """The state of what is there, whatever it is; ``None`` for nothing."""
+        """The state of a guest's file, of whatever kind it is; ``None`` if there is none."""
         try:
             return FileState.of(os.stat(self.path / (name + SUFFIX)))
         except OSError:
-            # A link that leads nowhere is something, too: reading it says what is wrong.
+            # A dangling link counts as a file: reading it gives an error that says what is wrong.
             with contextlib.suppress(OSError):
                 return FileState.of(os.lstat(self.path / (name + SUFFIX)))
         return None
@@ -82,7 +87,8 @@ class Folder:
     def read(self, name: str) -> bytes:
         """A guest's file, whole.
 
-        Raises `GuestLoadError`: `GuestUnstable` for one that is being written, `GuestAbsent` where there is nothing.
+        Raises `GuestLoadError`: `GuestUnstable` if it is being written, `GuestAbsent` if there is
+        none.
         """
         where = self.path_of(name)
         try:
@@ -93,7 +99,7 @@ class Folder:
                     data = file.read(before.st_size + 1)
                 after = os.fstat(descriptor)
         except FileNotFoundError:
-            # A link that leads nowhere is something.
+            # A dangling link is no absent file.
             fault = GuestLoadError if os.path.lexists(where) else GuestAbsent
             raise fault(f"{where}: no such file") from None
         except OSError as error:
@@ -106,7 +112,7 @@ class Folder:
         if not stat.S_ISREG(found.st_mode):
             raise GuestLoadError(f"{where}: is not a regular file")
         if found.st_nlink != 1:
-            # The other name may be outside, where somebody else can write.
+            # The other name may be in a folder that others can write to.
             raise GuestLoadError(f"{where}: has {found.st_nlink} names (hard links); copy it instead")
         if found.st_size > self._max_bytes:
             raise GuestLoadError(f"{where}: is larger than {self._max_bytes} bytes")
@@ -128,7 +134,7 @@ class Folder:
                 except OSError as error:
                     if error.errno != errno.EINVAL:
                         raise
-                    # Not a link: and if it has become one since, it is not followed.
+                    # Not a link. O_NOFOLLOW refuses one that takes its place before it is opened.
                     if not steps:
                         yield kept(os.open(step, _FILE, dir_fd=at))
                         return
@@ -138,5 +144,5 @@ class Folder:
                 links += 1
                 if target.startswith("/") or ".." in more or not more or links > _LINKS:
                     raise OSError(errno.ELOOP, "is a link that leads out of the folder")
-                # A link is relative to the directory that it is in, which is the one that we are at.
+                # A link is relative to the directory that it is in, which ``at`` is.
                 steps[:0] = more

@@ -1,9 +1,10 @@
-"""The guests' folder as a `GuestSource`: files loaded, and changes of them noticed.
+"""The guests' folder as a `GuestSource`: loads files and reports changes of them.
 
-Guests that the folder does not have may be standard ones. The package that brings these is not watched.
+Guests that the folder does not have may be standard ones. The package that brings these is not
+watched.
 
 Rule 1: no file is looked at or read on the event loop: see `sentinel_host.hotload.aside`.
-Rule 2: what changes before somebody takes the changes is kept for then.
+Rule 2: changes are kept until `changes` returns them.
 """
 
 from __future__ import annotations
@@ -36,18 +37,19 @@ _log = logging.getLogger("sentinel.hotload")
 
 
 class FolderSource:
-    """A `GuestSource`. Of ``config`` the folder, the cache and the file's name count. To be used from one event loop.
+    """A `GuestSource`. Of ``config`` the folder, the cache and the file's name count. To be used
+    from one event loop.
 
-    Versions that were rolled back before are restored with ``store``; without one, what is in the folder counts, and
-    nothing is watched.
+    Versions that were rolled back before are restored with ``store``; without one, what is in the
+    folder counts, and nothing is watched.
     """
 
     def __init__(self, config: Config, store: RolloutStore | None = None) -> None:
         file = Path(config.file)
         self._folder = Folder(file.parent / config.guests.directory, config.guests.max_bytes)
-        # Not Path.exists, which raises for a directory that may not be entered.
+        # Not Path.exists: it raises for a directory without search permission.
         self._is_file = os.path.exists(file)
-        # A configuration that has no guests yet may be given some.
+        # Opened even if the configuration has no guests: a later one may have some.
         self._cache = Cache.open(cache_directory(config)) if self._is_file else None
         self._compiler = Compiler(math.ceil(config.guests.compile_time))
         private = self._cache.directory if self._cache is not None else None
@@ -66,7 +68,8 @@ class FolderSource:
         self._has_guests = bool(config.named_guests())
         self._file = file
         self._guests = GuestFiles(self._folder)
-        # Guests whose files could not be loaded, for reasons that the configuration may have.
+        # Guests that could not be loaded, perhaps because of the configuration, such as a missing
+        # key.
         self._unloaded: set[str] = set()
         self._changed: dict[str | None, None] = {}
         self._has_changed = asyncio.Event()
@@ -84,13 +87,17 @@ class FolderSource:
 
     @property
     def versions(self) -> Versions | None:
-        """The numbers of signed versions that have served; ``None`` where signatures are not required."""
+        """The numbers of signed versions that have served; ``None`` where signatures are not
+        required.
+        """
         return self._verifier.versions if self._verifier is not None else None
 
     async def obtain(
         self, names: Iterable[str], serving: Collection[str] = ()
     ) -> tuple[dict[str, GuestVersion], dict[str, str]]:
-        """Part of `GuestSource`. Guests in ``serving`` are not restored: the controller knows what was rolled back."""
+        """Part of `GuestSource`. Guests in ``serving`` are not restored: the controller knows what
+        was rolled back.
+        """
         if self._watch is not None:
             await self._watch.start()
         wanted = sorted(names)
@@ -112,7 +119,7 @@ class FolderSource:
         return found, faults
 
     async def load(self, name: str) -> GuestVersion:
-        """The version that there is now. Raises `GuestLoadError`."""
+        """Load the current file of a guest. Raises `GuestLoadError`."""
         try:
             version = await self._loader.obtain(name)
         except GuestLoadError:
@@ -126,7 +133,9 @@ class FolderSource:
         return await aside(lambda: self._folder.names() | self._standard.names())
 
     async def changes(self) -> list[str | None]:
-        """Wait for changes: guests whose files changed, and ``None`` for the configuration or files that it names."""
+        """Wait for changes: guests whose files changed, and ``None`` for the configuration or files
+        that it names.
+        """
         await self._has_changed.wait()
         self._has_changed.clear()
         names, self._changed = list(self._changed), {}
@@ -138,12 +147,14 @@ class FolderSource:
             self.note_change(None)
 
     def note_change(self, name: str | None) -> None:
-        """Have `changes` tell it."""
+        """Let `changes` report this name."""
         self._changed[name] = None
         self._has_changed.set()
 
     def prepare(self) -> None:
-        """The gateway has started: keep a compiling process ready where changes may come, else none."""
+        """The gateway has started: keep a compiling process ready where changes may come, else
+        none.
+        """
         if self._watch is None:
             self._compiler.rest()
         elif self._has_guests:
@@ -174,7 +185,7 @@ class FolderSource:
         return count
 
     async def close(self) -> None:
-        """End what watches and compiles; loads that are under way must have been cancelled."""
+        """Stop watching and compiling. Loads under way must have been cancelled before."""
         if self._watch is not None:
             self._watch.close()
         self._compiler.close()

@@ -1,12 +1,14 @@
 """The fork server for compilations: ``python -m sentinel_host.hotload.fork_server``.
 
-Starting Python and loading the engine takes longer than compiling most guests, so it is done once. This process has one
-thread and compiles nothing. It receives sockets over the stream socket that is its stdin, and forks a child for each.
-The child reads a `Job` from its socket, up to the end, and writes a `Done`. After the child's end this process writes
-`ENDED` and the wait status in four bytes. The stderr of a child that fails stands in place of the `Done`.
+Starting Python and loading the engine takes longer than compiling most guests, so it is done once.
+This process has one thread and compiles nothing. It receives sockets over the stream socket that is
+its stdin, and forks a child for each. The child reads a `Job` from its socket, up to the end, and
+writes a `Done`. After the child's end this process writes `ENDED` and the wait status in four
+bytes. A child that fails sends its stderr in place of a `Done`.
 
-A file that anybody may have written decides how long a compiler takes and how much memory it needs. Here the kernel
-bounds both. The child runs as the same user: it is no defence against a compiler that is taken over.
+A file from an untrusted author decides how long the compiler takes and how much memory it needs.
+Here the kernel bounds both. The child runs as the same user, so this is no defence against an
+exploited compiler.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ import msgspec
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox import AddressSpace, CompiledGuest, compile_guest
 
-# Bytes of address space. Compiling takes some hundred times the file, and Python with the engine 400 MiB of addresses,
-# of which it touches a tenth.
+# Bytes of address space. Compiling takes some hundred times the file, and Python with the engine
+# 400 MiB of addresses, of which it touches a tenth.
 ADDRESS_SPACE: Final = 3 << 30
-# A file that takes more running time than a guest of the usual size makes way for requests from then on.
+# Seconds of running time that guests of the usual size need at most. After that the child lowers
+# its priority, so that it does not slow down requests.
 _POLITE_AFTER: Final = 0.5
 _NICENESS: Final = 10
 
@@ -43,7 +46,7 @@ ENDED: Final = b"\xffended"
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A file's bytes, which messages call ``path``; it may take so many seconds of running time.
+    """A file's bytes, its ``path`` for messages, and the seconds of running time that it may take.
 
     ``addresses`` are those of the process that is to run it: what the child itself has is limited.
     """
@@ -108,7 +111,7 @@ def _work(job: socket.socket, others: list[socket.socket], pipe: tuple[int, int]
             other.close()
         for descriptor in pipe:
             os.close(descriptor)
-        # A panic of the compiler says why on its way out.
+        # A panic of the compiler writes its reason to stderr.
         os.dup2(job.fileno(), sys.stderr.fileno())
         job.sendall(os.getpid().to_bytes(NUMBER, "big"))
         with job.makefile("rb") as file:
@@ -116,7 +119,7 @@ def _work(job: socket.socket, others: list[socket.socket], pipe: tuple[int, int]
         job.sendall(msgspec.msgpack.encode(_compile(msgspec.msgpack.decode(data, type=Job))))
         code = 0
     finally:
-        # Without what an interpreter does at its end: nothing is open that matters.
+        # Skip the interpreter's clean-up: nothing is open that matters.
         os._exit(code)
 
 
@@ -142,7 +145,9 @@ def _limit(cpu_seconds: int) -> None:
 
 
 def _make_polite(after: float) -> None:
-    """Let everything else run first; niceness belongs to threads, and those that are made later inherit it."""
+    """Let everything else run first; niceness belongs to threads, and those that are made later
+    inherit it.
+    """
     while time.process_time() < after:
         time.sleep(_POLITE_AFTER / 10)
     for thread in os.listdir("/proc/self/task"):

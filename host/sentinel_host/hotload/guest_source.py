@@ -11,8 +11,8 @@ from sentinel_host.hotload.guest_version import GuestVersion
 Renewal = Callable[[Config], Callable[[], None]]
 """Has files' new content count in one place, in two steps.
 
-It is called in a thread with a configuration, and reads and checks; it raises `ConfigError`, or returns what makes the
-content count, which is called on the event loop.
+It is called in a thread with a configuration, and reads and checks; it raises `ConfigError`, or
+returns what makes the content count, which is called on the event loop.
 """
 
 
@@ -20,7 +20,9 @@ class GuestSource(Protocol):
     """A folder of guests, or a supervisor that has read one."""
 
     async def obtain(self, names: Iterable[str]) -> tuple[dict[str, GuestVersion], dict[str, str]]:
-        """The versions to serve under these names, and for the other names the reason why there is none."""
+        """The versions to serve under these names, and for the other names the reason why there is
+        none.
+        """
 
     async def follow(self, config: Config) -> None:
         """This configuration is about to be served: watch the files that it names."""

@@ -16,9 +16,10 @@ _SHORT: Final = 12
 class GuestVersion(msgspec.Struct, frozen=True):
     """A version of a guest that may go into service.
 
-    ``path`` is the file that it was read from. ``number`` and ``key`` come from its signature, where the configuration
-    asks for one. ``data`` is the whole file; it stays in the process that read it and is empty in workers, and so does
-    ``is_standard``: whether the file is a standard guest's, and not one of the folder.
+    ``path`` is the file that it was read from. ``number`` and ``key`` come from its signature,
+    where the configuration asks for one. ``data`` is the whole file; it stays in the process that
+    read it and is empty in workers, and so does ``is_standard``: whether the file is a standard
+    guest's, and not one of the folder.
     """
 
     name: str

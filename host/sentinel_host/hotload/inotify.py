@@ -31,7 +31,9 @@ _BUFFER: Final = 32768
 
 
 class Event(NamedTuple):
-    """``watch`` is which directory's, -1 for `OVERFLOW`; ``name`` the entry, empty for the directory itself."""
+    """``watch`` is which directory's, -1 for `OVERFLOW`; ``name`` the entry, empty for the
+    directory itself.
+    """
 
     watch: int
     mask: int

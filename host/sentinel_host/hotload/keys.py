@@ -1,4 +1,6 @@
-"""Ed25519 keys: made, written, read. A private key's file is PEM (PKCS#8), a public key's PEM or ``ed25519:BASE64``."""
+"""Ed25519 keys: made, written, read. A private key's file is PEM (PKCS#8), a public key's PEM or
+``ed25519:BASE64``.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From a guest's name to its compiled form: read, verify, hash, look into the cache, else compile.
 
-With keys, a file serves if one of them signed it. A standard guest that none of them signed serves if the configuration
-trusts the package that brings it.
+With keys, a file serves if one of them signed it. A standard guest that none of them signed serves
+if the configuration trusts the package that brings it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class _Found(NamedTuple):
 class Loader:
     """Loads the guests of one folder, and the ``standard`` ones that it does not have.
 
-    ``cache`` and ``verifier`` are optional. ``trust_standard`` is whether standard guests need no signature.
+    ``cache`` and ``verifier`` are optional. ``trust_standard`` is whether standard guests need no
+    signature.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class Loader:
         self._trust_standard = trust_standard
 
     async def obtain(self, name: str) -> GuestVersion:
-        """The version that is in the folder under this name now, else the standard guest of this name.
+        """The version that is in the folder under this name now, else the standard guest of this
+        name.
 
         Raises `GuestLoadError`.
         """
@@ -75,7 +77,8 @@ class Loader:
         return await self._version_of(found, on_purpose=False)
 
     async def restore(self, record: RollbackRecord) -> GuestVersion:
-        """The version before of a record. It may be older than the highest that served: a rollback is no attack.
+        """The version before of a record. It may be older than the highest that served: a rollback
+        is no attack.
 
         Raises `GuestLoadError`.
         """
@@ -104,7 +107,9 @@ class Loader:
         return GuestVersion(name, path, kept, signed.version, signed.key_id, data, is_standard)
 
     def _examine(self, found: _Found, *, on_purpose: bool) -> tuple[str, Statement | None, CompiledGuest | None]:
-        """In a thread, as a file may be large and a disk slow; digests and signatures are C that lets Python run."""
+        """In a thread, as a file may be large and a disk slow; digests and signatures are C that
+        lets Python run.
+        """
         signed = self._verify(found, on_purpose=on_purpose)
         sha256 = hashlib.sha256(found.data).hexdigest()
         return sha256, signed, self._cache.get(sha256) if self._cache is not None else None

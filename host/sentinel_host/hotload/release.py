@@ -12,8 +12,8 @@ from sentinel_host.hotload.guest_version import GuestVersion
 class ReleaseView(msgspec.Struct, frozen=True):
     """What is known of one guest beyond the serving version.
 
-    ``previous`` is what a rollback would bring back. ``candidate`` is the canary, ``since`` when it began (Unix time).
-    ``rolled_back`` is not tried again until its file changes.
+    ``previous`` is what a rollback would bring back. ``candidate`` is the canary, ``since`` when it
+    began (Unix time). ``rolled_back`` is not tried again until its file changes.
     """
 
     previous: GuestVersion | None = None

@@ -21,7 +21,9 @@ _log = logging.getLogger("sentinel.hotload")
 
 
 class HotReloader:
-    """Loads changes of ``source`` from `start` to `close`; changes since ``source`` was made are not lost."""
+    """Loads changes of ``source`` from `start` to `close`; changes since ``source`` was made are
+    not lost.
+    """
 
     def __init__(self, source: FolderSource, controller: RolloutController) -> None:
         self._source = source

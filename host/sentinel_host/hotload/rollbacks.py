@@ -1,9 +1,12 @@
-"""Records of rollbacks, kept over restarts: the rolled-back file is not tried again, the version before it serves.
+"""Records of rollbacks, kept over restarts: the rolled-back file is not tried again, the version
+before it serves.
 
-Rule 1: a record suffices to serve the version before: it holds that version's whole file. Its compiled code may be in
+Rule 1: a record suffices to serve the version before: it holds that version's whole file. Its
+compiled code may be in
         the cache; another engine compiles it anew. It must be trusted by today's configuration.
-Rule 2: a record applies to one file, by digest. Another file in its place ends it.
-Rule 3: nothing here stops a guest from being loaded. A record that cannot be read or restored is reported, and the file
+Rule 2: a record applies to one file, by digest. Another file in its place ends it. Rule 3: nothing
+here stops a guest from being loaded. A record that cannot be read or restored is reported, and the
+file
         in the folder is tried.
 """
 
@@ -32,7 +35,8 @@ _SUFFIX: Final = ".rollback"
 
 
 class RollbackRecord(msgspec.Struct, frozen=True):
-    """``rolled_back`` is a digest, ``data`` the file of the version before it; ``since`` is seconds of the epoch.
+    """``rolled_back`` is a digest, ``data`` the file of the version before it; ``since`` is seconds
+    of the epoch.
 
     ``is_standard`` says whether that file was a standard guest's.
     """

@@ -1,13 +1,18 @@
 """Which version of each guest serves: canary, probation, promotion and rollback.
 
-Rule 1: decisions are made here, once for all workers. The executor receives the desired state (`Deployment`), not
+Rule 1: decisions are made here, once for all workers. The executor receives the desired state
+(`Deployment`), not
         commands.
 Rule 2: decisions are made one after the other. One that cannot be applied changes nothing here.
-Rule 3: a version that was rolled back is not tried again until its file changes or an operator promotes it. A restart
+Rule 3: a version that was rolled back is not tried again until its file changes or an operator
+promotes it. A restart
         does not change that (`sentinel_host.hotload.rollbacks`).
-Rule 4: a new version and a new configuration may need each other. A version that does not start with the active
-        configuration, and a configuration that the serving version does not start with, are each tried again together.
-Rule 5: a signed version raises the limit against downgrades once it serves every request; a rollback lowers it again.
+Rule 4: a new version and a new configuration may need each other. A version that does not start
+with the active
+        configuration, and a configuration that the serving version does not start with, are each
+        tried again together.
+Rule 5: a signed version raises the limit against downgrades once it serves every request; a
+rollback lowers it again.
 """
 
 from __future__ import annotations
@@ -65,8 +70,10 @@ class RolloutController:
         self._executor.load_failed(name, reason)
 
     async def reconfigure(self) -> None:
-        """Read the configuration file again and serve it, or log why the active configuration stays."""
-        # One after the other: what was read first must not be served last.
+        """Read the configuration file again and serve it, or log why the active configuration
+        stays.
+        """
+        # One after the other: a file that was read earlier must not be served later.
         async with self._reconfiguring:
             # Not a copy: a version may be refused while the configuration is being read.
             replaced = await self._executor.reconfigure(self._refused)
@@ -81,7 +88,8 @@ class RolloutController:
     def keep_decisions(self, found: Mapping[str, GuestVersion]) -> dict[str, GuestVersion]:
         """What to serve of the versions found in the folder when everything is replaced.
 
-        A version that was rolled back does not serve again, and a canary does not become the serving version.
+        A version that was rolled back does not serve again, and a canary does not become the
+        serving version.
         """
         serving, kept = self._executor.serving(), dict(found)
         for name, version in found.items():
@@ -92,14 +100,17 @@ class RolloutController:
         return kept
 
     async def replace_all(self, replace: Callable[[], Awaitable[Mapping[str, GuestVersion]]]) -> None:
-        """Have everything that serves replaced between two decisions; ``replace`` returns what served before."""
+        """Replace everything that serves, between two decisions. ``replace`` returns what served
+        before.
+        """
         async with self._lock:
             await self._note_replaced(await replace())
 
     async def started(self) -> None:
-        """What was found serves for the first time.
+        """The versions that were found at the start serve now.
 
-        Where a version was restored in place of one that was rolled back and does not start, the latter is tried.
+        Where a version was restored in place of one that was rolled back and does not start, the
+        latter is tried.
         """
         async with self._lock:
             # Changes may arrive meanwhile: files are watched already.
@@ -114,7 +125,9 @@ class RolloutController:
             await self._store.note_serving(self._executor.serving())
 
     async def load(self, version: GuestVersion) -> None:
-        """A version has appeared: it serves, or becomes the canary, unless it was rolled back before."""
+        """A version has appeared: it serves, or becomes the canary, unless it was rolled back
+        before.
+        """
         name = version.name
         async with self._lock:
             self._refused.pop(name, None)
@@ -153,7 +166,8 @@ class RolloutController:
         self._background.begin(self._roll_back_failed(name, sha256, reason))
 
     async def rollback(self, name: str) -> str:
-        """End a canary, or bring the previous version back; returns a sentence that says what serves.
+        """End a canary, or bring the previous version back; returns a sentence that says what
+        serves.
 
         Raises `GuestLoadError` when there is no version to go back to, or it does not start.
         """
@@ -166,7 +180,8 @@ class RolloutController:
             return f"guest {name}: {back.short} serves, {newest.short} was rolled back"
 
     async def promote(self, name: str) -> str:
-        """Have the canary, or the version that was rolled back, serve every request; returns what serves.
+        """Have the canary, or the version that was rolled back, serve every request; returns what
+        serves.
 
         Raises `GuestLoadError` when there is neither, or it does not start.
         """
@@ -179,7 +194,7 @@ class RolloutController:
             return f"guest {name}: {newest.short} serves"
 
     async def close(self) -> None:
-        """Decide nothing more."""
+        """Make no more decisions."""
         for release in self._releases.values():
             release.cancel()
         await self._background.close()

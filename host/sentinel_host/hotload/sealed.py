@@ -1,7 +1,8 @@
-"""Files of this user alone that begin with the digest of the rest, in a directory that nobody else can enter.
+"""Private files that begin with the digest of the rest, in a directory that only this user can
+enter.
 
-Rule 1: what was read is checked, and what was checked is used: the file is not looked at again.
-Rule 2: a file is written whole or not at all; two who write the same leave one of both.
+Rule 1: A file is read once. What was read is checked and then used.
+Rule 2: A file is written whole or not at all. Of two concurrent writers, the last one wins.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFO
 
 
 def read_sealed(file: str | Path, magic: bytes, directory: int | None = None) -> memoryview:
-    """What `write_sealed` wrote there with the same ``magic``; ``file`` is relative to the descriptor ``directory``.
+    """What `write_sealed` wrote there with the same ``magic``; ``file`` is relative to the
+    descriptor ``directory``.
 
-    Raises `OSError`, and `ValueError` that says what the file is instead.
+    Raises `OSError`, and `ValueError` for a file that is damaged or of another kind.
     """
     descriptor = os.open(file, _READ, dir_fd=directory)
     with open(descriptor, "rb") as opened:

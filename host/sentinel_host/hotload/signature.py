@@ -1,13 +1,14 @@
-"""Who signed a guest's file: its last section says so, over every byte before the signature itself.
+"""The signature of a guest's file, in its last section.
 
-The section ``sentinel:signature`` holds, after its name, the MessagePack array ``[name, version, key id]`` and then the
-64 bytes of an Ed25519 signature (RFC 8032), which end the file.
+After its name, the section ``sentinel:signature`` holds the MessagePack array
+``[name, version, key id]`` and the 64 bytes of an Ed25519 signature (RFC 8032), which end the file.
 
-Rule 1: what is signed is the file up to its last 64 bytes, as it stands: nothing is taken apart and put together again
-        before it is verified, and nothing can be put before, behind or between.
-Rule 2: the name is signed, so that one guest's file cannot stand in for another's; so is the version, which only grows
-        (`sentinel_host.hotload.versions`).
-Rule 3: what the section says is believed only once the signature is.
+Rule 1: The signature covers the file up to its last 64 bytes, as it is on disk. Nothing is parsed
+and
+        put together again before it is verified, so nothing can be added or moved.
+Rule 2: The guest's name is signed, so that one guest's file cannot replace another's. So is the
+        version, which only grows (`sentinel_host.hotload.versions`).
+Rule 3: The section's statement counts only once the signature is verified.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def read_statement(data: bytes, path: str) -> Statement | None:
-    """What a file's signature states, believed by nobody yet; None for a file that is not signed.
+    """What a file's signature states, unverified; None for a file that is not signed.
 
-    Raises `GuestLoadError` for a signature that is not the end of the file, or is none.
+    Raises `GuestLoadError` for a malformed signature, or one that does not end the file.
     """
     try:
         is_component(data)
@@ -71,9 +72,9 @@ def read_statement(data: bytes, path: str) -> Statement | None:
 
 
 def sign(data: bytes, path: str, name: str, version: int, key: PrivateKey) -> bytes:
-    """A guest's file with a signature, in place of the one that it may have.
+    """A guest's file with a new signature, which replaces the old one if there is one.
 
-    Raises `GuestLoadError` when it is not WebAssembly.
+    Raises `GuestLoadError` if it is not WebAssembly.
     """
     try:
         is_component(data)
@@ -88,19 +89,22 @@ def sign(data: bytes, path: str, name: str, version: int, key: PrivateKey) -> by
 
 
 class Verifier:
-    """Holds files to the keys of a configuration, by their ids, and to the versions that have served."""
+    """Verifies files by the keys of a configuration, and compares their versions with those that
+    have served.
+    """
 
     def __init__(self, keys: Iterable[PublicKey], versions: Versions) -> None:
         self.keys = {key.id: key for key in keys}
         self.versions = versions
 
     def verify(self, data: bytes, name: str, path: str, *, on_purpose: bool = False) -> Statement:
-        """What the file's signature states, which is true; once the guest serves, `Versions.note` is to be told.
+        """The verified statement of a file's signature. Call `Versions.note` once the guest serves.
 
-        ``on_purpose`` is for what is to serve in place of a newer version: that it is lower is the point.
+        ``on_purpose`` allows a lower version, for a rollback.
 
-        Raises `GuestLoadError` for a file that is not signed, not by one of the keys, was changed, was signed under
-        another name, or is of a lower version than one that has served.
+        Raises `GuestLoadError` if the file is not signed, is signed by an unknown key or under
+        another name, was changed after it was signed, or has a lower version than one that has
+        served.
         """
         statement = read_statement(data, path)
         if statement is None:
@@ -125,14 +129,15 @@ class Verifier:
 
 
 def verifier_of(config: Config, state: Path | None) -> Verifier | None:
-    """The verifier that a configuration asks for, None without keys; ``state`` is where it remembers versions, for this
-    configuration alone.
+    """The verifier of a configuration; None if it has no keys.
 
-    Raises `ConfigError` that names the key which cannot be read.
+    It remembers versions in the directory ``state``, for this configuration alone. Raises
+    `ConfigError` that names a key that cannot be read.
     """
     if not config.guests.verify_keys:
         return None
-    # Not at the top: 30 ms and 8 MiB in every worker, which gateways without keys do without.
+    # Not at the top: it costs every worker 30 ms and 8 MiB, which gateways without keys need not
+    # pay.
     from sentinel_host.hotload.keys import configured_keys
 
     files = [state / f"versions-{identity}.json" for identity in identities(config.file)] if state is not None else []

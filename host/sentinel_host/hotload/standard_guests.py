@@ -1,9 +1,10 @@
-"""The standard guests, which the package ``sentinel-guests`` brings: built files, named like guests of the folder.
+"""The standard guests, which the package ``sentinel-guests`` brings: built files, named like guests
+of the folder.
 
-Rule 1: a file in the guests' folder wins, whatever it is: one that cannot be loaded is never replaced by a standard
-        guest.
-Rule 2: the package is trusted as the rest of the installation is, and no more than that: a configuration with
-        ``verify_keys`` may still refuse it (`sentinel_host.hotload.loader`). No code of the package runs here.
+Rule 1: A file in the guests' folder wins, even if it cannot be loaded. Rule 2: The package is
+trusted like the rest of the installation. A configuration with ``verify_keys``
+        may still refuse its guests (`sentinel_host.hotload.loader`). No code of the package runs
+        here.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ _FILES: Final = "wasm"
 
 
 class StandardGuests:
-    """Those of the package that is installed now, looked up anew each time; a file above ``max_bytes`` is refused."""
+    """The guests of the installed package, looked up anew each time. Files above ``max_bytes`` are
+    refused.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
 
     def names(self) -> set[str]:
-        """All of them; none when the package is not installed."""
+        """The names of all standard guests; none if the package is not installed."""
         directory = _directory()
         try:
             entries = os.listdir(directory) if directory is not None else []
@@ -38,9 +41,11 @@ class StandardGuests:
         return {entry.removesuffix(SUFFIX) for entry in entries if entry.endswith(SUFFIX)}
 
     def read(self, name: str, missing: GuestAbsent) -> tuple[str, bytes]:
-        """A standard guest's path and its file, whole, in place of what is ``missing`` in the folder.
+        """A standard guest's path and its file, whole, in place of what is ``missing`` in the
+        folder.
 
-        Raises `GuestLoadError`, which says what is missing in the folder when there is no such standard guest.
+        Raises `GuestLoadError`, which says what is missing in the folder when there is no such
+        standard guest.
         """
         directory = _directory()
         if directory is None:
@@ -59,7 +64,7 @@ class StandardGuests:
 
 
 def _directory() -> Path | None:
-    # It may have been installed since this process began.
+    # The package may have been installed after this process was started.
     importlib.invalidate_caches()
     found = importlib.util.find_spec(_MODULE)
     places = found.submodule_search_locations if found is not None else None

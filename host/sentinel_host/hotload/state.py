@@ -1,4 +1,4 @@
-"""What one process tells of its guests."""
+"""The state of the guests in one process."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 class GuestState(msgspec.Struct):
     """One guest in one process, for people and programs that ask.
 
-    ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has been doing so
-    ``since`` then, in seconds of the Unix epoch; ``version`` is what it is signed as. ``error`` is what
-    went wrong last, at ``failed_at``: an attempt to load another version, or a call of the one that serves; empty when
-    nothing did. ``canary`` is the digest of a version that gets ``canary_weight``
-    percent of the requests.
+    ``state`` is ``serving``, or ``missing`` when its routes answer 503. The version that serves has
+    been doing so ``since`` then, in seconds of the Unix epoch; ``version`` is what it is signed as.
+    ``error`` is what went wrong last, at ``failed_at``: an attempt to load another version, or a
+    call of the one that serves; empty when nothing did. ``canary`` is the digest of a version that
+    gets ``canary_weight`` percent of the requests.
     """
 
     name: str

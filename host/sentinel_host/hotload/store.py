@@ -1,4 +1,5 @@
-"""What is remembered of rollouts: which version was rolled back, and how high signed versions have served.
+"""What is remembered of rollouts: which version was rolled back, and how high signed versions have
+served.
 
 Rule 1: at most one version per guest is remembered as rolled back: the newest one.
 Rule 2: what is remembered here counts at once; `use` says which files keep it over restarts.
@@ -23,7 +24,9 @@ class RolloutStore:
         self._versions: Versions | None = None
 
     def use(self, records: RollbackRecords, versions: Versions | None) -> None:
-        """Keep rollbacks in ``records`` and the numbers of signed versions in ``versions`` from now on."""
+        """Keep rollbacks in ``records`` and the numbers of signed versions in ``versions`` from now
+        on.
+        """
         self._records, self._versions = records, versions
 
     def rolled_back(self, name: str) -> GuestVersion | None:
@@ -53,7 +56,8 @@ class RolloutStore:
             await self._records.drop(name)
 
     async def restore(self, found: GuestVersion, records: RollbackRecords | None = None) -> GuestVersion:
-        """The version to serve in place of ``found``: the one before, if ``found`` was rolled back; else ``found``.
+        """The version to serve in place of ``found``: the one before, if ``found`` was rolled back;
+        else ``found``.
 
         ``records`` are those of a folder that is about to be used.
         """

@@ -1,8 +1,12 @@
-"""The highest version of each signed guest that has served, kept over restarts: an older file is a downgrade.
+"""The highest version of each signed guest that has served, kept over restarts. A lower one is a
+downgrade.
 
-Rule 1: a version counts once the guest serves. One that was refused for another reason must not bar the one before.
-Rule 2: several processes may write: under a lock, and what is on disk only grows, except on purpose (`allow`).
-Rule 3: without files it is kept in memory. A file that cannot be read or written is reported, never fatal.
+Rule 1: A version counts once the guest serves. A version that was refused for another reason must
+not
+        bar the one before.
+Rule 2: Several processes may write, under a lock. Versions on disk only grow, except by `allow`.
+Rule 3: Without files, versions are kept in memory. A file that cannot be read or written is logged,
+        and never fatal.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ _decoder = msgspec.json.Decoder(dict[str, int])
 
 
 class Versions:
-    """See the module; it is kept in all of ``files``, which are in a directory that only its owner can enter."""
+    """The versions in all of ``files``, which are in a directory that only its owner can enter."""
 
     def __init__(self, *files: Path) -> None:
         self._files = sorted(files)
@@ -30,17 +34,17 @@ class Versions:
         self._seen: dict[str, int] = self._read()
 
     def highest(self, name: str) -> int:
-        """Below this a version is a downgrade."""
+        """The highest version that has served; 0 for a guest that never has."""
         return self._seen.get(name, 0)
 
     def note(self, serving: Mapping[str, int]) -> None:
-        """These versions serve. Waits for the disk."""
+        """Remember that these versions serve. Waits for the disk."""
         newer = {name: version for name, version in serving.items() if version > self._seen.get(name, -1)}
         if newer:
             self._write(newer, on_purpose=False)
 
     def allow(self, name: str, version: int) -> None:
-        """This version serves, and a higher one was left on purpose. Waits for the disk."""
+        """Remember that this version serves after a rollback from a higher one. Waits for the disk."""
         self._write({name: version}, on_purpose=True)
 
     def _read(self) -> dict[str, int]:
@@ -52,7 +56,11 @@ class Versions:
             except FileNotFoundError:
                 pass
             except (OSError, msgspec.DecodeError) as error:
-                _log.error("%s cannot be read, and downgrades from before cannot be told: %s", file, error)
+                _log.error(
+                    "%s cannot be read, so a downgrade may go unnoticed: %s",
+                    file,
+                    error,
+                )
         return seen
 
     def _write(self, serving: Mapping[str, int], *, on_purpose: bool) -> None:
@@ -74,12 +82,12 @@ class Versions:
                 opened.write(msgspec.json.encode(self._seen))
             os.replace(fresh, file)
         except OSError as error:
-            _log.error("%s cannot be written, and a restart would not tell downgrades: %s", file, error)
+            _log.error("%s cannot be written, so a downgrade may go unnoticed after a restart: %s", file, error)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            # In the same order for everybody.
+            # All processes lock the files in the same order.
             for file in self._files:
                 try:
                     lock = os.open(

@@ -1,10 +1,9 @@
-"""Watches files, and reports those that have changed for good (`sentinel_host.hotload.changes`).
+"""Watches files, and reports changes once they are complete (`sentinel_host.hotload.changes`).
 
-Rule 1: a look at everything once in a while finds what no event told, for example where a network file system sends
-        none.
-Rule 2: a directory may be absent, replaced, or come back: its path is what is watched.
-Rule 3: a look may take seconds, on a network file system or a busy disk. One thread takes them all and owns their
-        state; the event loop receives changes and waits for nothing.
+Rule 1: A periodic scan finds changes for which no event came, for example on a network file system.
+Rule 2: A directory is watched by its path. It may be absent, be replaced, or come back. Rule 3: A
+scan may take seconds on a network file system or a busy disk. One thread does all scans and
+        owns their state; the event loop only receives changes.
 """
 
 from __future__ import annotations
@@ -26,16 +25,17 @@ from sentinel_host.hotload.watch_sources import Source
 
 _log = logging.getLogger("sentinel.hotload")
 
-# A change that no event tells is served within a second, as others are.
+# Seconds between scans. A change without an event is served within a second, like any other.
 _LOOK_EVERY: Final = 0.75
-# Where there are no events, or no directory.
+# Seconds between scans where there are no events, or no directory.
 _LOOK_OFTEN: Final = 0.1
 
 
 class Watch:
     """Calls ``changed(source, name)`` on the event loop; to be used from one.
 
-    ``clock`` tells seconds. ``open_events`` opens the events of the file system; it raises `OSError` if there are none.
+    ``clock`` tells seconds. ``open_events`` opens the events of the file system; it raises
+    `OSError` if there are none.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Watch:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     async def start(self) -> None:
-        """Returns once what is there is known: what changes from then on is reported."""
+        """Take the first scan. Changes after it are reported."""
         await self._known
 
     async def follow(self, sources: Sequence[Source]) -> None:
-        """Watch these from now on, those among them that are watched already as before; returns as `start` does."""
+        """Watch these sources from now on; returns as `start` does. Known sources keep their state."""
         if not self._closed:
             await self._order(sources)
 
@@ -121,7 +121,7 @@ class Watch:
                         often = self._inotify is None or any(directory.watch < 0 for directory in self._directories)
                         look_at = self._clock() + (_LOOK_OFTEN if often else _LOOK_EVERY)
                 except Exception:
-                    # A fault of ours, for the log; the next change is looked at all the same.
+                    # A bug. Log it, and go on watching.
                     _log.exception("watching files")
                     look_at = self._clock() + _LOOK_EVERY
 
@@ -132,7 +132,7 @@ class Watch:
                 pass
         except BlockingIOError:
             data = b"\0"
-        # An order that comes meanwhile waits for the next turn: it may follow from one of these.
+        # Orders that arrive meanwhile wait for the next turn: they may depend on these.
         for _ in range(len(self._orders) if data else 0):
             sources, done = self._orders.popleft()
             self._replace(sources)
@@ -182,7 +182,8 @@ class Watch:
             self._attach(directory)
             self._scan(directory)
         elif event.name.startswith(".."):
-            # Kubernetes puts a new version of all files into place by renaming the link that leads to them.
+            # Kubernetes puts a new version of all files into place by renaming the link that leads
+            # to them.
             if event.mask & inotify.MOVED_TO:
                 for each in directory.all_names():
                     self._report(directory, each)

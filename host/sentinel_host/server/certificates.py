@@ -1,10 +1,13 @@
-"""The certificates of listeners, which may be replaced while they serve.
+"""The certificates of listeners, which can be replaced while they serve.
 
-Rule 1: a listener's context stays the same object; once another certificate counts, it passes handshakes on to the
-        context of that. Connections that are there are not touched.
-Rule 2: nothing is loaded into a context that serves. Half of a pair would leave a listener that can shake no hands, and
-        an old RSA certificate stays beside a new one of another kind, to be shown to whoever prefers it.
-Rule 3: files are not read here: see `sentinel_host.config.files`.
+Rule 1: A listener's context stays the same object. After a replacement it passes each handshake on
+to
+        the context of the new certificate. Open connections are not touched.
+Rule 2: Nothing is loaded into a context that serves. A certificate without its key would break
+every
+        handshake, and an old RSA certificate would stay beside a new ECDSA one and still be
+        offered.
+Rule 3: Files are read elsewhere (`sentinel_host.config.files`).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ _log = logging.getLogger("sentinel.server")
 
 
 class Certificate:
-    """One certificate and its key: ``context`` shows it, and ``chain`` and ``key`` are what they are, in PEM."""
+    """One certificate: the ``context`` that offers it, and its ``chain`` and ``key`` in PEM."""
 
     def __init__(self, context: ssl.SSLContext, chain: bytes, key: bytes) -> None:
         self.context = context
@@ -31,9 +34,9 @@ class Certificate:
         self._current = context
 
     def replace(self, fresh: Certificate) -> None:
-        """Have another count."""
+        """Offer another certificate from now on."""
         self.chain, self.key, self._current = fresh.chain, fresh.key, fresh.context
-        # It is called for every handshake, whether or not the client names a server.
+        # OpenSSL calls this for every handshake, also if the client names no server.
         self.context.sni_callback = self._pass_on
 
     def _pass_on(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
@@ -41,7 +44,7 @@ class Certificate:
 
 
 class Certificates:
-    """Those of the listeners of ``config``, or of ``listeners`` that have been opened for another one before.
+    """The certificates of all listeners of ``config``, or of ``listeners`` that are open already.
 
     Raises `ConfigError` that names key and file.
     """
@@ -51,11 +54,14 @@ class Certificates:
         self._certificates = {tls: _certificate(config, at, tls) for at, tls in entries}
 
     def of(self, tls: TlsConfig) -> Certificate:
-        """The one that these files hold."""
+        """The certificate of a listener."""
         return self._certificates[tls]
 
     def renew(self, config: Config) -> Callable[[], None]:
-        """Read the files' content anew; returns what has it count. Raises `ConfigError` that names key and file."""
+        """Load the files' new content; returns a function that puts it into use.
+
+        Raises `ConfigError` that names key and file.
+        """
         changed: list[tuple[str, Certificate, Certificate]] = []
         for at, tls in tls_entries(config):
             known = self._certificates.get(tls)

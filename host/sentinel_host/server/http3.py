@@ -1,8 +1,9 @@
-"""HTTP/3 for one worker: a UDP socket whose datagrams go to the connections that they name.
+"""HTTP/3 for one worker: a UDP socket that passes datagrams on by their connection id.
 
-Rule 1: At most `_MAX_HANDSHAKES` connections may be in their handshake, whose senders nobody has seen to receive
-        anything: who cannot get in comes over TCP.
-Rule 2: What aioquic does not expect ends one connection, never the socket.
+Rule 1: At most `_MAX_HANDSHAKES` connections may be in their handshake, because their senders'
+addresses
+        are not verified yet. Clients that get no answer fall back to TCP.
+Rule 2: An error in aioquic ends one connection, never the socket.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sentinel_host.server.certificates import Certificate
 _log = logging.getLogger(__name__)
 
 _ID_LENGTH: Final = 8
-# RFC 9000 section 14.1: what is smaller begins no connection, so that nobody is made to send more than was received.
+# RFC 9000 section 14.1: a smaller datagram begins no connection, which limits amplification.
 _LEAST_FIRST: Final = 1200
 _MAX_HANDSHAKES: Final = 1000
 Address = tuple[Any, ...]
@@ -46,7 +47,7 @@ class Http3Socket(asyncio.DatagramProtocol):
             is_client=False,
             alpn_protocols=H3_ALPN,
             connection_id_length=_ID_LENGTH,
-            # Deadlines end connections; this is for peers that are gone without a word.
+            # Deadlines end connections. This one is for peers that disappear silently.
             idle_timeout=max(limits.keep_alive_idle, limits.body_idle, limits.write_stalled) + 1,
             max_stream_data=max(limits.body_buffer, 2 * limits.head_bytes),
         )
@@ -88,9 +89,9 @@ class Http3Socket(asyncio.DatagramProtocol):
             known.abort()
 
     def _load_certificate(self) -> None:
-        """Connections that begin take the certificate that is shown by now."""
+        """Use the current certificate for new connections."""
         certificate = self._certificate
-        # A renewed chain may belong to the key of the one before.
+        # A renewed chain may belong to the old key.
         if certificate.chain is not self._loaded:
             with as_file(certificate.chain) as chain, as_file(certificate.key) as key:
                 self._configuration.load_cert_chain(chain, key)

@@ -1,4 +1,4 @@
-"""What the rest of the server knows of HTTP/3, whether or not the extra is installed that serves it."""
+"""What the rest of the server knows of HTTP/3, also if the extra that serves it is not installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_quic(name: str, sock: socket.socket, certificate: Certificate) -> QuicE
 
 
 def advertising(app: Application, port: int) -> Application:
-    """``app``, whose responses tell clients where HTTP/3 is served (RFC 7838); what an upstream says of that goes."""
+    """``app`` with an Alt-Svc field (RFC 7838) in its responses, in place of an upstream's own."""
     field = (b"alt-svc", b'h3=":%d"; ma=%d' % (port, _REMEMBERED))
 
     async def advertised(scope: Any, receive: Any, send: Any) -> None:

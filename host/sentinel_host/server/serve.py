@@ -26,23 +26,25 @@ from sentinel_host.server.sockets import take_no_more
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-# nginx listens with 511; a thousand clients that come at once must not depend on how fast this loop accepts.
+# nginx listens with 511. A thousand clients that connect at once should not depend on how fast this
+# loop accepts.
 _BACKLOG: Final = 2048
-# A handshake is part of the time to headers: HAProxy bounds both with `timeout client`.
+# HAProxy bounds handshakes with `timeout client`.
 _HANDSHAKE_TIME: Final = 10.0
-# A round trip within a continent: connections whose SYN was answered when the worker was told to stop.
+# A round trip within a continent, for connections whose SYN was answered before the worker stops.
 _LAST_CONNECTIONS: Final = 0.05
-# Two across a continent: TLS handshakes that are under way when the worker stops accepting.
+# Two round trips across a continent, for TLS handshakes that have begun.
 _LAST_HANDSHAKES: Final = 0.3
-# Long enough for a full queue; clients that go on connecting must not keep a worker from stopping.
+# Long enough for a full queue. Clients that go on connecting must not keep a worker from stopping.
 _QUEUE_TIME: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A bound socket, the listener's name that applications see, and its TLS context if it speaks TLS.
+    """A bound socket, the name of its listener as applications see it, and its TLS context if it
+    has one.
 
-    ``owned``: no other process accepts from the socket, or will, so that serving ends with nobody listening there.
+    ``owned``: no other process accepts from the socket, now or later.
     """
 
     name: str
@@ -62,13 +64,15 @@ async def serve(
     quic: QuicEndpoint | None = None,
     may_accept: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Serve ``app`` until ``shutdown()`` returns; then let requests in flight end within ``grace`` seconds.
+    """Serve ``app`` until ``shutdown()`` returns; then let requests in flight finish within
+    ``grace`` seconds.
 
-    Runs the application's ASGI lifespan around it: when start-up fails, Hypercorn's `LifespanFailureError` is raised
-    and nothing is accepted; a failed shutdown is raised after everything ended. Start-up may take any time; it is
-    cancelled when ``shutdown()`` returns before its end.
-    ``may_accept`` is asked once the application has started: when it says no, nothing is accepted and that was all.
-    ``ready`` is called once every socket accepts.
+    Runs the application's ASGI lifespan around it. If start-up fails, it raises Hypercorn's
+    `LifespanFailureError` and accepts nothing. A failed shutdown is raised at the end. Start-up has
+    no time limit; it is cancelled if ``shutdown()`` returns first.
+
+    ``may_accept`` is called once the application has started; if it returns false, nothing is
+    accepted. ``ready`` is called once every socket accepts.
     """
     loop = asyncio.get_running_loop()
     state: dict[str, Any] = {}
@@ -92,7 +96,7 @@ async def serve(
 
 
 async def _starts(lifespan: Lifespan, running: asyncio.Task[None], stop: asyncio.Future[Any]) -> bool:
-    """Whether the application has started; it is not to be waited for when there is to be a stop."""
+    """Wait until the application has started. False if the stop came first."""
     started = asyncio.ensure_future(lifespan.wait_for_startup())
     await asyncio.wait([started, stop], return_when=asyncio.FIRST_COMPLETED)
     is_over = started.done()
@@ -149,7 +153,7 @@ async def _accept(
 
 
 async def _open_quic(endpoint: QuicEndpoint, listener: Listener, connections: Connections) -> asyncio.DatagramTransport:
-    # An extra: what it needs is there, or the endpoint could not have been made.
+    # An extra. An endpoint exists only if it is installed.
     from sentinel_host.server.http3 import Http3Socket
 
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
@@ -159,7 +163,9 @@ async def _open_quic(endpoint: QuicEndpoint, listener: Listener, connections: Co
 
 
 async def _accept_the_last(endpoints: Sequence[Endpoint], grace: float) -> None:
-    """Accept what has connected: the last process to close a listening socket resets what still waits in its queue."""
+    """Accept the connections that wait in the queue: closing the last descriptor of a socket resets
+    them.
+    """
     queues = select.poll()
     for endpoint in endpoints:
         if endpoint.owned:
@@ -176,11 +182,11 @@ async def _accept_the_last(endpoints: Sequence[Endpoint], grace: float) -> None:
 
 
 async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
-    """Let what was accepted become connections, which `Connections.drain` then knows and waits for."""
+    """Let accepted sockets become connections, for which `Connections.drain` waits."""
     if any(endpoint.tls is not None for endpoint in endpoints):
         await asyncio.sleep(min(grace, _LAST_HANDSHAKES))
     else:
-        # The loop tells the protocol of a connection in the turn after the one that accepted it.
+        # The loop calls `connection_made` in the turn after the one that accepted the socket.
         await asyncio.sleep(0)
 
 
@@ -190,8 +196,9 @@ def _factory(listener: Listener, connections: Connections) -> Callable[[], async
 
 
 def _lifespan_config() -> Config:
-    """What Hypercorn's lifespan needs to know: that starting, which may compile any number of guests, has no bound of
-    its own, and where it logs."""
+    """The settings of Hypercorn's lifespan: no time limit, because start-up may compile any number
+    of guests.
+    """
     config = Config()
     config.startup_timeout = cast(Any, None)
     config.errorlog = _log
@@ -199,7 +206,9 @@ def _lifespan_config() -> Config:
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run ``main`` on uvloop. What single clients do to their connections is not logged as an error of the loop."""
+    """Run ``main`` on uvloop. Errors of single clients' connections are not logged as errors of the
+    loop.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_exception_handler(_on_loop_error)
         return runner.run(main)

@@ -15,8 +15,8 @@ from sentinel_host.errors import ConfigError
 
 # From <asm-generic/socket.h> and <linux/filter.h>; Python names neither.
 _SO_ATTACH_FILTER: Final = 26
-# A TCP socket's filter sees a segment from its header on, where byte 13 is the flags: drop it if SYN is set and ACK is
-# not, and take every other whole.
+# A TCP socket's filter sees a segment from its header on, where byte 13 is the flags: drop it if
+# SYN is set and ACK is not, and take every other whole.
 _NO_NEW_CONNECTION: Final = (
     (0x30, 0, 0, 13),  # ldb [13]
     (0x54, 0, 0, 0x12),  # and #SYN|ACK
@@ -27,7 +27,8 @@ _NO_NEW_CONNECTION: Final = (
 
 
 def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
-    """A bound, not yet listening socket for ``host:port`` or ``[v6]:port``; port 0 takes a free one (see `address_of`).
+    """A bound, not yet listening socket for ``host:port`` or ``[v6]:port``; port 0 takes a free one
+    (see `address_of`).
 
     ``kind`` may be that of datagrams. Raises `ConfigError` that names the address.
     """
@@ -42,7 +43,7 @@ def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.s
             # Datagram sockets of several processes could share the address, and take each other's.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # A bind of [::] beside one of 0.0.0.0 must not collide, whatever the system's default is.
+            # [::] must not collide with 0.0.0.0, whatever the system's default is.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)
         sock.bind((host, int(port)))
@@ -53,12 +54,12 @@ def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.s
 
 
 def take_no_more(sock: socket.socket) -> None:
-    """Let nobody begin a connection to a listening socket that is about to be closed, whoever else has it open.
+    """Accept no new handshake on a listening socket that is about to be closed, in any process.
 
-    Closing resets the connections that wait to be accepted: who accepts until there is none and then closes resets
-    what comes in between. After this, only connections whose handshake has begun still come. A client sends a SYN that
-    was dropped again, as a rule after a second, and is then refused, or taken by who listens in our place. Where the
-    system knows no socket filters, nothing happens.
+    Closing a listening socket resets the connections in its queue. Accepting until the queue is
+    empty is not enough: more may arrive before the close. After this call only handshakes that have
+    begun still complete. A client repeats a dropped SYN, usually after one second, and is then
+    refused or accepted by a successor. Does nothing on systems without socket filters.
     """
     program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
     code = ctypes.create_string_buffer(program, len(program))
@@ -74,7 +75,9 @@ def address_of(sock: socket.socket) -> str:
 
 
 def tls_context(cert: str, key: str) -> ssl.SSLContext:
-    """A server context that offers HTTP/2 and HTTP/1.1 by ALPN. Raises `ConfigError` that names the files."""
+    """A server context that offers HTTP/2 and HTTP/1.1 by ALPN. Raises `ConfigError` that names the
+    files.
+    """
     config = Config()
     config.certfile, config.keyfile = cert, key
     # OpenSSL would ask for a passphrase on the terminal.
@@ -85,6 +88,6 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"tls: {cert}, {key}: {error}") from error
     assert context is not None
-    # Of no use to HTTP, and a client's way to make us work (RFC 9113 section 9.2.1); TLS 1.3 has none.
+    # HTTP has no use for it, and clients could make us work with it (RFC 9113 section 9.2.1).
     context.options |= ssl.OP_NO_RENEGOTIATION
     return context

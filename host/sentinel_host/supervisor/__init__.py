@@ -1,7 +1,7 @@
-"""One process that serves, or one that keeps several of them running.
+"""A single process that serves, or a supervisor that keeps several workers running.
 
-The modules are imported one by one: the supervising process does without the gateway and its engine, and one worker
-alone without the supervisor.
+Modules are imported one by one: the supervisor needs neither the gateway nor its engine, and a
+single process does not need the supervisor.
 """
 
 from __future__ import annotations

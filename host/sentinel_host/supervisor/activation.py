@@ -13,10 +13,11 @@ _FIRST_FD: Final = 3
 
 
 def activated_sockets(environment: MutableMapping[str, str], first: int = _FIRST_FD) -> dict[str, list[socket.socket]]:
-    """The sockets that were passed on, in their order, under ``public`` and ``admin``; the variables go.
+    """The sockets from the service manager, in order, under ``public`` and ``admin``. Removes the
+    variables.
 
-    A socket is named by ``FileDescriptorName=``; one that has none is public. Raises `ConfigError` for another name
-    and for what is no listening TCP socket.
+    A socket is named by ``FileDescriptorName=``; one without a name is public. Raises `ConfigError`
+    for any other name, and for a descriptor that is no listening TCP socket.
     """
     pid = environment.pop("LISTEN_PID", "")
     number = environment.pop("LISTEN_FDS", "")
@@ -32,7 +33,8 @@ def activated_sockets(environment: MutableMapping[str, str], first: int = _FIRST
 
 
 def _listener(name: str) -> str:
-    # Without FileDescriptorName= the name is that of the unit; "unknown" is what sd_listen_fds_with_names(3) says.
+    # Without FileDescriptorName= the name is that of the unit; "unknown" is what
+    # sd_listen_fds_with_names(3) says.
     if name in ("", "unknown", "public") or name.endswith(".socket"):
         return "public"
     if name == "admin":

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-# Seconds. A worker that died sooner after it was ready, or before, died young.
+# Seconds. A worker that dies within this time after it was ready, or before it was, dies young.
 _YOUNG: Final = 1.0
-# The first two times nobody waits: one unlucky death, and one that had the same cause.
+# The first two restarts are immediate: a single crash, and one more for the same cause.
 _FREE: Final = 2
 _FIRST_DELAY: Final = 0.1
-# A worker that gets ready is of use however soon it dies: the next one is there within a second all the same.
+# A worker that becomes ready serves some requests even if it dies soon. Restart it within a second.
 _LONGEST_DELAY_IF_READY: Final = 0.2
-# systemd's StartLimit gives up in the end; we never do, so that a gateway comes back with what it was missing.
+# Unlike systemd's StartLimit we never give up, so that a gateway recovers once its cause is
+# removed.
 _LONGEST_DELAY: Final = 10.0
 
 

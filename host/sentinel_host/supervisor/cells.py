@@ -1,7 +1,8 @@
 """Which process counts where in the table of endpoints.
 
-Rule 1: each process has a cell of its own as long as it lives, also while it drains beside its successor.
-Rule 2: a cell is cleared once its process has been reaped, and only then given to another.
+Rule 1: each process has a cell of its own as long as it lives, also while it drains beside its
+successor. Rule 2: a cell is cleared once its process has been reaped, and only then given to
+another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ _PER_WORKER: Final = 2
 
 
 def cells_for(workers: int) -> int:
-    """How many cells a table needs: workers, their successors, the supervisor, and one for a worker that is killed."""
+    """How many cells a table needs: workers, their successors, the supervisor, and one for a worker
+    that is killed.
+    """
     return _PER_WORKER * workers + 2
 
 
@@ -33,14 +36,16 @@ class Cells:
 
     @property
     def most_workers(self) -> int:
-        """With how many workers one is still free for a successor."""
+        """The largest number of workers that leaves a free cell for a successor."""
         return self._table.cells - 2
 
     async def take(self) -> int:
-        """A cell for a new process; while there is none, waits for a process to end."""
+        """A cell for a new process. Waits for a process to end while no cell is free."""
         return await self._free.get()
 
     def release(self, cell: int) -> None:
-        """Its process is gone, with all that it had under way."""
+        """The process of this cell has been reaped: clear its counts, and give the cell to the next
+        one.
+        """
         self._table.clear_worker(cell)
         self._free.put_nowait(cell)

@@ -1,4 +1,6 @@
-"""Active checks for all workers: the supervisor asks, and tells them through the table of endpoints."""
+"""Active checks for all workers: the supervisor asks, and tells them through the table of
+endpoints.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class FleetChecks:
     def __init__(self, table: EndpointTable) -> None:
         self._names = Names()
         self._checkers = Checkers(table, SUPERVISOR, self._names)
-        # By path and content of the authorities, so that an upstream keeps its context, and with it its checker.
+        # By path and content of the authorities, so that an upstream keeps its context, and with it
+        # its checker.
         self._contexts: dict[tuple[str | None, bytes | None], ssl.SSLContext] = {}
 
     async def follow(self, config: Config) -> None:
@@ -35,7 +38,7 @@ class FleetChecks:
         return self._checkers.changes()
 
     async def close(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         await self._checkers.close()
         self._names.close()
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 
 def execute_worker(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
-    """Execute ``sentinel worker``, which inherits its end of the control channel and ``fds``. Raises `OSError`."""
+    """Execute ``sentinel worker``, which inherits its end of the control channel and ``fds``.
+    Raises `OSError`.
+    """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "sentinel_host", "worker", "--control", str(control)],
         pass_fds=(control, *fds),
@@ -23,7 +25,8 @@ def execute_worker(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
 
 
 async def wait_for_end(process: subprocess.Popen[bytes], pidfd: int) -> None:
-    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several come.
+    """Wait without a thread, and without SIGCHLD, of which an event loop may lose one when several
+    come.
 
     ``pidfd`` is closed afterwards.
     """

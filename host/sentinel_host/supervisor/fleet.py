@@ -2,11 +2,12 @@
 
 Rules:
 
-1. A place has one current worker, ``place.worker``. Whoever puts another there retires or kills the one before.
-2. Every process that was begun is in ``_plans``, with what it serves, until it is gone; its counts then stay in the
-   sum.
-3. A place remembers the plan that its worker serves, so that a worker that dies in the middle of a roll comes back with
-   the same plan.
+1. A place has one current worker, ``place.worker``. The code that replaces it retires or kills the
+   one before.
+2. Every process that was started is in ``_plans``, with what it serves, until it is gone. Its
+   counts then stay in the sum.
+3. A place remembers the plan that its worker serves, so that a worker that dies in the middle of a
+   roll comes back with the same plan.
 4. Nothing is started once ``_draining`` is set, and it is checked again after every wait.
 """
 
@@ -28,18 +29,21 @@ from sentinel_host.supervisor.process import State, WorkerProcess
 
 _log = logging.getLogger("sentinel.supervisor")
 
-# Seconds for a worker to become ready: systemd's DefaultTimeoutStartSec is 90 s for a whole service.
+# Seconds for a worker to become ready: systemd's DefaultTimeoutStartSec is 90 s for a whole
+# service.
 _START_TIME: Final = 60.0
-# What a worker may take beyond the grace period; with it the gateway is gone within grace + 1 s.
+# Seconds beyond the grace period that a worker may take: the gateway must end within grace + 1 s.
 _BEYOND_GRACE: Final = 0.85
-# A guest may take a second to start, once for each of its configurations, and a self-test as long again.
+# A guest may take a second to start for each of its configurations, and as long for its self-test.
 _APPLY_TIME: Final = 30.0
-# How much of a worker's counts dies with it, at most.
+# Seconds. A worker that dies loses the counts of this interval at most.
 _REFRESH_INTERVAL: Final = 1.0
 
 
 class RollFailed(SentinelError):
-    """A new worker serves less than the old one, or did not start; every worker serves what it served before."""
+    """A new worker serves less than the old one, or did not start; every worker serves what it
+    served before.
+    """
 
 
 class Fleet:
@@ -65,9 +69,10 @@ class Fleet:
         return list(self._places)
 
     async def start(self, plan: FleetPlan) -> None:
-        """Begin; returns once every worker is ready.
+        """Start the workers; returns once every worker is ready.
 
-        Raises `SentinelError` when one ends by itself before that. One that is killed is started again.
+        Raises `SentinelError` when one ends by itself before that. One that is killed is started
+        again.
         """
         for number in range(plan.workers):
             self._places.append(Place(number, plan, await self._begin(number, plan)))
@@ -76,7 +81,8 @@ class Fleet:
         self._spawn_task(self._spare.provide(plan))
 
     async def roll(self, plan: FleetPlan) -> None:
-        """Replace every worker by one of ``plan``, one after the other: each is ready before the old one drains.
+        """Replace every worker by one of ``plan``, one after the other: each is ready before the
+        old one drains.
 
         Raises `RollFailed`.
         """
@@ -91,7 +97,8 @@ class Fleet:
         self._spawn_task(self._spare.provide(plan))
 
     async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> Applied | None:
-        """Have every worker serve something else; returns the first worker's refusal, and then no other was asked.
+        """Tell every worker to apply a change. If the first worker refuses it, return its refusal
+        and ask no other.
 
         A worker that does not answer, or refuses what another applied, is told again by `catch_up`.
         """
@@ -108,12 +115,14 @@ class Fleet:
         return None
 
     def tell_load_failed(self, name: str, reason: str) -> None:
-        """A guest has no new version, for this reason."""
+        """Tell all workers that a new version of a guest could not be loaded, and why."""
         for place in self._places:
             place.worker.tell_load_failed(name, reason)
 
     async def catch_up(self) -> None:
-        """Have every worker serve what its plan says by now: some were being started while it changed."""
+        """Bring every worker up to date with its plan, which may have changed while the worker
+        started.
+        """
         ready = [place for place in self._places if place.worker.state is State.READY]
         await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in ready))
 
@@ -134,7 +143,8 @@ class Fleet:
         self._draining = True
         for task in self._tasks:
             task.cancel()
-        # As long as one that never accepts has the sockets, connections would wait there, for a reset in the end.
+        # Workers that do not accept yet also hold the sockets. Connections would wait in the queue
+        # until the last holder closes it, and then be reset.
         idle = [worker for worker in self._plans if worker.state is State.STARTING] + self._spare.processes()
         for worker in idle:
             worker.kill()
@@ -151,7 +161,9 @@ class Fleet:
             worker.kill()
 
     async def _begin(self, number: int, plan: FleetPlan, tolerated: list[str] | None = None) -> WorkerProcess:
-        """Start a worker, which may lack these guests (see `Start`); the caller gives it its place, or ends it."""
+        """Start a worker, which may lack these guests (see `Start`); the caller gives it its place,
+        or ends it.
+        """
         cell = await self._cells.take()
         try:
             worker = self._spare.take(plan) or await WorkerProcess.spawn(plan.fds(), self._observer)
@@ -209,7 +221,8 @@ class Fleet:
             try:
                 fresh = await self._begin(place.number, place.plan)
             except Exception as error:
-                # As a rule there is no memory or no process to be had; whatever it is, a place is not given up.
+                # Usually there is no memory, or no process can be started. Keep trying, whatever
+                # the error.
                 reason, served = f"no process could be started: {error}", None
                 continue
             if place.worker is not dead:

@@ -1,8 +1,8 @@
 """Applies decisions about guests, and changes of the configuration file, to all workers.
 
-Rule 1: one worker tries first. What it refuses no other worker is asked to serve, and everything stays as it was.
-Rule 2: what was applied becomes part of the plan, so that a worker that starts later serves the same.
-Rule 3: changes and the replacement of workers come one after the other.
+Rule 1: one worker tries first. What it refuses no other worker is asked to serve, and everything
+stays as it was. Rule 2: what was applied becomes part of the plan, so that a worker that starts
+later serves the same. Rule 3: changes and the replacement of workers come one after the other.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ Decide = Callable[[Mapping[str, GuestVersion]], dict[str, GuestVersion]]
 
 
 class FleetRollout:
-    """A `sentinel_host.hotload.executor.RolloutExecutor` for the workers of ``fleet``, which it owns.
+    """A `sentinel_host.hotload.executor.RolloutExecutor` for the workers of ``fleet``, which it
+    owns.
 
-    They serve ``config``, read from ``source``, with the guests of ``folder``; all three are replaced by `roll`.
-    Each has one of the ``cells``. ``checks`` are those of what they serve. ``renewals`` are those of this process.
+    They serve ``config``, read from ``source``, with the guests of ``folder``; all three are
+    replaced by `roll`. Each has one of the ``cells``. ``checks`` are those of what they serve.
+    ``renewals`` are those of this process.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class FleetRollout:
         self._observers: dict[str, ProbationObserver] = {}
 
     async def start(self, make_plan: MakePlan) -> None:
-        """Start the workers with what is in the folder; returns once all are ready. Raises `SentinelError`."""
+        """Start the workers with what is in the folder; returns once all are ready. Raises
+        `SentinelError`.
+        """
         await self._folder.follow(self._config)
         plan = make_plan(GuestSet(*await self._folder.obtain(self._config.named_guests())))
         await self._checks.follow(self._config)
@@ -86,7 +90,8 @@ class FleetRollout:
     async def roll(
         self, source: ConfigSource, config: Config, folder: FolderSource, decide: Decide, make_plan: MakePlan
     ) -> Mapping[str, GuestVersion]:
-        """Replace every worker; ``decide`` is told what is in the folder. Returns what served before.
+        """Replace every worker; ``decide`` is told what is in the folder. Returns what served
+        before.
 
         Raises `SentinelError`, and then the workers that were there serve on.
         """
@@ -166,7 +171,8 @@ class FleetRollout:
     async def _deploy(self, name: str, deployment: Deployment) -> str | None:
         guests, current = self._guests, self._guests.versions.get(name)
         codes = {version.sha256: version.guest.code for version in deployment.versions()}
-        # Sent even if nothing changes: workers then forget that another version could not be loaded.
+        # Sent even if nothing changes: workers then forget that another version could not be
+        # loaded.
         if refusal := await self.fleet.apply(Load(deployment_without_code(deployment)), codes):
             self.load_failed(name, refusal.reason)
             return refusal.reason
@@ -222,7 +228,9 @@ class FleetRollout:
     async def _serve_with_newest(
         self, source: ConfigSource, config: Config, guests: GuestSet, refused: Mapping[str, GuestVersion]
     ) -> dict[str, GuestVersion]:
-        """Serve it; where guests refuse it, with their newest versions, which are returned. Raises `ConfigError`."""
+        """Serve it; where guests refuse it, with their newest versions, which are returned. Raises
+        `ConfigError`.
+        """
         try:
             await self._serve(source, config, guests)
         except GuestsRefuse as error:

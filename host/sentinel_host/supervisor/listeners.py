@@ -1,4 +1,6 @@
-"""The listening sockets of a configuration, and their life over changes of it. Workers share them: see `fairness`."""
+"""The listening sockets of a configuration, and their life over changes of it. Workers share them:
+see `fairness`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from sentinel_host.supervisor.output import say_on_stderr
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A socket, the name of its listener, and the TLS files of that address; ``owned`` is as in `Endpoint`."""
+    """A socket, the name of its listener, and the TLS files of that address; ``owned`` is as in
+    `Endpoint`.
+    """
 
     name: str
     socket: socket.socket
@@ -40,10 +44,12 @@ def print_listeners(listeners: Iterable[Listening | QuicEndpoint]) -> None:
 
 
 class Listeners:
-    """Opens what configurations ask for; a socket stays open as long as the current configuration asks for it.
+    """Opens what configurations ask for; a socket stays open as long as the current configuration
+    asks for it.
 
-    ``activated`` is sockets from the service manager, by listener: they stand for the configured addresses, in order.
-    With ``may_be_used`` nobody will listen, and an address is as good if somebody else listens there already.
+    ``activated`` is sockets from the service manager, by listener: they stand for the configured
+    addresses, in order. With ``may_be_used`` nobody will listen, and an address is as good if
+    somebody else listens there already.
     """
 
     def __init__(self, activated: dict[str, list[socket.socket]], *, may_be_used: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Telling a service manager how the service is: datagrams to ``$NOTIFY_SOCKET``, as sd_notify(3) has them."""
+"""The service's state for systemd: datagrams to ``$NOTIFY_SOCKET``, as in sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 
 
 class Notifier:
-    """Says nothing where nobody asked to be told."""
+    """Sends the state to a service manager; does nothing if there is none."""
 
     def __init__(self, address: str | None = None, watchdog: float | None = None) -> None:
         self._address = address
@@ -20,7 +20,10 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str]) -> Notifier:
-        """As the environment asks; the variables go, so that no child process speaks for the service."""
+        """The notifier that the environment asks for.
+
+        Removes the variables, so that no child process speaks for the service.
+        """
         address = environment.pop("NOTIFY_SOCKET", None)
         microseconds = environment.pop("WATCHDOG_USEC", "")
         pid = environment.pop("WATCHDOG_PID", "")
@@ -28,7 +31,7 @@ class Notifier:
         return cls(address, int(microseconds) / 1e6 if watched else None)
 
     def ready(self, status: str) -> None:
-        """Start-up, or a reload, is over; the watchdog is fed from now on."""
+        """Start-up or a reload is over. The watchdog is fed from now on."""
         self._send("READY=1", f"STATUS={status}")
         if self._timer is None:
             self._feed()
@@ -38,7 +41,9 @@ class Notifier:
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reloading")
 
     def stopping(self) -> None:
-        """Shutdown began. The watchdog is fed on until the loop ends: draining is no hang."""
+        """Shutdown began. The watchdog is still fed until the loop ends: a draining service does
+        not hang.
+        """
         self._send("STOPPING=1", "STATUS=draining")
 
     def close(self) -> None:
@@ -57,7 +62,7 @@ class Notifier:
         if self._address is None:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        # A manager that is gone or slow is no reason to stop serving: sd_notify's result is ignored by custom, too.
+        # Serving goes on without the manager. Programs customarily ignore sd_notify's result.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
             sock.sendto("\n".join(lines).encode(), address)

@@ -1,4 +1,6 @@
-"""A worker's guests: its supervisor offers versions by digest, and sends the code that the worker lacks."""
+"""A worker's guests: its supervisor offers versions by digest, and sends the code that the worker
+lacks.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class OfferedGuests:
     def __init__(self, guests: Guests, channel: Channel) -> None:
         self._guests = guests
         self._channel = channel
-        # Of canaries, by digest, until they are deployed: once a worker is ready, its supervisor keeps no code for it.
+        # Of canaries, by digest, until they are deployed: once a worker is ready, its supervisor
+        # keeps no code for it.
         self._codes: dict[str, bytes] = {}
 
     async def obtain(self, names: Iterable[str]) -> tuple[dict[str, GuestVersion], dict[str, str]]:
@@ -54,7 +57,9 @@ class OfferedGuests:
         return versions, dict(self._guests.faults)
 
     async def complete(self, version: GuestVersion, known: Iterable[GuestVersion]) -> GuestVersion:
-        """An offered version with its code, which one of the ``known`` versions may have. Raises `GuestLoadError`."""
+        """An offered version with its code, which one of the ``known`` versions may have. Raises
+        `GuestLoadError`.
+        """
         code = next((other.guest.code for other in known if other.is_same(version)), None)
         if code is None:
             code = self._codes.pop(version.sha256, None)

@@ -1,12 +1,16 @@
-"""Standard output, which several processes share and nobody waits for.
+"""Standard output, shared by several processes, none of which waits for its reader.
 
-Rule 1: `Output.write` never waits. A thread writes; while the reader stalls, lines wait for it up to a bound, and those
-        beyond it are dropped and counted.
-Rule 2: what a write fails for is dropped and counted, too, and the next write is tried as if nothing had been: a disk
-        gets room again, and nothing here ends for good.
-Rule 3: what is dropped is said once, when something could be written again; why a write fails is said on stderr.
-Rule 4: what one process writes in one piece stays in one piece. pipe(7): writes beyond PIPE_BUF may be interleaved with
-        those of others. The lock belongs to the process (POSIX record lock), and goes with it however it ends.
+Rule 1: `Output.write` never waits. A thread writes. While the reader stalls, lines are kept up to a
+        bound; lines beyond it are dropped and counted.
+Rule 2: Lines whose write fails are dropped and counted. The next write is tried all the same: a
+full
+        disk may have room again.
+Rule 3: Once writing works again, one line tells how many were dropped. The reason of a failed write
+        goes to stderr.
+Rule 4: A piece that one process writes is not interleaved with those of others, which pipe(7)
+allows
+        beyond PIPE_BUF. The lock is a POSIX record lock: it ends with its process, however that
+        ends.
 """
 
 from __future__ import annotations
@@ -25,14 +29,14 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.shared_memory import create_sealed
 
 LOCK: Final = "output-lock"
-"""The name, among the shared memory that workers are given, of the lock."""
+"""The name under which workers inherit the lock."""
 
-# Bytes that wait for a reader: what an access log writes in a second, at 20,000 requests.
+# Bytes that wait for a reader: one second of an access log at 20,000 requests a second.
 CAPACITY: Final = 4 << 20
-# Seconds that the process's end waits for a reader: what a pipe holds is read in less, and a stalled one must not make
-# it miss grace + 1 s.
+# Seconds that the end of the process waits for a reader. A pipe's content is read in less, and a
+# stalled reader must not delay the end beyond grace + 1 s.
 FLUSH_TIME: Final = 0.25
-# Seconds between two times that something is said about lines that were dropped.
+# Seconds between two lines about dropped lines.
 _SAY_AGAIN_AFTER: Final = 1.0
 
 # The lock's byte: whether the last write of any process ended within a line.
@@ -43,7 +47,7 @@ _STDERR: Final = 2
 _STALLED: Final = "standard output is not read fast enough"
 
 Tell = Callable[[int, str], bytes]
-"""Makes the log's line about so many lines that were dropped for a reason."""
+"""Makes the log's line that says how many lines were dropped, and why."""
 
 
 def create_lock() -> int:
@@ -52,9 +56,10 @@ def create_lock() -> int:
 
 
 class Output:
-    """Whole lines of bytes, over the descriptor ``fd``; ``lock`` is a descriptor that all its writers inherited.
+    """Writes whole lines to the descriptor ``fd``; ``lock`` is a descriptor that all writers
+    inherited.
 
-    ``dropped`` counts lines. Raises `SentinelError` when there is no thread to be had.
+    ``dropped`` counts lines. Raises `SentinelError` if its thread cannot be started.
     """
 
     def __init__(self, fd: int, lock: int, tell: Tell, capacity: int = CAPACITY) -> None:
@@ -67,13 +72,13 @@ class Output:
         self._pieces: deque[bytes] = deque()
         # Bytes in `_pieces` and of what is being written.
         self._size = 0
-        # Of `dropped`, what no line has told yet, and when one may.
+        # How many of `dropped` are not reported yet, and when the next report is due.
         self._unsaid = 0
         self._reason = ""
         self._say_at = 0.0
         self._fails = False
         self._is_closing = False
-        # A daemon: one that waits for a stalled reader must not hold up the process's end.
+        # A daemon: while it waits for a stalled reader it must not delay the end of the process.
         self._thread = threading.Thread(target=self._run, name="sentinel-log", daemon=True)
         try:
             self._thread.start()
@@ -81,7 +86,7 @@ class Output:
             raise SentinelError(f"the log: {error}") from None
 
     def write(self, data: bytes) -> None:
-        """Have these lines written, in one piece, or dropped; from any thread."""
+        """Write these lines in one piece, or drop them. May be called from any thread."""
         with self._changed:
             if self._is_closing or (self._size and self._size + len(data) > self._capacity):
                 self._count(data.count(b"\n"), _STALLED)
@@ -97,7 +102,7 @@ class Output:
             self._changed.notify()
 
     def close(self, seconds: float = FLUSH_TIME) -> None:
-        """Write what waits, if that takes no longer than this; what comes later is dropped."""
+        """Write the lines that wait, for at most ``seconds``. Later lines are dropped."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -119,7 +124,7 @@ class Output:
         self._say()
 
     def _take(self) -> bytes | None:
-        """What waits, all at once; nothing when there is something to say, and ``None`` at the end."""
+        """All bytes that wait; none when a report is due; ``None`` at the end."""
         with self._changed:
             while not self._pieces:
                 if self._is_closing:
@@ -133,7 +138,7 @@ class Output:
             return data
 
     def _say(self) -> None:
-        """Tell of lines that were dropped; where that fails, later."""
+        """Report dropped lines. If that fails, try again later."""
         with self._changed:
             now, unsaid, reason = time.monotonic(), self._unsaid, self._reason
             if not unsaid or now < self._say_at:
@@ -146,7 +151,7 @@ class Output:
         self._lose(0, failure)
 
     def _lose(self, lines: int, reason: str) -> None:
-        """A write is over: note what it lost, if there is a reason why."""
+        """Note the outcome of a write: lines lost for a reason, or none without a reason."""
         with self._changed:
             began, self._fails = bool(reason) and not self._fails, bool(reason)
             if reason:
@@ -156,13 +161,14 @@ class Output:
             say_on_stderr(f"{reason}: lines of the log are dropped")
 
     def _put(self, data: bytes) -> tuple[int, str]:
-        """Write, however long that takes; returns how many lines were not written, and why."""
+        """Write, however long it takes. Returns how many lines were not written, and why."""
         written = torn = 0
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX)
             try:
                 torn = int(os.pread(self._lock, 1, 0) == _TORN)
-                # What was broken off, by whoever, is one bad line and not two.
+                # End a line that any process has broken off, so that it does not spoil the next
+                # one.
                 piece = memoryview(b"\n" * torn + data)
                 os.pwrite(self._lock, _TORN, 0)
                 try:
@@ -174,7 +180,7 @@ class Output:
             finally:
                 fcntl.lockf(self._lock, fcntl.LOCK_UN)
         except Exception as error:
-            # Whatever it is: without this thread there would be no more log.
+            # Any error: if this thread ended, nothing would be logged any more.
             why = error.strerror if isinstance(error, OSError) else error
             return data.count(b"\n", max(0, written - torn)), f"standard output: {why}"
         return 0, ""
@@ -183,7 +189,7 @@ class Output:
         try:
             return os.write(self._fd, data)
         except BlockingIOError:
-            # Another process that has this pipe too made it so: for us it is to be waited for.
+            # Another process has made the pipe non-blocking for all. Wait here instead.
             writable = select.poll()
             writable.register(self._fd, select.POLLOUT)
             writable.poll()
@@ -191,7 +197,7 @@ class Output:
 
 
 def say_on_stderr(line: str) -> None:
-    """Say it there, unless nobody can hear it now."""
+    """Write a line to stderr, unless that would block."""
     writable = select.poll()
     writable.register(_STDERR, select.POLLOUT)
     with contextlib.suppress(OSError):

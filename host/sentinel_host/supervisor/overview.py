@@ -14,7 +14,9 @@ from sentinel_host.upstream import EndpointTable
 
 
 class FleetOverview:
-    """The `Overview` of ``fleet``. ``own`` is what this process counts; while ``is_ending`` it is not ready."""
+    """The `Overview` of ``fleet``. ``own`` is what this process counts; while ``is_ending`` it is
+    not ready.
+    """
 
     def __init__(
         self,

@@ -33,10 +33,12 @@ class Place:
 
 
 class Spare:
-    """One process that has loaded its code and serves nothing, so that a worker that dies is replaced at once.
+    """One process that has loaded its code and serves nothing, so that a worker that dies is
+    replaced at once.
 
-    Loading takes half a second of an idle processor, and several when the other workers have to do the dead one's work.
-    A process that was made for another plan has other sockets, and perhaps older code.
+    Loading takes half a second of an idle processor, and several when the other workers have to do
+    the dead one's work. A process that was made for another plan has other sockets, and perhaps
+    older code.
     """
 
     def __init__(self, observer: ProbationObserver) -> None:

@@ -13,7 +13,8 @@ from sentinel_host.supervisor.offered import deployment_without_code, without_co
 
 @dataclass(slots=True)
 class GuestSet:
-    """The versions that workers serve, and for the other guests of the configuration the reason why there is none.
+    """The versions that workers serve, and for the other guests of the configuration the reason why
+    there is none.
 
     ``deployments`` has those guests that have a canary, or a version on probation.
     """
@@ -33,7 +34,9 @@ class GuestSet:
     def keeping(
         self, decide: Callable[[Mapping[str, GuestVersion]], dict[str, GuestVersion]], before: GuestSet
     ) -> GuestSet:
-        """The same with the versions that ``decide`` makes of these, and with the canaries of ``before`` that go on."""
+        """The same with the versions that ``decide`` makes of these, and with the canaries of
+        ``before`` that go on.
+        """
         versions = decide(self.versions)
         going_on = {
             name: deployment
@@ -58,7 +61,8 @@ class GuestSet:
 
 @dataclass(eq=False, slots=True)
 class FleetPlan:
-    """What to serve, with how many workers, and how long one may take to drain. ``shared`` is as in `Start`.
+    """What to serve, with how many workers, and how long one may take to drain. ``shared`` is as in
+    `Start`.
 
     ``source`` and ``guests`` change while the plan is served; the others need new workers.
     """
@@ -71,7 +75,8 @@ class FleetPlan:
     grace: float
 
     def start(self, number: int, cell: int, tolerated: list[str] | None) -> Start:
-        """The first message to worker ``number``, which may lack the ``tolerated`` guests; None tolerates all.
+        """The first message to worker ``number``, which may lack the ``tolerated`` guests; None
+        tolerates all.
 
         ``cell`` is as in `Start`.
         """

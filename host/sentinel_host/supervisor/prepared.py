@@ -1,6 +1,6 @@
-"""What a configuration takes of the machine before anything is served.
+"""Everything that a configuration needs of the machine, opened before anything is served.
 
-`sentinel run` begins with this and `sentinel check` ends with it: what one refuses, so does the other.
+`sentinel run` and `sentinel check` both do this, so that they refuse the same configurations.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sentinel_host.upstream import EndpointTable
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A configuration with what the files say that it names, and what is open and made for it.
+    """A configuration with the content of its files, its open sockets and its shared memory.
 
-    ``table``, ``store`` and ``endpoints`` are the memory of limits, of guests' keys and of endpoints, which one worker
-    makes by itself.
+    ``table``, ``store`` and ``endpoints`` are the shared memory of limits, guests' keys and
+    endpoints. They are None with one worker, which makes them by itself.
     """
 
     source: ConfigSource
@@ -49,9 +49,10 @@ class Prepared:
 def prepare(
     source: ConfigSource, listeners: Listeners, environment: Mapping[str, str], *, make_token: bool
 ) -> Prepared:
-    """Read every file that ``source`` names, and open and make everything.
+    """Read every file that ``source`` names, open all sockets and make the shared memory.
 
-    ``make_token``: an admin token is made where there is none yet. Raises `ConfigError` that names file and key.
+    With ``make_token``, an admin token is made if there is none. Raises `ConfigError` that names
+    file and key.
     """
     config = read_files(parse_source(source))
     certificates = check_files(config)
@@ -74,9 +75,9 @@ def _open_quic(config: Config, listeners: Listeners, certificates: Certificates)
 
 
 def check_files(config: Config) -> Certificates:
-    """The certificates that the files hold which a configuration names.
+    """Check the content of all files that a configuration names; returns the certificates.
 
-    Raises `ConfigError` that names file and key for the first file that does not hold what it should.
+    Raises `ConfigError` that names file and key for the first invalid file.
     """
     for key, name in authorities(config):
         try:
@@ -88,8 +89,11 @@ def check_files(config: Config) -> Certificates:
 
 
 def _memory(config: Config) -> tuple[SharedTable | None, SharedStore | None, EndpointTable | None]:
-    """With several workers, whether or not there are limits yet, or guests with keys: a later configuration may have
-    some, and must find the memory there."""
+    """The memory that several workers share.
+
+    It is made even if nothing uses it yet: a later configuration may, and workers inherit memory
+    only when they start.
+    """
     if config.server.workers == 1:
         return None, None, None
     try:

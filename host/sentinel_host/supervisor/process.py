@@ -54,10 +54,11 @@ class State(enum.Enum):
 class WorkerProcess:
     """A worker from its execution to its end.
 
-    ``ready_or_gone`` is done once it is ready, or has ended before that. ``ended`` is done once the process has ended,
-    and ``gone`` once its last messages are read too. ``serves`` is the configuration and the guests' digests that it
-    was told. ``failure`` is its own reason why it could not start. ``faults`` has the guests that are not in service,
-    ``guests`` all of them, and ``snapshot`` its latest counts.
+    ``ready_or_gone`` is done once it is ready, or has ended before that. ``ended`` is done once the
+    process has ended, and ``gone`` once its last messages are read too. ``serves`` is the
+    configuration and the guests' digests that it was told. ``failure`` is its own reason why it
+    could not start. ``faults`` has the guests that are not in service, ``guests`` all of them, and
+    ``snapshot`` its latest counts.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], observer: ProbationObserver) -> None:
@@ -132,14 +133,17 @@ class WorkerProcess:
         return (self._process.returncode or 0) < 0
 
     def begin(self, start: Start, codes: dict[str, bytes]) -> None:
-        """Have it serve ``start``, whose descriptors it inherited. ``codes`` has the guests' code, by digest."""
+        """Have it serve ``start``, whose descriptors it inherited. ``codes`` has the guests' code,
+        by digest.
+        """
         self.state = State.STARTING
         self.serves = (start.source, start.guests.digests())
         self._codes = codes
         self._channel.send(start)
 
     async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> Applied:
-        """Have it serve something else; returns its answer. ``codes`` as in `begin`, for new guests.
+        """Have it serve something else; returns its answer. ``codes`` as in `begin`, for new
+        guests.
 
         Raises `ControlError` when there is no answer.
         """
@@ -168,7 +172,9 @@ class WorkerProcess:
             self._channel.send(LoadFailed(name, reason))
 
     def drain(self) -> None:
-        """Accept nothing more, and end with the last request, or the grace period; one that serves nothing ends now."""
+        """Accept nothing more, and end with the last request, or the grace period; one that serves
+        nothing ends now.
+        """
         if self.state is State.READY:
             self.state = State.DRAINING
             self._channel.send(Drain())
@@ -192,7 +198,8 @@ class WorkerProcess:
         Raises `ControlError` when there is no answer; they stay what they were.
         """
         answer = await self._channel.ask(StatsRequest(), within)
-        # Its last counts may have been read while this task was waiting to go on with an earlier answer.
+        # Its last counts may have been read while this task was waiting to go on with an earlier
+        # answer.
         if not self._counted_last:
             self._learn(answer)
 
@@ -227,7 +234,8 @@ class WorkerProcess:
     async def _until_gone(self, pidfd: int) -> None:
         await wait_for_end(self._process, pidfd)
         self.ended.set_result(None)
-        # What it said last is read before its end counts; a process that it left behind must not hold that up.
+        # What it said last is read before its end counts; a process that it left behind must not
+        # hold that up.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
         await self._channel.close()

@@ -30,10 +30,10 @@ ENDPOINTS = "endpoints"
 class Serving:
     """The application and the connections of one process.
 
-    A worker is given ``limit_table``, ``kv_store`` and ``endpoints``, which all workers share, its ``cell`` in the
-    latter, ``connections``, which knows the other workers' counts, and the ``source`` of its guests. A single process
-    is given ``read_config``, which reads the configuration anew. ``renewals`` are told of the new content of files.
-    Raises `ConfigError`.
+    A worker is given ``limit_table``, ``kv_store`` and ``endpoints``, which all workers share, its
+    ``cell`` in the latter, ``connections``, which knows the other workers' counts, and the
+    ``source`` of its guests. A single process is given ``read_config``, which reads the
+    configuration anew. ``renewals`` are told of the new content of files. Raises `ConfigError`.
     """
 
     def __init__(
@@ -71,10 +71,11 @@ class Serving:
 
 
 def tune_collector() -> None:
-    """Collect garbage seldom; to be called once everything that stays is there, before the first request.
+    """Collect garbage seldom; to be called once everything that stays is there, before the first
+    request.
 
-    Requests leave no cycles, and the default of a collection every 700 objects costs a tenth of the CPU. Full
-    collections still run, for cycles of applications and libraries.
+    Requests leave no cycles, and the default of a collection every 700 objects costs a tenth of the
+    CPU. Full collections still run, for cycles of applications and libraries.
     """
     gc.collect()
     gc.freeze()

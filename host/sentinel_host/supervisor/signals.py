@@ -1,7 +1,7 @@
 """Ending by a signal, also as the first process of a container.
 
-The kernel keeps from the first process of a namespace every signal for which it has no handler (pid_namespaces(7)): the
-default action, which ends any other process, does nothing there.
+The kernel keeps from the first process of a namespace every signal for which it has no handler
+(pid_namespaces(7)): the default action, which ends any other process, does nothing there.
 """
 
 from __future__ import annotations

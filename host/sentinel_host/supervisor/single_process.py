@@ -24,7 +24,8 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for changes.
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP looks for
+    changes.
 
     Raises `SentinelError` when it cannot start.
     """
@@ -85,7 +86,9 @@ class _SingleProcess:
         self._notifier.ready("serving")
 
     def end(self) -> float:
-        """Be not ready any more; returns for how many seconds requests are to be accepted all the same."""
+        """Be not ready any more; returns for how many seconds requests are to be accepted all the
+        same.
+        """
         self._is_ending = True
         return self._serving.lame_duck if self._is_ready else 0.0
 

@@ -1,4 +1,6 @@
-"""The process that holds the sockets, keeps the workers running and answers for them; it serves no request itself."""
+"""The process that holds the sockets, keeps the workers running and answers for them; it serves no
+request itself.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ class Supervisor:
         self._log = log
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT, and the workers' end; a second one ends everything at once. SIGHUP reloads.
+        """Until SIGTERM or SIGINT, and the workers' end; a second one ends everything at once.
+        SIGHUP reloads.
 
         Raises `SentinelError` when the workers cannot start.
         """
@@ -128,7 +131,8 @@ class _Supervision:
             if not self._is_ending:
                 self._is_ending = True
                 self._notifier.stopping()
-            # Workers that have these too take what still waits in their queues; then connections are refused.
+            # Workers that have these too take what still waits in their queues; then connections
+            # are refused.
             self._listeners.keep([])
             sweeping.cancel()
             await self._controller.close()

@@ -1,4 +1,6 @@
-"""A worker process: told over its control channel what to serve, it serves until it is told to drain."""
+"""A worker process: told over its control channel what to serve, it serves until it is told to
+drain.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from sentinel_host.supervisor.offered import OfferedGuests
 
 
 class WorkerRollout:
-    """Applies deployments and configurations to ``manager``, and reports versions on probation over ``channel``."""
+    """Applies deployments and configurations to ``manager``, and reports versions on probation over
+    ``channel``.
+    """
 
     def __init__(self, manager: GenerationManager, guests: OfferedGuests, channel: Channel) -> None:
         self._manager = manager
