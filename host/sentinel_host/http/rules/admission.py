@@ -31,7 +31,8 @@ from sentinel_host.paths import PathRule
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
-# A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
+# A member of an enum costs as much to look up as the whole comparison; these are looked at for
+# every header.
 _KEEP: Final = int(Field.KEEP)
 _DROP: Final = int(Field.DROP)
 _HOST: Final = HOST
@@ -53,8 +54,9 @@ class Admission:
         trusted: TrustedPeers,
         paths: PathRule,
         refuse_aliases: bool,
+        traced: bool = False,
     ) -> None:
-        self._fields = FieldTable(identity_headers)
+        self._fields = FieldTable(identity_headers, traced=traced)
         self._trusted = trusted
         self._paths = paths
         self._refuse_aliases = refuse_aliases
@@ -111,12 +113,15 @@ class Admission:
         )
         length = says.content_length
         has_body = says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0"))
-        return Admitted(head, host, peer, has_body, length, says.forwarded, says.may_forward, says.takes_trailers)
+        return Admitted(
+            head, host, peer, has_body, length, says.forwarded, says.may_forward, says.takes_trailers, says.observed
+        )
 
     def _sort(
         self, fields: Iterable[tuple[bytes, bytes]], headers: Headers, special: list[SpecialField]
     ) -> bytes | None:
-        """Add to ``headers`` what is passed on as it is, and to ``special`` what is not; return the first Host.
+        """Add to ``headers`` what is passed on as it is, and to ``special`` what is not; return the
+        first Host.
 
         Raises `ClientError`.
         """
