@@ -56,7 +56,7 @@ class GuestEngine:
         self._waits = Linker(self._engine)
         self._wait_type = define_wait(self._waits)
         self._stats: dict[str, GuestStats] = {}
-        # What self-tests do, which nobody asks for.
+        # The counts of self-tests, which are not reported.
         self._untold = GuestStats()
         self.log = GuestLog()
         self.trail = Trail()

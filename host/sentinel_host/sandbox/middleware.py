@@ -19,10 +19,11 @@ from sentinel_host.sandbox.quarantine import Quarantine
 class GuestMiddleware:
     """One use of a guest, with one configuration, as a chain calls it.
 
-    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs, and the client's
-    address. It returns its action or, for a call that takes longer than a tick or must wait for an instance, an
-    awaitable of it; either way it may raise `GuestError`. Hooks that the guest does not export must not be called: the
-    ``handles_…`` attributes tell which those are. ``heads`` and ``bodies`` are the pools of its instances.
+    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs,
+    and the client's address. It returns its action or, for a call that takes longer than a tick or
+    must wait for an instance, an awaitable of it; either way it may raise `GuestError`. Hooks that
+    the guest does not export must not be called: the ``handles_…`` attributes tell which those are.
+    ``heads`` and ``bodies`` are the pools of its instances.
     """
 
     __slots__ = (
@@ -98,7 +99,9 @@ class GuestMiddleware:
         return BodyCalls(self._body_caller, self._on_response_chunk, context, request_id, client)
 
     def close(self) -> None:
-        """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
+        """Drop the instances, those in use once their calls have ended. No hook may be called any
+        more.
+        """
         self._quarantine.close()
         self._health.plans.discard(self.heads.plan)
         self.heads.close()
