@@ -106,6 +106,7 @@ HOT_PATH = (
     "http/chunked",
     "http/h1/bodies",
     "http/server/connections",
+    "http/server/limits",
     "http/h1/connection",
     "http/h1/exchange",
     "http/h1/head",

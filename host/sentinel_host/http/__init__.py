@@ -1,3 +1,1 @@
-"""HTTP: towards clients (`server`, `h1`, `h2`, `h3`), towards upstreams (`client`), and admission
-(`rules`).
-"""
+"""HTTP: towards clients (`server`, `h1`, `h2`, `h3`), towards upstreams (`client`), and what is a request (`rules`)."""

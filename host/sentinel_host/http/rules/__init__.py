@@ -1,6 +1,4 @@
-"""Rules for requests of every protocol: admission, and the fields that are removed and added. No
-sockets.
-"""
+"""What may enter, what is taken off and what is put on: rules for every protocol, free of sockets."""
 
 from __future__ import annotations
 

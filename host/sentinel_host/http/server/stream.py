@@ -1,5 +1,4 @@
-"""One request and its response on an HTTP/2 or HTTP/3 stream: the ``receive`` and ``send`` of an
-ASGI application.
+"""One request and its response on an HTTP/2 or HTTP/3 stream: the ``receive`` and ``send`` of an ASGI application.
 
 Rule 1: The head of a response waits for the first body message, as on HTTP/1. ASGI forbids a server
         to send it earlier.
@@ -20,7 +19,7 @@ from typing import Any, Final, Protocol
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, Application, Connections
-from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.limit_exceeded import LimitExceeded
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.http.server.request_body import RequestBody
@@ -101,8 +100,7 @@ class Stream:
 
     def begin(self) -> None:
         """Start the request's only task."""
-        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
-        # it.
+        # Not by the loop's `create_task`: numbering each task in its name takes as long as making it.
         self.task = asyncio.Task(self._run(), loop=self._connections.loop, name="request")
 
     async def _run(self) -> None:
@@ -124,18 +122,16 @@ class Stream:
             self._answer_failure(500, "internal error")
         finally:
             self._owner.finished(self)
-            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference
-            # cycle.
+            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference cycle.
             self.task = None
 
     # The response.
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take one ASGI message; waits only while the client reads more slowly than the application
-        writes.
+        """Take one ASGI message; waits only while the client reads more slowly than the application writes.
 
-        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or
-        a body that does not fit its content-length, `OSError` once the client is gone.
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
+        not fit its content-length, `OSError` once the client is gone.
         """
         if self.gone:
             raise ConnectionResetError("the client is gone")
@@ -154,8 +150,8 @@ class Stream:
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        # A closing transport drops what it is given. An application that never waits must still
-        # notice that it has closed.
+        # A closing transport drops what it is given. An application that never waits must still notice
+        # that it has closed.
         if self.sink.blocked():
             await self.sink.drained()
 
@@ -283,9 +279,7 @@ class Stream:
             opened.set_result(None)
 
     def _done(self) -> None:
-        """The response is complete. A client that still sends is told to stop (RFC 9113 section
-        8.1).
-        """
+        """The response is complete. A client that still sends is told to stop (RFC 9113 section 8.1)."""
         self.phase = DONE
         body = self.body
         body.answered()
@@ -322,9 +316,7 @@ class Stream:
         self.sink.send_headers(status, fields, False)
 
     def _answer_failure(self, status: int, reason: str) -> None:
-        """The application did not complete its response: send an error, or reset the stream after a
-        head.
-        """
+        """The application did not complete its response: send an error, or reset the stream after a head."""
         if self.gone or self.phase == DONE:
             return
         if self.phase < BODY:
@@ -360,9 +352,7 @@ class Stream:
     # The end.
 
     def cancel(self) -> None:
-        """The client is gone, or has reset the stream: an application that still answers is
-        cancelled.
-        """
+        """The client is gone, or has reset the stream: an application that still answers is cancelled."""
         self.gone = True
         self._write_clock.stop()
         self.body.disconnect()
@@ -371,8 +361,7 @@ class Stream:
             if self.task is not None:
                 self.task.cancel()
             if not self._begun:
-                # A task that is cancelled before its first step never runs: its `finally` does not,
-                # either.
+                # A task that is cancelled before its first step never runs: its `finally` does not, either.
                 self.task = None
                 self._owner.finished(self)
 
@@ -404,9 +393,7 @@ class Stream:
         return min(body.read_deadline, clock.deadline)
 
     def _response_flows(self, now: float) -> bool:
-        """Whether the response has gone on since the last call: the client may have nothing to send
-        meanwhile.
-        """
+        """Whether the response has gone on since the last call: the client may have nothing to send meanwhile."""
         clock = self._write_clock
         if clock.deadline != inf:
             return True

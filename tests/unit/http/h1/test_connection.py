@@ -13,7 +13,7 @@ from sentinel_host.http.h1 import states
 from sentinel_host.http.h1.actions import REFUSAL
 from sentinel_host.http.h1.connection import RECENT
 from sentinel_host.http.server import ServerLimits
-from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.limit_exceeded import LimitExceeded
 from tests.unit.http.h1.driver import DATE, Driver
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,7 +8,7 @@ from sentinel_host.errors import ClientError
 from sentinel_host.http.h1.head import CHUNKED, framing, refusal
 from sentinel_host.http.h1.llhttp import ParsedHead
 from sentinel_host.http.methods import METHODS
-from sentinel_host.http.server.limits import LimitExceeded
+from sentinel_host.http.server.limit_exceeded import LimitExceeded
 
 HOST = (b"host", b"a")
 
