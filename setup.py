@@ -40,14 +40,17 @@ SDK_SOURCES = (
 )
 FIELDS = Extension(
     "sentinel_host.fields._fields",
-    ["host/native/fields/module.c", "host/native/fields/src/field.c", "host/native/fields/src/head.c"],
+    [f"host/native/fields/{name}.c" for name in ("module", "src/field", "src/head", "src/record")],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on: that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
     extra_compile_args=["-std=c11", "-O2"],
 )
 CALLS = Extension(
     "sentinel_host.native._calls",
-    ["host/native/calls/module.c"],
+    [
+        *(f"host/native/calls/{name}.c" for name in ("module", "src/answer", "src/chain")),
+        *(f"host/native/fields/src/{name}.c" for name in ("field", "record")),
+    ],
     depends=["host/native/src/engine.h", "host/native/src/guest.h", "host/native/src/plan.h"],
     extra_compile_args=FIELDS.extra_compile_args,
 )
@@ -146,9 +149,6 @@ HOT_PATH = (
     "messages",
     "native/guest",
     "native/log",
-    "observe/recorder",
-    "observe/recording",
-    "observe/trace_context",
     "paths",
     "pipeline/chain",
     "pipeline/edits",
@@ -159,6 +159,7 @@ HOT_PATH = (
     "sandbox/bodies",
     "sandbox/breaker",
     "sandbox/caller",
+    "sandbox/direct",
     "sandbox/logs",
     "sandbox/middleware",
     "sandbox/pool",

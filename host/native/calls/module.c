@@ -1,27 +1,23 @@
-/* sentinel_host.native._calls: a guest's hook called without what cffi does for each argument and around each call.
+/* sentinel_host.native._calls: a guest's hook called without what cffi does for each argument and around each call, and
+ * the hooks of a chain without Python between them.
  *
  * The code that is called stays where it is, behind cffi: this module gets its addresses. It keeps the GIL, which a call
  * gives up at the next tick anyway.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "src/chain.h"
 
-#include "../src/guest.h"
+_Static_assert(_Generic(&snt_call, snt_call_function *: true, default: false), "snt_call has changed");
+_Static_assert(_Generic(&snt_guest_output, snt_output_function *: true, default: false), "snt_guest_output has changed");
 
-typedef int64_t call_function(snt_guest *, uint32_t, const uint8_t *, size_t, const uint8_t *, size_t, bool, const char *);
-typedef const uint8_t *output_function(const snt_guest *);
-_Static_assert(_Generic(&snt_call, call_function *: true, default: false), "snt_call has changed");
-_Static_assert(_Generic(&snt_guest_output, output_function *: true, default: false), "snt_guest_output has changed");
-
-static call_function *call_hook;
-static output_function *output_of;
+snt_call_function *snt_calls_hook;
+snt_output_function *snt_calls_output;
 
 static PyObject *bind(PyObject *module, PyObject *args) {
   (void)module;
   unsigned long long call_address, output_address;
   if (!PyArg_ParseTuple(args, "KK", &call_address, &output_address)) return NULL;
-  call_hook = (call_function *)(uintptr_t)call_address;
-  output_of = (output_function *)(uintptr_t)output_address;
+  snt_calls_hook = (snt_call_function *)(uintptr_t)call_address;
+  snt_calls_output = (snt_output_function *)(uintptr_t)output_address;
   Py_RETURN_NONE;
 }
 
@@ -37,7 +33,7 @@ static bool read_list(PyObject *object, snt_list *list) {
 static PyObject *call(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
   snt_list first, second, label;
-  if (count != 6 || call_hook == NULL) {
+  if (count != 6 || snt_calls_hook == NULL) {
     PyErr_SetString(PyExc_TypeError, "call takes six arguments, once it is bound");
     return NULL;
   }
@@ -49,19 +45,33 @@ static PyObject *call(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return NULL;
   }
   if (!read_list(args[2], &first) || !read_list(args[3], &second) || !read_list(args[5], &label)) return NULL;
-  int64_t length = call_hook(guest, (uint32_t)slot, first.bytes, first.length, second.bytes, second.length,
-                             args[4] == Py_True, (const char *)label.bytes);
+  int64_t length = snt_calls_hook(guest, (uint32_t)slot, first.bytes, first.length, second.bytes, second.length,
+                                  args[4] == Py_True, (const char *)label.bytes);
   if (length == 0) Py_RETURN_NONE;
   if (length < 0 || length >= SNT_RETIRABLE) return PyLong_FromLongLong(length);
-  return PyBytes_FromStringAndSize((const char *)output_of(guest), (Py_ssize_t)length);
+  return PyBytes_FromStringAndSize((const char *)snt_calls_output(guest), (Py_ssize_t)length);
 }
 
 static PyMethodDef functions[] = {
     {"bind", bind, METH_VARARGS, NULL},
     {"call", (PyCFunction)(void (*)(void))call, METH_FASTCALL, NULL},
+    {"run_request", (PyCFunction)(void (*)(void))snt_run_request, METH_FASTCALL, NULL},
+    {"run_response", (PyCFunction)(void (*)(void))snt_run_response, METH_FASTCALL, NULL},
+    {"run_completion", (PyCFunction)(void (*)(void))snt_run_completion, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_calls", .m_methods = functions};
+static int execute(PyObject *module) {
+  PyObject *hooks = PyType_FromSpec(&snt_hooks_spec);
+  if (hooks == NULL) return -1;
+  int added = PyModule_AddObjectRef(module, "Hooks", hooks);
+  Py_DECREF(hooks);
+  return added;
+}
+
+static PyModuleDef_Slot phases[] = {{Py_mod_exec, execute}, {0, NULL}};
+
+static PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "_calls", .m_methods = functions, .m_slots = phases};
 
 PyMODINIT_FUNC PyInit__calls(void) { return PyModuleDef_Init(&module); }

@@ -48,6 +48,7 @@ class Observed:
         self._told = told
         self._edits: dict[bytes, list[str]] = {}
         self.name = guest.name
+        self.direct = None
         self.on_failure = guest.on_failure
         self.handles_request = guest.handles_request
         self.handles_response = guest.handles_response

@@ -19,6 +19,7 @@ class CanarySelector:
         "_candidate",
         "_current",
         "_weight",
+        "direct",
         "handles_completion",
         "handles_request",
         "handles_response",
@@ -31,6 +32,8 @@ class CanarySelector:
         self._candidate = candidate
         self._weight = weight
         self.name = current.name
+        # Which version it is, only the methods know.
+        self.direct = None
         self.on_failure = current.on_failure
         self.handles_request = current.handles_request or candidate.handles_request
         self.handles_response = current.handles_response or candidate.handles_response

@@ -17,6 +17,7 @@ class UnavailableGuest:
     ``faults`` are those of its generation. They hold the reason, which changes with every new file of the guest.
     """
 
+    direct = None
     handles_request = True
     handles_response = False
     handles_completion = False

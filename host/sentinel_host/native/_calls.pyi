@@ -1,8 +1,65 @@
+from typing import Any, final
+
+_Headers = list[tuple[bytes, bytes]]
+_Stop = tuple[int, bytes, Any, bytes | int | None]
+
 def bind(call: int, output: int, /) -> None:
     """Say where ``snt_call`` and ``snt_guest_output`` are, for all that follows."""
 
-def call(guest: int, slot: int, first: bytes, second: bytes, flag: bool, label: bytes, /) -> bytes | int | None:
+def call(guest: object, slot: int, first: bytes, second: bytes, flag: bool, label: bytes, /) -> bytes | int | None:
     """``snt_call`` of the instance at an address, which may not be closed meanwhile.
 
     ``None`` stands for an empty answer, a number for all that ``snt_call`` returns beside a plain length.
     """
+
+@final
+class Hooks:
+    """The hooks of one kind in a chain, in the order in which they are called.
+
+    Each is a place in the chain, and what is in ``DirectHook``; or the place alone, of one that C cannot call.
+    """
+
+    def __new__(cls, entries: tuple[tuple[int, list[Any], int, int, int, int] | int, ...], /) -> Hooks: ...
+
+def run_request(
+    hooks: Hooks,
+    index: int,
+    record: bytes | None,
+    contexts: dict[int, bytes],
+    label: bytes,
+    head: object,
+    method: str,
+    path: str,
+    query: str | None,
+    headers: _Headers,
+    scheme: str,
+    authority: str,
+    client: str,
+    request_id: str,
+    route: str,
+    http_version: str,
+    /,
+) -> _Stop | None:
+    """Call hooks from ``index`` on with the record of these values, or with ``record``, which has been made of them.
+
+    Plain edits are applied, to ``headers``, ``head`` and ``contexts``. ``None`` when all hooks are through.
+    """
+
+def run_response(
+    hooks: Hooks,
+    index: int,
+    record: bytes | None,
+    contexts: dict[int, bytes],
+    label: bytes,
+    head: object,
+    status: int,
+    headers: _Headers,
+    origin: int,
+    /,
+) -> _Stop | None:
+    """As `run_request`, with what the request's hooks left in ``contexts``."""
+
+def run_completion(
+    hooks: Hooks, index: int, record: bytes, contexts: dict[int, bytes], label: bytes, /
+) -> _Stop | None:
+    """As `run_response`; there is nothing to edit."""

@@ -36,18 +36,19 @@ SUSPENDED: Final = Suspension.SUSPENDED
 class NativeGuest:
     """An instance's hooks by number, called through C, in a store of its own.
 
-    Owns the C side. ``is_retirable`` is set once the instance should be retired, ``is_waiting`` while a suspended
-    call waits for the answer to an outbound request.
+    Owns the C side, whose ``address`` is 0 once it is closed. ``is_retirable`` is set once the instance should be
+    retired, ``is_waiting`` while a suspended call waits for the answer to an outbound request.
     """
 
-    __slots__ = ("_address", "_handle", "_pinned", "_plan", "is_retirable", "is_waiting")
+    __slots__ = ("_handle", "_pinned", "_plan", "address", "is_retirable", "is_waiting")
 
     def __init__(self, plan: Plan) -> None:
         handle = lib.snt_guest_new(plan.handle)
         if handle == ffi.NULL:
             raise MemoryError
         self._handle = ffi.gc(handle, lib.snt_guest_free)
-        self._address = int(ffi.cast("uintptr_t", handle))
+        # An object, so that who reads it from C makes no new number of it.
+        self.address: object = int(ffi.cast("uintptr_t", handle))
         self._plan = plan
         # A suspended call's lists and label. The C reads them when the call goes on.
         self._pinned: tuple[bytes, bytes, bytes] | None = None
@@ -74,9 +75,13 @@ class NativeGuest:
 
         Raises `CallFailed`.
         """
-        answer = _call(self._address, slot, first, second, flag, label)
+        answer = _call(self.address, slot, first, second, flag, label)
         if answer is None or isinstance(answer, bytes):
             return answer
+        return self.conclude(answer, first, second, label)
+
+    def conclude(self, answer: int, first: bytes, second: bytes, label: bytes) -> bytes | Suspension | None:
+        """What C returned of a call with these lists and label that is not plainly over; see `call`."""
         if answer <= _SUSPENDED:
             self._pinned = (first, second, label)
             return self._suspended(answer)
@@ -113,7 +118,7 @@ class NativeGuest:
     def close(self) -> None:
         """Free instance and store; a suspended call ends. Nothing may be called any more."""
         ffi.release(self._handle)
-        self._address = 0
+        self.address = 0
         self._pinned = None
 
     def _result(self, length: int) -> bytes | None:

@@ -5,20 +5,49 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from sentinel_host.native.chain import Hooks
 from sentinel_host.pipeline.failures import Refusal
 from sentinel_host.pipeline.middleware import Middleware
 
+Places = tuple[tuple[int, Middleware], ...]
+
 
 class Chain:
-    """The guests of one route; immutable, shared by all its requests. ``unfinished`` are completions that go on."""
+    """The guests of one route; immutable, shared by all its requests. ``unfinished`` are completions that go on.
 
-    __slots__ = ("completers", "guests", "refuse", "requesters", "responders", "unfinished")
+    ``request_hooks`` and so on are what C calls of ``requesters`` and so on, by the same indices.
+    """
+
+    __slots__ = (
+        "completers",
+        "completion_hooks",
+        "guests",
+        "refuse",
+        "request_hooks",
+        "requesters",
+        "responders",
+        "response_hooks",
+        "unfinished",
+    )
 
     def __init__(self, guests: Sequence[Middleware], refuse: Refusal) -> None:
         self.guests = tuple(guests)
         self.refuse = refuse
         self.unfinished: set[asyncio.Task[None]] = set()
         places = list(enumerate(guests))
-        self.requesters = tuple((place, guest) for place, guest in places if guest.handles_request)
-        self.responders = tuple((place, guest) for place, guest in reversed(places) if guest.handles_response)
-        self.completers = tuple((place, guest) for place, guest in reversed(places) if guest.handles_completion)
+        self.requesters: Places = tuple((place, guest) for place, guest in places if guest.handles_request)
+        self.responders: Places = tuple((place, guest) for place, guest in reversed(places) if guest.handles_response)
+        self.completers: Places = tuple((place, guest) for place, guest in reversed(places) if guest.handles_completion)
+        self.request_hooks = Hooks(
+            tuple(place if guest.direct is None else (place, *guest.direct.request) for place, guest in self.requesters)
+        )
+        self.response_hooks = Hooks(
+            tuple(
+                place if guest.direct is None else (place, *guest.direct.response) for place, guest in self.responders
+            )
+        )
+        self.completion_hooks = Hooks(
+            tuple(
+                place if guest.direct is None else (place, *guest.direct.completion) for place, guest in self.completers
+            )
+        )

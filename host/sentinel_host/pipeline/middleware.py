@@ -13,6 +13,7 @@ from sentinel_host.messages import (
     Response,
     ResponseAction,
 )
+from sentinel_host.native.chain import DirectHook, Stop
 
 BodyAction = bytes | Response | HeldRequest | HeldResponse
 
@@ -28,6 +29,38 @@ class BodyHook(Protocol):
 
     def broke(self, reason: str) -> GuestError:
         """The error for an answer that is not allowed where it came, counted as the guest's failure."""
+
+
+class DirectCalls(Protocol):
+    """The hooks of a guest that C calls by itself, and how Python goes on where C stopped after a call.
+
+    The methods return and raise what those of `Middleware` do. Of a stop they take one whose hook has been called.
+    """
+
+    @property
+    def request(self) -> DirectHook:
+        """``on-request``."""
+
+    @property
+    def response(self) -> DirectHook:
+        """``on-response``."""
+
+    @property
+    def completion(self) -> DirectHook:
+        """``on-complete``."""
+
+    def after_request(
+        self, stop: Stop, request_id: bytes, client: str
+    ) -> RequestAction | Awaitable[RequestAction | None] | None:
+        """What became of ``on-request``."""
+
+    def after_response(
+        self, stop: Stop, context: bytes, request_id: bytes, client: str
+    ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
+        """What became of ``on-response``."""
+
+    def after_completion(self, stop: Stop, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
+        """What became of ``on-complete``."""
 
 
 class Middleware(Protocol):
@@ -46,6 +79,10 @@ class Middleware(Protocol):
     @property
     def on_failure(self) -> str:
         """``closed``: a failure fails the request. ``open``: the request goes on without this guest."""
+
+    @property
+    def direct(self) -> DirectCalls | None:
+        """How C calls the guest; ``None`` where only the methods do."""
 
     @property
     def handles_request(self) -> bool:

@@ -12,10 +12,10 @@ Rule 5: a hook that needs time is awaited in its turn; completion hooks then go 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from sentinel_host.abi.encode import encode_request_head, encode_response_head, encode_summary
+from sentinel_host.abi.encode import encode_summary
 from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
 from sentinel_host.messages import (
     SKIP,
@@ -29,6 +29,7 @@ from sentinel_host.messages import (
     ResponseHead,
     Summary,
 )
+from sentinel_host.native.chain import Stop, run_completion, run_request, run_response
 from sentinel_host.pipeline.chain import Chain
 from sentinel_host.pipeline.edits import edit_request, edit_response
 from sentinel_host.pipeline.failures import is_skipped, report
@@ -40,6 +41,11 @@ _Asked = tuple[int, Middleware, BodyMode]
 # Tuples, because a union would be made anew at each test.
 _REQUEST_ACTIONS: Final = (RequestEdits, Answer)
 _RESPONSE_ACTIONS: Final = (ResponseEdits, Response)
+
+# A name of this module's own is found faster.
+_run_request: Final = run_request
+_run_response: Final = run_response
+_run_completion: Final = run_completion
 
 
 class ChainRun:
@@ -72,80 +78,138 @@ class ChainRun:
         self.asked_response: list[_Asked] | None = None
         self.upstream: str | None = None
 
-    async def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
+    def on_request(self, head: RequestHead) -> Coroutine[Any, Any, tuple[ResponseHead, bytes] | None] | None:
         """Run the request hooks, editing ``head`` in place.
 
-        ``None`` lets the request through; otherwise the head and body of the response that ends it here.
+        ``None``, now or when awaited, lets the request through; otherwise it is the head and body of the response that
+        ends it here.
         """
-        record = None
-        for place, guest in self._chain.requesters:
-            if record is None:
-                record = encode_request_head(head)
+        if not self._chain.requesters:
+            return None
+        stop = self._call_requests(head, 0, None)
+        return None if stop is None else self._go_on_requesting(head, stop)
+
+    def _call_requests(self, head: RequestHead, index: int, record: bytes | None) -> Stop | None:
+        return _run_request(
+            self._chain.request_hooks,
+            index,
+            record,
+            self._contexts,
+            self._request_id,
+            head,
+            head.method,
+            head.path,
+            head.query,
+            head.headers,
+            head.scheme,
+            head.authority,
+            head.client,
+            head.request_id,
+            head.route,
+            head.http_version,
+        )
+
+    async def _go_on_requesting(self, head: RequestHead, stop: Stop) -> tuple[ResponseHead, bytes] | None:
+        """From where C stopped, with Python for the hook that it stopped at."""
+        left: Stop | None = stop
+        while left is not None:
+            index, at = left[0], left
+            place, guest = self._chain.requesters[index]
+            record: bytes | None = at[1]
+            left = None
+            action = None
             try:
-                action = guest.on_request(record, self._request_id, self._client)
-                if action is None:
-                    continue
-                if not isinstance(action, _REQUEST_ACTIONS):
-                    action = await action
+                if at[3] is not None and guest.direct is not None:
+                    answer = guest.direct.after_request(at, self._request_id, self._client)
+                else:
+                    answer = guest.on_request(at[1], self._request_id, self._client)
+                if answer is not None and not isinstance(answer, _REQUEST_ACTIONS):
+                    answer = await answer
+                action = answer
             except GuestError as error:
                 report(error, self._request_id)
-                if is_skipped(guest, error):
-                    continue
-                self._reached = place
-                return _as_head(self._chain.refuse(error), Origin.GATEWAY)
-            if action is None:
-                continue
-            if action.context:
-                self._contexts[place] = action.context
-            if isinstance(action, Answer):
-                self._reached = place
-                return _as_head(action.response, Origin.GUEST)
-            if action.upstream is not None:
-                self.upstream = action.upstream
-            if action.body is not SKIP:
-                self.asked_request = [*(self.asked_request or ()), (place, guest, action.body)]
-            if edit_request(head, action):
-                record = None
+                if not is_skipped(guest, error):
+                    self._reached = place
+                    return _as_head(self._chain.refuse(error), Origin.GATEWAY)
+            if action is not None:
+                if action.context:
+                    self._contexts[place] = action.context
+                if isinstance(action, Answer):
+                    self._reached = place
+                    return _as_head(action.response, Origin.GUEST)
+                if action.upstream is not None:
+                    self.upstream = action.upstream
+                if action.body is not SKIP:
+                    self.asked_request = [*(self.asked_request or ()), (place, guest, action.body)]
+                if edit_request(head, action):
+                    record = None
+            left = self._call_requests(head, index + 1, record)
         return None
 
-    async def on_response(self, head: ResponseHead) -> bytes | None:
+    def on_response(self, head: ResponseHead) -> Coroutine[Any, Any, bytes | None] | None:
         """Run the response hooks of the guests that let the request through, editing ``head`` in place.
 
-        ``None`` keeps the response's body; otherwise a guest made another response, and this is its body.
+        ``None``, now or when awaited, keeps the response's body; otherwise a guest made another response, and this is
+        its body.
         """
+        responders = self._chain.responders
+        if not responders:
+            return None
+        first = 0
+        while first < len(responders) and responders[first][0] >= self._reached:
+            first += 1
+        stop = self._call_responses(head, first, None)
+        return None if stop is None else self._go_on_responding(head, stop)
+
+    def _call_responses(self, head: ResponseHead, index: int, record: bytes | None) -> Stop | None:
+        return _run_response(
+            self._chain.response_hooks,
+            index,
+            record,
+            self._contexts,
+            self._request_id,
+            head,
+            head.status,
+            head.headers,
+            head.origin,
+        )
+
+    async def _go_on_responding(self, head: ResponseHead, stop: Stop) -> bytes | None:
+        """As `_go_on_requesting`."""
         body = None
-        record = None
-        for place, guest in self._chain.responders:
-            if place >= self._reached:
-                continue
-            if record is None:
-                record = encode_response_head(head)
+        left: Stop | None = stop
+        while left is not None:
+            index, at = left[0], left
+            place, guest = self._chain.responders[index]
+            record: bytes | None = at[1]
+            context = self._contexts.get(place, b"")
+            action = None
             try:
-                action = guest.on_response(record, self._contexts.get(place, b""), self._request_id, self._client)
-                if action is None:
-                    continue
-                if not isinstance(action, _RESPONSE_ACTIONS):
-                    action = await action
+                if at[3] is not None and guest.direct is not None:
+                    answer = guest.direct.after_response(at, context, self._request_id, self._client)
+                else:
+                    answer = guest.on_response(at[1], context, self._request_id, self._client)
+                if answer is not None and not isinstance(answer, _RESPONSE_ACTIONS):
+                    answer = await answer
+                action = answer
             except GuestError as error:
                 report(error, self._request_id)
-                if is_skipped(guest, error):
-                    continue
-                action = self._chain.refuse(error)
-                head.origin = Origin.GATEWAY
+                if not is_skipped(guest, error):
+                    action = self._chain.refuse(error)
+                    head.origin = Origin.GATEWAY
             else:
                 if isinstance(action, Response):
                     head.origin = Origin.GUEST
-            if action is None:
-                continue
             if isinstance(action, Response):
                 head.status, head.headers, body = action.status, action.headers, action.body
                 # The body that others asked for is dropped.
                 record = self.asked_response = None
-                continue
-            if action.body is not SKIP:
-                self.asked_response = [*(self.asked_response or ()), (place, guest, action.body)]
-            if edit_response(head, action):
-                record = None
+            elif action is not None:
+                if action.body is not SKIP:
+                    self.asked_response = [*(self.asked_response or ()), (place, guest, action.body)]
+                if edit_response(head, action):
+                    record = None
+            left = self._call_responses(head, index + 1, record)
         return body
 
     def request_body(self, head: RequestHead) -> BodyFilterChain:
@@ -213,21 +277,29 @@ class ChainRun:
 
         Never waits: from the first guest that needs time, the rest goes on in a task of its own.
         """
-        completers = self._chain.completers
-        if not completers:
+        chain = self._chain
+        if not chain.completers:
             return
-        record = encode_summary(summary)
-        for index, (place, guest) in enumerate(completers):
+        hooks, contexts = chain.completion_hooks, self._contexts
+        stop = _run_completion(hooks, 0, encode_summary(summary), contexts, self._request_id)
+        while stop is not None:
+            index, record = stop[0], stop[1]
+            place, guest = chain.completers[index]
+            context = contexts.get(place, b"")
             try:
-                waits = guest.on_complete(record, self._contexts.get(place, b""), self._request_id, self._client)
+                if stop[3] is not None and guest.direct is not None:
+                    waits = guest.direct.after_completion(stop, context, self._request_id, self._client)
+                else:
+                    waits = guest.on_complete(record, context, self._request_id, self._client)
             except GuestError as error:
                 report(error, self._request_id)
-                continue
-            if waits is not None:
-                task = asyncio.ensure_future(self._go_on_completing(waits, record, index + 1))
-                self._chain.unfinished.add(task)
-                task.add_done_callback(self._chain.unfinished.discard)
-                return
+            else:
+                if waits is not None:
+                    task = asyncio.ensure_future(self._go_on_completing(waits, record, index + 1))
+                    chain.unfinished.add(task)
+                    task.add_done_callback(chain.unfinished.discard)
+                    return
+            stop = _run_completion(hooks, index + 1, record, contexts, self._request_id)
 
     async def _go_on_completing(self, waits: Awaitable[None], record: bytes, start: int) -> None:
         try:

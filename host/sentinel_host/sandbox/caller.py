@@ -1,11 +1,9 @@
-"""Calling a guest's hooks: the one place that takes an instance, calls it, waits for it and gives
-it back.
+"""Calling a guest's hooks: the one place that takes an instance, calls it, waits for it and gives it back.
 
-Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A
-body keeps one over
+Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A body keeps one over
         its chunks, and uses `take`, `attempt`, `wait` and `decode` for that.
-Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is
-raised. Rule 3: a call that is cancelled while it is suspended closes its instance.
+Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is raised.
+Rule 3: a call that is cancelled while it is suspended closes its instance.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ T = TypeVar("T")
 
 
 class HookCall(Generic[T]):
-    """A hook as it is called: its name, its number in C, and the decoder of its answers.
+    """A hook as it is called: its name, its number in C, and what makes an action of an answer.
 
     ``decode`` raises `AbiError`.
     """
@@ -55,8 +53,7 @@ class GuestCaller:
     def call(
         self, hook: HookCall[T], record: bytes, context: bytes, request_id: bytes, client: str
     ) -> T | Coroutine[Any, Any, T | None] | None:
-        """Call the hook on an idle instance. Returns an action, or an awaitable of one if it takes
-        longer.
+        """One call on an instance of its own. It returns an action, or an awaitable of one if it takes longer.
 
         Raises `GuestError`, as does the awaitable.
         """
@@ -72,6 +69,31 @@ class GuestCaller:
         else:
             idle.append(instance)
         return None if answer is None else self.decode(hook, answer, client)
+
+    def conclude(
+        self,
+        hook: HookCall[T],
+        instance: NativeGuest | None,
+        answer: bytes | int,
+        lists: tuple[bytes, bytes],
+        request_id: bytes,
+        client: str,
+    ) -> T | Coroutine[Any, Any, T | None] | None:
+        """As `call`, for a call with these lists that C made, and that it could not end by itself.
+
+        ``answer`` is its answer or, of an instance that C has taken, what `NativeGuest.conclude` takes.
+        """
+        if isinstance(answer, bytes):
+            return self.decode(hook, answer, client)
+        assert instance is not None
+        try:
+            result = instance.conclude(answer, lists[0], lists[1], request_id)
+        except CallFailed as failed:
+            raise self._failed(hook, instance, failed, client) from None
+        if result is SUSPENDED:
+            return self._finish(hook, instance, client)
+        self.pool.release(instance)
+        return None if result is None else self.decode(hook, result, client)
 
     async def take(self, hook: HookCall[T], client: str) -> NativeGuest:
         """An instance, as soon as there is one. Raises `GuestError`."""

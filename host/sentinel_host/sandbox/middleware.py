@@ -11,6 +11,7 @@ from sentinel_host.sandbox.actions import ActionDecoder
 from sentinel_host.sandbox.bodies import BodyCalls
 from sentinel_host.sandbox.breaker import Breaker
 from sentinel_host.sandbox.caller import GuestCaller, HookCall
+from sentinel_host.sandbox.direct import DirectHooks
 from sentinel_host.sandbox.instance import Blueprint
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.quarantine import Quarantine
@@ -19,11 +20,11 @@ from sentinel_host.sandbox.quarantine import Quarantine
 class GuestMiddleware:
     """One use of a guest, with one configuration, as a chain calls it.
 
-    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs,
-    and the client's address. It returns its action or, for a call that takes longer than a tick or
-    must wait for an instance, an awaitable of it; either way it may raise `GuestError`. Hooks that
-    the guest does not export must not be called: the ``handles_…`` attributes tell which those are.
-    ``heads`` and ``bodies`` are the pools of its instances.
+    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs, and the client's
+    address. It returns its action or, for a call that takes longer than a tick or must wait for an instance, an
+    awaitable of it; either way it may raise `GuestError`. Hooks that the guest does not export must not be called: the
+    ``handles_…`` attributes tell which those are. ``heads`` and ``bodies`` are the pools of its instances. ``direct``
+    is how C calls the same hooks.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class GuestMiddleware:
         "_on_response_chunk",
         "_quarantine",
         "bodies",
+        "direct",
         "handles_completion",
         "handles_request",
         "handles_response",
@@ -66,6 +68,9 @@ class GuestMiddleware:
         self._health.plans.add(self.heads.plan)
         self._quarantine = Quarantine(name, Breaker(engine.clock), self._health, (self.heads, self.bodies))
         self._head_caller = GuestCaller(name, self.heads, self._quarantine, engine.queue)
+        self.direct = DirectHooks(
+            self._head_caller, limits.answers, self._on_request, self._on_response, self._on_complete
+        )
         self._body_caller = GuestCaller(name, self.bodies, self._quarantine, engine.queue)
 
     async def start(self) -> None:
@@ -99,9 +104,7 @@ class GuestMiddleware:
         return BodyCalls(self._body_caller, self._on_response_chunk, context, request_id, client)
 
     def close(self) -> None:
-        """Drop the instances, those in use once their calls have ended. No hook may be called any
-        more.
-        """
+        """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
         self._quarantine.close()
         self._health.plans.discard(self.heads.plan)
         self.heads.close()

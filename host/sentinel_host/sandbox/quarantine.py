@@ -15,8 +15,7 @@ _log: Final = logging.getLogger("sentinel.sandbox")
 
 
 class Quarantine:
-    """Counts the failures of one use of a guest over all its ``pools``, and closes them while too
-    many calls fail.
+    """Counts the failures of one use of a guest over all its ``pools``, and closes them while too many calls fail.
 
     While ``is_open`` is true the guest is not called, but for one probe at a time.
     """
@@ -42,9 +41,7 @@ class Quarantine:
         return GuestQuarantined(self._name, hook, self._breaker.retry_after)
 
     def noted(self, error: GuestError, client: str) -> GuestError:
-        """Return the error after counting it, if the guest itself failed. Too many begin a
-        quarantine.
-        """
+        """The same error, counted if the guest itself failed. Too many failures begin a quarantine."""
         if isinstance(error, GuestUnavailable):
             return error
         self._stats.failed(error)
@@ -64,9 +61,7 @@ class Quarantine:
         return error
 
     def begin_probe(self) -> bool:
-        """Whether this call may be the probe. If so, exactly one of the next three methods must
-        follow.
-        """
+        """Whether this call may be the probe. If so, exactly one of the next three methods must follow."""
         return self._breaker.may_probe()
 
     def drop_probe(self) -> None:

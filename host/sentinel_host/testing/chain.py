@@ -70,7 +70,8 @@ class TestedChain:
         run = ChainRun(self._chain, message.request_id, message.client)
         sent = None
         try:
-            answer = _finished(run.on_request(message))
+            hooks = run.on_request(message)
+            answer = None if hooks is None else _finished(hooks)
             if answer is None and run.asked_request:
                 body = _finished(run.request_body(message).whole(body))
             if answer is None:
@@ -92,7 +93,8 @@ class TestedChain:
             answer = ResponseHead(status, pairs(fields), Origin.UPSTREAM), content
         back, content = answer
         try:
-            replaced = _finished(run.on_response(back))
+            after = run.on_response(back)
+            replaced = None if after is None else _finished(after)
             content = content if replaced is None else replaced
             if run.asked_response:
                 content = _finished(run.response_body(back).whole(content))
@@ -113,6 +115,7 @@ class _Place:
         self._guest = guest
         self.name = guest.name
         self.on_failure = "open" if is_open else "closed"
+        self.direct = None
         self.handles_request = "on-request" in guest.hooks
         self.handles_response = "on-response" in guest.hooks
         self.handles_completion = "on-complete" in guest.hooks

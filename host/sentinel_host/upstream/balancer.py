@@ -3,8 +3,8 @@
 Rule 1: what was not sent yet goes elsewhere, whatever its method. What may have been seen goes elsewhere only when it
         is repeatable and within the budget. No endpoint is asked twice for one request.
 Rule 2: a failure counts against an endpoint at once when nothing was sent, or when the same request then succeeded
-        elsewhere. Otherwise it may be the request's own: it counts when several clients have such
-        failures. So one client that sends what makes endpoints fail takes none away from others.
+        elsewhere. Otherwise it may be the request's own: it counts when several clients have such failures. So one
+        client that sends what makes endpoints fail takes none away from others.
 Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they have.
 """
 
@@ -57,9 +57,7 @@ Failures = tuple[tuple[int, int], ...]
 
 
 class Members:
-    """The endpoints of an upstream at one time, and the native group that picks one of them by its
-    index.
-    """
+    """The endpoints of an upstream at one time, and the native group that picks one of them by its index."""
 
     __slots__ = ("endpoints", "group", "indices", "watch", "watched", "weights")
 
@@ -128,11 +126,10 @@ class Balancer:
         self._members = Members(endpoints, self._settings) if endpoints else None
 
     def send(self, call: UpstreamCall) -> Coroutine[Any, Any, UpstreamResponse]:
-        """Send a request, to another endpoint if need be, and wait for the head of its final
-        response.
+        """Send a request, to another endpoint if need be, and wait for the head of its final response.
 
-        Raises what `UpstreamPool.send` raises, `UpstreamOverloaded` beyond the breaker's limits,
-        and `UpstreamUnavailable` when no endpoint may be used.
+        Raises what `UpstreamPool.send` raises, `UpstreamOverloaded` beyond the breaker's limits, and
+        `UpstreamUnavailable` when no endpoint may be used.
         """
         self.budget.requests += 1
         if call.timeout is not None or call.hedge_after is not None:
@@ -171,8 +168,6 @@ class Balancer:
             began = perf_counter_ns()
             if not call.began:
                 call.began = began
-            if call.observation is not None:
-                request.headers = call.observation.fields_of_try(request.headers, call.tries)
             try:
                 if endpoint.pool.waiting >= self._max_pending:
                     raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
@@ -182,7 +177,6 @@ class Balancer:
                     response = await _send_within(endpoint, request, call.per_try_timeout)
             except UpstreamError as error:
                 endpoint.end(GIVEN_UP)
-                call.note_try(began, 0, error.kind)
                 failed = self._count_failure(members, index, error, call, failed)
                 tried = (*tried, index)
                 index = _NOBODY
@@ -213,7 +207,6 @@ class Balancer:
                     response.hold(call)
                 return response
             response.hold(endpoint)
-            call.note_try(began, response.status, "")
             failed = (*failed, (index, _SERVER_FAILURE))
             tried = (*tried, index)
             if self._may_repeat(call, members, tried, response.status):
@@ -230,9 +223,7 @@ class Balancer:
             return response
 
     def broke_off(self, call: UpstreamCall) -> None:
-        """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be
-        its own.
-        """
+        """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be its own."""
         endpoint, members = call.leased, self._members
         assert endpoint is not None
         endpoint.is_doubted = True
@@ -252,9 +243,7 @@ class Balancer:
         return members.group.pick(call.hash, tried)
 
     async def _next(self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool) -> int:
-        """The endpoint for the next try, after a pause where one is due; the first goes elsewhere
-        at once.
-        """
+        """The endpoint for the next try, after a pause where one is due; the first goes elsewhere at once."""
         retry = self._settings.retry
         assert retry is not None
         if waits or len(tried) > 1:
@@ -374,9 +363,7 @@ class Balancer:
     # Hedging.
 
     async def _send_hedged(self, call: UpstreamCall, after: float) -> UpstreamResponse:
-        """Send it a second time beside the first, once that has taken ``after``; whichever answers
-        first serves.
-        """
+        """Send it a second time beside the first, once that has taken ``after``; whichever answers first serves."""
         loop = asyncio.get_running_loop()
         calls = {loop.create_task(self._send(call, _NONE_TRIED)): call}
         twin: UpstreamCall | None = None
@@ -395,14 +382,11 @@ class Balancer:
                 answered = [task for task in done if task.exception() is None]
             won = (answered or list(done))[0]
             best = calls.pop(won)
-            call.endpoint, call.cookie = best.endpoint, best.cookie
-            call.answered, call.latency = best.answered, best.latency
+            call.endpoint, call.cookie, call.answered = best.endpoint, best.cookie, best.answered
             return won.result()
         finally:
             if twin is not None:
                 call.tries += twin.tries
-                if twin.tried is not None:
-                    call.tried = [*(call.tried or ()), *twin.tried]
             for task in calls:
                 if not task.cancel() and not task.cancelled() and task.exception() is None:
                     task.result().abort()
@@ -422,7 +406,5 @@ def _can_be_read_again(request: UpstreamRequest) -> bool:
 
 
 def _network_of(client: str) -> str:
-    """The network of a client that is likely to be one person's: with IPv6, its first four groups
-    (RFC 6177).
-    """
+    """The network of a client that is likely to be one person's: with IPv6, its first four groups (RFC 6177)."""
     return client if ":" not in client else ":".join(client.split(":")[:4])

@@ -36,6 +36,7 @@ class Fake:
     complete: GuestError | None = None
     on_failure: str = "closed"
     waits_for: asyncio.Event | None = None
+    direct: None = None
     handles_request: bool = True
     handles_response: bool = True
     handles_completion: bool = True
@@ -96,10 +97,12 @@ class Way:
         return self.run.upstream
 
     def on_request(self, head: RequestHead) -> tuple[ResponseHead, bytes] | None:
-        return asyncio.run(self.run.on_request(head))
+        waits = self.run.on_request(head)
+        return None if waits is None else asyncio.run(waits)
 
     def on_response(self, head: ResponseHead) -> bytes | None:
-        return asyncio.run(self.run.on_response(head))
+        waits = self.run.on_response(head)
+        return None if waits is None else asyncio.run(waits)
 
     def on_complete(self, told: Summary) -> None:
         self.run.on_complete(told)

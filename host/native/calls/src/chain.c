@@ -1,0 +1,344 @@
+#include "chain.h"
+
+#include <string.h>
+
+#include "../../fields/src/record.h"
+#include "answer.h"
+
+/* One hook: its place in the chain, the idle instances (NULL where C cannot call it), and its number in C. */
+typedef struct {
+  PyObject *place, *idle;
+  uint32_t slot;
+  snt_answer_limits limits;
+} hook;
+
+typedef struct {
+  PyObject_VAR_HEAD
+  PyObject *address; /* the name of an instance's attribute */
+  hook hooks[1];
+} hooks;
+
+/* The order of a request's values, and of a response's. */
+enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10 };
+enum { STATUS, RESPONSE_HEADERS, RESPONSE_VALUES = 3 };
+
+/* A run that is under way. `record` is owned, or NULL after an edit, and so are the `values` that it is made of. */
+typedef struct {
+  hooks *chain;
+  Py_ssize_t index, count;
+  PyObject *record, *contexts, *head;
+  const char *label;
+  PyObject *values[REQUEST_VALUES];
+} run;
+
+/* What became of one hook. */
+typedef enum { GO_ON, ANSWERED, STOPPED, FAILED } step;
+
+/* The answer of the call that has just ended; Python's exception is set after FAILED. */
+typedef struct {
+  PyObject *instance, *result; /* of STOPPED; owned, or NULL */
+  snt_text text;               /* of ANSWERED */
+} outcome;
+
+static int traverse(PyObject *self, visitproc visit, void *arg) {
+  hooks *chain = (hooks *)self;
+  Py_VISIT(Py_TYPE(self));
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
+    Py_VISIT(chain->hooks[i].place);
+    Py_VISIT(chain->hooks[i].idle);
+  }
+  return 0;
+}
+
+static int clear(PyObject *self) {
+  hooks *chain = (hooks *)self;
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
+    Py_CLEAR(chain->hooks[i].place);
+    Py_CLEAR(chain->hooks[i].idle);
+  }
+  return 0;
+}
+
+static void dealloc(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  clear(self);
+  Py_CLEAR(((hooks *)self)->address);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+static bool read_hook(PyObject *entry, hook *read) {
+  PyObject *place, *idle;
+  unsigned int slot;
+  Py_ssize_t edits, header_bytes, context_bytes;
+  if (PyLong_Check(entry)) {
+    read->place = Py_NewRef(entry);
+    return true;
+  }
+  if (!PyArg_ParseTuple(entry, "O!O!Innn", &PyLong_Type, &place, &PyList_Type, &idle, &slot, &edits, &header_bytes,
+                        &context_bytes))
+    return false;
+  read->place = Py_NewRef(place);
+  read->idle = Py_NewRef(idle);
+  read->slot = slot;
+  read->limits = (snt_answer_limits){(size_t)edits, (size_t)header_bytes, (size_t)context_bytes};
+  return true;
+}
+
+static PyObject *new_hooks(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  PyObject *entries;
+  if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
+    PyErr_SetString(PyExc_TypeError, "Hooks takes no keywords");
+    return NULL;
+  }
+  if (!PyArg_ParseTuple(args, "O!", &PyTuple_Type, &entries)) return NULL;
+  Py_ssize_t count = PyTuple_GET_SIZE(entries);
+  hooks *made = (hooks *)type->tp_alloc(type, count);
+  if (made == NULL) return NULL;
+  made->address = PyUnicode_InternFromString("address");
+  bool is_good = made->address != NULL;
+  for (Py_ssize_t i = 0; i < count && is_good; i++) is_good = read_hook(PyTuple_GET_ITEM(entries, i), &made->hooks[i]);
+  if (is_good) return (PyObject *)made;
+  Py_DECREF(made);
+  return NULL;
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "The hooks of one kind in a chain, as C calls them."},
+    {Py_tp_new, new_hooks},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_traverse, traverse},
+    {Py_tp_clear, clear},
+    {0, NULL},
+};
+
+PyType_Spec snt_hooks_spec = {
+    .name = "sentinel_host.native._calls.Hooks",
+    .basicsize = offsetof(hooks, hooks),
+    .itemsize = sizeof(hook),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};
+
+/* With the hooks, an index, a record or None, contexts, a label; the head, and the values that it consists of. */
+enum { RUN_ARGUMENTS = 5, HEAD_ARGUMENTS = 6 };
+
+static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_t values) {
+  Py_ssize_t expected = values == 0 ? RUN_ARGUMENTS : HEAD_ARGUMENTS + values;
+  if (count != expected || snt_calls_hook == NULL) {
+    PyErr_Format(PyExc_TypeError, "a run takes %zd arguments, once the functions are bound", expected);
+    return false;
+  }
+  if (Py_TYPE(args[0])->tp_dealloc != dealloc || !PyDict_Check(args[3]) || !PyBytes_Check(args[4]) ||
+      (args[2] != Py_None && !PyBytes_Check(args[2]))) {
+    PyErr_SetString(PyExc_TypeError, "a run takes hooks, an index, a record or None, contexts and a label");
+    return false;
+  }
+  begun->chain = (hooks *)args[0];
+  begun->index = PyLong_AsSsize_t(args[1]);
+  if (begun->index < 0) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "an index is not negative");
+    return false;
+  }
+  begun->contexts = args[3];
+  begun->label = PyBytes_AS_STRING(args[4]);
+  begun->record = args[2] == Py_None ? NULL : Py_NewRef(args[2]);
+  begun->head = values == 0 ? NULL : args[HEAD_ARGUMENTS - 1];
+  begun->count = values;
+  for (Py_ssize_t i = 0; i < values; i++) begun->values[i] = Py_NewRef(args[HEAD_ARGUMENTS + i]);
+  return true;
+}
+
+/* The next hook, and the record for it. NULL at the end, with an exception set when there is no record. */
+static const hook *next_hook(run *at) {
+  if (at->index >= Py_SIZE(at->chain)) return NULL;
+  if (at->record == NULL) at->record = snt_pack_record(at->values, at->count);
+  return at->record == NULL ? NULL : &at->chain->hooks[at->index];
+}
+
+/* Ends with nothing, or with what `told` is; the references of the run go. */
+static PyObject *finish(run *finished, PyObject *told) {
+  Py_XDECREF(finished->record);
+  for (Py_ssize_t i = 0; i < finished->count; i++) Py_DECREF(finished->values[i]);
+  return told;
+}
+
+/* None for a run that is through; NULL with an exception. */
+static PyObject *end(run *ended) { return finish(ended, PyErr_Occurred() ? NULL : Py_NewRef(Py_None)); }
+
+/* (index, record, instance, result); what `why` has is handed on. */
+static PyObject *stop(run *stopped, outcome *why) {
+  PyObject *instance = why->instance ? why->instance : Py_NewRef(Py_None);
+  PyObject *result = why->result ? why->result : Py_NewRef(Py_None);
+  return finish(stopped, Py_BuildValue("(nONN)", stopped->index, stopped->record, instance, result));
+}
+
+/* A stop at an answer for Python to decode. */
+static PyObject *stop_with(run *stopped, snt_text answer) {
+  outcome why = {NULL, PyBytes_FromStringAndSize((const char *)answer.bytes, (Py_ssize_t)answer.length), {NULL, 0}};
+  return why.result == NULL ? finish(stopped, NULL) : stop(stopped, &why);
+}
+
+static step call(const run *at, const hook *called, snt_text second, outcome *became) {
+  *became = (outcome){NULL, NULL, {NULL, 0}};
+  Py_ssize_t idle = called->idle == NULL ? 0 : PyList_GET_SIZE(called->idle);
+  if (idle == 0) return STOPPED;
+  PyObject *instance = PyList_GET_ITEM(called->idle, idle - 1);
+  PyObject *address = PyObject_GetAttr(instance, at->chain->address);
+  if (address == NULL) return FAILED;
+  snt_guest *guest = PyLong_AsVoidPtr(address);
+  Py_DECREF(address);
+  if (guest == NULL) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the instance is closed");
+    return FAILED;
+  }
+  int64_t length = snt_calls_hook(guest, called->slot, (const uint8_t *)PyBytes_AS_STRING(at->record),
+                                  (size_t)PyBytes_GET_SIZE(at->record), second.bytes, second.length, false, at->label);
+  if (length == 0) return GO_ON;
+  if (length > 0 && length < SNT_RETIRABLE) {
+    became->text = (snt_text){snt_calls_output(guest), (size_t)length};
+    return ANSWERED;
+  }
+  became->instance = Py_NewRef(instance);
+  became->result = PyLong_FromLongLong(length);
+  if (became->result != NULL && PyList_SetSlice(called->idle, idle - 1, idle, NULL) == 0) return STOPPED;
+  Py_XDECREF(became->result);
+  Py_DECREF(became->instance);
+  return FAILED;
+}
+
+static snt_text context_of(const run *at, const hook *called) {
+  snt_text context = {NULL, 0};
+  PyObject *kept = PyDict_GetItemWithError(at->contexts, called->place);
+  if (kept != NULL) snt_read_text(kept, &context);
+  return context;
+}
+
+static bool is_named(PyObject *field, snt_text name) {
+  snt_text other;
+  return PyTuple_Check(field) && PyTuple_GET_SIZE(field) == 2 && snt_read_text(PyTuple_GET_ITEM(field, 0), &other) &&
+         other.length == name.length && memcmp(other.bytes, name.bytes, name.length) == 0;
+}
+
+static bool remove_named(PyObject *headers, snt_text name) {
+  for (Py_ssize_t i = PyList_GET_SIZE(headers) - 1; i >= 0; i--)
+    if (is_named(PyList_GET_ITEM(headers, i), name) && PyList_SetSlice(headers, i, i + 1, NULL) < 0) return false;
+  return true;
+}
+
+static bool append_field(PyObject *headers, const snt_edit *edit) {
+  PyObject *name = PyBytes_FromStringAndSize((const char *)edit->name.bytes, (Py_ssize_t)edit->name.length);
+  PyObject *value = PyBytes_FromStringAndSize((const char *)edit->value.bytes, (Py_ssize_t)edit->value.length);
+  PyObject *field = name == NULL || value == NULL ? NULL : PyTuple_Pack(2, name, value);
+  Py_XDECREF(name);
+  Py_XDECREF(value);
+  if (field == NULL) return false;
+  bool is_added = PyList_Append(headers, field) == 0;
+  Py_DECREF(field);
+  return is_added;
+}
+
+static bool edit_headers(PyObject *headers, const snt_plain *plain) {
+  if (!PyList_Check(headers)) {
+    PyErr_SetString(PyExc_TypeError, "a head's fields are a list");
+    return false;
+  }
+  for (size_t i = 0; i < plain->count; i++) {
+    const snt_edit *edit = &plain->edits[i];
+    if (edit->kind != SNT_APPEND && !remove_named(headers, edit->name)) return false;
+    if (edit->kind != SNT_REMOVE && !append_field(headers, edit)) return false;
+  }
+  return true;
+}
+
+/* Set an attribute of the head, and the value of the next record. */
+static bool set(run *at, const char *name, int value, PyObject *made) {
+  if (made == NULL) return false;
+  if (PyObject_SetAttrString(at->head, name, made) < 0) {
+    Py_DECREF(made);
+    return false;
+  }
+  Py_SETREF(at->values[value], made);
+  return true;
+}
+
+static PyObject *as_text(snt_text text) {
+  return PyUnicode_FromStringAndSize((const char *)text.bytes, (Py_ssize_t)text.length);
+}
+
+static bool keep_context(const run *at, const hook *called, snt_text context) {
+  PyObject *kept = PyBytes_FromStringAndSize((const char *)context.bytes, (Py_ssize_t)context.length);
+  bool is_kept = kept != NULL && PyDict_SetItem(at->contexts, called->place, kept) == 0;
+  Py_XDECREF(kept);
+  return is_kept;
+}
+
+static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
+  if (plain->context.length > 0 && !keep_context(at, called, plain->context)) return false;
+  if (plain->count == 0 && plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL)
+    return true;
+  Py_CLEAR(at->record);
+  if (!edit_headers(at->values[HEADERS], plain)) return false;
+  if (plain->path.bytes != NULL && !set(at, "path", PATH, as_text(plain->path))) return false;
+  if (plain->query.bytes != NULL) {
+    PyObject *query = plain->query.length > 0 ? as_text(plain->query) : Py_NewRef(Py_None);
+    if (!set(at, "query", QUERY, query)) return false;
+  }
+  return plain->method.bytes == NULL || set(at, "method", METHOD, as_text(plain->method));
+}
+
+static bool edit_response(run *at, const snt_plain *plain) {
+  if (plain->count == 0 && plain->status == 0) return true;
+  Py_CLEAR(at->record);
+  if (!edit_headers(at->values[RESPONSE_HEADERS], plain)) return false;
+  return plain->status == 0 || set(at, "status", STATUS, PyLong_FromLong(plain->status));
+}
+
+PyObject *snt_run_request(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  run at;
+  outcome became;
+  snt_plain plain;
+  if (!begin(&at, args, count, REQUEST_VALUES)) return NULL;
+  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+    step taken = call(&at, called, (snt_text){NULL, 0}, &became);
+    if (taken == STOPPED) return stop(&at, &became);
+    if (taken == FAILED) break;
+    if (taken == GO_ON) continue;
+    if (!snt_read_request_answer(became.text, &called->limits, &plain)) return stop_with(&at, became.text);
+    if (!edit_request(&at, called, &plain)) break;
+  }
+  return end(&at);
+}
+
+PyObject *snt_run_response(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  run at;
+  outcome became;
+  snt_plain plain;
+  if (!begin(&at, args, count, RESPONSE_VALUES)) return NULL;
+  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+    step taken = call(&at, called, context_of(&at, called), &became);
+    if (taken == STOPPED) return stop(&at, &became);
+    if (taken == FAILED) break;
+    if (taken == GO_ON) continue;
+    if (!snt_read_response_answer(became.text, &called->limits, &plain)) return stop_with(&at, became.text);
+    if (!edit_response(&at, &plain)) break;
+  }
+  return end(&at);
+}
+
+PyObject *snt_run_completion(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  run at;
+  outcome became;
+  if (!begin(&at, args, count, 0)) return NULL;
+  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+    /* An answer says nothing here. */
+    step taken = call(&at, called, context_of(&at, called), &became);
+    if (taken == STOPPED) return stop(&at, &became);
+    if (taken == FAILED) break;
+  }
+  return end(&at);
+}
