@@ -218,6 +218,19 @@ def test_all_endpoints_refuse(run):
     run(main)
 
 
+def test_no_pause_is_made_before_what_was_not_sent_goes_elsewhere(run):
+    """When all endpoints refuse, a third try waited for up to 50 ms."""
+
+    async def main():
+        async with group(3, retry=RetryConfig(tries=3, backoff=1e6, max_backoff=1e6)) as web:
+            for server in web.servers:
+                await server.stop()
+            with pytest.raises(UpstreamUnavailable):
+                await web.ask()
+
+    run(main)
+
+
 def test_all_endpoints_are_down(run):
     async def main():
         async with group(2) as web:

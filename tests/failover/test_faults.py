@@ -52,9 +52,9 @@ def serve(gateway: GatewayProcess, written: str) -> None:
     gateway.wait(lambda: sum(said in line for line in gateway.log) > before, "reload")
 
 
-def ask(gateway: GatewayProcess, number: int) -> Answer:
+def ask(gateway: GatewayProcess, number: int, path: str = "/") -> Answer:
     """A request of one of a hundred clients."""
-    return fetch(gateway.public, headers={"x-forwarded-for": f"192.0.2.{number % 100}"})
+    return fetch(gateway.public, path, headers={"x-forwarded-for": f"192.0.2.{number % 100}"})
 
 
 def ask_many(gateway: GatewayProcess, count: int = REQUESTS) -> Counter[int]:
@@ -152,6 +152,49 @@ def test_one_that_flaps_is_not_noticed(gateway: GatewayProcess, backends: list[B
             assert ask(gateway, 0).status == 200
     kill_a_worker(gateway)
     assert ask_many(gateway) == {200: REQUESTS}
+
+
+def test_when_all_refuse_that_is_said_until_the_first_is_back(gateway: GatewayProcess, backends: list[Backend]) -> None:
+    serve(gateway, text(backends))
+    for backend in backends:
+        backend.kill()
+    for number in range(REQUESTS):
+        answer = ask(gateway, number)
+        assert (answer.status, answer.header("retry-after")) == (503, "1")
+    kill_a_worker(gateway)
+    assert ask(gateway, 0).status == 503
+    backends[1].start()
+    assert ask_many(gateway) == {200: REQUESTS}
+
+
+def test_one_client_whose_requests_fail_takes_nothing_from_others(
+    gateway: GatewayProcess, backends: list[Backend]
+) -> None:
+    serve(gateway, text(backends))
+    for backend in backends:
+        backend.behave("poison")
+    assert {ask(gateway, 7, "/poison").status for _ in range(REQUESTS)} == {502}
+    kill_a_worker(gateway)
+    assert {ask(gateway, 7, "/poison").status for _ in range(REQUESTS)} == {502}
+    assert not any(is_ejected(gateway, backend) for backend in backends)
+    assert ask_many(gateway) == {200: REQUESTS}
+    assert min(backend.count() for backend in backends) > 0
+
+
+def test_a_storm_of_failures_is_not_made_worse(gateway: GatewayProcess, backends: list[Backend]) -> None:
+    """Each worker has a budget of its own: together they are within the same share."""
+    serve(gateway, text(backends, 'eject = false\nretry = { least = 0, backoff = "1ms", max_backoff = "1ms" }'))
+    for backend in backends:
+        backend.behave("status", 503)
+    statuses: list[Counter[int]] = []
+    clients = [threading.Thread(target=lambda: statuses.append(ask_many(gateway, 2 * REQUESTS))) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    asked = 16 * REQUESTS
+    assert sum(statuses, Counter()) == {503: asked}
+    assert asked < sum(backend.count() for backend in backends) <= 1.2 * asked
 
 
 def test_reloads_under_load_lose_nothing(gateway: GatewayProcess, backends: list[Backend]) -> None:

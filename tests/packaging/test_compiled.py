@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ast
 import runpy
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -37,3 +39,31 @@ def test_compiled_classes_fit_those_that_they_inherit_from() -> None:
             if len(offsets) > 1:
                 wrong.append(f"{name}.{member.__qualname__}")
     assert wrong == []
+
+
+def handlers(tree: ast.AST) -> Iterator[ast.stmt]:
+    """The statements that run while an exception is handled."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            yield from node.finalbody
+            for handler in node.handlers:
+                yield from handler.body
+
+
+def test_nothing_waits_while_it_handles_an_exception() -> None:
+    """Compiled, a coroutine does not put its exception aside while it waits.
+
+    What ran meanwhile took it for one of its own: tracebacks of others' errors in the log, and all that they refer to
+    kept in memory.
+    """
+    waits = (ast.Await, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
+    found = [
+        f"{module}:{node.lineno}"
+        for module in hot_path()
+        for statement in handlers(
+            ast.parse((REPOSITORY / "host" / module.replace(".", "/")).with_suffix(".py").read_text())
+        )
+        for node in ast.walk(statement)
+        if isinstance(node, waits)
+    ]
+    assert found == []

@@ -1,8 +1,8 @@
 """The process of a `tests.support.backends.Backend`: ``backend_server.py NAME PORT``, told what to do on its stdin.
 
-Ways to answer: ``ok``; ``status`` CODE; ``garbage``; ``reset`` once it has read a request; ``break`` in the middle of a
-body; ``hang`` in the middle of a body; ``silent``; ``slow`` SECONDS; ``refuse``: no connection any more; ``close``:
-each connection after one answer, without saying so before.
+Ways to answer: ``ok``; ``status`` CODE; ``garbage``; ``reset`` once it has read a request; ``poison``: the same for the
+path ``/poison`` alone; ``break`` in the middle of a body; ``hang`` in the middle of a body; ``silent``; ``slow``
+SECONDS; ``refuse``: no connection any more; ``close``: each connection after one answer, without saying so before.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Server:
                     self.connections[path] += 1
                 self.active += 1
                 try:
-                    await self.answer(reader, writer)
+                    await self.answer(reader, writer, path)
                 finally:
                     self.active -= 1
                 await writer.drain()
@@ -63,11 +63,11 @@ class Server:
             self.writers.discard(writer)
             writer.close()
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
         how, value, body = self.how, self.value, self.body
         if how == "garbage":
             writer.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-        elif how == "reset":
+        elif how == "reset" or (how == "poison" and path == "/poison"):
             writer.transport.abort()
             raise ConnectionResetError
         elif how in ("break", "hang"):

@@ -11,9 +11,9 @@ from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
-from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.stats import ADMIT, Stats
 from sentinel_host.gateway.unmatched import UnmatchedLog
+from sentinel_host.messages import Response
 
 LISTENER: Final = "sentinel.listener"
 """The scope extension by which our server says on which listener a request came in; no client can set it."""
@@ -46,6 +46,7 @@ class DataPlane:
         stats = gateway.stats
         stages = stats.stages
         began = perf_counter_ns() if stages is not None else 0
+        refused: Response | None = None
         try:
             generation = gateway.generation
             admitted = generation.admission.admit(scope)
@@ -56,7 +57,11 @@ class DataPlane:
             exchange = ProxyExchange(stats, generation, admitted, route, scope, receive, send)
         except ClientError as error:
             stats.refused[error.status] += 1
-            await _refuse(error, scope, send)
+            refused = _refusal(error, scope)
+        if refused is not None:
+            await send({"type": "http.response.start", "status": refused.status, "headers": refused.headers})
+            body = b"" if scope["method"] == "HEAD" else refused.body
+            await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         if stages is not None:
             stages.add(ADMIT, began)
@@ -69,11 +74,9 @@ class DataPlane:
                 generation.on_idle()
 
 
-async def _refuse(error: ClientError, scope: Scope, send: Send) -> None:
+def _refusal(error: ClientError, scope: Scope) -> Response:
     response = refusal(error)
     response.headers.append((b"content-length", b"%d" % len(response.body)))
     if error.close and scope["http_version"] not in ("2", "3"):
         response.headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    body = b"" if scope["method"] == "HEAD" else response.body
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    return response

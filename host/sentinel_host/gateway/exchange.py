@@ -30,7 +30,7 @@ from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.mirror import Copy, Mirror, MirroredBody
 from sentinel_host.gateway.own_responses import OwnResponse
-from sentinel_host.gateway.response import ResponseSender, Send
+from sentinel_host.gateway.response import Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
@@ -172,16 +172,21 @@ class ProxyExchange:
         if own is not None and sender.run.upstream is None:
             await self._respond_by_itself(own)
             return
+        response: UpstreamResponse | None = None
+        reply: Reply | None = None
         try:
             response = await self._ask_upstream()
         except ClientGone:
             raise
         except LocalReply as local:
-            await sender.reply(local.head, local.body)
-            return
+            reply = local.head, local.body
         except SentinelError as error:
-            await sender.send_refusal(error)
+            reply = sender.refused(error)
+        # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+        if reply is not None:
+            await sender.reply(reply[0], reply[1])
             return
+        assert response is not None
         ending = self._end_in_time(response)
         try:
             await self._respond(response)
@@ -194,6 +199,7 @@ class ProxyExchange:
         """Send the route's own response, once the guests that asked for the request's body have seen all of it."""
         sender = self._response
         if sender.run.asked_request is not None and not self._upgrade:
+            reply: Reply | None = None
             try:
                 body = await begin_request(sender.run, self._admitted, self._body)
                 if isinstance(body, FilteredRequest):
@@ -202,10 +208,11 @@ class ProxyExchange:
             except ClientGone:
                 raise
             except LocalReply as local:
-                await sender.reply(local.head, local.body)
-                return
+                reply = local.head, local.body
             except SentinelError as error:
-                await sender.send_refusal(error)
+                reply = sender.refused(error)
+            if reply is not None:
+                await sender.reply(reply[0], reply[1])
                 return
         await sender.send_own(own.response(self._admitted.head))
 

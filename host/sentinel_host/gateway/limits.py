@@ -66,11 +66,15 @@ async def share(counters: Counters, store: LimitStore) -> None:
     While the store is away the counters go on by themselves, which the log says once.
     """
     counters.store = store
+    ended: BaseException | None = None
     try:
         await store.run()
-    finally:
-        counters.store = None
-        await store.close()
+    except BaseException as error:
+        ended = error
+    counters.store = None
+    await store.close()
+    if ended is not None:
+        raise ended
 
 
 class RouteLimit:

@@ -28,6 +28,8 @@ from sentinel_host.messages import Headers, Origin, RequestHead, Response, Respo
 from sentinel_host.pipeline import ChainRun, LocalReply
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Reply = tuple[ResponseHead, bytes]
+"""A whole response that did not come from the upstream."""
 
 INFORMATIONAL: Final = "http.response.informational"
 """The scope extension of a server that can send 1xx responses."""
@@ -139,11 +141,12 @@ class ResponseSender:
         """Send a response that the gateway makes, past the response hooks."""
         await self.reply(ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body)
 
-    async def send_refusal(self, error: SentinelError) -> None:
-        """Answer an error that came before a head went out."""
+    def refused(self, error: SentinelError) -> Reply:
+        """The answer to an error that came before a head went out, which it counts."""
         if isinstance(error, UpstreamError):
             self.count_failure(error)
-        await self.send_own(refusal(error))
+        response = refusal(error)
+        return ResponseHead(response.status, response.headers, Origin.GATEWAY), response.body
 
     async def reply(self, head: ResponseHead, body: bytes) -> None:
         """Send a response that did not come from the upstream, past the response hooks."""
@@ -155,13 +158,16 @@ class ResponseSender:
         """Send a response whose body is complete and whose head has passed the response hooks."""
         self._bodiless = self._bodiless or head.status in _BODILESS
         if self.run.asked_response is not None and not self._bodiless:
+            instead: Reply | None = None
             try:
                 body = await self.run.response_body(head).whole(body)
             except LocalReply as local:
-                await self.reply(local.head, local.body)
-                return
+                instead = local.head, local.body
             except UpstreamError as error:
-                await self.send_refusal(error)
+                instead = self.refused(error)
+            # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+            if instead is not None:
+                await self.reply(instead[0], instead[1])
                 return
             self._bodiless = head.status in _BODILESS
         head.headers = _without(head.headers, b"content-length")
@@ -218,17 +224,18 @@ class ResponseSender:
             await self.send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         body = FilteredResponse(response, self.run.response_body(head))
+        instead: Reply | None = None
         try:
             await body.begin(head.headers)
         except ClientGone:
             raise
         except LocalReply as local:
-            response.abort()
-            await self.reply(local.head, local.body)
-            return
+            instead = local.head, local.body
         except SentinelError as error:
+            instead = self.refused(error)
+        if instead is not None:
             response.abort()
-            await self.send_refusal(error)
+            await self.reply(instead[0], instead[1])
             return
         trailers = self._trailers and (not body.ended or bool(response.trailers)) and head.status not in _BODILESS
         if body.ended and not trailers:

@@ -71,6 +71,7 @@ async def relay(body: RequestBody, response: UpstreamResponse, send: Send, summa
     Raises `UpstreamError` when the upstream broke off, `ClientGone` or `ConnectionError` when the client did.
     """
     sending = asyncio.ensure_future(_send_up(body, response))
+    sending.add_done_callback(_noted)
     try:
         while data := await response.read():
             summary.response_bytes += len(data)
@@ -78,9 +79,12 @@ async def relay(body: RequestBody, response: UpstreamResponse, send: Send, summa
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         sending.cancel()
-        await asyncio.wait([sending])
-        if not sending.cancelled():
-            sending.exception()
+
+
+def _noted(sending: asyncio.Future[None]) -> None:
+    """What went wrong on the way up is told by the other direction, which it ends."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 async def _send_up(body: RequestBody, response: UpstreamResponse) -> None:

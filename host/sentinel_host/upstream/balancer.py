@@ -151,76 +151,105 @@ class Balancer:
         members = self._members
         if members is None:
             raise self._unavailable(None)
-        request, counts = call.request, self.counts
-        if counts.active >= self._max_requests:
-            raise self._overloaded(f"{counts.active} requests are under way")
+        if self.counts.active >= self._max_requests:
+            raise self._overloaded(f"{self.counts.active} requests are under way")
         failed = _NONE_FAILED
         index = self._choose(members, call, tried)
         if index == _NOBODY:
             raise self._unavailable(members)
         while True:
             endpoint = members.endpoints[index]
-            counts.active += 1
-            call.tries += 1
-            call.endpoint = endpoint
-            call.index = index
-            request.host = call.host or endpoint.authority
-            began = perf_counter_ns()
-            if not call.began:
-                call.began = began
+            began = self._begin(call, endpoint, index)
+            response: UpstreamResponse | None = None
+            error: UpstreamError | None = None
             try:
                 if endpoint.pool.waiting >= self._max_pending:
                     raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
                 if call.per_try_timeout is None:
-                    response = await endpoint.pool.send(request)
+                    response = await endpoint.pool.send(call.request)
                 else:
-                    response = await _send_within(endpoint, request, call.per_try_timeout)
-            except UpstreamError as error:
+                    response = await _send_within(endpoint, call.request, call.per_try_timeout)
+            except UpstreamError as raised:
                 endpoint.end(GIVEN_UP)
-                failed = self._count_failure(members, index, error, call, failed)
-                tried = (*tried, index)
-                index = _NOBODY
-                if self._may_go_elsewhere(call, members, tried, error):
-                    index = await self._next(members, call, tried, waits=False)
-                if index == _NOBODY:
-                    self._give_up(members, call, failed)
-                    raise self._last(members, error) from None
-                continue
+                error = raised
             except BaseException:
                 endpoint.end(GIVEN_UP)
                 raise
-            if response.status < 500:
-                call.answered = perf_counter_ns()
-                call.latency = (call.answered - began) // 1000
-                if not endpoint.is_doubted:
-                    endpoint.cell.succeeded(call.latency)
-                if failed:
-                    self._confirm(members, call, failed)
-                if self._sticky is not None and not call.is_kept:
-                    call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
-                if response.status == _SWITCHING_PROTOCOLS:
-                    # How a tunnel ends says nothing.
-                    response.hold(endpoint)
-                else:
-                    call.judge = self
-                    call.leased = endpoint
-                    response.hold(call)
+            if response is not None and response.status < 500:
+                self._succeeded(members, call, endpoint, response, began, failed)
                 return response
-            response.hold(endpoint)
-            failed = (*failed, (index, _SERVER_FAILURE))
+            # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
             tried = (*tried, index)
-            if self._may_repeat(call, members, tried, response.status):
+            if error is not None:
+                failed = self._count_failure(members, index, error, call, failed)
+                goes_on = self._may_go_elsewhere(call, members, tried, error)
+                # What nobody has got yet burdens nobody: when all are down, that is known at once.
+                waits = error.progress != Progress.UNSENT and len(tried) > 1
+            else:
+                assert response is not None
+                response.hold(endpoint)
+                failed = (*failed, (index, _SERVER_FAILURE))
+                goes_on = waits = self._may_repeat(call, members, tried, response.status)
+            if goes_on:
                 try:
-                    index = await self._next(members, call, tried, waits=True)
+                    index = await self._next(members, call, tried, waits=waits)
                 except BaseException:
-                    response.abort()
+                    if response is not None:
+                        response.abort()
                     raise
                 if index != _NOBODY:
-                    response.abort()
+                    if response is not None:
+                        response.abort()
                     continue
             self._give_up(members, call, failed)
+            if response is None:
+                assert error is not None
+                try:
+                    raise self._last(members, error)
+                finally:
+                    # Its traceback has this frame: they would hold each other.
+                    error = None
             call.answered = perf_counter_ns()
             return response
+
+    def _begin(self, call: UpstreamCall, endpoint: Endpoint, index: int) -> int:
+        """Count a try at an endpoint; when it began, in nanoseconds."""
+        self.counts.active += 1
+        call.tries += 1
+        call.endpoint = endpoint
+        call.index = index
+        request = call.request
+        request.host = call.host or endpoint.authority
+        began = perf_counter_ns()
+        if not call.began:
+            call.began = began
+        return began
+
+    def _succeeded(
+        self,
+        members: Members,
+        call: UpstreamCall,
+        endpoint: Endpoint,
+        response: UpstreamResponse,
+        began: int,
+        failed: Failures,
+    ) -> None:
+        """The endpoint has answered, and the client gets that."""
+        call.answered = perf_counter_ns()
+        call.latency = (call.answered - began) // 1000
+        if not endpoint.is_doubted:
+            endpoint.cell.succeeded(call.latency)
+        if failed:
+            self._confirm(members, call, failed)
+        if self._sticky is not None and not call.is_kept:
+            call.cookie = self._sticky.field(endpoint.key, secure=call.is_secure)
+        if response.status == _SWITCHING_PROTOCOLS:
+            # How a tunnel ends says nothing.
+            response.hold(endpoint)
+        else:
+            call.judge = self
+            call.leased = endpoint
+            response.hold(call)
 
     def broke_off(self, call: UpstreamCall) -> None:
         """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be its own."""
@@ -243,10 +272,10 @@ class Balancer:
         return members.group.pick(call.hash, tried)
 
     async def _next(self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool) -> int:
-        """The endpoint for the next try, after a pause where one is due; the first goes elsewhere at once."""
+        """The endpoint for the next try, after a pause where one is due."""
         retry = self._settings.retry
         assert retry is not None
-        if waits or len(tried) > 1:
+        if waits:
             most = min(retry.max_backoff, retry.backoff * 2 ** (len(tried) - 1))
             await asyncio.sleep(most * random())
         # A sticky client whose endpoint failed is to be kept by the next.

@@ -125,26 +125,26 @@ class UpstreamPool:
         sent = False
         connection = self._take_idle()
         try:
-            if connection is None:
-                connection = await self._acquire()
             while True:
+                if connection is None:
+                    # Kept ones are what a request that is sent again has failed on.
+                    connection = await self._acquire(new=sent)
                 response = connection.start(request, head)
                 try:
                     await response.head
                     return response
                 except UpstreamError as error:
-                    if error.progress == Progress.UNSENT:
-                        connection = self._take_idle() or await self._acquire()
-                        continue
-                    kept_one_died = connection.used and error.kind == "reset" and error.progress == Progress.SENT
-                    if not (retry and kept_one_died):
-                        raise
-                    retry = False
-                    sent = True
+                    if error.progress != Progress.UNSENT:
+                        kept_one_died = connection.used and error.kind == "reset" and error.progress == Progress.SENT
+                        if not (retry and kept_one_died):
+                            raise
+                        retry = False
+                        sent = True
                 except BaseException:
                     response.abort()
                     raise
-                connection = await self._acquire(new=True)
+                # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+                connection = None if sent else self._take_idle()
         except UpstreamError as error:
             self.failures += 1
             if sent and error.progress == Progress.UNSENT:
