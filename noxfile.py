@@ -148,6 +148,13 @@ def native(session: nox.Session) -> None:
 
 
 @session
+def fuzz(session: nox.Session) -> None:
+    """libFuzzer looks for answers of guests that the C does not read as it should: `-- [SECONDS] [--keep]`."""
+    debian.provide("clang", "libclang-rt-dev", commands=("clang",))
+    session.run("python", "host/native/calls/tests/fuzz.py", *session.posargs)
+
+
+@session
 def guests(session: nox.Session) -> None:
     """Build the example guests into build/guests (skipped for those whose sources are unchanged)."""
     install(session, group("guests"))
