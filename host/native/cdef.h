@@ -41,6 +41,21 @@ typedef struct {
   ...;
 } snt_metrics;
 
+#define SNT_TRAIL_LABEL ...
+typedef struct {
+  char label[...];
+  uint64_t began_ns, ended_ns, used_ns;
+  int64_t result;
+  uint32_t taken;
+  uint16_t mark, hook;
+} snt_trail_call;
+
+typedef struct {
+  bool enabled;
+  uint64_t count;
+  ...;
+} snt_trail;
+
 extern const double SNT_METRIC_BOUNDS[16];
 enum { SNT_COUNTER, SNT_HISTOGRAM };
 
@@ -121,9 +136,14 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
 uint64_t snt_plan_calls(const snt_plan *plan);
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 void snt_plan_log(snt_plan *plan, snt_log *log);
+void snt_plan_trail(snt_plan *plan, snt_trail *trail, uint16_t mark);
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);
 void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota);
 void snt_plan_kv_clock(snt_plan *plan, const uint64_t *now);
+
+snt_trail *snt_trail_new(size_t capacity);
+void snt_trail_free(snt_trail *trail);
+size_t snt_trail_find(const snt_trail *trail, const char *label, uint64_t since_ns, snt_trail_call *out, size_t room);
 
 snt_metrics *snt_metrics_new(void);
 const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);

@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "stand_ins.h"
 #include "ticker.h"
+#include "trail.h"
 
 static const size_t SNT_SIZEOF_FUNC = sizeof(wasmtime_func_t);
 static const size_t SNT_SIZEOF_MEMORY = sizeof(wasmtime_memory_t);

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from pathlib import Path
 
 from sitebuild import guests, links, markdown, reference, site
 from sitebuild.places import ROOT
@@ -95,6 +97,18 @@ def test_modules_and_files_that_documents_cite_are_there() -> None:
     assert missing == []
 
 
+def test_functions_that_the_architecture_lists_are_there() -> None:
+    """A line of a list is a module, a function or class in it, and what it does."""
+    listed = re.findall(r"^([a-z0-9_/]+) +(\w+)(?:\.(\w+))?  ", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert len(listed) > 40
+    missing = [
+        f"{module}: {name}{'.' * bool(method)}{method}"
+        for module, name, method in listed
+        if not _defines(ROOT / "host" / "sentinel_host" / f"{module}.py", name, method)
+    ]
+    assert missing == []
+
+
 def test_decisions_that_code_cites_are_there() -> None:
     decision = re.compile(r"docs/decisions/[\w-]+\.md")
     sources = [ROOT / "setup.py", *(ROOT / "host").rglob("*.[pch]*"), *(ROOT / "sdk").rglob("*.rs")]
@@ -106,6 +120,15 @@ def test_decisions_that_code_cites_are_there() -> None:
     }
     assert cited
     assert [name for name in sorted(cited) if not (ROOT / name).is_file()] == []
+
+
+def _defines(file: Path, name: str, method: str) -> bool:
+    tree = ast.parse(file.read_text()) if file.is_file() else ast.Module([], [])
+    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    return any(
+        not method or any(isinstance(node, functions) and node.name == method for node in body) for body in bodies
+    )
 
 
 def _exists(name: str) -> bool:

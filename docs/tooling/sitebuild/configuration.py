@@ -1,4 +1,5 @@
-"""The configuration reference, from `sentinel_host.config.model` and `sentinel_host.http.server.limits`.
+"""The configuration reference, from `sentinel_host.config.model` and
+`sentinel_host.http.server.limits`.
 
 A field's docstring says what it does; the comment above a field says where its default comes from.
 """
@@ -15,13 +16,14 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from sentinel_host.config import destinations, model, upstreams
+from sentinel_host.config import destinations, model, observing, upstreams
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.http.server import limits
 from sitebuild.markdown import WIDTH
 from sitebuild.places import ROOT
 
-# Heading and struct of each table, in the order of the page. The first part of a heading is how the table is written.
+# Heading and struct of each table, in the order of the page. The first part of a heading is how the
+# table is written.
 SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[server]", model.ServerConfig),
     ("server.bind", model.BindConfig),
@@ -47,6 +49,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("route.redirect", destinations.RedirectConfig),
     ("route.mirror", destinations.MirrorConfig),
     ("[[route.limits]]", model.LimitConfig),
+    ("[tracing]", observing.TracingConfig),
 )
 _INTRODUCTION: Final = """\
 # Configuration
@@ -114,7 +117,9 @@ def _served() -> dict[str, tuple[Any, str]]:
 
 
 def _texts(module: str, name: str) -> dict[str, tuple[str, str]]:
-    """Docstring and comment of each field of a class; of a compiled module, too, whose file is no source."""
+    """Docstring and comment of each field of a class; of a compiled module, too, whose file is no
+    source.
+    """
     source = (ROOT / "host" / f"{module.replace('.', '/')}.py").read_text()
     lines = source.splitlines()
     (found,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)

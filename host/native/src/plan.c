@@ -68,6 +68,11 @@ void snt_plan_kv(snt_plan *plan, uintptr_t store, uint32_t space, uint64_t quota
   plan->kv = (snt_kv_grant){(snt_kv *)store, space, quota, NULL};
 }
 
+void snt_plan_trail(snt_plan *plan, snt_trail *trail, uint16_t mark) {
+  plan->trail = trail;
+  plan->mark = mark;
+}
+
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request) {
   plan->http = (snt_http_grant){(const wasmtime_linker_t *)linker, calls, request};
 }

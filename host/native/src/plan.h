@@ -17,6 +17,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "ticker.h"
+#include "trail.h"
 
 #define SNT_HOOKS 8
 /* The slots that starting an instance calls; the others belong to Python. */
@@ -78,6 +79,8 @@ typedef struct {
   snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
   snt_kv_grant kv;
   snt_http_grant http;
+  snt_trail *trail; /* of its calls, which it marks so; or NULL */
+  uint16_t mark;
   snt_log *log; /* for their lines, in place of the one that `log.write` was defined with; or NULL */
   snt_limits limits;
   char *name;     /* the guest's, for log lines */
@@ -113,6 +116,9 @@ void snt_plan_kv_clock(snt_plan *plan, const uint64_t *now);
 
 /* Have instances log there, which must live as long. */
 void snt_plan_log(snt_plan *plan, snt_log *log);
+
+/* Have calls of hooks noted there, which must live as long, with that mark. */
+void snt_plan_trail(snt_plan *plan, snt_trail *trail, uint16_t mark);
 
 /* Let instances make outbound requests. */
 void snt_plan_http(snt_plan *plan, uintptr_t linker, uint32_t calls, uint32_t request);

@@ -179,6 +179,18 @@ static int64_t outcome(snt_guest *guest) {
   return is_start ? SNT_TRAP_IN_START : SNT_TRAP_IN_HOOK;
 }
 
+static void note_call(snt_guest *guest, int64_t result) {
+  const snt_plan *plan = guest->plan;
+  snt_trail_call call = {.began_ns = guest->began_ns,
+                         .ended_ns = guest->ticked ? clock_ns(CLOCK_MONOTONIC) : guest->began_ns + guest->used_ns,
+                         .used_ns = guest->used_ns,
+                         .result = result,
+                         .taken = (uint32_t)guest->lists[0].length,
+                         .mark = plan->mark,
+                         .hook = (uint16_t)(guest->hook - guest->hooks)};
+  snt_trail_put(plan->trail, guest->label, &call);
+}
+
 static int64_t finish(snt_guest *guest, int64_t result) {
   guest->busy = false;
   if (guest->ticked) {
@@ -187,6 +199,7 @@ static int64_t finish(snt_guest *guest, int64_t result) {
     guest->used_ns += clock_ns(CLOCK_MONOTONIC) - guest->began_ns;
   }
   guest->plan->counters->cpu_ns += guest->used_ns;
+  if (guest->plan->trail != NULL && guest->plan->trail->enabled && guest->phase == SNT_SERVING) note_call(guest, result);
   if (result < 0) {
     guest->discarded = true;
     return result;

@@ -65,14 +65,15 @@ static void put(snt_stand_ins *host, uint32_t index, const uint8_t *first, uint3
   host->used += sizeof head + first_length + second_length;
 }
 
-/* Record a call with up to two lists of the caller's memory. What lies outside of it is for the function to refuse. */
-static void record(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t index, const wasmtime_val_raw_t *first,
+/* Record a call with up to two lists of the caller's memory. False when they are not all inside: that is for the function
+ * to refuse. */
+static bool record(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t index, const wasmtime_val_raw_t *first,
                    const wasmtime_val_raw_t *second, int64_t number) {
   snt_host_call call;
   wasm_trap_t *trap = snt_host_enter(&call, host->engine, caller, "stand-in");
   if (trap != NULL) {
     host->engine->wasm_trap_delete(trap);
-    return;
+    return false;
   }
   const uint8_t *bytes[2] = {NULL, NULL};
   uint32_t lengths[2] = {0, 0};
@@ -81,9 +82,10 @@ static void record(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t inde
     if (lists[i] == NULL) continue;
     lengths[i] = (uint32_t)lists[i][1].i32;
     bytes[i] = snt_host_bytes(&call, (uint32_t)lists[i][0].i32, lengths[i]);
-    if (bytes[i] == NULL) return;
+    if (bytes[i] == NULL) return false;
   }
   put(host, index, bytes[0], lengths[0], bytes[1], lengths[1], number);
+  return true;
 }
 
 static wasm_trap_t *wall(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
@@ -151,12 +153,13 @@ static wasm_trap_t *metrics_observe(void *env, wasmtime_caller_t *caller, wasmti
   return snt_import_metrics_observe((void *)host->engine, caller, args, count);
 }
 
-/* `result<T, kv.error>` with an error whose payload stands at `payload`. */
-static wasm_trap_t *fail_kv(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t area, uint32_t payload) {
+/* `result<T, kv.error>` of `size` bytes with an error, whose payload stands at `payload`: T is aligned to that. */
+static wasm_trap_t *fail_kv(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t area, uint32_t size,
+                            uint32_t payload) {
   snt_host_call call;
   wasm_trap_t *trap = snt_host_enter(&call, host->engine, caller, "kv");
   if (trap != NULL) return trap;
-  uint8_t *fields = snt_host_area(&call, area, payload + 1, 1);
+  uint8_t *fields = snt_host_area(&call, area, size, payload);
   if (fields == NULL) return snt_host_no_area(&call);
   fields[0] = 1;
   fields[payload] = (uint8_t)host->kv_error;
@@ -165,29 +168,29 @@ static wasm_trap_t *fail_kv(snt_stand_ins *host, wasmtime_caller_t *caller, uint
 
 static wasm_trap_t *kv_get(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   snt_stand_ins *host = env;
-  record(host, caller, GET, args, NULL, 0);
-  if (host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[2].i32, 4);
+  bool inside = record(host, caller, GET, args, NULL, 0);
+  if (inside && host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[2].i32, 16, 4);
   return snt_import_kv_get((void *)host->engine, caller, args, count);
 }
 
 static wasm_trap_t *kv_set(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   snt_stand_ins *host = env;
-  record(host, caller, SET, args, args + 2, args[4].i64);
-  if (host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[5].i32, 1);
+  bool inside = record(host, caller, SET, args, args + 2, args[4].i64);
+  if (inside && host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[5].i32, 2, 1);
   return snt_import_kv_set((void *)host->engine, caller, args, count);
 }
 
 static wasm_trap_t *kv_delete(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   snt_stand_ins *host = env;
-  record(host, caller, DELETE, args, NULL, 0);
-  if (host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[2].i32, 1);
+  bool inside = record(host, caller, DELETE, args, NULL, 0);
+  if (inside && host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[2].i32, 2, 1);
   return snt_import_kv_delete((void *)host->engine, caller, args, count);
 }
 
 static wasm_trap_t *kv_add(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   snt_stand_ins *host = env;
-  record(host, caller, COUNT, args, NULL, args[2].i64);
-  if (host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[4].i32, 8);
+  bool inside = record(host, caller, COUNT, args, NULL, args[2].i64);
+  if (inside && host->kv_error >= 0) return fail_kv(host, caller, (uint32_t)args[4].i32, 16, 8);
   return snt_import_kv_add((void *)host->engine, caller, args, count);
 }
 

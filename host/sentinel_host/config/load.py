@@ -22,6 +22,7 @@ from sentinel_host.config.model import (
     RouteConfig,
     ServerConfig,
 )
+from sentinel_host.config.observing import TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.config.verify import verify
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_SECTIONS = ("server", "guests", "guest", "upstream", "route")
+_SECTIONS = ("server", "guests", "guest", "upstream", "route", "tracing")
 
 
 def load_config(path: str | Path) -> Config:
@@ -90,9 +91,14 @@ def _checked(data: dict[str, Any], file: str) -> Config:
             _convert(file, f"route[{index}]", value, RouteConfig)
             for index, value in enumerate(_list(file, "route", data.get("route", [])))
         ],
+        tracing=_optional(file, "tracing", data, TracingConfig),
     )
     verify(config)
     return config
+
+
+def _optional(file: str, at: str, data: dict[str, Any], to: type[T]) -> T | None:
+    return _convert(file, at, data[at], to) if at in data else None
 
 
 def quick_config(upstream: str) -> Config:

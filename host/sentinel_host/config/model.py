@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
+from sentinel_host.config.observing import TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 
@@ -100,7 +101,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admin: str | None = None
     """Address of the admin side; without it there is none."""
     admin_token: str | None = None
-    """The token that the admin side asks for. Without one here or elsewhere, the gateway makes one."""
+    """The token that the admin side asks for. Without one here or elsewhere, the gateway makes
+    one.
+    """
     admin_token_file: str | None = None
     """A file that holds the token."""
     tls: TlsConfig | None = None
@@ -162,7 +165,9 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature.
     """
     watch: bool = True
-    """Whether the folder, the configuration and the files that it names are watched and reloaded."""
+    """Whether the folder, the configuration and the files that it names are watched and
+    reloaded.
+    """
     cache: str | None = None
     """Directory for compiled guests and rollback records; by default `sentinel` in the user's cache
     directory.
@@ -247,7 +252,9 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline: Seconds = Seconds(0.05)
     """Running time of one call, after which it traps."""
     start_deadline: Seconds | None = None
-    """Running time of a start and of `configure`; by default `250ms`, and `2s` for Python and JavaScript."""
+    """Running time of a start and of `configure`; by default `250ms`, and `2s` for Python and
+    JavaScript.
+    """
     memory: Bytes | None = None
     """Memory of one instance; by default `16MiB`, and `64MiB` for Python and JavaScript."""
     isolation: Literal["shared", "request"] = "shared"
@@ -408,6 +415,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
     server: ServerConfig = ServerConfig()
     guests: GuestsConfig = GuestsConfig()
+    tracing: TracingConfig | None = None
     guest: dict[str, GuestConfig] = {}
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []

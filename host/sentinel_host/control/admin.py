@@ -22,6 +22,7 @@ from sentinel_host.control.upstreams import endpoint_numbers, key_named, view_up
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.observe import Taken
 from sentinel_host.upstream import EndpointTable
 
 _log = logging.getLogger("sentinel.control")
@@ -32,7 +33,9 @@ _OPEN: Final = ("/healthz", "/readyz", "/metrics")
 
 @dataclass(slots=True)
 class AdminAccess:
-    """Who may ask: the names of the admin side, and the token that it asks for, ``None`` for none."""
+    """Who may ask: the names of the admin side, and the token that it asks for, ``None`` for
+    none.
+    """
 
     hosts: tuple[str, ...] = ()
     token: str | None = None
@@ -83,6 +86,12 @@ class Overview(Protocol):
 
     async def guests(self) -> dict[int, list[GuestState]]:
         """What each worker tells of the guests that routes name."""
+
+    async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
+        """By worker, the records of requests from the numbers ``after`` on, 0 where there is none.
+
+        With ``watch`` requests are recorded for some seconds that would not be.
+        """
 
 
 def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:

@@ -14,6 +14,7 @@ from sentinel_host.control.snapshot import Snapshot
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.observe import Taken
 
 
 class ConfigSource(msgspec.Struct, frozen=True):
@@ -114,6 +115,22 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
     guests: list[GuestState]
 
 
+class RecordsRequest(msgspec.Struct, frozen=True, tag="records-request"):
+    """To a worker: tell the records from number ``after`` on; it answers `Records`.
+
+    With ``watch`` somebody looks at them: for some seconds it records requests that would not be.
+    """
+
+    after: int
+    watch: bool = False
+
+
+class Records(msgspec.Struct, frozen=True, tag="records"):
+    """From a worker: records of requests, as many as fit into a message."""
+
+    taken: Taken
+
+
 class CodeRequest(msgspec.Struct, frozen=True, tag="code-request"):
     """From a worker that lacks the code with this digest: send it from ``offset`` on; the answer is
     `Code`.
@@ -190,6 +207,8 @@ Message: TypeAlias = (
     | Drain
     | StatsRequest
     | Stats
+    | RecordsRequest
+    | Records
     | CodeRequest
     | Code
     | Load

@@ -1,4 +1,6 @@
-"""The Quart application: an ordinary one, whose HTTP scopes go to the data plane unless they came by the admin side."""
+"""The Quart application: an ordinary one, whose HTTP scopes go to the data plane unless they came
+by the admin side.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ from sentinel_host.hotload.state import GuestState
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.observe.recorder import Recorder
 from sentinel_host.sandbox import Series, Sink
 from sentinel_host.upstream import EndpointTable
 from sentinel_host.upstream.checkers import Checkers
@@ -38,8 +41,8 @@ from sentinel_host.upstream.table import keep_swept
 class Gateway(Quart):
     """A gateway for one configuration.
 
-    Under any ASGI server it serves the data plane alone; `sentinel_host.server` also gives it an admin listener. The
-    guests are loaded when the server starts it, in the process that serves.
+    Under any ASGI server it serves the data plane alone; `sentinel_host.server` also gives it an
+    admin listener. The guests are loaded when the server starts it, in the process that serves.
     """
 
     asgi_http_class = DataPlane
@@ -59,6 +62,7 @@ class Gateway(Quart):
         renewals: Sequence[Renewal] = (),
         endpoints: EndpointTable | None = None,
         cell: int = 0,
+        number: int = 0,
         observe: Observe | None = None,
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
@@ -71,7 +75,8 @@ class Gateway(Quart):
         self._owns_endpoints = endpoints is None
         self._checkers = Checkers(self.endpoints, cell, self._builder.names)
         self._sweeping: asyncio.Task[None] | None = None
-        self._log_pump = LogPump(self._builder.engine.log, guest_log)
+        self.recorder = Recorder(self._builder.engine.trail, number)
+        self._log_pump = LogPump(self._builder.engine.log, guest_log, self.recorder)
         self._config = config
         self._read_config = read_config or (lambda: _load(config.file))
         self._source = source
@@ -90,7 +95,9 @@ class Gateway(Quart):
 
     @property
     def rollouts(self) -> RolloutController:
-        """Decides which versions serve, once the gateway has been started without a ``source`` of its own."""
+        """Decides which versions serve, once the gateway has been started without a ``source`` of
+        its own.
+        """
         assert self._rollouts is not None, "another process decides, or the gateway was not started"
         return self._rollouts
 
@@ -104,7 +111,9 @@ class Gateway(Quart):
         return self._checkers.changes()
 
     def guest_counts(self) -> dict[str, dict[str, int]]:
-        """What each guest did in this process, by name; see `sentinel_host.sandbox.GuestEngine.snapshot`."""
+        """What each guest did in this process, by name; see
+        `sentinel_host.sandbox.GuestEngine.snapshot`.
+        """
         return self._builder.engine.snapshot()
 
     def guest_states(self) -> list[GuestState]:
@@ -123,6 +132,7 @@ class Gateway(Quart):
 
     def _publish(self, generation: Generation) -> None:
         self.generation = generation
+        self.recorder.trace(generation.tracing)
         self._builder.learn(generation)
         if self._owns_endpoints:
             self._checkers.follow(upstream.checked for upstream in generation.upstreams.values())
@@ -179,7 +189,8 @@ class Gateway(Quart):
             self._reloader = HotReloader(source, self._rollouts)
             self._reloader.start()
         except BaseException:
-            # What compiles would outlive this, and threads that wait for it would delay the process's end.
+            # What compiles would outlive this, and threads that wait for it would delay the
+            # process's end.
             await source.close()
             raise
 
@@ -195,7 +206,9 @@ class Gateway(Quart):
         )
 
     def log_exception(self, exception_info: Any) -> None:
-        """Part of Quart. Who began a start that fails says why, in one line, if the reason names the culprit."""
+        """Part of Quart. Who began a start that fails says why, in one line, if the reason names
+        the culprit.
+        """
         if not isinstance(exception_info[1], SentinelError):
             super().log_exception(exception_info)
 
@@ -226,15 +239,18 @@ def create_app(
     renewals: Sequence[Renewal] = (),
     endpoints: EndpointTable | None = None,
     cell: int = 0,
+    number: int = 0,
 ) -> Gateway:
-    """The application for a configuration, or for the file that holds one: ``hypercorn module:app`` serves it.
+    """The application for a configuration, or for the file that holds one: ``hypercorn module:app``
+    serves it.
 
-    ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds the counters of
-    limits, ``kv_store`` the guests' keys, and ``endpoints`` what is known of upstreams, where each worker has another
-    ``cell``. Each is shared by the workers that are given the same; by default this application has one of its own.
-    ``read_config`` reads the configuration anew when its file has changed. ``source`` has the guests; by default they
-    come from the folder that the configuration names, which is watched. ``renewals`` are told of the new content of
-    files. Raises `ConfigError`.
+    ``guest_log`` takes what guests log; by default that goes to ``logging``. ``limit_table`` holds
+    the counters of limits, ``kv_store`` the guests' keys, and ``endpoints`` what is known of
+    upstreams, where each worker has another ``cell``; ``number`` is the worker's, for records of
+    requests. Each is shared by the workers that are given the same; by default this application has
+    one of its own. ``read_config`` reads the configuration anew when its file has changed.
+    ``source`` has the guests; by default they come from the folder that the configuration names,
+    which is watched. ``renewals`` are told of the new content of files. Raises `ConfigError`.
     """
     loaded = config if isinstance(config, Config) else _load(config)
     if not loaded.files:
@@ -249,11 +265,14 @@ def create_app(
         renewals=renewals,
         endpoints=endpoints,
         cell=cell,
+        number=number,
     )
 
 
 def _load(file: str | Path) -> Config:
-    """A configuration without its listeners, which are another server's: files that only they need may be missing."""
+    """A configuration without its listeners, which are another server's: files that only they need
+    may be missing.
+    """
     config = load_config(file)
     server = msgspec.structs.replace(
         config.server, bind=[ServerConfig().bind[0]], quic_bind=None, tls=None, admin_token_file=None

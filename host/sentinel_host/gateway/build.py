@@ -1,7 +1,8 @@
 """Making generations out of configurations and guests.
 
 Rule 1: what two generations have in common is one object: a guest with the same file, settings and configuration, with
-        its instances; an upstream with the same targets and times, with its connections; a route of the same guests.
+        its instances; an upstream with the same targets and times, with its connections; a route of
+        the same guests.
 Rule 2: what differs is made anew beside the old: no instance is ever configured twice.
 Rule 3: what no generation has any more is closed, by `free`, which is called for each of them once.
 """
@@ -41,6 +42,7 @@ from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
 from sentinel_host.net import Names
+from sentinel_host.observe.recorder import Tracing
 from sentinel_host.paths import PathRule
 from sentinel_host.pipeline import Chain, Middleware
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, LoadedGuest, defaults_of, load_compiled
@@ -50,7 +52,8 @@ from sentinel_host.upstream.hashing import hash_key
 
 @dataclass(slots=True)
 class _Unit:
-    """A part that generations share: an upstream, a guest's outbound client, or a use of its version.
+    """A part that generations share: an upstream, a guest's outbound client, or a use of its
+    version.
 
     ``users`` counts the generations.
     """
@@ -99,11 +102,12 @@ class _Draft:
 
 
 class Builder:
-    """Builds generations; owns the engine that their guests run in, and ``names``, which looks names up for all.
+    """Builds generations; owns the engine that their guests run in, and ``names``, which looks
+    names up for all.
 
-    ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests' keys. ``endpoints``
-    is the table that all workers share, in which this one is ``worker``. ``observe`` may put something before each
-    place of a chain.
+    ``counters`` are the routes' limits', and needed where there are any; ``kv`` holds the guests'
+    keys. ``endpoints`` is the table that all workers share, in which this one is ``worker``.
+    ``observe`` may put something before each place of a chain.
     """
 
     def __init__(
@@ -131,10 +135,11 @@ class Builder:
         faults: Mapping[str, str],
         candidates: Mapping[str, Candidate] = _NO_CANDIDATES,
     ) -> Generation:
-        """Put everything together; one of ``offers`` and ``faults`` has each guest that a route names.
+        """Put everything together; one of ``offers`` and ``faults`` has each guest that a route
+        names.
 
-        A guest that does not start is among the generation's faults, and its routes answer 503; a candidate that does
-        not is left out. Raises `ConfigError`.
+        A guest that does not start is among the generation's faults, and its routes answer 503; a
+        candidate that does not is left out. Raises `ConfigError`.
         """
         paths = path_rule(config.server)
         draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults), candidates)
@@ -158,7 +163,7 @@ class Builder:
         guests = {name: guest for name, guest in draft.guests.items() if name not in draft.faults}
         tried = {name: guest for name, guest in draft.tried.items() if name in guests and name not in draft.refused}
         return Generation(
-            admission_of(config.server),
+            admission_of(config),
             RouteTable(routes),
             upstreams,
             guests,
@@ -166,10 +171,13 @@ class Builder:
             draft.faults,
             draft.refused,
             frozenset(draft.units),
+            _tracing(config),
         )
 
     def learn(self, generation: Generation) -> None:
-        """Look up the names that a generation may need: the name service may fail when it needs them."""
+        """Look up the names that a generation may need: the name service may fail when it needs
+        them.
+        """
         for key in generation.units:
             part = self._units[key].part
             if not isinstance(part, GuestMiddleware):
@@ -181,7 +189,9 @@ class Builder:
         await self._release(generation.units)
 
     def _hold(self, key: Key, unit: _Unit, draft: _Draft) -> None:
-        """Count the draft among the users at once: while it waits for a guest, others may be freed."""
+        """Count the draft among the users at once: while it waits for a guest, others may be
+        freed.
+        """
         if key not in draft.units:
             self._units[key] = draft.units[key] = unit
             unit.users += 1
@@ -196,7 +206,9 @@ class Builder:
         await asyncio.gather(*(unit.close() for unit in last))
 
     async def _place(self, entry: ChainEntry, at: str, draft: _Draft) -> Middleware:
-        """The guest of one place in a chain, which is written ``at``; places with equal configuration share one."""
+        """The guest of one place in a chain, which is written ``at``; places with equal
+        configuration share one.
+        """
         name = entry.guest
         settings = draft.config.guest.get(name, GuestConfig())
         config = configured(draft.config, entry, at)
@@ -233,7 +245,8 @@ class Builder:
     ) -> tuple[GuestMiddleware, LoadedGuest]:
         """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
         name = offer.name
-        # What a guest's answers are held to is part of it; how new versions come into service is not.
+        # What a guest's answers are held to is part of it; how new versions come into service is
+        # not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
         authorities = _digest(_content(draft.config, authorities_of(settings))[1])
         version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
@@ -331,7 +344,9 @@ def path_rule(server: ServerConfig) -> PathRule:
 
 
 async def _context(at: str, targets: Iterable[str], ca: str | None, content: bytes | None) -> ssl.SSLContext | None:
-    """For targets with TLS. What the system trusts is read from files. Raises `ConfigError` that begins with ``at``."""
+    """For targets with TLS. What the system trusts is read from files. Raises `ConfigError` that
+    begins with ``at``.
+    """
     if not is_secure(targets):
         return None
     try:
@@ -349,13 +364,15 @@ def _digest(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def admission_of(server: ServerConfig) -> Admission:
+def admission_of(config: Config) -> Admission:
     """The rules by which requests enter."""
+    server = config.server
     return Admission(
         identity_headers=server.identity_headers,
         trusted=TrustedPeers(server.trusted_proxies),
         paths=path_rule(server),
         refuse_aliases=server.header_aliases == "refuse",
+        traced=config.tracing is not None,
     )
 
 
@@ -365,6 +382,11 @@ def bare_routes(config: Config) -> list[Route]:
         _route(index, msgspec.structs.replace(route, respond=None, redirect=None), (), None, None)
         for index, route in enumerate(config.route)
     ]
+
+
+def _tracing(config: Config) -> Tracing | None:
+    tracing = config.tracing
+    return Tracing(tracing.share, round(tracing.slow * 1e6)) if tracing is not None else None
 
 
 def _route(

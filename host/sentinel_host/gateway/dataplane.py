@@ -1,4 +1,6 @@
-"""The HTTP side of the application: Quart's extension point, and the admin listener's way to ordinary routes."""
+"""The HTTP side of the application: Quart's extension point, and the admin listener's way to
+ordinary routes.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,21 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.stats import ADMIT, Stats
 from sentinel_host.gateway.unmatched import UnmatchedLog
 from sentinel_host.messages import Response
+from sentinel_host.observe.recorder import Recorder
 
 LISTENER: Final = "sentinel.listener"
-"""The scope extension by which our server says on which listener a request came in; no client can set it."""
+"""The scope extension by which our server says on which listener a request came in; no client can
+set it.
+"""
 
 
 class Gateway(Protocol):
-    """What the data plane needs of the application: the generation that new requests get, and the counts."""
+    """What the data plane needs of the application: the generation for new requests, records, and
+    counts.
+    """
 
     generation: Generation
+    recorder: Recorder
     stats: Stats
     unmatched: UnmatchedLog
 
@@ -37,7 +45,9 @@ class DataPlane:
         self._scope: Scope = scope
 
     async def __call__(self, receive: Any, send: Any) -> None:
-        """Serve the request; what it raises is for the server to act on (see `ProxyExchange.run`)."""
+        """Serve the request; what it raises is for the server to act on (see
+        `ProxyExchange.run`).
+        """
         gateway, scope = self._gateway, self._scope
         listener = (scope.get("extensions") or {}).get(LISTENER)
         if listener is not None and listener["name"] == "admin":
@@ -54,7 +64,7 @@ class DataPlane:
             if route is None:
                 gateway.unmatched.note(admitted.head)
                 raise ClientError("no route matches", 404, close=False)
-            exchange = ProxyExchange(stats, generation, admitted, route, scope, receive, send)
+            exchange = ProxyExchange(stats, gateway.recorder, generation, admitted, route, scope, receive, send)
         except ClientError as error:
             stats.refused[error.status] += 1
             refused = _refusal(error, scope)

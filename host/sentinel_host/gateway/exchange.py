@@ -36,7 +36,8 @@ from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
-from sentinel_host.messages import Origin, Outcome, ResponseHead
+from sentinel_host.messages import Origin, Outcome, ResponseHead, Summary
+from sentinel_host.observe.recorder import Observation, Recorder, Tries
 from sentinel_host.pipeline import LocalReply
 from sentinel_host.upstream import ReplayableBody, UpstreamCall
 
@@ -50,6 +51,8 @@ CANCELS: Final = "sentinel.cancel_on_disconnect"
 _SWITCHING_PROTOCOLS: Final = 101
 _CONTENT_TOO_LARGE: Final = 413
 _TOO_MANY_REQUESTS: Final = 429
+_SERVER_FAILURE: Final = 500
+_COMPLETED: Final = Outcome.COMPLETED
 
 _forwarding: Final = Forwarding()
 
@@ -62,10 +65,13 @@ class ProxyExchange:
         "_body",
         "_copy",
         "_generation",
+        "_observation",
+        "_recorder",
         "_response",
         "_route",
         "_started",
         "_stats",
+        "_tries",
         "_upgrade",
         "_watch",
     )
@@ -73,6 +79,7 @@ class ProxyExchange:
     def __init__(
         self,
         stats: Stats,
+        recorder: Recorder,
         generation: Generation,
         admitted: Admitted,
         route: Route,
@@ -83,12 +90,20 @@ class ProxyExchange:
         extensions = scope.get("extensions") or {}
         admitted.head.route = route.name
         upgrade = tunnel.asked_for(extensions, route.upgrades)
-        self._started = perf_counter_ns()
+        started = perf_counter_ns()
+        observation: Observation | None = None
+        if recorder.is_on or started >= recorder.watch_at or admitted.observed is not None:
+            observation = recorder.begin(admitted, started)
+        self._started = started
+        self._observation = observation
+        self._recorder = recorder
+        self._tries: Tries | None = None
         self._stats = stats
         self._admitted = admitted
         self._route = route
         self._generation = generation
-        self._response = ResponseSender(stats, admitted.head, route, extensions, send)
+        recording = observation.recording if observation is not None else None
+        self._response = ResponseSender(stats, admitted.head, route, extensions, send, recording)
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
         self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None, route.body_bytes)
         self._upgrade = upgrade
@@ -131,6 +146,11 @@ class ProxyExchange:
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
+            recorder = self._recorder
+            # Known to be over, so that completion hooks that nothing waits for are the last that is
+            # missing.
+            if self._observation is not None or (recorder.looks_back and _has_failed(summary)):
+                recorder.end(self._observation, self._admitted, summary, self._started, self._tries or [])
             sender.run.close()
             sender.run.on_complete(summary)
             sender.passed(COMPLETE)
@@ -196,7 +216,9 @@ class ProxyExchange:
             response.abort()
 
     async def _respond_by_itself(self, own: OwnResponse) -> None:
-        """Send the route's own response, once the guests that asked for the request's body have seen all of it."""
+        """Send the route's own response, once the guests that asked for the request's body have
+        seen all of it.
+        """
         sender = self._response
         if sender.run.asked_request is not None and not self._upgrade:
             reply: Reply | None = None
@@ -268,16 +290,24 @@ class ProxyExchange:
             call.is_secure = head.scheme == "https"
         if upstream.hash_key is not None:
             call.hash = upstream.hash_key(head)
+        observation = self._observation
+        if observation is not None and observation.sampled:
+            call.observation = observation
         if route.times is not None:
             _set_times(call, route.times)
         sender.passed(FORWARD)
         try:
             response = await upstream.send(call)
         finally:
-            # What holds the summary must not hold the call, whose request holds the sender: a cycle.
+            # What holds the summary must not hold the call, whose request holds the sender: a
+            # cycle.
             summary.tries = call.tries
             summary.endpoint = None if call.endpoint is None else call.endpoint.name
+            self._tries = call.tried
         summary.upstream_duration = (call.answered - call.began) // 1000
+        if observation is not None and response.status < _SERVER_FAILURE and summary.endpoint is not None:
+            served = (summary.endpoint, call.answered - call.latency * 1000, call.answered, response.status, "")
+            self._tries = [*(call.tried or ()), served]
         if call.cookie is not None:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
@@ -318,6 +348,10 @@ class ProxyExchange:
             # A guest replaced the status: its response is sent, and the protocol stays.
             response.abort()
             await sender.send_whole(head, b"")
+
+
+def _has_failed(summary: Summary) -> bool:
+    return summary.status >= _SERVER_FAILURE or summary.outcome != _COMPLETED
 
 
 def _set_times(call: UpstreamCall, times: RouteTimes) -> None:

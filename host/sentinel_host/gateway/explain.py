@@ -17,7 +17,8 @@ from sentinel_host.messages import RequestHead
 
 
 class RouteVerdict(msgspec.Struct, frozen=True):
-    """Whether a request gets this route, and why not: one reason for each condition that it does not meet.
+    """Whether a request gets this route, and why not: one reason for each condition that it does
+    not meet.
 
     A request that meets all conditions may still get a route that is more specific.
     """
@@ -29,7 +30,9 @@ class RouteVerdict(msgspec.Struct, frozen=True):
 
 
 class LimitTold(msgspec.Struct, frozen=True):
-    """A limit that applies: ``told`` is what it allows; ``after_guests`` whether guests run before it."""
+    """A limit that applies: ``told`` is what it allows; ``after_guests`` whether guests run before
+    it.
+    """
 
     name: str
     told: str
@@ -39,9 +42,10 @@ class LimitTold(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """What becomes of a request by the configuration alone.
 
-    ``status`` is 0, or what the gateway answers before any guest: 404 where no route matches, or another where the
-    request may not enter, for the reason ``refused``. ``method``, ``host`` and ``path`` are the request's as routes and
-    guests see it. ``goes_to`` tells of the route's upstreams, or its own response.
+    ``status`` is 0, or what the gateway answers before any guest: 404 where no route matches, or
+    another where the request may not enter, for the reason ``refused``. ``method``, ``host`` and
+    ``path`` are the request's as routes and guests see it. ``goes_to`` tells of the route's
+    upstreams, or its own response.
     """
 
     method: str
@@ -85,7 +89,7 @@ def request_scope(method: str, url: str, headers: Sequence[tuple[str, str]]) -> 
 def explain(config: Config, scope: dict[str, Any]) -> Explanation:
     """What becomes of the request that this ASGI scope is."""
     try:
-        head = admission_of(config.server).admit(scope).head
+        head = admission_of(config).admit(scope).head
     except ClientError as error:
         host = next(value for name, value in scope["headers"] if name == b"host").decode("latin-1")
         asked = (scope["method"], scope["scheme"], host, scope["raw_path"].decode("latin-1"), None)

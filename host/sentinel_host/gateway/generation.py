@@ -1,4 +1,6 @@
-"""A generation: everything that one request is served by. Immutable; a request keeps the one it began with."""
+"""A generation: everything that one request is served by. Immutable; a request keeps the one it
+began with.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Callable
 
 from sentinel_host.gateway.routes import RouteTable
 from sentinel_host.http.rules import Admission
+from sentinel_host.observe.recorder import Tracing
 from sentinel_host.sandbox import LoadedGuest
 from sentinel_host.upstream import Upstream
 
@@ -17,8 +20,9 @@ Key = tuple[str | bytes, ...]
 class Generation:
     """What requests are served by, and how many of them are ``active``.
 
-    ``guests`` are in service, ``candidates`` beside some of them; ``faults`` names those that are not, with the reason,
-    and ``refused`` candidates that could not start. ``on_idle`` is set once another generation has taken over: it is
+    ``guests`` are in service, ``candidates`` beside some of them; ``faults`` names those that are
+    not, with the reason, and ``refused`` candidates that could not start. ``tracing`` says how
+    requests take part in traces. ``on_idle`` is set once another generation has taken over: it is
     called when the last request has ended, by the one that ends.
     """
 
@@ -31,6 +35,7 @@ class Generation:
         "on_idle",
         "refused",
         "routes",
+        "tracing",
         "units",
         "upstreams",
     )
@@ -45,6 +50,7 @@ class Generation:
         faults: dict[str, str],
         refused: dict[str, str],
         units: frozenset[Key],
+        tracing: Tracing | None = None,
     ) -> None:
         self.active = 0
         self.admission = admission
@@ -54,6 +60,7 @@ class Generation:
         self.refused = refused
         self.on_idle: Callable[[], None] | None = None
         self.routes = routes
+        self.tracing = tracing
         self.upstreams = upstreams
         # The keys, with the builder, of what it shares with other generations.
         self.units = units
@@ -66,7 +73,9 @@ class Generation:
             then()
 
     async def finish(self) -> None:
-        """Let the completions end that go on without their requests; some of them may be a successor's."""
+        """Let the completions end that go on without their requests; some of them may be a
+        successor's.
+        """
         unfinished = {task for route in self.routes.routes for task in route.chain.unfinished}
         if unfinished:
             await asyncio.wait(unfinished)

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
-from sentinel_host.sandbox import GuestLog, Sink
+from sentinel_host.sandbox import GuestLines, GuestLog, Sink
+from sentinel_host.sandbox.logs import log_lines
 
 # Seconds. Soon enough for somebody who watches, and rare enough to cost nothing.
 _INTERVAL = 0.05
 
 
-class LogPump:
-    """Empties the guests' log into a sink, twenty times a second and once more at the end."""
+class Records(Protocol):
+    """The records of requests, which have their guests' lines."""
 
-    def __init__(self, log: GuestLog, sink: Sink | None) -> None:
+    def take_lines(self, lines: GuestLines) -> None:
+        """Guests have logged these."""
+
+    def publish(self) -> None:
+        """Nothing is missing any more of the requests that are over."""
+
+
+class LogPump:
+    """Empties the guests' log into a sink and ``records``, twenty times a second and once more at
+    the end.
+    """
+
+    def __init__(self, log: GuestLog, sink: Sink | None, records: Records) -> None:
         self._log = log
-        self._sink = sink
+        self._sink = sink or log_lines
+        self._records = records
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin; needs a running loop."""
         # First: a sink that fails once, on which the loop reports, is not the end of the log.
         self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self.start)
-        self._log.emit(self._sink)
+        self._emit()
 
     def stop(self) -> None:
         """Pass on what is left, and end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._log.emit(self._sink)
+        self._emit()
+
+    def _emit(self) -> None:
+        self._log.emit(self._take)
+        self._records.publish()
+
+    def _take(self, lines: GuestLines, dropped: int) -> None:
+        self._records.take_lines(lines)
+        self._sink(lines, dropped)

@@ -20,11 +20,13 @@ from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.filtered import FilteredResponse
 from sentinel_host.gateway.routes import Route
-from sentinel_host.gateway.stats import RESPONSE_HOOKS, Stats
+from sentinel_host.gateway.stats import RESPONSE_HOOKS, STAGES, Stats
 from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, RequestHead, Response, ResponseHead, Summary
+from sentinel_host.observe.recording import Recording
+from sentinel_host.observe.watched import watch_chain
 from sentinel_host.pipeline import ChainRun, LocalReply
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -50,14 +52,16 @@ _log: Final = logging.getLogger("sentinel.gateway")
 class ResponseSender:
     """Sends the response to one request that was admitted and routed, and records it.
 
-    ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and ``checked`` the
-    limits that were checked for it. ``has_informational`` tells whether the client may get 1xx responses. ``send`` is
-    the server's.
+    ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and
+    ``checked`` the limits that were checked for it. ``has_informational`` tells whether the client
+    may get 1xx responses. ``send`` is the server's.
     """
 
     __slots__ = (
         "_bodiless",
+        "_is_timed",
         "_mark",
+        "_recording",
         "_request",
         "_route",
         "_stats",
@@ -71,21 +75,31 @@ class ResponseSender:
     )
 
     def __init__(
-        self, stats: Stats, head: RequestHead, route: Route, extensions: Mapping[str, Any], send: Send
+        self,
+        stats: Stats,
+        head: RequestHead,
+        route: Route,
+        extensions: Mapping[str, Any],
+        send: Send,
+        recording: Recording | None = None,
     ) -> None:
         self._stats = stats
+        self._is_timed = stats.stages is not None or recording is not None
+        self._recording = recording
         self._request = head
         self._route = route
         self.send = send
         self._mark = perf_counter_ns()
         self._bodiless = head.method == "HEAD"
         self.checked: list[Checked] = []
-        # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get any.
+        # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get
+        # any.
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
         self._trailers = bool(route.trailers) and TRAILERS in extensions
         # Few responses have 1xx ones before them.
         self._tasks: set[asyncio.Task[None]] | None = None
-        self.run = ChainRun(route.chain, head.request_id, head.client)
+        chain = route.chain if recording is None else watch_chain(route.chain, recording)
+        self.run = ChainRun(chain, head.request_id, head.client)
         self.summary = Summary(
             request_id=head.request_id,
             method=head.method,
@@ -100,8 +114,13 @@ class ResponseSender:
 
     def passed(self, stage: int) -> None:
         """A stage is over: add its time, if stages are timed."""
-        if self._stats.stages is not None:
-            self._mark = self._stats.stages.add(stage, self._mark)
+        if self._is_timed:
+            began, now = self._mark, perf_counter_ns()
+            if self._stats.stages is not None:
+                self._stats.stages.add(stage, began)
+            if self._recording is not None:
+                self._recording.add_stage(STAGES[stage], began, now)
+            self._mark = now
 
     def on_response(self, head: ResponseHead) -> Coroutine[Any, Any, bytes | None] | None:
         """Run the response hooks, which see the limits' fields; a response that replaces the first has them too.
@@ -127,7 +146,9 @@ class ResponseSender:
         return replaced
 
     def _frame(self, head: ResponseHead, response: UpstreamResponse) -> None:
-        """Make Content-Length say what the client gets: guests may change the request's method and the status."""
+        """Make Content-Length say what the client gets: guests may change the request's method and
+        the status.
+        """
         self._bodiless = self._bodiless or head.status in _BODILESS
         if self._bodiless:
             if head.status == _NO_CONTENT:
@@ -194,7 +215,8 @@ class ResponseSender:
             return
         summary, send = self.summary, self.send
         if not response.complete and not response.buffered:
-            # The body may take its time, as an event stream's does; an empty piece makes the server send the head.
+            # The body may take its time, as an event stream's does; an empty piece makes the server
+            # send the head.
             await send({"type": "http.response.body", "body": b"", "more_body": True})
         while True:
             data = await response.read()
@@ -271,7 +293,9 @@ class ResponseSender:
         return self.send(message)
 
     def pass_informational(self, status: int, headers: Headers) -> None:
-        """Called by the upstream client, between two turns of the loop; 100 is between us and the upstream."""
+        """Called by the upstream client, between two turns of the loop; 100 is between us and the
+        upstream.
+        """
         if status == _CONTINUE:
             return
         message = {"type": INFORMATIONAL, "status": status, "headers": end_to_end(headers)}
@@ -283,7 +307,8 @@ class ResponseSender:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_informational(self, message: dict[str, Any]) -> None:
-        # Nobody awaits this task: that the client is gone is for the exchange to find out, and no error of the task's.
+        # Nobody awaits this task: that the client is gone is for the exchange to find out, and no
+        # error of the task's.
         with suppress(OSError):
             await self.send(message)
 

@@ -1,1 +1,3 @@
-"""HTTP: towards clients (`server`, `h1`, `h2`, `h3`), towards upstreams (`client`), and what is a request (`rules`)."""
+"""HTTP: towards clients (`server`, `h1`, `h2`, `h3`), towards upstreams (`client`), and admission
+(`rules`).
+"""

@@ -1,7 +1,8 @@
-"""What the other end of a connection has acknowledged, as the kernel knows it.
+"""How much the other end of a connection has acknowledged, as the kernel counts it.
 
-A transport's own buffer does not tell whether a slow reader reads: the kernel's, of some megabytes, is in front of it,
-and takes more only when a third of it is free. Nor does an empty one tell that nothing is left to send.
+A transport's own buffer does not show whether a slow reader reads: the kernel's send buffer, of
+some megabytes, takes more only when a third of it is free. And while the transport's buffer is
+empty, the kernel's may still be full.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import struct
 import termios
 from typing import Any, Final
 
-# SIOCOUTQ of Linux has this number. It counts what was not acknowledged, on a Unix socket what was not read.
+# SIOCOUTQ of Linux has this number. It counts what was not acknowledged, on a Unix socket what was
+# not read.
 _UNACKNOWLEDGED: Final = termios.TIOCOUTQ
 _COUNT: Final = struct.Struct("i")
 # ``tcpi_bytes_acked`` of ``struct tcp_info``, since Linux 4.1.
@@ -35,7 +37,8 @@ def unsent(transport: Any) -> int:
 def taken(transport: Any) -> int:
     """A number that grows by the bytes that a transport's other end acknowledges.
 
-    Where the kernel does not count them, as on a Unix socket, also what is written meanwhile goes into it.
+    Where the kernel does not count them, as on a Unix socket, bytes written meanwhile change it
+    too.
     """
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:

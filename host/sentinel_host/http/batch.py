@@ -1,7 +1,8 @@
-"""Writes that wait for the end of a turn of the event loop, and then leave one after the other.
+"""Delays writes to the end of a turn of the event loop.
 
-A turn serves some dozen requests. Written one by one between them, each wakes a peer that has gone to sleep since the
-last, which costs the sender more than the write; and the kernel's code and ours take turns in the processor's cache.
+A turn serves some dozen requests. A write after each of them would wake a sleeping peer each time,
+which costs the sender more than the write itself, and would alternate kernel and user code in the
+processor's cache.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ class Batched(Protocol):
     """A connection that has something to write."""
 
     def flush(self) -> None:
-        """Write it, if that is still wanted; raises nothing."""
+        """Write what was gathered, unless the connection is lost. Raises nothing."""
 
 
 class WriteBatch:
@@ -24,12 +25,12 @@ class WriteBatch:
     __slots__ = ("_call_soon", "_writers")
 
     def __init__(self) -> None:
-        # The loop's; it is not there yet when the first connections are prepared for.
+        # The loop's. The loop does not run yet when this object is made.
         self._call_soon: Callable[..., Any] | None = None
         self._writers: list[Batched] = []
 
     def add(self, writer: Batched) -> None:
-        """Have ``writer.flush`` called when the loop has served all that is ready, before what it finds next."""
+        """Call ``writer.flush`` at the end of the loop's current iteration."""
         if not self._writers:
             if self._call_soon is None:
                 self._call_soon = asyncio.get_running_loop().call_soon

@@ -3,9 +3,8 @@
 Rule 1: A size is 1 to 15 hexadecimal digits: no sign, no prefix, no overflow of 63 bits.
 Rule 2: Every line ends in CRLF. A bare CR or LF is never a line's end.
 Rule 3: Extensions are bounded and dropped.
-Rule 4: It knows the exact byte at which the message ends, so that whatever follows can be told from it. llhttp does
-        not say.
-Rule 5: A piece of data that fills a received buffer is that buffer; nothing is copied.
+Rule 4: The decoder knows the byte at which the message ends, which llhttp does not report.
+Rule 5: If a received buffer is all data, the same object is passed on; nothing is copied.
 Rule 6: Trailers are a list of their own, and never become header fields.
 """
 
@@ -33,11 +32,11 @@ class MalformedBody(Exception):
 
 
 class BodyTooLarge(MalformedBody):
-    """A chunk was announced with which the body would be larger than it may be."""
+    """A chunk size exceeds the limit of the body."""
 
 
 class TrailersTooLarge(MalformedBody):
-    """The trailer section is larger than it may be."""
+    """The trailer section exceeds its limit."""
 
 
 class ChunkRules:
@@ -53,7 +52,7 @@ class ChunkRules:
         self.max_extensions = max_extensions
         size = _SIZE + rb"[ \t]*+" if padded else _SIZE
         line = size + (_LOOSE_EXTENSIONS if padded else _EXTENSIONS) + rb"\r\n"
-        # What an unfinished line may look like: anything else is refused without waiting for its end.
+        # The form of an unfinished line. Anything else is refused without waiting for its end.
         begun = rb"(?:" + size + rb"(?:;" + FIELD_VALUE + rb")?\r?)?"
         self.first = re.compile(line)
         self.next = re.compile(rb"\r\n" + line)
@@ -63,13 +62,16 @@ class ChunkRules:
 
 # Node gives extensions 16 KiB per body since CVE-2024-22019: body limits do not see them.
 OF_REQUESTS: Final = ChunkRules(max_line=256, max_extensions=16 * 1024, padded=False)
-# Servers that pad sizes to a fixed width write spaces behind them, and other clients accept those. The grammar has
-# none, so that a request's are refused. Go's net/http and hyper allow lines of 4 and 16 KiB.
+# Servers that pad sizes to a fixed width write spaces after them, and other clients accept that.
+# The grammar forbids it, so in requests it is refused. Go's net/http and hyper allow lines of 4 and
+# 16 KiB.
 OF_RESPONSES: Final = ChunkRules(max_line=4096, max_extensions=_UNBOUNDED, padded=True)
 
 
 class ChunkedDecoder:
-    """Decodes one body. ``trailers`` are its trailer fields once ``done`` is true, names in lower case."""
+    """Decodes one body. ``trailers`` are its trailer fields once ``done`` is true, names in lower
+    case.
+    """
 
     __slots__ = (
         "_begun",
@@ -99,7 +101,8 @@ class ChunkedDecoder:
         self._begun = rules.first_begun
 
     def feed(self, data: bytes, pieces: list[bytes]) -> int:
-        """Append the body's pieces in ``data`` to ``pieces``; answer how many bytes of ``data`` lie after the message.
+        """Append the body's pieces in ``data`` to ``pieces``; answer how many bytes of ``data`` lie
+        after the message.
 
         Raises MalformedBody. Pieces before the fault are appended all the same.
         """
@@ -136,10 +139,11 @@ class ChunkedDecoder:
             size = int(digits, 16)
             if not size:
                 self._in_trailers = True
-                # The size line's own CRLF stands in front, so that an empty trailer section is not a special case.
+                # Begin with the size line's own CRLF, so that an empty trailer section is no
+                # special case.
                 position -= 2
                 break
-            # A size has at most 60 bits: one chunk cannot use up what is unbounded.
+            # A size has at most 60 bits, so that a single chunk cannot reach _UNBOUNDED.
             if self._left != _UNBOUNDED:
                 self._left -= size
                 if self._left < 0:

@@ -1,6 +1,7 @@
-"""Field sections of HTTP/2 and HTTP/3, whichever way they were compressed: their size, and which values they may hold.
+"""Field sections of HTTP/2 and HTTP/3, uncompressed: their size, and the values that they may hold.
 
-Rule: A section's size is that of HTTP/1: the bytes of names and values, with four for each field. The crumbs of a
+Rule: A section's size is that of HTTP/1: the bytes of names and values, with four for each field.
+The crumbs of a
       cookie count as one field (RFC 9113 section 8.2.3).
 """
 
@@ -13,14 +14,16 @@ from sentinel_host.grammar import CONTROLS
 Fields = list[tuple[bytes, bytes]]
 
 FIELD_COST: Final = 4
-"""What a field costs beside its name and value: the colon, the space and the line end that it has on HTTP/1."""
+"""Bytes of a field beside its name and value: colon, space and line end, as on HTTP/1."""
 SAVED_BY_CRUMB: Final = len(b"cookie") + FIELD_COST - len(b"; ")
 """How much less a cookie's second field costs than another field of its size."""
 _SPACE: Final = ord(" ")
 
 
 class Malformed(Exception):
-    """A malformed message (RFC 9113 section 8.1.1, RFC 9114 section 4.1.2): an error of its stream alone."""
+    """A malformed message (RFC 9113 section 8.1.1, RFC 9114 section 4.1.2): an error of its stream
+    alone.
+    """
 
 
 def section_size(fields: Fields) -> int:
@@ -37,6 +40,6 @@ def check_values(fields: Fields) -> None:
     if len(block.translate(None, CONTROLS)) != len(block):
         raise Malformed("control character in a header value")
     for value in values:
-        # No control character is left: what is not above a space is one, or a tab.
+        # Control characters are excluded already: a byte up to the space is a space or a tab.
         if value and (value[0] <= _SPACE or value[-1] <= _SPACE):
             raise Malformed("white space around a header value")

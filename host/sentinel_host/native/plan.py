@@ -1,4 +1,6 @@
-"""What the instances of one guest share on the native side: the ticker, a plan, and the guest's counts."""
+"""What the instances of one guest share on the native side: the ticker, a plan, and the guest's
+counts.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Metrics
 from sentinel_host.native.stand_ins import StandIns
+from sentinel_host.native.trail import Trail
 
 if TYPE_CHECKING:
     from sentinel_host.native._native import CountersHandle
@@ -37,7 +40,9 @@ class Returns(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A hook's parameters and result: ``lists`` byte lists, with ``flag`` a bool behind the first."""
+    """A hook's parameters and result: ``lists`` byte lists, with ``flag`` a bool behind the
+    first.
+    """
 
     lists: int
     flag: bool
@@ -46,7 +51,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A hook's name and shape, and the name of its post-return, if any: all checked for their exact core types."""
+    """A hook's name and shape, and the name of its post-return, if any: all checked for their exact
+    core types.
+    """
 
     name: str
     post: str | None
@@ -55,7 +62,9 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """``snt_limits`` of host/native/src/plan.h: bytes, counts, and nanoseconds of the guest's own running time."""
+    """``snt_limits`` of host/native/src/plan.h: bytes, counts, and nanoseconds of the guest's own
+    running time.
+    """
 
     memory: int
     table_elements: int
@@ -83,8 +92,9 @@ class StoreSpace:
 
 
 Fetch: TypeAlias = Callable[[bytes, str], Awaitable[tuple[int, bytes]]]
-"""Sends a request, as the guest wrote it, for the call with this label; answers with the case of ``http-client.error``,
-or -1 and the response's bytes. It raises nothing but what cancels it."""
+"""Sends a request, as the guest wrote it, for the call with this label; answers with the case of
+``http-client.error``, or -1 and the response's bytes. It raises nothing but what cancels it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,9 @@ class Ticker:
 
 
 class Counters:
-    """Counts of one guest over all its instances, kept by the C as it calls them; they live as long as the process."""
+    """Counts of one guest over all its instances, kept by the C as it calls them; they live as long
+    as the process.
+    """
 
     __slots__ = ("_counts", "handle")
 
@@ -175,7 +187,11 @@ class Counters:
 
 
 class Plan:
-    """What instances of one linked module are made by. ``exports`` go by slot; log lines carry the name ``guest``."""
+    """What instances of one linked module are made by. ``exports`` go by slot; log lines carry the
+    name ``guest``.
+
+    Calls are noted in ``trail``, if there is one, as those of the guest's ``version``.
+    """
 
     __slots__ = ("_kept", "handle", "outbound")
 
@@ -193,6 +209,8 @@ class Plan:
         metrics: Metrics | None = None,
         kv: StoreSpace | None = None,
         outbound: OutboundCalls | None = None,
+        trail: Trail | None = None,
+        version: str = "",
     ) -> None:
         handle = lib.snt_plan_new(
             ENGINE_TABLE,
@@ -217,8 +235,10 @@ class Plan:
         self.outbound = outbound
         if outbound is not None:
             lib.snt_plan_http(handle, address(outbound.linker), outbound.calls, outbound.request_bytes)
+        if trail is not None:
+            lib.snt_plan_trail(handle, trail.handle, trail.mark(guest, version))
         # The C borrows them.
-        self._kept = (engine, module, nullary, log, kv, outbound)
+        self._kept = (engine, module, nullary, log, kv, outbound, trail)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape

@@ -1,6 +1,7 @@
-"""What is told of one request, for traces, the dashboard, and whoever asks why a request went where
-it went.
- Times within a request are microseconds since it began, as `RequestRecord.started_at` has it;
+"""What is told of one request: for traces, for the dashboard, and for whoever asks why it went
+there.
+
+Times within a request are microseconds since it began, as `RequestRecord.started_at` has it;
 durations are microseconds too. Texts that clients or guests wrote are made printable and cut.
 Values of header fields that hold secrets are not told: see `sentinel_host.observe.changes`.
 """

@@ -1,4 +1,6 @@
-"""Guests: read, checked, compiled, instantiated and called. No object of the engine leaves this package."""
+"""Guests: read, checked, compiled, instantiated and called. No object of the engine leaves this
+package.
+"""
 
 from __future__ import annotations
 

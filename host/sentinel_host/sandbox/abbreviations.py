@@ -1,4 +1,5 @@
-"""Abbreviations of DWARF, versions 2 to 5: which attributes an entry has, in which forms, and reading them.
+"""Abbreviations of DWARF, versions 2 to 5: which attributes an entry has, in which forms, and
+reading them.
 
 Source: the DWARF standard, version 5, sections 7.5.3, 7.5.5 and 7.5.6.
 """
@@ -29,7 +30,7 @@ UNIT_REFERENCES: Final = frozenset((0x11, 0x12, 0x13, 0x14, 0x15))
 
 
 class Budget:
-    """What the reader of one file may still spend on what can be referred to more than once."""
+    """How much work the reader may still do on entries that can be referenced more than once."""
 
     def __init__(self, left: int) -> None:
         self._left = left
@@ -42,7 +43,7 @@ class Budget:
 
 
 class Value(NamedTuple):
-    """An attribute's value in a form: a number, or the text that stands in the entry itself."""
+    """The value of an attribute in its form: a number, or a text that the entry itself holds."""
 
     form: int
     number: int
@@ -54,7 +55,7 @@ Values = dict[int, Value]
 
 
 class Step(NamedTuple):
-    """An attribute to keep, or with attribute 0 one to pass over, or with form 0 so many bytes."""
+    """An attribute to keep; with attribute 0, one to skip; with form 0, a number of bytes to skip."""
 
     attribute: int
     form: int

@@ -26,17 +26,18 @@ from sentinel_host.messages import (
     ResponseEdits,
 )
 
-# A guest gives the same few answers again and again, and decoding one costs more than the call. A few header edits are
-# some tens of bytes; a guest that sets a principal has as many answers as principals.
+# A guest repeats a few answers, and decoding one costs more than the call. A few header edits take
+# some tens of bytes. A guest that sets a principal has as many answers as there are principals.
 _KEPT: Final = 256
 _LONGEST_KEPT: Final = 512
 
 
 class ActionDecoder:
-    """Decodes what each hook answered; ``None`` stands for "go on, no change". Every method raises `AbiError`.
+    """Decodes what each hook answered; ``None`` stands for "go on, no change". Every method raises
+    `AbiError`.
 
-    ``hooks`` are those that the guest exports, ``upstreams`` the names that it may choose, ``memory`` the bytes that it
-    may have.
+    ``hooks`` are those that the guest exports, ``upstreams`` the names that it may choose,
+    ``memory`` the bytes that it may have.
     """
 
     __slots__ = ("_hooks", "_limits", "_memory", "_request_edits", "_response_edits", "_upstreams")
@@ -46,7 +47,8 @@ class ActionDecoder:
         self._memory = memory
         self._hooks = hooks
         self._upstreams = upstreams
-        # Edits are shared: nobody who applies them changes them. Whole responses are changed, so they are decoded anew.
+        # Edits are shared, because applying them does not change them. Responses are changed later,
+        # so they are decoded anew.
         self._request_edits: Memo[bytes, RequestEdits] = Memo(_KEPT, _LONGEST_KEPT)
         self._response_edits: Memo[bytes, ResponseEdits] = Memo(_KEPT, _LONGEST_KEPT)
 
@@ -74,7 +76,7 @@ class ActionDecoder:
         return action
 
     def completion(self, answer: bytes) -> None:
-        """The answer of ``on-complete``, which says nothing."""
+        """The answer of ``on-complete``, which must be empty."""
         return None
 
     def request_chunk(self, answer: bytes) -> RequestBodyAction | None:
@@ -93,7 +95,7 @@ class ActionDecoder:
             raise AbiError(f"chose the upstream {edits.upstream[:64]!r}, which is not granted to it")
 
     def _mode(self, mode: BodyMode, hook: Hook) -> BodyMode:
-        """The mode that a guest asked for. A body larger than the guest's memory is not worth collecting."""
+        """The mode that a guest asked for, with a limit no larger than the guest's memory."""
         if mode is SKIP:
             return mode
         if hook not in self._hooks:

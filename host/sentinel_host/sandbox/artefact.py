@@ -1,4 +1,6 @@
-"""A guest's file: read once, identified by its hash, unwrapped to the core module that the host drives."""
+"""A guest's file: read once, identified by its hash, unwrapped to the core module that the host
+drives.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox import binary
 from sentinel_host.sandbox.text import one_line
 
-# The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has 2 to 40.
+# The largest example guest is well under 1 MiB; a Go or Python runtime compiled to WebAssembly has
+# 2 to 40.
 MAX_BYTES = 64 * 1024 * 1024
 
 SELF_TEST = "sentinel:self-test"
@@ -22,11 +25,12 @@ SOURCE_MAP = "sentinel:source-map"
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the whole file's.
+    """``path`` is for messages; ``core`` is the main core module, ``sha256`` and ``size`` are the
+    whole file's.
 
-    ``self_test`` is the content of its section of that name, empty without one; see `sentinel_host.sandbox.cases`;
-    ``config_schema`` the same, see `sentinel_host.sandbox.schema`; ``source_map`` too, see
-    `sentinel_host.sandbox.sourcemap`.
+    ``self_test`` is the content of its section of that name, empty without one; see
+    `sentinel_host.sandbox.cases`; ``config_schema`` the same, see `sentinel_host.sandbox.schema`;
+    ``source_map`` too, see `sentinel_host.sandbox.sourcemap`.
     """
 
     path: str
@@ -90,12 +94,13 @@ def parse_artefact(data: bytes, path: str) -> Artefact:
     try:
         wrapped = binary.is_component(data)
         core = _main_module(data) if wrapped else data
-        # What the component says comes first: its tools saw the core module's list and added themselves.
+        # The component's list comes first: its tools copied the core module's list and added
+        # themselves.
         told = binary.producers(data)
         if wrapped:
             for field, pairs in binary.producers(core).items():
                 told.setdefault(field, pairs)
-        # Compilers put it into the core module; whoever adds it later, into the file.
+        # Compilers write it into the core module; tools that add it later write it into the file.
         whole = (data, core) if wrapped else (data,)
         brought = [_only_section(whole, name) for name in (SELF_TEST, CONFIG_SCHEMA, SOURCE_MAP)]
     except binary.MalformedWasm as error:
@@ -121,7 +126,7 @@ def _main_module(component: bytes) -> bytes:
             with_hooks.append((module, names.get("memory") == "memory"))
     if not with_hooks:
         raise binary.MalformedWasm(f"is a component, but none of its core modules exports a hook of {PACKAGE}")
-    # One without a memory is taken only for want of a better one: the check then says what is missing.
+    # A module without a memory is the last choice: the check then says what is missing.
     candidates = [module for module, has_memory in with_hooks if has_memory] or [module for module, _ in with_hooks]
     if len(candidates) > 1:
         raise binary.MalformedWasm(f"is a component, and {len(candidates)} of its core modules export hooks")

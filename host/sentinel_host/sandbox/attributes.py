@@ -34,7 +34,9 @@ RANGES_BASE: Final = 0x74
 
 
 class Unit:
-    """What the values of one unit are relative to: its first byte, its version and the values of its own entry."""
+    """What the values of one unit are relative to: its first byte, its version and the values of
+    its own entry.
+    """
 
     def __init__(self, begin: int, version: int) -> None:
         self.begin = begin
@@ -48,7 +50,9 @@ class Unit:
 
 
 class Attributes:
-    """Reads what values of `Unit` refer to in other sections. All methods raise `ValueError` and `IndexError`."""
+    """Reads what values of `Unit` refer to in other sections. All methods raise `ValueError` and
+    `IndexError`.
+    """
 
     def __init__(self, sections: Mapping[str, bytes], budget: Budget) -> None:
         self._sections = sections

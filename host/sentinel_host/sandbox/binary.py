@@ -1,11 +1,13 @@
-"""Just enough of WebAssembly's binary format to find modules, export names and custom sections, without an engine.
+"""Just enough of WebAssembly's binary format to find modules, export names and custom sections,
+without an engine.
 
-Rule 1: nothing but `MalformedWasm` is raised, whatever the bytes.
-Rule 2: a length is compared with what is left before anything is sliced or looped over.
-Rule 3: nothing here decides whether code may run. Types are judged by what the engine says after it has validated the
-        module (`check`), because a second reading of the same bytes could differ from the engine's.
+Rule 1: nothing but `MalformedWasm` is raised, whatever the bytes. Rule 2: a length is compared with
+what is left before anything is sliced or looped over. Rule 3: nothing here decides whether code may
+run. `check` compares the types that the engine reports
+        after validation, because a second parser could read the same bytes differently.
 
-Sources: the core specification, "Binary Format"; the component model, Binary.md; tool-conventions, ProducersSection.md.
+Sources: the core specification, "Binary Format"; the component model, Binary.md; tool-conventions,
+ProducersSection.md.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ Producers = dict[str, list[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class CustomSection:
-    """A custom section: where it begins in the file, its number included, where it ends, and what follows its name."""
+    """A custom section: where it begins in the file, its number included, where it ends, and what
+    follows its name.
+    """
 
     name: str
     begin: int
@@ -134,7 +138,9 @@ def code_offset(module: bytes) -> int | None:
 
 
 def functions(module: bytes) -> list[int]:
-    """Where the functions of a core module begin in it, each with its length, in order; empty without code."""
+    """Where the functions of a core module begin in it, each with its length, in order; empty
+    without code.
+    """
     begins = []
     for number, reader in _sections(module):
         if number == _CODE:
@@ -145,7 +151,8 @@ def functions(module: bytes) -> list[int]:
 
 
 def custom_sections(data: bytes, name: str) -> list[CustomSection]:
-    """The custom sections of that name, in order; those of modules inside a component are not among them.
+    """The custom sections of that name, in order; those of modules inside a component are not among
+    them.
 
     One whose name cannot be read has another.
     """
@@ -166,7 +173,9 @@ def _is_named(section: _Reader, name: str) -> bool:
 
 
 def producers(data: bytes) -> Producers:
-    """What the ``producers`` custom section tells; empty when there is none or it cannot be read: it is only told."""
+    """The ``producers`` custom section, for information only; empty if there is none or it is
+    malformed.
+    """
     found: Producers = {}
     for number, reader in _sections(data):
         try:

@@ -1,10 +1,13 @@
-"""The chunk calls of one body: all on one instance, which nobody else may call meanwhile.
+"""The chunk calls of one body, all on one instance that serves no other call meanwhile.
 
-Rule 1: instances for bodies are apart from those for heads. A slow body keeps its instance until it ends, and must not
+Rule 1: instances for bodies are apart from those for heads. A slow body keeps its instance until it
+ends, and must not
         delay other requests' heads.
-Rule 2: an instance comes back once it has seen the end of its body. One that has not may hold half of a body, and is
-        closed.
-Rule 3: during a call the instance belongs to the call, so that an exchange that ends meanwhile cannot close it twice.
+Rule 2: an instance goes back to the pool once it has seen the end of its body. Before that it may
+hold
+        a part of the body; it is then closed.
+Rule 3: during a call the instance belongs to the call, so that an exchange that ends meanwhile
+cannot close it twice.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ T = TypeVar("T")
 
 
 class BodyCalls(Generic[T]):
-    """One body's calls of one guest; see the module. Made for every body, it takes an instance at the first call."""
+    """One body's calls of one guest; see the module. Made for every body, it takes an instance at
+    the first call.
+    """
 
     __slots__ = ("_caller", "_client", "_context", "_hook", "_instance", "_is_closed", "_request_id")
 
@@ -34,9 +39,10 @@ class BodyCalls(Generic[T]):
         self._is_closed = False
 
     def on_chunk(self, chunk: bytes, last: bool) -> T | Coroutine[Any, Any, T | None] | None:
-        """Call the hook; ``None`` passes the chunk on. Nothing may be called after ``last``, or after a failure.
+        """Call the hook; ``None`` passes the chunk on. Nothing may be called after ``last``, or
+        after a failure.
 
-        Raises `GuestError`, as does the awaitable that a call becomes which takes longer or has to wait.
+        Returns an awaitable if the call takes longer or has to wait. Both raise `GuestError`.
         """
         instance = self._instance
         if instance is None:
@@ -58,11 +64,13 @@ class BodyCalls(Generic[T]):
             self._instance = None
 
     def broke(self, reason: str) -> GuestError:
-        """The error for an answer that comes too late or is not what the mode allows, counted."""
+        """The error, counted, for an answer that is too late or that the mode does not allow."""
         return self._caller.broke(self._hook, reason, self._client)
 
     async def _begin(self, chunk: bytes, last: bool) -> T | None:
-        """The first call, when no instance is idle. Chunks are never probes: the head of their request was."""
+        """The first call, when no instance is idle. Chunks are never probes: the head of their
+        request was.
+        """
         caller, hook = self._caller, self._hook
         if caller.quarantine.is_open:
             raise caller.quarantine.refusal(hook.name)

@@ -1,9 +1,12 @@
-"""When a guest fails so much that it is no longer called: quarantine, back-off, and probes.
+"""When a guest that fails too often is no longer called: quarantine, back-off, and probes.
 
-Rule 1: no single client can switch a guest off. It takes a share of many calls, and failures of several clients: of
-        the client with the most of them, no more are counted than of all others together.
-Rule 2: in quarantine nothing is called but one probe at a time, after a back-off that doubles with every failure.
-Rule 3: a good call costs nothing here; only failures are written down.
+Rule 1: no single client can switch a guest off. A quarantine needs a failure share over many calls
+and
+        failures for several clients. The client with the most failures counts for no more than all
+        others together.
+Rule 2: in quarantine, one probe at a time is let through, after a back-off that doubles with each
+        failure.
+Rule 3: a successful call costs nothing here; only failures are recorded.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from typing import Final
 WINDOW: Final = 200
 FAILURES: Final = 100
 CLIENTS: Final = 3
-# With fewer that count a share says nothing.
+# Fewer calls than this say nothing about a share.
 LEAST: Final = 20
-# Seconds. Envoy's outlier detection ejects for 30 s, times how often it did; a broken guest is often replaced at once.
+# Seconds. Envoy's outlier detection ejects for 30 s times the number of ejections. A broken guest
+# is often replaced at once.
 FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 60.0
 
@@ -39,7 +43,9 @@ class Breaker:
         self.is_open = False
 
     def failed(self, calls: int, client: str) -> bool:
-        """Count a failure of the call with this number for a client. Returns whether a quarantine begins."""
+        """Count a failure of the call with this number for a client. Returns whether a quarantine
+        begins.
+        """
         if self.is_open:
             return False
         failures = self._failures
@@ -62,26 +68,28 @@ class Breaker:
         return True
 
     def may_probe(self) -> bool:
-        """In quarantine: whether this call may be tried; if so, one of the next three must follow."""
+        """In quarantine: whether this call may be a probe. If so, call one of the next three
+        methods.
+        """
         if self._probing or self._clock() < self._retry_at:
             return False
         self._probing = True
         return True
 
     def probe_succeeded(self) -> None:
-        """End of the quarantine; the back-off stays doubled for a while, should it fail again."""
+        """End the quarantine. The longer back-off stays for a while, in case the guest fails again."""
         self._probing = False
         self.is_open = False
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
 
     def probe_failed(self) -> None:
-        """On with the quarantine, for twice as long."""
+        """Continue the quarantine for twice as long."""
         self._probing = False
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
         self._retry_at = self._clock() + self._backoff
 
     def probe_dropped(self) -> None:
-        """The call did not get as far as the guest, or was cancelled."""
+        """The call did not reach the guest, or was cancelled."""
         self._probing = False
 
     @property
@@ -91,12 +99,14 @@ class Breaker:
 
 
 def excess_of(top: int, total: int) -> int:
-    """How many failures of the client with the most of them do not count, when it has ``top`` of ``total``."""
+    """How many failures of the client with the most of them do not count: it has ``top`` of
+    ``total``.
+    """
     return max(0, 2 * top - total)
 
 
 def network_of(client: str) -> str:
-    """Who counts as one client: an address, and of IPv6 the network that one customer gets (RFC 6177)."""
+    """What counts as one client: an IPv4 address, or the IPv6 network of one customer (RFC 6177)."""
     if ":" not in client:
         return client
     try:

@@ -1,9 +1,11 @@
-"""Calling a guest's hooks: the one place that takes an instance, calls it, waits for it and gives it back.
+"""Calling a guest's hooks: the one place that takes an instance, calls it, waits for it and gives
+it back.
 
-Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A body keeps one over
+Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A
+body keeps one over
         its chunks, and uses `take`, `attempt`, `wait` and `decode` for that.
-Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is raised.
-Rule 3: a call that is cancelled while it is suspended closes its instance.
+Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is
+raised. Rule 3: a call that is cancelled while it is suspended closes its instance.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ T = TypeVar("T")
 
 
 class HookCall(Generic[T]):
-    """A hook as it is called: its name, its number in C, and what makes an action of an answer.
+    """A hook as it is called: its name, its number in C, and the decoder of its answers.
 
     ``decode`` raises `AbiError`.
     """
@@ -53,7 +55,8 @@ class GuestCaller:
     def call(
         self, hook: HookCall[T], record: bytes, context: bytes, request_id: bytes, client: str
     ) -> T | Coroutine[Any, Any, T | None] | None:
-        """One call on an instance of its own. It returns an action, or an awaitable of one if it takes longer.
+        """Call the hook on an idle instance. Returns an action, or an awaitable of one if it takes
+        longer.
 
         Raises `GuestError`, as does the awaitable.
         """

@@ -1,4 +1,5 @@
-"""The cases of a guest's self-test: what its author wrote as JSON, as records for hooks, and judged answers.
+"""The cases of a guest's self-test: from its author's JSON to records for hooks, and the check of
+answers.
 
 wit/ABI.md section 7 is the format. No engine is needed here.
 """
@@ -49,7 +50,9 @@ _Fields = list[tuple[str, str]]
 
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A head of which a case says only what matters; each kind of head has its ``record`` in bytes."""
+    """A head as a case writes it; missing fields have defaults. Each kind of head has its
+    ``record`` in bytes.
+    """
 
 
 class _Request(_Head, frozen=True):
@@ -130,7 +133,8 @@ _HEADS: Mapping[str, type[_Request | _Response | _Summary]] = {
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One call: of ``hook`` with ``head``, or with ``chunk`` as the only one of its body, and what is expected.
+    """One call: of ``hook`` with ``head``, or with ``chunk`` as the only one of its body, and what
+    is expected.
 
     Without a ``config`` the guest has the one that it is to serve with.
     """
@@ -144,12 +148,14 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context: str = ""
 
     def payload(self) -> bytes:
-        """What the hook gets. What it raises, `parse_cases` has seen already."""
+        """The hook's argument. Raises nothing: `parse_cases` has tried it."""
         head = _HEADS.get(self.hook)
         return self.chunk.encode() if head is None else msgspec.json.decode(self.head, type=head).record()
 
     def mismatch(self, answer: bytes | None, limits: AnswerLimits) -> str | None:
-        """What is wrong with an answer, None when nothing is. Raises `AbiError` for one that breaks the contract."""
+        """What is wrong with an answer, None when nothing is. Raises `AbiError` for one that breaks
+        the contract.
+        """
         told = told_answer(self.hook, answer, limits)
         expected = msgspec.to_builtins(self.expect)
         for key in ("action", *expected):
@@ -186,7 +192,7 @@ def _headers(fields: _Fields) -> Headers:
 
 
 def head_record(hook: str, fields: Mapping[str, Any]) -> bytes:
-    """The record of a hook's head of which ``fields`` say only what matters, by their WIT names.
+    """The record of a hook's head. ``fields`` are by their WIT names; missing ones have defaults.
 
     Raises `ValueError`, `TypeError` or `OverflowError` for what cannot be in one.
     """

@@ -1,9 +1,13 @@
-"""Whether a module is a guest: every import and export by name, kind and exact core type, as wit/ABI.md section 1 says.
+"""Whether a module is a guest: every import and export by name, kind and exact core type, as
+wit/ABI.md section 1 says.
 
-Rule 1: what passes here may be called unchecked. wasmtime's unchecked call aborts the process when the core type is not
-        the expected one, therefore types come from the engine itself (`surface_of`) and are compared exactly.
-Rule 2: what is not understood is refused, never ignored: a hook that this host does not know must not be a hook that is
-        silently never called.
+Rule 1: functions that pass here are called unchecked. wasmtime's unchecked call aborts the process
+if
+        the core type differs, so types come from the engine itself (`surface_of`) and are compared
+        exactly.
+Rule 2: unknown names are refused, never ignored: otherwise a hook that this host does not know
+would
+        silently never be called.
 Rule 3: an error names the import or export, and what was expected.
 """
 
@@ -28,7 +32,8 @@ _NAME = re.compile(
     re.escape(PACKAGE) + r"/(?P<interface>[^@#]*)@(?P<version>[^#]*)(?:#(?P<function>.*))?", re.DOTALL
 ).fullmatch
 _NUMBERS = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})").fullmatch
-# By the numbers of wasmtime_valtype_kind_t; what a reference refers to does not matter, because the contract has none.
+# By the numbers of wasmtime_valtype_kind_t; what a reference refers to does not matter, because the
+# contract has none.
 _VALUE_TYPES = ("i32", "i64", "f32", "f64", "v128", "ref")
 
 
@@ -109,7 +114,8 @@ def surface_of(module: Module) -> Surface:
 
 
 def check(surface: Surface, path: str, grants: frozenset[str] = frozenset()) -> CheckedGuest:
-    """Hold a module to the contract; ``path`` names it in errors, ``grants`` are interfaces that it may import.
+    """Compare a module with the contract; ``path`` names it in errors, ``grants`` are interfaces
+    that it may import.
 
     Raises `GuestLoadError` for the first thing that is wrong.
     """
@@ -140,7 +146,8 @@ def _external(kind: object) -> External:
 
 
 def _type_name(kind: ValType) -> str:
-    # Not str(kind): it asks wasm_valtype_kind, which aborts the process for a vector, and a guest chooses its types.
+    # Not str(kind): it asks wasm_valtype_kind, which aborts the process for a vector, and a guest
+    # chooses its types.
     found = _bindings.wasmtime_valtype_t()
     _bindings.wasmtime_valtype_new(kind.ptr(), ctypes.byref(found))
     number = cast(int, found.kind)  # ctypes hands out the number, the wheel's annotation says its C type
@@ -149,7 +156,9 @@ def _type_name(kind: ValType) -> str:
 
 
 def _version(surface: Surface) -> str:
-    """The one version that all of the guest's names of ours carry; first of all, because it explains the rest."""
+    """The version of the contract that all of the guest's names carry. Checked first: it explains
+    other faults.
+    """
     found: dict[str, str] = {}
     for name in (*(module for module, _, _ in surface.imports), *surface.exports):
         plain = name.removeprefix(_POST)

@@ -1,4 +1,4 @@
-"""A guest's file as the child that compiles leaves it: what the file says about itself, and machine code."""
+"""The result of compiling a guest's file: its metadata and machine code."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sentinel_host.sandbox.text import one_line
 class CompiledGuest(msgspec.Struct, frozen=True):
     """``sha256`` and ``size`` are the whole file's, whose bytes are not kept.
 
-    ``code`` is trusted as a program is: whoever can choose it runs what he likes. It may come from `compile_guest`, and
-    from where nobody else can write.
+    ``code`` is machine code and is trusted: its author can do anything. It must come from
+    `compile_guest`, or from a place that nobody else can write to.
     """
 
     sha256: str

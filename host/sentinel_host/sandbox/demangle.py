@@ -1,7 +1,8 @@
 """Names of Rust functions, as compilers mangle them for linkers, made readable.
 
-Rule 1: a name that is not understood is returned as it is, whatever it holds: a guest's file may hold anything.
-Rule 2: steps and depth are bounded, because a back reference may repeat what holds back references itself.
+Rule 1: a name that cannot be parsed is returned as it is: a guest's file may contain anything. Rule
+2: steps and depth are bounded, because a back reference may repeat what holds back references
+itself.
 
 Sources: RFC 2603 for names with ``_R``; the legacy scheme (``_ZN`` … ``E``) is what rustc's
 ``rustc_symbol_mangling::legacy`` writes.
@@ -87,7 +88,7 @@ class _Parser:
     def symbol(self) -> str:
         if self._peek().isdigit():
             raise ValueError("an encoding of the future")
-        # Behind the path are the crate that instantiates it and what linkers add.
+        # After the path come the instantiating crate and suffixes of linkers.
         return self._path()
 
     def _peek(self) -> str:
@@ -190,7 +191,7 @@ class _Parser:
         return found
 
     def _again(self, rule: Callable[[], str]) -> str:
-        """A back reference: what stands at an earlier place is read again."""
+        """A back reference: read again from an earlier position."""
         begin = self._at - 1
         target = self._number()
         if target >= begin:

@@ -1,10 +1,12 @@
-"""The line tables of DWARF, versions 2 to 5, as compilers put them into WebAssembly: which code is of which line.
+"""The line tables of DWARF, versions 2 to 5, as compilers put them into WebAssembly: which code is
+of which line.
 
-Rule 1: nothing but `ValueError` and `IndexError` is raised, whatever the bytes: a guest's file may hold anything.
-Rule 2: every loop consumes bytes, and rows are bounded, so that a file costs no more than its size.
+Rule 1: nothing but `ValueError` and `IndexError` is raised, whatever the bytes: a guest's file may
+hold anything. Rule 2: every loop consumes bytes, and rows are bounded, so that a file costs no more
+than its size.
 
-Sources: the DWARF standard, version 5, section 6.2; "DWARF for WebAssembly", by which an address is the offset from the
-beginning of the code section's content.
+Sources: the DWARF standard, version 5, section 6.2; "DWARF for WebAssembly", by which an address is
+the offset from the beginning of the code section's content.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ TOMBSTONES: Final = frozenset((0, 0xFFFFFFFF, 0xFFFFFFFE))
 
 
 class Row(NamedTuple):
-    """From ``address`` on the code is of this line; ``path`` is empty where no source is known."""
+    """The code from ``address`` on belongs to this line; ``path`` is empty if its source is
+    unknown.
+    """
 
     address: int
     path: str
@@ -79,7 +83,8 @@ class Reader:
 
 
 def rows(sections: Mapping[str, bytes]) -> list[Row]:
-    """All rows of ``.debug_line``, in the order of their addresses; ``sections`` may also hold the texts it refers to.
+    """All rows of ``.debug_line``, in the order of their addresses; ``sections`` may also hold the
+    texts it refers to.
 
     Raises `ValueError` and `IndexError`.
     """
@@ -100,7 +105,9 @@ def rows(sections: Mapping[str, bytes]) -> list[Row]:
 
 
 def file_paths(sections: Mapping[str, bytes], offset: int) -> list[str]:
-    """The paths that the line table at an offset in ``.debug_line`` numbers; raises `ValueError` and `IndexError`."""
+    """The paths that the line table at an offset in ``.debug_line`` numbers; raises `ValueError`
+    and `IndexError`.
+    """
     reader = Reader(sections.get(".debug_line", b""), offset)
     length = reader.fixed(4)
     if length > reader.end - reader.at:

@@ -17,6 +17,7 @@ from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Series
 from sentinel_host.native.plan import CallLimits, Export, OutboundCalls, Plan, StoreSpace, Ticker
 from sentinel_host.native.stand_ins import StandIns
+from sentinel_host.native.trail import Trail
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
@@ -29,11 +30,12 @@ from sentinel_host.sandbox.text import one_line
 
 
 class GuestEngine:
-    """Compiles and links guests; one per worker, shared by all of them, together with the log that they write to.
+    """Compiles and links guests; one per worker, shared by all of them, together with the log that
+    they write to.
 
-    ``kv`` holds the keys of guests that are granted some; without one, one of this worker's own is made when needed.
-    ``clock`` tells seconds: by it guests in quarantine are tried again. ``queue`` goes on with suspended calls.
-    ``stand_ins`` are what guests under test import.
+    ``kv`` holds the keys of guests that are granted some; without one, one of this worker's own is
+    made when needed. ``clock`` tells seconds: by it guests in quarantine are tried again. ``queue``
+    goes on with suspended calls. ``stand_ins`` are what guests under test import.
     """
 
     def __init__(
@@ -49,13 +51,15 @@ class GuestEngine:
         # A function type belongs to the first engine that saw it.
         self._nullary = FuncType([], [])
         self._linker = Linker(self._engine)
-        # Apart from what guests can import. A store that it was linked to is for asynchronous calls only, as all are.
+        # Apart from what guests can import. A store that it was linked to is for asynchronous calls
+        # only, as all are.
         self._waits = Linker(self._engine)
         self._wait_type = define_wait(self._waits)
         self._stats: dict[str, GuestStats] = {}
-        # What self-tests do, which nobody asks for.
+        # The counts of self-tests, which are not reported.
         self._untold = GuestStats()
         self.log = GuestLog()
+        self.trail = Trail()
         self.queue = RunQueue() if queue is None else queue
         self.clock = clock
         self.kv = kv
@@ -76,7 +80,9 @@ class GuestEngine:
         ]
 
     def stats_of(self, name: str) -> GuestStats:
-        """The counts of a guest, which go on over its versions; the same name has the same for ever."""
+        """The counts of a guest, which go on over its versions; the same name has the same for
+        ever.
+        """
         return self._stats.setdefault(name, GuestStats())
 
     def snapshot(self) -> dict[str, dict[str, int]]:
@@ -84,7 +90,9 @@ class GuestEngine:
         return {name: stats.snapshot() for name, stats in self._stats.items()}
 
     def last_failure(self, name: str) -> tuple[float, str]:
-        """When a call of a guest failed last, in seconds of the Unix epoch, and of what; 0 and nothing if none did."""
+        """When a call of a guest failed last, in seconds of the Unix epoch, and of what; 0 and
+        nothing if none did.
+        """
         stats = self._stats.get(name)
         return (stats.failed_at, stats.error) if stats is not None else (0.0, "")
 
@@ -115,8 +123,10 @@ class GuestEngine:
         limits: CallLimits,
         grants: Grants,
         test_log: LogBuffer | None = None,
+        version: str = "",
     ) -> Plan:
-        """What instances of a prepared guest are made by; ``exports`` go by slot.
+        """What instances of a prepared guest are made by; ``exports`` go by slot, ``version`` is
+        the file's digest.
 
         With ``test_log`` they are for a self-test: what they do is not counted, and they log there.
         """
@@ -134,10 +144,13 @@ class GuestEngine:
             stats.own_metrics() if "metrics" in grants.names else None,
             self._space_of(name, grants.kv) if "kv" in grants.names else None,
             self._outbound(stats, grants.http) if "http-client" in grants.names and grants.http is not None else None,
+            self.trail if test_log is None else None,
+            version,
         )
 
     def prepare(self, artefact: Artefact, grants: frozenset[str] = frozenset()) -> tuple[InstancePre, CheckedGuest]:
-        """Compile a guest, hold it to the contract and link it; ``grants`` are interfaces that it may import.
+        """Compile a guest, hold it to the contract and link it; ``grants`` are interfaces that it
+        may import.
 
         Raises `GuestLoadError`.
         """

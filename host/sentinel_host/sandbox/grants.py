@@ -22,7 +22,8 @@ class HttpGrant:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """``names`` are interfaces that the guest may import; ``kv`` is how many bytes its keys may take.
+    """``names`` are interfaces that the guest may import; ``kv`` is how many bytes its keys may
+    take.
 
     Without ``http`` a guest that is granted ``http-client`` is denied every target.
     """

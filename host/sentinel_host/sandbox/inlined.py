@@ -1,7 +1,8 @@
 """Which functions a compiler has put into others, by ``.debug_info`` of DWARF, versions 2 to 5.
 
-The rules of `sentinel_host.sandbox.dwarf` hold. What may be referred to more than once, which are tables of
-abbreviations and of files, lists of ranges and names, is paid from one budget: a small file cannot ask for much.
+The rules of `sentinel_host.sandbox.dwarf` hold. Abbreviation tables, file tables, range lists and
+names can be referenced many times. Reading them is charged to one budget, so that a small file
+cannot cause much work.
 
 Source: the DWARF standard, version 5, sections 3.3.8 and 7.5.
 """
@@ -36,7 +37,8 @@ SECTIONS: Final = (
     ".debug_str",
     ".debug_str_offsets",
 )
-# A second reads one to two MiB; a guest of some size has a quarter of one with all of rustc's debug information.
+# A second reads one to two MiB; a guest of some size has a quarter of one with all of rustc's debug
+# information.
 INFO_MAX: Final = 4 << 20
 _BUDGET: Final = 1_000_000
 _DEPTH_MAX: Final = 256
@@ -44,7 +46,8 @@ _SCOPE_MAX: Final = 256
 # From a function to its abstract instance, to what that specifies, and one to spare.
 _HOPS: Final = 3
 
-# Names whose first angle bracket does not begin the types that a generic function is for, which may be very long.
+# Names whose first angle bracket does not begin the types that a generic function is for, which may
+# be very long.
 _NOT_GENERIC: Final = ("<", "operator")
 
 _UNIT, _FUNCTION, _INLINED, _NAMESPACE = 0x11, 0x2E, 0x1D, 0x39
@@ -63,7 +66,9 @@ _WANTED: Final = {
 
 
 class Call(NamedTuple):
-    """An inlined call of ``name`` from this line, which is of the call numbered ``parent``, or of 0, the function."""
+    """An inlined call of ``name`` from this line in the call numbered ``parent``; 0 is the function
+    itself.
+    """
 
     parent: int
     name: str
@@ -72,7 +77,9 @@ class Call(NamedTuple):
 
 
 class Inlined(NamedTuple):
-    """``calls``, numbered from 1, and ``regions``: from an address on the code is of the call of a number, or 0."""
+    """``calls``, numbered from 1, and ``regions``: the call to which the code from an address on
+    belongs, or 0.
+    """
 
     calls: list[Call]
     regions: list[tuple[int, int]]
@@ -136,7 +143,8 @@ class _Program:
             self._read_entries(reader, Unit(begin, version), self._abbreviations.at(abbreviations))
 
     def _read_entries(self, reader: Reader, unit: Unit, shapes: dict[int, Shape]) -> None:
-        # Of each open entry: the name of its scope, the call that it is part of, and whether its code is linked.
+        # Of each open entry: the name of its scope, the call that it is part of, and whether its
+        # code is linked.
         scope, call, linked = "", 0, True
         stack: list[tuple[str, int, bool]] = []
         while reader.at < reader.end:
@@ -231,7 +239,7 @@ def _regions(intervals: list[_Interval]) -> Iterator[tuple[int, int]]:
         while stack and stack[-1][0] <= low:
             end, _ = stack.pop()
             yield end, stack[-1][1] if stack else 0
-        # An entry's code is within its parent's, whatever a file says.
+        # Clip an entry's code to its parent's: a file may claim otherwise.
         stack.append((min(high, stack[-1][0]) if stack else high, call))
         yield low, call
     while stack:

@@ -30,14 +30,14 @@ assert len(HOOKS) <= SLOT_INITIALIZE
 
 _STEPS = {Phase.STARTING: "start", Phase.INITIALIZING: "_initialize", Phase.CONFIGURING: CONFIGURE.name}
 
-# The engine keeps some twenty, of which inlined calls make more; a guest of deep recursion and long names must not make
-# long log lines.
+# The engine keeps some twenty, of which inlined calls make more; a guest of deep recursion and long
+# names must not make long log lines.
 _FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What instances of one guest are made from."""
+    """What instances of one guest are made from; ``version`` is the digest of its file."""
 
     name: str
     engine: GuestEngine
@@ -47,6 +47,7 @@ class Blueprint:
     grants: Grants = NONE
     lines: LineTable = NO_LINES
     health: Health = field(default_factory=Health, compare=False)
+    version: str = ""
 
     def new_plan(self, test_log: LogBuffer | None = None) -> Plan:
         """The native side of it, for one configuration, or with ``test_log`` for the self-test."""
@@ -75,6 +76,7 @@ class Blueprint:
             ),
             self.grants,
             test_log,
+            self.version,
         )
 
 
@@ -89,7 +91,9 @@ def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:
 
 
 def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: float) -> GuestError:
-    """The typed error for a failed call of ``hook``, or for a step of starting; ``deadline`` is seconds."""
+    """The typed error for a failed call of ``hook``, or for a step of starting; ``deadline`` is
+    seconds.
+    """
     hook = _STEPS.get(failed.phase, hook)
     reason = one_line(failed.reason)
     name = blueprint.name
@@ -111,7 +115,9 @@ def _described(frames: tuple[WasmFrame, ...], lines: LineTable) -> Iterator[str]
 
 
 def _shape(hook: Hook) -> Shape:
-    """How the canonical ABI lays out a hook: two parameters a list, and a fifth for the bool of a chunk."""
+    """How the canonical ABI lays out a hook: two parameters a list, and a fifth for the bool of a
+    chunk.
+    """
     if not hook.results:
         returns = Returns.NOTHING
     elif hook is CONFIGURE:

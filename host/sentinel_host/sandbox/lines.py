@@ -1,8 +1,9 @@
-"""Lines of sources for the frames of a trap, and the functions that a compiler has put into the frame's.
+"""Lines of sources for the frames of a trap, and the functions that a compiler has put into the
+frame's.
 
-Debug information takes seconds to read, and a worker has none. So it is read where a guest is compiled, in a process of
-its own, into tables of offsets that are packed; a worker that must name a frame unpacks them once, without a loop in
-Python, and searches.
+Debug information takes seconds to read, and a worker has none. So it is read where a guest is
+compiled, in a process of its own, into tables of offsets that are packed; a worker that must name a
+frame unpacks them once, without a loop in Python, and searches.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from sentinel_host.sandbox import binary, dwarf, inlined, sourcemap
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.demangle import demangle
 
-# Of a path: enough to find a file by, and not where somebody's home is.
+# The last parts of a path: enough to find the file, without its author's home directory.
 _PARTS: Final = 3
-# Of calls that are one frame: deeper than compilers inline by themselves.
+# Inlined calls of one frame: more than compilers usually inline.
 _CALLS: Final = 16
 
 
 class _Packed(msgspec.Struct, frozen=True):
     """Columns of numbers, of 32 bits in the machine's order: a cache is not carried to another one.
 
-    ``texts`` are paths and names; ``near`` holds the number of each row's nearest row in the author's sources. From the
-    offsets in ``regions`` on the code is of the inlined call in ``call``; of each call, which are numbered from 1, the
-    columns hold the call around it, or 0, its function, and the line that calls it.
+    ``texts`` are paths and names; ``near`` holds the number of each row's nearest row in the
+    author's sources. From the offsets in ``regions`` on the code is of the inlined call in
+    ``call``; of each call, which are numbered from 1, the columns hold the call around it, or 0,
+    its function, and the line that calls it.
     """
 
     texts: list[str]
@@ -73,9 +75,10 @@ class LineTable:
         self._columns: _Columns | None = None
 
     def describe(self, name: str, offset: int) -> list[str]:
-        """What a frame is to be called, such as ``guest!item (src/lib.rs:12)``.
+        """The lines that describe a frame, such as ``guest!item (src/lib.rs:12)``.
 
-        Functions that were inlined into it are lines before it, innermost first. ``name`` is ``module!function``.
+        Functions that were inlined into it are lines before it, innermost first. ``name`` is
+        ``module!function``.
         """
         module, _, function = name.rpartition("!")
         function = demangle(function)
@@ -102,7 +105,7 @@ class LineTable:
         return f"{found}{', ' if found else ''}near {_place(columns.texts[columns.path[near]], columns.line[near])}"
 
     def _calls(self, columns: _Columns, offset: int) -> list[tuple[str, str]]:
-        """Of each inlined call its function and the line that calls it."""
+        """For each inlined call, its function and the line of the call."""
         calls: list[tuple[str, str]] = []
         at = bisect_right(columns.regions, offset) - 1
         call = columns.call[at] if at >= 0 else 0
@@ -154,7 +157,9 @@ class _Packer:
 
 
 def pack_lines(artefact: Artefact) -> bytes:
-    """The tables of a guest that carries debug information, for `LineTable`; empty without any that can be read."""
+    """The tables of a guest that carries debug information, for `LineTable`; empty without any that
+    can be read.
+    """
     try:
         code = binary.code_offset(artefact.core)
         if code is None:
@@ -174,7 +179,7 @@ _NO_CALLS: Final = inlined.Inlined([], [])
 
 
 def _inlined(core: bytes) -> inlined.Inlined:
-    """Lines are worth having without them."""
+    """The inlined calls; empty if they cannot be read, because lines alone are useful too."""
     try:
         return inlined.read_inlined(_sections(core, inlined.SECTIONS))
     except (ValueError, IndexError):

@@ -31,9 +31,10 @@ NO_CONFIG = b"\x80"
 class LoadedGuest:
     """A compiled and checked guest; instances are made from it, by `start_middleware`.
 
-    ``hooks`` are names such as ``on-request``, ``imports`` look like ``sentinel:gateway/log@0.1.0#write``; ``language``
-    and ``sdk`` are what the file says about itself, if it does; ``self_test`` is the cases that it brings,
-    ``config_schema`` the schema of its configuration.
+    ``hooks`` are names such as ``on-request``, ``imports`` look like
+    ``sentinel:gateway/log@0.1.0#write``; ``language`` and ``sdk`` are what the file says about
+    itself, if it does; ``self_test`` is the cases that it brings, ``config_schema`` the schema of
+    its configuration.
     """
 
     name: str
@@ -58,11 +59,12 @@ class LoadedGuest:
     async def start_middleware(
         self, config: bytes = NO_CONFIG, *, on_failure: str = "closed", upstreams: frozenset[str] = frozenset()
     ) -> GuestMiddleware:
-        """Start an instance with this configuration, one MessagePack map; each call makes an independent pool.
+        """Start an instance with this configuration, one MessagePack map; each call makes an
+        independent pool.
 
-        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may choose. Raises
-        `GuestLoadError` when the guest fails while it starts, refuses the configuration, or fails a case of its
-        self-test.
+        ``on_failure`` is ``closed`` or ``open``; ``upstreams`` are the names that the guest may
+        choose. Raises `GuestLoadError` when the guest fails while it starts, refuses the
+        configuration, or fails a case of its self-test.
         """
         made = self._make(config, on_failure, upstreams)
         try:
@@ -90,8 +92,8 @@ def load_guest(
 ) -> LoadedGuest:
     """Read, compile and check the guest in a file; ``name`` is what it is called everywhere else.
 
-    Without ``limits`` it has those of its language. Raises `GuestLoadError`, one line that names the file and what is
-    wrong.
+    Without ``limits`` it has those of its language. Raises `GuestLoadError`, one line that names
+    the file and what is wrong.
     """
     return load_artefact(read_artefact(path), name, engine, limits, grants)
 
@@ -142,6 +144,13 @@ def _loaded(
         self_test=parse_cases(file.self_test, path),
         config_schema=parse_schema(file.config_schema, path),
         blueprint=Blueprint(
-            name, engine, module, checked, default_limits(file.language) if limits is None else limits, grants, lines
+            name,
+            engine,
+            module,
+            checked,
+            default_limits(file.language) if limits is None else limits,
+            grants,
+            lines,
+            version=file.sha256,
         ),
     )

@@ -1,14 +1,16 @@
-"""What guests log, on its way to Python's ``logging``: logger ``sentinel.guest.<name>``, one record a line.
+"""What guests log, on its way to Python's ``logging``: logger ``sentinel.guest.<name>``, one record
+a line.
 
-A guest's text is untrusted. Whatever is not printable, line ends and terminal controls above all, is written as an
-escape; bytes that are not UTF-8 become U+FFFD. So one line of a guest is one line of the log.
+A guest's text is untrusted. Whatever is not printable, line ends and terminal controls above all,
+is written as an escape; bytes that are not UTF-8 become U+FFFD. So one line of a guest is one line
+of the log.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,8 +30,8 @@ _host = logging.getLogger("sentinel.guest")
 class GuestLine(msgspec.Struct, gc=False):
     """One line, safe to write out.
 
-    ``time`` is when it was taken out of the buffer; ``request_id`` is ``None`` for what an instance wrote while it
-    started.
+    ``time`` is when it was taken out of the buffer; ``request_id`` is ``None`` for what an instance
+    wrote while it started.
     """
 
     time: str
@@ -40,7 +42,9 @@ class GuestLine(msgspec.Struct, gc=False):
 
 
 class GuestLines:
-    """Lines that were taken out of the buffer, oldest first: to be iterated over, or written as JSON at once."""
+    """Lines that were taken out of the buffer, oldest first: to be iterated over, or written as
+    JSON at once.
+    """
 
     __slots__ = ("_buffer", "_data", "_time")
 
@@ -52,8 +56,15 @@ class GuestLines:
     def __iter__(self) -> Iterator[GuestLine]:
         return map(self._line, lines_of(self._data))
 
+    def of(self, labels: Container[bytes]) -> Iterator[tuple[bytes, GuestLine]]:
+        """The lines with one of these labels, each with its label."""
+        for line in lines_of(self._data):
+            if line.label in labels:
+                yield line.label, self._line(line)
+
     def json(self, least: str) -> str:
-        """The lines from a level up, each as a JSON object of a `GuestLine`'s fields in a line of its own.
+        """The lines from a level up, each as a JSON object of a `GuestLine`'s fields in a line of
+        its own.
 
         C writes those that are plain, which nearly all are.
         """
@@ -92,7 +103,9 @@ class GuestLog:
         self._lost = 0
 
     def add(self, lines: LogBuffer, label: bytes) -> None:
-        """Take over lines that were written elsewhere, each with that label, and tell of those that were dropped."""
+        """Take over lines that were written elsewhere, each with that label, and tell of those that
+        were dropped.
+        """
         data, dropped = lines.drain()
         self._added += relabel(data, label)
         self._lost += dropped
@@ -117,7 +130,9 @@ class GuestLog:
 
 
 def log_lines(lines: GuestLines, dropped: int) -> None:
-    """The sink into ``logging``; ``record.guest`` and ``record.request_id`` hold where a line comes from."""
+    """The sink into ``logging``; ``record.guest`` and ``record.request_id`` hold where a line comes
+    from.
+    """
     for line in lines:
         logger = logging.getLogger(f"sentinel.guest.{line.guest}")
         logger.log(_LEVELS[line.level], "%s", line.message, extra={"guest": line.guest, "request_id": line.request_id})

@@ -104,7 +104,9 @@ class GuestMiddleware:
         return BodyCalls(self._body_caller, self._on_response_chunk, context, request_id, client)
 
     def close(self) -> None:
-        """Drop the instances, those in use once their calls have ended. No hook may be called any more."""
+        """Drop the instances, those in use once their calls have ended. No hook may be called any
+        more.
+        """
         self._quarantine.close()
         self._health.plans.discard(self.heads.plan)
         self.heads.close()

@@ -1,11 +1,13 @@
 """The instances of one guest with one configuration.
 
-Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken, never both; the last used is used next.
-Rule 2: instances are made when a call needs one, up to a maximum; then calls wait, bounded in number and in time.
-Rule 3: an instance that failed, was left in the middle of a call, or is retirable, is closed. Its place goes to the
+Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken, never both; the
+last used is used next. Rule 2: instances are made when a call needs one, up to a maximum; then
+calls wait, bounded in number and in time. Rule 3: an instance that failed, was left in the middle
+of a call, or is retirable, is closed. Its place goes to the
         first waiter.
-Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it empty asks `acquire`.
-Rule 5: what a burst needed is given back: after a while without waiting only the instance used last is kept.
+Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it
+empty asks `acquire`. Rule 5: what a burst needed is given back: after a while without waiting only
+the instance used last is kept.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ _log: Final = logging.getLogger("sentinel.sandbox")
 
 
 class Pool:
-    """See the module. ``size`` is how many instances exist or are being made; ``is_barred`` in quarantine.
+    """See the module. ``size`` is how many instances exist or are being made; ``is_barred`` in
+    quarantine.
 
-    ``maximum`` is how many there may be, by default what the limits say; ``plan`` is one that another pool of the same
-    guest and configuration has, so that their calls are counted together.
+    ``maximum`` is how many there may be, by default what the limits say; ``plan`` is one that
+    another pool of the same guest and configuration has, so that their calls are counted together.
     """
 
     __slots__ = (
@@ -73,7 +76,8 @@ class Pool:
         self.stats = blueprint.engine.stats_of(blueprint.name)
 
     async def start(self) -> None:
-        """Make the first instance while the event loop goes on. No call waits for it: a failure is not counted.
+        """Make the first instance while the event loop goes on. No call waits for it: a failure is
+        not counted.
 
         Raises `GuestError`.
         """
@@ -83,8 +87,8 @@ class Pool:
     async def acquire(self) -> NativeGuest:
         """An instance for one call: an idle one, a new one, or the first that is given back.
 
-        Raises `GuestBusy` when too many calls wait, this one waited too long, or there is no memory for a new one, and
-        `GuestError` when starting fails.
+        Raises `GuestBusy` when too many calls wait, this one waited too long, or there is no memory
+        for a new one, and `GuestError` when starting fails.
         """
         if self.idle:
             return self.idle.pop()
@@ -152,7 +156,9 @@ class Pool:
         return instance
 
     async def _wait(self) -> NativeGuest | None:
-        """The next instance that is given back, or ``None`` for a place that was given up, which is ours then."""
+        """The next instance that is given back, or ``None`` for a place that was given up, which is
+        ours then.
+        """
         stats, limits = self.stats, self.limits
         if len(self._waiters) >= limits.waiting:
             raise self._busy(f"{limits.waiting} calls wait for an instance already")
@@ -181,7 +187,8 @@ class Pool:
 
     def _busy(self, reason: str, hook: str = "start") -> GuestBusy:
         self.stats.busy += 1
-        # A flood is refused by the thousand: one line tells of all of them, and the counts how many.
+        # A flood is refused by the thousand: one line tells of all of them, and the counts how
+        # many.
         now = monotonic()
         if now - self._said_at >= _SAY_AGAIN_AFTER:
             self._said_at = now

@@ -1,6 +1,7 @@
 """Whether a new version of a guest fails so much that it should be rolled back.
 
-Rule 1: no single client decides, however often it fails. Of the client with the most failures no more are counted than
+Rule 1: no single client decides, however often it fails. Of the client with the most failures no
+more are counted than
         of all others together; its further calls are left out of the sum as well.
 Rule 2: it takes a share of the calls, not a number of failures, and failures of several clients.
 Rule 3: a good call costs nothing here; only failures are looked at.
@@ -21,7 +22,9 @@ _TELL_AGAIN_AFTER = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RollbackPolicy:
-    """A version is rolled back when more than this ``share`` of its first ``calls`` fail within ``time`` seconds."""
+    """A version is rolled back when more than this ``share`` of its first ``calls`` fail within
+    ``time`` seconds.
+    """
 
     share: float
     calls: int
@@ -31,8 +34,8 @@ class RollbackPolicy:
 class Probation:
     """The probation of one version in one process.
 
-    ``counted`` tells its calls so far; ``degraded`` is told of failures, once a second at most; ``fail`` is told the
-    reason when it has failed, which it does once. ``clock`` tells seconds.
+    ``counted`` tells its calls so far; ``degraded`` is told of failures, once a second at most;
+    ``fail`` is told the reason when it has failed, which it does once. ``clock`` tells seconds.
     """
 
     __slots__ = (
@@ -77,7 +80,8 @@ class Probation:
             self._degraded()
         if self._is_over:
             return
-        # What counts calls may have lost a use of the guest meanwhile, but not this call.
+        # A use of the guest may have been closed meanwhile, with its count of calls. This call
+        # counts.
         calls, policy = max(self._counted(), self._total + 1), self._policy
         if calls > policy.calls or now - self._begun > policy.time:
             self._is_over = True
@@ -106,5 +110,5 @@ class Health:
 
     @property
     def calls(self) -> int:
-        """Of all uses that are there."""
+        """The number of calls over all current uses."""
         return sum(plan.calls for plan in self.plans)

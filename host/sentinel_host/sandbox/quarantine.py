@@ -15,7 +15,8 @@ _log: Final = logging.getLogger("sentinel.sandbox")
 
 
 class Quarantine:
-    """Counts the failures of one use of a guest over all its ``pools``, and closes them while too many calls fail.
+    """Counts the failures of one use of a guest over all its ``pools``, and closes them while too
+    many calls fail.
 
     While ``is_open`` is true the guest is not called, but for one probe at a time.
     """
@@ -41,7 +42,9 @@ class Quarantine:
         return GuestQuarantined(self._name, hook, self._breaker.retry_after)
 
     def noted(self, error: GuestError, client: str) -> GuestError:
-        """The same error, counted if the guest itself failed. Too many failures begin a quarantine."""
+        """Return the error after counting it, if the guest itself failed. Too many begin a
+        quarantine.
+        """
         if isinstance(error, GuestUnavailable):
             return error
         self._stats.failed(error)
@@ -61,7 +64,9 @@ class Quarantine:
         return error
 
     def begin_probe(self) -> bool:
-        """Whether this call may be the probe. If so, exactly one of the next three methods must follow."""
+        """Whether this call may be the probe. If so, exactly one of the next three methods must
+        follow.
+        """
         return self._breaker.may_probe()
 
     def drop_probe(self) -> None:

@@ -1,13 +1,17 @@
-"""Going on with suspended calls, between everything else that the event loop does.
+"""Resumes suspended calls between the other work of the event loop.
 
-Rule 1: at most one suspended call runs in one iteration of the loop, for some ticks; they take turns.
-Rule 2: suspended calls together get at most half of the loop's time: after one ran for some time, as much time passes
-        before the next one does.
-Rule 3: a call that has not ended by its bound on the wall clock is given up, however little it was allowed to run. The
-        bound grows with how many it had to share its turns with, so that rule 2 alone fails nobody: of n calls, each
-        gets the running time of its deadline within 2n deadlines.
-Rule 4: a call that waits for an answer from outside is not in the queue, and its clock stands still. Once the answer is
-        there it goes on as soon as rules 1 and 2 allow it, without a timer if that is soon.
+Rule 1: at most one suspended call runs in one iteration of the loop, for some ticks. Calls take
+turns. Rule 2: suspended calls together get at most half of the loop's time: after a call has run
+for some
+        time, the same time passes before the next one runs.
+Rule 3: a call that exceeds its bound on the wall clock is given up, however little it ran. The
+bound
+        grows with the number of calls that share the queue, so that rule 2 alone makes no call
+        fail: of n calls, each gets the running time of its deadline within 2n deadlines.
+Rule 4: a call that waits for an answer from outside is not in the queue, and its clock stands
+still.
+        With the answer it goes on as soon as rules 1 and 2 allow it, without a timer if that is
+        soon.
 """
 
 from __future__ import annotations
@@ -20,13 +24,14 @@ from time import perf_counter
 from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
 from sentinel_host.sandbox.limits import WALL_FACTOR
 
-# Seconds. uvloop's timers count whole milliseconds, and it takes less than half of one for none at all.
+# Seconds. uvloop's timers count whole milliseconds, and it takes less than half of one for none at
+# all.
 _SHORTEST_WAIT = 0.001
 # A call is suspended for the first time after it ran for one to two ticks.
 _FIRST_RUN = 0.002
 
-# Turns of the loop in which a call whose answer is there looks whether its time has come: what others run for after an
-# answer is well under a millisecond, and a timer is not.
+# Iterations of the loop in which an answered call polls for its turn. The work of other calls after
+# an answer takes well under a millisecond; a timer takes at least one.
 _ITERATIONS = 16
 
 
@@ -35,7 +40,9 @@ class WallClockBound(Exception):
 
 
 class Suspended:
-    """A call in the queue: when it began, its deadline, and how many calls it shared its turns with at most."""
+    """A call in the queue: when it began, its deadline, and how many calls it shared its turns with
+    at most.
+    """
 
     __slots__ = ("begun", "crowd", "deadline", "future", "instance")
 
@@ -49,7 +56,7 @@ class Suspended:
         self.crowd = 1
 
     def is_overdue(self, now: float, crowd: int) -> bool:
-        """Whether it is to be given up, in a turn that ``crowd`` calls share."""
+        """Whether to give it up, while ``crowd`` calls share the queue."""
         self.crowd = max(self.crowd, crowd)
         return now - self.begun >= self.deadline * max(WALL_FACTOR, 2 * self.crowd + 1)
 
@@ -73,10 +80,11 @@ class RunQueue:
         return len(self.calls)
 
     async def finish(self, instance: NativeGuest, deadline: float) -> bytes | None:
-        """Run what an instance was suspended in to its end; ``deadline`` is seconds of running time, for rule 3.
+        """Run what an instance was suspended in to its end; ``deadline`` is seconds of running
+        time, for rule 3.
 
-        Raises `CallFailed`, and `WallClockBound` for a call that is still suspended: as after a cancellation, the
-        caller must close the instance.
+        Raises `CallFailed`, and `WallClockBound` for a call that is still suspended: as after a
+        cancellation, the caller must close the instance.
         """
         loop = asyncio.get_running_loop()
         now = self._clock()
@@ -99,12 +107,12 @@ class RunQueue:
         finally:
             if call in self.calls:
                 self.calls.remove(call)
-            # The frames of an exception know the call. If the call knew the exception too, by its future, the
-            # instance's whole module would stay until the collector comes.
+            # The frames of an exception know the call. If the call knew the exception too, by its
+            # future, the instance's whole module would stay until the collector comes.
             del call.future
 
     async def _answered(self, call: Suspended, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait with a call for what it waits for, and let it go on."""
+        """Wait for the answer that a call needs, and resume it."""
         begun = self._clock()
         await call.instance.ask()
         now = self._clock()
@@ -157,7 +165,7 @@ class RunQueue:
         try:
             answer = call.instance.resume()
         except Exception as failed:
-            # As a rule `CallFailed`. Whatever it is, it is this call's, and the others go on.
+            # Usually `CallFailed`. Any error is this call's alone; the others go on.
             call.future.set_exception(failed)
             return
         if answer is SUSPENDED and not call.instance.is_waiting:

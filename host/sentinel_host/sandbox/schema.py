@@ -1,9 +1,9 @@
 """A guest's configuration schema, and what of a configuration does not fit it.
 
-The schema comes out of the guest's file and is no more trusted than its code. So only keywords whose
-check is cheap and bounded count: no patterns, and no references. wit/ABI.md section 8 lists them.
-What else a guest demands, its ``configure`` says. No library is used: those that are fast turn a
-schema into Python code, or bring a regular expression engine and a client for references.
+The schema is part of the guest's file and is trusted as little as its code. So only keywords with a
+cheap and bounded check count: no patterns, no references. wit/ABI.md section 8 lists them. A
+guest's ``configure`` may demand more. No library is used: the fast ones turn a schema into Python
+code, or bring a regular expression engine and a client for references.
 """
 
 from __future__ import annotations
@@ -43,9 +43,11 @@ class ConfigSchema:
         self._schema = schema
 
     def problem(self, config: Mapping[str, Any]) -> tuple[tuple[str, ...], str] | None:
-        """Where the first thing is that does not fit, as keys and ``[index]``, and what is wrong; None if all fits.
+        """The first violation: its place, as keys and ``[index]``, and what is wrong; None if there
+        is none.
 
-        Neither tells a value, and keys that the schema does not name are shown as ``*``: they may be secrets.
+        Neither shows a value, and keys that the schema does not name are shown as ``*``: they may
+        be secrets.
         """
         return next(_problems(config, self._schema, ()), None)
 

@@ -1,6 +1,7 @@
 """Runs a guest's self-test on instances of its own, so that a case that traps disturbs no request.
 
-Cases are not counted, and their log lines are dropped. Those of a case that fails are kept, as they explain why.
+Cases are not counted, and their log lines are dropped. Those of a case that fails are kept, as they
+explain why.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from sentinel_host.sandbox.text import one_line
 
 _HOOKS = {hook.name: hook for hook in HOOKS}
 _LABEL: Final = b"self-test"
-# Seconds for all cases. A guest that takes longer keeps everybody waiting who has changed it.
+# Seconds for all cases. Authors wait for them after each change.
 _MOST_TIME: Final = 5.0
 # Bytes that one case may log: eight of the longest lines.
 _MOST_LINES: Final = 1 << 16
 
 
 async def run_self_test(blueprint: Blueprint, cases: Sequence[Case], config: bytes, path: str) -> None:
-    """Run the cases while the event loop goes on; ``config`` is for those that bring none, ``path`` for errors.
+    """Run the cases while the event loop goes on; ``config`` is for those that bring none, ``path``
+    for errors.
 
     Raises `GuestLoadError` for the first that fails: its name, what was expected and what came.
     """

@@ -1,4 +1,6 @@
-"""How the engine is set up, alike in the workers that run guests and in the children that compile them."""
+"""How the engine is set up, alike in the workers that run guests and in the children that compile
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,33 +18,35 @@ from wasmtime import Config, _bindings
 
 # wasmtime's own default, set because a change of it would change which guests trap.
 STACK_BYTES: Final = 512 * 1024
-# A guest call runs on a fiber's stack, made with the first call of an instance and kept. Host functions called by the
-# guest share it. Only pages that were touched take memory.
+# A guest call runs on a fiber's stack, made with the first call of an instance and kept. Host
+# functions called by the guest share it. Only pages that were touched take memory.
 FIBER_STACK_BYTES: Final = 1024 * 1024
 
 
 class AddressSpace(enum.Enum):
-    """How much of it there is for guests' memories."""
+    """How much address space there is for guests' memories."""
 
     WIDE = "wide"
     NARROW = "narrow"
 
 
-# Bytes that a memory reserves, the gap behind it, and what it reserves beyond its size when it outgrows the first. With
-# all that 32 bits can address, wasmtime's default, compiled code checks no bounds: what lies outside is not mapped.
-# With less it does, which costs calls a tenth and loops over bodies a half: the figures are in
-# docs/decisions/040-reserve-4-gib-of-addresses.md. The smaller reservation is the default limit of a guest's memory; a
-# memory that may become larger is moved once it does.
+# Bytes that a memory reserves, the gap behind it, and what it reserves beyond its size when it
+# outgrows the first. With all that 32 bits can address, wasmtime's default, compiled code checks no
+# bounds: what lies outside is not mapped. With less it does, which costs calls a tenth and loops
+# over bodies a half: the figures are in docs/decisions/040-reserve-4-gib-of-addresses.md. The
+# smaller reservation is the default limit of a guest's memory; a memory that may become larger is
+# moved once it does.
 _MEMORY: Final = {
     AddressSpace.WIDE: (4 << 30, 32 << 20, 2 << 30),
     AddressSpace.NARROW: (16 << 20, 1 << 16, 16 << 20),
 }
-# Of the first kind this is room for some 250 instances: a few guests with all that they may have. Where addresses have
-# 39 bits there is half of it.
+# Of the first kind this is room for some 250 instances: a few guests with all that they may have.
+# Where addresses have 39 bits there is half of it.
 _PLENTY: Final = 1 << 40
 
-# On by default or not: proposals that no guest needs are code of the engine that no guest can reach. What stays on is
-# what today's compilers emit: mutable globals, sign extension, bulk memory, multi-value, SIMD, funcref tables.
+# Proposals that no guest needs are off, whatever their default, so that guests cannot reach that
+# code of the engine. Today's compilers emit the ones that stay on: mutable globals, sign extension,
+# bulk memory, multi-value, SIMD, funcref tables.
 _OFF: Final = (
     "wasm_memory64",
     "wasm_multi_memory",
@@ -74,7 +78,9 @@ _FINGERPRINT_OF: Final = ("speed", "epochs", STACK_BYTES, FIBER_STACK_BYTES, _OF
 
 @functools.cache
 def address_space() -> AddressSpace:
-    """What this process has, and every other that it starts. A limit of any size is one that somebody wants held."""
+    """The address space of this process and its children. Any limit (RLIMIT_AS) means that there is
+    little.
+    """
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return AddressSpace.NARROW
     try:
@@ -104,14 +110,16 @@ def engine_config(addresses: AddressSpace) -> Config:
 
 
 def fingerprint() -> str:
-    """What compiled code depends on beside the module: this configuration, the engine's version, and the processor."""
+    """What compiled code depends on beside the module: this configuration, the engine's version,
+    and the processor.
+    """
     settings = (*_FINGERPRINT_OF, _MEMORY[address_space()])
     told = repr((settings, version("wasmtime"), platform.machine(), _processor_features()))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _processor_features() -> str:
-    # The compiler uses what the processor has, and a home directory may be on several machines.
+    # The compiler uses the processor's features, and several machines may share a home directory.
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,7 +1,9 @@
-"""Source maps (ECMA-426), as the AssemblyScript SDK puts them into a guest: which code is which line of a source.
+"""Source maps (ECMA-426), as the AssemblyScript SDK puts them into a guest: which code is which
+line of a source.
 
-The section holds a map's JSON whose only line of "generated code" has a byte's offset in the core module for its
-column, and beside the standard's keys ``code``: where the code section's content began in that module.
+The section holds a map's JSON whose only line of "generated code" has a byte's offset in the core
+module for its column, and beside the standard's keys ``code``: where the code section's content
+began in that module.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _DIGITS: Final = {
 
 
 def rows(section: bytes) -> list[Row]:
-    """All rows, in the order of their addresses, which are offsets from the beginning of the code section's content.
+    """All rows, in the order of their addresses, which are offsets from the beginning of the code
+    section's content.
 
     Raises `ValueError` and `IndexError`.
     """
@@ -55,7 +58,9 @@ def rows(section: bytes) -> list[Row]:
 
 
 def bounded(rows: list[Row], functions: list[int]) -> list[Row]:
-    """The rows, and one without a source where a function begins, so that no row goes on into the next function."""
+    """The rows, and one without a source where a function begins, so that no row goes on into the
+    next function.
+    """
     known = {row.address for row in rows}
     return sorted(
         [*rows, *(Row(begin, "", 0) for begin in functions if begin not in known)], key=lambda row: row.address
@@ -63,11 +68,12 @@ def bounded(rows: list[Row], functions: list[int]) -> list[Row]:
 
 
 def own_rows(rows: list[Row], functions: list[int]) -> list[int]:
-    """For each row the number of the author's row that is nearest in its function, or its own where there is none.
+    """For each row the number of the author's row that is nearest in its function, or its own where
+    there is none.
 
-    A function that the compiler has inlined leaves rows in its own source and none where it was called: the last row of
-    the author's before it is the line of the call, or of what came to be evaluated right before it. ``functions`` are
-    the addresses at which functions begin, in order.
+    An inlined function has rows in its own source and none at its call. The author's last row
+    before it is the line of the call, or of an expression right before it. ``functions`` are the
+    addresses at which functions begin, in order.
     """
     nearest = list(range(len(rows)))
     bounds = [bisect_left(rows, begin, key=lambda row: row.address) for begin in functions]

@@ -1,4 +1,4 @@
-"""What is counted per guest and worker, in plain integers: rendering them is somebody else's work, off the hot path."""
+"""Counts per guest and worker, in plain integers. They are rendered elsewhere, off the hot path."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sentinel_host.sandbox.text import one_line
 class GuestStats:
     """Counts of one guest over all its versions, configurations and instances.
 
-    ``counters`` are kept in C during calls; the others change only when something goes wrong. ``waiting`` is how many
-    calls wait for an instance now, ``quarantined`` how many of the guest's uses are in quarantine; ``metrics`` is what
-    it counts by itself, once it was granted that; ``fetches`` its requests to HTTP services, answered, and by error.
-    ``error`` is what the last call failed of that did, at ``failed_at``, in seconds of the Unix epoch.
+    ``counters`` are kept in C during calls; the others change only when something goes wrong.
+    ``waiting`` is how many calls wait for an instance now, ``quarantined`` how many of the guest's
+    uses are in quarantine; ``metrics`` is what it counts by itself, once it was granted that;
+    ``fetches`` its requests to HTTP services, answered, and by error. ``error`` is why the last
+    failed call failed, at ``failed_at``, in seconds of the Unix epoch.
     """
 
     __slots__ = (
@@ -54,7 +55,7 @@ class GuestStats:
         self.waiting = 0
 
     def failed(self, error: GuestError) -> None:
-        """A call failed of this."""
+        """Record the error of a failed call."""
         if isinstance(error, GuestTimeout):
             self.deadlines += 1
         elif isinstance(error, GuestTrap):
@@ -65,13 +66,15 @@ class GuestStats:
         self.failed_at = time()
 
     def own_metrics(self) -> Metrics:
-        """``metrics``, from now on."""
+        """``metrics``, which are made if there are none yet."""
         if self.metrics is None:
             self.metrics = Metrics()
         return self.metrics
 
     def snapshot(self) -> dict[str, int]:
-        """Counts that only grow, then the gauges ``quarantined``, ``waiting``, ``instances`` and ``memory_bytes``."""
+        """Counts that only grow, then the gauges ``quarantined``, ``waiting``, ``instances`` and
+        ``memory_bytes``.
+        """
         counters = self.counters
         return {
             "calls": counters.calls,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 
 from sentinel_host.control import Numbers, Snapshot, guest_faults, merge
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.observe import Taken
 from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.process import State
@@ -48,6 +50,15 @@ class FleetOverview:
         """Part of `Overview`."""
         await self._fleet.refresh()
         return {place.number: place.worker.guests for place in self._fleet.places}
+
+    async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
+        """Part of `Overview`. A worker that does not answer is left out."""
+        places = [place for place in self._fleet.places if place.worker.state is State.READY]
+        asked = [place.worker.records(after.get(place.number, 0), watch=watch) for place in places]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return {
+            place.number: answer for place, answer in zip(places, answers, strict=True) if isinstance(answer, Taken)
+        }
 
     async def snapshot(self) -> Snapshot:
         """Part of `Overview`."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from sentinel_host.control import (
     Applied,
@@ -26,6 +27,8 @@ from sentinel_host.control import (
     ProbationFailed,
     Ready,
     Reconfigure,
+    Records,
+    RecordsRequest,
     Refused,
     Reply,
     Snapshot,
@@ -35,14 +38,20 @@ from sentinel_host.control import (
 )
 from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.observe import Taken
 from sentinel_host.supervisor.execution import execute_worker, wait_for_end
 from sentinel_host.supervisor.offered import PIECE
+
+# Seconds for an answer that may be large, of a worker that may be busy.
+_RECORDS_TIME: Final = 2.0
 
 Execute = Callable[[int, Iterable[int]], subprocess.Popen[bytes]]
 
 
 class State(enum.Enum):
-    """A worker's states, in order; it may be gone at any time. A waiting worker serves nothing yet."""
+    """A worker's states, in order; it may be gone at any time. A waiting worker serves nothing
+    yet.
+    """
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -202,6 +211,15 @@ class WorkerProcess:
         # answer.
         if not self._counted_last:
             self._learn(answer)
+
+    async def records(self, after: int, *, watch: bool) -> Taken:
+        """The records of requests from this number on; see `RecordsRequest`.
+
+        Raises `ControlError` when there is no answer.
+        """
+        answer = await self._channel.ask(RecordsRequest(after, watch), _RECORDS_TIME)
+        assert isinstance(answer, Records)
+        return answer.taken
 
     def _receive(self, message: Message, reply: Reply) -> None:
         match message:

@@ -1,4 +1,6 @@
-"""The parts of a process that serves the data plane: a single process, or one of several workers."""
+"""The parts of a process that serves the data plane: a single process, or one of several
+workers.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class Serving:
     """The application and the connections of one process.
 
     A worker is given ``limit_table``, ``kv_store`` and ``endpoints``, which all workers share, its
-    ``cell`` in the latter, ``connections``, which knows the other workers' counts, and the
-    ``source`` of its guests. A single process is given ``read_config``, which reads the
+    ``cell`` in the latter, its ``number``, ``connections``, which knows the other workers' counts,
+    and the ``source`` of its guests. A single process is given ``read_config``, which reads the
     configuration anew. ``renewals`` are told of the new content of files. Raises `ConfigError`.
     """
 
@@ -48,6 +50,7 @@ class Serving:
         renewals: Sequence[Renewal] = (),
         endpoints: EndpointTable | None = None,
         cell: int = 0,
+        number: int = 0,
     ) -> None:
         self.gateway = create_app(
             config,
@@ -59,6 +62,7 @@ class Serving:
             renewals=renewals,
             endpoints=endpoints,
             cell=cell,
+            number=number,
         )
         self.connections = connections(server_limits(config))
         self.grace = config.server.grace

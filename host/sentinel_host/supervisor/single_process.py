@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from typing import Final
 
 from hypercorn.utils import LifespanFailureError
@@ -12,6 +13,7 @@ from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.errors import SentinelError
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.observe import Taken
 from sentinel_host.server import QuicEndpoint, run, serve
 from sentinel_host.supervisor.listeners import Listening, print_listeners
 from sentinel_host.supervisor.notify import Notifier
@@ -119,6 +121,12 @@ class _SingleProcess:
 
     async def guests(self) -> dict[int, list[GuestState]]:
         return {0: self._serving.gateway.guest_states()}
+
+    async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
+        recorder = self._serving.gateway.recorder
+        if watch:
+            recorder.watch()
+        return {0: recorder.ring.after(after.get(0, 0))}
 
     async def faults(self) -> list[str]:
         faults = guest_faults(self._serving.gateway.generation.faults)

@@ -26,6 +26,8 @@ from sentinel_host.control import (
     Message,
     Ready,
     Reconfigure,
+    Records,
+    RecordsRequest,
     Refused,
     Reply,
     Start,
@@ -49,6 +51,9 @@ from sentinel_host.supervisor.worker_rollout import WorkerRollout
 from sentinel_host.upstream import EndpointTable
 
 _log = logging.getLogger("sentinel.worker")
+
+# Of one message; the next has the rest.
+_RECORDS_BYTES = 1 << 20
 
 
 def work(control: int, begin_log: Callable[[int], Log]) -> int:
@@ -89,6 +94,7 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
             renewals=[certificates.renew],
             endpoints=EndpointTable.attach(start.shared[ENDPOINTS]),
             cell=start.cell,
+            number=start.worker,
         )
         endpoints = _endpoints(start, certificates)
     except SentinelError as error:
@@ -168,6 +174,8 @@ class _Worker:
                 self._stop.set()
             elif rollout is not None and isinstance(message, StatsRequest):
                 reply(self._stats())
+            elif isinstance(message, RecordsRequest):
+                reply(self._records(message))
             elif rollout is not None and isinstance(message, LoadFailed):
                 self._serving.gateway.manager.load_failed(message.name, message.reason)
             elif rollout is not None and isinstance(message, Load | Reconfigure):
@@ -193,6 +201,12 @@ class _Worker:
             reason = f"{type(error).__name__}: {error}"
         gateway = self._serving.gateway
         reply(Applied(reason or "", gateway.generation.faults, gateway.guest_states(), refusing))
+
+    def _records(self, message: RecordsRequest) -> Records:
+        recorder = self._serving.gateway.recorder
+        if message.watch:
+            recorder.watch()
+        return Records(recorder.ring.after(message.after, _RECORDS_BYTES))
 
     def _stats(self) -> Stats:
         gateway = self._serving.gateway

@@ -3,8 +3,8 @@
 Rule 1: what was not sent yet goes elsewhere, whatever its method. What may have been seen goes elsewhere only when it
         is repeatable and within the budget. No endpoint is asked twice for one request.
 Rule 2: a failure counts against an endpoint at once when nothing was sent, or when the same request then succeeded
-        elsewhere. Otherwise it may be the request's own: it counts when several clients have such failures. So one
-        client that sends what makes endpoints fail takes none away from others.
+        elsewhere. Otherwise it may be the request's own: it counts when several clients have such
+        failures. So one client that sends what makes endpoints fail takes none away from others.
 Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they have.
 """
 
@@ -57,7 +57,9 @@ Failures = tuple[tuple[int, int], ...]
 
 
 class Members:
-    """The endpoints of an upstream at one time, and the native group that picks one of them by its index."""
+    """The endpoints of an upstream at one time, and the native group that picks one of them by its
+    index.
+    """
 
     __slots__ = ("endpoints", "group", "indices", "watch", "watched", "weights")
 
@@ -126,10 +128,11 @@ class Balancer:
         self._members = Members(endpoints, self._settings) if endpoints else None
 
     def send(self, call: UpstreamCall) -> Coroutine[Any, Any, UpstreamResponse]:
-        """Send a request, to another endpoint if need be, and wait for the head of its final response.
+        """Send a request, to another endpoint if need be, and wait for the head of its final
+        response.
 
-        Raises what `UpstreamPool.send` raises, `UpstreamOverloaded` beyond the breaker's limits, and
-        `UpstreamUnavailable` when no endpoint may be used.
+        Raises what `UpstreamPool.send` raises, `UpstreamOverloaded` beyond the breaker's limits,
+        and `UpstreamUnavailable` when no endpoint may be used.
         """
         self.budget.requests += 1
         if call.timeout is not None or call.hedge_after is not None:
@@ -181,6 +184,7 @@ class Balancer:
             # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
             tried = (*tried, index)
             if error is not None:
+                call.note_try(began, 0, error.kind)
                 failed = self._count_failure(members, index, error, call, failed)
                 goes_on = self._may_go_elsewhere(call, members, tried, error)
                 # What nobody has got yet burdens nobody: when all are down, that is known at once.
@@ -188,6 +192,7 @@ class Balancer:
             else:
                 assert response is not None
                 response.hold(endpoint)
+                call.note_try(began, response.status, "")
                 failed = (*failed, (index, _SERVER_FAILURE))
                 goes_on = waits = self._may_repeat(call, members, tried, response.status)
             if goes_on:
@@ -223,6 +228,8 @@ class Balancer:
         began = perf_counter_ns()
         if not call.began:
             call.began = began
+        if call.observation is not None:
+            request.headers = call.observation.fields_of_try(request.headers, call.tries)
         return began
 
     def _succeeded(
@@ -252,7 +259,9 @@ class Balancer:
             response.hold(call)
 
     def broke_off(self, call: UpstreamCall) -> None:
-        """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be its own."""
+        """Part of `Judge`. No other endpoint was asked for the request, so that the failure may be
+        its own.
+        """
         endpoint, members = call.leased, self._members
         assert endpoint is not None
         endpoint.is_doubted = True
@@ -392,7 +401,9 @@ class Balancer:
     # Hedging.
 
     async def _send_hedged(self, call: UpstreamCall, after: float) -> UpstreamResponse:
-        """Send it a second time beside the first, once that has taken ``after``; whichever answers first serves."""
+        """Send it a second time beside the first, once that has taken ``after``; whichever answers
+        first serves.
+        """
         loop = asyncio.get_running_loop()
         calls = {loop.create_task(self._send(call, _NONE_TRIED)): call}
         twin: UpstreamCall | None = None
@@ -411,11 +422,14 @@ class Balancer:
                 answered = [task for task in done if task.exception() is None]
             won = (answered or list(done))[0]
             best = calls.pop(won)
-            call.endpoint, call.cookie, call.answered = best.endpoint, best.cookie, best.answered
+            call.endpoint, call.cookie = best.endpoint, best.cookie
+            call.answered, call.latency = best.answered, best.latency
             return won.result()
         finally:
             if twin is not None:
                 call.tries += twin.tries
+                if twin.tried is not None:
+                    call.tried = [*(call.tried or ()), *twin.tried]
             for task in calls:
                 if not task.cancel() and not task.cancelled() and task.exception() is None:
                     task.result().abort()
@@ -435,5 +449,7 @@ def _can_be_read_again(request: UpstreamRequest) -> bool:
 
 
 def _network_of(client: str) -> str:
-    """The network of a client that is likely to be one person's: with IPv6, its first four groups (RFC 6177)."""
+    """The network of a client that is likely to be one person's: with IPv6, its first four groups
+    (RFC 6177).
+    """
     return client if ":" not in client else ":".join(client.split(":")[:4])

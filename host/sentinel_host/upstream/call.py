@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import Protocol
 
 from sentinel_host.http.client import BROKEN, WHOLE, UpstreamRequest
+from sentinel_host.observe.recorder import Observation
 from sentinel_host.upstream.endpoint import Endpoint
 
 
@@ -27,10 +29,12 @@ class UpstreamCall:
 
     Afterwards ``tries`` is how often it was sent, ``endpoint`` where the answer comes from, or the
     last failure, and ``cookie`` the field that keeps the client there, if it is to be kept;
-    ``is_kept`` says that it has the cookie already. It is the lease of its response, which comes from ``leased``:
-    ``judge`` hears when it breaks off. ``latency`` is when its head came after its try began, in
-    microseconds; ``began`` and ``answered`` are when the first try began and when the head came, in
-    nanoseconds of the performance counter.
+    ``is_kept`` says that it has the cookie already. It is the lease of its response, which comes
+    from ``leased``: ``judge`` hears when it breaks off. ``latency`` is when its head came after its
+    try began, in microseconds; ``began`` and ``answered`` are when the first try began and when the
+    head came, in nanoseconds of the performance counter. ``tried`` is the tries that did not serve,
+    if any: the endpoint's name, when the try began and ended, the status or 0, and the kind of
+    error. ``observation`` is there if the request takes part in a trace that is recorded.
     """
 
     __slots__ = (
@@ -48,10 +52,12 @@ class UpstreamCall:
         "judge",
         "latency",
         "leased",
+        "observation",
         "per_try_timeout",
         "repeatable",
         "request",
         "timeout",
+        "tried",
         "tries",
     )
 
@@ -71,10 +77,19 @@ class UpstreamCall:
         self.latency = 0
         self.began = 0
         self.answered = 0
+        self.tried: list[tuple[str, int, int, int, str]] | None = None
+        self.observation: Observation | None = None
         self.judge: Judge | None = None
         self.leased: Endpoint | None = None
         self.endpoint: Endpoint | None = None
         self.cookie: tuple[bytes, bytes] | None = None
+
+    def note_try(self, began: int, status: int, error: str) -> None:
+        """A try of ``endpoint`` has ended now that began then, and did not serve."""
+        assert self.endpoint is not None
+        if self.tried is None:
+            self.tried = []
+        self.tried.append((self.endpoint.name, began, perf_counter_ns(), status, error))
 
     def end(self, how: int) -> None:
         """Part of `Lease`."""
@@ -107,4 +122,5 @@ class UpstreamCall:
         twin = UpstreamCall(request, self.host, self.client, self.repeatable, self.hash)
         twin.per_try_timeout = self.per_try_timeout
         twin.is_secure = self.is_secure
+        twin.observation = self.observation
         return twin

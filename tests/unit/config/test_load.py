@@ -68,10 +68,10 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ("x =", "gw.toml: Invalid value (at "),
         (
             "[sever]",
-            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route; "
+            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route, tracing; "
             "did you mean `server`?",
         ),
-        ("[zebra]", "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route"),
+        ("[zebra]", "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route, tracing"),
         ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`; did you mean `bind`?"),
         ("[server]\nWorkers = 1", "gw.toml: server: unknown key `Workers`; did you mean `workers`?"),
         ("[server]\nzebra = 1", "gw.toml: server: unknown key `zebra`"),
@@ -153,7 +153,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
-    """Editors on Windows write one; the first key was answered "Invalid statement (at line 1, column 1)"."""
+    """Editors on Windows write one; the first key was answered "Invalid statement (at line 1,
+    column 1)".
+    """
     (tmp_path / "marked.toml").write_text(BASE, encoding="utf-8-sig")
     assert load_config(tmp_path / "marked.toml").route == parse_config(BASE, "marked.toml").route
     assert parse_source(read_source(str(tmp_path / "marked.toml"), None, None)).route[0].path == "/"

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from sentinel_host.gateway.logpump import LogPump
+from sentinel_host.native.trail import Trail
+from sentinel_host.observe.recorder import Recorder
 from sentinel_host.sandbox import GuestLines
 from tests.support.clocks import PATIENCE
 
@@ -34,7 +36,7 @@ def test_a_sink_that_fails_once_is_not_the_end_of_the_log() -> None:
                 enough.set()
             raise OSError(f"failure {count}")
 
-        pump = LogPump(log, sink)
+        pump = LogPump(log, sink, Recorder(Trail()))
         loop.call_soon(pump.start)
         await asyncio.wait_for(enough.wait(), PATIENCE)
         await asyncio.sleep(0)

@@ -1,4 +1,6 @@
-"""HTTP/1.1 towards clients: an `asyncio.Protocol` over llhttp that enters an ASGI 3 application and nothing else."""
+"""HTTP/1.1 towards clients: an `asyncio.Protocol` over llhttp that enters an ASGI 3 application and
+nothing else.
+"""
 
 from __future__ import annotations
 

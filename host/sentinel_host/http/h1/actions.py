@@ -16,7 +16,8 @@ REQUEST: Final = 1
 DATA: Final = 2
 # Tell the application that the rest of the body will not come, and why: ``error``.
 FAULT: Final = 3
-# Answer with ``error``. Then end as for `LINGER`, or as for `CLOSE` if the client has ended (``eof``).
+# Answer with ``error``. Then end as for `LINGER`, or as for `CLOSE` if the client has ended
+# (``eof``).
 REFUSAL: Final = 4
 # End our side, and call `linger`.
 LINGER: Final = 5

@@ -1,4 +1,5 @@
-"""The bytes of request bodies, by their framing: a counted length, or the chunked coding (`http.chunked`).
+"""The bytes of request bodies, by their framing: a counted length, or the chunked coding
+(`http.chunked`).
 
 Rule 1: Data that lies wholly inside a body or a chunk is passed on as the object it came in.
 Rule 2: Trailers are a list of their own and never become headers.
@@ -18,7 +19,7 @@ _MAX_TRAILERS: Final = 8 * 1024
 
 
 class LengthDecoder:
-    """Counts a body of a known length down; the same face as `ChunkDecoder`."""
+    """Counts down a body of known length, with the methods of `ChunkDecoder`."""
 
     __slots__ = ("done", "remaining", "rest", "trailers")
 
@@ -52,13 +53,14 @@ class ChunkDecoder:
         self.done = False
         self.rest = b""
         self.trailers: list[tuple[bytes, bytes]] = []
-        # Unknown until the last chunk: no bounded drain can count on it.
+        # Unknown until the last chunk, so that such a body is never drained.
         self.remaining: float = inf
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes in ``data``. What follows the end of the message is left in ``rest``.
 
-        Raises `ClientError` where a rule is broken: 400, 413 for a chunk that announces too much, 431 for trailers.
+        Raises `ClientError` where a rule is broken: 400, 413 for a chunk that announces too much,
+        431 for trailers.
         """
         pieces: list[bytes] = []
         decoder = self._decoder

@@ -1,4 +1,5 @@
-"""One HTTP/1.1 server connection without its socket: reading, keep-alive, drain, deadlines (RFC 9112).
+"""One HTTP/1.1 server connection without its socket: reading, keep-alive, drain, deadlines (RFC
+9112).
 
 Rule 1: This module alone decides what a connection does next. Every change of ``state`` is in
         `states.TRANSITIONS`. Bytes and times come in; a number of `h1.actions` comes out. No call
@@ -65,8 +66,11 @@ from sentinel_host.http.server.phases import DONE
 _NEXT: Final = tuple(TRANSITIONS[state].get(event, -1) for state in range(len(TRANSITIONS)) for event in range(EVENTS))
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 RECENT: Final = 0.25
-"""Seconds: a connection used this recently may have its next request on the way when the worker shuts down."""
-# Memory of a held piece beside its bytes. Without it, a body of single-byte pieces could exhaust memory.
+"""Seconds: a connection used this recently may have its next request on the way when the worker
+shuts down.
+"""
+# Memory of a held piece beside its bytes. Without it, a body of single-byte pieces could exhaust
+# memory.
 _PIECE_COST: Final = 64
 
 
@@ -317,7 +321,9 @@ class Http1Connection:
         return True
 
     def taken(self, size: int) -> bool:
-        """The application took a piece of ``size`` bytes. True, once half of the buffer is free: `resume`."""
+        """The application took a piece of ``size`` bytes. True, once half of the buffer is free:
+        `resume`.
+        """
         self.held -= size + _PIECE_COST
         return self.paused and self.held <= self._limits.body_buffer // 2
 
@@ -353,7 +359,8 @@ class Http1Connection:
     def closes_after(self, asked: bool, more: bool) -> bool:
         """Whether the head of the response must say ``connection: close``.
 
-        ``asked``: the response's framing or its headers need it. ``more``: more of its body follows.
+        ``asked``: the response's framing or its headers need it. ``more``: more of its body
+        follows.
         """
         unread = self.state == BODY and (self.expects or (not more and not self._drainable()))
         if asked or unread or self._stopping:
@@ -405,8 +412,8 @@ class Http1Connection:
     def _go_on(self, now: float) -> int:
         data, self.buffer = self.buffer, b""
         self._idle_since = now
-        # A shutdown that began after the response's head was sent: the head did not say "close", so a
-        # next request may be on its way.
+        # A shutdown that began after the response's head was sent: the head did not say "close", so
+        # a next request may be on its way.
         self.read_deadline = now + (RECENT if self._stopping else self._limits.keep_alive_idle)
         action = NOTHING
         if data:
@@ -440,7 +447,9 @@ class Http1Connection:
         return self.close_if_idle(now) if self._requests else NOTHING
 
     def close_if_idle(self, now: float) -> int:
-        """Close, unless a request is being read or answered, or the connection was used just now (`RECENT`)."""
+        """Close, unless a request is being read or answered, or the connection was used just now
+        (`RECENT`).
+        """
         if self.state == HEAD and not self.buffer and now - self._idle_since > RECENT:
             return self._close()
         return NOTHING

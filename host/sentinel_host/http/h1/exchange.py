@@ -1,11 +1,16 @@
-"""One request and its response: the ``receive`` and ``send`` that an ASGI application is called with.
+"""One request and its response: the ``receive`` and ``send`` that an ASGI application is called
+with.
 
-Rule 1: 100 Continue goes out when the application first asks for a body that has not begun to arrive, never after the
+Rule 1: 100 Continue goes out when the application first asks for a body that has not begun to
+arrive, never after the
         final response began.
-Rule 2: A response that is not complete when the application returns or raises ends without its last chunk, or, where
-        only the connection's end marks the body's, with a reset: a client must never take a part for the whole.
-Rule 3: Once the response is complete, the client's going away no longer cancels the application.
-Rule 4: An accepted upgrade makes both bodies a tunnel: bytes without framing, each direction with an end of its own.
+Rule 2: If the application returns or raises before its response is complete, the client must not
+take a
+        part for the whole: the last chunk is left out, or the connection is reset if its end would
+        mark the end of the body.
+Rule 3: When the client leaves, the application is cancelled, unless its response is complete. Rule
+4: An accepted upgrade makes both bodies a tunnel: bytes without framing, and each direction ends
+        by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ class Input(Protocol):
     """Where a connection's bytes come from."""
 
     def sync_input(self) -> None:
-        """Pause or resume it, as `Http1Connection.paused` says by now."""
+        """Pause or resume reading, as `Http1Connection.paused` says."""
 
 
 class Http1Exchange:
@@ -57,7 +62,9 @@ class Http1Exchange:
     def __init__(
         self, connection: Http1Connection, writer: Writer, input_: Input, scope: dict[str, Any], *, complete: bool
     ) -> None:
-        """Answer the request that ``connection`` has just read; it is ``complete`` if it has no body."""
+        """Answer the request that ``connection`` has just read; it is ``complete`` if it has no
+        body.
+        """
         self.scope = scope
         self._connection = connection
         self._response = connection.response
@@ -71,13 +78,13 @@ class Http1Exchange:
         self._waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
-        """Let a waiting ``receive`` look again."""
+        """Wake a waiting ``receive``."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def answered(self) -> bool:
-        """Whether the response is complete, and the application may go on by itself."""
+        """Whether the response is complete: the application may then go on without the client."""
         return self._response.phase == DONE and self._response.framing != TUNNELLED
 
     def returned(self) -> None:
@@ -99,7 +106,9 @@ class Http1Exchange:
         self._answer_failure(500, "internal error")
 
     def _answer_failure(self, status: int, reason: str) -> None:
-        """The application did not complete its response: say so while there is no head, or end what was begun."""
+        """The application did not complete its response: send an error, unless a head was sent
+        already.
+        """
         self._connection.close_after_response()
         if self._response.phase < BODY and not self._writer.lost:
             reply = encode_reply(error_reply(status, reason), self._writer.connections.date)
@@ -124,8 +133,8 @@ class Http1Exchange:
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
 
-        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is
-        malformed, too large or too slow.
+        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when
+        the body is malformed, too large or too slow.
         """
         while True:
             if self._chunks:
@@ -158,7 +167,7 @@ class Http1Exchange:
 
     def _taken(self, size: int) -> None:
         connection = self._connection
-        # What an application reads after its response, of a request that is no longer the connection's, is by itself.
+        # An application may read on after its response, when the connection serves another request.
         if connection.response is self._response and connection.taken(size):
             connection.resume(self._writer.loop.time())
             self._input.sync_input()
@@ -166,10 +175,11 @@ class Http1Exchange:
     # The response.
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take one ASGI message; waits only while the client reads more slowly than the application writes.
+        """Take one ASGI message; waits only while the client reads more slowly than the application
+        writes.
 
-        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
-        not fit its content-length, `OSError` once the client is gone.
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or
+        a body that does not fit its content-length, `OSError` once the client is gone.
         """
         writer = self._writer
         if writer.lost:

@@ -1,9 +1,12 @@
-"""One response as bytes: its head, and a body in the framing that fits the request (RFC 9112 section 6).
+"""One response as bytes: its head, and a body in the framing that fits the request (RFC 9112
+section 6).
 
-Rule 1: The head waits for the first body message and leaves with it (ASGI: a server must not send the head before).
+Rule 1: The head waits for the first body message and leaves with it (ASGI: a server must not send
+the head before).
         An application that wants it out early sends an empty body with ``more_body``.
-Rule 2: A body that does not fit its Content-Length is an error of the application, before a byte of it is sent.
-Rule 3: Messages in, bytes out: no socket, no clock. Messages out of order raise `RuntimeError`.
+Rule 2: A body that does not fit its Content-Length is an error of the application, before a byte of
+it is sent. Rule 3: Messages in, bytes out: no socket, no clock. Messages out of order raise
+`RuntimeError`.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ class ResponseFramer:
         self._http11 = http11
         self._bodyless = self._close = self._dated = self._trailers_follow = False
         self._head = self._framing_field = b""
-        # Of the body: -1 while nobody said how long it is.
+        # Bytes of the body that are left; -1 if its length is unknown.
         self._left = -1
 
     def start(self, status: int, headers: Fields, *, trailers: bool) -> None:
@@ -58,7 +61,9 @@ class ResponseFramer:
         self.phase = HEAD_HELD
 
     def frame(self, size: int, more: bool) -> bool:
-        """Choose the framing by the first piece of the body; whether the connection has to end with the response."""
+        """Choose the framing by the first piece of the body. Returns whether the connection must
+        end with it.
+        """
         if not self._bodyless:
             if self._left >= 0:
                 self.framing = BY_LENGTH
@@ -77,7 +82,9 @@ class ResponseFramer:
         return self._close
 
     def head(self, *, date: bytes, close: bool) -> bytes:
-        """The whole head, once framed. ``date`` is the field, begun with a line's end, for a head that has none."""
+        """The whole head, once framed. ``date`` is a Date field after a line end, for a head that
+        has none.
+        """
         if close:
             connection = b"\r\nconnection: close\r\n\r\n"
         else:
@@ -87,7 +94,7 @@ class ResponseFramer:
         return b"".join((head, b"" if self._dated else date, self._framing_field, connection))
 
     def body(self, data: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
-        """A piece of the body, framed, in parts to be written one after the other; the last unless ``more``."""
+        """A piece of the body with its framing, in parts; it is the last one unless ``more``."""
         if self.phase != BODY:
             raise RuntimeError("http.response.body out of order")
         framing = self.framing
@@ -106,7 +113,9 @@ class ResponseFramer:
         return parts
 
     def trailers(self, headers: Fields, more: bool) -> bytes:
-        """Trailer fields, the last unless ``more``; no bytes where the framing has no room for them."""
+        """Trailer fields, the last unless ``more``; no bytes where the framing has no room for
+        them.
+        """
         if self.phase != TRAILERS:
             raise RuntimeError("http.response.trailers out of order")
         block = encode_fields(headers)
@@ -132,6 +141,8 @@ class ResponseFramer:
         return data
 
     def replace(self, data: bytes) -> bytes:
-        """A whole ready-made response in place of the application's, of which nothing was sent."""
+        """Send ``data``, a whole response, in place of the application's, of which nothing was
+        sent.
+        """
         self.phase = DONE
         return data[: data.index(b"\r\n\r\n") + 4] if self._to_head else data

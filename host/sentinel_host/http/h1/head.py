@@ -1,15 +1,22 @@
 """Which request heads are accepted: the rules of the bytes, before any meaning.
 
-Rule 1: What becomes of a head depends on the byte stream alone, never on how it was cut into reads. A head ends at its
-        first empty line, bare line feeds included; the request line is judged first, then the size, then the fields.
-Rule 2: One function accepts (`read_head`, in C): lines ended by CR LF, of which the first is `_REQUEST_LINE`, the last
-        is empty and all between them are `FIELD`s. Whatever it does not accept is refused by name; nothing is repaired.
-        There are two exceptions. RFC 9112 2.2: a single CRLF before the request line is skipped. RFC 9110 2.5: a later
-        HTTP/1.x is read as 1.1 (`as_http11`).
-Rule 3: llhttp parses what that function accepted and must agree. It alone is lenient about Transfer-Encoding on
-        HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, a missing Host: those are refused here.
-Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one `chunked`, or none.
-Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.
+Rule 1: The result depends on the bytes alone, never on how they were cut into reads. A head ends at
+its
+        first empty line, bare line feeds included. The request line is checked first, then the
+        size, then the fields.
+Rule 2: One function accepts heads (`read_head`, in C): lines that end in CR LF, of which the first
+is
+        `_REQUEST_LINE`, the last is empty and all others are `FIELD`s. Any other head is refused
+        with its fault; nothing is repaired. There are two exceptions. RFC 9112 2.2: a single CRLF
+        before the request line is skipped. RFC 9110 2.5: a later HTTP/1.x is read as 1.1
+        (`as_http11`).
+Rule 3: llhttp parses the accepted head and must agree. By itself llhttp accepts Transfer-Encoding
+on
+        HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, and a missing Host:
+        these are refused here.
+Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one
+`chunked`, or none. Rule 5: This module knows bytes and limits only: no socket, no clock, no parser
+object.
 """
 
 from __future__ import annotations
@@ -36,10 +43,11 @@ CHUNKED: Final = -1
 
 
 def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool, bool]:
-    """The body's length (`CHUNKED`, 0 for none), whether to close after the answer, whether 100-continue is awaited.
+    """The body's length (`CHUNKED`, 0 for none), whether to close after the answer, whether
+    100-continue is awaited.
 
-    ``fields`` are those of a request whose names are in `FRAMING_FIELDS`, names lower-case, values stripped.
-    Raises `ClientError` for every ambiguity (RFC 9112 6.1, 6.3, 3.2; RFC 9110 10.1.1).
+    ``fields`` are those of a request whose names are in `FRAMING_FIELDS`, names lower-case, values
+    stripped. Raises `ClientError` for every ambiguity (RFC 9112 6.1, 6.3, 3.2; RFC 9110 10.1.1).
     """
     hosts = 0
     length = -2
@@ -69,7 +77,8 @@ def framing(fields: list[tuple[bytes, bytes]], http11: bool) -> tuple[int, bool,
             expects = http11
         else:
             raise ClientError("an expectation other than 100-continue", 417)
-    # RFC 9112 9.3: `close` wins over everything, in whatever field; `keep-alive` speaks for HTTP/1.0.
+    # RFC 9112 9.3: `close` wins over everything, in whatever field; `keep-alive` speaks for
+    # HTTP/1.0.
     close = closed or not kept
     if hosts != 1 and (http11 or hosts):
         raise ClientError("several Host fields" if hosts else "no Host field")
@@ -92,10 +101,10 @@ def _only_chunked(value: bytes) -> None:
 
 
 def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | None:
-    """Why the head at the start of ``data`` is refused; None when there is nothing to say before more bytes come.
+    """Why the head at the start of ``data`` is refused; None if it is incomplete and valid so far.
 
-    Slow and exact, for heads that `read_head` did not accept at once: cut into reads, too large, malformed, wrongly
-    framed.
+    Slow and exact, for heads that `read_head` did not accept at once: cut into reads, too large,
+    malformed, wrongly framed.
     """
     line_end = data.find(b"\n", 0, head_bytes) + 1
     if not line_end:
@@ -120,7 +129,9 @@ def refusal(data: bytes, head_bytes: int, header_count: int) -> ClientError | No
 
 
 def as_http11(data: bytes) -> bytes | None:
-    """``data`` with 1.1 in its first line in place of a later HTTP/1.x (RFC 9110 2.5); None for any other line."""
+    """``data`` with 1.1 in its first line in place of a later HTTP/1.x (RFC 9110 2.5); None for any
+    other line.
+    """
     match = _LATER_VERSION.match(data)
     return None if match is None else data[: match.start(1)] + b"1" + data[match.end(1) :]
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a transport: what `Http1Connection` asks for is done here, and nothing is decided."""
+"""HTTP/1.1 on a transport: does what `Http1Connection` decides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from sentinel_host.http.server.replies import error_reply
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.writer import LEFT_TO_KERNEL, Writer
 
-# How many connections beyond a limit are answered at one time; a flood is cut off without a word.
+# Connections beyond a limit that are answered with 503 at one time. More are closed without an
+# answer.
 _MAX_REFUSALS: Final = 100
 
 
@@ -76,7 +77,7 @@ class Http1Protocol:
     # The transport's calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accepted, and through with the handshake where there is one."""
+        """A client has connected, and the TLS handshake is done if there is one."""
         self.transport = cast(asyncio.Transport, transport)
         self.writer.attach(transport)
         self._scopes = ScopeBuilder.of(transport)
@@ -145,14 +146,17 @@ class Http1Protocol:
             action = connection.stalled(now, still_reads=still_reads)
         elif action == LINGERED:
             if writer.unsent() > LEFT_TO_KERNEL:
-                # The answer is still on its way to a slow reader, whom the write deadline watches.
+                # The response is still on its way to a slow reader, which the write deadline
+                # watches.
                 self._linger()
                 return
             action = CLOSE
         self._act(action)
 
     def wind_down(self) -> None:
-        """The worker is shutting down: close now if nothing is on its way, or after the next response."""
+        """The worker is shutting down: close now if nothing is on its way, or after the next
+        response.
+        """
         self._act(self.connection.stop(self._loop.time()))
 
     def close_if_idle(self) -> None:
@@ -218,7 +222,7 @@ class Http1Protocol:
             self._linger()
             writer.end()
         elif action == CLOSE:
-            # No more is left to the kernel than it may have of a client that does not read.
+            # Do not close while the kernel would keep much data for a client that does not read.
             if writer.unsent() > LEFT_TO_KERNEL and not self.connections.closing and writer.end():
                 self._linger()
             else:

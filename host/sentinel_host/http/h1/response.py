@@ -1,9 +1,11 @@
 """Response heads as bytes: what an application may say, and what the server says itself.
 
-Rule 1: Nothing is written of a message that has a fault: a name that is no token, a value with a control character, a
-        status that is no final status. The application gets a `ValueError`.
-Rule 2: Framing is the server's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an application are
-        dropped; of `Connection` only `close` is heeded. `Content-Length` is believed and then enforced.
+Rule 1: A faulty message raises `ValueError` before any of it is written: a name that is no token, a
+        value with a control character, a status that is not final.
+Rule 2: Framing is the server's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an
+application are
+        dropped; of `Connection` only `close` is heeded. `Content-Length` is believed and then
+        enforced.
 Rule 3: Bytes in, bytes out: no socket, no clock.
 """
 
@@ -49,17 +51,20 @@ def _kind(name: object) -> int:
 
 
 def status_line(status: object) -> bytes:
-    """``HTTP/1.1 200 OK`` without its line's end; raises `ValueError` for anything but a final status."""
+    """``HTTP/1.1 200 OK`` without its line's end; raises `ValueError` for anything but a final
+    status.
+    """
     if type(status) is not int or not 200 <= status <= 999:
         raise ValueError(f"not a final status: {status!r}")
     return _FINAL.get(status) or b"HTTP/1.1 %d " % status
 
 
 def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int, bool, bool]:
-    """The head so far (no date, framing or connection fields, each line but the last ended), its Content-Length or -1,
-    whether it has a Date, whether it asks to close.
+    """The head so far (no date, framing or connection fields, each line but the last ended), its
+    Content-Length or -1, whether it has a Date, whether it asks to close.
 
-    Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated Content-Length.
+    Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated
+    Content-Length.
     """
     line = _FINAL.get(status) or status_line(status)
     fields = headers if type(headers) is list else list(headers)
@@ -89,7 +94,9 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
 
 
 def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Trailer fields, each line ended; raises `ValueError` (rule 1), also for framing fields: they cannot come last."""
+    """Trailer fields, each line ended; raises `ValueError` (rule 1), also for framing fields: they
+    cannot come last.
+    """
     fields = list(headers)
     for name, _ in fields:
         if _kind(name) != _PLAIN:
@@ -98,7 +105,9 @@ def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A whole 1xx response. 101 changes the protocol and is refused (`ValueError`), as is what is not 1xx."""
+    """A whole 1xx response. 101 changes the protocol and is refused (`ValueError`), as is what is
+    not 1xx.
+    """
     if type(status) is not int or not 100 <= status <= 199 or status == 101:
         raise ValueError(f"not an informational status: {status!r}")
     line = _LINES.get(status) or b"HTTP/1.1 %d " % status

@@ -1,9 +1,11 @@
 """The task in which an application answers the requests of one connection, one after the other.
 
-Rule 1: The task begins with the first request and waits between requests: to make one takes longer than to parse a
-        head.
-Rule 2: What a request did to the task is not the next one's affair. A task that was cancelled, is to be, or has other
-        context variables than before is left, and the next request begins a new one.
+Rule 1: The task begins with the first request and waits between requests, because making a task
+takes
+        longer than parsing a head.
+Rule 2: A request must not affect the next one through the task. After a cancellation, or a change
+of
+        context variables, the next request gets a new task.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from sentinel_host.http.server.writer import Writer
 
 
 class RequestTask:
-    """``exchange`` is the one under way. ``finished`` is called when the application is done with it."""
+    """``exchange`` is the current one. ``finished`` is called when the application is done with it."""
 
     __slots__ = ("_app", "_called", "_connection", "_finished", "_task", "_writer", "exchange")
 
@@ -58,11 +60,12 @@ class RequestTask:
         exchange.wake()
         if not exchange.answered():
             task.cancel()
-            # One that is cancelled before its first step never runs, not even to let go of these.
+            # A task that is cancelled before its first step never runs, and would not clear these.
             self._task = self.exchange = None
 
     def _begin(self, context: Context) -> None:
-        # Past the loop's `create_task`: to number every task in its name takes as long as to make it.
+        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
+        # it.
         self._task = asyncio.Task(self._run(), loop=self._writer.loop, name="requests", context=context)
 
     def _call(self) -> None:
@@ -101,7 +104,7 @@ class RequestTask:
                     self._called = self._writer.loop.create_future()
                     await self._called
                 else:
-                    # Who sends many requests at once still leaves the loop to others between them.
+                    # Between pipelined requests, let the loop serve other connections.
                     await asyncio.sleep(0)
         finally:
             self._task = None

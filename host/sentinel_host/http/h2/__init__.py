@@ -1,4 +1,6 @@
-"""HTTP/2: an `asyncio.Protocol` that takes connections over from HTTP/1 and enters the same ASGI 3 application."""
+"""HTTP/2: an `asyncio.Protocol` that takes connections over from HTTP/1 and enters the same ASGI 3
+application.
+"""
 
 from __future__ import annotations
 

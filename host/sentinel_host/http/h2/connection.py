@@ -1,10 +1,14 @@
-"""One HTTP/2 connection without I/O: what frames mean (RFC 9113 sections 5 and 6), and the frames to send.
+"""One HTTP/2 connection without I/O: what frames mean (RFC 9113 sections 5 and 6), and the frames
+to send.
 
-Rule 1: Only what leaves both sides with different ideas of the connection ends it (`ConnectionFault`): framing, header
+Rule 1: Only what leaves both sides with different ideas of the connection ends it
+(`ConnectionFault`): framing, header
         compression, the connection's window. Every other fault ends one stream.
-Rule 2: Frames that make work and carry nothing come out of a budget; beyond it the connection ends with
+Rule 2: Frames that make work and carry nothing come out of a budget; beyond it the connection ends
+with
         ENHANCE_YOUR_CALM.
-Rule 3: A stream that we reset may go on for a while from the peer's side: what comes late is counted against the
+Rule 3: A stream that we reset may go on for a while from the peer's side: what comes late is
+counted against the
         connection's window, given back, and ignored.
 """
 
@@ -48,11 +52,13 @@ __all__ = [
     "Http2Connection",
 ]
 
-# Held of one header block, in heads' limits: more than any head that could still be answered with 431.
+# Held of one header block, in heads' limits: more than any head that could still be answered with
+# 431.
 _MAX_BLOCK: Final = 8
 # nghttp2 takes as many since CVE-2020-11080: each change of the windows' size goes to every stream.
 _MAX_SETTINGS: Final = 32
-# Streams that we reset and the peer may not know of yet; more than a budget lets it have refused at once.
+# Streams that we reset and the peer may not know of yet; more than a budget lets it have refused at
+# once.
 _MAX_RESET: Final = 512
 # A body that is written with its head: to copy it costs less than another write.
 _TOGETHER: Final = 4 * 1024
@@ -61,10 +67,11 @@ _COPY_BELOW: Final = 16 * 1024
 
 
 class Http2Connection:
-    """The server's end. It owns the streams that are not closed, their windows and the state of header compression.
+    """The server's end. It owns the streams that are not closed, their windows and the state of
+    header compression.
 
-    ``write`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream may send ahead,
-    in bytes; ``max_section`` bounds a field section.
+    ``write`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream
+    may send ahead, in bytes; ``max_section`` bounds a field section.
     """
 
     __slots__ = (
@@ -136,7 +143,9 @@ class Http2Connection:
         return self._budget.throttled(self._clock())
 
     def debit(self) -> None:
-        """Count a frame that made work and carried nothing. Raises `ConnectionFault` when the budget is used up."""
+        """Count a frame that made work and carried nothing. Raises `ConnectionFault` when the
+        budget is used up.
+        """
         if not self._budget.spend(self._clock()):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing", "idle_frames")
 
@@ -316,7 +325,9 @@ class Http2Connection:
         return STREAM_FAULT
 
     def fault(self, number: int, code: ErrorCode) -> None:
-        """Reset a stream for what the peer did; that too is work it makes. Raises `ConnectionFault`."""
+        """Reset a stream for what the peer did; that too is work it makes. Raises
+        `ConnectionFault`.
+        """
         self.debit()
         self._write(wire.reset(number, code))
         self._forget(number)
@@ -343,7 +354,9 @@ class Http2Connection:
         )
 
     def send_goaway(self, last: int, code: ErrorCode, reason: str = "") -> None:
-        """Say that streams after ``last`` are not served; the reason is for people who debug a client."""
+        """Say that streams after ``last`` are not served; the reason is for people who debug a
+        client.
+        """
         self._write(wire.goaway(last, code, reason))
 
     def send_headers(self, stream: StreamState, block: bytes, end: bool) -> None:

@@ -1,10 +1,11 @@
 """Flow control (RFC 9113 section 5.2): what either side may send, and which stream goes next.
 
-Rule 1: A stream that its own window stops waits for that window alone.
-Rule 2: Streams that the connection's window stops wait in turn. Only the first is woken, and one that has used up the
+Rule 1: A stream that its own window stops waits for that window alone. Rule 2: Streams that the
+connection's window stops wait in turn. Only the first is woken, and one that has used up the
         window goes to the end: a large download cannot starve the others.
-Rule 3: The connection's own window is given back as DATA arrives, whoever reads it: no stream can take it away from
-        the others. A stream's is given back as its DATA is consumed.
+Rule 3: The connection's window is given back when DATA arrives, so that no stream can use it up for
+the
+        others. A stream's window is given back when its DATA is consumed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
 
 CONNECTION_WINDOW: Final = 1 << 20
-"""What all streams together may send before the connection's window is renewed; Go's net/http has 1 MiB."""
+"""What all streams together may send before the connection's window is renewed; Go's net/http has 1
+MiB.
+"""
 # Larger frames save a little and make the others wait.
 _MOST_FRAME: Final = 64 * 1024
 
@@ -25,8 +28,9 @@ _MOST_FRAME: Final = 64 * 1024
 class StreamState:
     """One stream that is not closed (RFC 9113 section 5.1), and its windows in bytes.
 
-    ``remote_ended`` and ``local_ended``: END_STREAM came, or was sent. ``send_window`` is below zero after some changes
-    of the peer's settings. ``opened`` is called when the stream may have room to send; None while nothing waits.
+    ``remote_ended`` and ``local_ended``: END_STREAM came, or was sent. ``send_window`` is below
+    zero after some changes of the peer's settings. ``opened`` is called when the stream may have
+    room to send; None while nothing waits.
     """
 
     __slots__ = (
@@ -102,13 +106,13 @@ class FlowControl:
             self.pass_on()
 
     def leave(self, stream: StreamState) -> None:
-        """The stream waits no more, and gives the rest of its turn away."""
+        """The stream no longer waits, and passes its turn on."""
         stream.has_turn = stream.is_queued = False
         stream.opened = None
         self.pass_on()
 
     def pass_on(self) -> None:
-        """Give the next stream its turn, if there is anything to send into."""
+        """Give the next stream its turn, if the connection's window is open."""
         queue = self._queue
         while queue and self.send_window > 0:
             stream = queue.popleft()
@@ -134,7 +138,9 @@ class FlowControl:
         self.pass_on()
 
     def open_stream(self, stream: StreamState, increment: int) -> bool:
-        """The peer takes more of one stream, or after a change of its settings less; false when that is too much."""
+        """The peer takes more of one stream, or after a change of its settings less; false when
+        that is too much.
+        """
         if stream.send_window + increment > wire.MAX_WINDOW:
             return False
         stream.send_window += increment
@@ -149,7 +155,9 @@ class FlowControl:
         self.max_frame = min(size, _MOST_FRAME)
 
     def change_initial_window(self, size: int, streams: list[StreamState]) -> None:
-        """The peer's SETTINGS_INITIAL_WINDOW_SIZE, which goes for open streams too. Raises `ConnectionFault`."""
+        """The peer's SETTINGS_INITIAL_WINDOW_SIZE, which goes for open streams too. Raises
+        `ConnectionFault`.
+        """
         if size > wire.MAX_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window too large")
         difference = size - self.initial_window
@@ -161,7 +169,9 @@ class FlowControl:
     # Receiving.
 
     def receive(self, size: int) -> int:
-        """Count DATA, padding included; what the connection's window is to be opened by. Raises `ConnectionFault`."""
+        """Count DATA, padding included; what the connection's window is to be opened by. Raises
+        `ConnectionFault`.
+        """
         self._receive_window -= size
         if self._receive_window < 0:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window was overrun")
@@ -173,7 +183,9 @@ class FlowControl:
         return credit
 
     def consume(self, stream: StreamState, size: int) -> int:
-        """Count what was taken of a stream's DATA; what its window is to be opened by, once that is worth a frame."""
+        """Count what was taken of a stream's DATA; what its window is to be opened by, once that is
+        worth a frame.
+        """
         if stream.remote_ended:
             return 0
         stream.consumed += size

@@ -1,10 +1,11 @@
 """Header compression (RFC 7541), receiving side; `hpack_encoder` has the sending side.
 
-Rule 1: Whatever is read, the dynamic table ends up as the peer's: a block is decoded to its end even when its fields
-        are too many to keep, or the connection ends.
-Rule 2: A block may not cost more than its size says: beyond `_HARD_LIMIT` times the limit the connection ends.
-Rule 3: What a peer repeats is decoded once; the memory of that is the connection's own, so that nobody can ask by
-        timing what others sent. Fields marked "never indexed" are not remembered (section 7.1.3).
+Rule 1: The dynamic table always stays in step with the peer's: a block is decoded to its end even
+if
+        its fields are too many to keep, or the connection ends.
+Rule 2: Decompression is bounded: beyond `_HARD_LIMIT` times the limit the connection ends. Rule 3:
+Repeated strings are decoded once. Each connection has a memo of its own, so that timing reveals
+        nothing about other clients. Fields marked "never indexed" are not kept (section 7.1.3).
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _REMEMBERED_LENGTH: Final = 128
 
 
 class HpackDecoder:
-    """The state of one direction of one connection. ``strings`` are those that were decoded already."""
+    """The state of one direction of one connection. ``strings`` are those that were decoded
+    already.
+    """
 
     __slots__ = ("_dynamic", "_limit", "_max_size", "_size", "strings")
 
@@ -45,7 +48,8 @@ class HpackDecoder:
         self.strings: Memo[bytes, bytes] = Memo(_REMEMBERED, _REMEMBERED_LENGTH)
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
-        """The fields of a block, and whether all are there: of a list beyond the limit only the first are kept.
+        """The fields of a block, and whether all are there: of a list beyond the limit only the
+        first are kept.
 
         Raises `ConnectionFault`.
         """

@@ -1,7 +1,8 @@
 """Field sections as header blocks (RFC 7541), without a dynamic table.
 
-Rule: Every field is a literal that no table remembers, its name from the static table where it is there: no state to
-      keep per connection, and none that a peer could size or probe. nginx does the same.
+Rule: Every field is a literal without indexing, with its name from the static table if it is there.
+So
+      there is no state per connection that a peer could size or probe. nginx does the same.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ for _number, (_field, _value) in enumerate(HeaderTable.STATIC_TABLE, 1):
     if _field == b":status":
         _STATUS[int(_value)] = bytes((0x80 | _number,))
 _STATUS_NAME: Final = _STATIC_NAMES[b":status"]
-# How a name is written. An upstream makes names.
+# Encoded names. The memo is bounded because upstreams choose names.
 _NAMES: Final[Memo[bytes, bytes]] = Memo(1024, 64, _STATIC_NAMES)
 _LENGTHS: Final = tuple(_integer(length, 7) for length in range(256))
 
 
 def encode_section(fields: Fields, status: int = 0) -> bytes:
-    """The block of a field section whose names are lower-case; ``status`` begins it when it is not 0."""
+    """The block of a field section whose names are lower-case; ``status`` begins it when it is not
+    0.
+    """
     parts: list[bytes] = []
     if status:
         parts.append(_STATUS.get(status) or b"%b\x03%d" % (_STATUS_NAME, status))

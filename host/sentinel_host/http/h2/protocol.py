@@ -1,10 +1,12 @@
 """Serves one HTTP/2 connection: wires its transport, the connection's core and its requests.
 
-Rule 1: Of what one client sends at once, only a turn's worth is looked at before the loop serves others.
-Rule 2: A client that has used up more of its budget than one in good faith would is read in deferred turns
-        (`DeferredInput`), between everything else. Its requests begin when everything was read that has come.
-Rule 3: A quiet end says GOAWAY twice (RFC 9113 section 6.8): first that there will be an end, later which stream was
-        the last, so that no request in flight is in doubt.
+Rule 1: The frames that one client sends are read in turns, between which the loop serves other
+clients. Rule 2: A throttled client, which has used up more of its budget than a client in good
+faith would, is
+        read in deferred turns (`DeferredInput`). Its requests begin once all its input is read.
+Rule 3: A graceful end sends GOAWAY twice (RFC 9113 section 6.8): first as an announcement, later
+with
+        the last stream, so that the client knows which requests are served.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ from sentinel_host.http.server.request_streams import HEAD_LATE, IDLE, RequestSt
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.writer import LEFT_TO_KERNEL, Writer
 
-# Of one turn, some tenths of a millisecond: so many frames, or a quarter as many requests, or a header block of 16 KiB.
+# Frames of one turn, which takes some tenths of a millisecond. A request counts as four frames, a
+# header block of 16 KiB as the whole turn.
 _TURN: Final = 64
-# Of a turn among those that can wait, which go on until their time is up.
+# Frames of one deferred turn.
 _DEFERRED_TURN: Final = 16
-# As on HTTP/1: a connection used this recently may have its next request on the way when the worker shuts down.
+# As on HTTP/1: a connection used this recently may have its next request on the way when the worker
+# shuts down.
 _RECENT: Final = 0.25
 
 
@@ -112,7 +116,7 @@ class Http2Protocol:
         self.writer.lose()
 
     def eof_received(self) -> bool:
-        """HTTP/2 knows no half-closed connection: a peer that stops sending can open no window any more."""
+        """HTTP/2 has no half-closed connections: a peer that has ended can no longer open windows."""
         self.writer.flush()
         if self.writer.unsent() <= LEFT_TO_KERNEL:
             return False
@@ -210,7 +214,7 @@ class Http2Protocol:
             self._connections.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        """The next turn; the connection may have ended meanwhile, or be about to."""
+        """Begin the next turn, unless the connection has ended meanwhile."""
         frames = _DEFERRED_TURN if self._connection.is_throttled() else _TURN
         if not self._is_closing and self._read(frames):
             self._wait()
@@ -222,7 +226,7 @@ class Http2Protocol:
     # The end.
 
     def _end(self, code: ErrorCode, reason: str) -> None:
-        """Say why, give the requests up, and interpret nothing more."""
+        """Send GOAWAY with the reason, cancel the requests, and interpret no further byte."""
         if code is not ErrorCode.NO_ERROR:
             self._connections.hit("refused")
         self._connection.send_goaway(self._connection.last, code, reason)
@@ -230,7 +234,9 @@ class Http2Protocol:
         self._close_now()
 
     def _close_now(self) -> None:
-        """Close once what was written is sent: let the peer read it before unread bytes turn the close into a reset."""
+        """Close once everything is sent. Closing with unread input would reset the connection
+        before that.
+        """
         self._is_closing = self.requests.is_closed = True
         self._connection.clear()
         self.writer.flush()
@@ -280,7 +286,7 @@ class Http2Protocol:
             writer.expire(now)
         elif self._is_closing:
             if self._transport.get_write_buffer_size() or writer.unsent() > LEFT_TO_KERNEL:
-                # The last words are still on their way to a slow reader, whom the write deadline watches.
+                # GOAWAY is still on its way to a slow reader, which the write deadline watches.
                 self._closing_ends = now + self._connections.limits.linger
                 if writer.deadline == inf:
                     writer.watch()

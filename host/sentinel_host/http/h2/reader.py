@@ -1,8 +1,8 @@
 """Bytes to frames, and header blocks put together from theirs (RFC 9113 sections 4 and 6.2, 6.10).
 
-Rule 1: A fault of framing ends the connection: where the next frame begins is not known any more.
+Rule 1: A fault of framing ends the connection: the beginning of the next frame is unknown.
 Rule 2: A header block in too many pieces ends the connection with ENHANCE_YOUR_CALM.
-Rule 3: A turn has so many frames, of which a header block counts as several: between turns others are served.
+Rule 3: A turn is bounded by frames, of which a header block counts as several.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_FRAME: Final = -1
 TURN_OVER: Final = -2
 """The turn's frames are used up, and more bytes are there."""
 
-# More pieces than any block that could still be answered with 431 has.
+# A block with more pieces is larger than one that could still be answered with 431.
 _MAX_CONTINUATIONS: Final = 256
 # A header block counts as a quarter of a turn of 64 frames, one of 16 KiB as all of it.
 _BLOCK: Final = 4
@@ -25,9 +25,11 @@ _BLOCK_SHIFT: Final = 8
 
 
 class FrameReader:
-    """``kind``, ``number``, ``flags`` and ``payload`` are the last frame's; HEADERS come with their whole block.
+    """``kind``, ``number``, ``flags`` and ``payload`` are the last frame's; HEADERS come with their
+    whole block.
 
-    ``preface`` is what the peer sends before its first frame; ``max_block`` bounds a header block, in bytes.
+    ``preface`` is what the peer sends before its first frame; ``max_block`` bounds a header block,
+    in bytes.
     """
 
     __slots__ = (
@@ -185,7 +187,9 @@ class FrameReader:
 
 
 def unpadded(payload: bytes, fixed: int = 0) -> bytes:
-    """RFC 9113 sections 4.2, 6.1 and 6.2: a frame has its ``fixed`` bytes, and padding no longer than what is left."""
+    """RFC 9113 sections 4.2, 6.1 and 6.2: a frame has its ``fixed`` bytes, and padding no longer
+    than what is left.
+    """
     if len(payload) < 1 + fixed:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame too short")
     if payload[0] >= len(payload) - fixed:

@@ -54,7 +54,9 @@ class Http2Sink:
         self._connection.reset(self._stream, _CODES[reason])
 
     def room(self) -> int:
-        """The smallest of both windows and the peer's frame size; 0 while another stream has its turn."""
+        """The smallest of both windows and the peer's frame size; 0 while another stream has its
+        turn.
+        """
         return self._flow.room(self._stream)
 
     def await_room(self, opened: Callable[[], None]) -> None:

@@ -69,7 +69,7 @@ class ErrorCode(IntEnum):
 
 
 class ConnectionFault(Exception):
-    """The peer broke a rule after which nothing it sends can be understood: GOAWAY with ``code``.
+    """The peer broke a rule, and its further input cannot be understood: GOAWAY with ``code``.
 
     ``limit`` names what it exceeded, if that was it.
     """

@@ -1,4 +1,6 @@
-"""HTTP/3 (RFC 9114) over aioquic, which is an extra: nothing else imports this package before it is configured."""
+"""HTTP/3 (RFC 9114) over aioquic, which is an extra: nothing else imports this package before it is
+configured.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The streams of one HTTP/3 connection, over aioquic: fields to QPACK, bodies to QUIC.
 
-Rule 1: What an application writes beyond `_SEND_AHEAD` bytes that the client has not acknowledged waits: that is the
-        room that a stream has. QUIC's own windows are aioquic's affair.
-Rule 2: A stream that we reset may go on for a while from the client's side: what comes late is ignored.
+Rule 1: A stream has room for `_SEND_AHEAD` unacknowledged bytes. Beyond that the application waits.
+        aioquic handles QUIC's own windows.
+Rule 2: After we reset a stream, the client may send on for a while: late input is ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _CODES: Final = {
 
 
 class Http3Connection:
-    """``written`` is called when there is something to transmit. ``was_reset`` has the streams that we reset last."""
+    """``written`` is called when there is something to transmit. ``was_reset`` has the streams that
+    we reset last.
+    """
 
     __slots__ = ("_h3", "_quic", "_waiting", "_written", "was_reset")
 
@@ -68,7 +70,9 @@ class Http3Connection:
             self._written()
 
     def reset(self, number: int, reason: ResetReason) -> None:
-        """End what is open of a stream: after a whole response that is only what the client still sends."""
+        """End what is open of a stream: after a whole response that is only what the client still
+        sends.
+        """
         code = _CODES[reason]
         if reason is not ResetReason.NO_ERROR:
             self._quic.reset_stream(number, code)
@@ -80,7 +84,9 @@ class Http3Connection:
         self._written()
 
     def consumed(self) -> None:
-        """The application took something of a body: aioquic tells the client with what it sends next."""
+        """The application took something of a body: aioquic tells the client with what it sends
+        next.
+        """
         self._written()
 
     def held(self, number: int) -> int:

@@ -1,7 +1,7 @@
 """Serves one HTTP/3 connection: wires its datagrams, aioquic and its requests.
 
-Rule: A connection that closes waits until the client has acknowledged what it was sent, for as long as a slow reader
-      of HTTP/1 is waited for.
+Rule: A closing connection waits for the client's acknowledgements, as long as for a slow HTTP/1
+reader.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class _ExcessiveLoad(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What a connection tells its socket: datagrams, ids that come (true) or go, the handshake's end, and its own."""
+    """What a connection reports to its socket: datagrams, ids that come (true) or go, the end of
+    the handshake, and its own end.
+    """
 
     send: Callable[[bytes, Address], None]
     knows: Callable[[bytes, bool], None]
@@ -264,7 +266,9 @@ class Http3Protocol:
         self._connection.send_goaway(self._last + 4 if self._requests.used else 0)
 
     def wind_down(self) -> None:
-        """The worker is shutting down. What a client has on its way is refused in a way that lets it ask elsewhere."""
+        """The worker is shutting down. Requests on their way are refused so that the client may
+        retry them.
+        """
         self.close_if_idle()
 
     def close_if_idle(self) -> None:

@@ -1,8 +1,11 @@
-"""aioquic's connection, with windows that follow what applications take, and a look at what is still to be sent.
+"""aioquic's connection, with windows that follow the application's reads, and counts of unsent
+bytes.
 
-Rule 1: aioquic doubles a stream's window as soon as half of it has arrived, read or not: a client could make us hold
-        whatever an application does not read. Here a stream may send one window beyond what was taken of it.
-Rule 2: Everything that is no public part of aioquic is touched in this file alone.
+Rule 1: aioquic doubles a stream's window once half of it has arrived, even if nobody reads it. A
+client
+        could make us hold any amount of data. Here a stream may send one window beyond what was
+        read.
+Rule 2: Only this file touches private parts of aioquic.
 """
 
 from __future__ import annotations
@@ -64,7 +67,9 @@ class Quic(QuicConnection):
 
 
 class _Credit(QuicStream):
-    """A stream of which nothing seems to have arrived: aioquic tells the peer of its window, and raises it no more."""
+    """A stream that seems to have received nothing, so that aioquic sends its window and does not
+    raise it.
+    """
 
     def __init__(self, stream: QuicStream) -> None:
         super().__init__(stream_id=stream.stream_id)
@@ -89,7 +94,9 @@ class _Credit(QuicStream):
 
 
 def send_goaway(h3: H3Connection, quic: QuicConnection, following: int) -> None:
-    """RFC 9114 section 5.2: no request from stream ``following`` on is served. aioquic has no call for it."""
+    """RFC 9114 section 5.2: no request from stream ``following`` on is served. aioquic has no call
+    for it.
+    """
     control = h3._local_control_stream_id
     if control is not None:
         # A variable-length integer of eight bytes (RFC 9000 section 16).

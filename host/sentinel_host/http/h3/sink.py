@@ -10,7 +10,9 @@ from sentinel_host.http.server.sink import ResetReason
 
 
 class Http3Sink:
-    """Implements `StreamSink`. ``window`` is what the client may send ahead on one stream, in bytes."""
+    """Implements `StreamSink`. ``window`` is what the client may send ahead on one stream, in
+    bytes.
+    """
 
     __slots__ = ("_connection", "_consumed", "_number", "_window")
 
@@ -81,9 +83,9 @@ class Http3Sink:
         """At once."""
 
     def credited(self) -> int:
-        """Nothing: the client opens no window of the connection that the streams would share here."""
+        """Always 0: HTTP/3's streams share no window here."""
         return 0
 
     def delivery(self, now: float) -> tuple[int, int]:
-        """Nothing is hidden: a stream's room is what was acknowledged of it."""
+        """Always the same: a stream's room follows acknowledgements."""
         return 0, 0

@@ -1,4 +1,6 @@
-"""What may enter, what is taken off and what is put on: rules for every protocol, free of sockets."""
+"""Rules for requests of every protocol: admission, and the fields that are removed and added. No
+sockets.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """The one step through which every request of every protocol enters, before any guest sees it.
 
-Rule 1: what two HTTP readers could understand differently is refused, never mended.
-Rule 2: what leaves here is what guests see, routes match and upstreams get; nobody looks at the scope again.
-Rule 3: hop-by-hop fields, and those that ``Connection`` names, go first, so that a client cannot use them to delete
+Rule 1: what two HTTP readers could understand differently is refused, never mended. Rule 2: what
+leaves here is what guests see, routes match and upstreams get; nobody looks at the scope again.
+Rule 3: hop-by-hop fields, and those that ``Connection`` names, go first, so that a client cannot
+use them to delete
         what a guest sets. Identity headers and their ``_`` and ``.`` aliases go on every route.
-Rule 4: forwarded headers and request ids are believed from trusted peers only.
-Rule 5: the HTTP/1 connection checks the framing that only raw bytes show. What an ASGI scope shows is checked here,
+Rule 4: forwarded headers and request ids are believed from trusted peers only. Rule 5: the HTTP/1
+connection checks the framing that only raw bytes show. What an ASGI scope shows is checked here,
         because requests also arrive over HTTP/2 and through servers that are not ours.
 """
 
@@ -31,7 +32,8 @@ from sentinel_host.paths import PathRule
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
-# A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
+# A member of an enum costs as much to look up as the whole comparison; these are looked at for
+# every header.
 _KEEP: Final = int(Field.KEEP)
 _DROP: Final = int(Field.DROP)
 _HOST: Final = HOST
@@ -53,8 +55,9 @@ class Admission:
         trusted: TrustedPeers,
         paths: PathRule,
         refuse_aliases: bool,
+        traced: bool = False,
     ) -> None:
-        self._fields = FieldTable(identity_headers)
+        self._fields = FieldTable(identity_headers, traced=traced)
         self._trusted = trusted
         self._paths = paths
         self._refuse_aliases = refuse_aliases
@@ -111,12 +114,15 @@ class Admission:
         )
         length = says.content_length
         has_body = says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0"))
-        return Admitted(head, host, peer, has_body, length, says.forwarded, says.may_forward, says.takes_trailers)
+        return Admitted(
+            head, host, peer, has_body, length, says.forwarded, says.may_forward, says.takes_trailers, says.observed
+        )
 
     def _sort(
         self, fields: Iterable[tuple[bytes, bytes]], headers: Headers, special: list[SpecialField]
     ) -> bytes | None:
-        """Add to ``headers`` what is passed on as it is, and to ``special`` what is not; return the first Host.
+        """Add to ``headers`` what is passed on as it is, and to ``special`` what is not; return the
+        first Host.
 
         Raises `ClientError`.
         """

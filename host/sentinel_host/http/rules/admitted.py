@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from sentinel_host.http.rules.special import ObservedFields
 from sentinel_host.messages import Headers, RequestHead
 
 
 class Admitted:
     """A request that may enter.
 
-    ``content_length`` is in bytes, ``None`` when not declared; ``has_body`` is false when there certainly is none.
-    ``peer`` is the connection's other end, ``head.client`` the client behind trusted proxies. ``forwarded`` holds the
-    forwarded fields of a trusted peer. ``host`` is the authority as the client wrote it. ``may_forward`` is false when
-    its Max-Forwards is used up; ``takes_trailers`` is true when the client said so (RFC 9110 section 10.1.4).
+    ``content_length`` is in bytes, ``None`` when not declared; ``has_body`` is false when there
+    certainly is none. ``peer`` is the connection's other end, ``head.client`` the client behind
+    trusted proxies. ``forwarded`` holds the forwarded fields of a trusted peer. ``host`` is the
+    authority as the client wrote it. ``may_forward`` is false when its Max-Forwards is used up;
+    ``takes_trailers`` is true when the client said so (RFC 9110 section 10.1.4). ``observed`` is
+    what the request says to whoever records requests, if it says anything.
     """
 
     __slots__ = (
@@ -21,6 +24,7 @@ class Admitted:
         "head",
         "host",
         "may_forward",
+        "observed",
         "peer",
         "takes_trailers",
     )
@@ -35,6 +39,7 @@ class Admitted:
         forwarded: Headers,
         may_forward: bool,
         takes_trailers: bool,
+        observed: ObservedFields | None = None,
     ) -> None:
         self.head = head
         self.host = host
@@ -44,3 +49,4 @@ class Admitted:
         self.forwarded = forwarded
         self.may_forward = may_forward
         self.takes_trailers = takes_trailers
+        self.observed = observed

@@ -26,19 +26,25 @@ class Field(enum.IntEnum):
     MAX_FORWARDS = 11
     TE = 12
     VOUCHED = 13
+    TRACE_PARENT = 14
+    TRACE_STATE = 15
+    EXPLAIN = 16
 
 
-# The server itself answers Expect (RFC 9110 section 10.1.1), and Proxy-Authorization was meant for us (section 11.7.2).
+# The server itself answers Expect (RFC 9110 section 10.1.1), and Proxy-Authorization was meant for
+# us (section 11.7.2).
 _DROPPED: Final = HOP_BY_HOP | {b"expect", b"proxy-authorization"}
 
-# What a proxy tells the next about the client: only a trusted peer is believed. What goes on of it to the upstream is
-# written anew; the second line are names by which servers know the scheme, of which X-Forwarded-Proto tells.
+# What a proxy tells the next about the client: only a trusted peer is believed. What goes on of it
+# to the upstream is written anew; the second line are names by which servers know the scheme, of
+# which X-Forwarded-Proto tells.
 _FORWARDED: Final = (
     *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix"),
     *("x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "front-end-https"),
     *("x-forwarded-server", "x-real-ip", "x-scheme", "x-url-scheme"),
 )
-# Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and from nobody else.
+# Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and
+# from nobody else.
 _VOUCHED: Final = b"x-forwarded-"
 
 # How many names are kept of those that clients choose.
@@ -48,12 +54,14 @@ _KEPT: Final = 2048
 class FieldTable:
     """Name to `Field`; ``known`` holds the names that were classified already.
 
+    Without ``traced`` the fields of W3C Trace Context are passed on like any other.
+
     >>> table = FieldTable(["x-principal"])
     >>> table[b"x-principal"], table[b"accept"], table[b"x_principal"]
     (2, 0, 4)
     """
 
-    def __init__(self, identity_headers: list[str]) -> None:
+    def __init__(self, identity_headers: list[str], *, traced: bool = False) -> None:
         kinds = {
             **dict.fromkeys(_DROPPED, int(Field.DROP)),
             b"host": int(Field.HOST),
@@ -64,7 +72,11 @@ class FieldTable:
             b"cookie": int(Field.COOKIE),
             b"max-forwards": int(Field.MAX_FORWARDS),
             b"te": int(Field.TE),
+            b"x-sentinel-explain": int(Field.EXPLAIN),
         }
+        if traced:
+            kinds[b"traceparent"] = int(Field.TRACE_PARENT)
+            kinds[b"tracestate"] = int(Field.TRACE_STATE)
         kinds.update((name.encode(), int(Field.FORWARDED)) for name in _FORWARDED)
         kinds.update((name.encode(), int(Field.IDENTITY)) for name in identity_headers)
         self._memo = Memo(_KEPT + len(kinds), 64, kinds)

@@ -1,10 +1,15 @@
-"""What trusted proxies tell of the client: its address and its scheme (RFC 7239; X-Forwarded-For, X-Forwarded-Proto).
+"""What trusted proxies tell of the client: its address and its scheme (RFC 7239; X-Forwarded-For,
+X-Forwarded-Proto).
 
-Rule 1: ``Forwarded`` is read by its grammar. A proxy appends to what it got, and quotes what a client chose, the Host:
-        whoever looks for ``for=`` anywhere lets a client write an element of its own. What is malformed is refused.
-Rule 2: an element tells of one hop, and only what stands right of an untrusted one can be vouched for. So the scheme is
+Rule 1: ``Forwarded`` is read by its grammar. A proxy appends to what it got, and quotes what a
+client chose, the Host:
+        whoever looks for ``for=`` anywhere lets a client write an element of its own. What is
+        malformed is refused.
+Rule 2: an element tells of one hop, and only what stands right of an untrusted one can be vouched
+for. So the scheme is
         that of the element at which the client is found.
-Rule 3: ``X-Forwarded-Proto`` does not say which hop a value belongs to. Values that differ, among themselves or from
+Rule 3: ``X-Forwarded-Proto`` does not say which hop a value belongs to. Values that differ, among
+themselves or from
         ``Forwarded``, are two answers to one question, and are refused.
 """
 
@@ -21,8 +26,8 @@ from sentinel_host.messages import Headers
 # WebSocket's schemes are HTTP's as far as the connection goes (RFC 6455 section 3).
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
-# One pair and what ends it. Values that should be quoted (an IPv6 address, a port) are taken without, as many proxies
-# write them; possessive, since a client chooses what it is tried on.
+# One pair and what ends it. Values that should be quoted (an IPv6 address, a port) are taken
+# without, as many proxies write them; possessive, since a client chooses what it is tried on.
 _PAIR: Final = re.compile(
     rf"[ \t]*+(?:({TOKEN_TEXT})[ \t]*+=[ \t]*+"
     r'(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+)))?+[ \t]*+(,|;|\Z)',
@@ -32,9 +37,11 @@ _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def client_and_scheme(trusted: TrustedPeers, peer: str, forwarded: Headers) -> tuple[str, str]:
-    """The client's address, and the scheme that it used or "" where nobody says, by the fields of a trusted ``peer``.
+    """The client's address, and the scheme that it used or "" where nobody says, by the fields of a
+    trusted ``peer``.
 
-    ``X-Forwarded-For`` tells the address before ``Forwarded`` does. Raises `ClientError` by the rules above.
+    ``X-Forwarded-For`` tells the address before ``Forwarded`` does. Raises `ClientError` by the
+    rules above.
     """
     client = peer
     scheme = ""
@@ -59,7 +66,8 @@ def client_and_scheme(trusted: TrustedPeers, peer: str, forwarded: Headers) -> t
 
 
 def parse_forwarded(value: str) -> list[dict[str, str]]:
-    """The elements of a ``Forwarded`` field, parameters by their names in lower case; empty ones are left out.
+    """The elements of a ``Forwarded`` field, parameters by their names in lower case; empty ones
+    are left out.
 
     Raises `ClientError` for what the grammar of RFC 7239 section 4 does not allow.
     """

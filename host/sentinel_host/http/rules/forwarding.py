@@ -1,4 +1,6 @@
-"""What an upstream is told about the client: X-Forwarded-*, Forwarded (RFC 7239), Via (RFC 9110 section 7.6.3)."""
+"""What an upstream is told about the client: X-Forwarded-*, Forwarded (RFC 7239), Via (RFC 9110
+section 7.6.3).
+"""
 
 from __future__ import annotations
 
@@ -15,20 +17,24 @@ _WRITTEN: Final = frozenset(
 )
 
 
-# Clients come back, and connections carry many requests: what is said of them is the same each time.
+# Clients come back, and connections carry many requests: what is said of them is the same each
+# time.
 _KEPT: Final = 1024
 
 
 class Forwarding:
-    """Adds the fields that describe the way a request took; what trusted proxies said before is kept in front."""
+    """Adds the fields that describe the way a request took; what trusted proxies said before is
+    kept in front.
+    """
 
     def __init__(self) -> None:
         self._via = {version: b"%s %s" % (version.encode(), _PSEUDONYM) for version in ("1.0", "1.1", "2", "3")}
         self._known: Memo[tuple[str, bytes, str, str], tuple[tuple[bytes, bytes], ...]] = Memo(_KEPT)
 
     def add(self, headers: Headers, admitted: Admitted) -> None:
-        """Append to ``headers``. Admission has taken off what the client said; what guests set under these names goes
-        too, for two values would be two answers to who the client is."""
+        """Append to ``headers``. Admission has taken off what the client said; what guests set
+        under these names goes too, for two values would be two answers to who the client is.
+        """
         head = admitted.head
         via = b""
         for field in headers:
@@ -68,5 +74,6 @@ def _joined(forwarded: Headers, wanted: bytes, *last: bytes) -> bytes:
 
 
 def _quoted(host: bytes) -> bytes:
-    # RFC 7239 section 4: a value that is no token stands in quotes; a port or an IPv6 literal makes it none.
+    # RFC 7239 section 4: a value that is no token stands in quotes; a port or an IPv6 literal makes
+    # it none.
     return host if is_token(host) else b'"%s"' % host

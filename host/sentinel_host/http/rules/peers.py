@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from sentinel_host.memo import Memo
 
-# Peers are few where proxies are trusted; a scan from many addresses must not grow the memory without end.
+# Peers are few where proxies are trusted; a scan from many addresses must not grow the memory
+# without end.
 _KEPT = 4096
 
 
@@ -37,10 +38,11 @@ class TrustedPeers:
         return any(parsed in network for network in self._networks)
 
     def walk(self, peer: str, hops: Sequence[str]) -> tuple[str, int]:
-        """The right-most address that is not itself trusted, and the index of the last hop that could be vouched for.
+        """The right-most address that is not itself trusted, and the index of the last hop that
+        could be vouched for.
 
-        ``hops`` is not empty, its last entry was told by ``peer``. One that is no address ends the chain: who told of
-        what stands left of it is not known.
+        ``hops`` is not empty, its last entry was told by ``peer``. One that is no address ends the
+        chain: who told of what stands left of it is not known.
         """
         client = peer
         index = len(hops)
@@ -56,7 +58,9 @@ class TrustedPeers:
 
 
 def _address(hop: str) -> str | None:
-    """An address out of ``1.2.3.4``, ``1.2.3.4:80``, ``2001:db8::1``, ``[2001:db8::1]`` or ``[2001:db8::1]:80``."""
+    """An address out of ``1.2.3.4``, ``1.2.3.4:80``, ``2001:db8::1``, ``[2001:db8::1]`` or
+    ``[2001:db8::1]:80``.
+    """
     if hop.startswith("["):
         hop = hop[1:].partition("]")[0]
     elif hop.count(":") == 1:

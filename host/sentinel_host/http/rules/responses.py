@@ -7,9 +7,11 @@ from typing import Final
 from sentinel_host.grammar import HOP_BY_HOP
 from sentinel_host.messages import Headers
 
-# Content-Length stays: it is checked against the bytes on both sides. The request id is the gateway's own to tell.
+# Content-Length stays: it is checked against the bytes on both sides. The request id is the
+# gateway's own to tell.
 _NOT_PASSED_ON: Final = HOP_BY_HOP | {b"x-request-id"}
-# Fields that frame, route or authenticate a message mean nothing good after its body (RFC 9110 section 6.5.1).
+# Fields that frame, route or authenticate a message mean nothing good after its body (RFC 9110
+# section 6.5.1).
 _NOT_IN_TRAILERS: Final = _NOT_PASSED_ON | frozenset(
     (b"content-length", b"host", b"content-encoding", b"content-type", b"content-range", b"authorization")
 )

@@ -9,7 +9,8 @@ from sentinel_host.errors import ClientError
 from sentinel_host.http.rules.fields import Field
 from sentinel_host.messages import Headers
 
-# A member of an enum costs as much to look up as the whole comparison; these are looked at for every header.
+# A member of an enum costs as much to look up as the whole comparison; these are looked at for
+# every header.
 HOST: Final = int(Field.HOST)
 CONNECTION: Final = int(Field.CONNECTION)
 _CONTENT_LENGTH: Final = int(Field.CONTENT_LENGTH)
@@ -21,10 +22,14 @@ _ALIAS: Final = int(Field.ALIAS)
 _MAX_FORWARDS: Final = int(Field.MAX_FORWARDS)
 _TE: Final = int(Field.TE)
 _VOUCHED: Final = int(Field.VOUCHED)
+_TRACE_PARENT: Final = int(Field.TRACE_PARENT)
+_TRACE_STATE: Final = int(Field.TRACE_STATE)
+_EXPLAIN: Final = int(Field.EXPLAIN)
 
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}").fullmatch
 _REQUEST_ID_FORM: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
-# What a Max-Forwards beyond it becomes: RFC 9110 section 7.6.2 speaks of the largest value that a recipient supports.
+# What a Max-Forwards beyond it becomes: RFC 9110 section 7.6.2 speaks of the largest value that a
+# recipient supports.
 _MOST_FORWARDS: Final = 10**18 - 1
 _OWN_CONNECTION: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te"))
 
@@ -32,12 +37,40 @@ SpecialField = tuple[int, bytes, bytes]
 """A field's kind (`Field` as a number), name and value."""
 
 
+class ObservedFields:
+    """What a request says to whoever records requests.
+
+    ``trace_parent`` and ``trace_state`` are those of a trusted peer; two parents are none, and two
+    states one list (W3C Trace Context, sections 3.2 and 3.3). ``explain`` is a token.
+    """
+
+    __slots__ = ("_parents", "explain", "trace_parent", "trace_state")
+
+    def __init__(self) -> None:
+        self._parents = 0
+        self.explain = b""
+        self.trace_parent = b""
+        self.trace_state = b""
+
+    def read(self, kind: int, value: bytes) -> None:
+        """Read one of the fields."""
+        if kind == _EXPLAIN:
+            self.explain = value
+        elif kind == _TRACE_PARENT:
+            self._parents += 1
+            self.trace_parent = value if self._parents == 1 else b""
+        elif value:
+            self.trace_state = self.trace_state + b"," + value if self.trace_state else value
+
+
 class SpecialFields:
     """What a request's special fields say.
 
-    ``content_length`` is ``None`` if there is none. ``connection`` holds the names that ``Connection`` lists.
-    ``forwarded`` holds the forwarded fields of a trusted peer, ``request_id`` the id that it sent. ``may_forward`` is
-    false if Max-Forwards is used up. ``takes_trailers`` is true if the client said so (RFC 9110 section 10.1.4).
+    ``content_length`` is ``None`` if there is none. ``connection`` holds the names that
+    ``Connection`` lists. ``forwarded`` holds the forwarded fields of a trusted peer, ``request_id``
+    the id that it sent. ``may_forward`` is false if Max-Forwards is used up. ``takes_trailers`` is
+    true if the client said so (RFC 9110 section 10.1.4). ``observed`` is there if a field was for
+    whoever records requests.
     """
 
     __slots__ = (
@@ -49,6 +82,7 @@ class SpecialFields:
         "has_more_hosts",
         "max_forwards",
         "may_forward",
+        "observed",
         "request_id",
         "takes_trailers",
     )
@@ -62,6 +96,7 @@ class SpecialFields:
         self.has_more_hosts = False
         self.max_forwards: bytes | None = None
         self.may_forward = True
+        self.observed: ObservedFields | None = None
         self.request_id = ""
         self.takes_trailers = False
 
@@ -109,6 +144,10 @@ class SpecialFields:
                     self.request_id = value.decode("ascii")
             elif kind == HOST:
                 self.has_more_hosts = True
+            elif kind == _EXPLAIN or (trusted and kind in (_TRACE_PARENT, _TRACE_STATE)):
+                if self.observed is None:
+                    self.observed = ObservedFields()
+                self.observed.read(kind, value)
             elif kind == _ALIAS and refuse_aliases:
                 raise ClientError(f"header name {name[:64]!r} holds '_' or '.'")
         if self.chunked and (self.content_length is not None or version == "1.0"):
@@ -126,9 +165,12 @@ class SpecialFields:
         self.max_forwards = value
 
     def _finish(self, headers: Headers) -> None:
-        """Write the fields that are passed on in another form, and drop those that ``Connection`` lists."""
+        """Write the fields that are passed on in another form, and drop those that ``Connection``
+        lists.
+        """
         if self.cookies is not None:
-            # RFC 9113 section 8.2.3: crumbs of one cookie string may travel apart on HTTP/2, and go on as one field.
+            # RFC 9113 section 8.2.3: crumbs of one cookie string may travel apart on HTTP/2, and go
+            # on as one field.
             headers.append((b"cookie", b"; ".join(self.cookies)))
         if self.max_forwards is not None:
             digits = self.max_forwards

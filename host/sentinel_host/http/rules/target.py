@@ -10,14 +10,19 @@ from sentinel_host.grammar import without_empty_port
 from sentinel_host.paths import PathError, PathRule, is_query
 
 EMPTY_QUERY: Final = "sentinel.empty_query"
-"""The scope extension of a target that ended in ``?``, which ASGI's ``query_string`` cannot tell from one without."""
+"""The scope extension of a target that ended in ``?``, which ASGI's ``query_string`` cannot tell
+from one without.
+"""
 
 TARGET_SCHEME: Final = "sentinel.target_scheme"
-"""The scope extension of an HTTP/2 or HTTP/3 request whose ``:scheme``, its ``scheme``, is not the connection's."""
+"""The scope extension of an HTTP/2 or HTTP/3 request whose ``:scheme``, its ``scheme``, is not the
+connection's.
+"""
 
 
 def scheme_of(target: bytes, connections: str, stated: str, trusted: bool, extensions: Mapping[str, Any]) -> str:
-    """The request's scheme: its target's if it has one, else what a trusted peer ``stated``, else the connection's.
+    """The request's scheme: its target's if it has one, else what a trusted peer ``stated``, else
+    the connection's.
 
     Raises `ClientError`.
     """
@@ -78,8 +83,8 @@ def _scheme_in(target: bytes) -> str:
 def _checked_scheme(targets: str, connections: str, stated: str, trusted: bool) -> str:
     """The request's scheme where its target tells one.
 
-    RFC 9110 section 7.4: unless it comes from a trusted gateway, a target of a scheme that the connection does not have
-    is to be refused.
+    RFC 9110 section 7.4: unless it comes from a trusted gateway, a target of a scheme that the
+    connection does not have is to be refused.
     """
     if not targets or targets in (connections, stated):
         return stated or connections

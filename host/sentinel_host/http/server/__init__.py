@@ -1,4 +1,6 @@
-"""What the protocols towards clients share: the connections of a worker, their limits, and deferred input."""
+"""What the protocols towards clients share: the connections of a worker, their limits, and deferred
+input.
+"""
 
 from __future__ import annotations
 

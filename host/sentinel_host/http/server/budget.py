@@ -1,10 +1,13 @@
-"""What a peer may spend on frames that make work and carry nothing (CVE-2019-9512 to 9518, CVE-2023-44487)."""
+"""What a peer may spend on frames that make work and carry nothing (CVE-2019-9512 to 9518,
+CVE-2023-44487).
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-# What browsers and gRPC clients do not spend at once, unless they give up a page or a call with all that it asked for.
+# What browsers and gRPC clients do not spend at once, unless they give up a page or a call with all
+# that it asked for.
 _BURST: Final = 64
 
 

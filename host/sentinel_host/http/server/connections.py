@@ -1,4 +1,6 @@
-"""What the connections of one worker share: limits, counts, the clock's sweep and the way to a quiet end."""
+"""What the connections of one worker share: limits, counts, the clock's sweep and the way to a
+quiet end.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,16 @@ _LAST_REQUEST: Final = 0.5
 # What a cancelled request may take to clean up; with two of them shutdown stays within grace + 1 s.
 _CANCEL_TIME: Final = 0.4
 
-# The scope extension of a request that asks for another protocol. An application that sends `ACCEPT`, with the fields
-# of the handshake's answer as ``headers``, has a tunnel: `http.request` and `http.response.body` then carry its bytes,
-# and an end of one (no ``more_body``) leaves the other open.
+# The scope extension of a request that asks for another protocol. An application that sends
+# `ACCEPT`, with the fields of the handshake's answer as ``headers``, has a tunnel: `http.request`
+# and `http.response.body` then carry its bytes, and an end of one (no ``more_body``) leaves the
+# other open.
 EXTENSION: Final = "sentinel.upgrade"
 ACCEPT: Final = "sentinel.upgrade.accept"
 
-# What ASGI cannot say of a target, on the requests of which it is true: that it ends in ``?``, as an empty query is not
-# the same as none (RFC 3986 section 6.2.3), and that its scheme, which stands under ``scheme``, is not what the
-# connection has.
+# What ASGI cannot say of a target, on the requests of which it is true: that it ends in ``?``, as
+# an empty query is not the same as none (RFC 3986 section 6.2.3), and that its scheme, which stands
+# under ``scheme``, is not what the connection has.
 EMPTY_QUERY: Final = "sentinel.empty_query"
 TARGET_SCHEME: Final = "sentinel.target_scheme"
 
@@ -61,7 +64,9 @@ class ServerConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What one listening socket gives every scope: a name (``public``, ``admin``), application, lifespan state."""
+    """What one listening socket gives every scope: a name (``public``, ``admin``), application,
+    lifespan state.
+    """
 
     name: str
     app: Application
@@ -69,7 +74,9 @@ class Listener:
     upgrade_to_http2: UpgradeToHttp2 | None = None
 
     def extensions(self) -> dict[str, dict[str, Any]]:
-        """The ``extensions`` of every scope of this listener: one dict for all, which no application may change."""
+        """The ``extensions`` of every scope of this listener: one dict for all, which no
+        application may change.
+        """
         return {
             "http.response.trailers": {},
             "http.response.informational": {},
@@ -88,8 +95,8 @@ class Listener:
 class Connections:
     """The connections of one worker.
 
-    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often by field of
-    `ServerLimits`, with ``refused`` for malformed requests.
+    Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often
+    by field of `ServerLimits`, with ``refused`` for malformed requests.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -123,7 +130,9 @@ class Connections:
         self.limits_hit[limit] = self.limits_hit.get(limit, 0) + 1
 
     def admit(self, client: str | None) -> str | None:
-        """Count a new connection; the name of the limit that it exceeds, if any. Each is to be `release`d once."""
+        """Count a new connection; the name of the limit that it exceeds, if any. Each is to be
+        `release`d once.
+        """
         self.accepted += 1
         self.open += 1
         key = _client_key(client)
@@ -152,7 +161,9 @@ class Connections:
         task.add_done_callback(self._kept.discard)
 
     def _sweep(self) -> None:
-        """Look at every deadline at once: a timer per request would cost more than the requests' own bookkeeping."""
+        """Look at every deadline at once: a timer per request would cost more than the requests'
+        own bookkeeping.
+        """
         now = self.loop.time()
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
         # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
@@ -165,10 +176,12 @@ class Connections:
                 connection.abort()
 
     async def drain(self, grace: float) -> None:
-        """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections close at once.
+        """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections
+        close at once.
 
-        A connection that was used within the last fraction of a second may have its next request on the way: it is
-        answered, with ``Connection: close``, so that a client in full flow loses nothing.
+        A connection that was used within the last fraction of a second may have its next request on
+        the way: it is answered, with ``Connection: close``, so that a client in full flow loses
+        nothing.
         """
         self.closing = True
         for connection in list(self.active):

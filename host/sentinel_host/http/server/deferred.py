@@ -1,8 +1,11 @@
-"""Input that can wait: that of connections which make work and carry nothing, between everything else.
+"""Input that can wait: that of connections which make work and carry nothing, between everything
+else.
 
-Rule 1: Those that wait take turns, some frames each. After some tenth of a millisecond the loop is everybody's.
-Rule 2: All of them together get a fifth of the loop's time at most, however many they are: after they had some, four
-        times as much passes. Whoever floods is slowed down by that, and others find the loop as good as free.
+Rule 1: Those that wait take turns, some frames each. After some tenth of a millisecond the loop is
+everybody's. Rule 2: All of them together get a fifth of the loop's time at most, however many they
+are: after they had some, four
+        times as much passes. Whoever floods is slowed down by that, and others find the loop as
+        good as free.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ class DeferredInput:
         self._due = False
 
     def wait(self, go_on: Callable[[], None]) -> None:
-        """Have ``go_on`` called in its turn; a small portion of work, after which it may wait again."""
+        """Have ``go_on`` called in its turn; a small portion of work, after which it may wait
+        again.
+        """
         self._waiting.append(go_on)
         if not self._due:
             self._due = True

@@ -1,7 +1,7 @@
 """How far a response is, in the order in which its messages come.
 
-Plain numbers and no enums: every request compares them dozens of times, and in compiled code a comparison of numbers
-is one instruction, where a member of an enum is looked up by its name.
+Plain numbers and no enums: every request compares them dozens of times, and in compiled code a
+comparison of numbers is one instruction, where a member of an enum is looked up by its name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a client gets for a request that was refused or failed: one rendering, for every protocol and the gateway."""
+"""What a client gets for a request that was refused or failed: one rendering, for every protocol
+and the gateway.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def error_reply(status: int, reason: str | None = None) -> Response:
         body = _BODIES[status] = _body(HTTPStatus(status).phrase)
     headers: Headers = [(b"content-type", b"application/json")]
     if status == _METHOD_NOT_ALLOWED:
-        # RFC 9110 section 15.5.6 demands the field; an empty one is allowed and true, as methods differ by route.
+        # RFC 9110 section 15.5.6 demands the field; an empty one is allowed and true, as methods
+        # differ by route.
         headers.append((b"allow", b""))
     return Response(status, headers, body)
 

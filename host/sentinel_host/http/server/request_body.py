@@ -1,8 +1,10 @@
 """The body of a request on a stream of HTTP/2 or HTTP/3, held until the application takes it.
 
-Rule 1: At most one window of a body is held. The peer gets new window for what the application took, never for what
+Rule 1: At most one window of a body is held. The peer gets new window for what the application
+took, never for what
         merely arrived; so a slow application stops its own stream and no other.
-Rule 2: A client that sends too slowly is told 408; one that waits for a slow application is not late.
+Rule 2: A client that sends too slowly is told 408; one that waits for a slow application is not
+late.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from sentinel_host.http.server.connections import Connections
 from sentinel_host.http.server.limit_exceeded import LimitExceeded
 from sentinel_host.http.server.sink import StreamSink
 
-# Pieces of a body are joined beyond this many: the memory that they take must be that of their bytes.
+# Pieces of a body are joined beyond this many: the memory that they take must be that of their
+# bytes.
 _MAX_PIECES: Final = 64
 
 
@@ -31,9 +34,10 @@ class DeadlineOwner(Protocol):
 class RequestBody:
     """What has arrived of a request's body, and what the application was told of it.
 
-    ``complete``: nothing more of it will come. ``expects``: the client waits for 100 Continue. ``tunnel``: the
-    connection was upgraded, and no clock but `ServerLimits.tunnel_idle` runs. ``pieces`` were not taken yet.
-    ``owner`` is told of each deadline, in the loop's time. ``expected`` is the request's Content-Length, or -1.
+    ``complete``: nothing more of it will come. ``expects``: the client waits for 100 Continue.
+    ``tunnel``: the connection was upgraded, and no clock but `ServerLimits.tunnel_idle` runs.
+    ``pieces`` were not taken yet. ``owner`` is told of each deadline, in the loop's time.
+    ``expected`` is the request's Content-Length, or -1.
     """
 
     __slots__ = (
@@ -89,7 +93,8 @@ class RequestBody:
             if limits.body_time is not None:
                 self._ends = connections.loop.time() + limits.body_time
             if self.expects:
-                # The client may wait for the application: it is not late before 100 Continue went out.
+                # The client may wait for the application: it is not late before 100 Continue went
+                # out.
                 self.read_deadline = self._ends
                 owner.watch(self.read_deadline)
             else:
@@ -108,7 +113,8 @@ class RequestBody:
     # What arrives.
 
     def push(self, data: bytes, ended: bool) -> None:
-        """Hold a piece of the body. Raises `Malformed` when the body is not of the length that was announced.
+        """Hold a piece of the body. Raises `Malformed` when the body is not of the length that was
+        announced.
 
         What comes after the body has failed is dropped.
         """
@@ -147,7 +153,9 @@ class RequestBody:
         self.wake()
 
     def push_trailers(self, fields: Fields, ended: bool) -> None:
-        """Take the trailer section. Raises `Malformed` unless it ends a request of the right length."""
+        """Take the trailer section. Raises `Malformed` unless it ends a request of the right
+        length.
+        """
         if self._error is not None:
             return
         if not ended or self._expected > 0:
@@ -190,7 +198,9 @@ class RequestBody:
         self.restart_clock()
 
     def answered(self) -> None:
-        """The response is complete: the application is told no more of the request, except of a tunnel's."""
+        """The response is complete: the application is told no more of the request, except of a
+        tunnel's.
+        """
         self._answered = True
         if self._waiter is not None:
             self.wake()
@@ -213,8 +223,8 @@ class RequestBody:
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
 
-        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when the body is
-        malformed, too large or too slow, and `RuntimeError` when it is awaited already.
+        The last ``http.request`` carries ``trailers``, if there were any. Raises `ClientError` when
+        the body is malformed, too large or too slow, and `RuntimeError` when it is awaited already.
         """
         while True:
             pieces = self.pieces

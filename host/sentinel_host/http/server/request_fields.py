@@ -1,11 +1,16 @@
-"""Which field sections are accepted as requests on HTTP/2 and HTTP/3 (RFC 9113 section 8, RFC 9114 section 4).
+"""Which field sections are accepted as requests on HTTP/2 and HTTP/3 (RFC 9113 section 8, RFC 9114
+section 4).
 
-Rule 1: What is no message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper case, a
-        connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is a message and asks for
-        something that is not served gets an answer. Either way the connection's other streams live.
-Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for them, and a Host that
+Rule 1: What is no message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper
+case, a
+        connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is a
+        message and asks for something that is not served gets an answer. Either way the
+        connection's other streams live.
+Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for
+them, and a Host that
         differs from ``:authority`` is seen.
-Rule 3: The count of fields has the limit of HTTP/1. The crumbs of a cookie become one field, as recipients of other
+Rule 3: The count of fields has the limit of HTTP/1. The crumbs of a cookie become one field, as
+recipients of other
         versions expect them (RFC 9113 section 8.2.3).
 """
 
@@ -52,8 +57,9 @@ _PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority", b":
 class RequestFields:
     """A request's head, from its field section.
 
-    ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty. ``headers`` begin
-    with ``host``, whichever way the authority was said. ``scheme`` is ``http`` or ``https``.
+    ``length`` is the Content-Length or -1; ``protocol`` is extended CONNECT's (RFC 8441) or empty.
+    ``headers`` begin with ``host``, whichever way the authority was said. ``scheme`` is ``http`` or
+    ``https``.
     """
 
     __slots__ = ("expects", "headers", "length", "method", "protocol", "scheme", "target")

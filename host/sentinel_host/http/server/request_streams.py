@@ -1,10 +1,13 @@
 """The requests of one connection that carries many: alike for HTTP/2 and HTTP/3.
 
-Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many tasks: a client that
+Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many
+tasks: a client that
         resets what it has just asked for waits for the tasks that it left behind.
-Rule 2: Deadlines are numbers that `Connections` compares in one sweep. `deadline` is the nearest of all streams', or
+Rule 2: Deadlines are numbers that `Connections` compares in one sweep. `deadline` is the nearest of
+all streams', or
         earlier: it is made exact when it passes.
-Rule 3: A request begins when the input that brought it was looked at: one that is reset in the same breath has then
+Rule 3: A request begins when the input that brought it was looked at: one that is reset in the same
+breath has then
         cost no more than its head.
 """
 
@@ -94,7 +97,8 @@ class RequestStreams:
     def accept(self, number: int, sink: StreamSink, fields: Fields, is_whole: bool, ended: bool) -> bool:
         """Take a request's head; false when it was refused, which the peer has to pay for.
 
-        ``is_whole`` is false for a section beyond `ServerLimits.head_bytes`, ``ended`` when no body follows.
+        ``is_whole`` is false for a section beyond `ServerLimits.head_bytes`, ``ended`` when no body
+        follows.
         """
         connections = self._connections
         limits = connections.limits
@@ -126,7 +130,8 @@ class RequestStreams:
         self.used += 1
         extensions = self._extensions
         if head.protocol:
-            # To an application it is the request that a client would make on HTTP/1 (RFC 8441 section 5).
+            # To an application it is the request that a client would make on HTTP/1 (RFC 8441
+            # section 5).
             head.method = "GET"
             extensions = self._listener.upgrading(head.protocol.lower(), required=True)
         if head.scheme != self._scopes.scheme:
@@ -171,7 +176,8 @@ class RequestStreams:
         if self.is_closed:
             return
         if self.streams.pop(stream.number, None) is not None:
-            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or read.
+            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or
+            # read.
             stream.sink.reset(ResetReason.CANCELLED if stream.phase == DONE else ResetReason.INTERNAL_ERROR)
         if not self._running:
             if self.draining:

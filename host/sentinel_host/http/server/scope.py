@@ -16,7 +16,8 @@ Address = tuple[Any, ...]
 class ScopeBuilder:
     """What the requests of one connection have in common.
 
-    ``client_host`` is the peer's address, as connections per client are counted; None on a Unix socket.
+    ``client_host`` is the peer's address, as connections per client are counted; None on a Unix
+    socket.
     """
 
     __slots__ = ("_client", "_first", "_server", "client_host", "scheme")
@@ -46,7 +47,9 @@ class ScopeBuilder:
         headers: list[tuple[bytes, bytes]],
         extensions: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
-        """The scope of one request; ``target`` is as it was sent, names in ``headers`` are lower-case."""
+        """The scope of one request; ``target`` is as it was sent, names in ``headers`` are
+        lower-case.
+        """
         first = self._first
         if first is None:
             first = self._first = {

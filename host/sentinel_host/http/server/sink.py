@@ -1,6 +1,7 @@
 """What a response on one stream is written to: HTTP/2 sends it as frames, HTTP/3 through aioquic.
 
-Rule: A sink knows fields and bytes of one stream, and what its peer lets it send. ASGI, limits and deadlines are the
+Rule: A sink knows fields and bytes of one stream, and what its peer lets it send. ASGI, limits and
+deadlines are the
       stream's affair (`stream.Stream`).
 """
 
@@ -26,15 +27,17 @@ class ResetReason(Enum):
 class StreamSink(Protocol):
     """One stream towards a client.
 
-    What a stream sends is checked before: field names are lower-case, values have no control characters, and DATA
-    never exceeds `room`.
+    What a stream sends is checked before: field names are lower-case, values have no control
+    characters, and DATA never exceeds `room`.
     """
 
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """Send a head, interim (1xx) or final; ``end`` when nothing follows it."""
 
     def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
-        """Send a final head, and with it a piece of the body if there is `room` for it; false if there was none."""
+        """Send a final head, and with it a piece of the body if there is `room` for it; false if
+        there was none.
+        """
 
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """Send a piece of the body; at most `room` bytes."""
@@ -55,10 +58,14 @@ class StreamSink(Protocol):
         """Stop waiting for room, and let the next stream have what this one leaves."""
 
     def consume(self, size: int) -> bool:
-        """The application took that many bytes of the request; whether the client was told that it may send more."""
+        """The application took that many bytes of the request; whether the client was told that it
+        may send more.
+        """
 
     def window_is_low(self) -> bool:
-        """Whether the client may send no more than half a window before the application takes something."""
+        """Whether the client may send no more than half a window before the application takes
+        something.
+        """
 
     def waits_for_others(self) -> bool:
         """Whether it is the connection's window that gives this stream no room, not its own."""
@@ -73,4 +80,6 @@ class StreamSink(Protocol):
         """A number that grows by what the client lets all streams of the connection send."""
 
     def delivery(self, now: float) -> tuple[int, int]:
-        """What the client has acknowledged of all that was written on this connection, and how much that was."""
+        """What the client has acknowledged of all that was written on this connection, and how much
+        that was.
+        """

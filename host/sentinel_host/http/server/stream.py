@@ -1,4 +1,5 @@
-"""One request and its response on an HTTP/2 or HTTP/3 stream: the ``receive`` and ``send`` of an ASGI application.
+"""One request and its response on an HTTP/2 or HTTP/3 stream: the ``receive`` and ``send`` of an
+ASGI application.
 
 Rule 1: The head of a response waits for the first body message, as on HTTP/1. ASGI forbids a server
         to send it earlier.
@@ -100,7 +101,8 @@ class Stream:
 
     def begin(self) -> None:
         """Start the request's only task."""
-        # Not by the loop's `create_task`: numbering each task in its name takes as long as making it.
+        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
+        # it.
         self.task = asyncio.Task(self._run(), loop=self._connections.loop, name="request")
 
     async def _run(self) -> None:
@@ -122,16 +124,18 @@ class Stream:
             self._answer_failure(500, "internal error")
         finally:
             self._owner.finished(self)
-            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference cycle.
+            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference
+            # cycle.
             self.task = None
 
     # The response.
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take one ASGI message; waits only while the client reads more slowly than the application writes.
+        """Take one ASGI message; waits only while the client reads more slowly than the application
+        writes.
 
-        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or a body that does
-        not fit its content-length, `OSError` once the client is gone.
+        Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or
+        a body that does not fit its content-length, `OSError` once the client is gone.
         """
         if self.gone:
             raise ConnectionResetError("the client is gone")
@@ -150,8 +154,8 @@ class Stream:
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        # A closing transport drops what it is given. An application that never waits must still notice
-        # that it has closed.
+        # A closing transport drops what it is given. An application that never waits must still
+        # notice that it has closed.
         if self.sink.blocked():
             await self.sink.drained()
 
@@ -279,7 +283,9 @@ class Stream:
             opened.set_result(None)
 
     def _done(self) -> None:
-        """The response is complete. A client that still sends is told to stop (RFC 9113 section 8.1)."""
+        """The response is complete. A client that still sends is told to stop (RFC 9113 section
+        8.1).
+        """
         self.phase = DONE
         body = self.body
         body.answered()
@@ -316,7 +322,9 @@ class Stream:
         self.sink.send_headers(status, fields, False)
 
     def _answer_failure(self, status: int, reason: str) -> None:
-        """The application did not complete its response: send an error, or reset the stream after a head."""
+        """The application did not complete its response: send an error, or reset the stream after a
+        head.
+        """
         if self.gone or self.phase == DONE:
             return
         if self.phase < BODY:
@@ -352,7 +360,9 @@ class Stream:
     # The end.
 
     def cancel(self) -> None:
-        """The client is gone, or has reset the stream: an application that still answers is cancelled."""
+        """The client is gone, or has reset the stream: an application that still answers is
+        cancelled.
+        """
         self.gone = True
         self._write_clock.stop()
         self.body.disconnect()
@@ -361,7 +371,8 @@ class Stream:
             if self.task is not None:
                 self.task.cancel()
             if not self._begun:
-                # A task that is cancelled before its first step never runs: its `finally` does not, either.
+                # A task that is cancelled before its first step never runs: its `finally` does not,
+                # either.
                 self.task = None
                 self._owner.finished(self)
 
@@ -393,7 +404,9 @@ class Stream:
         return min(body.read_deadline, clock.deadline)
 
     def _response_flows(self, now: float) -> bool:
-        """Whether the response has gone on since the last call: the client may have nothing to send meanwhile."""
+        """Whether the response has gone on since the last call: the client may have nothing to send
+        meanwhile.
+        """
         clock = self._write_clock
         if clock.deadline != inf:
             return True

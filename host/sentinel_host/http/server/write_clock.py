@@ -57,7 +57,9 @@ class WriteClock:
         return True
 
     def still_delivered(self, now: float) -> bool:
-        """Whether bytes of this stream may still be on their way, and the client goes on to take them."""
+        """Whether bytes of this stream may still be on their way, and the client goes on to take
+        them.
+        """
         delivered, due = self._sink.delivery(now)
         if self._due is None:
             self._due, self._seen = due, delivered

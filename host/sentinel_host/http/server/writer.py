@@ -1,11 +1,13 @@
-"""The write direction of one connection: writes gathered per turn, backpressure, and the client that does not read.
+"""The write direction of one connection: writes gathered per turn, backpressure, and the client
+that does not read.
 
-Rule 1: What is written within one turn of the loop leaves in one write, beside those of other connections; beyond
+Rule 1: What is written within one turn of the loop leaves in one write, beside those of other
+connections; beyond
         `_GATHER` bytes it leaves at once, so that the transport's own backpressure is felt.
-Rule 2: Whatever ends a direction lets what was gathered leave first.
-Rule 3: A client that acknowledges some bytes in each period is never cut off, however large the buffers between are.
-        A client that acknowledges nothing is reset: after an ordinary close the kernel would keep its bytes for
-        minutes.
+Rule 2: Whatever ends a direction lets what was gathered leave first. Rule 3: A client that
+acknowledges some bytes in each period is never cut off, however large the buffers between are.
+        A client that acknowledges nothing is reset: after an ordinary close the kernel would keep
+        its bytes for minutes.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ _RESET: Final = struct.pack("ii", 1, 0)
 _GATHER: Final = 64 * 1024
 # Below it one copy is cheaper than a scattered write.
 COPY_BELOW: Final = 16 * 1024
-# What is left to the kernel when a connection closes: a response of ordinary size, as asyncio's high-water mark.
+# What is left to the kernel when a connection closes: a response of ordinary size, as asyncio's
+# high-water mark.
 LEFT_TO_KERNEL: Final = 64 * 1024
 
 
 class Writer:
-    """Owns what one transport sends. ``deadline`` is when `expire` is to be called, in the loop's time."""
+    """Owns what one transport sends. ``deadline`` is when `expire` is to be called, in the loop's
+    time.
+    """
 
     __slots__ = (
         "_flushed",
@@ -58,7 +63,8 @@ class Writer:
         self.paused = False
         self.deadline = inf
         self._flushed = 0
-        # What the client has taken: when the last sweep looked, at the write clock's start, and for `still_reads`.
+        # What the client has taken: when the last sweep looked, at the write clock's start, and for
+        # `still_reads`.
         self._taken = 0
         self._looked_at = -1.0
         self._watched: int | None = None
@@ -113,7 +119,8 @@ class Writer:
     def blocked(self) -> bool:
         """Whether to await `drained` before more is written.
 
-        A closing transport drops what it is given: an application that never waits would never hear that it closed.
+        A closing transport drops what it is given: an application that never waits would never hear
+        that it closed.
         """
         return self.paused or self.transport.is_closing()
 
@@ -145,7 +152,9 @@ class Writer:
         return acks.unsent(self.transport)
 
     def taken(self, now: float) -> int:
-        """A number that grows by the bytes that the client acknowledges; the kernel is asked once per sweep."""
+        """A number that grows by the bytes that the client acknowledges; the kernel is asked once
+        per sweep.
+        """
         if self._looked_at != now:
             self._looked_at = now
             self._taken = acks.taken(self.transport)
@@ -161,7 +170,8 @@ class Writer:
 
     def watch(self) -> None:
         """Watch the client take what is unsent, from the next sweep on."""
-        # The kernel is asked with the sweep, and not for each of the many short waits that a download has.
+        # The kernel is asked with the sweep, and not for each of the many short waits that a
+        # download has.
         self._watched = None
         self.deadline = 0.0
 
@@ -182,7 +192,9 @@ class Writer:
     # The end.
 
     def end(self) -> bool:
-        """Half-close: the client sees the end once it has read everything. False where the transport cannot."""
+        """Half-close: the client sees the end once it has read everything. False where the
+        transport cannot.
+        """
         self.flush()
         if not self.transport.can_write_eof():
             return False
@@ -191,13 +203,17 @@ class Writer:
         return True
 
     def close(self) -> None:
-        """Close once the kernel has what was written; a client that does not take it meets the deadline."""
+        """Close once the kernel has what was written; a client that does not take it meets the
+        deadline.
+        """
         self.flush()
         self.watch()
         self.transport.close()
 
     def reset(self) -> None:
-        """End so that the client sees that it was no regular end, and that the kernel forgets what is unsent."""
+        """End so that the client sees that it was no regular end, and that the kernel forgets what
+        is unsent.
+        """
         self.flush()
         sock = self.transport.get_extra_info("socket")
         if sock is not None and sock.fileno() >= 0:

@@ -48,8 +48,8 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
 }
 
 fn check_header(block: &ItemImpl) -> Result<()> {
-    let is_guest = block.trait_.as_ref().is_some_and(|(not, path, _)| {
-        not.is_none() && path.segments.last().is_some_and(|segment| segment.ident == "Guest")
+    let is_guest = block.trait_.as_ref().is_some_and(|(path, _)| {
+        block.modifiers.polarity.is_none() && path.segments.last().is_some_and(|segment| segment.ident == "Guest")
     });
     if !is_guest {
         return Err(Error::new_spanned(&block.self_ty, "#[guest] stands before `impl Guest for ...`"));

@@ -1,0 +1,88 @@
+"""The calls of hooks that ended last, kept in C, so that a request can be looked into when it is
+over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sentinel_host.native._native import ffi, lib
+
+if TYPE_CHECKING:
+    from sentinel_host.native._native import TrailHandle
+
+# 80 bytes each: what one request looks back at while others go on, at 10,000 calls a second for
+# more than a second.
+_CAPACITY: Final = 16_384
+# Calls of one request: a body of many pieces has more, of which the last are told.
+_MOST: Final = 256
+# Marks are numbers of 16 bits, given again when all are used up.
+_MARKS: Final = 1 << 16
+
+
+class TrailCall(NamedTuple):
+    """A call that has ended: of whose hook, when, and how.
+
+    Times are nanoseconds of the performance counter; ``running`` is the guest's own running time.
+    ``result`` is the answer's size in bytes, or a failure's number; ``taken`` the size of the first
+    list.
+    """
+
+    guest: str
+    version: str
+    slot: int
+    began: int
+    ended: int
+    running: int
+    result: int
+    taken: int
+
+
+class Trail:
+    """The trail of one worker's guests; off until somebody sets ``is_enabled``."""
+
+    __slots__ = ("_found", "_marked", "_next", "handle")
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self.handle: TrailHandle = lib.snt_trail_new(capacity)
+        if self.handle == ffi.NULL:
+            raise MemoryError
+        self.handle = ffi.gc(self.handle, lib.snt_trail_free)
+        self._found = ffi.new("snt_trail_call[]", _MOST)
+        self._marked: dict[int, tuple[str, str]] = {}
+        self._next = 0
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether calls are noted."""
+        return self.handle.enabled
+
+    @is_enabled.setter
+    def is_enabled(self, enabled: bool) -> None:
+        self.handle.enabled = enabled
+
+    def mark(self, guest: str, version: str) -> int:
+        """The number by which calls of a guest's version are known."""
+        mark, self._next = self._next, (self._next + 1) % _MARKS
+        self._marked[mark] = (guest, version)
+        return mark
+
+    def find(self, label: bytes, since: int) -> list[TrailCall]:
+        """The calls with this label that ended at ``since`` or later, oldest first; of many, the
+        last.
+        """
+        count = lib.snt_trail_find(self.handle, label, since, self._found, _MOST)
+        return [self._read(self._found[index]) for index in range(count - 1, -1, -1)]
+
+    def _read(self, call: Any) -> TrailCall:
+        guest, version = self._marked[call.mark]
+        return TrailCall(
+            guest,
+            version,
+            call.hook,
+            call.began_ns,
+            call.ended_ns,
+            call.used_ns,
+            call.result,
+            call.taken,
+        )

@@ -1,0 +1,97 @@
+"""What a guest's answer changes about a head, as operators are told it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from sentinel_host.messages import HeaderEdit, Headers, RequestEdits, ResponseEdits
+from sentinel_host.observe.record import Change
+from sentinel_host.pipeline.edits import edit_headers
+from sentinel_host.sandbox.text import readable
+
+MOST_CHANGES: Final = 64
+"""Of one hook; more are left out."""
+
+# Characters of one value: enough to tell what it is.
+_MOST_TEXT: Final = 256
+# Fields whose values open doors. They are told by their sizes.
+_SECRET: Final = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie", b"x-sentinel-explain"))
+_SECRET_PARTS: Final = (b"key", b"password", b"secret", b"token")
+# Where the fields stand in `request-head` and `response-head` of wit/types.wit.
+_METHOD: Final = 0
+_PATH: Final = 1
+_QUERY: Final = 2
+_REQUEST_HEADERS: Final = 3
+_STATUS: Final = 0
+_RESPONSE_HEADERS: Final = 1
+
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+
+def request_changes(record: bytes, edits: RequestEdits) -> list[Change]:
+    """What these edits change about the request that ``record`` is, a ``request-head``."""
+    if not _changes_anything(edits):
+        return []
+    head = _decode(record)
+    changes = _header_changes(_fields(head[_REQUEST_HEADERS]), edits.headers)
+    if edits.method is not None:
+        changes.append(_change("method", head[_METHOD], edits.method))
+    if edits.path is not None:
+        changes.append(_change("path", head[_PATH], edits.path))
+    if edits.query is not None:
+        changes.append(_change("query", head[_QUERY] or "", edits.query))
+    if edits.upstream is not None:
+        changes.append(Change("upstream", after=(edits.upstream,)))
+    return changes[:MOST_CHANGES]
+
+
+def response_changes(record: bytes, edits: ResponseEdits) -> list[Change]:
+    """What these edits change about the response that ``record`` is, a ``response-head``."""
+    if not edits.headers and edits.status is None:
+        return []
+    head = _decode(record)
+    changes = _header_changes(_fields(head[_RESPONSE_HEADERS]), edits.headers)
+    if edits.status is not None:
+        changes.append(Change("status", before=(str(head[_STATUS]),), after=(str(edits.status),)))
+    return changes[:MOST_CHANGES]
+
+
+def shown(name: bytes, value: bytes) -> str:
+    """A field's value, cut, or its size if it is a secret."""
+    if name in _SECRET or any(part in name for part in _SECRET_PARTS):
+        return f"({len(value)} bytes)"
+    return _cut(readable(value[: _MOST_TEXT + 1]))
+
+
+def _changes_anything(edits: RequestEdits) -> bool:
+    return bool(edits.headers) or any(
+        part is not None for part in (edits.method, edits.path, edits.query, edits.upstream)
+    )
+
+
+def _fields(raw: list[list[Any]]) -> Headers:
+    return [(name.encode(), value) for name, value in raw]
+
+
+def _header_changes(before: Headers, edits: list[HeaderEdit]) -> list[Change]:
+    after = edit_headers(list(before), edits)
+    found = []
+    for name in dict.fromkeys(name for _, name, _ in edits):
+        was, now = _values(before, name), _values(after, name)
+        if was != now:
+            found.append(Change("header", name.decode(), was, now))
+    return found
+
+
+def _values(fields: Headers, name: bytes) -> tuple[str, ...]:
+    return tuple(shown(name, value) for key, value in fields if key == name)
+
+
+def _change(part: str, before: str, after: str) -> Change:
+    return Change(part, before=(_cut(before),), after=(_cut(after),))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"

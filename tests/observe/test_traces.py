@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sentinel_host.observe.trace_context import TraceParent, read_trace_parent, span_of_try
+from tests.observe.support import KEY, Observed, run_observed
+from tests.support.upstreams import Upstream
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+TRUSTED = '"127.0.0.1"'
+ALL = "[tracing]\nshare = 1.0"
+NONE = '[tracing]\nshare = 0.0\nslow = "1h"'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", TraceParent(TRACE, PARENT, True)),
+        (f"00-{TRACE}-{PARENT}-00", TraceParent(TRACE, PARENT, False)),
+        (f"00-{TRACE}-{PARENT}-03", TraceParent(TRACE, PARENT, True)),
+        # A later version may say more behind what this one says.
+        (f"cc-{TRACE}-{PARENT}-01-what-the-future-brings", TraceParent(TRACE, PARENT, True)),
+        (f"00-{TRACE}-{PARENT}-01-more", None),
+        (f"cc-{TRACE}-{PARENT}-01.more", None),
+        (f"ff-{TRACE}-{PARENT}-01", None),
+        (f"00-{TRACE.upper()}-{PARENT}-01", None),
+        (f"00-{'0' * 32}-{PARENT}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE}-{PARENT}", None),
+        ("", None),
+    ],
+)
+def test_a_trace_parent_is_read_as_the_recommendation_says(value: str, expected: TraceParent | None) -> None:
+    assert read_trace_parent(value.encode()) == expected
+
+
+def test_the_trace_of_a_trusted_peer_goes_on(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
+        await observed.fetch("/plain", headers=headers)
+        (record,) = await observed.records(1)
+        assert (record.why, record.trace_id, record.parent_id, record.sampled) == ("sampled", TRACE, PARENT, True)
+        assert record.span_id != PARENT
+        (received,) = origin.requests
+        assert received.values("traceparent") == [f"00-{TRACE}-{span_of_try(record.span_id, 1)}-01"]
+        assert received.values("tracestate") == ["vendor=1"]
+
+    run_observed(tmp_path, origin.url, scenario, more=NONE, trusted=TRUSTED)
+
+
+def test_what_a_stranger_says_of_a_trace_is_not_believed(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
+        assert (await observed.fetch("/plain", headers=headers)).status == 200
+        (received,) = origin.requests
+        (told,) = received.values("traceparent")
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", told)
+        assert TRACE not in told
+        assert received.values("tracestate") == []
+        observed.gateway.recorder.publish()
+        assert observed.gateway.recorder.ring.next == 0
+
+    run_observed(tmp_path, origin.url, scenario, more=NONE)
+
+
+def test_a_trace_begins_here_and_guests_see_it(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        await observed.fetch("/", headers=KEY)
+        (record,) = await observed.records(1)
+        (received,) = origin.requests
+        assert received.values("traceparent") == [f"00-{record.trace_id}-{span_of_try(record.span_id, 1)}-01"]
+        assert record.parent_id == ""
+        # Their record of the head has the field.
+        assert record.hooks[0].taken > len(record.trace_id)
+
+    run_observed(tmp_path, origin.url, scenario, more=ALL)
+
+
+def test_a_request_that_fails_is_recorded_when_it_is_over(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        answer = await observed.fetch("/dead")
+        assert answer.status == 503
+        (record,) = await observed.records(1)
+        assert (record.why, record.is_whole, record.sampled, record.status) == ("failed", False, True, answer.status)
+        assert [(tried.endpoint, tried.error) for tried in record.tries] == [
+            ("http://127.0.0.1:9", "connect"),
+            ("http://127.0.0.1:10", "connect"),
+        ]
+        assert [(hook.guest, hook.hook, hook.outcome) for hook in record.hooks] == [("trap", "on-request", "failed")]
+        assert record.hooks[0].running > 0
+
+    dead = """
+[[upstream]]
+name = "dead"
+balance = "round-robin"
+targets = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
+
+[[route]]
+path = "/dead"
+upstream = "dead"
+chain = ["trap"]
+"""
+    run_observed(tmp_path, origin.url, scenario, more=NONE + dead)
+
+
+def test_a_slow_request_is_recorded_when_it_is_over(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        await observed.fetch("/", headers=KEY)
+        (record,) = await observed.records(1)
+        assert (record.why, record.is_whole, record.sampled) == ("slow", False, True)
+        assert [hook.hook for hook in record.hooks] == ["on-request", "on-request", "on-response", "on-complete"]
+        assert [(tried.endpoint, tried.status) for tried in record.tries] == [(origin.url, 200)]
+
+    run_observed(tmp_path, origin.url, scenario, more='[tracing]\nshare = 0.0\nslow = "0s"')
