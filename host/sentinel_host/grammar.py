@@ -3,11 +3,14 @@
 Each rule stands here once. The text patterns are for what is text already: names in the configuration and in guests'
 answers. This module is below ``http`` because ``config``, ``abi`` and ``limiter`` check the same names.
 
-Rule 1: an authority has one form here: an empty port, which means the same as none (RFC 3986 section 6.2.3), goes.
-Rule 2: a name is a reg-name (RFC 3986 section 3.2.2) as far as it has one reading. Refused are ``,`` and ``;``, which
-        separate hosts in X-Forwarded-Host and parameters in Forwarded for a reader that splits before it unquotes; and
-        escapes, with which a reader that decodes sees another host than the one by which a route was chosen.
-Rule 3: user information is no part of it (RFC 9110 section 4.2.4), and no message repeats any: it may hold a password.
+Rule 1: an authority has one form here: an empty port, which means the same as none (RFC 3986
+        section 6.2.3), goes.
+Rule 2: a name is a reg-name (RFC 3986 section 3.2.2) as far as it has one reading. Refused are
+        ``,`` and ``;``, which separate hosts in X-Forwarded-Host and parameters in Forwarded for a
+        reader that splits before it unquotes; and escapes, with which a reader that decodes sees
+        another host than the one by which a route was chosen.
+Rule 3: user information is no part of it (RFC 9110 section 4.2.4), and no message repeats any: it
+        may hold a password.
 """
 
 from __future__ import annotations

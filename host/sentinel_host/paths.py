@@ -1,9 +1,11 @@
 """The one canonical form of a path: what routes are chosen by, what guests authorise and what upstreams get.
 
-Rule 1: a path has exactly one form inside Sentinel. Escapes of unreserved characters are resolved and hex digits are in
-        upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2), so that ``/%61dmin`` and ``/admin`` are one path everywhere.
-Rule 2: what two readers could take for different paths is refused, never mended: dot segments in any spelling, an
-        escaped slash or backslash, an empty segment, a control character, an invalid escape.
+Rule 1: a path has exactly one form inside Sentinel. Escapes of unreserved characters are resolved
+        and hex digits are in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2), so that
+        ``/%61dmin`` and ``/admin`` are one path everywhere.
+Rule 2: what two readers could take for different paths is refused, never mended: dot segments in
+        any spelling, an escaped slash or backslash, an empty segment, a control character, an
+        invalid escape.
 Rule 3: nothing is decoded a second time. ``%2525`` stays as it is.
 """
 

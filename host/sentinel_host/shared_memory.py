@@ -1,8 +1,9 @@
 """Memory that processes share by inheriting its descriptor.
 
-Rule 1: what is shared is made before the processes are that share it, and lives as long as one of them maps it. They
-        get its descriptor through ``pass_fds``; no other child inherits it.
-Rule 2: its size never changes, and is sealed: a mapping that loses its pages would kill its process.
+Rule 1: what is shared is made before the processes are that share it, and lives as long as one of
+        them maps it. They get its descriptor through ``pass_fds``; no other child inherits it.
+Rule 2: its size never changes, and is sealed: a mapping that loses its pages would kill its
+        process.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 An answer is hostile until it has passed here, therefore:
 
 Rule 1: every decoder raises `AbiError` and nothing else, whatever the bytes.
-Rule 2: a value that leaves a decoder is safe to put on a socket: tokens are tokens, values hold no control characters,
-        statuses are in range, and no name is one that the gateway owns. ``rules`` holds the single values to that.
+Rule 2: a value that leaves a decoder is safe to put on a socket: tokens are tokens, values hold no
+        control characters, statuses are in range, and no name is one that the gateway owns.
+        ``rules`` holds the single values to that.
 Rule 3: counts and sizes are bounded by `AnswerLimits` before anything is built from them.
 """
 

@@ -1,8 +1,8 @@
 """A gateway for one guest that is being written: built on save, served at once, and everything that happens told.
 
 Rule 1: what serves stays until something better is there. A build that fails changes nothing.
-Rule 2: a build goes into the gateway's folder only once it was held to the contract, and after the configuration grants
-        what it imports.
+Rule 2: a build goes into the gateway's folder only once it was held to the contract, and after the
+        configuration grants what it imports.
 """
 
 from __future__ import annotations

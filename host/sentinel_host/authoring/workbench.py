@@ -1,8 +1,9 @@
 """A guest on trial: its file in the shipping sandbox, with stand-ins for what it imports, and no gateway around.
 
-Rule 1: what runs is the file that ships, in the engine, with the limits and the checks that a gateway has.
-Rule 2: the stand-ins belong to one start of the guest, which begins with the keys, the time and the random numbers
-        that its `Setup` says, and no others.
+Rule 1: what runs is the file that ships, in the engine, with the limits and the checks that a
+        gateway has.
+Rule 2: the stand-ins belong to one start of the guest, which begins with the keys, the time and the
+        random numbers that its `Setup` says, and no others.
 Rule 3: an instance that failed is not called again: the next call gets a new one, as in a gateway.
 """
 

@@ -2,8 +2,8 @@
 says.
 
 Rule 1: they are read once for every process, and nothing that serves reads them again: a worker
-that starts later has
-        what its siblings have, and a file that is torn or gone meanwhile harms nobody.
+        that starts later has what its siblings have, and a file that is torn or gone meanwhile
+        harms nobody.
 Rule 2: only what is needed is read: the authorities of an upstream without TLS may be missing.
 """
 

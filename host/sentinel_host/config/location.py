@@ -5,11 +5,9 @@ request in it.
 is empty.
 
 Rule 1: where the authority begins and ends is decided here, never by a request: what follows
-``://`` is a host, and
-        nothing of a path or a query can become a part of it.
+        ``://`` is a host, and nothing of a path or a query can become a part of it.
 Rule 2: a location without a host begins with exactly one slash. What begins with two names a host
-(RFC 3986
-        section 4.2).
+        (RFC 3986 section 4.2).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which addresses a guest's HTTP calls may reach, whatever name led there.
+"""Which addresses a guest's HTTP calls may reach, whatever their names are.
 
-The name of a service is allowed by the configuration, but who answers for the name decides what its address is. So the
-address is looked at when it is about to be connected to: what is this machine's own, or its network's own, is denied.
+The configuration allows names, but the name's owner decides which address it has. So each address
+is checked right before connecting: addresses of this machine and of private networks are denied.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# RFC 6052: an IPv4 address stands in the last four bytes, and is reached through a translator.
+# RFC 6052: the last four bytes are an IPv4 address, which a translator reaches.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Where a cloud's machines ask for their credentials; over IPv4 that is link-local.
+# The metadata service of a cloud, which has credentials. Over IPv4 its address is link-local.
 _METADATA = ipaddress.IPv6Address("fd00:ec2::254")
 
 
 class AllowedAddresses:
-    """``networks`` are allowed though they would be denied; ``admin`` is the admin listener's host and port."""
+    """``networks`` are allowed though they would be denied; ``admin`` is the admin listener's host
+    and port.
+    """
 
     def __init__(self, networks: Iterable[str], admin: tuple[str, int] | None) -> None:
         self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
@@ -34,7 +36,7 @@ class AllowedAddresses:
 
 
 def _embedded(address: Address) -> Address:
-    """The address that is meant: an IPv4 one that is written as an IPv6 one."""
+    """The IPv4 address that an IPv6 address embeds, or the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -53,7 +55,7 @@ def _is_special(address: Address) -> bool:
 
 
 def _is_ours(address: Address) -> bool:
-    """Whether this machine answers there: only its own addresses can be bound to."""
+    """Whether the address is this machine's: only then can it be bound to."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

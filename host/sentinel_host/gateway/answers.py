@@ -1,4 +1,4 @@
-"""The responses that the gateway makes by itself: small JSON bodies that tell a client what, and an operator where."""
+"""Responses that the gateway makes: small JSON bodies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from sentinel_host.messages import Headers, Response
 def refusal(error: SentinelError) -> Response:
     """The response to an error.
 
-    A client is told its own fault; the faults of guests and upstreams name inner things, and stay in the log.
+    A client sees the message of its own fault. Faults of guests and upstreams name internal things,
+    so their messages stay in the log.
     """
     if isinstance(error, ClientError):
         return error_reply(error.status, str(error))
@@ -30,6 +31,6 @@ def refusal(error: SentinelError) -> Response:
 
 
 def own_options(methods: frozenset[str]) -> Response:
-    """What OPTIONS gets from the gateway itself when it may go no further (RFC 9110 section 7.6.2)."""
+    """The answer to OPTIONS whose Max-Forwards is used up (RFC 9110 section 7.6.2)."""
     headers: Headers = [(b"allow", ", ".join(sorted(methods)).encode("ascii"))] if methods else []
     return Response(HTTPStatus.OK, headers)

@@ -1,8 +1,8 @@
-"""Making generations out of configurations and guests.
+"""Builds generations from configurations and guests.
 
-Rule 1: what two generations have in common is one object: a guest with the same file, settings and configuration, with
-        its instances; an upstream with the same targets and times, with its connections; a route of
-        the same guests.
+Rule 1: what two generations have in common is one object: a guest with the same file, settings and
+        configuration, with its instances; an upstream with the same targets and times, with its
+        connections; a route of the same guests.
 Rule 2: what differs is made anew beside the old: no instance is ever configured twice.
 Rule 3: what no generation has any more is closed, by `free`, which is called for each of them once.
 """
@@ -55,16 +55,16 @@ class _Unit:
     """A part that generations share: an upstream, a guest's outbound client, or a use of its
     version.
 
-    ``users`` counts the generations.
+    ``users`` counts the generations. ``loaded`` is the key of a guest that was loaded for this use.
     """
 
     part: GuestMiddleware | Upstream | Outbound
     guest: LoadedGuest | None = None
-    version: Key = ()
+    loaded: Key = ()
     users: int = 0
 
     async def close(self) -> None:
-        """Nobody uses it any more."""
+        """No generation uses it any more."""
         if isinstance(self.part, GuestMiddleware):
             self.part.close()
         else:
@@ -75,12 +75,12 @@ class _Unit:
 class Candidate:
     """A version that gets ``weight`` percent of the requests beside the one that serves."""
 
-    offer: GuestVersion
+    version: GuestVersion
     weight: int
 
 
 Observe = Callable[[Middleware], Middleware]
-"""Makes of a guest in a chain one that tells what it does."""
+"""Wraps a guest of a chain, so that what it does is recorded."""
 
 _NO_CANDIDATES: Mapping[str, Candidate] = {}
 
@@ -91,7 +91,7 @@ class _Draft:
 
     config: Config
     answers: AnswerLimits
-    offers: Mapping[str, GuestVersion]
+    versions: Mapping[str, GuestVersion]
     faults: dict[str, str]
     candidates: Mapping[str, Candidate]
     refused: dict[str, str] = field(default_factory=dict)
@@ -131,18 +131,18 @@ class Builder:
     async def build(
         self,
         config: Config,
-        offers: Mapping[str, GuestVersion],
+        versions: Mapping[str, GuestVersion],
         faults: Mapping[str, str],
         candidates: Mapping[str, Candidate] = _NO_CANDIDATES,
     ) -> Generation:
-        """Put everything together; one of ``offers`` and ``faults`` has each guest that a route
+        """Build a generation. Either ``versions`` or ``faults`` has each guest that a route
         names.
 
         A guest that does not start is among the generation's faults, and its routes answer 503; a
         candidate that does not is left out. Raises `ConfigError`.
         """
         paths = path_rule(config.server)
-        draft = _Draft(config, AnswerLimits(paths=paths), offers, dict(faults), candidates)
+        draft = _Draft(config, AnswerLimits(paths=paths), versions, dict(faults), candidates)
         try:
             chains = [
                 [
@@ -215,10 +215,10 @@ class Builder:
         key = (name, config.encoded)
         if key not in draft.placed:
             try:
-                offer = draft.offers.get(name)
-                if offer is None:
+                version = draft.versions.get(name)
+                if version is None:
                     raise GuestLoadError(draft.faults[name])
-                used, draft.guests[name] = await self._use(offer, settings, config, draft)
+                used, draft.guests[name] = await self._use(version, settings, config, draft)
                 placed = await self._beside(used, settings, config, draft)
                 draft.placed[key] = placed if self._observe is None else self._observe(placed)
             except GuestLoadError as error:
@@ -234,34 +234,33 @@ class Builder:
         if candidate is None:
             return current
         try:
-            used, draft.tried[current.name] = await self._use(candidate.offer, settings, config, draft)
+            used, draft.tried[current.name] = await self._use(candidate.version, settings, config, draft)
         except GuestLoadError as error:
             draft.refused[current.name] = str(error)
             return current
         return CanarySelector(current, used, candidate.weight)
 
     async def _use(
-        self, offer: GuestVersion, settings: GuestConfig, config: Configured, draft: _Draft
+        self, version: GuestVersion, settings: GuestConfig, config: Configured, draft: _Draft
     ) -> tuple[GuestMiddleware, LoadedGuest]:
         """A use of a guest that a generation has already, or a new one. Raises `GuestLoadError`."""
-        name = offer.name
-        # What a guest's answers are held to is part of it; how new versions come into service is
-        # not.
+        name = version.name
+        # The limits of a guest's answers are part of the key; settings of rollouts are not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
         authorities = _digest(_content(draft.config, authorities_of(settings))[1])
-        version = (name, offer.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
-        key = (*version, config.encoded)
+        loaded = (name, version.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
+        key = (*loaded, config.encoded)
         unit = self._units.get(key)
         if unit is None:
             try:
-                guest = self._known(version) or await self._load(offer, settings, draft)
+                guest = self._known(loaded) or await self._load(version, settings, draft)
                 config.check(guest)
                 made = await guest.start_middleware(
                     config.encoded, on_failure=settings.on_failure, upstreams=frozenset(settings.upstreams)
                 )
             except MemoryError:
-                raise GuestLoadError(f"{offer.path}: the gateway has no memory for it") from None
-            unit = _Unit(made, guest, version)
+                raise GuestLoadError(f"{version.path}: the gateway has no memory for it") from None
+            unit = _Unit(made, guest, loaded)
         self._hold(key, unit, draft)
         assert isinstance(unit.part, GuestMiddleware)
         assert unit.guest is not None
@@ -269,14 +268,14 @@ class Builder:
             await self._outbound(name, settings, draft)
         return unit.part, unit.guest
 
-    def _known(self, version: Key) -> LoadedGuest | None:
-        """The guest of another use of this version."""
-        return next((unit.guest for unit in self._units.values() if unit.version == version), None)
+    def _known(self, loaded: Key) -> LoadedGuest | None:
+        """The guest of another use of the same version and settings."""
+        return next((unit.guest for unit in self._units.values() if unit.loaded == loaded), None)
 
-    async def _load(self, offer: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
-        limits = limits_of(settings, draft.answers, defaults_of(offer.guest.language))
-        http = (await self._outbound(offer.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
-        return load_compiled(offer.guest, offer.name, offer.path, self.engine, limits, grants_of(settings, http))
+    async def _load(self, version: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
+        limits = limits_of(settings, draft.answers, defaults_of(version.guest.language))
+        http = (await self._outbound(version.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
+        return load_compiled(version.guest, version.name, version.path, self.engine, limits, grants_of(settings, http))
 
     async def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
         admin, http = draft.config.server.admin, settings.http

@@ -1,4 +1,4 @@
-"""Two versions of a guest in one place of a chain: most requests meet one, some the other."""
+"""Two versions of a guest in one place of a chain: some requests get the canary, the others do not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sentinel_host.pipeline import BodyHook, Middleware
 class CanarySelector:
     """Stands in a chain while a new version is tried on ``weight`` percent of the requests.
 
-    All hooks of a request meet the same version: the request's id decides, by a hash that no client can compute. A
-    chain has one of these only while there is something to try.
+    All hooks of a request get the same version. The request's id decides, by a hash that no client
+    can compute. A chain has a selector only while a canary runs.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""What a guest gets for a configuration in one place of a chain."""
+"""The configuration of a guest in one place of a chain."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from sentinel_host.sandbox.text import one_line
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """``values`` are the guest's own configuration under that of the chain's entry; ``encoded`` is what the guest gets.
+    """``values`` are the guest's own configuration under that of the chain's entry; ``encoded`` is
+    what the guest gets.
 
-    ``file``, ``guest`` and ``entry`` say where they are written; ``laid_over`` are the keys that the entry has.
+    ``file``, ``guest`` and ``entry`` say where they are written; ``laid_over`` are the keys that
+    the entry has.
     """
 
     values: Mapping[str, Any]
@@ -28,7 +30,7 @@ class Configured:
     laid_over: frozenset[str]
 
     def check(self, guest: LoadedGuest) -> None:
-        """Hold the values to the schema that the guest brings, if it does.
+        """Check the values against the guest's schema, if it has one.
 
         Raises `GuestLoadError` that names the file and the key.
         """
@@ -42,7 +44,8 @@ class Configured:
 
 
 def configured(config: Config, entry: ChainEntry, at: str) -> Configured:
-    """The configuration of the guest in a chain's entry, which is written ``at``, as in ``route[0].chain[1]``.
+    """The configuration of the guest in a chain's entry, which is written ``at``, as in
+    ``route[0].chain[1]``.
 
     Raises `ConfigError`.
     """

@@ -1,10 +1,11 @@
 """One request's life, from the ASGI scope to the completion hooks.
 
 Rule 1: the upstream sees nothing before every guest has let the request through.
-Rule 2: bodies are never collected, unless a guest asks for one. A piece is passed on as the object that it came in; who
-        awaits a slow side stops reading the other.
-Rule 3: whatever happens, the completion hooks run once, after the response has gone out or broken off.
-Rule 4: once the head is out, a failure can only break off: the server is told by `ResponseAborted`.
+Rule 2: bodies are never collected, unless a guest asks for one. A piece is passed on as the object
+        that it came in. While the slow side is awaited, the other side is not read.
+Rule 3: the completion hooks run once, whatever happened, after the response was sent or broken off.
+Rule 4: after the head was sent, a failure raises `ResponseAborted`, and the server breaks the
+        response off.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class ProxyExchange:
             await sender.send_whole(ResponseHead(refused.status, refused.headers, Origin.GATEWAY), refused.body)
             return
         if limits is not None:
-            # Only what may have to wait is a coroutine: one costs more than a check.
+            # Only strict checks may wait. A coroutine costs more than a check.
             if limits.strict:
                 over = await limits.check_strictly(limits.before, request, sender.checked)
             else:
@@ -358,7 +359,7 @@ def _set_times(call: UpstreamCall, times: RouteTimes) -> None:
     request = call.request
     request.idle_timeout = times.idle
     if request.upgrade:
-        # RFC 9110 section 7.8 makes of it what may last for days.
+        # An upgraded connection may last for days (RFC 9110 section 7.8).
         return
     call.timeout = times.timeout
     call.per_try_timeout = times.per_try

@@ -1,9 +1,12 @@
-"""Bodies that guests work on, between the exchange and both sides; a body that no guest asked for never comes here.
+"""Bodies that guests work on, between the exchange and both sides; a body that no guest asked for
+never comes here.
 
-Rule 1: a head waits until the first bytes come out of the guests, so that they may answer until then. An event stream's
-        goes out at once, as its first event may wait for a client that has seen the head.
-Rule 2: one piece is on its way at a time: who awaits a slow side stops reading the other.
-Rule 3: a body that comes out in one piece is sent with its length, any other without.
+Rule 1: a head waits until the guests return the first bytes, so that they may answer until then.
+        The head of an event stream does not wait, because its first event may come only after the
+        client has seen the head.
+Rule 2: one piece is on its way at a time. While the slow side is awaited, the other side is not
+        read.
+Rule 3: a body that is returned in one piece is sent with its length, any other without.
 """
 
 from __future__ import annotations
@@ -48,9 +51,11 @@ class FilteredRequest:
 
 
 async def begin_request(run: ChainRun, admitted: Admitted, body: RequestBody) -> bytes | FilteredRequest:
-    """Read until something comes out of the guests; what the upstream gets: the whole body, or a first piece and more.
+    """Read until something comes out of the guests; what the upstream gets: the whole body, or a
+    first piece and more.
 
-    Raises `LocalReply` for a guest's own answer or failure, and `ClientError` for a body that is too large.
+    Raises `LocalReply` for a guest's own answer or failure, and `ClientError` for a body that is
+    too large.
     """
     filters = run.request_body(admitted.head)
     filters.expect(admitted.content_length)
@@ -82,8 +87,8 @@ class FilteredResponse:
     async def begin(self, headers: Headers) -> None:
         """Read as long as the head must wait.
 
-        Raises `LocalReply` for a guest's own answer or failure, and `UpstreamError` for a body that broke off or is too
-        large.
+        Raises `LocalReply` for a guest's own answer or failure, and `UpstreamError` for a body that
+        broke off or is too large.
         """
         filters = self._filters
         length = next((value for name, value in headers if name == b"content-length"), b"")

@@ -1,12 +1,14 @@
 """The active generation of one process, and how the next one replaces it.
 
-Rule 1: a change is built beside the active generation and published by one assignment, or not at all.
-Rule 2: changes are made one after the other. A failed change leaves everything as it was and says why.
+Rule 1: a change is built beside the active generation and published by one assignment, or not at
+        all.
+Rule 2: changes are made one after the other. A failed change leaves everything as it was and says
+        why.
 Rule 3: a replaced generation is freed when its last request has ended.
-Rule 4: a configuration that waits for a guest is tried again when a new version of that guest arrives
-        (`sentinel_host.hotload.rollout`, rule 4).
-Rule 5: the content of files that a configuration names counts once every file is right, even if guests refuse the rest:
-        a certificate that is about to expire does not wait for them.
+Rule 4: a configuration that waits for a guest is tried again when a new version of that guest
+        arrives (`sentinel_host.hotload.rollout`, rule 4).
+Rule 5: new content of the files that a configuration names is used once all files are valid, even
+        if guests refuse the rest: a renewed certificate does not wait for them.
 """
 
 from __future__ import annotations
@@ -35,9 +37,10 @@ _log = logging.getLogger("sentinel.gateway")
 class GenerationManager:
     """A `sentinel_host.hotload.executor.RolloutExecutor` for this process.
 
-    ``publish`` is called with each generation that becomes active. ``prepare`` makes what a configuration needs.
-    ``source`` has the guests. ``renewals`` are those of the process. ``read`` reads the configuration file, without the
-    files that it names; a worker has none, and its supervisor reads and logs for it.
+    ``publish`` is called with each generation that becomes active. ``prepare`` makes what a
+    configuration needs. ``source`` has the guests. ``renewals`` are those of the process. ``read``
+    reads the configuration file, without the files that it names; a worker has none, and its
+    supervisor reads and logs for it.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class GenerationManager:
 
     @property
     def states(self) -> Mapping[str, GuestState]:
-        """What there is to tell of each guest."""
+        """The state of each guest."""
         return self._states.all
 
     async def start(self) -> None:
@@ -108,7 +111,7 @@ class GenerationManager:
     def known(self, name: str) -> list[GuestVersion]:
         """The versions of a guest whose code is in this process."""
         versions = [self._versions[name]] if name in self._versions else []
-        return [*versions, self._candidates[name].offer] if name in self._candidates else versions
+        return [*versions, self._candidates[name].version] if name in self._candidates else versions
 
     def settings(self, name: str) -> GuestConfig:
         """Part of `RolloutExecutor`."""
@@ -155,7 +158,7 @@ class GenerationManager:
             return None
 
     async def renew(self, config: Config) -> None:
-        """Have the content of the files that a configuration names count.
+        """Use the new content of the files that a configuration names.
 
         Raises `ConfigError` that names file and key, and then everything stays as it was.
         """
@@ -169,9 +172,9 @@ class GenerationManager:
     ) -> dict[str, GuestVersion] | None:
         """Serve another configuration, whose guests are in ``versions`` or in ``faults``.
 
-        Returns the versions that are replaced; ``None`` when nothing changed. Raises `GuestsRefuse` when a guest is
-        missing that is not missing now, or does not start with the new configuration; and `ConfigError` when the
-        configuration cannot be served at all.
+        Returns the versions that are replaced; ``None`` when nothing changed. Raises `GuestsRefuse`
+        when a guest is missing that is not missing now, or does not start with the new
+        configuration; and `ConfigError` when the configuration cannot be served at all.
         """
         async with self._lock:
             config = with_fixed(self._config, config)
@@ -195,7 +198,7 @@ class GenerationManager:
             self._versions, self._candidates = dict(versions), candidates
             self._activate(generation)
             for name, reason in generation.refused.items():
-                self._probations.failed(name, self._candidates.pop(name).offer.sha256, reason)
+                self._probations.failed(name, self._candidates.pop(name).version.sha256, reason)
             for name in replaced.keys() & self.serving().keys():
                 message = Deployment(self._versions[name]).log_message(replaced[name].sha256)
                 self._say(logging.INFO, "%s", message)
@@ -274,7 +277,7 @@ class GenerationManager:
             before.retire(lambda: self._free(before))
 
     def _say(self, level: int, message: str, *arguments: str) -> None:
-        """Log it, unless a supervisor logs for all workers."""
+        """Log a message, unless a supervisor logs for all workers."""
         _log.log(level if self._read is not None else logging.DEBUG, message, *arguments)
 
     def _free(self, generation: Generation) -> None:

@@ -1,4 +1,4 @@
-"""What one process tells of its guests: see `GuestState`."""
+"""The states of the guests in one process: see `GuestState`."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ class GuestStates:
         *,
         is_swap: bool,
     ) -> None:
-        """The guest serves. ``canary`` is its canary's digest and weight; ``is_swap`` is whether a change of version
-        counts as one."""
+        """The guest serves. ``canary`` is its canary's digest and weight; ``is_swap`` is whether a
+        change of version counts as one.
+        """
         state = self._of(guest.name)
         state.canary, state.canary_weight = canary
         state.grants = tuple(settings.grants)

@@ -1,4 +1,6 @@
-"""A route's limits: which are checked before the guests, which after, and what the client is told."""
+"""A route's limits: those checked before the guests, those checked after them, and their response
+fields.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.net import Names
 
 if TYPE_CHECKING:
-    # Loading it loads the client library, which only gateways with a store need.
+    # It imports the client library, which only gateways with a store need.
     from sentinel_host.limiter.store import LimitStore
 
 _log: Final = logging.getLogger("sentinel.gateway")
@@ -35,8 +37,9 @@ _log: Final = logging.getLogger("sentinel.gateway")
 
 @dataclass(slots=True)
 class Counters:
-    """Where limits count: the table that this machine's workers share, the store that machines share, if any, and by
-    route and limit what became of requests, for the metrics."""
+    """Where limits count: the table that this machine's workers share, the store that machines
+    share, if any, and by route and limit what became of requests, for the metrics.
+    """
 
     table: SharedTable
     counts: defaultdict[tuple[str, str], LimitCounts]
@@ -56,14 +59,14 @@ def open_store(counters: Counters, config: Config, names: Names) -> LimitStore:
     try:
         return LimitStore(config.server.limit_store or "", counters.table, report, names)
     except (TypeError, ValueError):
-        # What they say may repeat the password.
+        # The library's message may contain the password.
         raise ConfigError(f"{config.file}: server.limit_store: the client does not accept it") from None
 
 
 async def share(counters: Counters, store: LimitStore) -> None:
-    """Count together with other machines until cancelled; what is pending is told before it ends.
+    """Share counts with other machines until cancelled; pending counts are sent before the end.
 
-    While the store is away the counters go on by themselves, which the log says once.
+    While the store is unreachable, this machine counts alone. That is logged once.
     """
     counters.store = store
     ended: BaseException | None = None
@@ -93,7 +96,8 @@ class RouteLimit:
                 overflow=Overflow(config.overflow),
             )
 
-        # A header is a header: before the guests it is the client's, after them it is as they left it.
+        # A header is a header: before the guests it is the client's, after them it is as they left
+        # it.
         parts = [f"header:{part[6:]}" if part.startswith("guest:") else part for part in config.parts()]
         self.counts = counts
         self.shadow = config.shadow
@@ -106,7 +110,9 @@ class RouteLimit:
         self._plans = {plan.encode(): limit(requests) for plan, requests in config.plans.items()}
 
     def check(self, table: SharedTable, store: LimitStore | None, head: RequestHead) -> Checked:
-        """Count the request; the number is negative when it is refused. Other machines learn of it later."""
+        """Count the request; the number is negative if it is refused. Other machines get the count
+        later.
+        """
         limit = self._limit_of(head)
         key = self._key(head) if self._addresses is None else self._addresses.of(head.client)
         packed = table.check(limit, key)
@@ -143,7 +149,8 @@ class RouteLimits:
         self.strict = any(limit.strict for limit in (*self.before, *self.after))
 
     def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
-        """Count the request against each of ``limits`` and add what is found; true when one refuses.
+        """Count the request against each of ``limits`` and add what is found; true when one
+        refuses.
 
         All are counted even if one refuses: the answer tells the client about each of them.
         """

@@ -1,9 +1,12 @@
 """Copies of a route's requests, for another upstream whose answers are dropped.
 
-Rule 1: a copy neither delays nor fails its request. What its upstream has not taken yet is kept, up to `LIMIT` bytes;
-        beyond that the copy is dropped. A request lets the event loop turn for its copy, and waits for nothing else.
-Rule 2: a body is read once, by the request. A copy whose request ends before its body does is dropped.
-Rule 3: a copy is never repeated. Its answer is read, as far as that costs less than another connection.
+Rule 1: a copy neither delays nor fails its request. What its upstream has not taken yet is kept, up
+        to `LIMIT` bytes; beyond that the copy is dropped. A request lets the event loop turn for
+        its copy, and waits for nothing else.
+Rule 2: a body is read once, by the request. A copy whose request ends before its body does is
+        dropped.
+Rule 3: a copy is never repeated. Its answer is read, as far as that costs less than another
+        connection.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The HTTP calls of one guest: which targets, how much, how long, and what comes of it.
 
-Rule 1: a target is one that the configuration lists, by scheme, host and port, and its address passes
-        `AllowedAddresses`. Redirects are handed to the guest, which may ask again by the same rules.
+Rule 1: a target is one that the configuration lists, by scheme, host and port, and its address
+        passes `AllowedAddresses`. Redirects are handed to the guest, which may ask again by the
+        same rules.
 Rule 2: nothing here raises but what cancels it: every failure is a case of ``http-client.error``.
 Rule 3: a call that is cancelled, because the client left, closes its connection.
 """

@@ -1,7 +1,7 @@
 """The responses of routes that ask no upstream: fixed ones, and redirects.
 
-Rule 1: a redirect names the host that admission accepted, if it is a name or an address; no other text of a client's
-        gets before the path. Its parts are as the guests leave them.
+Rule 1: a redirect names the host that admission accepted, if it is a name or an address; no other
+        text of a client's gets before the path. Its parts are as the guests leave them.
 """
 
 from __future__ import annotations

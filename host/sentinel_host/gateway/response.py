@@ -1,9 +1,9 @@
 """The response to a request: what the client gets, wherever it comes from.
 
-Rule 1: a response passes the response hooks, whoever made it; only the refusal of a request that no guest has seen does
-        not.
-Rule 2: a head tells the length of the body that the client gets where that is known, and none where guests may still
-        change it.
+Rule 1: every response passes the response hooks, except the refusal of a request that no guest has
+        seen.
+Rule 2: a head has the length of the body if it is known, and none if guests may still change the
+        body.
 """
 
 from __future__ import annotations

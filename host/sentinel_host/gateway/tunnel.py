@@ -1,9 +1,10 @@
 """Upgrades: what a client asks to change to, and the tunnel that is left once chain and upstream have agreed.
 
-Rule 1: The handshake is an ordinary request. The chain sees its head, guests may refuse it, and the response hooks see
-        the 101; nobody sees what comes after.
-Rule 2: The two directions are independent: each waits for its own slow reader, and each ends by itself. When the
-        upstream has ended there is nothing left to send for, and the tunnel closes.
+Rule 1: The handshake is an ordinary request. The chain sees its head, guests may refuse it, and the
+        response hooks see the 101; nobody sees what comes after.
+Rule 2: The two directions are independent: each waits for its own slow reader, and each ends by
+        itself. When the upstream has ended there is nothing left to send for, and the tunnel
+        closes.
 """
 
 from __future__ import annotations

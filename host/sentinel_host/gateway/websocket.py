@@ -1,8 +1,10 @@
 """WebSocket on servers that know no tunnel: ASGI ``websocket`` scopes, translated to and from the upstream's frames.
 
-Rule 1: To the data plane it is the same request as on our own server: this module turns the scope into that of an
-        HTTP request that asks for an upgrade, and messages into the bytes of the tunnel; wsproto knows the frames.
-Rule 2: Two WebSocket connections meet here, each with its own framing: extensions are never negotiated across.
+Rule 1: To the data plane it is the same request as on our own server: this module turns the scope
+        into that of an HTTP request that asks for an upgrade, and messages into the bytes of the
+        tunnel; wsproto knows the frames.
+Rule 2: Two WebSocket connections meet here, each with its own framing: extensions are never
+        negotiated across.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """When a changed file is complete and can be reported.
 
 Rule 1: A file that is renamed into place is complete, and is reported at once. Files that go
-together,
-        such as a certificate and its key, are reported once they are unchanged for a while.
+        together, such as a certificate and its key, are reported once they are unchanged for a
+        while.
 Rule 2: A file that is written in place is reported once its size and times are unchanged for a
-while
-        and no writer has it open. Checking the content is no substitute: a part of a module can be
-        a valid module.
+        while and no writer has it open. Checking the content is no substitute: a part of a module
+        can be a valid module.
 Rule 3: Events only say where to look. A file has changed if its state differs from the one that was
         reported last.
 """

@@ -1,12 +1,11 @@
 """Compiling in processes that can be thrown away.
 
-Rule 1: a child compiles one file and ends, so that no file has met another's compiler. Rule 2:
-children are forked from a process that has loaded the engine (`sentinel_host.hotload.fork_server`).
-It starts
-        with the first compilation or, where files are watched, ahead of it. A dead one is replaced.
+Rule 1: a child compiles one file and ends, so that no file has met another's compiler.
+Rule 2: children are forked from a process that has loaded the engine
+        (`sentinel_host.hotload.fork_server`). It starts with the first compilation or, where files
+        are watched, ahead of it. A dead one is replaced.
 Rule 3: whatever the child does, or whatever happens to it, the result is a guest or a
-`GuestLoadError` that names the
-        file.
+        `GuestLoadError` that names the file.
 """
 
 from __future__ import annotations

@@ -3,12 +3,11 @@
 Rule 1: No path is opened twice. A file is opened relative to the folder's descriptor and read once;
         this one buffer is hashed, checked, verified and compiled.
 Rule 2: Only a regular file with a single name is read. Opening a file never follows a link and
-never
-        blocks, so that a FIFO does not stop the gateway, a device is not read, and a link does not
-        show a file outside of the folder.
+        never blocks, so that a FIFO does not stop the gateway, a device is not read, and a link
+        does not show a file outside of the folder.
 Rule 3: Symbolic links are followed step by step, if every step is relative and stays in the folder.
-        Kubernetes mounts volumes like this: ``a.wasm -> ..data/a.wasm``, ``..data ->
-        ..2026_03_01``.
+        Kubernetes mounts volumes like this: ``a.wasm -> ..data/a.wasm``,
+        ``..data -> ..2026_03_01``.
 Rule 4: A file that changed while it was read is refused.
 """
 

@@ -2,12 +2,11 @@
 before it serves.
 
 Rule 1: a record suffices to serve the version before: it holds that version's whole file. Its
-compiled code may be in
-        the cache; another engine compiles it anew. It must be trusted by today's configuration.
-Rule 2: a record applies to one file, by digest. Another file in its place ends it. Rule 3: nothing
-here stops a guest from being loaded. A record that cannot be read or restored is reported, and the
-file
-        in the folder is tried.
+        compiled code may be in the cache; another engine compiles it anew. It must be trusted by
+        today's configuration.
+Rule 2: a record applies to one file, by digest. Another file in its place ends it.
+Rule 3: nothing here stops a guest from being loaded. A record that cannot be read or restored is
+        reported, and the file in the folder is tried.
 """
 
 from __future__ import annotations

@@ -1,18 +1,15 @@
 """Which version of each guest serves: canary, probation, promotion and rollback.
 
 Rule 1: decisions are made here, once for all workers. The executor receives the desired state
-(`Deployment`), not
-        commands.
+        (`Deployment`), not commands.
 Rule 2: decisions are made one after the other. One that cannot be applied changes nothing here.
 Rule 3: a version that was rolled back is not tried again until its file changes or an operator
-promotes it. A restart
-        does not change that (`sentinel_host.hotload.rollbacks`).
+        promotes it. A restart does not change that (`sentinel_host.hotload.rollbacks`).
 Rule 4: a new version and a new configuration may need each other. A version that does not start
-with the active
-        configuration, and a configuration that the serving version does not start with, are each
-        tried again together.
+        with the active configuration, and a configuration that the serving version does not start
+        with, are each tried again together.
 Rule 5: a signed version raises the limit against downgrades once it serves every request; a
-rollback lowers it again.
+        rollback lowers it again.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ After its name, the section ``sentinel:signature`` holds the MessagePack array
 ``[name, version, key id]`` and the 64 bytes of an Ed25519 signature (RFC 8032), which end the file.
 
 Rule 1: The signature covers the file up to its last 64 bytes, as it is on disk. Nothing is parsed
-and
-        put together again before it is verified, so nothing can be added or moved.
+        and put together again before it is verified, so nothing can be added or moved.
 Rule 2: The guest's name is signed, so that one guest's file cannot replace another's. So is the
         version, which only grows (`sentinel_host.hotload.versions`).
 Rule 3: The section's statement counts only once the signature is verified.

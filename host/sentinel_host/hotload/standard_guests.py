@@ -1,10 +1,10 @@
 """The standard guests, which the package ``sentinel-guests`` brings: built files, named like guests
 of the folder.
 
-Rule 1: A file in the guests' folder wins, even if it cannot be loaded. Rule 2: The package is
-trusted like the rest of the installation. A configuration with ``verify_keys``
-        may still refuse its guests (`sentinel_host.hotload.loader`). No code of the package runs
-        here.
+Rule 1: A file in the guests' folder wins, even if it cannot be loaded.
+Rule 2: The package is trusted like the rest of the installation. A configuration with
+        ``verify_keys`` may still refuse its guests (`sentinel_host.hotload.loader`). No code of the
+        package runs here.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 downgrade.
 
 Rule 1: A version counts once the guest serves. A version that was refused for another reason must
-not
-        bar the one before.
+        not bar the one before.
 Rule 2: Several processes may write, under a lock. Versions on disk only grow, except by `allow`.
 Rule 3: Without files, versions are kept in memory. A file that cannot be read or written is logged,
         and never fatal.

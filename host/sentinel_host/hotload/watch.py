@@ -1,9 +1,9 @@
 """Watches files, and reports changes once they are complete (`sentinel_host.hotload.changes`).
 
 Rule 1: A periodic scan finds changes for which no event came, for example on a network file system.
-Rule 2: A directory is watched by its path. It may be absent, be replaced, or come back. Rule 3: A
-scan may take seconds on a network file system or a busy disk. One thread does all scans and
-        owns their state; the event loop only receives changes.
+Rule 2: A directory is watched by its path. It may be absent, be replaced, or come back.
+Rule 3: A scan may take seconds on a network file system or a busy disk. One thread does all scans
+        and owns their state; the event loop only receives changes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Field sections of HTTP/2 and HTTP/3, uncompressed: their size, and the values that they may hold.
 
 Rule: A section's size is that of HTTP/1: the bytes of names and values, with four for each field.
-The crumbs of a
-      cookie count as one field (RFC 9113 section 8.2.3).
+      The crumbs of a cookie count as one field (RFC 9113 section 8.2.3).
 """
 
 from __future__ import annotations

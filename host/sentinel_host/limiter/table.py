@@ -1,9 +1,11 @@
 """The table of counters in memory that all workers share.
 
-Rule 1: the table is made before workers start, by the process that starts them, and lives as long as one process maps
-        it.
-Rule 2: time is CLOCK_MONOTONIC, which all processes of a machine share. The wall clock is never read.
-Rule 3: no check waits or raises; a process that dies anywhere leaves the table as good as it was (src/limiter.h).
+Rule 1: the table is made before workers start, by the process that starts them, and lives as long
+        as one process maps it.
+Rule 2: time is CLOCK_MONOTONIC, which all processes of a machine share. The wall clock is never
+        read.
+Rule 3: no check waits or raises; a process that dies anywhere leaves the table as good as it was
+        (src/limiter.h).
 """
 
 from __future__ import annotations

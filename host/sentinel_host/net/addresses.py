@@ -1,10 +1,11 @@
 """What is known of one host name: its addresses, and which of them answer.
 
-Rule 1: the last good answer is kept until there is a better one. A name service that fails or is slow delays nobody for
-        longer than `PATIENCE`, and takes no address away (RFC 8767). One that says that there is none any more is
-        believed after `GRACE`: the address may soon be somebody else's.
-Rule 2: the families take turns (RFC 8305 section 4). The address that worked last comes first, and those that failed
-        last, the one that failed longest ago before the others.
+Rule 1: the last good answer is kept until there is a better one. A name service that fails or is
+        slow delays nobody for longer than `PATIENCE`, and takes no address away (RFC 8767). One
+        that says that there is none any more is believed after `GRACE`: the address may soon be
+        somebody else's.
+Rule 2: the families take turns (RFC 8305 section 4). The address that worked last comes first, and
+        those that failed last, the one that failed longest ago before the others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Which requests of a worker are recorded, and what becomes of their records.
 
 Rule 1: a request that nobody asks for pays a comparison at its begin and one at its end.
-Rule 2: how much is recorded is bounded: while a dashboard is open, and for failed and slow requests, by a rate; in all,
-        by the requests that are recorded at the same time, and by the ring.
-Rule 3: a record is kept once the request is over and its guests' lines have come, a twentieth of a second later.
+Rule 2: how much is recorded is bounded: while a dashboard is open, and for failed and slow
+        requests, by a rate; in all, by the requests that are recorded at the same time, and by the
+        ring.
+Rule 3: a record is kept once the request is over and its guests' lines have come, a twentieth of a
+        second later.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """A body on its way through the guests that asked for it.
 
-Rule 1: guests see a body in the order of the heads: requests in the order of the chain, responses in reverse.
-Rule 2: a guest that buffers gets the body in one piece, and so do the guests after it. The head waits meanwhile.
-Rule 3: before the head is sent, a failure has the same effect as a head hook's: 503, or the exchange goes on without
-        the guest. It is always 503 if the guest has already changed the body, which would be half its work.
+Rule 1: guests see a body in the order of the heads: requests in the order of the chain, responses
+        in reverse.
+Rule 2: a guest that buffers gets the body in one piece, and so do the guests after it. The head
+        waits meanwhile.
+Rule 3: before the head is sent, a failure has the same effect as a head hook's: 503, or the
+        exchange goes on without the guest. It is always 503 if the guest has already changed the
+        body, which would be half its work.
 Rule 4: after the head is sent, a failure aborts the exchange, whatever ``on_failure`` says.
 Rule 5: a filter keeps no more than one chunk, or what its guest asked for.
 Rule 6: a guest of a stream gets at most `MOST_AT_ONCE` bytes in one call.

@@ -1,12 +1,14 @@
 """One request's run through the guests of its route.
 
 Rule 1: request hooks run in the order of the chain, response and completion hooks in reverse.
-Rule 2: a guest that answers, or fails closed, stops the chain; the response passes the response hooks of the guests
-        *before* it, and no others, because only they have seen the request go by.
-Rule 3: the completion hooks of *all* guests run, whatever happened, with empty context where `on_request` never ran.
+Rule 2: a guest that answers, or fails closed, stops the chain; the response passes the response
+        hooks of the guests *before* it, and no others, because only they have seen the request go
+        by.
+Rule 3: the completion hooks of *all* guests run, whatever happened, with empty context where
+        `on_request` never ran.
 Rule 4: a record is encoded once and again only after an edit.
-Rule 5: a hook that needs time is awaited in its turn; completion hooks then go on without the request, as it may be
-        gone.
+Rule 5: a hook that needs time is awaited in its turn; completion hooks then go on without the
+        request, as it may be gone.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Just enough of WebAssembly's binary format to find modules, export names and custom sections,
 without an engine.
 
-Rule 1: nothing but `MalformedWasm` is raised, whatever the bytes. Rule 2: a length is compared with
-what is left before anything is sliced or looped over. Rule 3: nothing here decides whether code may
-run. `check` compares the types that the engine reports
-        after validation, because a second parser could read the same bytes differently.
+Rule 1: nothing but `MalformedWasm` is raised, whatever the bytes.
+Rule 2: a length is compared with what is left before anything is sliced or looped over.
+Rule 3: nothing here decides whether code may run. `check` compares the types that the engine
+        reports after validation, because a second parser could read the same bytes differently.
 
 Sources: the core specification, "Binary Format"; the component model, Binary.md; tool-conventions,
 ProducersSection.md.

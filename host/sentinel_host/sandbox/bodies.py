@@ -1,13 +1,11 @@
 """The chunk calls of one body, all on one instance that serves no other call meanwhile.
 
 Rule 1: instances for bodies are apart from those for heads. A slow body keeps its instance until it
-ends, and must not
-        delay other requests' heads.
+        ends, and must not delay other requests' heads.
 Rule 2: an instance goes back to the pool once it has seen the end of its body. Before that it may
-hold
-        a part of the body; it is then closed.
+        hold a part of the body; it is then closed.
 Rule 3: during a call the instance belongs to the call, so that an exchange that ends meanwhile
-cannot close it twice.
+        cannot close it twice.
 """
 
 from __future__ import annotations

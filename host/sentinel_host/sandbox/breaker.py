@@ -1,9 +1,8 @@
 """When a guest that fails too often is no longer called: quarantine, back-off, and probes.
 
 Rule 1: no single client can switch a guest off. A quarantine needs a failure share over many calls
-and
-        failures for several clients. The client with the most failures counts for no more than all
-        others together.
+        and failures for several clients. The client with the most failures counts for no more than
+        all others together.
 Rule 2: in quarantine, one probe at a time is let through, after a back-off that doubles with each
         failure.
 Rule 3: a successful call costs nothing here; only failures are recorded.

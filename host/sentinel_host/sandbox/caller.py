@@ -2,10 +2,10 @@
 it back.
 
 Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A
-body keeps one over
-        its chunks, and uses `take`, `attempt`, `wait` and `decode` for that.
+        body keeps one over its chunks, and uses `take`, `attempt`, `wait` and `decode` for that.
 Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is
-raised. Rule 3: a call that is cancelled while it is suspended closes its instance.
+        raised.
+Rule 3: a call that is cancelled while it is suspended closes its instance.
 """
 
 from __future__ import annotations

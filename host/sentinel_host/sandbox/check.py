@@ -2,12 +2,10 @@
 wit/ABI.md section 1 says.
 
 Rule 1: functions that pass here are called unchecked. wasmtime's unchecked call aborts the process
-if
-        the core type differs, so types come from the engine itself (`surface_of`) and are compared
-        exactly.
+        if the core type differs, so types come from the engine itself (`surface_of`) and are
+        compared exactly.
 Rule 2: unknown names are refused, never ignored: otherwise a hook that this host does not know
-would
-        silently never be called.
+        would silently never be called.
 Rule 3: an error names the import or export, and what was expected.
 """
 

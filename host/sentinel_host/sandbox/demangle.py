@@ -1,8 +1,8 @@
 """Names of Rust functions, as compilers mangle them for linkers, made readable.
 
-Rule 1: a name that cannot be parsed is returned as it is: a guest's file may contain anything. Rule
-2: steps and depth are bounded, because a back reference may repeat what holds back references
-itself.
+Rule 1: a name that cannot be parsed is returned as it is: a guest's file may contain anything.
+Rule 2: steps and depth are bounded, because a back reference may repeat what holds back references
+        itself.
 
 Sources: RFC 2603 for names with ``_R``; the legacy scheme (``_ZN`` … ``E``) is what rustc's
 ``rustc_symbol_mangling::legacy`` writes.

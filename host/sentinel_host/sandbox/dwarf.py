@@ -2,8 +2,8 @@
 of which line.
 
 Rule 1: nothing but `ValueError` and `IndexError` is raised, whatever the bytes: a guest's file may
-hold anything. Rule 2: every loop consumes bytes, and rows are bounded, so that a file costs no more
-than its size.
+        hold anything.
+Rule 2: every loop consumes bytes, and rows are bounded, so that a file costs no more than its size.
 
 Sources: the DWARF standard, version 5, section 6.2; "DWARF for WebAssembly", by which an address is
 the offset from the beginning of the code section's content.

@@ -1,13 +1,15 @@
 """The instances of one guest with one configuration.
 
 Rule 1: an instance is called by one call at a time. It is in ``idle`` or taken, never both; the
-last used is used next. Rule 2: instances are made when a call needs one, up to a maximum; then
-calls wait, bounded in number and in time. Rule 3: an instance that failed, was left in the middle
-of a call, or is retirable, is closed. Its place goes to the
-        first waiter.
+        last used is used next.
+Rule 2: instances are made when a call needs one, up to a maximum; then calls wait, bounded in
+        number and in time.
+Rule 3: an instance that failed, was left in the middle of a call, or is retirable, is closed. Its
+        place goes to the first waiter.
 Rule 4: ``idle`` is empty in quarantine and where every call gets a fresh instance: who finds it
-empty asks `acquire`. Rule 5: what a burst needed is given back: after a while without waiting only
-the instance used last is kept.
+        empty asks `acquire`.
+Rule 5: what a burst needed is given back: after a while without waiting only the instance used last
+        is kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether a new version of a guest fails so much that it should be rolled back.
 
 Rule 1: no single client decides, however often it fails. Of the client with the most failures no
-more are counted than
-        of all others together; its further calls are left out of the sum as well.
+        more are counted than of all others together; its further calls are left out of the sum as
+        well.
 Rule 2: it takes a share of the calls, not a number of failures, and failures of several clients.
 Rule 3: a good call costs nothing here; only failures are looked at.
 """

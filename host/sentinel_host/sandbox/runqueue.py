@@ -1,17 +1,15 @@
 """Resumes suspended calls between the other work of the event loop.
 
 Rule 1: at most one suspended call runs in one iteration of the loop, for some ticks. Calls take
-turns. Rule 2: suspended calls together get at most half of the loop's time: after a call has run
-for some
+        turns.
+Rule 2: suspended calls together get at most half of the loop's time: after a call has run for some
         time, the same time passes before the next one runs.
 Rule 3: a call that exceeds its bound on the wall clock is given up, however little it ran. The
-bound
-        grows with the number of calls that share the queue, so that rule 2 alone makes no call
-        fail: of n calls, each gets the running time of its deadline within 2n deadlines.
+        bound grows with the number of calls that share the queue, so that rule 2 alone makes no
+        call fail: of n calls, each gets the running time of its deadline within 2n deadlines.
 Rule 4: a call that waits for an answer from outside is not in the queue, and its clock stands
-still.
-        With the answer it goes on as soon as rules 1 and 2 allow it, without a timer if that is
-        soon.
+        still. With the answer it goes on as soon as rules 1 and 2 allow it, without a timer if that
+        is soon.
 """
 
 from __future__ import annotations

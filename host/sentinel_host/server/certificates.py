@@ -1,11 +1,9 @@
 """The certificates of listeners, which can be replaced while they serve.
 
 Rule 1: A listener's context stays the same object. After a replacement it passes each handshake on
-to
-        the context of the new certificate. Open connections are not touched.
+        to the context of the new certificate. Open connections are not touched.
 Rule 2: Nothing is loaded into a context that serves. A certificate without its key would break
-every
-        handshake, and an old RSA certificate would stay beside a new ECDSA one and still be
+        every handshake, and an old RSA certificate would stay beside a new ECDSA one and still be
         offered.
 Rule 3: Files are read elsewhere (`sentinel_host.config.files`).
 """

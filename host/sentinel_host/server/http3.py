@@ -1,8 +1,7 @@
 """HTTP/3 for one worker: a UDP socket that passes datagrams on by their connection id.
 
 Rule 1: At most `_MAX_HANDSHAKES` connections may be in their handshake, because their senders'
-addresses
-        are not verified yet. Clients that get no answer fall back to TCP.
+        addresses are not verified yet. Clients that get no answer fall back to TCP.
 Rule 2: An error in aioquic ends one connection, never the socket.
 """
 

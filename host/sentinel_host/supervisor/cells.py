@@ -1,8 +1,8 @@
 """Which process counts where in the table of endpoints.
 
 Rule 1: each process has a cell of its own as long as it lives, also while it drains beside its
-successor. Rule 2: a cell is cleared once its process has been reaped, and only then given to
-another.
+        successor.
+Rule 2: a cell is cleared once its process has been reaped, and only then given to another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Applies decisions about guests, and changes of the configuration file, to all workers.
 
 Rule 1: one worker tries first. What it refuses no other worker is asked to serve, and everything
-stays as it was. Rule 2: what was applied becomes part of the plan, so that a worker that starts
-later serves the same. Rule 3: changes and the replacement of workers come one after the other.
+        stays as it was.
+Rule 2: what was applied becomes part of the plan, so that a worker that starts later serves the
+        same.
+Rule 3: changes and the replacement of workers come one after the other.
 """
 
 from __future__ import annotations

@@ -3,14 +3,12 @@
 Rule 1: `Output.write` never waits. A thread writes. While the reader stalls, lines are kept up to a
         bound; lines beyond it are dropped and counted.
 Rule 2: Lines whose write fails are dropped and counted. The next write is tried all the same: a
-full
-        disk may have room again.
+        full disk may have room again.
 Rule 3: Once writing works again, one line tells how many were dropped. The reason of a failed write
         goes to stderr.
 Rule 4: A piece that one process writes is not interleaved with those of others, which pipe(7)
-allows
-        beyond PIPE_BUF. The lock is a POSIX record lock: it ends with its process, however that
-        ends.
+        allows beyond PIPE_BUF. The lock is a POSIX record lock: it ends with its process, however
+        that ends.
 """
 
 from __future__ import annotations

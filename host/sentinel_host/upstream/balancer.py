@@ -1,11 +1,14 @@
 """An upstream: which of its endpoints a request goes to, and to which next when that one fails.
 
-Rule 1: what was not sent yet goes elsewhere, whatever its method. What may have been seen goes elsewhere only when it
-        is repeatable and within the budget. No endpoint is asked twice for one request.
-Rule 2: a failure counts against an endpoint at once when nothing was sent, or when the same request then succeeded
-        elsewhere. Otherwise it may be the request's own: it counts when several clients have such
-        failures. So one client that sends what makes endpoints fail takes none away from others.
-Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they have.
+Rule 1: what was not sent yet goes elsewhere, whatever its method. What may have been seen goes
+        elsewhere only when it is repeatable and within the budget. No endpoint is asked twice for
+        one request.
+Rule 2: a failure counts against an endpoint at once when nothing was sent, or when the same request
+        then succeeded elsewhere. Otherwise it may be the request's own: it counts when several
+        clients have such failures. So one client that sends what makes endpoints fail takes none
+        away from others.
+Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they
+        have.
 """
 
 from __future__ import annotations

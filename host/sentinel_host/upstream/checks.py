@@ -1,11 +1,11 @@
 """Active checks: asking each endpoint of an upstream, now and again, whether it is well.
 
-Rule 1: one process of a machine asks, and tells all through the table. What an endpoint answers to requests is not its
-        affair: that is ejection.
-Rule 2: the first answer decides. After that it takes several in a row to change what is known, so that a single one
-        that is lost takes nothing out.
-Rule 3: every answer counts one way or the other: a status that nobody thought of must not keep an endpoint out for
-        ever, nor in.
+Rule 1: one process of a machine asks, and tells all through the table. What an endpoint answers to
+        requests is not its affair: that is ejection.
+Rule 2: the first answer decides. After that it takes several in a row to change what is known, so
+        that a single one that is lost takes nothing out.
+Rule 3: every answer counts one way or the other: a status that nobody thought of must not keep an
+        endpoint out for ever, nor in.
 Rule 4: checks of one endpoint never overlap, and those of several are spread over the interval.
 """
 

@@ -1,9 +1,11 @@
 """Which endpoints an upstream's targets are at this moment.
 
-Rule 1: every address of a name is an endpoint. Where a name has addresses of both families, the n-th of each are taken
-        for one machine: whichever of the two answers first serves (RFC 8305).
-Rule 2: names are looked up again in the background, when their answers expire. Whoever asks gets what is known, at
-        once. The last good answer is kept while the name service fails (see `sentinel_host.net.addresses`).
+Rule 1: every address of a name is an endpoint. Where a name has addresses of both families, the
+        n-th of each are taken for one machine: whichever of the two answers first serves (RFC
+        8305).
+Rule 2: names are looked up again in the background, when their answers expire. Whoever asks gets
+        what is known, at once. The last good answer is kept while the name service fails (see
+        `sentinel_host.net.addresses`).
 Rule 3: of a service's SRV records, those of the most preferred priority are endpoints (RFC 2782).
 """
 

@@ -1,6 +1,7 @@
 """A request's body that can be sent a second time, as long as it is small.
 
-Rule 1: pieces are kept while they are no more than `limit` together; a longer body is let go, and cannot be sent again.
+Rule 1: pieces are kept while they are no more than `limit` together; a longer body is let go, and
+        cannot be sent again.
 Rule 2: nothing is read ahead: the body still streams.
 Rule 3: only one try reads at a time; the one before was ended.
 """

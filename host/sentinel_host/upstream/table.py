@@ -1,11 +1,12 @@
 """The table of endpoints in memory that all workers share: who is well, and how busy each is.
 
-Rule 1: the table is made before workers start, by the process that starts them, and lives as long as one process maps
-        it.
-Rule 2: each process that sends requests has a cell of its own in every row, by its number. Whoever reaps a process
-        clears its cells (`clear_worker`); until then what it had under way counts as busy.
-Rule 3: an endpoint is known by a key, made of its upstream and its address. So it keeps its health over a reload, and
-        over the restart of a worker.
+Rule 1: the table is made before workers start, by the process that starts them, and lives as long
+        as one process maps it.
+Rule 2: each process that sends requests has a cell of its own in every row, by its number. Whoever
+        reaps a process clears its cells (`clear_worker`); until then what it had under way counts
+        as busy.
+Rule 3: an endpoint is known by a key, made of its upstream and its address. So it keeps its health
+        over a reload, and over the restart of a worker.
 """
 
 from __future__ import annotations

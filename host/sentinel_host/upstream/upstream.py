@@ -1,7 +1,8 @@
 """A configured upstream in one worker: its endpoints as they come and go, and the balancer that uses them.
 
-Rule 1: an endpoint is known by its upstream, target and addresses. One that stays over a reload keeps its connections
-        and what is known of its health, whatever else of the upstream changes.
+Rule 1: an endpoint is known by its upstream, target and addresses. One that stays over a reload
+        keeps its connections and what is known of its health, whatever else of the upstream
+        changes.
 Rule 2: one that vanishes drains: its idle connections close, requests under way end as they will.
 """
 

@@ -2,15 +2,13 @@
 with.
 
 Rule 1: 100 Continue goes out when the application first asks for a body that has not begun to
-arrive, never after the
-        final response began.
+        arrive, never after the final response began.
 Rule 2: If the application returns or raises before its response is complete, the client must not
-take a
-        part for the whole: the last chunk is left out, or the connection is reset if its end would
-        mark the end of the body.
-Rule 3: When the client leaves, the application is cancelled, unless its response is complete. Rule
-4: An accepted upgrade makes both bodies a tunnel: bytes without framing, and each direction ends
-        by itself.
+        take a part for the whole: the last chunk is left out, or the connection is reset if its end
+        would mark the end of the body.
+Rule 3: When the client leaves, the application is cancelled, unless its response is complete.
+Rule 4: An accepted upgrade makes both bodies a tunnel: bytes without framing, and each direction
+        ends by itself.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 section 6).
 
 Rule 1: The head waits for the first body message and leaves with it (ASGI: a server must not send
-the head before).
-        An application that wants it out early sends an empty body with ``more_body``.
+        the head before). An application that wants it out early sends an empty body with
+        ``more_body``.
 Rule 2: A body that does not fit its Content-Length is an error of the application, before a byte of
-it is sent. Rule 3: Messages in, bytes out: no socket, no clock. Messages out of order raise
-`RuntimeError`.
+        it is sent.
+Rule 3: Messages in, bytes out: no socket, no clock. Messages out of order raise `RuntimeError`.
 """
 
 from __future__ import annotations

@@ -1,22 +1,19 @@
 """Which request heads are accepted: the rules of the bytes, before any meaning.
 
 Rule 1: The result depends on the bytes alone, never on how they were cut into reads. A head ends at
-its
-        first empty line, bare line feeds included. The request line is checked first, then the
+        its first empty line, bare line feeds included. The request line is checked first, then the
         size, then the fields.
 Rule 2: One function accepts heads (`read_head`, in C): lines that end in CR LF, of which the first
-is
-        `_REQUEST_LINE`, the last is empty and all others are `FIELD`s. Any other head is refused
+        is `_REQUEST_LINE`, the last is empty and all others are `FIELD`s. Any other head is refused
         with its fault; nothing is repaired. There are two exceptions. RFC 9112 2.2: a single CRLF
         before the request line is skipped. RFC 9110 2.5: a later HTTP/1.x is read as 1.1
         (`as_http11`).
 Rule 3: llhttp parses the accepted head and must agree. By itself llhttp accepts Transfer-Encoding
-on
-        HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, and a missing Host:
-        these are refused here.
+        on HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, and a missing
+        Host: these are refused here.
 Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one
-`chunked`, or none. Rule 5: This module knows bytes and limits only: no socket, no clock, no parser
-object.
+        `chunked`, or none.
+Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 Rule 1: A faulty message raises `ValueError` before any of it is written: a name that is no token, a
         value with a control character, a status that is not final.
 Rule 2: Framing is the server's. `Transfer-Encoding`, `Keep-Alive` and `Proxy-Connection` from an
-application are
-        dropped; of `Connection` only `close` is heeded. `Content-Length` is believed and then
-        enforced.
+        application are dropped; of `Connection` only `close` is heeded. `Content-Length` is
+        believed and then enforced.
 Rule 3: Bytes in, bytes out: no socket, no clock.
 """
 

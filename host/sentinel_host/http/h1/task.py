@@ -1,11 +1,9 @@
 """The task in which an application answers the requests of one connection, one after the other.
 
 Rule 1: The task begins with the first request and waits between requests, because making a task
-takes
-        longer than parsing a head.
+        takes longer than parsing a head.
 Rule 2: A request must not affect the next one through the task. After a cancellation, or a change
-of
-        context variables, the next request gets a new task.
+        of context variables, the next request gets a new task.
 """
 
 from __future__ import annotations

@@ -2,14 +2,12 @@
 to send.
 
 Rule 1: Only what leaves both sides with different ideas of the connection ends it
-(`ConnectionFault`): framing, header
-        compression, the connection's window. Every other fault ends one stream.
+        (`ConnectionFault`): framing, header compression, the connection's window. Every other fault
+        ends one stream.
 Rule 2: Frames that make work and carry nothing come out of a budget; beyond it the connection ends
-with
-        ENHANCE_YOUR_CALM.
+        with ENHANCE_YOUR_CALM.
 Rule 3: A stream that we reset may go on for a while from the peer's side: what comes late is
-counted against the
-        connection's window, given back, and ignored.
+        counted against the connection's window, given back, and ignored.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Flow control (RFC 9113 section 5.2): what either side may send, and which stream goes next.
 
-Rule 1: A stream that its own window stops waits for that window alone. Rule 2: Streams that the
-connection's window stops wait in turn. Only the first is woken, and one that has used up the
-        window goes to the end: a large download cannot starve the others.
+Rule 1: A stream that its own window stops waits for that window alone.
+Rule 2: Streams that the connection's window stops wait in turn. Only the first is woken, and one
+        that has used up the window goes to the end: a large download cannot starve the others.
 Rule 3: The connection's window is given back when DATA arrives, so that no stream can use it up for
-the
-        others. A stream's window is given back when its DATA is consumed.
+        the others. A stream's window is given back when its DATA is consumed.
 """
 
 from __future__ import annotations

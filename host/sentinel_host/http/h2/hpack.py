@@ -1,11 +1,11 @@
 """Header compression (RFC 7541), receiving side; `hpack_encoder` has the sending side.
 
 Rule 1: The dynamic table always stays in step with the peer's: a block is decoded to its end even
-if
-        its fields are too many to keep, or the connection ends.
-Rule 2: Decompression is bounded: beyond `_HARD_LIMIT` times the limit the connection ends. Rule 3:
-Repeated strings are decoded once. Each connection has a memo of its own, so that timing reveals
-        nothing about other clients. Fields marked "never indexed" are not kept (section 7.1.3).
+        if its fields are too many to keep, or the connection ends.
+Rule 2: Decompression is bounded: beyond `_HARD_LIMIT` times the limit the connection ends.
+Rule 3: Repeated strings are decoded once. Each connection has a memo of its own, so that timing
+        reveals nothing about other clients. Fields marked "never indexed" are not kept (section
+        7.1.3).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Field sections as header blocks (RFC 7541), without a dynamic table.
 
 Rule: Every field is a literal without indexing, with its name from the static table if it is there.
-So
-      there is no state per connection that a peer could size or probe. nginx does the same.
+      So there is no state per connection that a peer could size or probe. nginx does the same.
 """
 
 from __future__ import annotations

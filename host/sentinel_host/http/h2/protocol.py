@@ -1,12 +1,11 @@
 """Serves one HTTP/2 connection: wires its transport, the connection's core and its requests.
 
 Rule 1: The frames that one client sends are read in turns, between which the loop serves other
-clients. Rule 2: A throttled client, which has used up more of its budget than a client in good
-faith would, is
-        read in deferred turns (`DeferredInput`). Its requests begin once all its input is read.
+        clients.
+Rule 2: A throttled client, which has used up more of its budget than a client in good faith would,
+        is read in deferred turns (`DeferredInput`). Its requests begin once all its input is read.
 Rule 3: A graceful end sends GOAWAY twice (RFC 9113 section 6.8): first as an announcement, later
-with
-        the last stream, so that the client knows which requests are served.
+        with the last stream, so that the client knows which requests are served.
 """
 
 from __future__ import annotations

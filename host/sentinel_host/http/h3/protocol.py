@@ -1,7 +1,7 @@
 """Serves one HTTP/3 connection: wires its datagrams, aioquic and its requests.
 
 Rule: A closing connection waits for the client's acknowledgements, as long as for a slow HTTP/1
-reader.
+      reader.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 bytes.
 
 Rule 1: aioquic doubles a stream's window once half of it has arrived, even if nobody reads it. A
-client
-        could make us hold any amount of data. Here a stream may send one window beyond what was
-        read.
+        client could make us hold any amount of data. Here a stream may send one window beyond what
+        was read.
 Rule 2: Only this file touches private parts of aioquic.
 """
 

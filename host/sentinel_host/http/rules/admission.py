@@ -1,13 +1,15 @@
 """The one step through which every request of every protocol enters, before any guest sees it.
 
-Rule 1: what two HTTP readers could understand differently is refused, never mended. Rule 2: what
-leaves here is what guests see, routes match and upstreams get; nobody looks at the scope again.
+Rule 1: what two HTTP readers could understand differently is refused, never mended.
+Rule 2: what leaves here is what guests see, routes match and upstreams get; nobody looks at the
+        scope again.
 Rule 3: hop-by-hop fields, and those that ``Connection`` names, go first, so that a client cannot
-use them to delete
-        what a guest sets. Identity headers and their ``_`` and ``.`` aliases go on every route.
-Rule 4: forwarded headers and request ids are believed from trusted peers only. Rule 5: the HTTP/1
-connection checks the framing that only raw bytes show. What an ASGI scope shows is checked here,
-        because requests also arrive over HTTP/2 and through servers that are not ours.
+        use them to delete what a guest sets. Identity headers and their ``_`` and ``.`` aliases go
+        on every route.
+Rule 4: forwarded headers and request ids are believed from trusted peers only.
+Rule 5: the HTTP/1 connection checks the framing that only raw bytes show. What an ASGI scope shows
+        is checked here, because requests also arrive over HTTP/2 and through servers that are not
+        ours.
 """
 
 from __future__ import annotations

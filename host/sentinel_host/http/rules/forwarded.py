@@ -1,16 +1,13 @@
-"""What trusted proxies tell of the client: its address and its scheme (RFC 7239; X-Forwarded-For,
+"""The client's address and scheme, as trusted proxies report them (RFC 7239; X-Forwarded-For,
 X-Forwarded-Proto).
 
-Rule 1: ``Forwarded`` is read by its grammar. A proxy appends to what it got, and quotes what a
-client chose, the Host:
-        whoever looks for ``for=`` anywhere lets a client write an element of its own. What is
-        malformed is refused.
-Rule 2: an element tells of one hop, and only what stands right of an untrusted one can be vouched
-for. So the scheme is
-        that of the element at which the client is found.
-Rule 3: ``X-Forwarded-Proto`` does not say which hop a value belongs to. Values that differ, among
-themselves or from
-        ``Forwarded``, are two answers to one question, and are refused.
+Rule 1: ``Forwarded`` is parsed by its grammar, and refused if it is malformed. A proxy appends to
+        what it received and quotes the Host, which the client chose. A parser that searches for
+        ``for=`` would let a client write an element of its own.
+Rule 2: an element describes one hop. Elements to the left of an untrusted hop are not believed. So
+        the scheme is that of the element at which the client is found.
+Rule 3: ``X-Forwarded-Proto`` does not say which hop a value belongs to. If values differ, among
+        themselves or from ``Forwarded``, the request is refused.
 """
 
 from __future__ import annotations
@@ -26,8 +23,9 @@ from sentinel_host.messages import Headers
 # WebSocket's schemes are HTTP's as far as the connection goes (RFC 6455 section 3).
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
-# One pair and what ends it. Values that should be quoted (an IPv6 address, a port) are taken
-# without, as many proxies write them; possessive, since a client chooses what it is tried on.
+# One pair and its end. Values that should be quoted (an IPv6 address, a port) are accepted without
+# quotes, as many proxies write them. The quantifiers are possessive because clients choose the
+# text.
 _PAIR: Final = re.compile(
     rf"[ \t]*+(?:({TOKEN_TEXT})[ \t]*+=[ \t]*+"
     r'(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+)))?+[ \t]*+(,|;|\Z)',

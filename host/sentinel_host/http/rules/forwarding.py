@@ -17,8 +17,7 @@ _WRITTEN: Final = frozenset(
 )
 
 
-# Clients come back, and connections carry many requests: what is said of them is the same each
-# time.
+# Clients return, and connections carry many requests, with the same fields each time.
 _KEPT: Final = 1024
 
 

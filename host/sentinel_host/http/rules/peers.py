@@ -1,4 +1,4 @@
-"""Who the client is when proxies stand between: only what trusted peers say is believed."""
+"""The client's address behind proxies. Only trusted peers are believed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from sentinel_host.memo import Memo
 
-# Peers are few where proxies are trusted; a scan from many addresses must not grow the memory
-# without end.
+# Trusted proxies are few. Bounded, so that a scan from many addresses does not use up memory.
 _KEPT = 4096
 
 

@@ -1,4 +1,4 @@
-"""What of an upstream's response goes on to the client."""
+"""The fields of an upstream's response that are passed on to the client."""
 
 from __future__ import annotations
 

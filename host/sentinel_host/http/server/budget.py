@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
-# What browsers and gRPC clients do not spend at once, unless they give up a page or a call with all
-# that it asked for.
+# Browsers and gRPC clients spend less at once, unless they give up a page or call with all its
+# requests.
 _BURST: Final = 64
 
 

@@ -166,7 +166,7 @@ class Connections:
         """
         now = self.loop.time()
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
-        # Before anything can fail: a sweep that is the last one leaves every deadline to nobody.
+        # First of all, so that an error does not end the sweeps.
         self._timer = self.loop.call_later(self._interval, self._sweep)
         for connection in [each for each in self.active if each.next_deadline() <= now]:
             try:
@@ -209,7 +209,7 @@ class Connections:
 
 
 def _client_key(client: str | None) -> bytes | str:
-    """Who counts as one client: an IPv4 address, or the /64 that an IPv6 host commands."""
+    """What counts as one client: an IPv4 address, or the /64 network of an IPv6 host."""
     if client is None or ":" not in client:
         return client or ""
     return ipaddress.IPv6Address(client.partition("%")[0]).packed[:8]

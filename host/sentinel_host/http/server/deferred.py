@@ -1,11 +1,9 @@
-"""Input that can wait: that of connections which make work and carry nothing, between everything
-else.
+"""A low-priority queue for the input of throttled connections.
 
-Rule 1: Those that wait take turns, some frames each. After some tenth of a millisecond the loop is
-everybody's. Rule 2: All of them together get a fifth of the loop's time at most, however many they
-are: after they had some, four
-        times as much passes. Whoever floods is slowed down by that, and others find the loop as
-        good as free.
+Rule 1: Throttled connections take turns of some frames, in slices of 0.1 ms.
+Rule 2: Together they get at most a fifth of the loop's time, however many they are: after a slice,
+        four times as much time passes before the next one. So a flood does not slow down other
+        clients.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
-# Seconds. A request takes some such turns of the loop, and may meet one of these in each.
+# Seconds of a slice. A request takes several turns of the loop, and may meet a slice in each.
 _TURN: Final = 0.0001
 _REST: Final = 4
 # uvloop's timers count whole milliseconds, and it takes less than half of one for none at all.

@@ -1,10 +1,10 @@
 """The body of a request on a stream of HTTP/2 or HTTP/3, held until the application takes it.
 
 Rule 1: At most one window of a body is held. The peer gets new window for what the application
-took, never for what
-        merely arrived; so a slow application stops its own stream and no other.
+        took, never for what merely arrived; so a slow application stops its own stream and no
+        other.
 Rule 2: A client that sends too slowly is told 408; one that waits for a slow application is not
-late.
+        late.
 """
 
 from __future__ import annotations

@@ -2,16 +2,13 @@
 section 4).
 
 Rule 1: What is no message (a missing, repeated, unknown or misplaced pseudo-header, a name in upper
-case, a
-        connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is a
-        message and asks for something that is not served gets an answer. Either way the
+        case, a connection-specific field, CR, LF, NUL) is `Malformed`: the stream is reset. What is
+        a message and asks for something that is not served gets an answer. Either way the
         connection's other streams live.
 Rule 2: Nothing is normalised: a method keeps its case, a path its spaces until it is refused for
-them, and a Host that
-        differs from ``:authority`` is seen.
+        them, and a Host that differs from ``:authority`` is seen.
 Rule 3: The count of fields has the limit of HTTP/1. The crumbs of a cookie become one field, as
-recipients of other
-        versions expect them (RFC 9113 section 8.2.3).
+        recipients of other versions expect them (RFC 9113 section 8.2.3).
 """
 
 from __future__ import annotations

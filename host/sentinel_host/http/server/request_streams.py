@@ -1,14 +1,12 @@
 """The requests of one connection that carries many: alike for HTTP/2 and HTTP/3.
 
 Rule 1: At most `ServerLimits.streams_per_connection` requests at a time, and at most twice as many
-tasks: a client that
-        resets what it has just asked for waits for the tasks that it left behind.
+        tasks: a client that resets what it has just asked for waits for the tasks that it left
+        behind.
 Rule 2: Deadlines are numbers that `Connections` compares in one sweep. `deadline` is the nearest of
-all streams', or
-        earlier: it is made exact when it passes.
+        all streams', or earlier: it is made exact when it passes.
 Rule 3: A request begins when the input that brought it was looked at: one that is reset in the same
-breath has then
-        cost no more than its head.
+        breath has then cost no more than its head.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Which response heads and trailers are written on HTTP/2 and HTTP/3.
 
 Rule 1: Nothing is written of a message that has a fault: the application gets a `ValueError`, as on
-HTTP/1. Rule 2: Connection-specific fields have no place here (RFC 9113 section 8.2.2, RFC 9114
-section 4.2) and are dropped.
+        HTTP/1.
+Rule 2: Connection-specific fields have no place here (RFC 9113 section 8.2.2, RFC 9114 section 4.2)
+        and are dropped.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class ScopeBuilder:
 
     @staticmethod
     def of(transport: asyncio.BaseTransport) -> ScopeBuilder:
-        """Learn from a transport who talks to whom and how."""
+        """Read the addresses and the scheme from a transport."""
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         scheme = "http" if transport.get_extra_info("ssl_object") is None else "https"
         if type(peer) is tuple:
@@ -68,7 +68,7 @@ class ScopeBuilder:
                 "state": {},
                 "extensions": {},
             }
-        # To copy them all and replace half costs half of what it does to put them together anew.
+        # Copying a scope and replacing half of its values costs half of building it anew.
         scope = first.copy()
         raw_path, mark, query = target.partition(b"?")
         if mark and not query:

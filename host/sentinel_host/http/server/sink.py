@@ -1,8 +1,7 @@
-"""What a response on one stream is written to: HTTP/2 sends it as frames, HTTP/3 through aioquic.
+"""What the response of one stream is written to: HTTP/2 sends it as frames, HTTP/3 through aioquic.
 
-Rule: A sink knows fields and bytes of one stream, and what its peer lets it send. ASGI, limits and
-deadlines are the
-      stream's affair (`stream.Stream`).
+Rule: A sink knows the fields and bytes of one stream, and how much its peer lets it send. ASGI,
+      limits and deadlines belong to `stream.Stream`.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ class StreamSink(Protocol):
         """End what is still open of the stream. No other method may be called afterwards."""
 
     def room(self) -> int:
-        """How many bytes `send_data` may take now; 0 when the stream has to wait."""
+        """How many bytes `send_data` may take now; 0 if the stream must wait."""
 
     def await_room(self, opened: Callable[[], None]) -> None:
-        """Have ``opened`` called once there may be room again; it may turn out that there is none."""
+        """Call ``opened`` once there may be room again; `room` may still be 0 then."""
 
     def leave_queue(self) -> None:
-        """Stop waiting for room, and let the next stream have what this one leaves."""
+        """Stop waiting for room, and wake the next stream if there is room left."""
 
     def consume(self, size: int) -> bool:
         """The application took that many bytes of the request; whether the client was told that it

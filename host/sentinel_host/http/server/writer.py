@@ -1,13 +1,12 @@
-"""The write direction of one connection: writes gathered per turn, backpressure, and the client
-that does not read.
+"""The write direction of one connection: gathered writes, backpressure, and clients that do not
+read.
 
-Rule 1: What is written within one turn of the loop leaves in one write, beside those of other
-connections; beyond
-        `_GATHER` bytes it leaves at once, so that the transport's own backpressure is felt.
-Rule 2: Whatever ends a direction lets what was gathered leave first. Rule 3: A client that
-acknowledges some bytes in each period is never cut off, however large the buffers between are.
-        A client that acknowledges nothing is reset: after an ordinary close the kernel would keep
-        its bytes for minutes.
+Rule 1: Writes of one turn of the loop leave together at its end. Beyond `_GATHER` bytes they leave
+        at once, so that the transport's backpressure takes effect.
+Rule 2: Every way to end a direction first flushes gathered writes.
+Rule 3: A client that acknowledges some bytes in each period is never cut off, however large the
+        buffers in between are. A client that acknowledges nothing is reset: after an ordinary close
+        the kernel would keep its bytes for minutes.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class Writer:
         self.transport = cast(asyncio.Transport, transport)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Have bytes leave with this turn of the loop."""
+        """Send bytes at the end of this turn of the loop."""
         out = self._out
         if not out:
             self.connections.batch.add(self)
@@ -88,7 +87,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Have what was gathered leave now."""
+        """Send gathered bytes now."""
         out = self._out
         if not out or self.lost:
             return
@@ -119,8 +118,8 @@ class Writer:
     def blocked(self) -> bool:
         """Whether to await `drained` before more is written.
 
-        A closing transport drops what it is given: an application that never waits would never hear
-        that it closed.
+        True for a closing transport too. It drops what it is given, and an application that never
+        waits would never notice the close.
         """
         return self.paused or self.transport.is_closing()
 
@@ -147,7 +146,8 @@ class Writer:
     def unsent(self) -> int:
         """Bytes that were written and that the client has not acknowledged, as far as is known."""
         if self._flushed <= LEFT_TO_KERNEL:
-            # So much is of no interest, and to ask the kernel takes longer than to close.
+            # Callers do not care about so few bytes, and asking the kernel takes longer than
+            # closing.
             return self.transport.get_write_buffer_size()
         return acks.unsent(self.transport)
 
@@ -170,8 +170,7 @@ class Writer:
 
     def watch(self) -> None:
         """Watch the client take what is unsent, from the next sweep on."""
-        # The kernel is asked with the sweep, and not for each of the many short waits that a
-        # download has.
+        # Only the sweep asks the kernel, not each of the many short waits of a download.
         self._watched = None
         self.deadline = 0.0
 
@@ -226,7 +225,7 @@ class Writer:
         self.transport.abort()
 
     def cut_off(self) -> None:
-        """End at once a client that does not do its part."""
+        """End the connection of a client that has stalled."""
         if self.unsent() > LEFT_TO_KERNEL:
             self.reset()
         else:

@@ -20,9 +20,11 @@ async def connect_tls(
     protocol: object,
     sock: socket.socket,
 ) -> None:
-    """Connect ``protocol`` over a connected socket to a server whose certificate is for ``server_name``, sent as SNI.
+    """Connect ``protocol`` over a connected socket to a server whose certificate is for
+    ``server_name``, sent as SNI.
 
-    Raises OSError, of which ssl.SSLError is one, as the event loop's own ``create_connection`` does.
+    Raises OSError, of which ssl.SSLError is one, as the event loop's own ``create_connection``
+    does.
     """
     connection = TlsConnection(loop, context, protocol, server_name=server_name)
     await loop.create_connection(lambda: cast(Any, connection), sock=sock)
@@ -34,7 +36,9 @@ async def connect_tls(
 
 
 class TlsServer:
-    """A factory for ``create_server``: ``factory``'s protocols over TLS, with so many seconds for a handshake."""
+    """A factory for ``create_server``: ``factory``'s protocols over TLS, with so many seconds for a
+    handshake.
+    """
 
     def __init__(
         self,

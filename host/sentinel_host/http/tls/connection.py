@@ -1,14 +1,18 @@
-"""One TLS connection: a protocol to the socket's transport, a transport to the application's protocol.
+"""One TLS connection: a protocol to the socket's transport, a transport to the application's
+protocol.
 
 Rules:
-1. What one read of the socket brings is decrypted at once and handed over in one piece. To pause reading is to pause
-   the socket. So nothing waits in here, and nothing is lost when the connection ends.
-2. The peer's end of stream is its close_notify: ``eof_received``. A bare FIN is a truncation, which anybody on the way
-   can forge: ``connection_lost`` with an error (RFC 8446 section 6.1).
-3. close_notify ends one direction only (RFC 8446 section 6.1). TLS 1.2 had the peer answer with its own and discard
-   what it had not sent; peers that do not insist on it are served alike.
-4. What is written is encrypted at once. The socket's transport holds it, and its marks are the backpressure.
-5. The application's protocol hears of the connection once the handshake is complete, and never of one that failed.
+1. The bytes of one read of the socket are decrypted at once and passed on in one piece. Pausing
+   pauses the socket. So nothing is kept here, and nothing is lost when the connection ends.
+2. The peer's close_notify is the end of its stream: ``eof_received``. A bare FIN is a truncation,
+   which any attacker on the path can forge: ``connection_lost`` with an error (RFC 8446 section
+   6.1).
+3. close_notify ends one direction only (RFC 8446 section 6.1). With TLS 1.2, a peer should answer
+   with its own and discard unsent data; peers that do not are served in the same way.
+4. Written bytes are encrypted at once. The socket's transport holds them, and its marks give the
+   backpressure.
+5. The application's protocol gets the connection once the handshake is complete, and never one that
+   failed.
 """
 
 from __future__ import annotations
@@ -33,7 +37,9 @@ LOST: Final = 2
 _READ_SIZE: Final = 256 * 1024
 """Bytes that one read of the socket takes at most; uvloop's own reads take as many."""
 _FEED_SIZE: Final = 64 * 1024
-"""Ciphertext is decrypted in pieces of this size: a MemoryBIO keeps the most memory that it ever needed."""
+"""Ciphertext is decrypted in pieces of this size: a MemoryBIO keeps the most memory that it ever
+needed.
+"""
 _RECORD_SIZE: Final = 16384
 """The most that one record holds (RFC 8446 section 5.1), and one read of OpenSSL returns."""
 _WRITE_SIZE: Final = 128 * 1024
@@ -45,7 +51,8 @@ _buffers: Final = threading.local()
 
 
 class TlsConnection:
-    """An `asyncio.BufferedProtocol` and an `asyncio.Transport` in all but name: a subclass of those is not compiled.
+    """An `asyncio.BufferedProtocol` and an `asyncio.Transport` in all but name: a subclass of those
+    is not compiled.
 
     On a client's side, ``ready`` is done when the handshake is, with the error where it failed.
     """
@@ -96,7 +103,8 @@ class TlsConnection:
         self._handshake_timer: asyncio.TimerHandle | None = None
         self._handshakes: set[TlsConnection] | None = None
         self._raw = None
-        # Reads fill it and are done with it before the loop turns to another connection: one does for all of a thread.
+        # Reads fill it and are done with it before the loop turns to another connection: one does
+        # for all of a thread.
         try:
             self._view = _buffers.view
         except AttributeError:
@@ -117,7 +125,9 @@ class TlsConnection:
         self._received(self._view[:size])
 
     def data_received(self, data: bytes) -> None:
-        """For asyncio's own loop, which asks for the class to inherit from `asyncio.BufferedProtocol`."""
+        """For asyncio's own loop, which asks for the class to inherit from
+        `asyncio.BufferedProtocol`.
+        """
         self._received(memoryview(data))
 
     def eof_received(self) -> bool:
@@ -218,7 +228,9 @@ class TlsConnection:
             self._end_with_alert()
 
     def _decrypt(self, data: memoryview) -> bytes:
-        """What the records that have come whole hold. Sets ``_notified`` behind the last, or ``_error``."""
+        """What the records that have come whole hold. Sets ``_notified`` behind the last, or
+        ``_error``.
+        """
         incoming, read = self._incoming, self._ssl.read
         pieces: list[bytes] = []
         size, at = len(data), 0
@@ -244,9 +256,10 @@ class TlsConnection:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def has_no_pending_input(self) -> bool:
-        """Whether no byte, and no end, has come that the application's protocol was not told of, as far as the socket
-        knows. What TLS sends for itself does not count (a session ticket: RFC 8446 section 4.6.1). Where something
-        has come it is lost: the connection is then to be closed.
+        """Whether no byte, and no end, has come that the application's protocol was not told of, as
+        far as the socket knows. What TLS sends for itself does not count (a session ticket: RFC
+        8446 section 4.6.1). Where something has come it is lost: the connection is then to be
+        closed.
         """
         if self._boundaries.inside or self._is_over():
             return False
@@ -261,14 +274,15 @@ class TlsConnection:
         return bool(data) and not (plain or self._boundaries.inside or self._is_over())
 
     def _is_over(self) -> bool:
-        # Asked in a call of its own: mypyc, like mypy, takes it that an attribute stays as it was tested.
+        # A method, because mypy and mypyc assume that an attribute does not change after a test.
         return self._notified or self._error is not None
 
     def _salvage(self) -> None:
         """Read what the peer said before the connection broke.
 
-        A peer that refuses what it is sent answers and closes. Our next write then fails, and the event loop gives the
-        connection up with that answer unread. The socket is still open here, and ours. It holds what it had received.
+        A peer that refuses what it is sent answers and closes. Our next write then fails, and the
+        event loop gives the connection up with that answer unread. The socket is still open here,
+        and ours. It holds what it had received.
         """
         descriptor = self._raw.get_extra_info("socket").fileno()
         try:
@@ -341,7 +355,7 @@ class TlsConnection:
     def _notify(self) -> None:
         """Send close_notify."""
         self._eof_sent = True
-        # After sending it, OpenSSL looks for the peer's own, and throws away what it finds instead.
+        # After sending close_notify, OpenSSL reads until the peer's, and drops other data.
         unread = self._incoming.read()
         # SSLWantReadError: the peer's has not come.
         with contextlib.suppress(ssl.SSLError):
@@ -381,7 +395,7 @@ class TlsConnection:
             self._raw.abort()
 
     def _end_with_alert(self) -> None:
-        """Close; a peer that takes nothing must not hold the connection for the sake of an alert (RFC 8446 6.2)."""
+        """Send an alert (RFC 8446 6.2) and close, without waiting for a peer that does not read."""
         if self._raw.is_closing():
             return
         if self._raw.get_write_buffer_size():

@@ -11,7 +11,8 @@ _HEADER: Final = 5
 class RecordBoundaries:
     """Follows the headers of records, which are never encrypted.
 
-    OpenSSL keeps the first bytes of a record to itself until the rest is there. Only the headers tell that it does.
+    OpenSSL keeps the first bytes of a record until the rest is there. Only the record headers show
+    that.
     """
 
     __slots__ = ("_header", "_left")

@@ -1,11 +1,13 @@
 """What one worker has counted and the store does not know yet: no I/O, no clock.
 
-Rule 1: requests are judged by the local table alone, at once. What was allowed is gathered here, and told to the store
-        in batches; the store answers with the total of everybody, which the local table learns (`SharedTable.learn`).
-Rule 2: what is told is no longer pending, but what is counted while the answer is under way is added to the answer. So
-        the local count never falls behind the store's total at the last answer plus the worker's own requests since.
-Rule 3: a batch without an answer is pending again. If the store had taken it, its requests count twice: an error
-        towards refusing, never towards allowing.
+Rule 1: requests are judged by the local table alone, at once. What was allowed is gathered here,
+        and told to the store in batches; the store answers with the total of everybody, which the
+        local table learns (`SharedTable.learn`).
+Rule 2: what is told is no longer pending, but what is counted while the answer is under way is
+        added to the answer. So the local count never falls behind the store's total at the last
+        answer plus the worker's own requests since.
+Rule 3: a batch without an answer is pending again. If the store had taken it, its requests count
+        twice: an error towards refusing, never towards allowing.
 Rule 4: a count belongs to the window in which it was made, and dies with it.
 
 The error: while one window lasts, all workers together allow at most ``requests`` plus what every worker but one
