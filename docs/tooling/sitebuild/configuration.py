@@ -50,6 +50,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("route.mirror", destinations.MirrorConfig),
     ("[[route.limits]]", model.LimitConfig),
     ("[tracing]", observing.TracingConfig),
+    ("[otlp]", observing.OtlpConfig),
 )
 _INTRODUCTION: Final = """\
 # Configuration

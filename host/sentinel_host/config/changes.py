@@ -28,6 +28,7 @@ _FIXED: Final = {
         "stage_times",
         "limit_store",
     ),
+    "otlp": ("endpoint", "headers", "timeout", "ca", "service", "metrics", "interval", "logs"),
     "guests": ("directory", "verify_keys", "trust_standard", "watch", "cache", "max_bytes", "compile_time"),
 }
 

@@ -95,6 +95,14 @@ def authorities(config: Config) -> Iterator[tuple[str, str]]:
         settings = config.guest.get(guest)
         if settings is not None and (ca := authorities_of(settings)) is not None:
             yield f"guest.{guest}.http.ca", ca
+    if (collector := collector_authorities(config)) is not None:
+        yield "otlp.ca", collector
+
+
+def collector_authorities(config: Config) -> str | None:
+    """The name of the file that the collector is verified with, if it is needed."""
+    otlp = config.otlp
+    return otlp.ca if otlp.endpoint is not None and is_secure([otlp.endpoint]) else None
 
 
 def is_secure(targets: Iterable[str]) -> bool:

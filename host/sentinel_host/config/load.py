@@ -22,7 +22,7 @@ from sentinel_host.config.model import (
     RouteConfig,
     ServerConfig,
 )
-from sentinel_host.config.observing import TracingConfig
+from sentinel_host.config.observing import OtlpConfig, TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.config.verify import verify
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_SECTIONS = ("server", "guests", "guest", "upstream", "route", "tracing")
+_SECTIONS = ("server", "guests", "guest", "upstream", "route", "tracing", "otlp")
 
 
 def load_config(path: str | Path) -> Config:
@@ -91,6 +91,7 @@ def _checked(data: dict[str, Any], file: str) -> Config:
             _convert(file, f"route[{index}]", value, RouteConfig)
             for index, value in enumerate(_list(file, "route", data.get("route", [])))
         ],
+        otlp=_convert(file, "otlp", data.get("otlp", {}), OtlpConfig),
         tracing=_optional(file, "tracing", data, TracingConfig),
     )
     verify(config)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
-from sentinel_host.config.observing import TracingConfig
+from sentinel_host.config.observing import OtlpConfig, TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 
@@ -416,6 +416,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     guests: GuestsConfig = GuestsConfig()
     tracing: TracingConfig | None = None
+    otlp: OtlpConfig = OtlpConfig()
     guest: dict[str, GuestConfig] = {}
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []

@@ -1,4 +1,4 @@
-"""What operators see of a gateway that can be configured: traces."""
+"""What operators see of a gateway that can be configured: traces, and where they are sent."""
 
 from __future__ import annotations
 
@@ -19,3 +19,32 @@ class TracingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The share of the traces that begin here that are sampled; of others, the caller decides."""
     slow: Seconds = Seconds(1)
     """Time beyond which a request is recorded all the same. Requests that fail are, too."""
+
+
+class OtlpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where traces are sent, and metrics and logs on request: an OpenTelemetry collector, over
+    OTLP/HTTP.
+
+    A process of its own sends. What the collector does not take soon enough is dropped and counted.
+    """
+
+    endpoint: str | None = None
+    """The collector's URL, such as `http://127.0.0.1:4318`, without `/v1/traces`. Without it
+    nothing is sent.
+    """
+    headers: dict[str, str] = {}
+    """Header fields for the collector, such as a token's."""
+    # OpenTelemetry's exporters.
+    timeout: Seconds = Seconds(10)
+    """Time for one request to the collector, which is sent again within it where that may help."""
+    ca: str | None = None
+    """PEM file of authorities for the collector's certificate, instead of the system's."""
+    service: str = "sentinel"
+    """`service.name` of what is sent."""
+    metrics: bool = False
+    """Whether the figures of `/metrics` are sent, too."""
+    # OpenTelemetry's exporters wait 60 s, Prometheus asks each 15 s as a rule.
+    interval: Seconds = Seconds(15)
+    """Time between two times that metrics are sent."""
+    logs: bool = False
+    """Whether the lines of the log are sent, too; guests' lines are among them."""

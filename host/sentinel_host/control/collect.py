@@ -76,6 +76,7 @@ def _requests(gateway: Gateway) -> Snapshot:
                 for mirror, counts in stats.mirrors.items()
                 for result, count in counts.by_result()
             },
+            "sentinel_records": {(result,): count for result, count in gateway.recorder.counts().items()},
             **_stage_counters(stats.stages),
         },
         gauges={"sentinel_requests_active": {(): gateway.manager.requests}},

@@ -70,6 +70,11 @@ COUNTERS: Final = {
     "sentinel_mirrored_requests": Family(
         "Copies of a route's requests; dropped ones were slower than their requests.", ("route", "upstream", "result")
     ),
+    "sentinel_exported": Family(
+        "What was sent to the collector, or lost: spans (records where they never came so far), points, lines.",
+        ("signal", "result"),
+    ),
+    "sentinel_records": Family("Requests that were recorded, or left out for there were too many.", ("result",)),
     "sentinel_log_lines_dropped": Family("Lines of the log, guests' included, that could not be written."),
     "sentinel_stage_seconds": Family("Time that requests spent in a stage; with server.stage_times.", ("stage",)),
     "sentinel_stage_passes": Family("Requests that went through a stage.", ("stage",)),

@@ -113,6 +113,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     sampled: bool = False
     is_whole: bool = True
     user_agent: str = ""
+    content_type: str = ""
     duration: int = 0
     status: int = 0
     outcome: str = "completed"

@@ -48,6 +48,8 @@ _SECOND: Final = 1_000_000_000
 _MOST_ACTIVE: Final = 512
 _NEVER: Final = 1 << 62
 _SERVER_FAILURE: Final = 500
+# Bytes of a field that is told.
+_MOST_FIELD: Final = 256
 _COMPLETED: Final = Outcome.COMPLETED
 
 
@@ -277,7 +279,6 @@ class Recorder:
         self, admitted: Admitted, why: str, observation: Observation, *, is_whole: bool = True
     ) -> RequestRecord:
         head = admitted.head
-        agents = [value for name, value in head.headers if name == b"user-agent"]
         return RequestRecord(
             id=head.request_id,
             why=why,
@@ -297,8 +298,16 @@ class Recorder:
             trace_state=observation.state,
             sampled=observation.sampled,
             is_whole=is_whole,
-            user_agent=readable(agents[0][:256]) if agents else "",
+            user_agent=_field(head.headers, b"user-agent"),
+            content_type=_field(head.headers, b"content-type"),
         )
+
+
+def _field(headers: Headers, wanted: bytes) -> str:
+    for name, value in headers:
+        if name == wanted:
+            return readable(value[:_MOST_FIELD])
+    return ""
 
 
 def _threshold(share: float) -> str:

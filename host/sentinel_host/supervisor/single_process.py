@@ -11,10 +11,12 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.errors import SentinelError
+from sentinel_host.export import Exporter
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.observe import Taken
 from sentinel_host.server import QuicEndpoint, run, serve
+from sentinel_host.supervisor.exporting import exporter_of
 from sentinel_host.supervisor.listeners import Listening, print_listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.prepared import Prepared
@@ -35,6 +37,8 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
     endpoints = [listening.endpoint(prepared.certificates) for listening in listeners]
     quic = prepared.quic
     overview = _SingleProcess(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
+    exporter = exporter_of(prepared.config, overview)
+    overview.exporter = exporter
     install_admin(serving.gateway, overview, prepared.access)
 
     async def main() -> None:
@@ -63,6 +67,8 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
             ready=overview.ready,
             quic=quic,
         )
+        if exporter is not None:
+            await exporter.close()
         notifier.close()
 
     try:
@@ -78,6 +84,7 @@ class _SingleProcess:
         self._serving = serving
         self._listeners = listeners
         self._notifier = notifier
+        self.exporter: Exporter | None = None
         self._is_ready = False
         self._is_ending = False
 
@@ -86,6 +93,8 @@ class _SingleProcess:
         self._is_ready = True
         print_listeners(self._listeners)
         self._notifier.ready("serving")
+        if self.exporter is not None:
+            self.exporter.start()
 
     def end(self) -> float:
         """Be not ready any more; returns for how many seconds requests are to be accepted all the
@@ -107,7 +116,8 @@ class _SingleProcess:
             },
             gauges={"sentinel_worker_up": {("0",): 1}},
         )
-        return merge([self._serving.snapshot(), this])
+        exported = [self.exporter.snapshot()] if self.exporter is not None else []
+        return merge([self._serving.snapshot(), this, *exported])
 
     @property
     def rollouts(self) -> RolloutController:

@@ -13,7 +13,7 @@ import msgspec
 from quart import Quart
 
 from sentinel_host.config import Config, read_files
-from sentinel_host.control import ConfigSource, ListenerFd, install_admin
+from sentinel_host.control import ConfigSource, ListenerFd, Snapshot, install_admin, merge
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.folder_source import FolderSource
@@ -25,6 +25,7 @@ from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.server import run, serve
 from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.checking import FleetChecks
+from sentinel_host.supervisor.exporting import exporter_of
 from sentinel_host.supervisor.fleet_rollout import FleetRollout
 from sentinel_host.supervisor.listeners import Listeners, Listening, print_listeners
 from sentinel_host.supervisor.log import Log, log_counts
@@ -106,9 +107,15 @@ class _Supervision:
             self._controller,
             self._endpoints,
             self._checks,
-            lambda: log_counts(log),
+            self._counted,
             lambda: self._is_ending,
         )
+        self._log = log
+        self._exporter = exporter_of(self._config, self._overview)
+
+    def _counted(self) -> Snapshot:
+        exported = [self._exporter.snapshot()] if self._exporter is not None else []
+        return merge([log_counts(self._log), *exported])
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,6 +145,8 @@ class _Supervision:
             await self._controller.close()
             await self._reloader.close()
             await self._fleet.drain()
+            if self._exporter is not None:
+                await self._exporter.close()
             await self._checks.close()
             stopped.set()
             await admin
@@ -148,6 +157,8 @@ class _Supervision:
         await self._controller.started()
         self._reloader.start()
         self._serves = True
+        if self._exporter is not None:
+            self._exporter.start()
         print_listeners([*self._public, *([self._admin] if self._admin is not None else [])])
         self._notifier.ready(self._status())
         while True:

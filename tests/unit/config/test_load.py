@@ -68,10 +68,13 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ("x =", "gw.toml: Invalid value (at "),
         (
             "[sever]",
-            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route, tracing; "
+            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route, tracing, otlp; "
             "did you mean `server`?",
         ),
-        ("[zebra]", "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route, tracing"),
+        (
+            "[zebra]",
+            "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route, tracing, otlp",
+        ),
         ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`; did you mean `bind`?"),
         ("[server]\nWorkers = 1", "gw.toml: server: unknown key `Workers`; did you mean `workers`?"),
         ("[server]\nzebra = 1", "gw.toml: server: unknown key `zebra`"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from sentinel_host.config.model import Config
 from sentinel_host.config.verify.faults import fail
+from sentinel_host.grammar import is_token_text
 
 
 def verify_observing(config: Config) -> None:
@@ -11,3 +14,21 @@ def verify_observing(config: Config) -> None:
     tracing = config.tracing
     if tracing is not None and not 0 <= tracing.share <= 1:
         raise fail(config, "tracing.share", f"expected 0 to 1, got {tracing.share:g}")
+    _verify_otlp(config)
+
+
+def _verify_otlp(config: Config) -> None:
+    otlp = config.otlp
+    if otlp.endpoint is not None:
+        try:
+            url = urlsplit(otlp.endpoint)
+            is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            is_url = False
+        if not is_url or "@" in otlp.endpoint or url.query or url.fragment:
+            raise fail(config, "otlp.endpoint", "expected a URL such as http://127.0.0.1:4318")
+    for name, value in otlp.headers.items():
+        if not is_token_text(name) or not value.isascii() or not value.isprintable():
+            raise fail(config, f"otlp.headers.{name}", "is no header field")
+    if not otlp.interval:
+        raise fail(config, "otlp.interval", "expected more than 0")
