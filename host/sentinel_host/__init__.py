@@ -1,7 +1,7 @@
 """Sentinel: an API gateway whose every middleware is a sandboxed WebAssembly guest.
 
-This package exports what programs need that have a gateway inside. All other modules are private, and may change with
-every release.
+This package exports what programs need that have a gateway inside. All other modules are private,
+and may change with every release.
 
 ``create_app`` makes the data plane as an application for any ASGI server::
 
@@ -17,9 +17,9 @@ every release.
         print(gateway.urls)
         await work()
 
-``load_config`` reads and checks a file, and returns a ``Config``, which is immutable. What goes wrong is a
-``SentinelError``: a ``ConfigError`` names the file and the key at fault, a ``GuestLoadError`` the guest's file.
-``__version__`` is the version of the installed package.
+``load_config`` reads and checks a file, and returns a ``Config``, which is immutable. What goes
+wrong is a ``SentinelError``: a ``ConfigError`` names the file and the key at fault, a
+``GuestLoadError`` the guest's file. ``__version__`` is the version of the installed package.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ __all__ = [
     "serve",
 ]
 
-# Imported when they are asked for: the supervisor imports this package too, and has no engine and no data plane. Type
-# checkers read ``__init__.pyi``.
+# Imported on first use: the supervisor imports this package too, and needs no engine and no data
+# plane. Type checkers read ``__init__.pyi``.
 _MODULES = {
     "Config": "config",
     "ConfigError": "errors",

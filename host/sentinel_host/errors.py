@@ -1,7 +1,7 @@
-"""Every error that Sentinel raises on purpose, by whose fault it was.
+"""Every error that Sentinel raises on purpose, by whose fault it is.
 
-The tree names the culprit: the operator's configuration, a guest's file, a guest's behaviour, an upstream or a client.
-The HTTP status that an error answers with lives on its class, so that no other module translates.
+The tree names the culprit: the operator's configuration, a guest's file, a guest's behaviour, an
+upstream or a client. The class of an error has its HTTP status, so that no other module translates.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ class SentinelError(Exception):
 
 
 class ConfigError(SentinelError):
-    """The configuration file, or an option of the command line, is wrong: it names the file and the key path."""
+    """The configuration file, or an option of the command line, is wrong: it names the file and the
+    key path.
+    """
 
 
 class GuestsRefuse(ConfigError):
-    """Guests that serve do not do so with this configuration, or are not there: ``guests`` says why, by their names."""
+    """Serving guests do not start with this configuration, or are missing: ``guests`` says why, by
+    name.
+    """
 
     def __init__(self, faults: dict[str, str]) -> None:
         super().__init__("; ".join(f"guest {name}: {reason}" for name, reason in faults.items()))
@@ -29,17 +33,22 @@ class GuestsRefuse(ConfigError):
 
 
 class ToolchainError(SentinelError):
-    """A tool for building guests is missing or refused to work; the text may have several lines and says what to do."""
+    """A tool for building guests is missing or refused to work; the text may have several lines and
+    says what to do.
+    """
 
 
 class GuestLoadError(SentinelError):
-    """A guest artefact cannot be loaded: it names the file and the import, export, section or hook at fault."""
+    """A guest artefact cannot be loaded: it names the file and the import, export, section or hook
+    at fault.
+    """
 
 
 class GuestError(SentinelError):
     """A guest failed while it handled a request.
 
-    ``guest`` and ``hook`` say where; ``backtrace`` holds the Wasm frames, innermost first, when the engine gave any.
+    ``guest`` and ``hook`` say where; ``backtrace`` holds the Wasm frames, innermost first, when the
+    engine gave any.
     """
 
     status = 503
@@ -61,11 +70,14 @@ class GuestTimeout(GuestError):
 
 
 class GuestProtocolError(GuestError):
-    """The guest answered with something that the contract does not allow: pointers, MessagePack, headers."""
+    """The guest answered with something that the contract does not allow: pointers, MessagePack,
+    headers.
+    """
 
 
 class GuestUnavailable(GuestError):
-    """The guest was not called. It counts as failed whatever its configuration says: no flood may switch a guest off.
+    """The guest was not called. That counts as a failure, whatever ``on_failure`` says: a flood
+    must not disable a guest.
 
     ``retry_after`` is whole seconds.
     """
@@ -76,8 +88,9 @@ class GuestUnavailable(GuestError):
 
 
 class GuestBusy(GuestUnavailable):
-    """Every instance that the guest may have is in use, and the wait for one ran out or the queue is full; or there is
-    no memory for another."""
+    """All instances of the guest are in use, and the wait timed out or the queue is full; or memory
+    is short.
+    """
 
     def __init__(self, guest: str, reason: str, hook: str = "start") -> None:
         super().__init__(guest, hook, reason, 1)
@@ -104,11 +117,14 @@ UPSTREAM_FAILURES: Final = {
     "unavailable": "no endpoint may be used: each is down, draining or ejected, or was tried in vain",
     "overloaded": "the upstream's breaker allows no more requests at a time",
 }
-"""The kinds of failures of upstreams, as metrics have them. Words are added; none changes its meaning."""
+"""The kinds of failures of upstreams, as metrics have them. Words are added; none changes its
+meaning.
+"""
 
 
 class Progress(IntEnum):
-    """How far a request to an upstream came before it failed: whether it may be sent again depends on it.
+    """How far a request to an upstream came before it failed, which decides whether it may be sent
+    again.
 
     RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1.
     """
@@ -126,7 +142,8 @@ class Progress(IntEnum):
 class UpstreamError(SentinelError):
     """An upstream refused, broke off or did not speak HTTP.
 
-    ``kind`` is one of `UPSTREAM_FAILURES`; ``progress`` is what the upstream may have seen of the request.
+    ``kind`` is one of `UPSTREAM_FAILURES`; ``progress`` is what the upstream may have seen of the
+    request.
     """
 
     status = 502
@@ -138,7 +155,7 @@ class UpstreamError(SentinelError):
 
 
 class UpstreamDenied(UpstreamError):
-    """The address that an upstream's name has is not one that may be connected to."""
+    """The name has an address that must not be connected to."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, "denied", Progress.UNSENT)
@@ -173,7 +190,7 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamOverloaded(UpstreamError):
-    """As many requests are under way to an upstream, or wait for a connection, as it is to bear."""
+    """The breaker: too many requests are under way to the upstream, or wait for a connection."""
 
     status = 503
     retry_after = 1
@@ -185,8 +202,8 @@ class UpstreamOverloaded(UpstreamError):
 class ClientError(SentinelError):
     """The request cannot be served as it was sent.
 
-    ``status`` is per instance, 400 unless said; after some refusals the byte stream cannot be trusted any more, and
-    ``close`` is true.
+    ``status`` is per instance, 400 by default. ``close`` is true if the rest of the connection's
+    bytes cannot be trusted.
     """
 
     status = 400
@@ -202,7 +219,9 @@ class ClientGone(ClientError):
 
 
 class ResponseAborted(SentinelError):
-    """The response broke off after its head went out: the connection or stream must end without a proper last chunk.
+    """The response broke off after its head went out: the connection or stream must end without a
+    proper last chunk.
 
-    An application raises it to its server; RFC 9112 section 8 tells the client's side what an incomplete message is.
+    An application raises it to its server. RFC 9112 section 8 says how clients detect an incomplete
+    message.
     """

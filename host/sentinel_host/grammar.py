@@ -1,7 +1,7 @@
-"""The syntax of HTTP that both sides, the configuration and guests' answers are held to (RFC 9110, RFC 9112).
+"""The syntax of HTTP, for both sides, the configuration and guests' answers (RFC 9110, RFC 9112).
 
-Each rule stands here once. The text patterns are for what is text already: names in the configuration and in guests'
-answers. This module is below ``http`` because ``config``, ``abi`` and ``limiter`` check the same names.
+Each rule is here once. The text patterns are for names in the configuration and in guests' answers.
+This module is below ``http`` because ``config``, ``abi`` and ``limiter`` check the same names.
 
 Rule 1: an authority has one form here: an empty port, which means the same as none (RFC 3986
         section 6.2.3), goes.
@@ -30,12 +30,16 @@ is_token: Final = re.compile(TOKEN).fullmatch
 is_token_text: Final = re.compile(TOKEN_TEXT).fullmatch
 
 is_field_name: Final = re.compile(rf"[{_TCHAR}]++".encode()).fullmatch
-"""Whether this is a field name in lower case, the only form of names in here (RFC 9110 section 5.1)."""
+"""Whether this is a field name in lower case, the only form of names in here (RFC 9110 section
+5.1).
+"""
 
 is_field_name_text: Final = re.compile(rf"[{_TCHAR}]++").fullmatch
 
 FIELD_VALUE: Final = rb"[\t\x20-\x7e\x80-\xff]*+"
-"""RFC 9110 section 5.5: visible ASCII, obs-text, space and tab; so no control character, no bare CR or LF."""
+"""RFC 9110 section 5.5: visible ASCII, obs-text, space and tab; so no control character, no bare CR
+or LF.
+"""
 
 CONTROLS: Final = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 """The bytes that `FIELD_VALUE` does not have."""
@@ -62,7 +66,9 @@ MAX_LENGTH_DIGITS: Final = 18
 CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"),
 )
-"""Fields about one HTTP/1.1 connection and its framing; they have no place in HTTP/2 (RFC 9113 section 8.2.2)."""
+"""Fields about one HTTP/1.1 connection and its framing; they have no place in HTTP/2 (RFC 9113
+section 8.2.2).
+"""
 
 HOP_BY_HOP: Final = CONNECTION_SPECIFIC | {b"te", b"trailer"}
 """Fields that are never passed on as they came (RFC 9110 section 7.6.1)."""
@@ -73,21 +79,26 @@ is_authority: Final = re.compile(
 """Whether this is a host with an optional port, in the form of rule 1."""
 
 is_host_name: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?", re.ASCII).fullmatch
-"""Whether this may be a name that is looked up (RFC 1123 section 2.1, with the underscore of service names)."""
+"""Whether this may be a name that is looked up (RFC 1123 section 2.1, with the underscore of
+service names).
+"""
 
 _COLON: Final = ord(":")
 _USER_INFORMATION: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*+:)?(/*).*@", re.DOTALL)
 
 
 def without_empty_port(authority: bytes) -> bytes:
-    """An authority without the colon of a port that is not there: ``example.org:`` is ``example.org``."""
+    """An authority without the colon of a port that is not there: ``example.org:`` is
+    ``example.org``.
+    """
     return authority[:-1] if authority and authority[-1] == _COLON else authority
 
 
 def host_of(authority: str) -> str:
     """The host by which routes are chosen and limits count: in lower case, without port.
 
-    The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host, and must not lead past either.
+    The dot of a fully qualified name (RFC 1034 section 3.1) makes no other host, and must not lead
+    past either.
     """
     host = authority.lower()
     if ":" in host and not host.endswith("]"):
@@ -96,7 +107,7 @@ def host_of(authority: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown: what stands before its last ``@`` is hidden, however malformed the URL is.
+    """A URL for messages: everything before its last ``@`` is hidden, even if the URL is malformed.
 
     >>> without_password("http://user:secret@host:80/")
     'http://***@host:80/'

@@ -1,8 +1,8 @@
-"""Results that are worth keeping: the one memo that everything uses which a client or a guest can fill.
+"""A bounded memo of results, for keys that clients or guests choose.
 
-Rule 1: a memo holds at most ``most`` results. When it is full it forgets all of them but those it
-        began with. To forget the least recently used one would need a note of every use, and a memo
-        that keeps its first results for ever is useless once a stranger has filled it.
+Rule 1: a memo holds at most ``most`` results. When it is full it drops all but the pinned ones. An
+        LRU would have to record every use, and a memo that keeps its first results for ever becomes
+        useless once an attacker has filled it.
 Rule 2: a key longer than ``longest`` is not kept, so that ``most`` bounds the memory too.
 Rule 3: hot code reads `Memo.known`, which is always the same dictionary, and calls `Memo.keep` only
         for what is new.

@@ -1,9 +1,11 @@
 """The values that travel between guests, the pipeline and HTTP: plain data, no behaviour.
 
-Header fields are ``list[tuple[bytes, bytes]]``, names in lower case, in the order of the wire, as in ASGI. The shapes
-mirror the records of ``wit/types.wit``; what a guest returned has been validated by the time it is one of these.
+Header fields are ``list[tuple[bytes, bytes]]``, names in lower case, in the order of the wire, as
+in ASGI. The shapes mirror the records of ``wit/types.wit``. A guest's answer is validated before it
+becomes one of these.
 
-What every request makes has its constructor written out: one that `dataclass` generates is not compiled.
+Values that every request makes have written constructors, because mypyc does not compile those of
+`dataclass`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class Edit(enum.IntEnum):
 
 
 HeaderEdit = tuple[int, bytes, bytes]
-"""``(Edit, name, value)``; the value of a removal is empty. A tuple because every request makes some."""
+"""``(Edit, name, value)``; the value of a removal is empty. A tuple because every request makes
+some.
+"""
 
 
 class Origin(enum.IntEnum):
@@ -59,7 +63,9 @@ class BodyKind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BodyMode:
-    """Whether a guest sees a body; ``limit`` is the largest body in bytes when it is buffered, else 0."""
+    """Whether a guest sees a body; ``limit`` is the largest body in bytes when it is buffered, else
+    0.
+    """
 
     kind: BodyKind
     limit: int = 0
@@ -109,7 +115,9 @@ class ResponseEdits:
 
 @dataclass(slots=True)
 class HeldRequest:
-    """``held-request``: changes to a head that is still held, and the chunk to send; ``None`` sends the one given."""
+    """``held-request``: changes to a head that is still held, and the chunk to send; ``None`` sends
+    the one given.
+    """
 
     edits: RequestEdits
     chunk: bytes | None = None
@@ -117,7 +125,9 @@ class HeldRequest:
 
 @dataclass(slots=True)
 class HeldResponse:
-    """``held-response``: changes to a head that is still held, and the chunk to send; ``None`` sends the one given."""
+    """``held-response``: changes to a head that is still held, and the chunk to send; ``None``
+    sends the one given.
+    """
 
     edits: ResponseEdits
     chunk: bytes | None = None
@@ -133,7 +143,9 @@ ResponseBodyAction = bytes | Response | HeldResponse
 
 @dataclass(slots=True, init=False)
 class RequestHead:
-    """``request-head``: the request as guests see it. The pipeline edits it in place, one guest after the other."""
+    """``request-head``: the request as guests see it. The pipeline edits it in place, one guest
+    after the other.
+    """
 
     method: str
     path: str
@@ -173,7 +185,9 @@ class RequestHead:
 
 @dataclass(slots=True, init=False)
 class ResponseHead:
-    """``response-head``: the response as guests see it. The pipeline edits it in place, guest by guest, in reverse."""
+    """``response-head``: the response as guests see it. The pipeline edits it in place, guest by
+    guest, in reverse.
+    """
 
     status: int
     headers: Headers
@@ -264,7 +278,7 @@ class OutboundRequest:
 
 
 class HttpError(enum.IntEnum):
-    """Why that came to nothing."""
+    """Why a guest's HTTP call failed."""
 
     DENIED = 0
     INVALID = 1

@@ -24,7 +24,9 @@ class Hook:
     results: CoreTypes
 
     def core_export(self, version: str) -> str:
-        """The core export's name in a guest of that version, for example ``…/lifecycle@0.1.0#configure``."""
+        """The core export's name in a guest of that version, for example
+        ``…/lifecycle@0.1.0#configure``.
+        """
         return f"{PACKAGE}/{self.interface}@{version}#{self.name}"
 
 
@@ -39,7 +41,9 @@ class Import:
 
     @property
     def grant(self) -> str | None:
-        """What a guest must be granted to import it: its interface; ``None`` for the log, which is everybody's."""
+        """The grant that a guest needs to import it: its interface; ``None`` for the log, which
+        needs no grant.
+        """
         return None if self.interface == "log" else self.interface
 
 

@@ -1,6 +1,6 @@
 """The records that guests get, in MessagePack, by the rules of ``wit/ABI.md`` section 3.
 
-They are encoded from our own values and cannot be wrong; what comes back is ``decode``'s to judge.
+They are encoded from the gateway's own values and need no checks. ``decode`` checks answers.
 """
 
 from __future__ import annotations

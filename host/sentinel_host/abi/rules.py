@@ -1,7 +1,7 @@
-"""What a single value of a guest's answer must be, before anything else gets to see it.
+"""Checks of single values in a guest's answer.
 
-Each check takes what MessagePack made of the answer, of whatever type that is, returns it as the type that it is to be,
-and raises `AbiError` and nothing else.
+Each check takes a value of any type from MessagePack, returns it in the right type, and raises
+`AbiError` and nothing else.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ class AnswerLimits:
 
 DEFAULT_LIMITS: Final = AnswerLimits()
 
-# RFC 9110 section 7.6.1 and 6.6.1, and RFC 9112: fields that describe the connection or the framing, which the gateway
-# writes by itself. Host is here because the route and the upstream decide it.
+# RFC 9110 section 7.6.1 and 6.6.1, and RFC 9112: fields that describe the connection or the
+# framing, which the gateway writes by itself. Host is here because the route and the upstream
+# decide it.
 GATEWAY_OWNED: Final = frozenset(name.decode() for name in HOP_BY_HOP) | {"content-length", "host"}
 
 
-# A guest names the same few headers for ever, so that one look-up replaces validation and encoding.
+# A guest names the same few headers again and again: one look-up replaces validation and encoding.
 header_names: Final[Memo[str, bytes]] = Memo(1024, 64)
 _known_names: Final = header_names.known
 

@@ -28,11 +28,12 @@ def new(options: argparse.Namespace) -> int:
 
 
 def build(options: argparse.Namespace) -> int:
-    """Build the project's guest, and print what it is; 1 after the compiler's message if it cannot be built.
+    """Build the project's guest, and print what it is; 1 after the compiler's message if it cannot
+    be built.
 
     Raises `SentinelError` with what is missing.
     """
-    # The engine takes a while to load, and a project that does not build has no need of it.
+    # The engine takes a while to load, and is needed only if the project builds.
     started = time.monotonic()
     project = find_project(Path(options.directory))
     if not options.json:
@@ -61,6 +62,6 @@ def build(options: argparse.Namespace) -> int:
 def _sign(file: Path, name: str, options: argparse.Namespace) -> dict[str, object]:
     from sentinel_host.cli.sign import sign_file
 
-    # Versions only grow, and so does the time.
+    # The time as a version: both only grow.
     version = int(time.time()) if options.version is None else options.version
     return {"name": name, "version": version, "key": sign_file(file, name, version, Path(options.sign))}

@@ -1,4 +1,4 @@
-"""``sentinel check``: everything that can be known before serving."""
+"""``sentinel check``: all checks that are possible before serving."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from sentinel_host.supervisor.source import read_source
 
 
 def check(options: argparse.Namespace) -> int:
-    """Begin as `sentinel run` does, up to where it would listen; one line per guest, or with ``--json`` one object.
+    """Begin as `sentinel run` does, up to where it would listen; one line per guest, or with
+    ``--json`` one object.
 
-    An address where somebody listens is as good as a free one: it may be the gateway whose configuration this is.
-    Returns 1 when a guest cannot be taken into service. Raises `ConfigError`.
+    An address that is in use is no error: a running gateway may use it with this configuration.
+    Returns 1 if a guest cannot be taken into service. Raises `ConfigError`.
     """
     source = read_source(options.config, None, None)
     listeners = Listeners(activated_sockets({}), may_be_used=True)
@@ -64,7 +65,7 @@ async def _try(config: Config, builder: Builder) -> tuple[dict[str, GuestVersion
 
 
 def _origin(version: GuestVersion, config: Config) -> str:
-    """Of a standard guest: its file, and why it may serve where signatures are asked for."""
+    """For a standard guest: its file, and why it may serve if signatures are required."""
     if not version.is_standard:
         return ""
     told = f", the standard guest {version.path}"

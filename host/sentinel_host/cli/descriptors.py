@@ -1,4 +1,4 @@
-"""Standard descriptors that whoever started us has closed."""
+"""Standard descriptors that the parent process has closed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import sys
 from typing import Final
 
-# The wrong way round: whatever reads or writes there fails, as it would if nothing were there.
+# Opened in the wrong direction, so that reads and writes fail, as they do on a closed descriptor.
 _FAILING: Final = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_RDONLY}
 
 
 def reserve() -> None:
-    """Open descriptors 0 to 2 where they are closed: otherwise the next socket would have the number of the log."""
+    """Open descriptors 0 to 2 if they are closed: otherwise a socket would get the number of
+    stdout.
+    """
     for descriptor, mode in _FAILING.items():
         try:
             os.fstat(descriptor)
@@ -22,7 +24,7 @@ def reserve() -> None:
                 os.dup2(opened, descriptor)
                 os.close(opened)
             os.set_inheritable(descriptor, True)
-    # Python has none of these where the descriptor was closed, and print would turn to the other.
+    # Python sets these to None if the descriptor was closed, and print would use the other one.
     if sys.stdout is None:
         sys.stdout = io.StringIO()
     if sys.stderr is None:

@@ -1,4 +1,4 @@
-"""What to do where there is no configuration yet."""
+"""First steps for users who have no configuration yet."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ Or save this as sentinel.toml, with the address of your service:
 
 
 def need_configuration(file: str, default: str) -> None:
-    """Raises `ConfigError` with the first steps where nobody named a file and the default one is missing."""
+    """Raises `ConfigError` with the first steps if no file was named and the default one is
+    missing.
+    """
     if file == default and not Path(file).exists():
         raise ConfigError(f"{file}: No such file or directory\n{_STEPS.rstrip()}")

@@ -77,7 +77,7 @@ def _in_one_line(schema: str) -> str:
 
 
 def _signed(statement: Statement | None) -> str:
-    """What the file says; whether it is true is for a gateway, which has keys, to find out."""
+    """What the signature states, unverified: only a gateway has the keys."""
     if statement is None:
         return "no"
     return f"as {one_line(statement.name)}, version {statement.version}, by key {statement.key_id} (not verified)"

@@ -1,4 +1,4 @@
-"""The process's log: one JSON object per line on stdout, whoever wrote it."""
+"""The process's log: one JSON object per line on stdout, from the gateway and from guests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _STDOUT: Final = 1
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON; the message is a value in it and cannot forge a line or a field."""
+    """Formats a record as one line of JSON; the message is a value in it and cannot forge a line or
+    a field.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -75,7 +77,7 @@ class ProcessLog:
 
 
 def begin_log(lock: int) -> ProcessLog:
-    """Send everything to stdout, which other processes share that have ``lock``.
+    """Send everything to stdout, which other processes with the same ``lock`` share.
 
     Raises `SentinelError` when there is no thread for it.
     """
@@ -90,7 +92,7 @@ def log_json_lines() -> None:
 
 
 def _lines_dropped(lines: int, reason: str) -> bytes:
-    """The line that stands for those."""
+    """The line that reports them."""
     fields = {
         "time": timestamp(time.time()),
         "level": "warning",

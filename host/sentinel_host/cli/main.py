@@ -1,4 +1,6 @@
-"""Parsing the command line. Each command lives in a module of its own, which is loaded when it is called."""
+"""Parsing the command line. Each command lives in a module of its own, which is loaded when it is
+called.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +17,19 @@ from sentinel_host.errors import SentinelError
 from sentinel_host.spelling import did_you_mean
 
 _NO_THREAD: Final = "can't start new thread"
-# What a supervisor executes, and nobody else.
+# Only a supervisor executes this command.
 _WORKER: Final = "worker"
 _TOLD_JSON: Final = "for programs: one JSON object on standard output"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the ``sentinel`` command; returns the exit code: 0, or 1 with one line on stderr for each error."""
+    """Run the ``sentinel`` command; returns the exit code: 0, or 1 with one line on stderr for each
+    error.
+    """
     reserve()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As stderr does: what a guest is called or says may be in no encoding of the operator's.
+        # As stderr does: names and messages of guests may have characters that the terminal's
+        # encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _worker_parser().parse_args(given[1:]) if given[:1] == [_WORKER] else parse_command(given)
@@ -34,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sentinel: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        # What the system refuses before anything serves: a process, a descriptor, memory.
+        # The system refused a process, a descriptor or memory before anything served.
         print(f"sentinel: {error}", file=sys.stderr)
         return 1
     except RuntimeError as error:
@@ -48,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _flush() -> int:
-    """Have everything that was printed written; 1 where that is not possible."""
+    """Flush stdout. Returns 1 if that fails."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -60,7 +65,7 @@ def _flush() -> int:
 
 
 def parse_command(arguments: Sequence[str]) -> argparse.Namespace:
-    """What a person asks for; exits as argparse does, and says which command a misspelt one is most like."""
+    """Parse the command line. Exits as argparse does, with a suggestion for a misspelt command."""
     known = parser()
     if not arguments:
         known.print_help(sys.stderr)
@@ -86,7 +91,7 @@ def _worker_parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looks the versions up when it is asked for them, and not whenever a command starts."""
+    """Looks the versions up only for ``--version``, and not whenever a command starts."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print them and exit."""
@@ -181,10 +186,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
-    """The function of a module of `sentinel_host.cli`: most commands need no engine, and their users no wait for it."""
+    """A function of a module in `sentinel_host.cli`, imported when called: most commands do not
+    need the engine.
+    """
 
     def call(options: argparse.Namespace) -> int:
-        # Next to nothing that loading makes is garbage. Looking for some takes an eighth of a start.
+        # Loading modules makes almost no garbage, and collecting takes an eighth of the start.
         gc.disable()
         try:
             function: Callable[[argparse.Namespace], int] = getattr(import_module(f"sentinel_host.cli.{module}"), name)

@@ -1,4 +1,4 @@
-"""Commands that a gateway is asked for while it runs: what its guests and upstreams do, and to change that."""
+"""Commands for a running gateway: its guests and upstreams, rollbacks, promotions and drains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sentinel_host.control.upstreams import UpstreamView
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.cache import cache_directory
 
-# A rollback waits for every worker to have its instances.
+# A rollback waits until every worker has started its instances.
 _TIMEOUT: Final = 30
 _HASH: Final = 12
 
@@ -53,14 +53,14 @@ def upstreams(options: argparse.Namespace) -> int:
 
 
 def drain(options: argparse.Namespace) -> int:
-    """Give an endpoint no new requests, or again some; ``options.action`` says which."""
+    """Drain an endpoint, or end its drain; ``options.action`` says which."""
     upstream, endpoint = (quote(name, safe="") for name in (options.upstream, options.endpoint))
     print(_ask(options, "POST", f"/upstreams/{upstream}/{endpoint}/{options.action}")["done"])
     return 0
 
 
 def _ask(options: argparse.Namespace, method: str, path: str) -> Any:
-    """Raises `SentinelError` when there is no gateway, or it does not do what it is asked."""
+    """Raises `SentinelError` if there is no gateway, or it refuses."""
     config = load_config(options.config)
     host, port = _address(config, options.admin)
     config = read_files(config, "server.admin_token_file")
@@ -92,7 +92,7 @@ def _address(config: Config, override: str | None) -> tuple[str, int]:
         host, port = split_address(address)
     except ValueError as error:
         raise ConfigError(f"--admin: {error}") from None
-    # Where it listens on every address, it does on this one.
+    # A gateway that listens on every address also listens on the loopback address.
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
 

@@ -1,4 +1,6 @@
-"""``sentinel run``: one worker in this process, or several under a supervisor; ``sentinel worker`` is one of those."""
+"""``sentinel run``: one worker in this process, or several under a supervisor; ``sentinel worker``
+is one of those.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``sentinel keygen`` and ``sentinel sign``: signatures for guests, on the machine that holds the key."""
+"""``sentinel keygen`` and ``sentinel sign``: signatures for guests, on the machine that holds the
+key.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from sentinel_host.sandbox.artefact import parse_artefact, read_file
 
 
 def keygen(options: argparse.Namespace) -> int:
-    """Write ``NAME.key`` for its owner alone and ``NAME.pub``, and print the line for the configuration.
+    """Write ``NAME.key`` for its owner alone and ``NAME.pub``, and print the line for the
+    configuration.
 
     Raises `ConfigError` when either cannot be written; a key is never written over another.
     """
@@ -49,8 +52,8 @@ def sign(options: argparse.Namespace) -> int:
 def sign_file(file: Path, name: str, version: int, private: Path) -> str:
     """Sign a guest's file with the key in another; returns the key's id.
 
-    The file is replaced whole, by a rename. Raises `GuestLoadError` when it is no guest's, and `ConfigError` when the
-    key cannot be read or the file not be written.
+    The file is replaced whole, by a rename. Raises `GuestLoadError` when it is no guest's, and
+    `ConfigError` when the key cannot be read or the file not be written.
     """
     from sentinel_host.hotload.keys import read_private
 

@@ -34,7 +34,7 @@ _STATES: Final = {
 def table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]], paint: Paint) -> list[str]:
     """The header and a line for each row, whose cells stand below each other."""
     cells = [[Cell(each) if isinstance(each, str) else each for each in row] for row in rows]
-    # What a column's first figure is, its header is.
+    # The header of a column of figures is aligned like them.
     figures = [any(row[place].is_figure for row in cells) for place in range(len(header))]
     heads = [Cell(name, "dim", is_figure) for name, is_figure in zip(header, figures, strict=True)]
     lines = [heads, *cells]

@@ -1,4 +1,4 @@
-"""Header fields on their way from a client, and to a socket or a guest: checked and written whole, in C.
+"""Header fields, in C: the check of a request's head, and fields written for a socket or a guest.
 
 The C is in ``host/native/fields``.
 """

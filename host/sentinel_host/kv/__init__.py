@@ -1,4 +1,6 @@
-"""The keys and values of guests, in memory that all workers share; guests' calls of it are C, in `native`."""
+"""The keys and values of guests, in memory that all workers share; guests' calls of it are C, in
+`native`.
+"""
 
 from __future__ import annotations
 

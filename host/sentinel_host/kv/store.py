@@ -1,6 +1,7 @@
 """The store in memory that all workers share; ``host/native/kv/src/kv.h`` has its rules.
 
-It is made before workers start, by the process that starts them, and lives as long as one process maps it.
+It is made before workers start, by the process that starts them, and lives as long as one process
+maps it.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ class SharedStore:
 
     @classmethod
     def attach(cls, fd: int) -> SharedStore:
-        """Map a store that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
+        """Map a store that another process created; takes over ``fd``. Raises `SentinelError` if it
+        is no store.
+        """
         return cls(fd, None)
 
     def space(self, name: str) -> int:
         """The number of a guest's own space, which is made if need be.
 
-        Raises `GuestLoadError` when there are too many, or the store is held up by a process that was stopped.
+        Raises `GuestLoadError` if there are too many, or a stopped process holds the store's lock.
         """
         number = lib.snt_kv_space(self._store, name.encode())
         if number == lib.SNT_KV_FULL:
@@ -71,7 +74,8 @@ class SharedStore:
         return number
 
     def put(self, space: int, quota: int, key: bytes, value: bytes, now: int) -> None:
-        """Store a value that stays in a guest's space of ``quota`` bytes; ``now`` is milliseconds of its clock.
+        """Store a value that stays in a guest's space of ``quota`` bytes; ``now`` is milliseconds
+        of its clock.
 
         Raises `SentinelError` when there is no room, or key or value are too large.
         """
@@ -79,7 +83,7 @@ class SharedStore:
             raise SentinelError(f"kv: a key of {len(key)} and a value of {len(value)} bytes: error {error}")
 
     def used(self, space: int) -> int:
-        """Bytes that a guest's entries take, those that have run out and were not yet met included."""
+        """Bytes of a guest's entries, including expired ones that were not removed yet."""
         return lib.snt_kv_used(self._store, space)
 
     @property
@@ -89,7 +93,7 @@ class SharedStore:
 
     @property
     def recoveries(self) -> int:
-        """How often a process died while it changed something, and was cleaned up after."""
+        """How often a process died during a change and its lock was recovered."""
         return lib.snt_kv_recoveries(self._store)
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """The header fields of limited answers.
 
-``draft``: ``RateLimit`` and ``RateLimit-Policy`` of draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC
-9651) with one member per limit. ``legacy``: the three fields of that draft's revisions up to 07, which many clients
-still read, for the strictest limit alone. Times are whole seconds, rounded up: a client that comes back then is served.
+``draft``: ``RateLimit`` and ``RateLimit-Policy`` of draft-ietf-httpapi-ratelimit-headers-11,
+structured fields (RFC 9651) with one member per limit. ``legacy``: the three fields of that draft's
+revisions up to 07, which many clients still read, for the strictest limit alone. Times are whole
+seconds, rounded up: a client that comes back then is served.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ Checked = tuple[Limit, int]
 
 
 def strictest(checked: list[Checked]) -> Checked:
-    """The one that speaks for all: the one that refuses longest, or else the one nearest to refusing."""
+    """The one that speaks for all: the one that refuses longest, or else the one nearest to
+    refusing.
+    """
     return max(checked, key=_strictness)
 
 
@@ -40,7 +43,9 @@ def _strictness(checked: Checked) -> tuple[bool, int, int]:
 
 
 def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers:
-    """The fields of one answer, allowed or not; with ``Retry-After`` when a limit refused (RFC 9110 section 10.2.3)."""
+    """The fields of one answer, allowed or not; with ``Retry-After`` when a limit refused (RFC 9110
+    section 10.2.3).
+    """
     if not checked:
         return []
     headers: Headers

@@ -1,6 +1,7 @@
-"""What a limit counts by: the client's address, a header, the route, the host, or several of them together.
+"""The keys of limits: the client's address, a header, the route, the host, or several of them
+together.
 
-A key never needs the limit's name in it: the table hashes the limit's identity before the key.
+A key does not contain the limit's name: the table hashes the limit's identity before the key.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 def address_key(address: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> bytes:
-    """The key of a client address: an IPv4 address, also when it is mapped into IPv6, or an IPv6 network.
+    """The key of a client address: an IPv4 address, also when it is mapped into IPv6, or an IPv6
+    network.
 
-    What is not an address, as on a Unix socket, stands for itself.
+    Text that is no address, as on a Unix socket, is its own key.
     """
     try:
         return b"4" + socket.inet_pton(socket.AF_INET, address)
@@ -46,9 +48,9 @@ def address_key(address: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> bytes:
 
 
 class AddressKeys:
-    """`address_key` with what it said kept: most requests come from few clients.
+    """`address_key` with a memo: most requests come from few clients.
 
-    The table, not this, bounds how many are told apart.
+    The table bounds the number of keys, not this class.
     """
 
     __slots__ = ("_ipv6_prefix", "_keys")
@@ -69,9 +71,9 @@ class AddressKeys:
 def key_function(parts: Sequence[str], ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> KeyFunction:
     """Compile ``client-ip``, ``route``, ``host`` and ``header:NAME``, or several, to a function.
 
-    A value that a guest sets is a header too, read after the guest ran. Requests without the header have one key
-    together, the same as an empty value; of several fields of one name the last counts, as a guest that appends means.
-    Raises `ValueError`, which names the part.
+    A value that a guest sets is a header too, read after the guest ran. All requests without the
+    header share the key of an empty value. Of several fields of one name the last one counts,
+    because guests append. Raises `ValueError`, which names the part.
     """
     if not 1 <= ipv6_prefix <= 128:
         raise ValueError(f"an IPv6 prefix must be from 1 to 128, not {ipv6_prefix}")

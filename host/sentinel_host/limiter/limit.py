@@ -1,4 +1,4 @@
-"""A limit, and what a check of it says."""
+"""A limit, and the result of a check."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ MAX_WINDOW: float = lib.SNT_LIMIT_WINDOW_MAX / 1000
 class Algorithm(enum.Enum):
     """How requests are counted.
 
-    ``fixed-window``: a key's window opens with its first request; within it, ``requests`` are allowed. ``leaky-bucket``
-    (GCRA, ITU-T I.371): a bucket that holds ``requests`` and drains evenly over ``window``.
+    ``fixed-window``: a key's window opens with its first request; within it, ``requests`` are
+    allowed. ``leaky-bucket`` (GCRA, ITU-T I.371): a bucket that holds ``requests`` and drains
+    evenly over ``window``.
     """
 
     FIXED_WINDOW = "fixed-window"
@@ -30,10 +31,10 @@ class Algorithm(enum.Enum):
 
 
 class Overflow(enum.Enum):
-    """What a key gets that finds all its slots taken by live ones, as in a flood of made-up keys.
+    """What happens to a key whose slots are all taken by live keys, as in a flood of made-up keys.
 
-    ``share``: all such keys of a limit share one counter of it. ``open``: allowed uncounted. ``closed``: refused. Keys
-    that have a slot are never displaced, and stay exact.
+    ``share``: all such keys of a limit share one counter of it. ``open``: allowed uncounted.
+    ``closed``: refused. Keys that have a slot are never displaced, and stay exact.
     """
 
     SHARE = "share"
@@ -53,9 +54,10 @@ _OVERFLOWS = {
 class Limit:
     """``requests`` per ``window`` seconds (milliseconds count) for every key.
 
-    ``name`` is what clients read in ``RateLimit`` fields; ``scope`` keeps limits of one name apart, such as those of
-    two routes. Limits of the same name, scope, algorithm and window share their counters, also across processes and
-    reloads, so that a changed ``requests`` holds at once and forgets nothing.
+    ``name`` is what clients read in ``RateLimit`` fields; ``scope`` keeps limits of one name apart,
+    such as those of two routes. Limits of the same name, scope, algorithm and window share their
+    counters, also across processes and reloads, so that a changed ``requests`` holds at once and
+    forgets nothing.
 
     Raises `ValueError` for numbers out of range and for a name that is not printable ASCII.
     """
@@ -71,11 +73,13 @@ class Limit:
     """Eight bytes that stand for the counters."""
     native: NativeLimit = field(init=False, repr=False, compare=False)
     native_bytes: bytes = field(init=False, repr=False, compare=False)
-    """A copy of ``native``, for who does not go through cffi."""
+    """A copy of ``native`` for callers that do not use cffi."""
     quoted_name: bytes = field(init=False, repr=False, compare=False)
     """The name as a String of structured fields (RFC 9651 section 3.3.3)."""
     policy: bytes = field(init=False, repr=False, compare=False)
-    """The limit as a member of ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-11 section 3.1)."""
+    """The limit as a member of ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-11
+    section 3.1).
+    """
 
     def __post_init__(self) -> None:
         if not 1 <= self.requests <= MAX_REQUESTS:

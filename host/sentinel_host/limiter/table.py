@@ -67,14 +67,17 @@ class SharedTable:
 
     @classmethod
     def attach(cls, fd: int) -> SharedTable:
-        """Map a table that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
+        """Map a table that another process created; takes over ``fd``. Raises `SentinelError` if it
+        is no table.
+        """
         return cls(fd, None, 0)
 
     def check(self, limit: Limit, key: bytes) -> int:
         """Count one request of ``key``; negative when it is refused.
 
-        Bits 0 to 31 of the number are milliseconds: until the window ends or the bucket is empty or, when refused,
-        until a request may succeed. Bits 32 to 55 are how many requests are left. `Overflow` has a bit of its own.
+        Bits 0 to 31 of the number are milliseconds: until the window ends or the bucket is empty
+        or, when refused, until a request may succeed. Bits 32 to 55 are how many requests are left.
+        `Overflow` has a bit of its own.
         """
         assert self._check is not None
         return self._check(limit.native_bytes, key)
@@ -84,7 +87,8 @@ class SharedTable:
         return _check_at(self._table, limit.native, key, len(key), now)
 
     def learn(self, limit: Limit, key: bytes, used: int, left_ms: int, now: int | None = None) -> bool:
-        """Raise a key's fixed window to at least ``used`` requests, and let it end ``left_ms`` from now.
+        """Raise a key's fixed window to at least ``used`` requests, and let it end ``left_ms`` from
+        now.
 
         Returns whether the key has a counter; without one nothing is learnt.
         """

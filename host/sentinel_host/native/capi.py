@@ -1,7 +1,8 @@
 """The C module, and the table of engine functions that it calls through.
 
-The wheel of ``wasmtime`` ships its C API without headers, so the C holds declarations of its own. They are checked
-here, once, against the wheel's ctypes definitions: a wrong size would corrupt memory at the first call.
+The wheel of ``wasmtime`` ships its C API without headers, so the C holds declarations of its own.
+They are checked here, once, against the wheel's ctypes definitions: a wrong size would corrupt
+memory at the first call.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ WASMTIME_MAJOR = 50
 
 
 def check_version(version: str) -> None:
-    """Refuse another major version of ``wasmtime``: its C API may differ without any size differing."""
+    """Refuse another major version of ``wasmtime``: its C API may differ without any size
+    differing.
+    """
     if version.split(".")[0] != str(WASMTIME_MAJOR):
         raise SentinelError(f"wasmtime {version} is installed, this build needs {WASMTIME_MAJOR}.x")
 
 
 def check_layout(ours: Mapping[str, int], theirs: Mapping[str, int], version: str) -> None:
-    """Refuse to start when a structure of ours is not laid out like the wheel's."""
+    """Refuse to start if the layout of a structure differs from the wheel's."""
     for what, size in ours.items():
         if theirs[what] != size:
             raise SentinelError(
@@ -64,7 +67,7 @@ def _their_layout() -> dict[str, int]:
 
 
 def address_of(name: str) -> int:
-    """Where the loaded wasmtime library has the function ``name``."""
+    """The address of the function ``name`` in the loaded wasmtime library."""
     try:
         address = ctypes.cast(getattr(_ffi.dll, name), ctypes.c_void_p).value
     except AttributeError:

@@ -1,4 +1,6 @@
-"""Why a call failed, in words: the C's numbers, and the engine's traps and errors with their Wasm frames."""
+"""Why a call failed, in words: the C's numbers, and the engine's traps and errors with their Wasm
+frames.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ _RESERVING = re.compile(r"reserve 0x([0-9a-f]+) bytes")
 
 
 class WasmFrame(NamedTuple):
-    """``name`` is ``module!function``, ``offset`` where the instruction stands in the core module's bytes."""
+    """``name`` is ``module!function``, ``offset`` where the instruction stands in the core module's
+    bytes.
+    """
 
     name: str
     offset: int
@@ -69,9 +73,9 @@ class WasmFrame(NamedTuple):
 class CallFailed(Exception):
     """A call failed, and its instance may not be called again.
 
-    ``reason`` is one line; ``trapped`` tells guest code that stopped from an answer that breaks the ABI, ``timed_out``
-    that it was stopped at its deadline; ``frames`` are the Wasm frames, innermost first.
-    ``phase`` is the step of starting that failed, `Phase.SERVING` for a hook.
+    ``reason`` is one line; ``trapped`` tells guest code that stopped from an answer that breaks the
+    ABI, ``timed_out`` that it was stopped at its deadline; ``frames`` are the Wasm frames,
+    innermost first. ``phase`` is the step of starting that failed, `Phase.SERVING` for a hook.
     """
 
     def __init__(
@@ -114,14 +118,17 @@ def failed_by_trap(failure: Failure, phase: Phase, trap: int, timed_out: bool) -
 
 
 def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool) -> CallFailed:
-    """The same for an error: what a host function refused, or the deadline, is one to the engine and not a trap."""
+    """The same for an error: for the engine, a host function's refusal and the deadline are errors
+    and no traps.
+    """
     owned = WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(_bindings.wasmtime_error_t)))
     if starved := without_addresses(str(owned)):
         return CallFailed(Failure.NO_MEMORY, starved, phase=phase)
     found = FrameList(owned)
     _bindings.wasmtime_error_wasm_trace(owned.ptr(), ctypes.byref(found.vec))
     frames = tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
-    # An error of instantiation itself, such as a memory beyond its limit, is what the module asks for, not what it did.
+    # An error of instantiation, such as a memory beyond its limit, comes from the module's
+    # declarations, not its code.
     trapped = failure is not Failure.TRAP_IN_START or bool(frames)
     reason = last_line(str(owned)) + _WHERE.get(failure, "")
     return CallFailed(failure, reason, frames, phase=phase, trapped=trapped, timed_out=timed_out)
@@ -133,7 +140,9 @@ def _frame(frame: Frame) -> WasmFrame:
 
 
 def without_addresses(text: str) -> str | None:
-    """What an engine's message means that ends with ENOMEM: what was asked for, and what is in the way."""
+    """The meaning of an engine's message that ends with ENOMEM: what was requested, and which limit
+    prevented it.
+    """
     if not _NO_ADDRESSES.search(text):
         return None
     wanted = _RESERVING.search(text)
@@ -145,6 +154,8 @@ def without_addresses(text: str) -> str | None:
 
 
 def last_line(text: str) -> str:
-    """The innermost cause of an engine's message, which lists causes line by line, numbered when there are several."""
+    """The innermost cause of an engine's message, which lists causes line by line, numbered when
+    there are several.
+    """
     lines = text.strip().splitlines()
     return _NUMBER.sub("", lines[-1].strip()) if lines else "no reason given"

@@ -1,4 +1,6 @@
-"""One instance as Python calls it: bytes in, bytes out, failures as one exception, and calls that are not done yet."""
+"""One instance as Python calls it: bytes in, bytes out, one exception for failures, and suspended
+calls.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ bind(
 
 
 class Suspension(enum.Enum):
-    """What a call answers that has used up its ticks: `NativeGuest.resume` goes on with it."""
+    """The result of a call that was suspended after its ticks: `NativeGuest.resume` continues it."""
 
     SUSPENDED = 0
 
@@ -36,8 +38,9 @@ SUSPENDED: Final = Suspension.SUSPENDED
 class NativeGuest:
     """An instance's hooks by number, called through C, in a store of its own.
 
-    Owns the C side, whose ``address`` is 0 once it is closed. ``is_retirable`` is set once the instance should be
-    retired, ``is_waiting`` while a suspended call waits for the answer to an outbound request.
+    Owns the C side, whose ``address`` is 0 once it is closed. ``is_retirable`` is set once the
+    instance should be retired, ``is_waiting`` while a suspended call waits for the answer to an
+    outbound request.
     """
 
     __slots__ = ("_handle", "_pinned", "_plan", "address", "is_retirable", "is_waiting")
@@ -56,7 +59,8 @@ class NativeGuest:
         self.is_waiting = False
 
     def start(self, config: bytes) -> Suspension | None:
-        """Make the instance: its start function, ``_initialize`` and ``configure`` with this configuration.
+        """Make the instance: its start function, ``_initialize`` and ``configure`` with this
+        configuration.
 
         Raises `CallFailed`.
         """
@@ -70,8 +74,8 @@ class NativeGuest:
     def call(
         self, slot: int, first: bytes = b"", second: bytes = b"", flag: bool = False, label: bytes = b""
     ) -> bytes | Suspension | None:
-        """Call a hook; ``None`` stands for ``nil``, an empty result and none. ``label`` marks what the guest logs: text
-        without zero bytes.
+        """Call a hook; ``None`` stands for ``nil``, an empty result and none. ``label`` marks what
+        the guest logs: text without zero bytes.
 
         Raises `CallFailed`.
         """
@@ -81,14 +85,18 @@ class NativeGuest:
         return self.conclude(answer, first, second, label)
 
     def conclude(self, answer: int, first: bytes, second: bytes, label: bytes) -> bytes | Suspension | None:
-        """What C returned of a call with these lists and label that is not plainly over; see `call`."""
+        """What C returned of a call with these lists and label that is not plainly over; see
+        `call`.
+        """
         if answer <= _SUSPENDED:
             self._pinned = (first, second, label)
             return self._suspended(answer)
         return self._result(answer)
 
     def resume(self) -> bytes | Suspension | None:
-        """Go on with a suspended call or start for some ticks; answers and raises as the one that was suspended."""
+        """Go on with a suspended call or start for some ticks; answers and raises as the one that
+        was suspended.
+        """
         length = _resume(self._handle)
         if length <= _SUSPENDED:
             return self._suspended(length)
@@ -96,7 +104,8 @@ class NativeGuest:
         return self._result(length)
 
     async def ask(self) -> None:
-        """Get a call that waits what it waits for; `resume` goes on with it. Does nothing for one that does not wait.
+        """Get a call that waits what it waits for; `resume` goes on with it. Does nothing for one
+        that does not wait.
 
         Whoever cancels this must close the instance.
         """

@@ -1,4 +1,6 @@
-"""From a host name to a connected socket, without a thread: look-ups (c-ares), what is known of a name, connecting."""
+"""From a host name to a connected socket, without a thread: look-ups (c-ares), what is known of a
+name, connecting.
+"""
 
 from __future__ import annotations
 

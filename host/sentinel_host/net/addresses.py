@@ -26,7 +26,9 @@ _log = logging.getLogger("sentinel.net")
 PATIENCE: Final = 0.25
 """Seconds that a look-up may take where there are addresses from before."""
 SHORTEST: Final = 1.0
-"""Seconds for which any answer is believed: the hosts file has no time to live, and 0 would be a look-up each time."""
+"""Seconds for which any answer is believed: the hosts file has no time to live, and 0 would be a
+look-up each time.
+"""
 AGAIN: Final = 5.0
 """Seconds after a failed look-up until the next: RFC 8767 section 5 has at most 30."""
 GRACE: Final = 60.0
@@ -34,7 +36,8 @@ GRACE: Final = 60.0
 
 
 class Addresses:
-    """The addresses of a host, or the one that it is. Answers are believed as long as they say, at most ``ttl``.
+    """The addresses of a host, or the one that it is. Answers are believed as long as they say, at
+    most ``ttl``.
 
     ``fixed`` are addresses that are not looked up.
     """
@@ -133,7 +136,9 @@ class Addresses:
             self._failed[address] = None
 
     def doubt(self) -> None:
-        """Look up again before the next use: none of the addresses could be reached, or the right one is not there."""
+        """Look up again before the next use: none of the addresses could be reached, or the right
+        one is not there.
+        """
         self._expires = 0.0
 
     def close(self) -> None:

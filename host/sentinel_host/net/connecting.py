@@ -1,6 +1,7 @@
 """Connecting to the first of several addresses that answers (RFC 8305, "Happy Eyeballs").
 
-`loop.sock_connect` would look each address up first, and a task for each attempt costs more than the attempt.
+`loop.sock_connect` would look each address up first, and a task for each attempt costs more than
+the attempt.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ async def connect(
 ) -> tuple[socket.socket, str]:
     """A connected, non-blocking socket, and the address at its other end.
 
-    An address is tried `DELAY` after the one before it, or as soon as one has failed; the first that answers is taken.
-    ``failed`` is told of the addresses that refused, and of those that had kept silent for `DELAY` when it ended.
-    Whatever answered or refused is removed from ``addresses``. Raises the `OSError` of the last one.
+    An address is tried `DELAY` after the one before it, or as soon as one has failed; the first
+    that answers is taken. ``failed`` is told of the addresses that refused, and of those that had
+    kept silent for `DELAY` when it ended. Whatever answered or refused is removed from
+    ``addresses``. Raises the `OSError` of the last one.
     """
     race = _Race(asyncio.get_running_loop(), addresses, port, failed)
     waiting = addresses[::-1]
@@ -50,7 +52,8 @@ async def connect_unix(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
-        # It connects at once or, where its backlog is full, not yet: there is no event to wait for then.
+        # It connects at once or, where its backlog is full, not yet: there is no event to wait for
+        # then.
         while True:
             try:
                 sock.connect(path)
@@ -64,7 +67,9 @@ async def connect_unix(path: str) -> socket.socket:
 
 
 class _Race:
-    """Attempts to connect that run at the same time, by their sockets: to which address, and since when."""
+    """Attempts to connect that run at the same time, by their sockets: to which address, and since
+    when.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, addresses: list[str], port: int, failed: Callable[[str], None]

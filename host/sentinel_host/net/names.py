@@ -1,10 +1,11 @@
 """Looking names up on the event loop.
 
-`getaddrinfo` blocks, so event loops call it in threads. libuv has four of them for all look-ups: two names that do not
-resolve take them all. It aborts the process when it cannot start them. c-ares asks name servers over sockets that the
-loop watches. It reads /etc/hosts, and /etc/resolv.conf with its search domains, as `getaddrinfo` does. It answers
-``localhost`` itself (RFC 6761 section 6.3), and sorts by RFC 6724: addresses without a route come last. It knows no
-source of nsswitch.conf but ``files`` and ``dns``.
+`getaddrinfo` blocks, so event loops call it in threads. libuv has four of them for all look-ups:
+two names that do not resolve take them all. It aborts the process when it cannot start them. c-ares
+asks name servers over sockets that the loop watches. It reads /etc/hosts, and /etc/resolv.conf with
+its search domains, as `getaddrinfo` does. It answers ``localhost`` itself (RFC 6761 section 6.3),
+and sorts by RFC 6724: addresses without a route come last. It knows no source of nsswitch.conf but
+``files`` and ``dns``.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import pycares
 
 from sentinel_host.errors import SentinelError
 
-# Answers of a name service that works: the name does not exist, has no address, or cannot be a name.
+# Answers of a name service that works: the name does not exist, has no address, or cannot be a
+# name.
 _NEGATIVE = frozenset((pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA, pycares.errno.ARES_EBADNAME))
 
 
 class UnresolvedName(OSError):
-    """A name has no address as far as is known; ``negative`` when that is what the name service says.
+    """A name has no address as far as is known; ``negative`` when that is what the name service
+    says.
 
     Otherwise the name service failed or kept silent.
     """
@@ -38,7 +41,8 @@ class UnresolvedName(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name's addresses, the preferred first, each once; IPv6 ones may end in ``%`` and a scope's number.
+    """A name's addresses, the preferred first, each once; IPv6 ones may end in ``%`` and a scope's
+    number.
 
     ``ttl`` is in seconds, 0 for what the hosts file says.
     """
@@ -59,8 +63,8 @@ class Service:
 class Names:
     """The name service, for one event loop.
 
-    ``servers`` are asked, ``host:port``, instead of those in resolv.conf; ``watched`` is the file after whose changes
-    that is read again.
+    ``servers`` are asked, ``host:port``, instead of those in resolv.conf; ``watched`` is the file
+    after whose changes that is read again.
     """
 
     def __init__(self, servers: Sequence[str] = (), watched: str = "/etc/resolv.conf") -> None:
@@ -70,7 +74,8 @@ class Names:
         self._conf: object = None
 
     def open(self) -> None:
-        """Make what look-ups need: pycares has one thread, which closes channels, and which a later look-up may lack.
+        """Make what look-ups need: pycares has one thread, which closes channels, and which a later
+        look-up may lack.
 
         Raises `SentinelError` where the thread cannot start.
         """
@@ -84,7 +89,8 @@ class Names:
         return await self._current().look_up(host)
 
     async def look_up_service(self, name: str) -> tuple[list[Service], int]:
-        """The servers that a name's SRV records prefer, by host and port, and how many seconds that holds.
+        """The servers that a name's SRV records prefer, by host and port, and how many seconds that
+        holds.
 
         Raises `UnresolvedName`.
         """
@@ -97,7 +103,9 @@ class Names:
             channel.close()
 
     def _current(self) -> _Channel:
-        """The channel; a new one after resolv.conf has changed, as it does when a network or a VPN comes or goes."""
+        """The channel; a new one after resolv.conf has changed, as it does when a network or a VPN
+        comes or goes.
+        """
         conf = _signature(self._watched)
         if self._channel is None or conf != self._conf:
             before, self._channel = self._channel, _Channel(self._servers)

@@ -1,4 +1,6 @@
-"""Limits that several machines share, through Redis or Valkey. Importing it loads the ``redis`` package."""
+"""Limits that several machines share, through Redis or Valkey. Importing it loads the ``redis``
+package.
+"""
 
 from __future__ import annotations
 

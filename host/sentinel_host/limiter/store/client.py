@@ -1,10 +1,12 @@
-"""The exchange with Redis or Valkey: in the background for most limits, within the request for strict ones.
+"""The exchange with Redis or Valkey: in the background for most limits, within the request for
+strict ones.
 
-A store that is away changes nothing about the local limits, which go on; it is reported once, and what was counted
-meanwhile is told when it is back, as far as its windows are still open.
+While the store is unreachable, local limits go on. That is reported once. Counts of windows that
+are still open are sent when the store is back.
 
-Every failure is one of the store, and so is an error that it answers: READONLY, LOADING, MOVED or NOAUTH come from a
-server that is not the store any more. No connection is used again then (`sentinel_host.limiter.store.connections`).
+Every error counts as a failure of the store, also one that the server answers: READONLY, LOADING,
+MOVED or NOAUTH come from a server that is no longer the store. After a failure no connection is
+used again (`sentinel_host.limiter.store.connections`).
 """
 
 from __future__ import annotations
@@ -27,15 +29,19 @@ from sentinel_host.limiter.table import SharedTable
 from sentinel_host.net import Names
 
 INTERVAL = 0.1
-"""Seconds between exchanges: the staleness that people who share a limit do not notice."""
+"""Seconds between exchanges: how stale shared counts may be."""
 TIMEOUT = 0.5
 """Seconds that one exchange may take; a strict check falls back to the local table then."""
 PAUSE = 1.0
-"""Seconds after a failure during which strict checks do not try again: a dead store must not slow every request."""
+"""Seconds after a failure during which strict checks do not try again: a dead store must not slow
+every request.
+"""
 CONNECTIONS = 32
 """Of one worker, for strict checks that wait at the same time."""
 BATCH = 100
-"""Keys per script: 0.1 ms of the store's thread, and 1.5 ms of ours, since redis-py packs each word in Python."""
+"""Keys per script: 0.1 ms of the store's thread, and 1.5 ms of ours, since redis-py packs each word
+in Python.
+"""
 
 _REFUSED = -(1 << 63)
 
@@ -58,7 +64,9 @@ class LimitStore:
         pause: float = PAUSE,
         prefix: str = "sentinel:",
     ) -> None:
-        """``url`` as in ``redis://host:port/0``, ``rediss://`` for TLS, or ``unix://path``. Raises `ValueError`."""
+        """``url`` as in ``redis://host:port/0``, ``rediss://`` for TLS, or ``unix://path``. Raises
+        `ValueError`.
+        """
         self._place = Place(names)
         # Retrying is ours: a request must not wait for several attempts.
         defaults: dict[str, Any] = {
@@ -86,11 +94,13 @@ class LimitStore:
         self._quiet_until = 0.0
 
     def count(self, limit: Limit, key: bytes, packed: int) -> None:
-        """Note what the local table said about a fixed window, for the next exchange. Never waits."""
+        """Note the local table's result for a fixed window, for the next exchange. Never waits."""
         self.deltas.count(limit, key, packed, time.monotonic_ns() // 1_000_000)
 
     async def check(self, limit: Limit, key: bytes) -> int:
-        """`SharedTable.check` with the store's count, in one round trip; with the local one while the store is away."""
+        """`SharedTable.check` with the store's count, in one round trip; with the local one while
+        the store is away.
+        """
         if time.monotonic() < self._quiet_until:
             return self._table.check(limit, key)
         name = store_key(self._prefix + "strict:", limit, key)
@@ -110,11 +120,11 @@ class LimitStore:
             try:
                 await self.exchange()
             except Exception as failure:
-                # An answer that nobody expected: the next exchange may be understood.
+                # An unexpected answer. The next exchange may succeed.
                 self._note(f"{type(failure).__name__}: {failure}")
 
     async def exchange(self) -> None:
-        """Tell the store what is pending, batch by batch, and learn the totals; stop at the first failure."""
+        """Send pending counts in batches, and learn the totals. Stops at the first failure."""
         for _ in range(len(self.deltas) // BATCH + 1):
             now = time.monotonic_ns() // 1_000_000
             batch = self.deltas.take(now, BATCH)
@@ -142,7 +152,8 @@ class LimitStore:
         cancelled = task.cancelling()
         async with asyncio.timeout(self._timeout):
             answer: list[int] = await script(keys=keys, args=numbers)
-        # redis-py writes under asyncio.wait_for, which before Python 3.12 may swallow a cancellation.
+        # redis-py writes under asyncio.wait_for, which before Python 3.12 may swallow a
+        # cancellation.
         if task.cancelling() > cancelled:
             raise asyncio.CancelledError
         self._quiet_until = 0.0
@@ -150,7 +161,7 @@ class LimitStore:
         return answer
 
     def _failed(self, failure: Exception, era: int) -> None:
-        """The store is away, as far as an exchange shows that began after the last failure: others tell nothing new."""
+        """Note that the store is unreachable, unless the exchange began before the last failure."""
         if era == self._place.failures:
             self._place.leave()
             self._quiet_until = time.monotonic() + self._pause
@@ -163,7 +174,7 @@ class LimitStore:
             self._report(reason)
 
     async def close(self) -> None:
-        """Tell what is pending, for those who go on, and close the connections."""
+        """Send pending counts for the other workers and machines, and close the connections."""
         await self.exchange()
         await self._redis.aclose()
         self._place.close()

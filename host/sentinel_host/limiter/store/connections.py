@@ -1,7 +1,8 @@
-"""Connections to a store: where its name leads now, and none that is older than the last failure.
+"""Connections to a store, made after the last failure and to the current address of its name.
 
-After a failover the server that was the store answers on, with READONLY or another error, or does not answer. So a
-failure makes every connection an old one, which connects anew before its next use; and the name is looked up again.
+After a failover the old server still answers, with READONLY or another error, or does not answer at
+all. So after a failure every connection reconnects before its next use, and the name is looked up
+again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sentinel_host.net import Addresses, Names, connect
 
 
 class Place:
-    """Where the store is. ``failures`` counts how often it was not."""
+    """Where the store is. ``failures`` counts failed connections and exchanges."""
 
     def __init__(self, names: Names) -> None:
         self.failures = 0
@@ -27,7 +28,7 @@ class Place:
         self._last = ""
 
     def leave(self) -> None:
-        """The store is not where the last connection led, or not in order."""
+        """Note a failure: connections made before it must not be used again."""
         self.failures += 1
         if self._addresses is not None:
             self._addresses.failed(self._last)

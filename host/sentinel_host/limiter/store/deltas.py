@@ -1,4 +1,4 @@
-"""What one worker has counted and the store does not know yet: no I/O, no clock.
+"""Counts of one worker that the store does not know yet: no I/O, no clock.
 
 Rule 1: requests are judged by the local table alone, at once. What was allowed is gathered here,
         and told to the store in batches; the store answers with the total of everybody, which the
@@ -10,11 +10,12 @@ Rule 3: a batch without an answer is pending again. If the store had taken it, i
         twice: an error towards refusing, never towards allowing.
 Rule 4: a count belongs to the window in which it was made, and dies with it.
 
-The error: while one window lasts, all workers together allow at most ``requests`` plus what every worker but one
-allowed since it last told the store and got an answer. For if the worker whose last answer is the newest still allowed
-a request, then everything that the store knew at that answer was below the limit, and what it did not know is what the
-others gathered since their own last answers. With an exchange every 100 ms, that is a tenth of a second's worth of
-requests per worker. Where the windows of two machines differ, by at most one exchange at their ends, so much again.
+The error: while one window lasts, all workers together allow at most ``requests`` plus what every
+worker but one allowed since it last told the store and got an answer. For if the worker whose last
+answer is the newest still allowed a request, then everything that the store knew at that answer was
+below the limit, and what it did not know is what the others gathered since their own last answers.
+With an exchange every 100 ms, that is a tenth of a second's worth of requests per worker. Where the
+windows of two machines differ, by at most one exchange at their ends, so much again.
 
 Only fixed windows can be told as sums; a leaky bucket is either local or strict.
 """
@@ -26,12 +27,16 @@ from dataclasses import dataclass
 from sentinel_host.limiter.limit import Limit
 
 CAPACITY = 65_536
-"""Keys that one worker may gather between two exchanges; about 20 MB at worst. More are counted locally only."""
+"""Keys that one worker may gather between two exchanges; about 20 MB at worst. More are counted
+locally only.
+"""
 
 
 @dataclass(slots=True)
 class Delta:
-    """``count`` requests of ``key`` that the store has not been told of, in a window that ends at ``end`` (ms)."""
+    """``count`` requests of ``key`` that the store does not know, in a window that ends at ``end``
+    (ms).
+    """
 
     limit: Limit
     key: bytes
@@ -48,13 +53,15 @@ class Deltas:
         self._pending: dict[tuple[bytes, bytes], Delta] = {}
         self._capacity = capacity
         self.dropped = 0
-        """Requests that are counted locally only, because there were too many different keys."""
+        """Requests that were counted locally only, because there were too many keys."""
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def count(self, limit: Limit, key: bytes, packed: int, now: int) -> None:
-        """Note a request that the local table judged at ``now`` (ms); a refused one is not counted anywhere."""
+        """Note a request that the local table judged at ``now`` (ms); a refused one is not counted
+        anywhere.
+        """
         if packed < 0:
             return
         delta = self._pending.get((limit.identity, key))
@@ -66,7 +73,9 @@ class Deltas:
             self.dropped += 1
 
     def take(self, now: int, most: int) -> list[Delta]:
-        """Remove and return up to ``most`` of what is pending, oldest first; what is over at ``now`` is forgotten."""
+        """Remove and return up to ``most`` pending counts, oldest first. Windows that ended before
+        ``now`` are dropped.
+        """
         batch: list[Delta] = []
         while self._pending and len(batch) < most:
             identity = next(iter(self._pending))
@@ -86,6 +95,6 @@ class Deltas:
                 newer.count += delta.count
 
     def pending(self, limit: Limit, key: bytes) -> int:
-        """How many requests of a key the store has not been told of."""
+        """How many requests of a key the store does not know."""
         delta = self._pending.get((limit.identity, key))
         return 0 if delta is None else delta.count

@@ -1,7 +1,7 @@
-"""What runs inside of the store, one step as far as all others can see (Redis and Valkey, Lua 5.1).
+"""Scripts that run atomically inside of the store (Redis and Valkey, Lua 5.1).
 
-A key is a counter that the store itself lets expire: a fixed window opens with the first count and ends on the store's
-clock, so that gateways need no common one. Only durations travel.
+A key is a counter that the store itself lets expire: a fixed window opens with the first count and
+ends on the store's clock, so that gateways need no common one. Only durations travel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ for index, key in ipairs(KEYS) do
 end
 return answers
 """
-"""KEYS, and for each a count and the milliseconds of a window that this opens → for each its total and what is left."""
+"""KEYS, and for each a count and the milliseconds of a window that this opens → for each its total
+and what is left.
+"""
 
 FIXED_WINDOW = """
 local requests, window = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -56,5 +58,7 @@ return {1, math.floor((window - level) / interval + 0.001), math.ceil(level)}
 
 
 def store_key(prefix: str, limit: Limit, key: bytes) -> str:
-    """The counter's name in the store: of fixed length, and without the client's address or credential in it."""
+    """The counter's name in the store: of fixed length, and without the client's address or
+    credential in it.
+    """
     return f"{prefix}{limit.identity.hex()}:{hashlib.blake2b(key, digest_size=16).hexdigest()}"
