@@ -1,11 +1,8 @@
 //! Lets a request pass, or refuses it, by the client's address.
 
-mod network;
-
+use networks::{Address, Networks};
 use sentinel_sdk::json;
 use sentinel_sdk::prelude::*;
-
-use crate::network::{parse_address, Network};
 
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,8 +32,8 @@ fn default_message() -> String {
 }
 
 struct IpFilter {
-    allow: Vec<Network>,
-    deny: Vec<Network>,
+    allow: Networks,
+    deny: Networks,
     refusal: Response,
 }
 
@@ -51,8 +48,8 @@ impl Guest for IpFilter {
         }
         let body = json::Object::new().string("error", &config.message).into_string();
         Ok(Self {
-            allow: networks("allow", &config.allow)?,
-            deny: networks("deny", &config.deny)?,
+            allow: Networks::parse("allow", &config.allow)?,
+            deny: Networks::parse("deny", &config.deny)?,
             refusal: Response::new(config.status).header("content-type", "application/json").body(body),
         })
     }
@@ -60,23 +57,14 @@ impl Guest for IpFilter {
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
         // One whose address is not known is refused: a list that says who may pass does not have it, and one that says
         // who may not could.
-        let passes = parse_address(request.client()).is_some_and(|address| {
-            let is_in = |networks: &[Network]| networks.iter().any(|network| network.holds(address));
-            !is_in(&self.deny) && (self.allow.is_empty() || is_in(&self.allow))
-        });
+        let passes = Address::parse(request.client())
+            .is_some_and(|address| !self.deny.hold(address) && (self.allow.is_empty() || self.allow.hold(address)));
         if passes {
             Ok(())
         } else {
             Err(self.refusal.clone())
         }
     }
-}
-
-fn networks(key: &str, texts: &[String]) -> Result<Vec<Network>, String> {
-    let parsed = texts.iter().enumerate().map(|(place, text)| {
-        Network::parse(text).ok_or_else(|| format!("{key}[{place}]: {text:?} is no address and no network"))
-    });
-    parsed.collect()
 }
 
 config_schema!(Config);

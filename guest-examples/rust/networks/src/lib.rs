@@ -1,18 +1,53 @@
-//! Addresses and networks of both families (RFC 4632, RFC 4291). An IPv4 address that is written as an IPv6 one, such as
-//! `::ffff:192.0.2.1`, is the IPv4 address (RFC 4291, section 2.5.5.2): how a listener calls it does not matter.
+//! Lists of addresses and networks of both families (RFC 4632, RFC 4291), for guests that look at the client's address.
+//!
+//! An IPv4 address that is written as an IPv6 one, such as `::ffff:192.0.2.1`, is the IPv4 address (RFC 4291, section
+//! 2.5.5.2): how a listener calls it does not matter.
 
 use std::net::IpAddr;
 
+/// What a configuration lists.
+#[derive(Debug, Default)]
+pub struct Networks(Vec<Network>);
+
+impl Networks {
+    /// The entries of `key`, which a message about a wrong one names.
+    pub fn parse(key: &str, entries: &[String]) -> Result<Self, String> {
+        let parsed = entries.iter().enumerate().map(|(place, text)| {
+            Network::parse(text).ok_or_else(|| format!("{key}[{place}]: {text:?} is no address and no network"))
+        });
+        parsed.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether one of them holds the address.
+    pub fn hold(&self, address: Address) -> bool {
+        self.0.iter().any(|network| network.holds(address.0))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A client's address.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(IpAddr);
+
+impl Address {
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(|address: IpAddr| Self(address.to_canonical()))
+    }
+}
+
 /// The addresses that agree with one in so many of its first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+struct Network {
     first: IpAddr,
     bits: u8,
 }
 
 impl Network {
     /// `ADDRESS` or `ADDRESS/BITS`. Bits of the address beyond those are passed over.
-    pub fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) if bits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (address, Some(bits.parse().ok()?))
@@ -29,8 +64,8 @@ impl Network {
         (bits <= length).then_some(Self { first, bits })
     }
 
-    /// Whether the address, in its canonical form, is one of them.
-    pub fn holds(&self, address: IpAddr) -> bool {
+    /// Whether the address is one of them.
+    fn holds(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
                 (first.to_bits() ^ address.to_bits()).checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
@@ -41,11 +76,6 @@ impl Network {
             _ => false,
         }
     }
-}
-
-/// An address in its canonical form.
-pub fn parse_address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -74,7 +104,8 @@ mod tests {
             ("::ffff:192.0.2.0/120", "192.0.3.9", false),
             ("::ffff:192.0.2.1", "192.0.2.1", true),
         ] {
-            let found = Network::parse(network).unwrap().holds(parse_address(address).unwrap());
+            let networks = Networks::parse("list", &["203.0.113.1".into(), network.into()]).unwrap();
+            let found = networks.hold(Address::parse(address).unwrap());
             assert_eq!(found, expected, "{network} {address}");
         }
     }
@@ -102,7 +133,8 @@ mod tests {
             "*",
             "10.0.0.0/99999999999",
         ] {
-            assert_eq!(Network::parse(text), None, "{text}");
+            let error = Networks::parse("list", &["::1".into(), text.into()]).unwrap_err();
+            assert_eq!(error, format!("list[1]: {text:?} is no address and no network"));
         }
     }
 }
