@@ -191,6 +191,23 @@ def test_a_whole_answer_is_charged_after_it_has_gone_out(gateway: GatewayProcess
     assert len(upstream.requests) == 3
 
 
+def test_a_body_of_a_get_chooses_no_response_of_others(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """Only its chunks show a body whose length is not said; what the upstream made of it was once stored."""
+
+    async def echo(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(received.body or b"nothing", "cache-control: max-age=60"))
+
+    upstream.handler = echo
+    with Wire(gateway.public) as client:
+        client.send(b"GET /cache/fat HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n")
+        assert client.answer().body == b"evil"
+    headers = {"host": "a"}
+    answers = [fetch(gateway.public, "/cache/fat", headers=headers) for _ in range(2)]
+    assert [answer.body for answer in answers] == [b"nothing"] * 2
+    assert "hit" in status_of(answers[1])
+    assert upstream.requests[1].values("content-length") == upstream.requests[1].values("transfer-encoding") == []
+
+
 def test_a_stream_is_charged(gateway: GatewayProcess, upstream: Upstream) -> None:
     events = [b'data: {"usage":null}\n\n', b'data: {"usage":{"total_tokens":31}}\n\n', b"data: [DONE]\n\n"]
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

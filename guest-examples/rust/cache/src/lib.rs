@@ -7,7 +7,7 @@ mod exchange;
 mod store;
 mod wire;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use sentinel_sdk::prelude::*;
 use sentinel_sdk::{clock, kv};
@@ -48,6 +48,8 @@ struct Cache {
     config: Config,
     /// An instance serves one body at a time, from its first chunk to its last. `None` for one that is too large.
     body: RefCell<Option<Vec<u8>>>,
+    /// Whether a chunk of the request's body had something in it.
+    has_body: Cell<bool>,
 }
 
 /// The name in `cache-status` (RFC 9211).
@@ -59,7 +61,7 @@ impl Guest for Cache {
         if config.max_body > 900_000 {
             return Err("max_body: a guest's answer has 1 MiB at most; it is at most 900000".into());
         }
-        Ok(Self { config, body: RefCell::new(Some(Vec::new())) })
+        Ok(Self { config, body: RefCell::new(Some(Vec::new())), has_body: Cell::new(false) })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
@@ -100,11 +102,28 @@ impl Guest for Cache {
         }
         let mut exchange = Exchange::of(request, url, Purpose::Store { is_get: request.method() == "GET" });
         exchange.forward = forward.into();
-        if let Some(found) = found.filter(|found| found.entry.has_validator() && store::body(&found.entry).is_some()) {
+        if let Some(found) = found.filter(|found| store::body(&found.entry).is_some()) {
             ask_whether_it_changed(request, &found.entry);
             exchange.purpose = Purpose::Validate { place: found.place, is_get: request.method() == "GET" };
         }
-        request.set_context_bytes(exchange.encode());
+        let context = exchange.encode();
+        if request.method() == "GET" && !context.is_empty() {
+            // A body shows by its chunks alone if nobody says its length. What the upstream makes of it is no answer to
+            // others.
+            request.stream_body();
+        }
+        request.set_context_bytes(context);
+        Ok(())
+    }
+
+    fn on_request_chunk(&self, chunk: &mut RequestChunk) -> Result<(), Response> {
+        let has_body = self.has_body.get() || !chunk.bytes().is_empty();
+        self.has_body.set(has_body && !chunk.is_last());
+        if chunk.is_last() && !has_body {
+            if let Some(exchange) = Exchange::decode(chunk.context_bytes()) {
+                store::note_no_body(exchange.number);
+            }
+        }
         Ok(())
     }
 
@@ -243,9 +262,10 @@ impl Cache {
         let fields = exchange::fields_of_response(response);
         let lifetime = self.config.default_ttl.into();
         let entry = Entry::new(response.status(), fields, now, lifetime, exchange.is_authorized());
+        let had_no_body = is_get && store::take_no_body(exchange.number);
         let is_from_upstream = response.origin() != sentinel_sdk::Origin::Gateway;
         let stored = match entry {
-            Some(entry) if is_get && fits && is_from_upstream => {
+            Some(entry) if is_get && had_no_body && fits && is_from_upstream => {
                 let seconds = entry.keep_for(now, self.config.keep_stale.into()).max(1);
                 if response.status() == 204 {
                     store::store(&exchange.url, &exchange.fields, entry, b"", seconds)
@@ -292,7 +312,8 @@ fn told(error: kv::Error) {
     }
 }
 
-/// Section 4.3.1. The client's own conditions are about what it has, and come into play when the answer is there.
+/// Section 4.3.1. The client's own conditions are about what it has, and come into play when the answer is there. An entry
+/// without a validator is asked for anew, as a whole.
 fn ask_whether_it_changed(request: &mut Request, entry: &Entry) {
     for name in ["if-none-match", "if-modified-since", "if-match", "if-unmodified-since"] {
         if request.head().header(name).is_some() {

@@ -135,6 +135,17 @@ pub fn take_pending(number: u64) -> Option<Vec<u8>> {
     Some(record)
 }
 
+/// Remember that a request has no body. Without this, as when there is no room for it, its response is not stored.
+pub fn note_no_body(number: u64) {
+    // Longer than an upstream may usually take.
+    let _ = kv::set([b"e", &number.to_le_bytes()[..]].concat(), "", Some(Duration::from_secs(120)));
+}
+
+/// Whether that is known of a request with a number of its own.
+pub fn take_no_body(number: u64) -> bool {
+    number != 0 && kv::delete([b"e", &number.to_le_bytes()[..]].concat()) == Ok(true)
+}
+
 /// A number that no other entry has.
 pub fn next_number() -> Result<u64, kv::Error> {
     kv::add("n", 1, None).map(i64::cast_unsigned)

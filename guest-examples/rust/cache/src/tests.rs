@@ -12,7 +12,16 @@ fn harness() -> Harness<Cache> {
 }
 
 fn asked(harness: &mut Harness<Cache>, headers: &[(&str, &str)]) -> RequestAction {
-    harness.on_request("GET", "/a?b", headers)
+    asked_for(harness, "/a?b", headers)
+}
+
+/// Without a body.
+fn asked_for(harness: &mut Harness<Cache>, target: &str, headers: &[(&str, &str)]) -> RequestAction {
+    let action = harness.on_request("GET", target, headers);
+    if action.edits.body != sentinel_sdk::BodyMode::Skip {
+        harness.on_request_chunk(b"", true);
+    }
+    action
 }
 
 /// What the client gets without the upstream: status, body, age.
@@ -228,13 +237,30 @@ fn failures_are_bridged_where_the_upstream_allows_it() {
         ("max-age=10", 503),
         ("max-age=10, stale-if-error=60, must-revalidate", 503),
     ] {
+        // Without a validator too (RFC 5861, section 4).
+        for validator in [("etag", "\"1\""), ("x-none", "1")] {
+            let mut harness = harness();
+            asked(&mut harness, &[]);
+            answered(&mut harness, &[("cache-control", directives), validator], b"body");
+            harness.advance_clock(Duration::from_secs(20));
+            asked(&mut harness, &[]);
+            let action = harness.on_response(503, &[]);
+            assert_eq!(action.response.map_or(503, |response| response.status()), expected, "{directives}");
+        }
+    }
+}
+
+/// Whoever sends a body chooses the response: others once got it.
+#[test]
+fn a_response_to_a_request_with_a_body_is_not_stored() {
+    for chunks in [&[(&b"b"[..], true)][..], &[(b"", false), (b"b", false), (b"", true)], &[(b"b", false)], &[]] {
         let mut harness = harness();
-        asked(&mut harness, &[]);
-        answered(&mut harness, &[("cache-control", directives), ("etag", "\"1\"")], b"body");
-        harness.advance_clock(Duration::from_secs(20));
-        asked(&mut harness, &[]);
-        let action = harness.on_response(503, &[]);
-        assert_eq!(action.response.map_or(503, |response| response.status()), expected, "{directives}");
+        harness.on_request("GET", "/a?b", &[]);
+        for (chunk, last) in chunks {
+            harness.on_request_chunk(chunk, *last);
+        }
+        answered(&mut harness, &[("cache-control", "max-age=60")], b"body");
+        assert!(asked(&mut harness, &[]).response.is_none());
     }
 }
 
@@ -268,7 +294,7 @@ fn clients_may_ask_for_newer_or_older_ones() {
 #[test]
 fn changes_invalidate() {
     let store = |harness: &mut Harness<Cache>, target: &str| {
-        harness.on_request("GET", target, &[]);
+        asked_for(harness, target, &[]);
         answered(harness, &[("cache-control", "max-age=60")], b"body");
         assert!(harness.on_request("GET", target, &[]).response.is_some());
     };
@@ -305,7 +331,7 @@ fn credentials_are_kept_apart() {
         answered(&mut harness, &[("cache-control", directives)], b"body");
         assert_eq!(asked(&mut harness, &secret).response.is_some(), expected, "{directives}");
         // What one without credentials got is not for those with, unless it says so.
-        harness.on_request("GET", "/c", &[]);
+        asked_for(&mut harness, "/c", &[]);
         answered(&mut harness, &[("cache-control", directives)], b"body");
         assert_eq!(harness.on_request("GET", "/c", &secret).response.is_some(), expected, "{directives}");
     }
