@@ -1,7 +1,7 @@
 //! Changes header fields, query parameters and JSON bodies of requests.
 
 use sentinel_sdk::prelude::*;
-use transform::{is_encoded, is_json, BodyConfig, BodyRules, HeaderRules, QueryRules, DIGESTS};
+use transform::{is_json, BodyConfig, BodyRules, HeaderRules, QueryRules, DIGESTS};
 
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -53,7 +53,7 @@ impl Guest for RequestTransform {
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
         let arrived = request.head().headers();
         if !self.body.is_empty() && is_json(arrived) {
-            if is_encoded(arrived) {
+            if arrived.has_content_coding() {
                 return Err(Response::new(415)
                     .header("accept-encoding", "identity")
                     .body("an encoded body cannot be changed\n"));

@@ -1,7 +1,7 @@
 //! Changes header fields and JSON bodies of responses.
 
 use sentinel_sdk::prelude::*;
-use transform::{is_encoded, is_json, BodyConfig, BodyRules, HeaderRules, DIGESTS};
+use transform::{is_json, BodyConfig, BodyRules, HeaderRules, DIGESTS};
 
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,7 +50,7 @@ impl Guest for ResponseTransform {
         let arrived = response.head().headers();
         if !self.body.is_empty() && is_json(arrived) {
             // It may hold what is to be removed.
-            if is_encoded(arrived) || response.status() == 206 {
+            if arrived.has_content_coding() || response.status() == 206 {
                 error!("a response is encoded, or a part: it cannot be changed");
                 return Err(unreadable());
             }

@@ -96,7 +96,7 @@ impl Guest for TokenQuota {
         let kinds = || headers.get_all("content-type").map(media_type);
         let is_answer = kinds().any(|kind| kind == "text/event-stream" || kind.ends_with("json"));
         if is_answer && (200..300).contains(&response.status()) {
-            if !headers.get_all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+            if headers.has_content_coding() {
                 warn!("an answer is encoded: its tokens are estimated");
             }
             response.stream_body();

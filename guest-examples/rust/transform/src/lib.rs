@@ -23,10 +23,5 @@ pub fn is_json(headers: Headers) -> bool {
     headers.get_all("content-type").map(media_type).any(|kind| kind == "application/json" || kind.ends_with("+json"))
 }
 
-/// Whether the content can be read as it is.
-pub fn is_encoded(headers: Headers) -> bool {
-    !headers.get_all("content-encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity"))
-}
-
 #[cfg(test)]
 mod tests;

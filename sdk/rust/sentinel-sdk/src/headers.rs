@@ -53,6 +53,11 @@ impl<'a> Headers<'a> {
         self.raw().filter(move |(field, _)| same_name(field, name)).map(|(_, value)| value)
     }
 
+    /// Whether the content has a coding, such as `gzip`, by `content-encoding`: then its bytes are not what its type says.
+    pub fn has_content_coding(&self) -> bool {
+        self.get_all("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+    }
+
     /// Every field's name, in lower case, and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         self.raw().map(|(name, value)| (std::str::from_utf8(name).expect("a header's name is a token"), value))
