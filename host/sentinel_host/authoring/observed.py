@@ -8,19 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sentinel_host.messages import (
-    Answer,
-    BodyKind,
-    BodyMode,
-    Edit,
-    HeaderEdit,
-    Origin,
-    RequestAction,
-    RequestEdits,
-    Response,
-    ResponseAction,
-    ResponseEdits,
-)
+from sentinel_host.authoring.edits import request_lines, response_lines
+from sentinel_host.authoring.observed_body import ObservedBody
+from sentinel_host.messages import Origin, RequestAction, ResponseAction
 from sentinel_host.pipeline import Middleware
 from sentinel_host.pipeline.middleware import BodyHook
 
@@ -59,14 +49,14 @@ class Observed:
     ) -> RequestAction | Awaitable[RequestAction | None] | None:
         """The guest's own."""
         action = self._guest.on_request(record, request_id, client)
-        return self._then(action, lambda found: self._note(request_id, _request_lines(found)))
+        return self._then(action, lambda found: self._note(request_id, request_lines(found)))
 
     def on_response(
         self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         """The guest's own."""
         action = self._guest.on_response(record, context, request_id, client)
-        return self._then(action, lambda found: self._note(request_id, _response_lines(found)))
+        return self._then(action, lambda found: self._note(request_id, response_lines(found)))
 
     def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         """The guest's own, if it has one; then the request is told."""
@@ -77,11 +67,13 @@ class Observed:
 
     def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """The guest's own."""
-        return self._guest.request_body(context, request_id, client)
+        hook = self._guest.request_body(context, request_id, client)
+        return ObservedBody(hook, "request", lambda: self._lines(request_id))
 
     def response_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """The guest's own."""
-        return self._guest.response_body(context, request_id, client)
+        hook = self._guest.response_body(context, request_id, client)
+        return ObservedBody(hook, "response", lambda: self._lines(request_id))
 
     def _then(self, action: T | Awaitable[T], note: Callable[[T], None]) -> T | Awaitable[T]:
         if isinstance(action, Awaitable):
@@ -96,7 +88,10 @@ class Observed:
 
     def _note(self, request_id: bytes, lines: list[str]) -> None:
         if lines:
-            self._edits.setdefault(request_id, []).extend(lines)
+            self._lines(request_id).extend(lines)
+
+    def _lines(self, request_id: bytes) -> list[str]:
+        return self._edits.setdefault(request_id, [])
 
 
 def _exchange(record: bytes, edits: list[str]) -> Exchange:
@@ -106,55 +101,3 @@ def _exchange(record: bytes, edits: list[str]) -> Exchange:
     target = path if query is None else f"{path}?{query}"
     origin = Origin(fields[14]).name.lower()
     return Exchange(method, target, fields[10], origin, fields[9] / 1000, request_id, edits)
-
-
-def _request_lines(action: RequestAction | None) -> list[str]:
-    match action:
-        case Answer():
-            return _answer_lines(action.response)
-        case RequestEdits():
-            lines = _header_lines(action.headers)
-            changes = {"path": action.path, "query": action.query, "method": action.method, "upstream": action.upstream}
-            lines += [f"{name}: {value}" for name, value in changes.items() if value is not None]
-            if action.context:
-                lines.append(f"context: {_text(action.context)}")
-            return lines + _body_lines("request", action.body)
-    return []
-
-
-def _response_lines(action: ResponseAction | None) -> list[str]:
-    match action:
-        case Response():
-            return _answer_lines(action)
-        case ResponseEdits():
-            lines = [f"response: {line}" for line in _header_lines(action.headers)]
-            if action.status is not None:
-                lines.append(f"response: status {action.status}")
-            return lines + _body_lines("response", action.body)
-    return []
-
-
-def _answer_lines(response: Response) -> list[str]:
-    headers = [f"  {_text(name)}: {_text(value)}" for name, value in response.headers]
-    return [f"answers {response.status}, {len(response.body)} bytes", *headers]
-
-
-def _header_lines(edits: list[HeaderEdit]) -> list[str]:
-    return [
-        f"removes {_text(name)}" if kind == Edit.REMOVE else f"{_VERBS[Edit(kind)]} {_text(name)}: {_text(value)}"
-        for kind, name, value in edits
-    ]
-
-
-_VERBS = {Edit.SET: "sets", Edit.APPEND: "appends"}
-
-
-def _body_lines(what: str, mode: BodyMode) -> list[str]:
-    if mode.kind is BodyKind.SKIP:
-        return []
-    limit = f" up to {mode.limit:,} bytes" if mode.kind is BodyKind.BUFFER else ""
-    return [f"asks for the {what}'s body, {mode.kind.name.lower()}ed{limit}"]
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="backslashreplace")
