@@ -39,16 +39,7 @@ def run(
     Its output is shown only on failure, and kept in ``log`` if that is given. Raises ToolchainError.
     """
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=clean_environment(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            check=False,
-        )
+        done = _run(command, cwd, environment, timeout)
     except FileNotFoundError:
         raise ToolchainError(f"{what}: {command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
@@ -71,18 +62,25 @@ def attempt(
     Raises ToolchainError if the command is missing.
     """
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=clean_environment(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        done = _run(command, cwd, environment, None)
     except FileNotFoundError:
         raise ToolchainError(f"{command[0]} is not installed") from None
     return done.returncode, done.stdout.decode(errors="replace").strip()
+
+
+def _run(
+    command: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None, timeout: float | None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environment(environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+    )
 
 
 def shortened(lines: Sequence[str]) -> str:

@@ -10,13 +10,15 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, TypeAlias
 
 from sentinel_host.cli.descriptors import reserve
 from sentinel_host.errors import SentinelError
 from sentinel_host.spelling import did_you_mean
 
 _NO_THREAD: Final = "can't start new thread"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 # Only a supervisor executes this command.
 _WORKER: Final = "worker"
 _TOLD_JSON: Final = "for programs: one JSON object on standard output"
@@ -106,7 +108,16 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sentinel", description="An API gateway whose middleware is WebAssembly.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_configuration(commands)
+    _add_authoring(commands)
+    _add_inspect(commands)
+    _add_running(commands)
+    _add_signing(commands)
+    return parser
 
+
+def _add_configuration(commands: Commands) -> None:
+    """The commands that read a configuration."""
     command = commands.add_parser("run", help="serve a configuration, or proxy everything to one upstream")
     source = command.add_mutually_exclusive_group()
     source.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
@@ -135,21 +146,24 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("diff", "diff"))
 
-    _add_authoring(commands)
 
+def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser("inspect", help="show what a guest's artefact holds")
     command.add_argument("file", metavar="FILE.wasm", nargs="+", help="guests' files")
     command.add_argument("--json", action="store_true", help="for programs: one JSON object per file")
     command.set_defaults(command=_command("inspect", "inspect"))
 
+
+def _add_running(commands: Commands) -> None:
+    """The commands for a gateway that runs."""
     command = commands.add_parser("guests", help="show the guests of a gateway that runs")
     _add_remote(command)
     command.add_argument("--json", action="store_true", help="everything, as JSON")
     command.set_defaults(command=_command("remote", "guests"))
 
     for action, told in (
-        ("rollback", "have the version of a guest before this one serve again, or end its canary"),
-        ("promote", "have a guest's canary, or the version that was rolled back, serve every request"),
+        ("rollback", "go back to the previous version of a guest, or end its canary"),
+        ("promote", "let a guest's canary, or its rolled-back version, serve every request"),
     ):
         command = commands.add_parser(action, help=told)
         command.add_argument("name", metavar="NAME", help="the guest's name")
@@ -162,8 +176,8 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_command("remote", "upstreams"))
 
     for action, told in (
-        ("drain", "give an endpoint no new requests; those under way finish"),
-        ("undrain", "give an endpoint requests again"),
+        ("drain", "drain an endpoint: it gets no new requests"),
+        ("undrain", "end the drain of an endpoint"),
     ):
         command = commands.add_parser(action, help=told)
         command.add_argument("upstream", metavar="UPSTREAM", help="the upstream's name")
@@ -171,6 +185,9 @@ def parser() -> argparse.ArgumentParser:
         _add_remote(command)
         command.set_defaults(command=_command("remote", "drain"), action=action)
 
+
+def _add_signing(commands: Commands) -> None:
+    """The commands that sign guests."""
     command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
     files = "name of the files; default: %(default)s"
     command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help=files)
@@ -182,7 +199,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--version", metavar="N", type=int, required=True, help="higher than what serves")
     command.add_argument("--name", help="the guest's name, by default the file's without .wasm")
     command.set_defaults(command=_command("sign", "sign"))
-    return parser
 
 
 def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
@@ -202,7 +218,7 @@ def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
     return call
 
 
-def _add_authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_authoring(commands: Commands) -> None:
     """The commands for a guest's project."""
     command = commands.add_parser("new", help="make a guest's project: manifest, guest, tests, configuration")
     command.add_argument("name", metavar="NAME", help="the guest's name, and the folder to make")
