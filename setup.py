@@ -86,6 +86,7 @@ HOT_PATH = (
     "gateway/response",
     "gateway/routes",
     "gateway/stats",
+    "gateway/top_keys",
     "gateway/tunnel",
     "http/field_section",
     "http/methods",

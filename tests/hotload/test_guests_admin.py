@@ -55,7 +55,17 @@ def test_what_is_told_of_a_guest(start: Start, count: int) -> None:
     wait_until(lambda: told(gateway)["calls"] == 3, "three calls")
     guest = dict(told(gateway))
     assert guest.pop("since").startswith("20")
+    resources = guest.pop("resources")
+    assert resources["cpu_seconds"] > 0
+    assert resources["instances"] >= count
+    assert {name: resources[name] for name in ("traps", "deadlines", "refused", "failed_loads")} == {
+        "traps": 0,
+        "deadlines": 0,
+        "refused": 0,
+        "failed_loads": 0,
+    }
     assert guest == {
+        "schema": None,
         "name": "versioned",
         "state": "serving",
         "version": None,

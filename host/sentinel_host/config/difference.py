@@ -8,10 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from sentinel_host.config.changes import fixed_changes
-from sentinel_host.config.effective import shown
+from sentinel_host.config.effective import sections, shown
 from sentinel_host.config.environment import dotted
 from sentinel_host.config.model import Config, RouteConfig
 from sentinel_host.config.upstreams import UpstreamConfig
+
+# Sections whose parts have names.
+_NAMED = ("guest", "upstream", "route")
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -37,8 +40,10 @@ def differences(old: Config, new: Config) -> list[Difference]:
 def _differences(old: Config, new: Config) -> Iterator[Difference]:
     fixed = fixed_changes(old, new)
     compare = _Comparison(old, new)
-    for section in ("server", "guests"):
-        for found in compare.structs(section, section, section, getattr(old, section), getattr(new, section)):
+    for section in sections(old):
+        if section in _NAMED:
+            continue
+        for found in compare.values(section, section, section, getattr(old, section), getattr(new, section)):
             needs_restart = any(found.key == key or found.key.startswith((f"{key}.", f"{key}[")) for key in fixed)
             yield msgspec.structs.replace(found, needs_restart=needs_restart)
     names = list(dict.fromkeys((*old.guest, *new.guest)))
@@ -88,16 +93,18 @@ class _Comparison:
     def structs(self, told: str, old_key: str, new_key: str, was: Any, now: Any) -> Iterator[Difference]:
         """Two structs of one type, key by key."""
         for name in was.__struct_fields__:
-            before, after = getattr(was, name), getattr(now, name)
-            if before == after:
-                continue
-            at = f"{told}.{name}"
-            old_at, new_at = f"{old_key}.{name}", f"{new_key}.{name}"
-            if isinstance(before, msgspec.Struct) and type(before) is type(after):
-                yield from self.structs(at, old_at, new_at, before, after)
-            else:
-                old, new = shown(self._old, old_at, before), shown(self._new, new_at, after)
-                yield Difference(at, "changed", old, new)
+            yield from self.values(
+                f"{told}.{name}", f"{old_key}.{name}", f"{new_key}.{name}", getattr(was, name), getattr(now, name)
+            )
+
+    def values(self, told: str, old_key: str, new_key: str, was: Any, now: Any) -> Iterator[Difference]:
+        """Two values of one key."""
+        if was == now:
+            return
+        if isinstance(was, msgspec.Struct) and type(was) is type(now):
+            yield from self.structs(told, old_key, new_key, was, now)
+        else:
+            yield Difference(told, "changed", shown(self._old, old_key, was), shown(self._new, new_key, now))
 
 
 def _chosen(told: dict[str, Any], value: msgspec.Struct) -> dict[str, Any]:

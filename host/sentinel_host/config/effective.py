@@ -19,8 +19,7 @@ from sentinel_host.grammar import without_password
 HIDDEN: Final = "(hidden)"
 """Stands for a value that is not shown."""
 
-SECTIONS: Final = ("server", "guests", "guest", "upstream", "route")
-"""The sections of a configuration."""
+_NO_SECTIONS: Final = frozenset(("file", "files", "written"))
 
 _SECRET: Final = re.compile(
     r"server\.admin_token"
@@ -28,12 +27,19 @@ _SECRET: Final = re.compile(
     r"|guest\.(?:'.*'|[^.]+)\.config"
     r"|route\[\d+\]\.chain\[\d+\]\.config"
     r"|route\[\d+\]\.headers\..*(?:authorization|cookie|key|password|secret|token).*"
+    # What is sent along to a collector.
+    r"|[a-z_.]+\.headers\..*"
 ).fullmatch
 
 
 def effective(config: Config) -> dict[str, Any]:
     """The sections, as plain values; durations and sizes as an operator writes them."""
-    return {section: shown(config, section, getattr(config, section)) for section in SECTIONS}
+    return {section: shown(config, section, getattr(config, section)) for section in sections(config)}
+
+
+def sections(config: Config) -> list[str]:
+    """The names of the sections."""
+    return [name for name in config.__struct_fields__ if name not in _NO_SECTIONS]
 
 
 def shown(config: Config, key: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ without.
 
 from __future__ import annotations
 
-from sentinel_host.control.admin import AdminAccess, Overview, guest_faults, install_admin
+from sentinel_host.control.admin import AdminAccess, guest_faults, install_admin
 from sentinel_host.control.channel import Channel, Reply
 from sentinel_host.control.codec import ControlError, FrameDecoder, encode
 from sentinel_host.control.messages import (
@@ -34,6 +34,7 @@ from sentinel_host.control.messages import (
     Stats,
     StatsRequest,
 )
+from sentinel_host.control.overview import Overview
 from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot, merge
 
 __all__ = [

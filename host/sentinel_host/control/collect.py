@@ -8,6 +8,7 @@ from typing import Protocol
 from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.control.snapshot import (
     GUESTS_OWN,
+    LIMIT_KEYS,
     Distribution,
     EndpointReport,
     Numbers,
@@ -79,7 +80,14 @@ def _requests(gateway: Gateway) -> Snapshot:
             "sentinel_records": {(result,): count for result, count in gateway.recorder.counts().items()},
             **_stage_counters(stats.stages),
         },
-        gauges={"sentinel_requests_active": {(): gateway.manager.requests}},
+        gauges={
+            "sentinel_requests_active": {(): gateway.manager.requests},
+            LIMIT_KEYS: {
+                (*limit, key): count
+                for limit, counts in stats.limits.items()
+                for key, count in counts.keys.counts.items()
+            },
+        },
         histograms={
             "sentinel_request_duration_seconds": _distribution(
                 LATENCY_BUCKETS, {name: route.duration for name, route in routes}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from sentinel_host.control.snapshot import Snapshot
+from sentinel_host.control.snapshot import Numbers, Snapshot
+from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 
@@ -33,6 +35,22 @@ class WorkerView(msgspec.Struct, frozen=True):
     canary: str | None = None
 
 
+class ResourcesView(msgspec.Struct, frozen=True):
+    """What a guest takes, of all workers and versions: its own running time in seconds, memory of its instances in
+    bytes, ``waiting`` calls. The rest counts: calls that trapped, used up their deadline, answered with what breaks the
+    contract, or were not made, and versions that could not be loaded."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    instances: int
+    waiting: int
+    traps: int
+    deadlines: int
+    protocol_errors: int
+    refused: int
+    failed_loads: int
+
+
 class GuestView(msgspec.Struct, frozen=True):
     """A guest as the whole gateway runs it.
 
@@ -40,7 +58,8 @@ class GuestView(msgspec.Struct, frozen=True):
     when workers do not run the same. ``version`` is what its file is signed as. ``calls`` and
     ``failures`` are of all its versions, ``failures`` calls that it failed. ``last_error`` is what
     went wrong last: such a call, or a version's load. ``previous`` is what a rollback would bring
-    back. ``rolled_back`` is the version in the folder that is not served.
+    back. ``rolled_back`` is the version in the folder that is not served. ``schema`` is the JSON
+    schema of its configuration, if its file has one.
     """
 
     name: str
@@ -60,6 +79,8 @@ class GuestView(msgspec.Struct, frozen=True):
     rolled_back: str | None
     canary: CanaryView | None
     workers: list[WorkerView]
+    resources: ResourcesView
+    schema: Any = None
 
 
 def view_guests(
@@ -100,7 +121,34 @@ def _view(name: str, states: Mapping[int, GuestState], snapshot: Snapshot, rollo
         workers=[
             WorkerView(worker, state.state, state.sha256, state.canary or None) for worker, state in states.items()
         ],
+        resources=_resources(name, snapshot),
+        schema=_schema(rollouts.serving().get(name)),
     )
+
+
+def _resources(name: str, snapshot: Snapshot) -> ResourcesView:
+    def of(families: Mapping[str, Numbers], what: str) -> float:
+        return families.get(f"sentinel_guest_{what}", {}).get((name,), 0)
+
+    counters, gauges = snapshot.counters, snapshot.gauges
+    refused = counters.get("sentinel_guest_refused", {})
+    return ResourcesView(
+        cpu_seconds=of(counters, "cpu_seconds"),
+        memory_bytes=int(of(gauges, "memory_bytes")),
+        instances=int(of(gauges, "instances")),
+        waiting=int(of(gauges, "waiting")),
+        traps=int(of(counters, "traps")),
+        deadlines=int(of(counters, "deadlines")),
+        protocol_errors=int(of(counters, "protocol_errors")),
+        refused=int(sum(count for labels, count in refused.items() if labels[0] == name)),
+        failed_loads=int(of(counters, "failed_loads")),
+    )
+
+
+def _schema(version: GuestVersion | None) -> Any:
+    """As the file has it, which is JSON: it was read when the guest was loaded."""
+    text = version.guest.config_schema if version is not None else b""
+    return json.loads(text) if text else None
 
 
 def _state(states: Mapping[int, GuestState], *, quarantined: bool) -> str:

@@ -119,10 +119,12 @@ class RecordsRequest(msgspec.Struct, frozen=True, tag="records-request"):
     """To a worker: tell the records from number ``after`` on; it answers `Records`.
 
     With ``watch`` somebody looks at them: for some seconds it records requests that would not be.
+    From now on it records requests that bring the token ``explain``, if that is not empty.
     """
 
     after: int
     watch: bool = False
+    explain: str = ""
 
 
 class Records(msgspec.Struct, frozen=True, tag="records"):

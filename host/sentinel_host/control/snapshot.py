@@ -18,6 +18,11 @@ Its labels are the guest, the metric's name, and names and values of the metric'
 """
 
 
+LIMIT_KEYS = "limit_keys"
+"""The family, no metric, that says how often each limit refused its most refused keys: its labels are route, limit and
+the digest of the key."""
+
+
 class Distribution(msgspec.Struct):
     """A histogram: the buckets' upper ``bounds``, and by label values the count per bucket, the
     last beyond all bounds, followed by the sum of what was observed.

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sentinel_host.config import Config, RouteConfig
+from sentinel_host.config import Config
+from sentinel_host.config.goes_to import goes_to
 from sentinel_host.errors import ClientError, ConfigError
 from sentinel_host.gateway.build import admission_of, bare_routes
 from sentinel_host.gateway.routes import Route, RouteTable, host_fits
@@ -111,23 +112,7 @@ def explain(config: Config, scope: dict[str, Any]) -> Explanation:
         for limit in route.all_limits()
     ]
     guests = [entry.guest for entry in route.entries()]
-    return Explanation(*at, 0, "", chosen.name, verdicts, guests, limits, destination(config, route))
-
-
-def destination(config: Config, route: RouteConfig) -> str:
-    """Where a route's requests go, in words."""
-    if route.respond is not None:
-        return f"a response of its own, {route.respond.status}"
-    if route.redirect is not None:
-        return f"a redirect, {route.redirect.status}, to {route.redirect.to}"
-    targets = {upstream.name: ", ".join(upstream.urls()) for upstream in config.upstream}
-    if route.split is not None:
-        total = sum(route.split.values()) or 1
-        return ", ".join(
-            f"{weight * 100 / total:.3g} % to upstream {name} ({targets[name]})" for name, weight in route.split.items()
-        )
-    name = route.upstream or ""
-    return f"upstream {name} ({targets[name]})"
+    return Explanation(*at, 0, "", chosen.name, verdicts, guests, limits, goes_to(config, route))
 
 
 def _verdict(route: Route, head: RequestHead, chosen: Route | None) -> RouteVerdict:

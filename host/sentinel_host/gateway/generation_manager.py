@@ -73,6 +73,11 @@ class GenerationManager:
         self._waiting_for: Collection[str] = ()
 
     @property
+    def config(self) -> Config:
+        """The configuration that is served."""
+        return self._config
+
+    @property
     def requests(self) -> int:
         """Requests being served, by whichever generation."""
         active = self._active.active if self._active is not None else 0

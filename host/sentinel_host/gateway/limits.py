@@ -116,14 +116,19 @@ class RouteLimit:
         limit = self._limit_of(head)
         key = self._key(head) if self._addresses is None else self._addresses.of(head.client)
         packed = table.check(limit, key)
+        if packed < 0:
+            self.counts.keys.add(key)
         if store is not None and limit.algorithm is Algorithm.FIXED_WINDOW:
             store.count(limit, key, packed)
         return limit, packed
 
     async def check_strictly(self, store: LimitStore, head: RequestHead) -> Checked:
         """As `check`, by the store's own count: one round trip."""
-        limit = self._limit_of(head)
-        return limit, await store.check(limit, self._key(head))
+        limit, key = self._limit_of(head), self._key(head)
+        packed = await store.check(limit, key)
+        if packed < 0:
+            self.counts.keys.add(key)
+        return limit, packed
 
     def _limit_of(self, head: RequestHead) -> Limit:
         if self._plans:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from time import perf_counter_ns
 from typing import Final
 
+from sentinel_host.gateway.top_keys import TopKeys
 from sentinel_host.messages import Summary
 
 # Seconds: the usual buckets of HTTP latencies, one finer decade below for a gateway that answers by itself.
@@ -106,11 +107,15 @@ class RouteStats:
 
 
 class LimitCounts:
-    """What became of the checks of one limit on one route; with ``shadow`` what would be refused is ``shadowed``."""
+    """What became of the checks of one limit on one route; with ``shadow`` what would be refused is ``shadowed``.
 
-    __slots__ = ("allowed", "refused", "shadowed")
+    ``keys`` are those that were refused most, or would have been.
+    """
+
+    __slots__ = ("allowed", "keys", "refused", "shadowed")
 
     def __init__(self) -> None:
+        self.keys = TopKeys()
         self.allowed = 0
         self.refused = 0
         self.shadowed = 0

@@ -53,6 +53,10 @@ class RolloutController:
         release, rolled_back = self._releases.get(name, Release()), self._store.rolled_back(name)
         return ReleaseView(release.previous, release.candidate, release.since, rolled_back)
 
+    def serving(self) -> Mapping[str, GuestVersion]:
+        """The version of each guest that serves."""
+        return self._executor.serving()
+
     def counters(self) -> dict[str, dict[tuple[str, ...], float]]:
         """The number of rollbacks, by metric family and guest."""
         return {"sentinel_guest_rollbacks": {(name,): count for name, count in self._rollbacks.items()}}

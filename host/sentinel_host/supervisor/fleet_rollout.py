@@ -79,6 +79,11 @@ class FleetRollout:
         # By guest, of its latest deployment.
         self._observers: dict[str, ProbationObserver] = {}
 
+    @property
+    def config(self) -> Config:
+        """The configuration that is served."""
+        return self._config
+
     async def start(self, make_plan: MakePlan) -> None:
         """Start the workers with what is in the folder; returns once all are ready. Raises
         `SentinelError`.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from sentinel_host.config import Config
 from sentinel_host.control import Numbers, Snapshot, guest_faults, merge
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.observe import Taken
+from sentinel_host.supervisor.checked_config import checked_config
 from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet import Fleet
 from sentinel_host.supervisor.process import State
@@ -16,8 +18,8 @@ from sentinel_host.upstream import EndpointTable
 
 
 class FleetOverview:
-    """The `Overview` of ``fleet``. ``own`` is what this process counts; while ``is_ending`` it is
-    not ready.
+    """The `Overview` of ``fleet``. ``own`` is what this process counts, ``config`` what
+    is served; while ``is_ending`` it is not ready.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class FleetOverview:
         checks: FleetChecks,
         own: Callable[[], Snapshot],
         is_ending: Callable[[], bool],
+        config: Callable[[], Config],
     ) -> None:
         self._fleet = fleet
         self._rollouts = rollouts
@@ -35,6 +38,21 @@ class FleetOverview:
         self._checks = checks
         self._own = own
         self._is_ending = is_ending
+        self._config = config
+
+    @property
+    def config(self) -> Config:
+        """Part of `Overview`."""
+        return self._config()
+
+    @property
+    def is_ending(self) -> bool:
+        """Part of `Overview`."""
+        return self._is_ending()
+
+    async def check(self, text: str) -> Config:
+        """Part of `Overview`."""
+        return await checked_config(text, self.config)
 
     @property
     def rollouts(self) -> RolloutController:
@@ -51,10 +69,10 @@ class FleetOverview:
         await self._fleet.refresh()
         return {place.number: place.worker.guests for place in self._fleet.places}
 
-    async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
+    async def records(self, after: Mapping[int, int], *, watch: bool, explain: str = "") -> dict[int, Taken]:
         """Part of `Overview`. A worker that does not answer is left out."""
         places = [place for place in self._fleet.places if place.worker.state is State.READY]
-        asked = [place.worker.records(after.get(place.number, 0), watch=watch) for place in places]
+        asked = [place.worker.records(after.get(place.number, 0), watch=watch, explain=explain) for place in places]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         return {
             place.number: answer for place, answer in zip(places, answers, strict=True) if isinstance(answer, Taken)

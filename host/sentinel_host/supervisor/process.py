@@ -212,12 +212,12 @@ class WorkerProcess:
         if not self._counted_last:
             self._learn(answer)
 
-    async def records(self, after: int, *, watch: bool) -> Taken:
+    async def records(self, after: int, *, watch: bool, explain: str = "") -> Taken:
         """The records of requests from this number on; see `RecordsRequest`.
 
         Raises `ControlError` when there is no answer.
         """
-        answer = await self._channel.ask(RecordsRequest(after, watch), _RECORDS_TIME)
+        answer = await self._channel.ask(RecordsRequest(after, watch, explain), _RECORDS_TIME)
         assert isinstance(answer, Records)
         return answer.taken
 

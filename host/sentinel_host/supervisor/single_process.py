@@ -9,6 +9,7 @@ from typing import Final
 
 from hypercorn.utils import LifespanFailureError
 
+from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
 from sentinel_host.errors import SentinelError
 from sentinel_host.export import Exporter
@@ -16,6 +17,7 @@ from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.observe import Taken
 from sentinel_host.server import QuicEndpoint, run, serve
+from sentinel_host.supervisor.checked_config import checked_config
 from sentinel_host.supervisor.exporting import exporter_of
 from sentinel_host.supervisor.listeners import Listening, print_listeners
 from sentinel_host.supervisor.notify import Notifier
@@ -108,6 +110,20 @@ class _SingleProcess:
         if self._is_ready and not self._is_ending:
             self._serving.gateway.reload()
 
+    @property
+    def config(self) -> Config:
+        """Part of `Overview`."""
+        return self._serving.gateway.manager.config
+
+    @property
+    def is_ending(self) -> bool:
+        """Part of `Overview`."""
+        return self._is_ending
+
+    async def check(self, text: str) -> Config:
+        """Part of `Overview`."""
+        return await checked_config(text, self.config)
+
     async def snapshot(self) -> Snapshot:
         this = Snapshot(
             counters={
@@ -132,8 +148,10 @@ class _SingleProcess:
     async def guests(self) -> dict[int, list[GuestState]]:
         return {0: self._serving.gateway.guest_states()}
 
-    async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
+    async def records(self, after: Mapping[int, int], *, watch: bool, explain: str = "") -> dict[int, Taken]:
         recorder = self._serving.gateway.recorder
+        if explain:
+            recorder.explain_for(explain)
         if watch:
             recorder.watch()
         return {0: recorder.ring.after(after.get(0, 0))}

@@ -109,6 +109,7 @@ class _Supervision:
             self._checks,
             self._counted,
             lambda: self._is_ending,
+            lambda: self._rollout.config,
         )
         self._log = log
         self._exporter = exporter_of(self._config, self._overview)

@@ -204,6 +204,8 @@ class _Worker:
 
     def _records(self, message: RecordsRequest) -> Records:
         recorder = self._serving.gateway.recorder
+        if message.explain:
+            recorder.explain_for(message.explain)
         if message.watch:
             recorder.watch()
         return Records(recorder.ring.after(message.after, _RECORDS_BYTES))

@@ -1,0 +1,62 @@
+"""What operators are told about the certificates of listeners."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from sentinel_host.config import Config
+from sentinel_host.config.files import tls_entries
+
+
+class CertificateView(msgspec.Struct, frozen=True):
+    """A listener's certificate: the first of the chain in ``file``, which the ``key`` of the configuration names.
+
+    ``names`` are its subject alternative names. Times are RFC 3339; ``days_left`` is negative once it has expired.
+    ``sha256`` is its fingerprint.
+    """
+
+    key: str
+    file: str
+    subject: str
+    issuer: str
+    names: list[str]
+    not_before: str
+    not_after: str
+    days_left: float
+    sha256: str
+
+
+def view_certificates(config: Config, now: datetime | None = None) -> list[CertificateView]:
+    """The certificates of all listeners, each file once."""
+    found = {}
+    for at, tls in tls_entries(config):
+        if tls.cert not in found:
+            found[tls.cert] = _view(f"{at}.cert", config.locate(tls.cert), config.content(tls.cert), now)
+    return list(found.values())
+
+
+def _view(key: str, file: str, chain: bytes, now: datetime | None) -> CertificateView:
+    # Loading it takes a while, and most of what a process does has no need of it.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    certificate = x509.load_pem_x509_certificates(chain)[0]
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = [str(name.value) for name in extension.value]
+    except x509.ExtensionNotFound:
+        names = []
+    left = certificate.not_valid_after_utc - (now or datetime.now(UTC))
+    return CertificateView(
+        key=key,
+        file=file,
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        names=names,
+        not_before=certificate.not_valid_before_utc.isoformat(),
+        not_after=certificate.not_valid_after_utc.isoformat(),
+        days_left=round(left.total_seconds() / 86400, 2),
+        sha256=certificate.fingerprint(SHA256()).hex(),
+    )
