@@ -1,12 +1,13 @@
-"""One HTTP/1.1 connection to an upstream: the transport of a `ClientCore`, and who is told what comes of it.
+"""One HTTP/1.1 connection to an upstream: the transport of a `ClientCore`.
 
 Rules:
-1. The core decides (`h1`). Here its answers become calls of the transport, the response, the upload and the owner.
+1. The core decides (`h1`). This module turns its results into calls of the transport, the response,
+   the upload and the owner.
 2. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
 3. No timer of its own: the owner calls ``check`` every now and then.
-4. On a kept connection a request waits for the end of the loop's turn. The kernel is then asked for bytes or an end of
-   stream that arrived before it: they must be found first, for afterwards they would pass for its answer. A request
-   that is held back for that was never sent.
+4. On a kept connection a request waits for the end of the loop's turn. Right before it is written, the
+   kernel is asked for pending bytes or an end of stream: after the write they would look like its
+   response. A request that is held back for that reason was never sent.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _SALVAGE_LIMIT: Final = 65536
 
 
 class ConnectionOwner(Protocol):
-    """Who holds connections, and is told what they become; nothing here may raise."""
+    """The owner of connections, which is told about changes of their state. Its methods must not raise."""
 
     def on_idle(self, connection: ClientConnection) -> None:
         """The connection has served its request and may be given another."""
@@ -68,7 +69,7 @@ class ConnectionOwner(Protocol):
         ...
 
     def on_failure(self, error: UpstreamError) -> None:
-        """A response broke off after its head: whoever asked for it has it already, and reads the error from it."""
+        """A response broke off after its head. Its reader gets the error from the response."""
         ...
 
 
@@ -298,10 +299,11 @@ class ClientConnection:
             self._close()
 
     def _salvage(self) -> None:
-        """Read what the upstream said before it closed.
+        """Read what the upstream sent before it closed.
 
-        One that refuses a body answers and closes; our next write then fails, and the event loop gives the
-        connection up with that answer unread. The socket is still open here, and ours. TLS does it by itself.
+        An upstream that refuses a body answers and closes. Our next write then fails, and the event
+        loop drops the connection with the answer unread. The socket is still open at this point. The
+        TLS layer does this by itself.
         """
         try:
             data = os.read(self._descriptor, _SALVAGE_LIMIT)
@@ -372,7 +374,7 @@ class ClientConnection:
         self._close()
 
     def abort(self) -> None:
-        """Break off, for whoever reads the response does not want it any more."""
+        """Break off: the reader of the response has given it up."""
         response = self._response
         self._close()
         if response is not None:

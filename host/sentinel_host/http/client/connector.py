@@ -1,4 +1,4 @@
-"""How a connection to a target comes to be: its addresses, the socket, the TLS handshake, and what fails of it."""
+"""Connecting to a target: its addresses, the socket, the TLS handshake, and their errors."""
 
 from __future__ import annotations
 

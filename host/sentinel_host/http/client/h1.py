@@ -4,10 +4,10 @@ Rules:
 1. Everything that changes the state is in this file. Bytes and times come in; numbers, pieces of bodies and heads
    come out. Transport, timers and tasks belong to `connection.ClientConnection`.
 2. At most one request at a time. A byte that arrives while none is under way, or after the end of its response, closes
-   the connection: it may be the answer to somebody else's request.
+   the connection: it could be taken for the response to another client's request.
 3. The connection may serve again only when the request has been written whole, its response has been read whole, and
    both sides allow another.
-4. What has arrived of a body before a fault is handed out before the fault is told.
+4. Bytes of a body that arrived before a fault are delivered before the error.
 
 What each state makes of what happens is `_TABLE`. The other transitions follow the messages themselves:
 

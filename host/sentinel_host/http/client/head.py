@@ -1,8 +1,8 @@
 """The head of a response: where it ends, what it says, and how its body is framed (RFC 9112 sections 4 to 6).
 
 Rules:
-1. llhttp reads the head only, from a new parser for each message, and never a byte after the blank line. So nothing it
-   believes about bodies, upgrades or the next message matters, and trailers cannot arrive as headers.
+1. llhttp reads the head only, in a new parser for each message, and never a byte after the blank line. So its state
+   about bodies, upgrades or the next message does not matter, and trailers cannot arrive as headers.
 2. Limits count bytes and fields, whatever the pieces in which they arrive.
 3. What can be read in two ways is refused: both length and coding, two codings, any coding but ``chunked``.
 """

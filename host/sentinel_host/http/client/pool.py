@@ -3,11 +3,11 @@
 Rules:
 1. ``open`` counts connections that exist or are being made; it never exceeds ``max_connections``. What lowers it
    (``on_closed``, ``_slot_free``) passes the slot on to the first waiter.
-2. While somebody waits, no connection is idle and no slot is free: late-comers cannot overtake.
-3. The most recently used connection is taken first, so that those too many fall idle and expire.
+2. While requests wait, no connection is idle and no slot is free: later requests cannot overtake.
+3. The most recently used connection is taken first, so that surplus connections become idle and expire.
 4. One timer for all: it runs while connections exist.
-5. A connection that has changed its protocol serves nobody else, perhaps for days: it gives its slot back, and is one
-   of the ``tunnels``, which have a limit of their own.
+5. A connection that has changed its protocol may last for days and serves no other request: it gives its slot back,
+   and is one of the ``tunnels``, which have a limit of their own.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ BUFFER_LIMIT: Final = 65536
 
 
 class ResponseChannel(Protocol):
-    """What a response comes over: an HTTP/1.1 connection, or a stream of another protocol."""
+    """The channel of a response: an HTTP/1.1 connection, or a stream of another protocol."""
 
     write_paused: bool
     """Whether the tunnel's other end takes nothing now."""
@@ -44,7 +44,8 @@ class ResponseChannel(Protocol):
 WHOLE: Final = 0
 GIVEN_UP: Final = 1
 BROKEN: Final = 2
-"""How a response ends: with its last byte, by whoever reads it or sends the request's body, or by the upstream."""
+"""How a response ends: with its last byte; given up by its reader or the sender of the request's body; or broken off
+by the upstream."""
 
 
 class Lease(Protocol):
