@@ -44,7 +44,7 @@ MEANINGS = {
 
 
 @pytest.mark.parametrize(("raw", "status"), (HEADS | MEANINGS).values(), ids=(HEADS | MEANINGS).keys())
-def test_a_head_with_two_readings_reaches_nobody(
+def test_an_ambiguous_head_reaches_no_upstream(
     gateway: GatewayProcess, origin: Upstream, raw: bytes, status: int
 ) -> None:
     reply = exchange(gateway.public, raw + SMUGGLED)

@@ -100,7 +100,7 @@ NOT_HTTP = {
 
 
 @pytest.mark.parametrize("raw", NOT_HTTP.values(), ids=NOT_HTTP.keys())
-def test_what_is_not_http_is_answered_502(gateway: GatewayProcess, origin: Upstream, raw: bytes) -> None:
+def test_an_upstream_that_does_not_speak_http_is_502(gateway: GatewayProcess, origin: Upstream, raw: bytes) -> None:
     origin.handler = answering(raw, then_close=True)
     reply = exchange(gateway.public, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     final = reply[reply.rindex(b"HTTP/1.1 ") :]
@@ -138,9 +138,7 @@ def test_what_is_merely_odd_passes(gateway: GatewayProcess, origin: Upstream, ra
     ],
 )
 @pytest.mark.parametrize("late", [False, True], ids=["in one write", "on the idle connection"])
-def test_bytes_nobody_asked_for_are_given_to_nobody(
-    gateway: GatewayProcess, origin: Upstream, extra: bytes, late: bool
-) -> None:
+def test_unsolicited_bytes_are_dropped(gateway: GatewayProcess, origin: Upstream, extra: bytes, late: bool) -> None:
     pushed = threading.Event()
 
     async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -164,7 +162,7 @@ def test_bytes_nobody_asked_for_are_given_to_nobody(
                 assert connection.answer().body == b"hello"
 
 
-def test_a_body_behind_the_answer_to_head_is_given_to_nobody(gateway: GatewayProcess, origin: Upstream) -> None:
+def test_a_body_after_the_response_to_head_is_dropped(gateway: GatewayProcess, origin: Upstream) -> None:
     origin.handler = answering(OK + b"content-length: 5\r\n\r\nhello")
     with Wire(gateway.public) as client:
         client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -36,7 +36,7 @@ def test_a_number_across_chunks_is_masked(gateway: GatewayProcess, origin: Upstr
 
 
 @in_each_language
-def test_what_is_not_text_passes_with_its_length(gateway: GatewayProcess, origin: Upstream, tongue: str) -> None:
+def test_a_body_that_is_no_text_passes_with_its_length(gateway: GatewayProcess, origin: Upstream, tongue: str) -> None:
     body = b"4111111111111111" * 10_000
     head = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n" % len(body)
     origin.handler = saying(head + body)

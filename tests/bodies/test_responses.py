@@ -137,7 +137,7 @@ def pass_one_byte(gateway: GatewayProcess, origin: Upstream, guest: str, byte: s
 
 
 @pytest.mark.parametrize("path", ["/watch", "/first", "/trap", "/hold"])
-def test_a_response_without_a_body_calls_nobody(gateway: GatewayProcess, origin: Upstream, path: str) -> None:
+def test_a_response_without_a_body_calls_no_body_hook(gateway: GatewayProcess, origin: Upstream, path: str) -> None:
     """What earlier tests made the guest log comes late: only lines between two that are awaited count."""
     guest = path[1:]
     before = pass_one_byte(gateway, origin, guest, "<")

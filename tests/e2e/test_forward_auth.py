@@ -91,7 +91,9 @@ def test_any_other_answer_is_the_clients(gateway: GatewayProcess, upstream: Upst
     assert upstream.requests == []
 
 
-def test_nobody_passes_when_the_service_fails(gateway: GatewayProcess, upstream: Upstream, service: Upstream) -> None:
+def test_no_request_passes_when_the_service_fails(
+    gateway: GatewayProcess, upstream: Upstream, service: Upstream
+) -> None:
     service.handler = answering(b"not HTTP at all\r\n\r\n", then_close=True)
     assert fetch(gateway.public, "/", headers={"x-user": "root"}).status == 503
     assert upstream.requests == []

@@ -163,7 +163,9 @@ def test_a_client_that_leaves_ends_the_question(gateway: GatewayProcess, upstrea
     assert gateway.metric('sentinel_guest_traps_total{guest="token-introspection"}') == 0
 
 
-def test_a_server_that_fails_lets_nobody_through(gateway: GatewayProcess, upstream: Upstream, server: Upstream) -> None:
+def test_a_failing_server_lets_no_request_through(
+    gateway: GatewayProcess, upstream: Upstream, server: Upstream
+) -> None:
     """For a guest that depends on somebody else."""
     server.handler = answering(b"not HTTP at all\r\n\r\n", then_close=True)
     answer = fetch(gateway.public, "/token", headers={"authorization": "Bearer broken", "x-principal": "root"})

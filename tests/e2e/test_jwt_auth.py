@@ -107,7 +107,9 @@ def test_each_kind_of_key(gateway: GatewayProcess, issuer: Upstream) -> None:
     assert ask(gateway, "HS256", jwk(keys["RS256"])["n"].encode(), "RS256") == 401
 
 
-def test_nobody_passes_while_there_are_no_keys(gateway: GatewayProcess, upstream: Upstream, issuer: Upstream) -> None:
+def test_no_request_passes_while_there_are_no_keys(
+    gateway: GatewayProcess, upstream: Upstream, issuer: Upstream
+) -> None:
     issuer.handler = answering(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n")
     assert ask(gateway, "EdDSA", FIRST, "1") == 503
     assert upstream.requests == []

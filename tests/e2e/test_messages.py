@@ -258,7 +258,9 @@ def test_higher_minor_versions_of_http_are_answered_as_1_1(
 
 
 @pytest.mark.parametrize("version", ["0.9", "2.0", "3.1"])
-def test_other_versions_of_http_reach_nobody(shared_gateway: GatewayProcess, origin: Upstream, version: str) -> None:
+def test_other_versions_of_http_reach_no_upstream(
+    shared_gateway: GatewayProcess, origin: Upstream, version: str
+) -> None:
     """A stock server hands over whatever version the request line says: it ended in an exception, answered 500."""
     with Wire(shared_gateway.public) as client:
         client.send(f"GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())

@@ -51,7 +51,7 @@ def test_every_stage_is_timed(start_sentinel: StartGateway, upstream: Upstream) 
     assert all(0 < seconds < 60 for seconds in spent.values()), spent
 
 
-def test_nobody_pays_for_it_unasked(start_sentinel: StartGateway, upstream: Upstream) -> None:
+def test_it_costs_nothing_unless_requested(start_sentinel: StartGateway, upstream: Upstream) -> None:
     gateway = start_sentinel(CONFIG.format(server="", upstream=upstream.url), LOG)
     assert fetch(gateway.public).status == 200
     assert "sentinel_stage_seconds_total{" not in fetch(gateway.admin, "/metrics").body.decode()

@@ -169,7 +169,9 @@ def test_a_change_is_seen_at_once(gateway: GatewayProcess, upstream: Upstream) -
     assert fetch(gateway.public, "/cache/changed").body == b"new"
 
 
-def test_what_is_stored_is_compressed_for_those_who_take_that(gateway: GatewayProcess, upstream: Upstream) -> None:
+def test_stored_responses_are_compressed_for_clients_that_accept_it(
+    gateway: GatewayProcess, upstream: Upstream
+) -> None:
     upstream.handler = answering(response(TEXT[:100_000], "cache-control: max-age=600", "content-type: text/plain"))
     for coding in ("gzip", "br", "gzip"):
         head, body = decoded(gateway, "/both", coding)

@@ -118,7 +118,7 @@ def test_a_name_with_sub_delims_is_quoted_where_it_must_be(shared_gateway: Gatew
 @pytest.mark.parametrize(
     "host", ["a;for=10.0.0.1", "a,b", "%61.example", "a b", "u@a", "a/b", 'a"', "a\\b", ":80", "a::"]
 )
-def test_a_host_with_two_readings_reaches_nobody(shared_gateway: GatewayProcess, origin: Upstream, host: str) -> None:
+def test_an_ambiguous_host_reaches_no_upstream(shared_gateway: GatewayProcess, origin: Upstream, host: str) -> None:
     assert ask(shared_gateway, "GET /kept", host=host).status == 400
     assert origin.requests == []
 

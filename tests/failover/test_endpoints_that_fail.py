@@ -122,7 +122,7 @@ def test_the_time_of_a_request_covers_all_its_tries(run):
     run(main)
 
 
-def test_a_body_that_breaks_off_is_told_and_counted_by_nobody_else(run):
+def test_a_body_that_breaks_off_is_reported_and_counted_once(run):
     async def main():
         async with group(1) as web:
             web.servers[0].answer = broken_body
@@ -159,7 +159,7 @@ def test_one_that_breaks_bodies_off_is_ejected_once_several_clients_saw_it(run, 
     run(main)
 
 
-def test_bodies_that_one_client_has_broken_off_eject_nobody(run):
+def test_broken_bodies_of_one_client_eject_no_endpoint(run):
     async def main():
         async with group(3) as web:
             web.servers[0].answer = broken_body
@@ -188,7 +188,7 @@ def test_a_whole_body_between_two_broken_ones_counts_as_success(run):
     run(main)
 
 
-def test_a_response_that_nobody_reads_to_its_end_says_nothing_of_its_endpoint(run):
+def test_an_abandoned_response_does_not_count_against_its_endpoint(run):
     async def main():
         async with group(2) as web:
             for server in web.servers:

@@ -16,7 +16,7 @@ from tests.wat import index
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_module_that_takes_minutes_to_compile_holds_nobody_up(
+def test_a_module_that_takes_minutes_to_compile_delays_no_other(
     upstream: Upstream, tmp_path: Path, workers: int
 ) -> None:
     """The child is stopped; requests go on, and so do other guests' files."""

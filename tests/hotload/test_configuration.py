@@ -127,7 +127,7 @@ def test_what_needs_a_restart_is_said_and_the_rest_is_served(upstream: Upstream,
 
 
 @both
-def test_what_is_not_watched_is_looked_at_on_sighup(upstream: Upstream, tmp_path: Path, workers: int) -> None:
+def test_unwatched_files_are_read_on_sighup(upstream: Upstream, tmp_path: Path, workers: int) -> None:
     text = config(upstream, workers=workers, guests="watch = false")
     with running(tmp_path, text, {"g": versioned(1)}) as gateway:
         put(gateway, versioned(2))

@@ -121,7 +121,7 @@ def test_a_folder_that_is_replaced_or_comes_late(upstream: Upstream, tmp_path: P
     assert load.failed == []
 
 
-def test_what_is_no_file_of_ours_is_not_read_and_holds_nobody_up(upstream: Upstream, tmp_path: Path) -> None:
+def test_a_foreign_file_is_not_read_and_does_not_block(upstream: Upstream, tmp_path: Path) -> None:
     """Links, pipes, devices, directories, a gigabyte."""
     path = tmp_path / "guests" / "g.wasm"
     secret = tmp_path / "secret.wasm"

@@ -277,7 +277,9 @@ def test_a_token_that_is_none_is_refused_at_the_start(tmp_path: Path, setting: s
         pass
 
 
-def test_nobody_to_ask_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gateway_that_does_not_run_is_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = str(write_config(tmp_path, config()))
     for arguments in (["guests"], ["rollback", "x"], ["promote", "x"]):
         assert main([*arguments, "--config", file, "--admin", "127.0.0.1:1"]) == 1

@@ -64,7 +64,7 @@ def test_a_signed_guest_serves_and_tells_who_signed_it(folder: Path, capsys: pyt
         (("--key", "release.key", "--version", "1", "--name", "access-log"), "is signed as 'access-log'"),
     ],
 )
-def test_what_is_not_signed_for_its_place_answers_503(folder: Path, arguments: tuple[str, ...], reason: str) -> None:
+def test_a_guest_with_a_wrong_signature_answers_503(folder: Path, arguments: tuple[str, ...], reason: str) -> None:
     if arguments:
         sign("api-key-auth.wasm", *arguments)
     with running_upstream() as upstream:

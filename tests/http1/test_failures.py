@@ -327,7 +327,7 @@ def send_until_stuck(sock: socket.socket, data: bytes) -> int:
 
 
 class TestBackpressure:
-    def test_body_that_nobody_reads_stops_the_client(self) -> None:
+    def test_an_unread_body_stops_the_client(self) -> None:
         go = threading.Event()
         size = 0
 

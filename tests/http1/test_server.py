@@ -219,7 +219,7 @@ def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
         process.stdout.close()
 
 
-def test_a_socket_that_takes_no_more_keeps_who_has_connected() -> None:
+def test_a_socket_that_takes_no_more_keeps_established_connections() -> None:
     with bind("127.0.0.1:0") as listening, socket.socket() as late, socket.socket() as later:
         listening.listen()
         with socket.create_connection(listening.getsockname(), timeout=PATIENCE) as early:

@@ -100,7 +100,7 @@ class TestTls:
             sock.sendall(b"GET / HTTP/1.1\n\n")
             assert response(sock)[0] == 400
 
-    def test_handshake_that_fails_harms_nobody(self, certificate: tuple[str, str]) -> None:
+    def test_a_failed_handshake_harms_no_other_connection(self, certificate: tuple[str, str]) -> None:
         with run_worker(describe, tls=tls_context(*certificate)) as worker:
             with worker.connect() as sock:
                 sock.sendall(GET)

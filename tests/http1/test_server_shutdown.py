@@ -78,7 +78,7 @@ class TestShutdown:
                 assert (status, headers["connection"]) == (200, "close")
             worker.join()
 
-    def test_who_has_connected_is_served(self) -> None:
+    def test_established_connections_are_served(self) -> None:
         """Connections that waited to be accepted were reset when the listening socket was closed."""
         stalled, go_on = threading.Event(), threading.Event()
 

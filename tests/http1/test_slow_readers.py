@@ -144,7 +144,7 @@ def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | N
 
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
-def test_who_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) -> None:
+def test_a_client_that_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) -> None:
     """The connection was closed, and the kernel kept megabytes for minutes, to send them to nobody."""
     app = sending(LARGE)
     with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
@@ -201,7 +201,7 @@ def test_a_response_that_a_client_does_not_read_that_has_ended_its_side(protocol
         assert not kernel_has(sock, worker)
 
 
-def test_a_response_before_a_close_that_nobody_reads_is_not_left_to_the_kernel() -> None:
+def test_an_unread_response_before_a_close_is_not_left_to_the_kernel() -> None:
     app = sending(FITS, (b"content-length", b"%d" % FITS), (b"connection", b"close"))
     with serving(app) as worker, worker.connect(65536) as sock:
         sock.sendall(GET)

@@ -40,7 +40,7 @@ async def early(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send(message)
 
 
-def test_late_data_after_an_early_answer_harms_nobody() -> None:
+def test_late_data_after_an_early_answer_is_harmless() -> None:
     """One late DATA frame after an early 401 ended the whole connection, with every request on it."""
     with run_worker(early) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
@@ -65,7 +65,7 @@ def test_late_data_does_not_use_up_the_connections_window() -> None:
         assert peer.answer(81).body == b"lives"
 
 
-def test_uploads_that_nobody_reads_freeze_nobody() -> None:
+def test_unread_uploads_freeze_no_other_client() -> None:
     """14 small DATA frames to an upload that was not being read froze every other stream."""
     release = asyncio.Event()
 

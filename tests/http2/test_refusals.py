@@ -98,7 +98,7 @@ def test_malformed_heads_reset_their_stream_alone(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_served_is_answered_and_the_others_live(case: str) -> None:
+def test_an_unserved_request_is_answered_and_the_others_live(case: str) -> None:
     fields, status = REFUSED[case]
     with run_worker(echo) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))

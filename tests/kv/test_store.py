@@ -12,7 +12,7 @@ from sentinel_host.kv._store import lib
 from sentinel_host.limiter import SharedTable
 
 
-def test_spaces_are_found_by_name_by_whoever_attaches() -> None:
+def test_spaces_are_found_by_name_in_every_process() -> None:
     store = SharedStore.create(65536)
     other = SharedStore.attach(os.dup(store.fd))
     assert [store.space("a"), other.space("b"), store.space("b"), other.space("a")] == [0, 1, 1, 0]

@@ -74,7 +74,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_a_killed_process_keeps_nobody_waiting(make_table: Callable[[int], SharedTable]) -> None:
+def test_a_killed_process_leaves_no_lock(make_table: Callable[[int], SharedTable]) -> None:
     """The keys that the dead one was counting are checked at once, by an amount of work that does not depend on it."""
     table = make_table(4096)
     limit = Limit(2, 0.001)

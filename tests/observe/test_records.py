@@ -7,7 +7,7 @@ from tests.observe.support import KEY, Observed, run_observed
 from tests.support.upstreams import Upstream
 
 
-def test_nothing_is_recorded_that_nobody_asks_for(tmp_path: Path, origin: Upstream) -> None:
+def test_nothing_is_recorded_without_a_request_for_it(tmp_path: Path, origin: Upstream) -> None:
     async def scenario(observed: Observed) -> None:
         assert (
             await observed.fetch("/plain", headers={"traceparent": "any", "x-sentinel-explain": "no"})

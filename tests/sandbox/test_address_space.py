@@ -79,7 +79,7 @@ def test_guests_do_the_same_there() -> None:
     assert grown == "1024 64"
 
 
-def test_who_does_not_fit_is_told_what_is_in_the_way() -> None:
+def test_a_guest_that_finds_no_addresses_is_told_which_limit_it_met() -> None:
     """It once said "Cannot allocate memory (os error 12)" alone, counted against the guest."""
     program = """
         resource.setrlimit(resource.RLIMIT_AS, (1 << 40, resource.RLIM_INFINITY))

@@ -105,7 +105,7 @@ def test_waiting_is_bounded_in_number_and_time(load: Load, engine: GuestEngine) 
     assert (counts(engine, "http_counts")["refused_busy"], counts(engine, "http_counts")["waiting"]) == (3, 0)
 
 
-def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> None:
+def test_a_waiter_that_gives_up_takes_no_slot(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         service = Service()
         middleware = started(load("granted/http_counts", granting(service), instances=1, wait=PATIENCE))
@@ -133,7 +133,7 @@ def test_who_gives_up_waiting_takes_nothing(load: Load, engine: GuestEngine) -> 
     assert counts(engine, "http_counts")["instances_started"] == 1
 
 
-def test_an_instance_that_fails_makes_way_for_who_waits(load: Load, engine: GuestEngine) -> None:
+def test_a_failed_instance_makes_room_for_a_waiting_call(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         middleware = started(load("hostile/loop", instances=1, wait=PATIENCE))
         calls = [ask(middleware, record) for record in (b"x", b"y", b"x", b"y")]

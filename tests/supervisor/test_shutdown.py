@@ -45,7 +45,9 @@ def test_streams_that_end_within_the_grace_period_are_whole(upstream: Upstream, 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_who_could_not_be_told_is_answered_once_more(upstream: Upstream, start: Start, workers: int) -> None:
+def test_a_client_that_could_not_be_told_of_the_close_is_answered_once_more(
+    upstream: Upstream, start: Start, workers: int
+) -> None:
     """A response whose head had gone out without ``Connection: close`` was once followed by a bare end."""
     gateway = start(config(upstream.url, workers=workers))
     upstream.handler = pieces = Pieces()

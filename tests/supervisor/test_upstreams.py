@@ -103,7 +103,7 @@ def test_an_endpoint_that_is_drained_gets_nothing_until_it_is_undrained(
     assert other.requests
 
 
-def test_what_is_not_there_cannot_be_drained(
+def test_an_unknown_endpoint_cannot_be_drained(
     upstream: Upstream, other: Upstream, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway = start(two_endpoints(upstream, other, 1))

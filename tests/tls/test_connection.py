@@ -82,7 +82,7 @@ def run(main: Callable[[], Any]) -> None:
         runner.run(bounded())
 
 
-def test_session_tickets_are_nothing_that_nobody_asked_for(certificate: tuple[Path, Path]) -> None:
+def test_session_tickets_are_no_unsolicited_bytes(certificate: tuple[Path, Path]) -> None:
     async def main() -> None:
         async with connected(certificate) as (connection, protocol, tls, sock):
             assert connection.has_no_pending_input()

@@ -117,7 +117,7 @@ def test_other_protocols_where_a_route_allows_them(gateway: GatewayProcess, orig
         assert wire.rest() == b"at once"
 
 
-def test_a_switch_to_what_nobody_asked_for_is_a_fault(gateway: GatewayProcess, origin: Upstream) -> None:
+def test_a_switch_to_a_protocol_that_was_not_requested_is_a_fault(gateway: GatewayProcess, origin: Upstream) -> None:
     origin.handler = answering(SWITCH.replace(b"websocket", b"thing"))
     with Wire(gateway.public) as wire:
         wire.get("/", *UPGRADE)

@@ -48,7 +48,7 @@ def test_one_request_each_is_one_request_each(run, requests):
     run(main)
 
 
-def test_a_connection_that_retires_gives_its_slot_to_who_waits(run):
+def test_a_retired_connection_gives_its_slot_to_a_waiting_request(run):
     async def main():
         async with Upstream(answering) as upstream:
             pool = upstream.pool(max_requests=1, max_connections=1)

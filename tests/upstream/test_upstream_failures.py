@@ -87,7 +87,7 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
     run_leaping(main())
 
 
-def test_a_large_body_in_memory_that_nobody_reads_is_504():
+def test_a_large_body_in_memory_that_the_upstream_does_not_read_is_504():
     async def script(peer):
         peer.pause()
         await go.wait()

@@ -73,7 +73,7 @@ def test_a_response_that_is_none(run, said, kind, progress):
     run(main)
 
 
-def test_a_request_that_may_have_been_seen_stays_so_when_its_second_try_finds_nobody(run):
+def test_a_request_that_may_have_been_seen_stays_so_when_the_second_try_cannot_connect(run):
     """The kept connection died with it, and no other could be made."""
 
     async def main():

@@ -141,7 +141,7 @@ def test_definitions_without_end() -> None:
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_a_cycle_is_a_reference_to_what_is_not_there_yet(kind: int) -> None:
+def test_a_cycle_is_a_reference_to_a_later_entry(kind: int) -> None:
     """Indices of a component only point backwards, so this is the one way to write a cycle."""
     # Section 2: one core instance of core module 0; section 5: one instance of component 0. There
     # are none.

@@ -36,7 +36,7 @@ def test_a_session_ends() -> None:
     assert not sessions.is_valid("another-token-of-this", cookie, proof, NOW)
 
 
-def test_nobody_prolongs_a_session() -> None:
+def test_a_client_cannot_prolong_a_session() -> None:
     cookie, proof = sessions.begin(TOKEN, NOW)
     until, _, rest = cookie.partition(".")
     assert not sessions.is_valid(TOKEN, f"{int(until) + 9999}.{rest}", proof, NOW)

@@ -97,7 +97,7 @@ PIECE = b"x" * (LIMIT // 2)
         ([b"x" * (LIMIT + 1), b"x"], False),
     ],
 )
-def test_what_is_kept_of_a_body_that_nobody_takes(pieces: list[bytes], is_kept: bool) -> None:
+def test_how_much_of_an_unread_body_is_kept(pieces: list[bytes], is_kept: bool) -> None:
     async def main() -> None:
         shadow, counts, source = Shadow(), MirrorCounts(), Pieces(*pieces)
         copy = begin(Mirror("shadow", 100), shadow, source, counts)

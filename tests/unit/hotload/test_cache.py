@@ -39,7 +39,7 @@ def test_what_was_kept_is_found(cache: Cache) -> None:
     assert cache.get("cd" * 32) is None
 
 
-def test_nobody_else_can_read_or_write_it(cache: Cache) -> None:
+def test_only_the_owner_can_read_and_write_it(cache: Cache) -> None:
     cache.put(compiled())
     assert cache.directory.stat().st_mode & 0o777 == 0o700
     assert entry(cache).stat().st_mode & 0o777 == 0o600

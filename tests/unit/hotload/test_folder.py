@@ -37,7 +37,7 @@ def test_a_file_is_read_whole(folder: Folder) -> None:
     assert folder.names() == {"g"}
 
 
-def test_what_is_not_there_is_said(folder: Folder) -> None:
+def test_a_missing_file_is_reported(folder: Folder) -> None:
     assert refusal(folder) == "no such file"
     assert folder.state("g") is None
     absent = Folder(folder.path / "none", LIMIT)
@@ -88,7 +88,7 @@ def test_a_hard_link_is_refused(folder: Folder) -> None:
     assert refusal(folder) == "has 2 names (hard links); copy it instead"
 
 
-def test_a_fifo_and_a_socket_hold_nobody_up(folder: Folder) -> None:
+def test_a_fifo_and_a_socket_do_not_block(folder: Folder) -> None:
     os.mkfifo(folder.path / "g.wasm")
     assert refusal(folder) == "is not a regular file"
     with socket.socket(socket.AF_UNIX) as listening:

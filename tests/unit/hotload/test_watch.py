@@ -137,7 +137,7 @@ def test_a_writer_that_pauses_is_waited_for_until_he_closes(tmp_path: Path) -> N
     watching(tmp_path, scenario)
 
 
-def test_a_writer_who_never_closes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_a_file_that_its_writer_never_closes_is_served_in_the_end(tmp_path: Path) -> None:
     async def scenario(watched: Watched) -> None:
         file = os.open(watched.folder / "open.wasm", os.O_WRONLY | os.O_CREAT)
         os.write(file, b"all of it")
@@ -173,7 +173,7 @@ def test_a_file_that_was_only_touched_is_reported_for_its_times(tmp_path: Path) 
     watching(tmp_path, scenario)
 
 
-def test_other_files_are_nobodys_business(tmp_path: Path) -> None:
+def test_other_files_are_ignored(tmp_path: Path) -> None:
     async def scenario(watched: Watched) -> None:
         (watched.folder / "notes.txt").write_bytes(b"x")
         (watched.folder / "old.wasm.swp").write_bytes(b"x")
@@ -260,7 +260,7 @@ def test_without_events_files_are_looked_at(tmp_path: Path) -> None:
     watching(tmp_path, scenario, none_left)
 
 
-def test_a_look_that_takes_long_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_slow_scan_does_not_block_the_loop(tmp_path: Path) -> None:
     """On a network file system a look may take seconds. It was taken on the event loop, where every request waited."""
     begun, answered = threading.Event(), threading.Event()
 

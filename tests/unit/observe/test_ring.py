@@ -37,7 +37,7 @@ def test_a_reader_gets_what_is_new() -> None:
     assert ring.after(taken.next).decoded() == [a_record(3)]
 
 
-def test_memory_is_bounded_and_who_reads_too_late_learns_what_is_gone() -> None:
+def test_memory_is_bounded_and_a_late_reader_learns_what_it_missed() -> None:
     ring = filled(1000, 20_000)
     assert ring.size <= 20_000
     taken = ring.after(10)
@@ -59,6 +59,6 @@ def test_a_record_larger_than_the_ring_is_left_out() -> None:
     assert (ring.size, ring.next, ring.after(0).missed) == (0, 1, 1)
 
 
-def test_who_knows_a_number_of_another_worker_begins_with_the_oldest() -> None:
+def test_a_reader_with_another_workers_number_begins_with_the_oldest() -> None:
     taken = filled(2, 1 << 20).after(500)
     assert (len(taken.records), taken.next, taken.missed) == (2, 2, 0)

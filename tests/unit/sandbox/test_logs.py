@@ -108,7 +108,7 @@ def test_a_flood_is_bounded_and_counted(load: Load, engine: GuestEngine) -> None
     assert {line.message for line in lines} == {"\\x00" * 100}
 
 
-def test_a_log_that_nobody_drains_stays_small(load: Load, engine: GuestEngine) -> None:
+def test_an_undrained_log_stays_small(load: Load, engine: GuestEngine) -> None:
     """The labels of the calls that wrote lines are part of the lines, and as bounded."""
     middleware = load("hostile/log_flood", UNCUT).middleware()
     for _ in range(50):

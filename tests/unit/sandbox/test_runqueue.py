@@ -140,7 +140,7 @@ def test_the_bound_by_the_clock_grows_with_the_crowd(crowd: int, deadlines: int)
     asyncio.run(main())
 
 
-def test_a_call_that_fails_as_nobody_expected_holds_up_no_other() -> None:
+def test_an_unexpected_failure_of_a_call_delays_no_other_call() -> None:
     """Its request was left without an answer, and all other suspended calls without a turn."""
 
     class Broken(Working):

@@ -58,7 +58,7 @@ def test_one_cell_is_left_for_a_successor(table: EndpointTable) -> None:
     assert asyncio.run(main()) == 4
 
 
-def test_rows_that_nobody_uses_are_freed_in_time(table: EndpointTable) -> None:
+def test_unused_rows_are_freed_in_time(table: EndpointTable) -> None:
     loop = JumpingLoop()
 
     async def main() -> list[bool]:

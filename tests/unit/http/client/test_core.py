@@ -457,7 +457,7 @@ def test_what_gains_time():
         assert core.check(159.0, False) == OVERDUE
 
 
-def test_nothing_is_late_while_nobody_reads():
+def test_nothing_is_late_while_the_reader_pauses():
     core = BODY()
     core.pause()
     for now in (100.0, 200.0, 300.0):

@@ -108,7 +108,7 @@ class TestKeepAlive:
             (LAST, b"GET", ["linger"]),
         ],
     )
-    def test_after_a_body_that_nobody_read(self, request_: bytes, ahead: bytes, end: list[str]) -> None:
+    def test_after_an_unread_body(self, request_: bytes, ahead: bytes, end: list[str]) -> None:
         """A short rest is read and dropped; for a long one, or one that may never come, the connection ends."""
         driver = Driver().receive(request_ + ahead).answer()
         assert driver.log[1:] == end
@@ -160,7 +160,7 @@ class TestPipelining:
 
 
 class TestBackpressure:
-    def test_a_body_that_nobody_takes_stops_the_client(self) -> None:
+    def test_an_unread_body_pauses_the_client(self) -> None:
         driver = Driver(ServerLimits(body_buffer=1000)).receive(LARGE, b"x" * 900)
         assert not driver.connection.paused
         driver.receive(b"x" * 100)
