@@ -2,6 +2,8 @@
 // a function returns lies in a block that it asked `cabi_realloc` for, and is the guest's from then
 // on.
 
+import { free } from "./memory";
+
 /** Moves the list whose pointer and length stand at `area` into an array, and frees its block. */
 export function takeList(area: usize): Uint8Array {
   const start = load<usize>(area);
@@ -9,6 +11,6 @@ export function takeList(area: usize): Uint8Array {
   const bytes = new Uint8Array(length);
   memory.copy(bytes.dataStart, start, length);
   // An empty list owns nothing.
-  if (length) heap.free(start);
+  if (length) free(start);
   return bytes;
 }

@@ -68,10 +68,7 @@ export class Writer {
   /** Writes a string as UTF-8; a lone surrogate becomes U+FFFD. */
   str(value: string): void {
     const size = utf8Length(value);
-    if (size < 0x20) this.byte(<u8>(0xa0 | size));
-    else if (size <= 0xff) this.head8(0xd9, <u8>size);
-    else if (size <= 0xffff) this.head16(0xda, <u16>size);
-    else this.head32(0xdb, size);
+    this.strHead(size);
     this.text(value, size);
   }
 
@@ -106,9 +103,11 @@ export class Writer {
 
   /** Writes a header's name as a string, ASCII letters in lower case. */
   name(value: string): void {
-    this.str(value);
+    const size = utf8Length(value);
+    this.strHead(size);
+    this.text(value, size);
     const end = this.pointer + this.used;
-    for (let at = end - utf8Length(value); at < end; ++at) {
+    for (let at = end - size; at < end; ++at) {
       const byte = load<u8>(at);
       if (<u32>byte - 0x41 < 26) store<u8>(at, byte | 0x20);
     }
@@ -143,6 +142,13 @@ export class Writer {
   @inline
   byte(value: u8): void {
     store<u8>(this.grow(1), value);
+  }
+
+  private strHead(size: u32): void {
+    if (size < 0x20) this.byte(<u8>(0xa0 | size));
+    else if (size <= 0xff) this.head8(0xd9, <u8>size);
+    else if (size <= 0xffff) this.head16(0xda, <u16>size);
+    else this.head32(0xdb, size);
   }
 
   private binHead(size: u32): void {
@@ -208,8 +214,14 @@ export class Writer {
 /** The number of bytes of a string in UTF-8. */
 function utf8Length(value: string): i32 {
   const units = value.length;
-  for (let i = 0; i < units; ++i) {
-    if (load<u16>(changetype<usize>(value) + ((<usize>i) << 1)) > 0x7f) return String.UTF8.byteLength(value);
+  let at = changetype<usize>(value);
+  const end = at + ((<usize>units) << 1);
+  // Four units at a time.
+  for (; at + 8 <= end; at += 8) {
+    if (load<u64>(at) & 0xff80_ff80_ff80_ff80) return String.UTF8.byteLength(value);
+  }
+  for (; at < end; at += 2) {
+    if (load<u16>(at) > 0x7f) return String.UTF8.byteLength(value);
   }
   return units;
 }

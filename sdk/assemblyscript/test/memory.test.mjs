@@ -58,3 +58,23 @@ export class Upper extends Guest {
   assert.equal(pages(), before);
   assert.ok(before <= 100, `${before} pages`);
 });
+
+test("arguments of any size are read whole, one after the other, and may move", async () => {
+  const guest = await guestOf(`import { Guest, Summary } from "@sentinel-gateway/assemblyscript";
+export class Compares extends Guest {
+  onComplete(summary: Summary): void { assert(summary.context.toString() == summary.path); }
+}`);
+  const summary = (path) => pack(["r1", "GET", path, null, "/", "h", "127.0.0.1", "1.1", 1, 2, 200, 3, 4, 0, 0]);
+  for (const size of [1, 7, 8, 1000, 1990, 2010, 2030, 2040, 2048, 4000, 4090, 4096, 4097, 10_000]) {
+    const path = "/" + "p".repeat(size);
+    for (let call = 0; call < 3; ++call) guest.call("onComplete", summary(path), Buffer.from(path));
+  }
+  const { cabi_realloc: realloc } = guest.exports;
+  const text = Buffer.from("moved");
+  const block = realloc(0, 0, 1, text.length);
+  new Uint8Array(guest.exports.memory.buffer, block, text.length).set(text);
+  for (const size of [64, 5000, 9000]) {
+    const moved = realloc(block, text.length, 1, size);
+    assert.deepEqual(guest.bytes(moved, text.length), text);
+  }
+});

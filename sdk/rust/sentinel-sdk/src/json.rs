@@ -95,22 +95,28 @@ fn put_escaped(out: &mut String, character: char) {
 
 /// Whether any byte must be escaped, which is rare. All that must are ASCII.
 fn has_special(text: &[u8]) -> bool {
-    // Eight bytes at a time: one at a time, this takes longer than all the rest of a line.
-    let mut words = text.chunks_exact(8);
-    words.by_ref().any(|word| {
-        let word = u64::from_ne_bytes(word.try_into().expect("eight bytes"));
-        has_byte_below(word, b' ') || has_byte(word, b'"') || has_byte(word, b'\\')
-    }) || words.remainder().iter().any(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    // Eight bytes at a time: one at a time, this takes longer than all the rest of a line. The last
+    // eight may overlap those before, and two times four each other.
+    if let Some(&last) = text.last_chunk() {
+        let mut words = text.chunks_exact(8);
+        return words.any(|word| is_special(u64::from_ne_bytes(word.try_into().expect("eight bytes"))))
+            || is_special(u64::from_ne_bytes(last));
+    }
+    if let (Some(&first), Some(&last)) = (text.first_chunk(), text.last_chunk()) {
+        let halves = [u32::from_ne_bytes(first), u32::from_ne_bytes(last)];
+        return is_special(u64::from(halves[0]) << 32 | u64::from(halves[1]));
+    }
+    text.iter().any(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
 }
 
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-fn has_byte(word: u64, byte: u8) -> bool {
-    has_byte_below(word ^ (EACH * u64::from(byte)), 1)
-}
-
-/// The subtraction sets the highest bit of the first byte that is below the limit, which is at most
-/// 128.
-fn has_byte_below(word: u64, limit: u8) -> bool {
-    word.wrapping_sub(EACH * u64::from(limit)) & !word & (EACH << 7) != 0
+/// Whether one of eight bytes is a control character, a quotation mark or a backslash. A subtraction
+/// sets the highest bit of the first byte that is below what is subtracted; what it sets of later
+/// ones does not matter any more.
+fn is_special(word: u64) -> bool {
+    let control = word.wrapping_sub(EACH * u64::from(b' '));
+    let quote = (word ^ (EACH * u64::from(b'"'))).wrapping_sub(EACH);
+    let backslash = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+    (control | quote | backslash) & !word & (EACH << 7) != 0
 }

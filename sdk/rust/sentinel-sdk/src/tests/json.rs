@@ -32,6 +32,20 @@ fn what_must_be_escaped_is() {
     }
 }
 
+/// A text shorter than a word is looked at in other ways, by its length.
+#[test]
+fn short_texts_are_escaped_too() {
+    for length in 1..9 {
+        for place in 0..length {
+            let (before, after) = ("~".repeat(place), "~".repeat(length - place - 1));
+            for (character, escaped) in [("\t", "\\u0009"), ("\"", "\\\""), ("\\", "\\\\"), ("~", "~"), ("!", "!")] {
+                let written = Object::new().string("s", &format!("{before}{character}{after}")).into_string();
+                assert_eq!(written, format!("{{\"s\":\"{before}{escaped}{after}\"}}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn names_are_escaped_too() {
     assert_eq!(Object::new().string("a\"b", "c").into_string(), r#"{"a\"b":"c"}"#);
