@@ -188,7 +188,11 @@ def newcomer(session: nox.Session) -> None:
 
 @session
 def sdk(session: nox.Session) -> None:
-    """The SDKs' own tests and those of the example guests: cargo test and npm test."""
+    """The SDKs' own tests and those of the example guests: cargo test, npm test, and C's under sanitizers."""
+    provide_compiler()
+    # The vectors are packed for C by a library that the SDK does not use.
+    install(session, [requirement for requirement in DEPENDENCIES if requirement.startswith("msgpack")])
+    session.run("python", "sdk/c/tests/run.py")
     cargo = rust_toolchain.cargo_command()
     for workspace in ("sdk/rust", "guest-examples/rust"):
         with session.chdir(ROOT / workspace):

@@ -39,6 +39,11 @@ SDK_SOURCES = (
     "sdk/assemblyscript/lib/**/*.mjs",
     "sdk/assemblyscript/package*.json",
     "sdk/assemblyscript/README.md",
+    "sdk/c/include/*.h",
+    "sdk/c/native/*.c",
+    "sdk/c/src/*.[ch]",
+    "sdk/c/zig/*.zig",
+    "sdk/c/README.md",
     "wit/*",
 )
 FIELDS = Extension(

@@ -15,6 +15,8 @@ from sentinel_host.cli.main import parser
 from sentinel_host.errors import ConfigError, ToolchainError
 from tests.support.clocks import PATIENCE
 
+SOURCES = ("src/lib.rs", "assembly/index.ts", "src/guest.c", "src/guest.zig")
+
 # A cold machine compiles the SDK first.
 COMPILING = 600 + PATIENCE
 
@@ -50,9 +52,7 @@ def test_a_new_project_builds(language: str, tmp_path: Path) -> None:
 
 def test_a_guest_that_does_not_compile(language: str, tmp_path: Path) -> None:
     project = create_project(tmp_path / "broken", LANGUAGES[language])
-    source = next(
-        path for path in (project.folder / "src/lib.rs", project.folder / "assembly/index.ts") if path.exists()
-    )
+    source = next(project.folder / path for path in SOURCES if (project.folder / path).exists())
     source.write_text(source.read_text() + "\nthis is no program;\n")
     failed = sentinel("build", cwd=project.folder)
     assert failed.returncode == 1
@@ -69,10 +69,17 @@ def test_a_build_that_is_signed(tmp_path: Path) -> None:
     assert "as signed, version 7" in sentinel("inspect", "signed/build/signed.wasm", cwd=tmp_path).stdout
 
 
-def test_what_is_missing_is_named(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("language", "advice"),
+    [("rust", r"rustup\.rs"), ("assemblyscript", r"nodejs\.org"), ("c", "needs PyPI"), ("zig", "needs PyPI")],
+)
+def test_what_is_missing_is_named(language: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = create_project(tmp_path / "guest", LANGUAGES[language])
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolchainError, match=r"rustup\.rs" if language == "rust" else r"nodejs\.org"):
+    if advice == "needs PyPI":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(ToolchainError, match=advice):
         project.build()
 
 
@@ -90,6 +97,28 @@ def test_a_build_of_the_same_sources_is_skipped(tmp_path: Path) -> None:
     project.file.write_bytes(b"damaged")
     project.build()
     assert b"w\0h\0o\0" in project.file.read_bytes()
+
+
+@pytest.mark.parametrize(("language", "source"), [("c", "src/guest.c"), ("zig", "src/guest.zig")])
+def test_a_build_is_the_same_wherever_it_is_made(language: str, source: str, tmp_path: Path) -> None:
+    """Byte for byte, and with the sections that the project's files ask for."""
+    built = []
+    for folder in ("one", "another/place"):
+        project = create_project(tmp_path / folder / "same", LANGUAGES[language])
+        (project.folder / "config-schema.json").write_text('{"type": "object"}')
+        project.build()
+        built.append(project.file.read_bytes())
+    assert built[0] == built[1]
+    assert b"sentinel:config-schema" in built[0]
+    assert b"a request without one is refused" in built[0]
+    assert b".debug_" not in built[0]
+    stamped = project.file.stat().st_ino
+    project.build()
+    assert project.file.stat().st_ino == stamped
+    (project.folder / source).write_text((project.folder / source).read_text() + "\n// changed\n")
+    project.build(debug=True)
+    assert project.file.stat().st_ino != stamped
+    assert b".debug_line" in project.file.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["Upper", "a--b", "-a", "1a", "a_b", "a b"])

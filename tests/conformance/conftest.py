@@ -20,10 +20,12 @@ from wasmtime import component
 
 from guestbuild.assemblyscript_guests import SDK
 from guestbuild.places import BUILD
+from guestbuild.project_guests import build_projects
 from guestbuild.rust_guests import build_rust
 from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, PACKAGE, VERSION, Hook
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
+from sentinel_host.authoring.c import C
 from sentinel_host.authoring.node import install
 from sentinel_host.authoring.processes import run
 from sentinel_host.errors import GuestError
@@ -207,7 +209,7 @@ def as_component() -> Start:
     return lambda path, config, services=MappingProxyType({}): Component(compiled(path), engine, config, services)
 
 
-LANGUAGES = ["rust", "assemblyscript"]
+LANGUAGES = ["rust", "assemblyscript", "c"]
 
 
 @pytest.fixture(scope="session", params=LANGUAGES)
@@ -233,6 +235,8 @@ def _build(language: str, name: str, sources: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     if language == "rust":
         return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
+    if language == "c":
+        return next(guest.path for guest in build_projects(C(), HERE / "c", out, debug=True) if guest.path.stem == name)
     install(SDK)
     path = out / f"{name}.wasm"
     command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path), "--source-map")

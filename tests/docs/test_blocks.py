@@ -46,7 +46,11 @@ TOOLS = {
     "docs/tutorials/rust-guest.md": "cargo",
 }
 # The code in these is compiled elsewhere: as the documentation of a crate, and by tests/sdk.
-COMPILED = {"sdk/rust/README.md": ("rust",), "sdk/assemblyscript/README.md": ("ts", "js")}
+COMPILED = {
+    "sdk/c/README.md": ("c", "zig"),
+    "sdk/rust/README.md": ("rust",),
+    "sdk/assemblyscript/README.md": ("ts", "js"),
+}
 SESSIONS = re.compile(r"^def (\w+)\(session", re.MULTILINE).findall((REPOSITORY / "noxfile.py").read_text())
 
 
@@ -122,7 +126,7 @@ def test_json_is_json(block: Block, page: str) -> None:
         assert all(json.loads(line)["message"] for line in block.text.splitlines())
 
 
-@pytest.mark.parametrize(("block", "page"), every("rust", "ts", "js", "python"))
+@pytest.mark.parametrize(("block", "page"), every("rust", "ts", "js", "python", "c", "zig"))
 def test_code_is_compiled_or_run(block: Block, page: str) -> None:
     """Code is compiled with its page, or written to a file there and used by the page's commands."""
     if block.language in COMPILED.get(page, ()):
@@ -136,7 +140,7 @@ def test_code_is_compiled_or_run(block: Block, page: str) -> None:
 def test_there_is_no_block_that_nothing_checks() -> None:
     # Generated, drawn, or shown.
     others = {"wit": "docs/reference/wit.md", "": "README.md", "text": ""}
-    checked = {"sh", "console", "toml", "json", "rust", "ts", "js", "python"}
+    checked = {"sh", "console", "toml", "json", "rust", "ts", "js", "python", "c", "zig"}
     unknown = [
         f"{name}:{block.line}: {block.language}"
         for name, found in PAGES.items()

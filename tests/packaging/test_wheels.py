@@ -124,7 +124,9 @@ def expected_sdk() -> set[str]:
     listed = subprocess.run(
         ("git", "ls-files", "sdk", "wit"), cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    development = re.compile(r"rust/generate-bindings/|assemblyscript/test/|.*/wit$|.*/\.gitignore$|.*/rustfmt\.toml$")
+    development = re.compile(
+        r"rust/generate-bindings/|assemblyscript/test/|c/tests/|.*/wit$|.*/\.gitignore$|.*/rustfmt\.toml$"
+    )
     sources = {name.removeprefix("sdk/") for name in listed.stdout.split()}
     kept = {name for name in sources if not development.match(name)}
     npm = {f"assemblyscript/{name}" for name in kept if name.startswith("wit/") and name.endswith(".wit")}

@@ -20,6 +20,7 @@ ELSEWHERE: Final = {
     "wit/ABI.md": "reference/abi.md",
     "sdk/rust/README.md": "reference/sdk-rust.md",
     "sdk/assemblyscript/README.md": "reference/sdk-assemblyscript.md",
+    "sdk/c/README.md": "reference/sdk-c.md",
 }
 
 

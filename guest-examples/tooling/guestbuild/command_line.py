@@ -4,17 +4,26 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from guestbuild.assemblyscript_guests import build_assemblyscript
 from guestbuild.places import BUILD
+from guestbuild.project_guests import build_projects
+from guestbuild.report import BuiltGuest
 from guestbuild.rust_guests import build_rust
+from sentinel_host.authoring.c import C
 from sentinel_host.authoring.cache import locked
 from sentinel_host.authoring.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ToolchainError
 
-_BUILDERS = {"rust": build_rust, "assemblyscript": build_assemblyscript}
+_BUILDERS: dict[str, Callable[[], list[BuiltGuest]]] = {
+    "rust": build_rust,
+    "assemblyscript": build_assemblyscript,
+    "c": lambda: build_projects(C()),
+    "zig": lambda: build_projects(Zig()),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring.assemblyscript import AssemblyScript
+from sentinel_host.authoring.c import C
 from sentinel_host.authoring.language import Build, Language
 from sentinel_host.authoring.rust import Rust
+from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ConfigError
 
-LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in (Rust(), AssemblyScript())}
+LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in (Rust(), AssemblyScript(), C(), Zig())}
 
 # What is a name for cargo, for npm, and for a guest.
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -121,6 +123,6 @@ def find_project(folder: Path) -> Project:
         if name is not None:
             return Project(folder, name, language)
     raise ConfigError(
-        f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts; "
-        "`sentinel new NAME` makes one"
+        f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts, "
+        "nor a compile_flags.txt with C in src/, nor a src/guest.zig; `sentinel new NAME` makes one"
     )

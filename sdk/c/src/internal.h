@@ -1,0 +1,100 @@
+/* What the SDK's files share with each other and with what stands in for the host in native tests. */
+#ifndef SENTINEL_INTERNAL_H
+#define SENTINEL_INTERNAL_H
+
+#include "sentinel.h"
+
+/* So many bytes, aligned to 16, that nothing else uses; NULL if there are none. */
+void *sentinel_more_memory(size_t size);
+_Noreturn void sentinel_out_of_memory(void);
+/* Ends the call. */
+_Noreturn void sentinel_trap(void);
+
+/* The first allocation or hook after a call's end begins the next one. */
+void sentinel_begin_call(void);
+void sentinel_end_call(void);
+/* Never forget what was allocated so far. */
+void sentinel_keep_all(void);
+
+/* A record's header fields, allocated. */
+sentinel_headers sentinel_read_headers(sentinel_reader *reader);
+void sentinel_write_response(sentinel_writer *writer, const sentinel_response *response);
+
+sentinel_config *sentinel_open_config(const void *data, size_t size);
+/* What is wrong with the bytes themselves, or NULL. */
+const char *sentinel_malformed(const sentinel_config *config);
+
+/* Where the host writes what its functions return: the canonical ABI's layout of these types for a 32-bit memory. */
+typedef struct sentinel_list_result {
+  const char *data;
+  size_t size;
+} sentinel_list_result;
+
+typedef struct sentinel_get_result {
+  uint8_t failed;
+  union {
+    uint8_t error;
+    struct {
+      uint8_t is_there;
+      sentinel_list_result list;
+    } value;
+  } as;
+} sentinel_get_result;
+
+typedef struct sentinel_set_result {
+  uint8_t failed;
+  uint8_t error;
+} sentinel_set_result;
+
+typedef struct sentinel_delete_result {
+  uint8_t failed;
+  union {
+    uint8_t error;
+    uint8_t found;
+  } as;
+} sentinel_delete_result;
+
+typedef struct sentinel_add_result {
+  uint8_t failed;
+  union {
+    uint8_t error;
+    int64_t sum;
+  } as;
+} sentinel_add_result;
+
+typedef struct sentinel_send_result {
+  uint8_t failed;
+  union {
+    uint8_t error;
+    sentinel_list_result list;
+  } as;
+} sentinel_send_result;
+
+#ifdef __wasm__
+#define SENTINEL_IMPORT(interface, name) \
+  __attribute__((import_module("sentinel:gateway/" interface "@0.1.0"), import_name(name)))
+#else
+#define SENTINEL_IMPORT(interface, name)
+#endif
+
+SENTINEL_IMPORT("log", "write") void sentinel_import_log(uint32_t level, const char *text, size_t size);
+SENTINEL_IMPORT("clock", "wall") uint64_t sentinel_import_wall(void);
+SENTINEL_IMPORT("clock", "monotonic") uint64_t sentinel_import_monotonic(void);
+SENTINEL_IMPORT("random", "bytes") void sentinel_import_random(uint32_t count, sentinel_list_result *result);
+SENTINEL_IMPORT("random", "number") uint64_t sentinel_import_number(void);
+SENTINEL_IMPORT("metrics", "add")
+void sentinel_import_add(const char *name, size_t size, const sentinel_header *labels, size_t count, uint64_t value);
+SENTINEL_IMPORT("metrics", "observe")
+void sentinel_import_observe(const char *name, size_t size, const sentinel_header *labels, size_t count, double value);
+SENTINEL_IMPORT("kv", "get") void sentinel_import_get(const char *key, size_t size, sentinel_get_result *result);
+SENTINEL_IMPORT("kv", "set")
+void sentinel_import_set(const char *key, size_t size, const char *value, size_t value_size, uint64_t ttl,
+                         sentinel_set_result *result);
+SENTINEL_IMPORT("kv", "delete")
+void sentinel_import_delete(const char *key, size_t size, sentinel_delete_result *result);
+SENTINEL_IMPORT("kv", "add")
+void sentinel_import_count(const char *key, size_t size, int64_t delta, uint64_t ttl, sentinel_add_result *result);
+SENTINEL_IMPORT("http-client", "send")
+void sentinel_import_send(const void *request, size_t size, sentinel_send_result *result);
+
+#endif

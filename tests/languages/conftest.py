@@ -1,0 +1,26 @@
+"""Guests in languages other than the two of the first SDKs, that fail as they are asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guestbuild.places import BUILD
+from guestbuild.project_guests import build_projects
+from sentinel_host.authoring.c import C
+from sentinel_host.authoring.language import Language
+from sentinel_host.authoring.zig import Zig
+
+HERE = Path(__file__).parent
+LANGUAGES: dict[str, Language] = {language.name: language for language in (C(), Zig())}
+
+
+@pytest.fixture(scope="session")
+def faulty_guests() -> dict[str, Path]:
+    """The guest ``faulty`` of each language, by the language's name."""
+    built = {}
+    for name, language in LANGUAGES.items():
+        (guest,) = build_projects(language, HERE / name, BUILD / "languages" / name)
+        built[name] = Path(guest.path)
+    return built

@@ -1,0 +1,43 @@
+"""The SDK for C and Zig: its README's guests build and do what they say, and Zig's declarations are the headers'."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from guestbuild.places import REPOSITORY
+from sentinel_host.authoring.c import C
+from sentinel_host.authoring.language import Language
+from sentinel_host.authoring.project import create_project
+from sentinel_host.authoring.zig import Zig
+from sentinel_host.pytest_plugin import StartGuest
+from sitebuild.markdown import blocks
+
+SDK = REPOSITORY / "sdk" / "c"
+
+
+@pytest.mark.parametrize(("language", "file"), [(C(), "src/guest.c"), (Zig(), "src/guest.zig")])
+def test_the_guest_of_the_readme(language: Language, file: str, tmp_path: Path, sentinel_guest: StartGuest) -> None:
+    (code,) = [block.text for block in blocks((SDK / "README.md").read_text()) if block.language == language.name]
+    project = create_project(tmp_path / "maintenance", language)
+    (project.folder / "self-test.json").unlink()
+    (project.folder / file).write_text(code)
+    project.build()
+    guest = sentinel_guest(project.file, config={"open": "/up"})
+    assert guest.request("GET", "/up/now").action == "continue"
+    refused = guest.request("GET", "/health")
+    assert (refused.status, refused.body) == (503, b"back soon\n")
+
+
+def test_zig_has_the_functions_of_the_headers() -> None:
+    headers = "".join(
+        (SDK / "include" / f"{name}.h").read_text() for name in ("sentinel_msgpack", "sentinel", "sentinel_test")
+    )
+    headers = re.sub(r"/\*.*?\*/", "", headers, flags=re.DOTALL)
+    headers = re.sub(r"^ *#define (?:.*\\\n)*.*", "", headers, flags=re.MULTILINE)
+    declared = set(re.findall(r"^[a-z_].*?\b(sentinel_\w+)\((?!.*va_list)", headers, re.MULTILINE))
+    hooks = {name for name in declared if name.endswith("_hook")}
+    translated = set(re.findall(r"^pub extern fn (sentinel_\w+)\(", (SDK / "zig" / "c.zig").read_text(), re.MULTILINE))
+    assert declared - hooks - {"sentinel_test_service"} == translated
