@@ -38,7 +38,7 @@ static void forget_table(PyObject *self) {
   Py_DECREF(type);
 }
 
-/* The row of a key that somebody refers to, or NULL with a LookupError. */
+/* The row of a key that is in use, or NULL with a LookupError. */
 static snt_row *row_of(PyObject *self, PyObject *key, uint32_t *index) {
   snt_endpoints *table = ((table_object *)self)->table;
   uint64_t number = PyLong_AsUnsignedLongLong(key);

@@ -2,7 +2,7 @@
  *
  * Rule 1: writing never blocks on the reader and never allocates. What does not fit is dropped and counted.
  * Rule 2: a line is copied whole under the lock, so that a reader never sees half of one.
- * Rule 3: nothing here judges the bytes that are kept; what is not plain is for Python to make harmless.
+ * Rule 3: bytes are kept as they are; Python escapes them.
  */
 #ifndef SNT_LOG_H
 #define SNT_LOG_H

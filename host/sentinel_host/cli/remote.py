@@ -87,7 +87,7 @@ def _ask(options: argparse.Namespace, method: str, path: str) -> Any:
 def _address(config: Config, override: str | None) -> tuple[str, int]:
     address = override or config.server.admin
     if address is None:
-        raise ConfigError(f"{config.file}: server.admin: there is none, so that nobody can be asked")
+        raise ConfigError(f"{config.file}: server.admin: there is none, so the gateway cannot be asked")
     try:
         host, port = split_address(address)
     except ValueError as error:

@@ -1,9 +1,8 @@
-"""The files that a configuration names, read together with it: what they say is part of what it
-says.
+"""The files that a configuration names, read together with it: their content is part of it.
 
 Rule 1: they are read once for every process, and nothing that serves reads them again: a worker
-        that starts later has what its siblings have, and a file that is torn or gone meanwhile
-        harms nobody.
+        that starts later has what its siblings have, and a file that is truncated or removed
+        meanwhile does no harm.
 Rule 2: only what is needed is read: the authorities of an upstream without TLS may be missing.
 """
 

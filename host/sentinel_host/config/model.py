@@ -308,7 +308,7 @@ class LimitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consistency: Literal["local", "strict"] = "local"
     """With `server.limit_store`: tell it ten times a second, or ask it within the request."""
     shadow: bool = False
-    """Count and report, but refuse nobody."""
+    """Count and report, but never refuse."""
     plan_header: str | None = None
     """A header that a guest sets, by whose value `plans` gives other numbers."""
     plans: dict[str, int] = {}

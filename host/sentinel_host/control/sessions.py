@@ -1,9 +1,10 @@
 """Being signed in with a browser.
 
-Rule 1: a browser never keeps the admin token. Signing in gives it two values that the token signs: one in a cookie that
-        no script can read, and a proof that the page keeps and sends in a header.
-Rule 2: both are needed. A cookie knows no ports, so that other services on the same host receive it; and a page of
-        another origin can have it sent, but neither knows nor can send the proof.
+Rule 1: a browser never keeps the admin token. Signing in gives it two values that the token signs:
+        one in a cookie that no script can read, and a proof that the page keeps and sends in a
+        header.
+Rule 2: both are needed. A cookie knows no ports, so that other services on the same host receive
+        it; and a page of another origin can have it sent, but neither knows nor can send the proof.
 Rule 3: nothing is stored. A session ends after eight hours, and when the token changes.
 """
 

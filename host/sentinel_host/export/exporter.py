@@ -1,8 +1,8 @@
 """The gateway's side of exporting: takes records, counts and lines, and hands them to the child
 process.
 
-Rule 1: nothing here waits in the way of a request: what the collector does not take soon enough is given up where it is
-        kept, in the workers' rings, and counted.
+Rule 1: nothing here waits in the way of a request: what the collector does not take soon enough is
+        given up where it is kept, in the workers' rings, and counted.
 Rule 2: one batch at a time is under way; it is bounded, and so is the time for it.
 Rule 3: a child that ends is executed again.
 """

@@ -1,4 +1,6 @@
-"""The request's body on its way from the server to the upstream: one ASGI message at a time, never collected."""
+"""The request's body on its way from the server to the upstream: one ASGI message at a time, never
+collected.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,10 @@ Receive = Callable[[], Awaitable[Message]]
 class RequestBody:
     """A `BodySource` over ASGI ``receive``.
 
-    ``received`` counts bytes; ``ended`` is true once the last message was seen. The first ``receive`` makes a server
-    answer ``Expect: 100-continue``, which is why nothing is read before the chain has let the request through. A body
-    of more than ``limit`` bytes is refused, as soon as that many have come.
+    ``received`` counts bytes; ``ended`` is true once the last message was seen. The first
+    ``receive`` makes a server answer ``Expect: 100-continue``, which is why nothing is read before
+    the chain has let the request through. A body of more than ``limit`` bytes is refused, as soon
+    as that many have come.
     """
 
     __slots__ = ("_allowed_trailers", "_first", "_limit", "_on_end", "_receive", "ended", "received", "trailers")
@@ -41,7 +44,9 @@ class RequestBody:
         self.trailers: Headers = []
 
     async def begin(self) -> bytes | None:
-        """Read the first piece; return it when it is the whole body, else keep it for `read` and return ``None``."""
+        """Read the first piece; return it when it is the whole body, else keep it for `read` and
+        return ``None``.
+        """
         first = await self._next()
         if self.ended and not self.trailers:
             return first
@@ -51,7 +56,8 @@ class RequestBody:
     async def read(self) -> bytes:
         """The next piece, ``b""`` at the end.
 
-        Raises `ClientGone`, `ClientError` for a body that is too large, or what the server's ``receive`` raises.
+        Raises `ClientGone`, `ClientError` for a body that is too large, or what the server's
+        ``receive`` raises.
         """
         if self._first:
             first, self._first = self._first, None
@@ -83,7 +89,8 @@ class RequestBody:
 class DisconnectWatch:
     """Cancels the exchange when the client goes away, on servers that do not cancel by themselves.
 
-    ASGI tells of a disconnect only through ``receive``, so that somebody must wait there once the body is read.
+    ASGI reports a disconnect only through ``receive``, so a task must wait there once the body is
+    read.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -93,7 +100,7 @@ class DisconnectWatch:
         self.gone = False
 
     def start(self) -> None:
-        """Begin to wait; to be called once nobody else reads."""
+        """Begin to wait. To be called once the body is read."""
         if self._watch is None:
             self._watch = asyncio.get_running_loop().create_task(self._wait())
 

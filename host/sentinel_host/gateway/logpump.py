@@ -8,7 +8,7 @@ from typing import Protocol
 from sentinel_host.sandbox import GuestLines, GuestLog, Sink
 from sentinel_host.sandbox.logs import log_lines
 
-# Seconds. Soon enough for somebody who watches, and rare enough to cost nothing.
+# Seconds. Soon enough for a person who watches, and rare enough to cost nothing.
 _INTERVAL = 0.05
 
 

@@ -123,9 +123,11 @@ class ResponseSender:
             self._mark = now
 
     def on_response(self, head: ResponseHead) -> Coroutine[Any, Any, bytes | None] | None:
-        """Run the response hooks, which see the limits' fields; a response that replaces the first has them too.
+        """Run the response hooks, which see the limits' fields; a response that replaces the first
+        has them too.
 
-        As `ChainRun.on_response`: what need not wait is no coroutine, which costs as much as a call.
+        As `ChainRun.on_response`: what need not wait is no coroutine, which costs as much as a
+        call.
         """
         told = self._route.limits.headers(self.checked) if self.checked and self._route.limits else None
         if told is not None:
@@ -186,7 +188,8 @@ class ResponseSender:
                 instead = local.head, local.body
             except UpstreamError as error:
                 instead = self.refused(error)
-            # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+            # Out of the handler: compiled, what waits inside one shows its exception to whatever
+            # runs meanwhile.
             if instead is not None:
                 await self.reply(instead[0], instead[1])
                 return
@@ -307,8 +310,7 @@ class ResponseSender:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_informational(self, message: dict[str, Any]) -> None:
-        # Nobody awaits this task: that the client is gone is for the exchange to find out, and no
-        # error of the task's.
+        # This task is not awaited. The exchange itself finds out that the client is gone.
         with suppress(OSError):
             await self.send(message)
 

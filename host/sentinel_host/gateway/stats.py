@@ -1,4 +1,4 @@
-"""Counting what happens, in plain integers: rendering them is somebody else's work, off the hot path."""
+"""Counts in plain integers. They are rendered elsewhere, off the hot path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Final
 from sentinel_host.gateway.top_keys import TopKeys
 from sentinel_host.messages import Summary
 
-# Seconds: the usual buckets of HTTP latencies, one finer decade below for a gateway that answers by itself.
+# Seconds: the usual buckets of HTTP latencies, one finer decade below for a gateway that answers by
+# itself.
 LATENCY_BUCKETS: Final[tuple[float, ...]] = (
     0.0005,
     0.001,
@@ -32,7 +33,7 @@ LATENCY_BUCKETS: Final[tuple[float, ...]] = (
 SIZE_BUCKETS: Final[tuple[float, ...]] = (64.0, 512.0, 4096.0, 32768.0, 262144.0, 2097152.0, 16777216.0, 134217728.0)
 
 
-# What a request goes through, in this order; requests without a body that nobody limits skip some.
+# The stages of a request, in this order. Requests without limits or bodies skip some.
 STAGES: Final = ("admit", "limits", "request-hooks", "forward", "upstream", "response-hooks", "respond", "complete")
 ADMIT: Final = 0
 LIMITS: Final = 1
@@ -57,7 +58,9 @@ class StageTimes:
         self.passes = [0] * len(STAGES)
 
     def add(self, stage: int, since: int) -> int:
-        """Count one pass that began at ``since``, of `perf_counter_ns`. Returns the time now: the next begins."""
+        """Count one pass that began at ``since``, of `perf_counter_ns`. Returns the time now: the
+        next begins.
+        """
         now = perf_counter_ns()
         self.nanoseconds[stage] += now - since
         self.passes[stage] += 1
@@ -107,7 +110,8 @@ class RouteStats:
 
 
 class LimitCounts:
-    """What became of the checks of one limit on one route; with ``shadow`` what would be refused is ``shadowed``.
+    """What became of the checks of one limit on one route; with ``shadow`` what would be refused is
+    ``shadowed``.
 
     ``keys`` are those that were refused most, or would have been.
     """
@@ -126,7 +130,9 @@ class LimitCounts:
 
 
 class MirrorCounts:
-    """What became of the copies of one route's requests: ``dropped`` ones were slower than their requests."""
+    """What became of the copies of one route's requests: ``dropped`` ones were slower than their
+    requests.
+    """
 
     __slots__ = ("answered", "dropped", "failed")
 
@@ -143,9 +149,10 @@ class MirrorCounts:
 class Stats:
     """Everything the data plane counts.
 
-    Routes are counted by name, so that counts go on over a change of configuration; ``refused`` counts requests that
-    reached no route, by status; ``upstream_failures`` by upstream, target and kind of error; ``limits`` checks by route
-    and limit; ``mirrors`` copies by route and upstream. ``stages`` is ``None`` unless the configuration asks for it.
+    Routes are counted by name, so that counts go on over a change of configuration; ``refused``
+    counts requests that reached no route, by status; ``upstream_failures`` by upstream, target and
+    kind of error; ``limits`` checks by route and limit; ``mirrors`` copies by route and upstream.
+    ``stages`` is ``None`` unless the configuration asks for it.
     """
 
     __slots__ = ("limits", "mirrors", "refused", "routes", "stages", "upstream_failures")

@@ -1,7 +1,8 @@
-"""Upgrades: what a client asks to change to, and the tunnel that is left once chain and upstream have agreed.
+"""Upgrades: the protocol that a client asks for, and the tunnel once chain and upstream have
+agreed.
 
 Rule 1: The handshake is an ordinary request. The chain sees its head, guests may refuse it, and the
-        response hooks see the 101; nobody sees what comes after.
+        response hooks see the 101. The tunnel's bytes pass unseen.
 Rule 2: The two directions are independent: each waits for its own slow reader, and each ends by
         itself. When the upstream has ended there is nothing left to send for, and the tunnel
         closes.
@@ -36,7 +37,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 def asked_for(extensions: Mapping[str, Any], allowed: frozenset[bytes]) -> bytes:
     """The protocol to ask the upstream for, or empty for an ordinary request.
 
-    Raises `ClientError` for a request that has no meaning without the upgrade, where the route does not allow it.
+    Raises `ClientError` for a request that has no meaning without the upgrade, where the route does
+    not allow it.
     """
     offer = extensions.get(EXTENSION)
     if offer is None:
@@ -69,7 +71,8 @@ def handshake_answer(headers: Headers, http_version: str) -> Headers:
 async def relay(body: RequestBody, response: UpstreamResponse, send: Send, summary: Summary) -> None:
     """Pass bytes both ways until the upstream has ended, or both have.
 
-    Raises `UpstreamError` when the upstream broke off, `ClientGone` or `ConnectionError` when the client did.
+    Raises `UpstreamError` when the upstream broke off, `ClientGone` or `ConnectionError` when the
+    client did.
     """
     sending = asyncio.ensure_future(_send_up(body, response))
     sending.add_done_callback(_noted)
@@ -93,7 +96,7 @@ async def _send_up(body: RequestBody, response: UpstreamResponse) -> None:
         while data := await body.read():
             await response.write(data)
     except Exception:
-        # The client's side broke: what the upstream still sends has nobody to go to.
+        # The client's side broke: drop what the upstream still sends.
         response.abort()
         raise
     response.write_eof()

@@ -68,7 +68,7 @@ class PrivateKey:
         return cls(Ed25519PrivateKey.generate())
 
     def pem(self) -> bytes:
-        """As a file's content; whoever reads it can sign."""
+        """The key as a file's content. Anyone who reads it can sign."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def sign(self, data: bytes) -> bytes:

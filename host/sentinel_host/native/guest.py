@@ -104,10 +104,8 @@ class NativeGuest:
         return self._result(length)
 
     async def ask(self) -> None:
-        """Get a call that waits what it waits for; `resume` goes on with it. Does nothing for one
-        that does not wait.
-
-        Whoever cancels this must close the instance.
+        """Get the answer that a suspended call waits for; `resume` then continues the call. Does
+        nothing for a call that does not wait. After cancelling this, close the instance.
         """
         outbound = self._plan.outbound
         pinned = self._pinned

@@ -1,4 +1,4 @@
-"""What a guest counts by itself, in C; read out when somebody asks for the metrics."""
+"""A guest's own metrics, counted in C and read when the metrics are rendered."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ BOUNDS = tuple(lib.SNT_METRIC_BOUNDS)
 
 
 class Series(NamedTuple):
-    """One series: ``labels`` are names and values in turn; ``values`` are a counter's value, or a histogram's count per
-    bucket, the last beyond all bounds, followed by the sum of what was observed."""
+    """One series: ``labels`` are names and values in turn; ``values`` are a counter's value, or a
+    histogram's count per bucket, the last beyond all bounds, followed by the sum of what was
+    observed.
+    """
 
     name: str
     labels: tuple[str, ...]

@@ -1,9 +1,9 @@
-"""What is known of one host name: its addresses, and which of them answer.
+"""The addresses of one host name, and which of them answer.
 
-Rule 1: the last good answer is kept until there is a better one. A name service that fails or is
-        slow delays nobody for longer than `PATIENCE`, and takes no address away (RFC 8767). One
-        that says that there is none any more is believed after `GRACE`: the address may soon be
-        somebody else's.
+Rule 1: the last good answer is kept until there is a better one. A slow or failing name service
+        delays a request for `PATIENCE` at most, and removes no address (RFC 8767). An answer
+        without addresses is believed after `GRACE`: the old address may soon belong to someone
+        else.
 Rule 2: the families take turns (RFC 8305 section 4). The address that worked last comes first, and
         those that failed last, the one that failed longest ago before the others.
 """
@@ -118,7 +118,7 @@ class Addresses:
         return inf if self._is_fixed else max(0.0, self._expires - self._clock())
 
     def learn(self) -> None:
-        """Look up what is not known yet, for those who come while the name service fails."""
+        """Look the name up ahead of time: the name service may fail when a request needs it."""
         if not self._known:
             self._begin()
 

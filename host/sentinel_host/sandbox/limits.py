@@ -63,6 +63,6 @@ class Limits:
 
 
 def default_limits(language: str | None) -> Limits:
-    """The limits of a guest in this language that nobody has configured."""
+    """The limits of an unconfigured guest in this language."""
     defaults = defaults_of(language)
     return Limits(memory=defaults.memory, start_deadline=defaults.start_deadline)

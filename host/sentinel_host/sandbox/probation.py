@@ -16,7 +16,7 @@ from time import monotonic
 from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.breaker import CLIENTS, LEAST, excess_of, network_of
 
-# Seconds between two times that somebody is told of failures.
+# Seconds between two reports of failures.
 _TELL_AGAIN_AFTER = 1.0
 
 

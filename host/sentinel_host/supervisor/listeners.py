@@ -1,5 +1,5 @@
-"""The listening sockets of a configuration, and their life over changes of it. Workers share them:
-see `fairness`.
+"""The listening sockets of a configuration, and how they change with it. Workers share them: see
+`fairness`.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Listeners:
     asks for it.
 
     ``activated`` is sockets from the service manager, by listener: they stand for the configured
-    addresses, in order. With ``may_be_used`` nobody will listen, and an address is as good if
-    somebody else listens there already.
+    addresses, in order. With ``may_be_used`` the sockets are not listened on, and an address that
+    another process uses is no error.
     """
 
     def __init__(self, activated: dict[str, list[socket.socket]], *, may_be_used: bool = False) -> None:

@@ -9,7 +9,7 @@ from sentinel_host.sandbox import GuestLines
 
 
 class Log(Protocol):
-    """The log of one process, for which nobody waits."""
+    """The log of one process. Writing to it never waits."""
 
     @property
     def dropped(self) -> int:

@@ -105,7 +105,8 @@ class WorkerProcess:
             ours.close()
             raise
         try:
-            # While it can still be refused: a worker whose end nobody sees would never be replaced.
+            # Opened first, while starting can still fail: without it the worker's end would go
+            # unnoticed.
             pidfd = os.pidfd_open(worker.pid)
             try:
                 worker._channel = await Channel.connect(ours, worker._receive)

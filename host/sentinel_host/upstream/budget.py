@@ -35,7 +35,7 @@ class RetryBudget:
         self._clock = clock
         # When each retry of the window was.
         self._retries: deque[float] = deque()
-        # What the requests were, at least a second apart, when somebody asked for a retry.
+        # Samples of ``requests`` at retries, at least a second apart.
         self._steps: deque[tuple[float, int]] = deque([(clock(), 0)])
 
     def take(self) -> bool:

@@ -1,7 +1,7 @@
 """The checks of all upstreams, as configurations replace each other.
 
 Rule 1: an upstream that stays as it was keeps its checker, with what that knows.
-Rule 2: an endpoint that nobody checks any more is not down.
+Rule 2: an endpoint whose checks end is no longer down.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class CheckedUpstream:
 
 
 class Checkers:
-    """Checks whatever `follow` was told last, from one event loop; ``worker`` is this process's number in the table."""
+    """Checks whatever `follow` was told last, from one event loop; ``worker`` is this process's
+    number in the table.
+    """
 
     def __init__(self, table: EndpointTable, worker: int, names: Names) -> None:
         self._table = table
@@ -53,7 +55,9 @@ class Checkers:
             task.add_done_callback(self._closing.discard)
 
     def changes(self) -> dict[tuple[str, ...], float]:
-        """By upstream and endpoint, how often a check has found it to be well or down after it had not been."""
+        """By upstream and endpoint, how often a check has found it to be well or down after it had
+        not been.
+        """
         return {
             (name, endpoint): state.flaps
             for name, (_, checker) in self._checkers.items()

@@ -1,11 +1,11 @@
 """Active checks: asking each endpoint of an upstream, now and again, whether it is well.
 
-Rule 1: one process of a machine asks, and tells all through the table. What an endpoint answers to
-        requests is not its affair: that is ejection.
-Rule 2: the first answer decides. After that it takes several in a row to change what is known, so
-        that a single one that is lost takes nothing out.
-Rule 3: every answer counts one way or the other: a status that nobody thought of must not keep an
-        endpoint out for ever, nor in.
+Rule 1: one process of a machine checks, and publishes the results in the table. Responses to
+        clients' requests do not count here: they are for ejection.
+Rule 2: the first result decides. After that, a change takes several results in a row, so that a
+        single lost check does not take an endpoint out.
+Rule 3: every result counts as a success or a failure, so that an unexpected status does not freeze
+        the state.
 Rule 4: checks of one endpoint never overlap, and those of several are spread over the interval.
 """
 
@@ -32,7 +32,9 @@ from sentinel_host.upstream.targets import weighted_target
 _log: Final = logging.getLogger("sentinel.upstream")
 
 _JITTER: Final = 0.1
-"""Part of an interval by which checks are early or late, so that those of many gateways do not fall in step."""
+"""Part of an interval by which checks are early or late, so that those of many gateways do not fall
+in step.
+"""
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ class Checker:
 
     async def _watch(self, key: int, location: Location) -> None:
         check = self._check
-        # The row is there for as long as somebody has a cell in it.
+        # The row exists as long as any process has a cell in it.
         name = str(location)
         try:
             cell = Cell(self._table.native, self._worker, key, True)
@@ -151,7 +153,7 @@ class Checker:
             del cell
 
     def _forget(self, key: int) -> None:
-        """Nobody checks it any more: it must not stay down."""
+        """The endpoint is no longer checked: it must not stay down."""
         with suppress(LookupError):
             self._table.checked(key, True)
 

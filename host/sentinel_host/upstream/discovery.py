@@ -3,8 +3,8 @@
 Rule 1: every address of a name is an endpoint. Where a name has addresses of both families, the
         n-th of each are taken for one machine: whichever of the two answers first serves (RFC
         8305).
-Rule 2: names are looked up again in the background, when their answers expire. Whoever asks gets
-        what is known, at once. The last good answer is kept while the name service fails (see
+Rule 2: names are looked up again in the background, when their answers expire. Callers get the
+        known addresses at once. The last good answer is kept while the name service fails (see
         `sentinel_host.net.addresses`).
 Rule 3: of a service's SRV records, those of the most preferred priority are endpoints (RFC 2782).
 """
@@ -26,7 +26,9 @@ _log = logging.getLogger("sentinel.upstream")
 
 @dataclass(frozen=True, slots=True)
 class WeightedTarget:
-    """A target as it is configured. ``service`` is the name of SRV records; ``target`` has no host then."""
+    """A target as it is configured. ``service`` is the name of SRV records; ``target`` has no host
+    then.
+    """
 
     target: Target
     weight: int = 1
@@ -35,7 +37,9 @@ class WeightedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an endpoint is: the target whose name and port it has, and its addresses, at most one of each family."""
+    """Where an endpoint is: the target whose name and port it has, and its addresses, at most one
+    of each family.
+    """
 
     target: Target
     addresses: tuple[str, ...]
@@ -193,7 +197,9 @@ class _Source:
 
 
 def _pairs(addresses: Sequence[str]) -> list[tuple[str, ...]]:
-    """The n-th addresses of both families together, in an order that does not change with the answers' order."""
+    """The n-th addresses of both families together, in an order that does not change with the
+    answers' order.
+    """
     six = sorted(address for address in addresses if ":" in address)
     four = sorted(address for address in addresses if ":" not in address)
     return [tuple(address for address in pair if address is not None) for pair in zip_longest(six, four)]

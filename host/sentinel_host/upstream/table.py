@@ -1,10 +1,10 @@
-"""The table of endpoints in memory that all workers share: who is well, and how busy each is.
+"""The table of endpoints in memory that all workers share: the health of each, and how busy it is.
 
 Rule 1: the table is made before workers start, by the process that starts them, and lives as long
         as one process maps it.
-Rule 2: each process that sends requests has a cell of its own in every row, by its number. Whoever
-        reaps a process clears its cells (`clear_worker`); until then what it had under way counts
-        as busy.
+Rule 2: each process that sends requests has a cell of its own in every row, by its number. The
+        process that reaps another one clears its cells (`clear_worker`). Until then, its requests
+        count as under way.
 Rule 3: an endpoint is known by a key, made of its upstream and its address. So it keeps its health
         over a reload, and over the restart of a worker.
 """
@@ -96,7 +96,9 @@ class EndpointTable:
 
     @classmethod
     def attach(cls, fd: int) -> EndpointTable:
-        """Map a table that another process created; takes over ``fd``. Raises `SentinelError` when it is none."""
+        """Map a table that another process created; takes over ``fd``. Raises `SentinelError` when
+        it is none.
+        """
         return cls(fd, 0, 0, b"")
 
     def state(self, key: int) -> EndpointState:
@@ -115,14 +117,16 @@ class EndpointTable:
         )
 
     def drain(self, key: int, draining: bool) -> None:
-        """Give the endpoint no new requests, or again some. Raises `LookupError` when no process uses it."""
+        """Give the endpoint no new requests, or again some. Raises `LookupError` when no process
+        uses it.
+        """
         self.native.flag(key, DRAINING if draining else 0, 0 if draining else DRAINING)
 
     def checked(self, key: int, healthy: bool) -> None:
         """Active checks have come to this. Raises `LookupError` when no process uses the endpoint.
 
-        One that was down and is well again is no longer ejected either. One that was not down stays ejected: its check
-        may be well while its answers to requests are not.
+        One that was down and is well again is no longer ejected either. One that was not down stays
+        ejected: its check may be well while its answers to requests are not.
         """
         before = self.native.flag(key, 0 if healthy else DOWN, DOWN if healthy else 0)
         if healthy and before & DOWN:
@@ -133,12 +137,14 @@ class EndpointTable:
         self.native.clear_worker(cell)
 
     def sweep(self, sweeps: int) -> None:
-        """Free the rows that nobody has used during the last ``sweeps`` calls; for one process to call."""
+        """Free rows that were unused during the last ``sweeps`` calls. Only one process calls this."""
         self.native.sweep(sweeps)
 
 
 async def keep_swept(table: EndpointTable) -> None:
-    """Free the rows of endpoints that are not used any more, again and again; for the process that made the table."""
+    """Free the rows of endpoints that are not used any more, again and again; for the process that
+    made the table.
+    """
     while True:
         await asyncio.sleep(_SWEEP_INTERVAL)
         table.sweep(_SWEEPS)

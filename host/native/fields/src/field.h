@@ -1,7 +1,7 @@
 /* One header field as bytes: what may stand in it, and how it looks in an HTTP/1 head and in MessagePack.
  *
  * Rule 1: nothing here knows Python, allocates, or reads beyond the lengths that it is given.
- * Rule 2: who writes has measured: a `put` function writes exactly what its `size` function says.
+ * Rule 2: a `put` function writes exactly as many bytes as its `size` function says.
  */
 #ifndef SNT_FIELD_H
 #define SNT_FIELD_H

@@ -11,7 +11,7 @@
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define PLACES (2 * SNT_SET_SLOTS)
 #define NS_PER_MS 1000000u
-/* An insertion takes a microsecond; what a killed process began is in nobody's way for longer than this. */
+/* An insertion takes a microsecond. One that a killed process began expires after this. */
 #define TENTATIVE_MS 1000u
 
 /* A time in the units of a state: milliseconds << 24 | fraction. */
@@ -34,7 +34,7 @@ static instant to_instant(uint64_t now) {
 
 static uint64_t milliseconds(instant time) { return time >> COUNT_BITS; }
 
-/* Rounded up, so that nobody is told to come back too early. */
+/* Rounded up, so that a client does not come back too early. */
 static uint64_t whole_milliseconds(instant time) { return (time + COUNT_MASK) >> COUNT_BITS; }
 
 static int64_t verdict_of(uint64_t remaining, uint64_t reset) {

@@ -75,7 +75,7 @@ def _verify_fields(config: Config, at: str, route: RouteConfig) -> None:
             raise fail(config, f"{at}.trailers[{number}]", f"{name!r} is an identity header, which no client may send")
     for number, name in enumerate(route.upgrades):
         if not is_field_name_text(name) or name == "h2c":
-            # h2c would let requests past this route's chain, inside a connection that nobody reads.
+            # Inside an h2c tunnel, requests would bypass this route's chain.
             raise fail(config, f"{at}.upgrades[{number}]", f"{name!r} is no lower-case protocol, or is HTTP")
 
 

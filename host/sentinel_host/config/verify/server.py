@@ -9,7 +9,7 @@ from sentinel_host.config.store import store_fault
 from sentinel_host.config.verify.faults import fail, split_address, verify_network
 from sentinel_host.grammar import is_field_name_text
 
-# With zero of one of these nobody would be served.
+# With zero of one of these no request would be served.
 _POSITIVE: Final = (
     "head_bytes",
     "header_count",

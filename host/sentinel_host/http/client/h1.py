@@ -1,17 +1,20 @@
 """The state of one HTTP/1.1 connection to an upstream, without I/O (RFC 9112).
 
 Rules:
-1. Everything that changes the state is in this file. Bytes and times come in; numbers, pieces of bodies and heads
-   come out. Transport, timers and tasks belong to `connection.ClientConnection`.
-2. At most one request at a time. A byte that arrives while none is under way, or after the end of its response, closes
-   the connection: it could be taken for the response to another client's request.
-3. The connection may serve again only when the request has been written whole, its response has been read whole, and
-   both sides allow another.
+1. Everything that changes the state is in this file. Bytes and times come in; numbers, pieces of
+   bodies and heads come out. Transport, timers and tasks belong to `connection.ClientConnection`.
+2. At most one request at a time. A byte that arrives while none is under way, or after the end of
+   its response, closes the connection: it could be taken for the response to another client's
+   request.
+3. The connection may serve again only when the request has been written whole, its response has
+   been read whole, and both sides allow another.
 4. Bytes of a body that arrived before a fault are delivered before the error.
 
-What each state makes of what happens is `_TABLE`. The other transitions follow the messages themselves:
+What each state makes of what happens is `_TABLE`. The other transitions follow the messages
+themselves:
 
-    IDLE ── begin ──► QUEUED ── sent ──► HEAD ── head ──► LENGTH, CHUNKED, UNTIL_CLOSE ── finish ──► IDLE
+    IDLE ── begin ──► QUEUED ── sent ──► HEAD ── head ──► LENGTH, CHUNKED, UNTIL_CLOSE ── finish ──►
+    IDLE
                                           └── 101 that was asked for ──► TUNNEL
     every state ── close ──► CLOSED
 """
@@ -48,8 +51,8 @@ NOT_SENT: Final = 64  # close: the request is still whole in here
 NO_RESPONSE: Final = 128  # close: it ended before the head did
 BROKEN_OFF: Final = 256  # close: it ended before the body did
 
-# By state, for: bytes, the end of the stream, the connection closed without an error, and with one. NOTHING under
-# "bytes" stands for reading them.
+# By state, for: bytes, the end of the stream, the connection closed without an error, and with one.
+# NOTHING under "bytes" stands for reading them.
 _TABLE: Final = (
     (UNASKED, UNASKED, UNASKED, UNASKED),  # IDLE
     (NOT_SENT, NOT_SENT, NOT_SENT, NOT_SENT),  # QUEUED
@@ -64,7 +67,9 @@ _TABLE: Final = (
 # What a look at the clock says.
 IN_TIME: Final = 0
 SILENT: Final = 1
-"""Nothing has happened for a while: ask the kernel whether the upstream takes what was sent, then call `progressed`."""
+"""Nothing has happened for a while: ask the kernel whether the upstream takes what was sent, then
+call `progressed`.
+"""
 OVERDUE: Final = 2
 """As SILENT, and unless there was progress the time is over: `lateness` says which."""
 EXPIRED: Final = 3
@@ -75,12 +80,14 @@ _LOOKS: Final = 8
 
 
 class ClientCore:
-    """What is known of a connection. Times are seconds of one clock; ``now`` is its reading when the call is made.
+    """What is known of a connection. Times are seconds of one clock; ``now`` is its reading when
+    the call is made.
 
-    ``pieces`` holds what came of the body and was not taken yet; who takes it empties the list. ``head`` is that of the
-    response under way, ``trailers`` its trailer fields once it is whole. ``used`` is true once the connection has
-    served a request. ``uploading`` is true from `sent` on while a streamed body is not written whole. ``paused`` is
-    true while nobody takes what was read, so that reading has stopped.
+    ``pieces`` holds what came of the body and was not taken yet; who takes it empties the list.
+    ``head`` is that of the response under way, ``trailers`` its trailer fields once it is whole.
+    ``used`` is true once the connection has served a request. ``uploading`` is true from `sent` on
+    while a streamed body is not written whole. ``paused`` is true while nobody takes what was read,
+    so that reading has stopped.
     """
 
     __slots__ = (
@@ -149,7 +156,9 @@ class ClientCore:
     # The response.
 
     def receive(self, data: bytes, now: float) -> int:
-        """Read bytes; answers HEAD_CAME, OVER, STOP_UPLOAD, MALFORMED, UNASKED, NOT_SENT or several of them."""
+        """Read bytes; answers HEAD_CAME, OVER, STOP_UPLOAD, MALFORMED, UNASKED, NOT_SENT or several
+        of them.
+        """
         state = self.state
         if state == HEAD:
             try:
@@ -163,7 +172,8 @@ class ClientCore:
             head = self.head
             assert head is not None
             if head.status >= 400 and self.uploading:
-                # RFC 9112 section 9.5: on an error response, stop sending. Others may answer while they still read.
+                # RFC 9112 section 9.5: on an error response, stop sending. Others may answer while
+                # they still read.
                 self._stop_upload()
                 events |= STOP_UPLOAD
             if at < len(data) or (self.state == LENGTH and not self._left):
@@ -175,7 +185,9 @@ class ClientCore:
         return self._read_body(data)
 
     def ended(self) -> int:
-        """The upstream ended its direction: answers OVER, HALF_CLOSED, NO_RESPONSE, BROKEN_OFF, UNASKED or NOT_SENT."""
+        """The upstream ended its direction: answers OVER, HALF_CLOSED, NO_RESPONSE, BROKEN_OFF,
+        UNASKED or NOT_SENT.
+        """
         return self._end(1)
 
     def lost(self, clean: bool) -> int:
@@ -223,7 +235,9 @@ class ClientCore:
         return Progress.SENT if self._parser is None and not self._informational else Progress.ANSWERED
 
     def _read_head(self, data: bytes, now: float) -> int:
-        """Where in ``data`` the bytes after the final head begin; -1 where it has not ended. Raises MalformedHead."""
+        """Where in ``data`` the bytes after the final head begin; -1 where it has not ended. Raises
+        MalformedHead.
+        """
         request = self._request
         assert request is not None
         at = 0
@@ -244,7 +258,8 @@ class ClientCore:
             self._informational_received(parser, request)
             if self.state == CLOSED or at == len(data):
                 return -1
-        # Only the whole head counts: single bytes of it, or interim responses, would hold a request for hours.
+        # Only the whole head counts: single bytes of it, or interim responses, would hold a request
+        # for hours.
         self._since = now
         self.head = parser
         self._keep_alive = parser.keep_alive
@@ -272,7 +287,8 @@ class ClientCore:
     def _informational_received(self, head: ResponseHeadParser, request: UpstreamRequest) -> None:
         if head.status == 101:
             raise MalformedHead("it answered 101 to a request that asked for no upgrade")
-        # RFC 9110 section 15.2: any number of them. Together they may take what one head may, and the response's time.
+        # RFC 9110 section 15.2: any number of them. Together they may take what one head may, and
+        # the response's time.
         self._informational += head.size
         if self._informational > self._max_head_bytes:
             raise MalformedHead(f"the informational responses are larger than {self._max_head_bytes} bytes")
@@ -317,7 +333,7 @@ class ClientCore:
     # Time.
 
     def pause(self) -> None:
-        """Nobody takes what was read: silence is not the upstream's."""
+        """The reader is slow: the upstream's silence does not count."""
         self.paused = True
 
     def resume(self, now: float) -> None:
@@ -328,7 +344,8 @@ class ClientCore:
     def check(self, now: float, waits_for_source: bool) -> int:
         """IN_TIME, SILENT, OVERDUE or EXPIRED.
 
-        ``waits_for_source`` is true while the next piece of a streamed body is somebody else's to send.
+        ``waits_for_source`` is true while the client has not sent the next piece of a streamed
+        body.
         """
         state = self.state
         silent = now - self._since

@@ -30,7 +30,9 @@ class UploadOwner(Protocol):
 
 
 class Upload:
-    """``waiting_for_source`` is true while the next piece is the client's to send: that time is not the upstream's."""
+    """``waiting_for_source`` is true while the next piece is the client's to send: that time is not
+    the upstream's.
+    """
 
     __slots__ = ("_content_length", "_ended", "_owner", "_source", "_task", "_writable", "waiting_for_source")
 
@@ -64,7 +66,7 @@ class Upload:
         try:
             await self._copy()
         except BaseException as error:
-            # Whatever a source raises belongs to whoever waits for the response; our own cancel() has set `_ended`.
+            # The reader of the response gets the source's error. Our own cancel() has set `_ended`.
             if not self._ended:
                 self._ended = True
                 self._owner.on_upload_failed(error)

@@ -237,7 +237,7 @@ class Http1Exchange:
     def _accept(self, headers: Any) -> None:
         offer = self.scope["extensions"].get(EXTENSION)
         if offer is None or self._response.phase != BEFORE_HEAD:
-            raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
+            raise RuntimeError(f"{ACCEPT} out of order, or without a request for it")
         self._writer.write(self._response.switch(offer["protocol"], headers))
         self._delivered = False
         self._chunks = deque()

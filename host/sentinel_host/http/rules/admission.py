@@ -1,8 +1,7 @@
-"""The one step through which every request of every protocol enters, before any guest sees it.
+"""Admission: every request of every protocol passes it before any guest sees the request.
 
-Rule 1: what two HTTP readers could understand differently is refused, never mended.
-Rule 2: what leaves here is what guests see, routes match and upstreams get; nobody looks at the
-        scope again.
+Rule 1: an ambiguous request is refused, never repaired.
+Rule 2: guests, routes and upstreams all see the result; the scope is not read again.
 Rule 3: hop-by-hop fields, and those that ``Connection`` names, go first, so that a client cannot
         use them to delete what a guest sets. Identity headers and their ``_`` and ``.`` aliases go
         on every route.

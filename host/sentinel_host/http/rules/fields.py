@@ -35,16 +35,14 @@ class Field(enum.IntEnum):
 # us (section 11.7.2).
 _DROPPED: Final = HOP_BY_HOP | {b"expect", b"proxy-authorization"}
 
-# What a proxy tells the next about the client: only a trusted peer is believed. What goes on of it
-# to the upstream is written anew; the second line are names by which servers know the scheme, of
-# which X-Forwarded-Proto tells.
+# What proxies report about the client: only a trusted peer is believed, and upstreams get these
+# fields written anew. The second line has other names for what X-Forwarded-Proto says.
 _FORWARDED: Final = (
     *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix"),
     *("x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "front-end-https"),
     *("x-forwarded-server", "x-real-ip", "x-scheme", "x-url-scheme"),
 )
-# Others of that beginning, such as X-Forwarded-User, go on as they stand from a trusted peer, and
-# from nobody else.
+# Other fields with this prefix, such as X-Forwarded-User, are passed on from trusted peers only.
 _VOUCHED: Final = b"x-forwarded-"
 
 # How many names are kept of those that clients choose.

@@ -11,7 +11,7 @@ from typing import Final
 from sentinel_host.messages import Headers, Response
 
 _METHOD_NOT_ALLOWED: Final = 405
-# By status, of which there are some sixty: whoever asks too often gets the same answer each time.
+# Bodies by status, of which there are some sixty.
 _BODIES: Final[dict[int, bytes]] = {}
 
 

@@ -174,8 +174,8 @@ class RequestStreams:
         if self.is_closed:
             return
         if self.streams.pop(stream.number, None) is not None:
-            # Cancelled from outside, or a tunnel of which one end is left: nobody will answer, or
-            # read.
+            # The task was cancelled from outside, or one direction of a tunnel is left: nothing
+            # will answer or read.
             stream.sink.reset(ResetReason.CANCELLED if stream.phase == DONE else ResetReason.INTERNAL_ERROR)
         if not self._running:
             if self.draining:

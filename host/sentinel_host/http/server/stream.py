@@ -174,7 +174,7 @@ class Stream:
 
     def _accept(self, headers: Any) -> None:
         if EXTENSION not in self.scope["extensions"] or self.phase != BEFORE_HEAD:
-            raise RuntimeError(f"{ACCEPT} out of order, or nobody asked for it")
+            raise RuntimeError(f"{ACCEPT} out of order, or without a request for it")
         fields, _, dated = response_head(200, [field for field in headers if field[0] != b"content-length"])
         if not dated:
             fields.append((b"date", self._connections.date[8:]))

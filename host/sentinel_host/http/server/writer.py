@@ -130,7 +130,7 @@ class Writer:
         await waiter
 
     def lose(self) -> None:
-        """The transport is gone: nothing is written any more, and nobody waits."""
+        """The transport is gone: wake all that wait, and write nothing more."""
         self.lost = True
         self.paused = False
         self._wake()
