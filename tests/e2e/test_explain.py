@@ -9,7 +9,7 @@ import pytest
 
 from sentinel_host.cli import main
 from tests.support.clients import fetch
-from tests.support.gateways import sentinel_run, write_config
+from tests.support.gateways import ARTEFACTS, ROOT, sentinel_run, write_config
 
 CONFIG = """
 [server]
@@ -40,9 +40,57 @@ def test_a_route_is_explained_to_people_and_programs(file: str, capsys: pytest.C
         "goes to   upstream origin (http://127.0.0.1:9)",
     ]
     assert main(["route", "POST", "/api", "-H", "Host: b.example", "--config", file, "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)["explanation"]
     assert (told["status"], told["host"]) == (404, "b.example")
     assert told["verdicts"][0]["reasons"] == ["the method POST is not GET"]
+
+
+RUN = """
+[guest.api-key-auth]
+config = { keys = { "demo-key" = "demo" } }
+
+[guest.header-injection.config]
+request = { set = { x-gateway = "sentinel", x-other = "new" } }
+response = { set = { x-served-by = "sentinel" } }
+
+[[upstream]]
+name = "origin"
+targets = ["http://127.0.0.1:9"]
+
+[[route]]
+name = "api"
+path = "/api"
+upstream = "origin"
+chain = ["access-log", "api-key-auth", "header-injection"]
+"""
+
+
+def test_the_guests_of_a_request_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("access-log", "api-key-auth", "header-injection")
+    guests: dict[str, Path | bytes] = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in names}
+    file = str(write_config(tmp_path, f'[guests]\ncache = "{ROOT / "build" / "cache" / "sentinel"}"\n{RUN}', guests))
+    asked = ["route", "GET", "/api/x?a", "--config", file, "--run", "-H", "x-other: old"]
+    assert main([*asked, "-H", "x-api-key: demo-key"]) == 0
+    told = capsys.readouterr().out
+    for line in (
+        "api-key-auth on-request: edited",
+        "    - x-api-key: (8 bytes)",
+        "    + x-principal: demo",
+        "    ~ x-other: old → new",
+        "header-injection on-response: edited",
+        "    + x-served-by: sentinel",
+        "upstream origin gets GET /api/x?a",
+    ):
+        assert line in told.splitlines()
+    assert "access-log logs, info: " in told
+    assert "demo-key" not in told
+    assert main([*asked, "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert (run["sent"], run["status"], run["origin"]) == (None, 401, "guest")
+    assert [(hook["guest"], hook["outcome"]) for hook in run["hooks"]] == [
+        ("api-key-auth", "answered"),
+        ("access-log", "passed"),
+    ]
 
 
 def test_a_field_that_is_none_is_named(file: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,7 @@ def _add_configuration(commands: Commands) -> None:
     )
     command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
+    command.add_argument("--run", action="store_true", help="run its guests here, and show what each changes")
     command.set_defaults(command=_command("route", "route"))
 
     command = commands.add_parser("diff", help="say what another configuration would change")
@@ -188,6 +189,11 @@ def _add_running(commands: Commands) -> None:
 
 def _add_signing(commands: Commands) -> None:
     """The commands that sign guests."""
+    command = commands.add_parser("top", help="show a gateway that runs, live: routes, endpoints, guests")
+    _add_remote(command)
+    command.add_argument("--json", action="store_true", help="once, everything, as JSON")
+    command.set_defaults(command=_command("top", "top"))
+
     command = commands.add_parser("keygen", help="make a key that signs guests: NAME.key, secret, and NAME.pub")
     files = "name of the files; default: %(default)s"
     command.add_argument("name", metavar="NAME", nargs="?", default="sentinel", help=files)

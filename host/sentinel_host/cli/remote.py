@@ -28,7 +28,7 @@ _HASH: Final = 12
 
 def guests(options: argparse.Namespace) -> int:
     """Print a table of the guests, or with ``--json`` what the admin side answers."""
-    answer = _ask(options, "GET", "/guests")
+    answer = ask(options, "GET", "/guests")
     if options.json:
         print(json.dumps(answer, indent=2))
     else:
@@ -38,13 +38,13 @@ def guests(options: argparse.Namespace) -> int:
 
 def act(options: argparse.Namespace) -> int:
     """Roll a guest back, or promote it; ``options.action`` says which."""
-    print(_ask(options, "POST", f"/guests/{options.name}/{options.action}")["done"])
+    print(ask(options, "POST", f"/guests/{options.name}/{options.action}")["done"])
     return 0
 
 
 def upstreams(options: argparse.Namespace) -> int:
     """Print a table of the upstreams' endpoints, or with ``--json`` what the admin side answers."""
-    answer = _ask(options, "GET", "/upstreams")
+    answer = ask(options, "GET", "/upstreams")
     if options.json:
         print(json.dumps(answer, indent=2))
     else:
@@ -55,12 +55,12 @@ def upstreams(options: argparse.Namespace) -> int:
 def drain(options: argparse.Namespace) -> int:
     """Drain an endpoint, or end its drain; ``options.action`` says which."""
     upstream, endpoint = (quote(name, safe="") for name in (options.upstream, options.endpoint))
-    print(_ask(options, "POST", f"/upstreams/{upstream}/{endpoint}/{options.action}")["done"])
+    print(ask(options, "POST", f"/upstreams/{upstream}/{endpoint}/{options.action}")["done"])
     return 0
 
 
-def _ask(options: argparse.Namespace, method: str, path: str) -> Any:
-    """Raises `SentinelError` if there is no gateway, or it refuses."""
+def ask(options: argparse.Namespace, method: str, path: str) -> Any:
+    """What the admin side answers. Raises `SentinelError` if there is no gateway, or it refuses."""
     config = load_config(options.config)
     host, port = _address(config, options.admin)
     config = read_files(config, "server.admin_token_file")

@@ -19,6 +19,10 @@ admin = "127.0.0.1:9090"
 admin_token = "the-token-of-this-test"
 limit_store = "redis://user:the-password@store:6379"
 
+[otlp]
+endpoint = "http://collector:4318"
+headers = { authorization = "the-authorization-of-this-gateway" }
+
 [guest.auth]
 deadline = "50ms"
 config = { keys = { a-secret-key = "alice" } }
@@ -49,6 +53,7 @@ SECRETS = (
     "the-key-of-a-client",
     "a-secret-realm",
     "from-the-environment",
+    "the-authorization",
 )
 OLD = parse_config(TEXT, "gw.toml", {})
 

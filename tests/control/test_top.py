@@ -1,0 +1,77 @@
+"""`sentinel top`: what happened between two states, for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from sentinel_host.authoring.paint import Paint
+from sentinel_host.cli import main
+from sentinel_host.cli.top import screen
+from sentinel_host.control.state import StateView
+from tests.control.support import KEY, admin
+from tests.supervisor.support import wait_until
+from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
+from tests.support.gateways import CACHED, GatewayProcess
+
+
+def arguments(gateway: GatewayProcess, *more: str) -> list[str]:
+    host, port = gateway.admin
+    return ["top", "--config", str(gateway.folder / "sentinel.toml"), "--admin", f"{host}:{port}", *more]
+
+
+def state(gateway: GatewayProcess) -> StateView:
+    return msgspec.convert(admin(gateway, "/state").json(), StateView)
+
+
+def test_rates_are_differences(gateway: GatewayProcess) -> None:
+    before = state(gateway)
+    for _ in range(4):
+        fetch(gateway.public, "/api/x", headers=KEY)
+    wait_until(lambda: state(gateway).routes[0].requests == before.routes[0].requests + 4, "the requests to be counted")
+    now = state(gateway)
+    # Two seconds later, whatever the clock says.
+    seconds = before.time[:17] + "00.000+00:00", before.time[:17] + "02.000+00:00"
+    before, now = (msgspec.structs.replace(state, time=at) for state, at in zip((before, now), seconds, strict=True))
+    lines = screen(before, now, Paint(False))
+    assert lines[0].startswith("sentinel  2 requests/s  ")
+    assert lines[0].endswith("1 of 1 workers")
+    api = next(line.split() for line in lines if line.startswith("api "))
+    assert api[1:3] == ["2", "0.0%"]
+    assert any(line.startswith("origin  http://127.0.0.1:") and " serving " in line for line in lines)
+    assert any(line.startswith("header-injection  serving") for line in lines)
+
+
+def test_elsewhere_than_on_a_terminal_it_ends(gateway: GatewayProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(gateway)) == 0
+    assert "ROUTE" in capsys.readouterr().out
+    assert main(arguments(gateway, "--json")) == 0
+    assert [route["name"] for route in json.loads(capsys.readouterr().out)["routes"]] == ["api", "few"]
+
+
+def test_on_a_terminal_it_lives_until_it_is_interrupted(gateway: GatewayProcess) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "sentinel_host", *arguments(gateway)]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | CACHED)
+    os.close(theirs)
+    try:
+        told = b""
+        while told.count(b"\x1b[H\x1b[J") < 2:
+            told += os.read(ours, 65536)
+        assert b"\x1b[32mserving\x1b[0m" in told
+        process.send_signal(signal.SIGINT)
+        while b"\x1b[?1049l" not in told:
+            told += os.read(ours, 65536)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
