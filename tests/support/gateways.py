@@ -169,8 +169,10 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
     module.write_text(
         "import logging, sys\n"
         "from sentinel_host.gateway import create_app\n"
-        "from sentinel_host.cli.logs import log_json_lines\n"
-        "log_json_lines()\n"
+        "import atexit\n"
+        "from sentinel_host.cli.logs import begin_log\n"
+        "from sentinel_host.supervisor.output import create_lock\n"
+        "atexit.register(begin_log(create_lock()).close)\n"
         f"app = create_app({str(config)!r})\n"
     )
     command = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"]

@@ -31,7 +31,6 @@ _VALUES: Final = (
     b"application/json; charset=utf-8", b"text/html;q=0.1, */*", b"=;=,", b'"', b"\\", b"\xff\xfe", b"\xc3\xa9",
     b"bytes=0-,-1", b"W/\"x\"", b"a" * 8000, b",,,,", b"192.0.2.1, unknown", b"\t",
 )  # fmt: skip
-_BYTES: Final = b"\t !\"#%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~\x80\xff"
 _BODIES: Final = (
     b"", b"{}", b"[]", b"null", b'{"a":', b'{"a":1e999}', b"[" * 2000, b'"\xed\xa0\x80"', b"a=b&c", b"\0" * 64,
     b"\xff" * 64, b'{"a":"' + b"x" * 5000 + b'"}', b"data: x\n\n",

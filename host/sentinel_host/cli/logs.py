@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import time
 from typing import Final
 
 from sentinel_host.sandbox import GuestLines, timestamp
-from sentinel_host.supervisor.output import Output, create_lock
+from sentinel_host.supervisor.output import Output
 
 _STDOUT: Final = 1
 
@@ -84,11 +83,6 @@ def begin_log(lock: int) -> ProcessLog:
     output = Output(_STDOUT, lock, _lines_dropped)
     logging.basicConfig(level=logging.INFO, handlers=[_Lines(output)])
     return ProcessLog(output)
-
-
-def log_json_lines() -> None:
-    """Send everything to stdout, until the process ends. Raises `SentinelError`."""
-    atexit.register(begin_log(create_lock()).close)
 
 
 def _lines_dropped(lines: int, reason: str) -> bytes:
