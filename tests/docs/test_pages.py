@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from sitebuild import guests, links, markdown, reference, site
@@ -124,11 +125,17 @@ def test_decisions_that_code_cites_are_there() -> None:
 
 def _defines(file: Path, name: str, method: str) -> bool:
     tree = ast.parse(file.read_text()) if file.is_file() else ast.Module([], [])
-    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    if not method:
+        return name in _names(tree.body)
     return any(
-        not method or any(isinstance(node, functions) and node.name == method for node in body) for body in bodies
+        isinstance(node, ast.ClassDef) and node.name == name and method in _names(node.body) for node in tree.body
     )
+
+
+def _names(body: Iterable[ast.stmt]) -> set[str]:
+    defined = {node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
+    # Functions in C are imported where Python uses them.
+    return defined | {alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
 
 
 def _exists(name: str) -> bool:
