@@ -25,23 +25,29 @@ __all__ = ["ServedGateway", "create_app", "serve"]
 
 
 def create_app(config: Config | str | Path, *, guest_log: Sink | None = None) -> Application:
-    """The data plane as an ASGI application, for any ASGI server; ``config`` may be the path of a TOML file.
+    """The data plane as an ASGI application, for any ASGI server; ``config`` may be the path of a
+    TOML file.
 
-    The application reads its guests, and follows changes of the file, between the lifespan's start and its end.
-    ``guest_log`` takes the lines that guests log, which otherwise go to ``logging``. Raises `ConfigError`.
+    The application reads its guests, and follows changes of the file, between the lifespan's start
+    and its end. ``guest_log`` takes the lines that guests log, which otherwise go to ``logging``.
+    Raises `ConfigError`.
     """
     return gateway_app(config, guest_log)
 
 
 @dataclass(frozen=True, slots=True)
 class ServedGateway:
-    """A gateway that serves. ``urls`` has the address of each entry of ``server.bind``, with the port that is open."""
+    """A gateway that serves. ``urls`` has the address of each entry of ``server.bind``, with the
+    port that is open.
+    """
 
     urls: tuple[str, ...]
     _gateway: Gateway
 
     def reload(self) -> None:
-        """Look for another configuration and other guests now, instead of when the files' changes are noticed."""
+        """Look for another configuration and other guests now, instead of when the files' changes
+        are noticed.
+        """
         self._gateway.reload()
 
 
@@ -49,9 +55,10 @@ class ServedGateway:
 async def serve(config: Config | str | Path, *, guest_log: Sink | None = None) -> AsyncIterator[ServedGateway]:
     """Serve on the addresses of ``server.bind`` in this event loop while the context is open.
 
-    ``config`` and ``guest_log`` are as for `create_app`. The admin listener, HTTP/3 and several workers belong to
-    ``sentinel run``. When the context ends, requests in flight have ``server.grace`` seconds. Raises `ConfigError` for
-    a wrong configuration and an address that cannot be bound, and `SentinelError` when the start fails.
+    ``config`` and ``guest_log`` are as for `create_app`. The admin listener, HTTP/3 and several
+    workers belong to ``sentinel run``. When the context ends, requests in flight have
+    ``server.grace`` seconds. Raises `ConfigError` for a wrong configuration and an address that
+    cannot be bound, and `SentinelError` when the start fails.
     """
     loaded = read_files(config if isinstance(config, Config) else load_config(config))
     # With its listeners: read without them it would seem to have changed.

@@ -1,4 +1,5 @@
-"""The one canonical form of a path: what routes are chosen by, what guests authorise and what upstreams get.
+"""The one canonical form of a path: what routes are chosen by, what guests authorise and what
+upstreams get.
 
 Rule 1: a path has exactly one form inside Sentinel. Escapes of unreserved characters are resolved
         and hex digits are in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2), so that
@@ -15,8 +16,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-# Printable ASCII that neither separates nor needs escaping anywhere. Wider than RFC 3986's pchar by "[]^{|}", which
-# browsers and curl send as they are; without the characters that some reader turns into a slash or ends a target at.
+# Printable ASCII that neither separates nor needs escaping anywhere. Wider than RFC 3986's pchar by
+# "[]^{|}", which browsers and curl send as they are; without the characters that some reader turns
+# into a slash or ends a target at.
 _PLAIN: Final = r"!$&'()*+,\-.0-9:;=@A-Z\[\]\^_a-z{|}~"
 _SIMPLE: Final = re.compile(rf"/[{_PLAIN}/]*", re.ASCII).fullmatch
 _CHARACTERS: Final = re.compile(rf"/(?:[{_PLAIN}/]|%[0-9A-Fa-f]{{2}})*", re.ASCII).fullmatch
@@ -32,9 +34,11 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PathRule:
-    """What an operator may allow beyond the rules: each is refused unless its setting says ``keep``.
+    """What an operator may allow beyond the rules: each is refused unless its setting says
+    ``keep``.
 
-    ``keep`` passes it on as it stands: an escaped slash stays an escape and never separates segments.
+    ``keep`` passes it on as it stands: an escaped slash stays an escape and never separates
+    segments.
     """
 
     keep_encoded_slash: bool = False
@@ -83,5 +87,7 @@ STRICT: Final = PathRule()
 
 
 def is_query(query: str) -> bool:
-    """Whether this may stand as a query: printable ASCII without ``#`` (RFC 3986 section 3.4 and what browsers add)."""
+    """Whether this may stand as a query: printable ASCII without ``#`` (RFC 3986 section 3.4 and
+    what browsers add).
+    """
     return _QUERY(query) is not None

@@ -1,4 +1,6 @@
-"""The pytest plug-in: the fixture ``sentinel_guest``. Everything else is imported when a test uses it."""
+"""The pytest plug-in: the fixture ``sentinel_guest``. Everything else is imported when a test uses
+it.
+"""
 
 from __future__ import annotations
 

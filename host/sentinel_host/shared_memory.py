@@ -17,7 +17,9 @@ _SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no shrinking, no growing
 
 
 def create_sealed(name: str, size: int) -> int:
-    """The descriptor of ``size`` zeroed bytes, all allocated now. Raises `OSError` when there is no memory for it."""
+    """The descriptor of ``size`` zeroed bytes, all allocated now. Raises `OSError` when there is no
+    memory for it.
+    """
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.posix_fallocate(fd, 0, size)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that says that nothing is called ``name``: the name most like it, or nothing.
+    """The end of a sentence that says that nothing is called ``name``: the name most like it, or
+    nothing.
 
     >>> did_you_mean("workes", ["workers", "grace"])
     '; did you mean `workers`?'

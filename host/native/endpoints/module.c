@@ -1,4 +1,5 @@
-/* sentinel_host.upstream._endpoints: the table of endpoints, and picks from it, for what every request does. */
+/* sentinel_host.upstream._endpoints: the table of endpoints, and picks from it, for what every
+ * request does. */
 #define _POSIX_C_SOURCE 200809L
 #include "module.h"
 

@@ -1,4 +1,5 @@
-/* What Python sees of the C: a copy of the declarations in src/kv.h, which the compiler holds to them. */
+/* What Python sees of the C: a copy of the declarations in src/kv.h, which the compiler holds to
+ * them. */
 
 #define SNT_KV_BLOCK ...
 #define SNT_KV_SPACES ...

@@ -1,4 +1,5 @@
-/* What Python sees of the C: a copy of the declarations in src/limiter.h, which the compiler holds to them. */
+/* What Python sees of the C: a copy of the declarations in src/limiter.h, which the compiler holds
+ * to them. */
 
 #define SNT_LIMIT_REQUESTS_MAX ...
 #define SNT_LIMIT_WINDOW_MAX ...

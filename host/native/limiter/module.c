@@ -1,7 +1,8 @@
-/* sentinel_host.limiter._check: what every limited request does, without cffi's work for each argument.
+/* sentinel_host.limiter._check: what every limited request does, without cffi's work for each
+ * argument.
  *
- * The limiter itself is behind cffi (_table), and so is the one copy of its code: a `Check` calls it by the address that
- * cffi tells.
+ * The limiter itself is behind cffi (_table), and so is the one copy of its code: a `Check` calls
+ * it by the address that cffi tells.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def route(options: argparse.Namespace) -> int:
-    """Print the explanation, and with ``--run`` what guests change; 1 where the gateway would refuse
-    the request. Raises `ConfigError`.
+    """Print the explanation, and with ``--run`` what guests change; 1 where the gateway would
+    refuse the request. Raises `ConfigError`.
     """
     config = load_config(options.config)
     scope = request_scope(options.method, options.url, [_field(each) for each in options.header])

@@ -18,7 +18,8 @@ _NAMED = ("guest", "upstream", "route")
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A key whose value differs, or a guest, an upstream or a route that is ``added`` or ``removed``.
+    """A key whose value differs, or a guest, an upstream or a route that is ``added`` or
+    ``removed``.
 
     Routes and upstreams are called by their names: ``route[api].timeout``. Values are as
     `sentinel_host.config.effective` shows them; of what is added, the keys that are not defaults.

@@ -1,4 +1,5 @@
-"""A configuration as people are shown it: every key with its value, defaults included, and no secret.
+"""A configuration as people are shown it: every key with its value, defaults included, and no
+secret.
 
 Rule 1: what an environment variable holds may be a secret. Its place is shown as it is written.
 Rule 2: what guests are configured with may hold secrets, and only guests know which.

@@ -13,7 +13,9 @@ _STEP: Final = re.compile(r"\.(\w+)|\[(?:\d+|\.\.\.)\]")
 
 
 def keys_at(kind: type, where: str) -> list[str]:
-    """The keys of the structs that may stand at ``where`` in a value of this type, such as ``.limits[0]``."""
+    """The keys of the structs that may stand at ``where`` in a value of this type, such as
+    ``.limits[0]``.
+    """
     found: list[types.Type] = [types.type_info(kind)]
     for step in _STEP.finditer(where):
         found = [inner for each in found for inner in _step(each, step[1])]

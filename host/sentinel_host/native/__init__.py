@@ -1,6 +1,7 @@
 """The native call path: guests driven through wasmtime's C API, by C that cffi compiled.
 
-Importing it checks that the C and the installed ``wasmtime`` agree; a mismatch is a `SentinelError` that names both.
+Importing it checks that the C and the installed ``wasmtime`` agree; a mismatch is a `SentinelError`
+that names both.
 """
 
 from __future__ import annotations

@@ -40,10 +40,11 @@ def define(
     results: Sequence[str],
     function: ImportedFunction,
 ) -> FuncType:
-    """Let guests that ``linker`` instantiates import a function of that core type as ``module`` ``name``.
+    """Let guests that ``linker`` instantiates import a function of that core type as ``module``
+    ``name``.
 
-    The type is returned to be kept as long as the linker: the C API borrows it. It is made anew each time, because it
-    belongs to the first engine that saw it.
+    The type is returned to be kept as long as the linker: the C API borrows it. It is made anew
+    each time, because it belongs to the first engine that saw it.
     """
     signature = FuncType([_VALUES[kind]() for kind in params], [_VALUES[kind]() for kind in results])
     encoded = (module.encode(), name.encode())
@@ -64,7 +65,9 @@ def define(
 
 
 def define_wait(linker: Linker) -> FuncType:
-    """Put the function into ``linker`` by which calls wait for an answer from outside; the type is to be kept, too."""
+    """Put the function into ``linker`` by which calls wait for an answer from outside; the type is
+    to be kept, too.
+    """
     signature = FuncType([], [])
     error = _bindings.wasmtime_linker_define_async_func(
         linker.ptr(),

@@ -14,7 +14,8 @@ from sentinel_host.native.imports import ImportedFunction
 _HEADER: Final = struct.Struct("<4H")
 assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 
-# What an access log writes in a twentieth of a second, the time between two drains, at 60,000 requests a second.
+# What an access log writes in a twentieth of a second, the time between two drains, at 60,000
+# requests a second.
 DEFAULT_CAPACITY = 1024 * 1024
 # Bytes of JSON that C makes at a time; one line takes less than a third of them.
 _ROOM: Final = 65536
@@ -54,7 +55,9 @@ def relabel(data: bytes, label: bytes) -> bytes:
 
 
 class LogBuffer:
-    """Lines of guests, those of a worker or one in its self-test, bounded: what does not fit is dropped and counted."""
+    """Lines of guests, those of a worker or one in its self-test, bounded: what does not fit is
+    dropped and counted.
+    """
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         handle = lib.snt_log_new(ENGINE_TABLE, capacity)
@@ -75,15 +78,18 @@ class LogBuffer:
         return ImportedFunction(lib.snt_log_write_address(), self._address)
 
     def drain(self) -> tuple[bytes, int]:
-        """Take every line out, for `lines_of`, and the number of lines that were dropped since the last time."""
+        """Take every line out, for `lines_of`, and the number of lines that were dropped since the
+        last time.
+        """
         size = lib.snt_log_drain(self.handle, self._scratch, self._dropped)
         return self._view[:size], int(self._dropped[0])
 
     def render(self, data: bytes, start: int, least: int, time: bytes) -> tuple[str, int]:
-        """Drained lines from the one at ``start`` on, but for those below a level, as lines of JSON that tell a time.
+        """Drained lines from the one at ``start`` on, but for those below a level, as lines of JSON
+        that tell a time.
 
-        Returns some of them, and where the first begins that is not among them. Where that is ``start``, C does not
-        write that one, because it is not all printable ASCII.
+        Returns some of them, and where the first begins that is not among them. Where that is
+        ``start``, C does not write that one, because it is not all printable ASCII.
         """
         self._offset[0] = start
         size = lib.snt_log_render(data, len(data), self._offset, least, time, self._json, _ROOM)

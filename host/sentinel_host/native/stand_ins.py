@@ -1,4 +1,6 @@
-"""Stand-ins for the functions that guests import, in C, for tests of guests: ``host/native/src/stand_ins.h``."""
+"""Stand-ins for the functions that guests import, in C, for tests of guests:
+``host/native/src/stand_ins.h``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ assert _HEADER.size == lib.SNT_SIZEOF_RECORDED
 
 
 class Recorded(NamedTuple):
-    """One call: the function's interface and name, the byte lists that it was given, and a number if it has one."""
+    """One call: the function's interface and name, the byte lists that it was given, and a number
+    if it has one.
+    """
 
     name: str
     first: bytes
@@ -73,7 +77,9 @@ class StandIns:
         lib.snt_stand_ins_fail_kv(self._handle, -1 if error is None else error)
 
     def take(self) -> list[Recorded]:
-        """The calls since the last time this was asked. Raises `SentinelError` if there were too many to keep."""
+        """The calls since the last time this was asked. Raises `SentinelError` if there were too
+        many to keep.
+        """
         size = lib.snt_stand_ins_take(self._handle, self._room, self._lost)
         if lost := int(self._lost[0]):
             raise SentinelError(f"{lost} calls of the host's functions were more than can be recorded")

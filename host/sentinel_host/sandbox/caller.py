@@ -84,7 +84,8 @@ class GuestCaller:
     ) -> T | Coroutine[Any, Any, T | None] | None:
         """As `call`, for a call with these lists that C made, and that it could not end by itself.
 
-        ``answer`` is its answer or, of an instance that C has taken, what `NativeGuest.conclude` takes.
+        ``answer`` is its answer or, of an instance that C has taken, what `NativeGuest.conclude`
+        takes.
         """
         if isinstance(answer, bytes):
             return self.decode(hook, answer, client)

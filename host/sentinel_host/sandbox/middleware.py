@@ -20,11 +20,12 @@ from sentinel_host.sandbox.quarantine import Quarantine
 class GuestMiddleware:
     """One use of a guest, with one configuration, as a chain calls it.
 
-    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs, and the client's
-    address. It returns its action or, for a call that takes longer than a tick or must wait for an instance, an
-    awaitable of it; either way it may raise `GuestError`. Hooks that the guest does not export must not be called: the
-    ``handles_…`` attributes tell which those are. ``heads`` and ``bodies`` are the pools of its instances. ``direct``
-    is how C calls the same hooks.
+    Every hook takes its record's bytes, those of the request's id, which marks what the guest logs,
+    and the client's address. It returns its action or, for a call that takes longer than a tick or
+    must wait for an instance, an awaitable of it; either way it may raise `GuestError`. Hooks that
+    the guest does not export must not be called: the ``handles_…`` attributes tell which those are.
+    ``heads`` and ``bodies`` are the pools of its instances. ``direct`` is how C calls the same
+    hooks.
     """
 
     __slots__ = (

@@ -1,4 +1,6 @@
-"""Whether a text may be served as the configuration, as far as it can be told without starting guests."""
+"""Whether a text may be served as the configuration, as far as it can be told without starting
+guests.
+"""
 
 from __future__ import annotations
 

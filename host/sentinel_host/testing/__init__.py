@@ -7,8 +7,9 @@ With pytest the fixture ``sentinel_guest`` is there without an import::
         assert guest.request("GET", "/").status == 401
         assert guest.request("GET", "/", {"x-api-key": "alpha"}).header("x-principal") == "a"
 
-`TestedGuest` is what it returns; `TestedChain` puts several in a row. `sentinel_host.testing.strategies` makes requests
-for Hypothesis. ``pip install sentinel-host[testing]`` brings pytest and Hypothesis.
+`TestedGuest` is what it returns; `TestedChain` puts several in a row.
+`sentinel_host.testing.strategies` makes requests for Hypothesis. ``pip install
+sentinel-host[testing]`` brings pytest and Hypothesis.
 """
 
 from __future__ import annotations

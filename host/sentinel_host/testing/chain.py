@@ -29,8 +29,8 @@ T = TypeVar("T")
 class ChainResult:
     """What the client gets of a chain: ``status``, ``headers`` and ``body``.
 
-    ``sent`` is what the upstream got, None if it got nothing; ``origin`` tells who answered: ``upstream``, ``guest`` or
-    ``gateway``. ``logs`` are each guest's lines by its name.
+    ``sent`` is what the upstream got, None if it got nothing; ``origin`` tells who answered:
+    ``upstream``, ``guest`` or ``gateway``. ``logs`` are each guest's lines by its name.
     """
 
     status: int
@@ -46,7 +46,9 @@ class ChainResult:
 
 
 class TestedChain:
-    """Guests in the order of a route's ``chain``. Those named in ``on_failure_open`` are skipped when they fail."""
+    """Guests in the order of a route's ``chain``. Those named in ``on_failure_open`` are skipped
+    when they fail.
+    """
 
     __test__ = False
 
@@ -65,7 +67,9 @@ class TestedChain:
         response: tuple[int, Fields, bytes] = (200, (), b""),
         **head: str,
     ) -> ChainResult:
-        """A request through the chain and back: ``response`` is what the upstream answers: status, headers, body."""
+        """A request through the chain and back: ``response`` is what the upstream answers: status,
+        headers, body.
+        """
         message = request_head(method, target, headers, head)
         run = ChainRun(self._chain, message.request_id, message.client)
         sent = None

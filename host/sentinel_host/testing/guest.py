@@ -44,10 +44,11 @@ _SERVED: Final = frozenset({"on-request", "on-response", "on-complete", "on-requ
 class Result:
     """What a guest made of a message.
 
-    ``action`` is ``continue``, or ``respond`` when the guest answers by itself. ``headers`` are then those of its
-    response, and otherwise those of the message with the guest's edits, names in lower case; so is ``body``, and
-    ``status``, which a request that goes on does not have. ``calls`` are those of the host's functions, such as
-    ``("kv.get", "key")``. ``metrics`` are what the guest has counted since it was started.
+    ``action`` is ``continue``, or ``respond`` when the guest answers by itself. ``headers`` are
+    then those of its response, and otherwise those of the message with the guest's edits, names in
+    lower case; so is ``body``, and ``status``, which a request that goes on does not have.
+    ``calls`` are those of the host's functions, such as ``("kv.get", "key")``. ``metrics`` are what
+    the guest has counted since it was started.
     """
 
     action: str
@@ -71,10 +72,11 @@ class Result:
 class TestedGuest:
     """A guest that was started with a configuration, and stand-ins for what it imports.
 
-    ``kv`` is the keys that it finds, and ``kv_error`` a case of ``kv.error`` for every call. ``http`` answers what it
-    asks: it gets an `OutboundRequest` and returns a `sentinel_host.messages.Response` or a case of
-    ``http-client.error``. The clock stands still at ``clock``, which has a time zone; `advance` moves it. Random
-    numbers follow from ``seed``. Raises `GuestLoadError`, and `GuestError` for a guest that does not start.
+    ``kv`` is the keys that it finds, and ``kv_error`` a case of ``kv.error`` for every call.
+    ``http`` answers what it asks: it gets an `OutboundRequest` and returns a
+    `sentinel_host.messages.Response` or a case of ``http-client.error``. The clock stands still at
+    ``clock``, which has a time zone; `advance` moves it. Random numbers follow from ``seed``.
+    Raises `GuestLoadError`, and `GuestError` for a guest that does not start.
     """
 
     # pytest would take it for a class of tests.
@@ -111,10 +113,11 @@ class TestedGuest:
     def request(
         self, method: str = "GET", target: str = "/", headers: Fields = (), body: bytes = b"", **head: str
     ) -> Result:
-        """Call ``on-request``, and ``on-request-chunk`` with the whole body if the guest asks for it.
+        """Call ``on-request``, and ``on-request-chunk`` with the whole body if the guest asks for
+        it.
 
-        ``head`` is further fields of `RequestHead`: scheme, authority, client, request_id, route, http_version. Raises
-        `GuestError`.
+        ``head`` is further fields of `RequestHead`: scheme, authority, client, request_id, route,
+        http_version. Raises `GuestError`.
         """
         message = request_head(method, target, headers, head)
         action: RequestEdits | Answer | None = None
@@ -150,7 +153,8 @@ class TestedGuest:
     def response(
         self, status: int = 200, headers: Fields = (), body: bytes = b"", context: bytes | None = None
     ) -> Result:
-        """Call ``on-response``, and ``on-response-chunk`` with the whole body if the guest asks for it.
+        """Call ``on-response``, and ``on-response-chunk`` with the whole body if the guest asks for
+        it.
 
         ``context`` is by default what the guest left with the last request. Raises `GuestError`.
         """
@@ -174,7 +178,9 @@ class TestedGuest:
         return self._result("continue", message.headers, status=message.status, body=body, context=context)
 
     def complete(self, context: bytes | None = None, **summary: Any) -> Result:
-        """Call ``on-complete``; ``summary`` is fields of `Summary`, such as ``status=502``. Raises `GuestError`."""
+        """Call ``on-complete``; ``summary`` is fields of `Summary`, such as ``status=502``. Raises
+        `GuestError`.
+        """
         fields = {name.replace("_", "-"): value for name, value in summary.items()}
         self._started.call("on-complete", head_record("on-complete", fields), self._of(context))
         return self._result("continue", [], context=self._of(context))

@@ -1,4 +1,6 @@
-"""Requests for Hypothesis: any that a gateway lets through to guests, and shrunk to what matters when one fails."""
+"""Requests for Hypothesis: any that a gateway lets through to guests, and shrunk to what matters
+when one fails.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 
 _TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 _UNRESERVED = string.ascii_letters + string.digits + "-._~"
-# RFC 9110 section 5.5: visible characters and bytes beyond ASCII, with spaces and tabs only between them.
+# RFC 9110 section 5.5: visible characters and bytes beyond ASCII, with spaces and tabs only between
+# them.
 _VALUE_BYTES = bytes([9, *range(32, 127), *range(128, 256)])
 
 

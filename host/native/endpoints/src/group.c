@@ -2,7 +2,8 @@
 
 #include "mix.h"
 
-/* A client whose endpoint is away gets others in an order of its own, after that whichever is found. */
+/* A client whose endpoint is away gets others in an order of its own, after that whichever is
+ * found. */
 #define REHASHES 8
 
 /* xorshift64* (Vigna 2016): enough to spread load. */
@@ -36,7 +37,7 @@ static uint32_t member_at(const snt_group *group, uint32_t fraction) {
   return low;
 }
 
-/* --- who may be used ---------------------------------------------------------------------------------------------- */
+/* --- who may be used -------------------------------------------------------------------------- */
 
 static const snt_row *row_of(const snt_group *group, uint32_t index) {
   return &group->table->row[group->members[index].row];
@@ -84,7 +85,8 @@ static bool meets(const snt_group *group, uint32_t index, standard least, uint64
   return least == THERE ? (flags & SNT_DRAINING) == 0 : flags == 0 && (least == UP || is_well(group, index, now));
 }
 
-/* Collect the members that meet a standard; returns how many. Without any that is warm, the cold ones are. */
+/* Collect the members that meet a standard; returns how many. Without any that is warm, the cold
+ * ones are. */
 static uint32_t collect(snt_group *group, const uint32_t *excluded, uint32_t tried, standard least, uint64_t now) {
   uint32_t usable = 0, cold = 0;
   for (uint32_t index = 0; index < group->count; index++) {
@@ -106,7 +108,7 @@ bool snt_may_use(const snt_group *group, uint32_t index, uint64_t now) {
   return (snt_load(&row_of(group, index)->flags) & SNT_DRAINING) == 0 && panics(group, now);
 }
 
-/* --- policies ----------------------------------------------------------------------------------------------------- */
+/* --- policies --------------------------------------------------------------------------------- */
 
 /* Of two, the one with fewer requests for its weight; the first of equals. */
 static uint32_t less_busy(const snt_group *group, uint32_t first, uint32_t second) {
@@ -115,11 +117,12 @@ static uint32_t less_busy(const snt_group *group, uint32_t first, uint32_t secon
   return other < busy ? second : first;
 }
 
-/* The golden ratio's multiples fall evenly whatever they are scaled to (Weyl), which random numbers do not. */
+/* The golden ratio's multiples fall evenly whatever they are scaled to (Weyl), which random numbers
+ * do not. */
 static uint32_t next_in_sequence(snt_group *group) { return member_at(group, group->sequence += UINT32_C(0x9e3779b9)); }
 
-/* Smooth weighted round robin: each gains its weight, and who has most pays what all have gained. Returns a place in
- * `among`, of `count` members, or of all when it is NULL. */
+/* Smooth weighted round robin: each gains its weight, and who has most pays what all have gained.
+ * Returns a place in `among`, of `count` members, or of all when it is NULL. */
 static uint32_t next_turn(snt_group *group, const uint32_t *among, uint32_t count) {
   int64_t total = 0;
   snt_member *best = NULL;
@@ -203,7 +206,7 @@ uint32_t snt_pick(snt_group *group, uint64_t hash, const uint32_t *excluded, uin
   return usable == 0 ? SNT_NO_MEMBER : choose(group, hash, usable);
 }
 
-/* --- requests ----------------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static snt_cell *cell_of(snt_group *group, uint32_t index) {
   return snt_cell_of(group->table, group->members[index].row, group->cell);
@@ -229,7 +232,8 @@ uint64_t snt_group_eject(snt_group *group, uint32_t index, uint64_t now) {
   snt_row *row = &group->table->row[group->members[index].row];
   if (ejected(group, now) >= most_ejected(group)) return 0;
   uint64_t time = snt_eject(row, &group->settings.rules, now, random_of(group));
-  /* Workers that eject two at the same time see each other's here; if both step back, the next failure decides. */
+  /* Workers that eject two at the same time see each other's here; if both step back, the next
+   * failure decides. */
   if (time > 0 && ejected(group, now) > most_ejected(group)) {
     snt_readmit(row, now);
     return 0;

@@ -1,11 +1,13 @@
 /* The endpoints of one upstream as one worker sees them, and which of them gets the next request.
  *
- * Rule 1: a pick takes no lock and reads shared memory only: of two candidates, or of all when the first may not be used.
- * Rule 2: an endpoint may be used unless it is draining, down, ejected, or excluded by the caller, who has tried it.
- * Rule 3: when fewer than `panic_percent` of those that are not draining are well, all of these may be used: what is left
- *         would break under everybody's requests, and checks may be wrong. But none that is down when all are: then there
- *         is nothing to use.
- * Rule 4: when nothing else is left for a request, one that is ejected is asked rather than none.
+ * Rule 1: a pick takes no lock and reads shared memory only: of two candidates, or of all when the
+ *         first may not be used.
+ * Rule 2: an endpoint may be used unless it is draining, down, ejected, or excluded by the caller,
+ *         who has tried it.
+ * Rule 3: when fewer than `panic_percent` of those that are not draining are well, all of these may
+ *         be used: what is left would break under everybody's requests, and checks may be wrong.
+ *         But none that is down when all are: then there is nothing to use.
+ * Rule 4: when no other endpoint is left for a request, an ejected one is used rather than none.
  */
 #ifndef SNT_GROUP_H
 #define SNT_GROUP_H
@@ -45,11 +47,12 @@ typedef struct {
   snt_member *members;
 } snt_group;
 
-/* Begin: the members have rows and weights, the policy's arrays are there, and `random` is any number but 0. */
+/* Begin: the members have rows and weights, the policy's arrays are there, and `random` is any
+ * number but 0. */
 void snt_group_begin(snt_group *group);
 
-/* The member for a request: its index; SNT_NO_MEMBER when there is none. `excluded` are the indices of members that have
- * been tried, `tried` of them. `hash` is read by SNT_HASH. */
+/* The member for a request: its index; SNT_NO_MEMBER when there is none. `excluded` are the indices
+ * of members that have been tried, `tried` of them. `hash` is read by SNT_HASH. */
 uint32_t snt_pick(snt_group *group, uint64_t hash, const uint32_t *excluded, uint32_t tried, uint64_t now);
 
 /* Whether one given member may be used, as for a sticky client. */
@@ -61,7 +64,8 @@ void snt_group_begins(snt_group *group, uint32_t index);
 /* As snt_failed; ejects, unless that were too many. Returns for how many milliseconds it did. */
 uint64_t snt_group_failed(snt_group *group, uint32_t index, uint32_t kind, uint32_t client, bool confirmed, uint64_t now);
 
-/* Eject a member for another reason, unless that were too many. Returns for how many milliseconds. */
+/* Eject a member for another reason, unless that were too many. Returns for how many
+ * milliseconds. */
 uint64_t snt_group_eject(snt_group *group, uint32_t index, uint64_t now);
 
 #endif

@@ -16,7 +16,8 @@ void snt_maglev(uint16_t *slots, const uint64_t *keys, const uint32_t *weights, 
   }
   for (uint32_t slot = 0; slot < SNT_MAGLEV_SLOTS; slot++) slots[slot] = FREE;
   uint32_t filled = 0;
-  /* In a round, an endpoint takes its next slot when its share of the rounds is due: the heaviest in each. */
+  /* In a round, an endpoint takes its next slot when its share of the rounds is due: the heaviest
+   * in each. */
   for (uint64_t round = 1; filled < SNT_MAGLEV_SLOTS; round++) {
     for (uint32_t index = 0; index < count && filled < SNT_MAGLEV_SLOTS; index++) {
       if (round * weights[index] / heaviest == (round - 1) * weights[index] / heaviest) continue;

@@ -1,4 +1,5 @@
-/* A 64-bit mix in which every bit of the input moves every bit of the output (the finalizer of SplitMix64). */
+/* A 64-bit mix in which every bit of the input moves every bit of the output (the finalizer of
+ * SplitMix64). */
 #ifndef SNT_MIX_H
 #define SNT_MIX_H
 

@@ -15,14 +15,15 @@
 #define COUNT_MASK ((1u << COUNT_BITS) - 1)
 #define SEVERAL ((uint64_t)1 << 31)
 #define CLIENT_SHIFT 32
-/* Of a moving average, each answer is an eighth (as TCP's smoothed round-trip time, RFC 6298 section 2). */
+/* Of a moving average, each answer is an eighth (as TCP's smoothed round-trip time, RFC 6298
+ * section 2). */
 #define LATENCY_SHIFT 3
 
 static bool swap(_Atomic uint64_t *word, uint64_t before, uint64_t after) {
   return atomic_compare_exchange_strong_explicit(word, &before, after, memory_order_seq_cst, memory_order_relaxed);
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static size_t size_of(uint32_t rows, uint32_t cells) {
   return sizeof(snt_endpoints) + (size_t)rows * (sizeof(snt_row) + (size_t)cells * sizeof(snt_cell));
@@ -80,7 +81,7 @@ uint64_t snt_active(const snt_endpoints *table, uint32_t row) {
   return active;
 }
 
-/* --- rows and their keys ------------------------------------------------------------------------------------------ */
+/* --- rows and their keys ---------------------------------------------------------------------- */
 
 /* These words decide who has a row: their order matters. */
 static uint64_t read(const _Atomic uint64_t *word) {
@@ -106,8 +107,8 @@ uint32_t snt_find(const snt_endpoints *table, uint64_t key) {
   return search(table, key, SNT_NO_ROW, &vacant);
 }
 
-/* A row with the key, if need be a new one. Of two workers that take one each at the same time, at least one sees the
- * other's, gives its own back and looks again. */
+/* A row with the key, if need be a new one. Of two workers that take one each at the same time, at
+ * least one sees the other's, gives its own back and looks again. */
 static uint32_t find_or_take(snt_endpoints *table, uint64_t key, uint64_t now) {
   for (;;) {
     uint32_t vacant, index = search(table, key, SNT_NO_ROW, &vacant);
@@ -165,7 +166,8 @@ void snt_clear_cell(snt_endpoints *table, uint32_t cell) {
   }
 }
 
-/* Empty a row whose lease has ended. Whoever is killed in here leaves a row that the next sweep empties. */
+/* Empty a row whose lease has ended. Whoever is killed in here leaves a row that the next sweep
+ * empties. */
 static void empty(snt_endpoints *table, uint32_t index) {
   snt_row *row = &table->row[index];
   atomic_store_explicit(&row->key, LEAVING, memory_order_seq_cst);
@@ -199,7 +201,7 @@ void snt_sweep(snt_endpoints *table, uint64_t sweeps) {
   }
 }
 
-/* --- health ------------------------------------------------------------------------------------------------------- */
+/* --- health ----------------------------------------------------------------------------------- */
 
 uint64_t snt_flag(snt_row *row, uint64_t set, uint64_t clear, uint64_t now) {
   uint64_t before;

@@ -1,4 +1,5 @@
-/* Workers killed at random while they serve: what they had under way is cleared, and the table serves the others. */
+/* Workers killed at random while they serve: what they had under way is cleared, and the table
+ * serves the others. */
 
 #define _GNU_SOURCE
 
@@ -95,7 +96,8 @@ static void killed_workers_leave_nothing_behind(void) {
   waitpid(rival, NULL, 0);
   snt_clear_cell(table, 1);
   CHECK(active(table) == 0);
-  /* A killed worker may have taken a row and not referred to it yet; no more is lost than until the next sweeps. */
+  /* A killed worker may have taken a row and not referred to it yet; no more is lost than until the
+   * next sweeps. */
   for (int sweep = 0; sweep < 3; sweep++) snt_sweep(table, 2);
   for (uint32_t row = 0; row < ROWS; row++) CHECK(atomic_load(&table->row[row].key) == 0);
   munmap(memory, size);

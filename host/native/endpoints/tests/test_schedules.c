@@ -84,7 +84,8 @@ static void an_endpoint_comes_back_while_it_is_freed(void) {
   explore(&(schedule){2, 3, false, let_go, sweep_or_acquire, what_is_referred_to_is_not_freed});
 }
 
-/* Whoever sweeps is killed anywhere: the next sweep clears up. A worker that waits for what it left takes another row. */
+/* Whoever sweeps is killed anywhere: the next sweep clears up. A worker that waits for what it left
+ * takes another row. */
 static void who_sweeps_is_killed(void) {
   explore(&(schedule){2, 1, true, let_go, sweep_or_acquire, what_is_referred_to_is_not_freed});
 }

@@ -1,4 +1,5 @@
-/* Several workers' threads on one table, where endpoints come, fail, are swept and come back all the time. */
+/* Several workers' threads on one table, where endpoints come, fail, are swept and come back all
+ * the time. */
 
 #define _POSIX_C_SOURCE 200809L
 

@@ -13,8 +13,8 @@ bool snt_is_token(snt_text text) {
 
 static bool is_value_byte(uint8_t byte) { return (byte >= ' ' && byte != 0x7f) || byte == '\t'; }
 
-/* Whether any of eight bytes is below a space, or is 0x7f: the high bit of each byte tells of a borrow from it, and a byte
- * that has one anyway does not count. */
+/* Whether any of eight bytes is below a space, or is 0x7f: the high bit of each byte tells of a
+ * borrow from it, and a byte that has one anyway does not count. */
 static bool may_hold_control(const uint8_t *bytes) {
   const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
   uint64_t word;
@@ -56,7 +56,8 @@ uint8_t *snt_put_line(uint8_t *out, const snt_field *field) {
   return snt_put_text(out, field->value);
 }
 
-/* MessagePack tells a length in the type's own byte, or in one, two, four or eight bytes behind it. */
+/* MessagePack tells a length in the type's own byte, or in one, two, four or eight bytes behind
+ * it. */
 static uint8_t *put_head(uint8_t *out, uint8_t type, uint64_t number, size_t size) {
   *out++ = type;
   while (size > 0) *out++ = (uint8_t)(number >> (8 * --size));

@@ -1,4 +1,5 @@
-/* Python's values as the records of wit/ABI.md section 3, and the lists of header fields among them.
+/* Python's values as the records of wit/ABI.md section 3, and the lists of header fields among
+ * them.
  *
  * What is read stays as it is meanwhile: no code of Python's runs between measuring and writing.
  */
@@ -17,7 +18,8 @@ typedef struct {
   Py_ssize_t count;
 } snt_fields;
 
-/* These return false with an error, but for `snt_read_text`, which sets none. They are here to be compiled into loops. */
+/* These return false with an error, but for `snt_read_text`, which sets none. They are here to be
+ * compiled into loops. */
 static inline bool snt_open_fields(PyObject *fields, snt_fields *opened) {
   opened->sequence = PySequence_Fast(fields, "header fields are a sequence of pairs");
   if (opened->sequence == NULL) return false;
@@ -41,7 +43,8 @@ static inline bool snt_read_field(const snt_fields *opened, Py_ssize_t index, sn
   return false;
 }
 
-/* A record as bytes; of the values, None, str, int, bytes and lists of fields are possible. NULL with an error. */
+/* A record as bytes; of the values, None, str, int, bytes and lists of fields are possible. NULL
+ * with an error. */
 PyObject *snt_pack_record(PyObject *const *values, Py_ssize_t count);
 
 #endif

@@ -11,7 +11,8 @@
 
 #define MAGIC UINT64_C(0x31766b746e657331)
 #define NUMBER_BYTES 8
-/* So that a value of a space that is full can be replaced: the new one is written before the old one is freed. */
+/* So that a value of a space that is full can be replaced: the new one is written before the old
+ * one is freed. */
 #define SPARE_BLOCKS (SNT_KV_VALUE_MAX / TAIL_BYTES + 2)
 /* How long to try for the lock: at first without a system call, then every so often. */
 #define SPINS 200
@@ -22,7 +23,7 @@
 #define LONG_SWEEP 1024
 #define LONGEST_TTL ((uint64_t)1 << 42)
 
-/* --- the lock ------------------------------------------------------------------------------------------------------ */
+/* --- the lock --------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -57,7 +58,7 @@ static bool enter(snt_kv *kv) {
 
 static void leave(snt_kv *kv) { pthread_mutex_unlock(&kv->lock); }
 
-/* --- entries, under the lock --------------------------------------------------------------------------------------- */
+/* --- entries, under the lock ------------------------------------------------------------------ */
 
 static bool is_over(const head *entry, uint64_t now) { return entry->ends != 0 && entry->ends <= now; }
 
@@ -185,7 +186,7 @@ static int put(snt_kv *kv, snt_hash hash, uint32_t space, uint64_t quota, const 
   return 0;
 }
 
-/* --- what is called ------------------------------------------------------------------------------------------------ */
+/* --- what is called --------------------------------------------------------------------------- */
 
 size_t snt_kv_size(uint64_t bytes) {
   uint64_t blocks = bytes / SNT_KV_BLOCK + SPARE_BLOCKS;

@@ -1,4 +1,5 @@
-/* Processes that do nothing but change values, killed at random: the others go on, and nothing is lost or torn. */
+/* Processes that do nothing but change values, killed at random: the others go on, and nothing is
+ * lost or torn. */
 #define _GNU_SOURCE
 
 #include <signal.h>
@@ -85,7 +86,8 @@ static void a_stopped_owner_is_not_waited_for(void) {
   int unavailable = 0;
   unsigned seed = 1;
   for (int round = 0; round < 2000 && unavailable < 3; round++) {
-    /* It may have to wait for this very processor: without a turn in between, each round would stop it where it was. */
+    /* It may have to wait for this very processor: without a turn in between, each round would stop
+     * it where it was. */
     atomic_store(&common->started, 0);
     while (atomic_load(&common->started) == 0) usleep(10);
     for (volatile int spin = rand_r(&seed) % 20000; spin > 0; spin--) continue;

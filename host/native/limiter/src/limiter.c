@@ -42,7 +42,7 @@ static int64_t verdict_of(uint64_t remaining, uint64_t reset) {
   return (int64_t)(remaining << 32 | reset);
 }
 
-/* --- the two algorithms: what one request makes of a state ------------------------------------------------------- */
+/* --- the two algorithms: what one request makes of a state ------------------------------------ */
 
 static step fixed_window(const snt_limit *limit, uint64_t state, instant now) {
   uint64_t end = milliseconds(state), used = state & COUNT_MASK, time = milliseconds(now);
@@ -69,7 +69,7 @@ static step advance(const snt_limit *limit, uint64_t state, instant now) {
   return limit->algorithm == SNT_LEAKY_BUCKET ? leaky_bucket(limit, state, now) : fixed_window(limit, state, now);
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------------- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static snt_slot *slot_at(const place *where, int index) {
   return &where->sets[index / SNT_SET_SLOTS]->slots[index % SNT_SET_SLOTS];
@@ -81,7 +81,8 @@ static uint64_t state_of(snt_slot *slot) { return atomic_load_explicit(&slot->st
 
 static snt_pair pair_of(uint64_t tag, uint64_t state) { return (snt_pair)state << 64 | tag; }
 
-/* The only way that a slot ever changes. C11's own 16-byte atomics are a library call that may take a lock. */
+/* The only way that a slot ever changes. C11's own 16-byte atomics are a library call that may take
+ * a lock. */
 static bool swap(snt_slot *slot, uint64_t tag, uint64_t state, uint64_t new_tag, uint64_t new_state) {
   return __sync_bool_compare_and_swap(&slot->pair, pair_of(tag, state), pair_of(new_tag, new_state));
 }
@@ -102,7 +103,8 @@ static bool count(snt_slot *slot, uint64_t tag, const snt_limit *limit, instant 
   }
 }
 
-/* Rule 3: remove the tentative slot at `index`, or make it count, with this request as its first. Returns false when the
+/* Rule 3: remove the tentative slot at `index`, or make it count, with this request as its first.
+ *         Returns false when the
  * key must be looked up again. */
 static bool decide(const place *where, int index, const snt_limit *limit, instant now, int64_t *verdict) {
   snt_slot *slot = slot_at(where, index);
@@ -124,7 +126,8 @@ static bool decide(const place *where, int index, const snt_limit *limit, instan
   return swap(slot, mine, state, where->tag, first.next);
 }
 
-/* Where the key is, or PLACES; then `vacant` is the slot that it may take, or PLACES, and `soonest` when a live one ends. */
+/* Where the key is, or PLACES; then `vacant` is the slot that it may take, or PLACES, and `soonest`
+ * when a live one ends. */
 static int find(const place *where, instant now, int *vacant, uint64_t *soonest) {
   int free_slots[2] = {0, 0}, first[2] = {PLACES, PLACES};
   *soonest = UINT64_MAX;
@@ -144,7 +147,8 @@ static int find(const place *where, instant now, int *vacant, uint64_t *soonest)
   return PLACES;
 }
 
-/* Tag a free slot with the key; granting nothing yet. Failing is fine: the key is looked up again either way. */
+/* Tag a free slot with the key; granting nothing yet. Failing is fine: the key is looked up again
+ * either way. */
 static void claim(snt_table *table, const place *where, int index, instant now) {
   snt_slot *slot = slot_at(where, index);
   uint64_t tag = tag_of(slot), state = state_of(slot);
@@ -170,7 +174,7 @@ static bool count_at(snt_table *table, const place *where, const snt_limit *limi
   }
 }
 
-/* --- keys and tables --------------------------------------------------------------------------------------------- */
+/* --- keys and tables -------------------------------------------------------------------------- */
 
 static place locate(snt_hash hash, snt_set *sets, uint64_t mask) {
   uint64_t first = hash.high & mask, second = hash.high >> 32 & mask;

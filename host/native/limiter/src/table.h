@@ -1,7 +1,9 @@
-/* How a table lies in memory: a header, the sets that hold keys, and a few more for those who found no place.
+/* How a table lies in memory: a header, the sets that hold keys, and a few more for those who found
+ * no place.
  *
- * A key may live in two sets of eight slots, and takes the emptier. So a table is more than two thirds full before the first
- * key finds no slot (measured: 70 to 80 %; at 83 % it is one key in a thousand).
+ * A key may live in two sets of eight slots, and takes the emptier. So a table is more than two
+ * thirds full before the first key finds no slot (measured: 70 to 80 %; at 83 % it is one key in a
+ * thousand).
  */
 #ifndef SNT_TABLE_H
 #define SNT_TABLE_H
@@ -15,7 +17,8 @@
 #ifndef SNT_SET_SLOTS
 #define SNT_SET_SLOTS 8
 #endif
-/* Sets for the counters that overflowing keys share: one counter per limit, so hundreds of limits find room. */
+/* Sets for the counters that overflowing keys share: one counter per limit, so hundreds of limits
+ * find room. */
 #define SNT_SPARE_SETS 64
 
 __extension__ typedef unsigned __int128 snt_pair;

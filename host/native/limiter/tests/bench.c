@@ -1,5 +1,6 @@
-/* ns per check: `bench PROCESSES KEYS CHECKS` prints, for each of several processes that check at once, the processor time of
- * a check. Not the time on the wall, which on a machine with fewer cores than processes is mostly waiting for a turn. */
+/* ns per check: `bench PROCESSES KEYS CHECKS` prints, for each of several processes that check at
+ * once, the processor time of a check. Not the time on the wall, which on a machine with fewer
+ * cores than processes is mostly waiting for a turn. */
 
 #define _GNU_SOURCE
 

@@ -1,4 +1,5 @@
-/* Processes that do nothing but check, killed at random: the table serves the others, and still counts exactly. */
+/* Processes that do nothing but check, killed at random: the table serves the others, and still
+ * counts exactly. */
 
 #define _GNU_SOURCE
 
@@ -67,8 +68,8 @@ static void killed_processes_are_in_nobodys_way(void) {
     for (volatile int spin = rand_r(&seed) % 20000; spin > 0; spin--) continue;
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    /* Whatever the child held, this returns and counts exactly, unless the key finds no slot; later there is room again.
-     * A rival that runs on may move the clock and fill the table. */
+    /* Whatever the child held, this returns and counts exactly, unless the key finds no slot; later
+     * there is room again. A rival that runs on may move the clock and fill the table. */
     kill(rival, SIGSTOP);
     int status;
     waitpid(rival, &status, WUNTRACED);

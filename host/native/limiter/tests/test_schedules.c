@@ -1,4 +1,5 @@
-/* Every schedule of a few callers that check, and every instruction at which one can be killed: see schedules.h. */
+/* Every schedule of a few callers that check, and every instruction at which one can be killed: see
+ * schedules.h. */
 
 #include <string.h>
 
@@ -76,7 +77,8 @@ static void two_are_allowed(snt_table *in, const int64_t *given, const bool *fin
   CHECK(allowed_of(given, finished) == 2 && slots_of(in, 7) == 1);
 }
 
-/* The caller that died may have counted its request. The others are served, and the table goes on. */
+/* The caller that died may have counted its request. The others are served, and the table goes
+ * on. */
 static void the_living_go_on(snt_table *in, const int64_t *given, const bool *finished) {
   int allowed = allowed_of(given, finished);
   CHECK(finished[1] && finished[2] && allowed <= 1 && allowed >= (finished[0] ? 1 : 0));
@@ -86,7 +88,8 @@ static void the_living_go_on(snt_table *in, const int64_t *given, const bool *fi
   CHECK(used == allowed + 2 && slots_of(in, 7) == 1);
 }
 
-/* All four places of the key held windows of others: the first is free from NOW on, the others from NOW - 1 ms. */
+/* All four places of the key held windows of others: the first is free from NOW on, the others from
+ * NOW - 1 ms. */
 static void spent_by_others(snt_table *in) {
   snt_limit limit = limit_of(1);
   uint64_t key = 7;

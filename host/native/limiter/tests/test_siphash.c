@@ -9,7 +9,8 @@ typedef struct {
   uint64_t low, high;
 } vector;
 
-/* Messages 00 01 02 …, prefix included; computed with OpenSSL (`openssl mac -macopt size:16 SIPHASH`). */
+/* Messages 00 01 02 …, prefix included; computed with OpenSSL
+ * (`openssl mac -macopt size:16 SIPHASH`). */
 static const vector VECTORS[] = {
     {8, 0x61f55862baa9623bu, 0xb49714f364e2830fu},
     {9, 0xabbad90a06994426u, 0xed716dbb028b7fc4u},

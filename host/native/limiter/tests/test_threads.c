@@ -1,4 +1,5 @@
-/* Several threads on one small table, where keys come, run out and displace one another all the time. */
+/* Several threads on one small table, where keys come, run out and displace one another all the
+ * time. */
 
 #define _POSIX_C_SOURCE 200809L
 

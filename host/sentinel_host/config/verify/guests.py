@@ -12,7 +12,8 @@ from sentinel_host.config.verify.faults import fail, is_name, unknown, verify_ne
 # Bytes of one file, which is read into memory.
 _LARGEST_GUEST: Final = 64 << 20
 
-# An answer is decoded in one piece, of at most so many fields; its context travels with every request.
+# An answer is decoded in one piece, of at most so many fields; its context travels with every
+# request.
 _MOST_OF_ANSWERS: Final = {
     "answer": 64 << 20,
     "headers": 1024,
@@ -94,7 +95,9 @@ def _verify_http(config: Config, at: str, http: HttpClientConfig) -> None:
 
 
 def _is_within(config: Config, path: str, directory: str) -> bool:
-    """Whether ``path`` is ``directory`` or below it, links resolved; relative paths start at the file."""
+    """Whether ``path`` is ``directory`` or below it, links resolved; relative paths start at the
+    file.
+    """
     base = os.path.dirname(config.file)
     try:
         inner, outer = (os.path.realpath(os.path.join(base, each)) for each in (path, directory))
