@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sentinel_host.fields import add_lines, first_fault, pack_record, read_head, start_request
+from sentinel_host.fields import add_lines, field, first_fault, pack_record, read_head, start_request
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -37,6 +37,19 @@ def test_lines_are_names_and_values(fields: Fields) -> None:
     # As the lists of an ASGI application may come.
     assert add_lines(lines[0], [list(field) for field in fields], b"") == b"\r\n".join(lines)  # type: ignore[misc]
     assert first_fault(fields) == -1
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"X-Api-Key[`{@Z", b"\t padded \t")
+@example(b"x-lower", b"\t \t")
+def test_a_field_is_read_in_lower_case_and_without_blanks(name: bytes, value: bytes) -> None:
+    assert field(name, value) == (name.lower(), value.strip(b" \t"))
+
+
+def test_what_a_field_is_read_from_stays_as_it_is() -> None:
+    """CPython has one object for each byte."""
+    assert field(b"X", b" ") == (b"x", b"")
+    assert bytes([88]) == b"\x58"
 
 
 @given(st.binary(max_size=40))
@@ -178,6 +191,8 @@ def test_arguments_of_other_types_are_refused() -> None:
             function(7)  # type: ignore[no-untyped-call,arg-type]
     with pytest.raises(TypeError):
         add_lines("start", [], b"")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        field(b"name", "value")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         start_request(b"GET", "/", b"")  # type: ignore[arg-type]
     with pytest.raises(TypeError):

@@ -133,10 +133,55 @@ static PyObject *read_head(PyObject *module, PyObject *const *args, Py_ssize_t c
                        head.http11 ? Py_True : Py_False);
 }
 
+static bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
+
+/* `name` itself if it is in lower case, or else a new one. */
+static PyObject *lower(PyObject *name, snt_text text) {
+  size_t upper = 0;
+  while (upper < text.length && (uint8_t)(text.bytes[upper] - 'A') > 'Z' - 'A') upper++;
+  if (upper == text.length) return Py_NewRef(name);
+  /* Without the bytes: with them, one of a single byte would be the object that all share. */
+  PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)text.length);
+  if (made == NULL) return NULL;
+  uint8_t *bytes = (uint8_t *)PyBytes_AS_STRING(made);
+  for (size_t i = 0; i < text.length; i++)
+    bytes[i] = text.bytes[i] | ((uint8_t)(text.bytes[i] - 'A') <= 'Z' - 'A' ? 0x20 : 0);
+  return made;
+}
+
+static PyObject *strip(PyObject *value, snt_text text) {
+  size_t begin = 0, end = text.length;
+  while (begin < end && is_blank(text.bytes[begin])) begin++;
+  while (end > begin && is_blank(text.bytes[end - 1])) end--;
+  if (end - begin == text.length) return Py_NewRef(value);
+  return PyBytes_FromStringAndSize((const char *)text.bytes + begin, (Py_ssize_t)(end - begin));
+}
+
+static PyObject *field(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  snt_text name, value;
+  if (count != 2 || !snt_read_text(args[0], &name) || !snt_read_text(args[1], &value)) {
+    PyErr_SetString(PyExc_TypeError, "field(name: bytes, value: bytes)");
+    return NULL;
+  }
+  PyObject *pair = PyTuple_New(2);
+  PyObject *first = pair == NULL ? NULL : lower(args[0], name);
+  PyObject *second = first == NULL ? NULL : strip(args[1], value);
+  if (second == NULL) {
+    Py_XDECREF(first);
+    Py_XDECREF(pair);
+    return NULL;
+  }
+  PyTuple_SET_ITEM(pair, 0, first);
+  PyTuple_SET_ITEM(pair, 1, second);
+  return pair;
+}
+
 static PyMethodDef functions[] = {
     {"add_lines", (PyCFunction)(void (*)(void))add_lines, METH_FASTCALL, NULL},
     {"start_request", (PyCFunction)(void (*)(void))start_request, METH_FASTCALL, NULL},
     {"read_head", (PyCFunction)(void (*)(void))read_head, METH_FASTCALL, NULL},
+    {"field", (PyCFunction)(void (*)(void))field, METH_FASTCALL, NULL},
     {"first_fault", first_fault, METH_O, NULL},
     {"pack_record", (PyCFunction)(void (*)(void))pack_record, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},

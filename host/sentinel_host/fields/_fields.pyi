@@ -21,6 +21,11 @@ def read_head(data: bytes, most_bytes: int, most_fields: int, /) -> tuple[int, b
     of ``http/h1/head.py``.
     """
 
+def field(name: bytes, value: bytes, /) -> tuple[bytes, bytes]:
+    """The field with its name in lower case, and its value without the blanks around it (RFC 9110
+    section 5.5).
+    """
+
 def first_fault(fields: Iterable[tuple[bytes, bytes]], /) -> int:
     """The index of the first field whose value holds a control character but tab, or -1."""
 

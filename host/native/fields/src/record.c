@@ -28,11 +28,16 @@ static bool read_item(PyObject *object, item *read) {
     read->kind = NIL;
     read->size = 1;
   } else if (PyUnicode_Check(object)) {
-    Py_ssize_t length;
-    const char *text = PyUnicode_AsUTF8AndSize(object, &length);
-    if (text == NULL) return false;
     read->kind = STR;
-    read->text = (snt_text){(const uint8_t *)text, (size_t)length};
+    if (PyUnicode_IS_COMPACT_ASCII(object)) {
+      /* Nearly all are: without a call. */
+      read->text = (snt_text){(const uint8_t *)PyUnicode_1BYTE_DATA(object), (size_t)PyUnicode_GET_LENGTH(object)};
+    } else {
+      Py_ssize_t length;
+      const char *text = PyUnicode_AsUTF8AndSize(object, &length);
+      if (text == NULL) return false;
+      read->text = (snt_text){(const uint8_t *)text, (size_t)length};
+    }
     read->size = snt_str_size(read->text.length);
   } else if (PyLong_Check(object)) {
     read->kind = NUMBER;

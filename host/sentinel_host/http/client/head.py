@@ -13,6 +13,7 @@ from typing import Final
 
 import httptools
 
+from sentinel_host.fields import field
 from sentinel_host.grammar import MAX_LENGTH_DIGITS
 from sentinel_host.http.client.request import Headers
 
@@ -22,6 +23,7 @@ MAX_FIELDS: Final = 200
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 
+_field: Final = field
 _MINOR: Final = len(b"HTTP/1.")
 _LATER: Final = frozenset(b"%d" % digit for digit in range(2, 10))
 
@@ -99,7 +101,7 @@ class ResponseHeadParser:
         return data
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value.rstrip(b" \t")))
+        self.headers.append(_field(name, value))
 
     def on_headers_complete(self) -> None:
         self._ended = True

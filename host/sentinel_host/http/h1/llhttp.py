@@ -7,11 +7,16 @@ is counted elsewhere.
 
 from __future__ import annotations
 
+from typing import Final
+
 import httptools
 
 from sentinel_host.errors import ClientError
+from sentinel_host.fields import field
 from sentinel_host.grammar import is_protocol
 from sentinel_host.http.h1.head import FRAMING_FIELDS, framing, refusal
+
+_field: Final = field
 
 
 class ParsedHead:
@@ -47,11 +52,10 @@ class ParsedHead:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """llhttp's callback for one field; it leaves the white space after a value."""
-        name = name.lower()
-        field = (name, value.strip())
-        self.headers.append(field)
-        if name in FRAMING_FIELDS:
-            self._framing_fields.append(field)
+        read = _field(name, value)
+        self.headers.append(read)
+        if read[0] in FRAMING_FIELDS:
+            self._framing_fields.append(read)
 
 
 def _protocol(headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from sentinel_host.fields import add_lines
 from sentinel_host.grammar import MAX_LENGTH_DIGITS
@@ -66,15 +66,18 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
     Content-Length.
     """
     line = _FINAL.get(status) or status_line(status)
-    fields = headers if type(headers) is list else list(headers)
+    # Pairs of whatever type, and no more of each than is looked at: to unpack them costs an iterator.
+    fields: list[Any] = headers if type(headers) is list else list(headers)
     length = -1
     dated = close = dropped = False
     kinds = _KINDS
-    for name, value in fields:
+    for pair in fields:
+        name = pair[0]
         kind = kinds.get(name)
         if kind is None:
             kind = _kind(name)
         if kind:
+            value = pair[1]
             if kind == _LENGTH_FIELD:
                 if length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                     raise ValueError(f"malformed or repeated content-length {value!r}")
