@@ -143,10 +143,12 @@ class UpstreamError(SentinelError):
     """An upstream refused, broke off or did not speak HTTP.
 
     ``kind`` is one of `UPSTREAM_FAILURES`; ``progress`` is what the upstream may have seen of the
-    request.
+    request. ``has_read`` says that the request's body was read from its source: even a request of
+    which the upstream has seen nothing can then go out again only where its body is kept.
     """
 
     status = 502
+    has_read = False
 
     def __init__(self, reason: str, kind: str = "reset", progress: Progress = Progress.RESPONDED) -> None:
         super().__init__(reason)

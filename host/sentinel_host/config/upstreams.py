@@ -166,6 +166,11 @@ class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether another endpoint is asked; `true` means the defaults, `false` never."""
     breaker: BreakerConfig = BreakerConfig()
     """Bounds of what is under way."""
+    # Envoy: HTTP/1.1 unless configured; nginx: `proxy_http_version`.
+    protocol: Literal["http/1.1", "http/2", "auto"] | None = None
+    """How endpoints are spoken to: `http/2` without asking first, or `auto`: what TLS negotiates
+    (ALPN). By default `auto` for https, and HTTP/1.1 otherwise.
+    """
     ca: str | None = None
     """PEM file or directory of authorities for https, instead of the system's."""
     connect_timeout: Seconds = Seconds(5)

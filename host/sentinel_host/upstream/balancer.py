@@ -304,7 +304,7 @@ class Balancer:
         if retry is None or len(tried) >= min(_MOST_TRIES, len(members.endpoints)) or error.kind == "overloaded":
             return False
         if error.progress == Progress.UNSENT:
-            return error.kind != "closed"
+            return error.kind != "closed" and (not error.has_read or _can_be_read_again(call.request))
         return (
             call.repeatable
             and len(tried) < retry.tries

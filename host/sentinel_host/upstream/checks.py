@@ -86,6 +86,7 @@ class Checker:
         """What is known of each endpoint, by its name."""
         self._name = config.name
         self._check = config.check
+        self._protocol = config.protocol
         self._table = table
         self._worker = worker
         self._names = names
@@ -140,7 +141,7 @@ class Checker:
             _log.error("upstream %s: %s is not checked: %s", self._name, name, error)
             return
         state = self.states[name] = CheckState(check.down, check.up)
-        probe = make_probe(check, location, self._names, self._context)
+        probe = make_probe(check, self._protocol, location, self._names, self._context)
         try:
             while True:
                 well, reason = await _ask(probe, check.timeout)

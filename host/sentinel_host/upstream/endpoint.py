@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.client import UpstreamPool
+from sentinel_host.http.client import Pool
 from sentinel_host.upstream._endpoints import Cell
 
 
@@ -35,10 +35,10 @@ class Endpoint:
 
     __slots__ = ("authority", "cell", "counts", "ejections", "is_doubted", "key", "name", "pool", "users")
 
-    def __init__(self, name: str, key: int, pool: UpstreamPool, cell: Cell, counts: UpstreamCounts) -> None:
+    def __init__(self, name: str, key: int, pool: Pool, cell: Cell, counts: UpstreamCounts) -> None:
         self.name: Final = name
         self.key: Final = key
-        self.pool: Final = pool
+        self.pool: Final[Pool] = pool
         self.authority: Final = pool.authority
         self.cell: Final = cell
         self.counts: Final = counts

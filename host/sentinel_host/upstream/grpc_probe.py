@@ -39,6 +39,9 @@ class GrpcProbe:
         """Part of `Probe`."""
         sock = await dial(self._location)
         name = self._location.target.server_name
+        if self._context is not None:
+            # The context is shared with others. OpenSSL copies what it offers when the handshake begins.
+            self._context.set_alpn_protocols(["h2"])
         reader, writer = await asyncio.open_connection(
             sock=sock, ssl=self._context, server_hostname=name if self._context is not None else None
         )

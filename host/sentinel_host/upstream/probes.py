@@ -5,14 +5,20 @@ from __future__ import annotations
 import ssl
 
 from sentinel_host.config.upstreams import CheckConfig
-from sentinel_host.http.client import Timeouts, UpstreamPool, UpstreamRequest
+from sentinel_host.http.client import HttpVersion, Timeouts, UpstreamRequest, make_pool
 from sentinel_host.net import Names
 from sentinel_host.upstream.discovery import Location
 from sentinel_host.upstream.probe import Probe, Unwell, dial
 
 
-def make_probe(check: CheckConfig, location: Location, names: Names, context: ssl.SSLContext | None) -> Probe:
-    """The probe that a configuration asks for."""
+def make_probe(
+    check: CheckConfig,
+    protocol: HttpVersion | None,
+    location: Location,
+    names: Names,
+    context: ssl.SSLContext | None,
+) -> Probe:
+    """The probe that a configuration asks for; ``protocol`` is the upstream's."""
     if check.type == "tcp":
         return TcpProbe(location)
     if check.type == "grpc":
@@ -20,7 +26,7 @@ def make_probe(check: CheckConfig, location: Location, names: Names, context: ss
         from sentinel_host.upstream.grpc_probe import GrpcProbe
 
         return GrpcProbe(location, check.service, context)
-    return HttpProbe(check, location, names, context)
+    return HttpProbe(check, protocol, location, names, context)
 
 
 class TcpProbe:
@@ -41,10 +47,18 @@ class TcpProbe:
 class HttpProbe:
     """Asks for a path with GET, on a connection that is kept."""
 
-    def __init__(self, check: CheckConfig, location: Location, names: Names, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        check: CheckConfig,
+        protocol: HttpVersion | None,
+        location: Location,
+        names: Names,
+        context: ssl.SSLContext | None,
+    ) -> None:
         self._statuses = frozenset(check.statuses)
         times = Timeouts(connect=check.timeout, response=check.timeout, idle=check.timeout)
-        self._pool = UpstreamPool(
+        self._pool = make_pool(
+            protocol,
             location.target,
             timeouts=times,
             max_connections=1,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import Progress, UpstreamError
-from sentinel_host.http.client import Timeouts, UpstreamPool, UpstreamResponse
+from sentinel_host.http.client import Timeouts, UpstreamResponse, make_pool
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.balancer import Balancer
@@ -144,6 +144,7 @@ class Upstream:
         config = self._config
         return (
             config.ca,
+            config.protocol,
             config.connect_timeout,
             config.response_timeout,
             config.idle_timeout,
@@ -199,7 +200,8 @@ class Upstream:
     def _open(self, location: Location, key: int) -> Endpoint:
         config, around = self._config, self._around
         cell = Cell(around.table.native, around.worker, key, self._is_new)
-        pool = UpstreamPool(
+        pool = make_pool(
+            config.protocol,
             location.target,
             timeouts=Timeouts(
                 connect=config.connect_timeout, response=config.response_timeout, idle=config.idle_timeout

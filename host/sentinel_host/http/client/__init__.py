@@ -1,8 +1,9 @@
-"""The HTTP/1.1 client towards upstreams: one pool of keep-alive connections per target."""
+"""The HTTP client towards upstreams: one pool of connections per target, over HTTP/1.1 or HTTP/2."""
 
 from __future__ import annotations
 
 from sentinel_host.http.client.pool import UpstreamPool
+from sentinel_host.http.client.pools import HttpVersion, Pool, make_pool
 from sentinel_host.http.client.request import BodySource, UpstreamRequest
 from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
@@ -13,10 +14,13 @@ __all__ = [
     "GIVEN_UP",
     "WHOLE",
     "BodySource",
+    "HttpVersion",
+    "Pool",
     "Target",
     "Timeouts",
     "UpstreamPool",
     "UpstreamRequest",
     "UpstreamResponse",
     "client_context",
+    "make_pool",
 ]

@@ -41,7 +41,7 @@ from sentinel_host.http.client.h1 import (
     UNASKED,
     ClientCore,
 )
-from sentinel_host.http.client.request import UpstreamRequest
+from sentinel_host.http.client.request import Headers, UpstreamRequest, encode_trailers
 from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.upload import Upload
@@ -85,6 +85,7 @@ class ClientConnection:
         "_core",
         "_descriptor",
         "_head",
+        "_is_chunked",
         "_loop",
         "_owner",
         "_response",
@@ -119,6 +120,7 @@ class ClientConnection:
         self._descriptor = -1
         self._tls: TlsConnection | None = None
         self._head = b""
+        self._is_chunked = False
         self._response: UpstreamResponse | None = None
         self._upload: Upload | None = None
         self._unsent = 0
@@ -171,7 +173,9 @@ class ClientConnection:
         if not isinstance(body, bytes):
             core.sent(True)
             self._transport.write(head)
-            self._upload = Upload(self, body, response.request.content_length, self._loop)
+            length = response.request.content_length
+            self._is_chunked = length is None
+            self._upload = Upload(self, body, length, self._loop)
             return
         core.sent(False)
         if len(body) <= _JOIN_LIMIT:
@@ -190,6 +194,15 @@ class ClientConnection:
         if self._core.state != CLOSED and not self._transport.is_closing():
             self._core.progressed(self._loop.time())
             self._transport.writelines(parts)
+
+    def send_piece(self, data: bytes) -> None:
+        """For the `Upload`."""
+        self.write((b"%x\r\n" % len(data), data, b"\r\n") if self._is_chunked else (data,))
+
+    def send_end(self, trailers: Headers) -> None:
+        """For the `Upload`. A body that has a length cannot have trailers (RFC 9112 section 7.1.2)."""
+        if self._is_chunked:
+            self.write((encode_trailers(trailers),))
 
     def on_uploaded(self) -> None:
         """For the `Upload`."""

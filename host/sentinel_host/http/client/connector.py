@@ -7,19 +7,21 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sentinel_host.errors import Progress, UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.batch import WriteBatch
-from sentinel_host.http.client.connection import ClientConnection, ConnectionOwner
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context
 from sentinel_host.http.tls import connect_tls
 from sentinel_host.net import Addresses, Names, UnresolvedName, connect, connect_unix
 
+T = TypeVar("T")
+
 
 class Connector:
-    """Connects to one target, from one event loop. ``addresses`` are those of its name.
+    """Connects to one target, from one event loop. ``addresses`` are those of its name. ``alpn`` are the protocols that
+    TLS offers, the best first; ``batch`` is for what its connections write.
 
     ``allows`` is asked for every address before it is connected to. ``names`` looks the name up, and is the connector's
     own unless it is given; ``fixed`` are addresses that are known already, and then no name is looked up.
@@ -31,30 +33,30 @@ class Connector:
         timeouts: Timeouts,
         *,
         ssl_context: ssl.SSLContext | None,
-        max_head_bytes: int,
         dns_ttl: float,
         allows: Callable[[str], bool] | None,
         names: Names | None,
         fixed: Sequence[str] = (),
+        alpn: Sequence[str] = ("http/1.1",),
     ) -> None:
         self.target = target
+        self.batch = WriteBatch()
         self._timeouts = timeouts
-        self._max_head_bytes = max_head_bytes
-        self._batch = WriteBatch()
+        self._alpn = list(alpn)
         self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None
         self._owns_names = names is None
         self._names = Names() if names is None else names
         self.addresses = Addresses(target.host, self._names, dns_ttl, fixed=fixed)
         self._allows = allows
 
-    async def connect(self, owner: ConnectionOwner) -> ClientConnection:
-        """A connection of ``owner``, after the TLS handshake if there is to be one.
+    async def connect(self, make: Callable[[], T]) -> T:
+        """A protocol that ``make`` has made, connected, after the TLS handshake if there is to be one.
 
         Raises UpstreamError, UpstreamTimeout and UpstreamDenied; nothing was sent then.
         """
         try:
             async with asyncio.timeout(self._timeouts.connect):
-                connection = await self._connect_somewhere(owner)
+                connection = await self._connect_somewhere(make)
         except TimeoutError:
             raise UpstreamTimeout(
                 f"upstream {self.target}: no connection within {self._timeouts.connect:g} s", Progress.UNSENT
@@ -71,11 +73,11 @@ class Connector:
         if self._owns_names:
             self._names.close()
 
-    async def _connect_somewhere(self, owner: ConnectionOwner) -> ClientConnection:
+    async def _connect_somewhere(self, make: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.connect
         if self.target.path:
-            return await self._begin(owner, await connect_unix(self.target.path))
+            return await self._begin(make, await connect_unix(self.target.path))
         addresses = await self.addresses.find()
         if self._allows is not None:
             addresses = list(filter(self._allows, addresses))
@@ -90,11 +92,11 @@ class Connector:
                 raise refusal or error from None
             try:
                 if self._ssl is None or not addresses:
-                    connection = await self._begin(owner, sock)
+                    connection = await self._begin(make, sock)
                 else:
                     # A server that accepts and keeps silent in its handshake must leave time for those after it.
                     async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
-                        connection = await self._begin(owner, sock)
+                        connection = await self._begin(make, sock)
             except OSError as error:
                 self.addresses.failed(address)
                 if not addresses:
@@ -104,13 +106,15 @@ class Connector:
                 self.addresses.worked(address)
                 return connection
 
-    async def _begin(self, owner: ConnectionOwner, sock: socket.socket) -> ClientConnection:
+    async def _begin(self, make: Callable[[], T], sock: socket.socket) -> T:
         loop = asyncio.get_running_loop()
-        connection = ClientConnection(owner, self.target, self._timeouts, self._max_head_bytes, self._batch, loop)
+        connection = make()
         try:
             if self._ssl is None:
                 await loop.create_connection(lambda: cast(Any, connection), sock=sock)
             else:
+                # The context is shared with others. OpenSSL copies what it offers when the handshake begins.
+                self._ssl.set_alpn_protocols(self._alpn)
                 await connect_tls(loop, self._ssl, self.target.server_name, connection, sock)
         except BaseException:
             sock.close()

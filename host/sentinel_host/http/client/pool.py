@@ -79,13 +79,13 @@ class UpstreamPool:
             target,
             timeouts,
             ssl_context=ssl_context,
-            max_head_bytes=max_head_bytes,
             dns_ttl=dns_ttl,
             allows=allows,
             names=names,
             fixed=fixed,
         )
         self.connections: set[ClientConnection] = set()
+        self._max_head_bytes = max_head_bytes
         self._max_age = max_age
         self._max_requests = max_requests
         self._tunnels: set[ClientConnection] = set()
@@ -287,10 +287,32 @@ class UpstreamPool:
     async def _connect(self) -> ClientConnection:
         """Open a connection in a slot that is already counted."""
         try:
-            connection = await self.connector.connect(self)
+            connection = await self.connector.connect(self.make)
         except BaseException:
             self._slot_free()
             raise
+        self._begin(connection)
+        return connection
+
+    def make(self) -> ClientConnection:
+        """A connection of this pool that is not connected yet."""
+        return ClientConnection(
+            self,
+            self.target,
+            self.timeouts,
+            self._max_head_bytes,
+            self.connector.batch,
+            asyncio.get_running_loop(),
+        )
+
+    def adopt(self, connection: ClientConnection) -> None:
+        """Take a connection that `make` has made and that somebody else has connected. Raises UpstreamError."""
+        self.open += 1
+        self._begin(connection)
+        self._pass_on(connection)
+
+    def _begin(self, connection: ClientConnection) -> None:
+        """Own a connection that is connected, in a slot that is counted. Raises UpstreamError."""
         self.connects += 1
         if connection.closed:
             # It closed, or spoke first, between the handshake and this line.
@@ -307,7 +329,6 @@ class UpstreamPool:
             raise self._error("the pool is closed", "closed")
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
-        return connection
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,8 +13,8 @@ Headers = list[tuple[bytes, bytes]]
 IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Methods whose request may be sent a second time (RFC 9110 section 9.2.2)."""
 
-# A request with one of these and without a body still says so: RFC 9110 section 8.6.
-_EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
+EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
+"""A request with one of these and without a body still says so (RFC 9110 section 8.6)."""
 
 _LENGTH_AND_END: Final = b"\r\ncontent-length: %d\r\n\r\n"
 
@@ -94,7 +94,7 @@ def encode_head(request: UpstreamRequest) -> bytes:
     if not isinstance(body, bytes):
         length = request.content_length
         end = b"\r\ntransfer-encoding: chunked\r\n\r\n" if length is None else _LENGTH_AND_END % length
-    elif body or request.method in _EXPECTS_BODY:
+    elif body or request.method in EXPECTS_BODY:
         end = _LENGTH_AND_END % len(body)
     else:
         end = b"\r\n\r\n"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Protocol
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.client.request import BodySource, encode_trailers
+from sentinel_host.http.client.request import BodySource, Headers
 
 
 class UploadOwner(Protocol):
@@ -16,8 +15,12 @@ class UploadOwner(Protocol):
     write_paused: bool
     """Whether the other side takes nothing now; `Upload.resume` is to be called when it does again."""
 
-    def write(self, parts: Iterable[bytes]) -> None:
-        """Write a piece of the body, framed."""
+    def send_piece(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        ...
+
+    def send_end(self, trailers: Headers) -> None:
+        """Say that the body is whole; its trailers follow where it has any, and where they can be sent."""
         ...
 
     def on_uploaded(self) -> None:
@@ -31,10 +34,19 @@ class UploadOwner(Protocol):
 
 class Upload:
     """``waiting_for_source`` is true while the next piece is the client's to send: that time is not
-    the upstream's.
+    the upstream's. ``has_read`` is true once the source has given something.
     """
 
-    __slots__ = ("_content_length", "_ended", "_owner", "_source", "_task", "_writable", "waiting_for_source")
+    __slots__ = (
+        "_content_length",
+        "_ended",
+        "_owner",
+        "_source",
+        "_task",
+        "_writable",
+        "has_read",
+        "waiting_for_source",
+    )
 
     def __init__(
         self,
@@ -48,6 +60,7 @@ class Upload:
         self._content_length = content_length
         self._writable: asyncio.Future[None] | None = None
         self._ended = False
+        self.has_read = False
         self.waiting_for_source = True
         self._task = loop.create_task(self._run())
 
@@ -84,21 +97,19 @@ class Upload:
             self.waiting_for_source = True
             data = await source.read()
             self.waiting_for_source = False
+            self.has_read = True
             if self._ended:
                 return
             if not data:
                 break
-            if left is None:
-                owner.write((b"%x\r\n" % len(data), data, b"\r\n"))
-            else:
+            if left is not None:
                 left -= len(data)
                 if left < 0:
                     raise ClientError("the request body is longer than its Content-Length")
-                owner.write((data,))
+            owner.send_piece(data)
             while owner.write_paused and not self._ended:
                 self._writable = asyncio.get_running_loop().create_future()
                 await self._writable
-        if left is None:
-            owner.write((encode_trailers(source.trailers),))
-        elif left:
+        if left:
             raise ClientError("the request body is shorter than its Content-Length")
+        owner.send_end(source.trailers)

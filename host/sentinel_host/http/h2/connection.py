@@ -8,6 +8,8 @@ Rule 2: Frames that make work and carry nothing come out of a budget; beyond it 
         with ENHANCE_YOUR_CALM.
 Rule 3: A stream that we reset may go on for a while from the peer's side: what comes late is
         counted against the connection's window, given back, and ignored.
+Rule 4: Both ends follow the same rules but for who opens streams: a client opens them, a server
+        answers on them.
 """
 
 from __future__ import annotations
@@ -36,14 +38,20 @@ RESET: Final = 4
 STREAM_FAULT: Final = 5
 """The peer broke a rule on the stream `number`, which was reset for it."""
 GOAWAY: Final = 6
-"""The peer will open no further stream."""
+"""The peer will open no further stream, or answer on none after `goaway_last`: `goaway_code`."""
+SETTINGS: Final = 7
+"""The server has said what it allows: `max_streams`. For clients only."""
+PONG: Final = 8
+"""The server has answered a PING. For clients only."""
 
 __all__ = [
     "DATA",
     "GOAWAY",
     "NO_FRAME",
+    "PONG",
     "REQUEST",
     "RESET",
+    "SETTINGS",
     "STREAM_FAULT",
     "TRAILERS",
     "TURN_OVER",
@@ -58,6 +66,8 @@ _MAX_SETTINGS: Final = 32
 # Streams that we reset and the peer may not know of yet; more than a budget lets it have refused at
 # once.
 _MAX_RESET: Final = 512
+# RFC 9113 section 6.5.2 has servers allow no fewer; Go's client takes as many for granted until it is told.
+_STREAMS_UNTIL_SETTLED: Final = 100
 # A body that is written with its head: to copy it costs less than another write.
 _TOGETHER: Final = 4 * 1024
 # Below it one copy is cheaper than a scattered write.
@@ -65,27 +75,35 @@ _COPY_BELOW: Final = 16 * 1024
 
 
 class Http2Connection:
-    """The server's end. It owns the streams that are not closed, their windows and the state of
-    header compression.
+    """One end. It owns the streams that are not closed, their windows and the state of header
+    compression.
 
     ``write`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream
-    may send ahead, in bytes; ``max_section`` bounds a field section.
+    may send ahead, in bytes; ``max_section`` bounds a field section. ``is_client`` says which end
+    it is. A client's `max_streams` is how many streams the server allows at a time; `is_settled`
+    tells whether it has said so.
     """
 
     __slots__ = (
         "_budget",
         "_clock",
         "_hpack",
+        "_is_client",
         "_reader",
         "_reset",
         "_streams",
         "_write",
+        "code",
         "data",
         "ended",
         "fields",
         "flow",
+        "goaway_code",
+        "goaway_last",
+        "is_settled",
         "is_whole",
         "last",
+        "max_streams",
         "number",
         "stream",
     )
@@ -100,18 +118,26 @@ class Http2Connection:
         *,
         stream_window: int,
         max_section: int,
+        is_client: bool = False,
     ) -> None:
         self._write = write
         self._clock = clock
         self._budget = budget
-        self._reader = FrameReader(_MAX_BLOCK * max_section, wire.PREFACE)
+        self._is_client = is_client
+        self._reader = FrameReader(_MAX_BLOCK * max_section, b"" if is_client else wire.PREFACE)
         self._hpack = HpackDecoder(max_section)
         self._streams: dict[int, StreamState] = {}
         # In the order in which they were reset.
         self._reset: dict[int, None] = {}
         self.flow = FlowControl(stream_window)
-        # The peer's last stream.
+        # The last stream that was opened.
         self.last = 0
+        self.is_settled = False
+        self.max_streams = _STREAMS_UNTIL_SETTLED
+        self.goaway_last = wire.MAX_STREAM
+        self.goaway_code = 0
+        # Why the peer reset a stream.
+        self.code = 0
         self.number = 0
         self.fields: Fields = []
         self.data = b""
@@ -152,6 +178,8 @@ class Http2Connection:
         reader = self._reader
         while True:
             kind = reader.next()
+            if self._is_client and not self.is_settled and kind >= 0 and kind != wire.SETTINGS:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no SETTINGS before other frames")
             if kind == wire.HEADERS:
                 found = self._read_headers(reader.number, reader.flags, reader.payload)
             elif kind == wire.DATA:
@@ -163,7 +191,7 @@ class Http2Connection:
             elif kind == wire.PRIORITY:
                 found = self._read_priority(reader.number, reader.payload)
             elif kind == wire.PUSH_PROMISE:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client does not push")
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a push that was not allowed")
             elif kind == wire.SETTINGS or kind == wire.PING or kind == wire.GOAWAY:
                 if reader.number:
                     raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame of the connection on a stream")
@@ -178,11 +206,13 @@ class Http2Connection:
 
     def _read_headers(self, number: int, flags: int, block: bytes) -> int:
         if not number & 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that is not a client's")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that no client opens")
         self.fields, self.is_whole = self._hpack.decode(block)
         self.number = number
         ended = self.ended = bool(flags & END_STREAM)
         if number > self.last:
+            if self._is_client:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that was never opened")
             self.last = number
             flow = self.flow
             stream = self.stream = StreamState(number, flow.initial_window, 0 if ended else flow.stream_window)
@@ -192,7 +222,10 @@ class Http2Connection:
         known = self._streams.get(number)
         if known is None:
             if number not in self._reset:
-                raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
+                if not self._is_client:
+                    raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
+                # A client may have reset more streams than are remembered.
+                self.debit()
             return _NOTHING
         if known.remote_ended:
             return self._fault_on(number, ErrorCode.STREAM_CLOSED)
@@ -212,7 +245,12 @@ class Http2Connection:
         if stream is None:
             if number == 0 or number > self.last:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA on no stream")
-            return _NOTHING if number in self._reset else self._fault_on(number, ErrorCode.STREAM_CLOSED)
+            if number in self._reset:
+                return _NOTHING
+            if self._is_client:
+                self.debit()
+                return _NOTHING
+            return self._fault_on(number, ErrorCode.STREAM_CLOSED)
         if stream.remote_ended:
             return self._fault_on(number, ErrorCode.STREAM_CLOSED)
         stream.receive_window -= size
@@ -254,7 +292,10 @@ class Http2Connection:
         self._check_opened(number)
         if self._streams.pop(number, None) is None:
             return _NOTHING
-        self.debit()
+        if not self._is_client:
+            # A server resets no more streams than the client has opened.
+            self.debit()
+        self.code = wire.code(payload)
         self.number = number
         return RESET
 
@@ -277,6 +318,8 @@ class Http2Connection:
         if kind == wire.GOAWAY:
             if len(payload) < wire.LEAST_GOAWAY:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY too short")
+            self.goaway_last = wire.word(payload[:4])
+            self.goaway_code = wire.code(payload[4:8])
             return GOAWAY
         if kind == wire.PING:
             if len(payload) != 8:
@@ -284,16 +327,17 @@ class Http2Connection:
             self.debit()
             if not flags & wire.ACK:
                 self._write(wire.frame_head(wire.PING, wire.ACK, 0, 8) + payload)
-        else:
-            self._read_settings(flags, payload)
-        return _NOTHING
+            return PONG if flags & wire.ACK and self._is_client else _NOTHING
+        return self._read_settings(flags, payload)
 
-    def _read_settings(self, flags: int, payload: bytes) -> None:
+    def _read_settings(self, flags: int, payload: bytes) -> int:
         if len(payload) % 6 or (flags & wire.ACK and payload):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of another size")
         self.debit()
         if flags & wire.ACK:
-            return
+            if not self.is_settled and self._is_client:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no SETTINGS before other frames")
+            return _NOTHING
         if len(payload) > 6 * _MAX_SETTINGS:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many settings in one frame")
         for setting, value in wire.read_settings(payload):
@@ -301,9 +345,19 @@ class Http2Connection:
                 self.flow.change_initial_window(value, list(self._streams.values()))
             elif setting == wire.MAX_FRAME_SIZE:
                 self.flow.limit_frames(value)
-            elif setting == wire.ENABLE_PUSH and value > 1:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is neither 0 nor 1")
+            elif setting == wire.MAX_CONCURRENT_STREAMS:
+                self.max_streams = value
+            elif setting == wire.ENABLE_PUSH and value > (0 if self._is_client else 1):
+                # RFC 9113 section 6.5.2: a server says 0 at most.
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH has a value that it must not have")
         self._write(wire.SETTINGS_ACK)
+        if not self._is_client:
+            return _NOTHING
+        if not self.is_settled:
+            self.is_settled = True
+            if self.max_streams == _STREAMS_UNTIL_SETTLED and not _says_streams(payload):
+                self.max_streams = wire.MAX_STREAM
+        return SETTINGS
 
     # Streams.
 
@@ -344,10 +398,24 @@ class Http2Connection:
 
     # Writing.
 
+    def open(self, block: bytes, end: bool) -> StreamState:
+        """Open a stream with a request's header block; for clients, while `last` is below `wire.MAX_STREAM`."""
+        number = self.last + 2 if self.last else 1
+        self.last = number
+        flow = self.flow
+        stream = self._streams[number] = StreamState(number, flow.initial_window, flow.stream_window)
+        self.send_headers(stream, block, end)
+        return stream
+
+    def send_ping(self) -> None:
+        """Ask the peer whether it is there."""
+        self._write(wire.frame_head(wire.PING, 0, 0, 8) + bytes(8))
+
     def send_preface(self, settings: dict[int, int]) -> None:
-        """Our SETTINGS, and a window for all streams together."""
+        """A client's preface, our SETTINGS, and a window for all streams together."""
         self._write(
-            wire.settings({**settings, wire.INITIAL_WINDOW_SIZE: self.flow.stream_window})
+            (wire.PREFACE if self._is_client else b"")
+            + wire.settings({**settings, wire.INITIAL_WINDOW_SIZE: self.flow.stream_window})
             + wire.window_update(0, CONNECTION_WINDOW - wire.DEFAULT_WINDOW)
         )
 
@@ -412,3 +480,8 @@ class Http2Connection:
         if credit:
             self._write(wire.window_update(stream.number, credit))
         return credit > 0
+
+
+def _says_streams(payload: bytes) -> bool:
+    """Whether a SETTINGS frame bounds the streams; without it they have no bound (RFC 9113 section 6.5.2)."""
+    return any(setting == wire.MAX_CONCURRENT_STREAMS for setting, _ in wire.read_settings(payload))

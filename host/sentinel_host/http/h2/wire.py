@@ -118,4 +118,10 @@ def word(payload: bytes) -> int:
     return number & 0x7FFFFFFF
 
 
+def code(payload: bytes) -> int:
+    """A payload of four bytes as an error code."""
+    number: int = _WORD.unpack(payload)[0]
+    return number
+
+
 SETTINGS_ACK: Final = frame_head(SETTINGS, ACK, 0, 0)
