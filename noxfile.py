@@ -164,26 +164,16 @@ def guests(session: nox.Session) -> None:
 @session
 def wheels(session: nox.Session) -> None:
     """Build dist/: sentinel-host as wheel and source archive, and sentinel-guests, the standard guests, as a wheel."""
-    install_package(session)
-    install(session, [*group("guests"), *group("wheels")])
-    build_guests(session)
-    standard = ROOT / "build" / "sentinel-guests"
-    session.run("python", str(TOOLING), "package", str(standard))
-    shutil.rmtree(DIST, ignore_errors=True)
-    DIST.mkdir()
-    shutil.copy(build_wheel(session, "python", interpreters.TAG), DIST)
+    build_wheels(session)
     session.run("python", "-m", "build", "--sdist", "--outdir", str(DIST), str(ROOT))
-    session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST), str(standard))
     session.log("pip install dist/*.whl")
 
 
 @session
 def newcomer(session: nox.Session) -> None:
-    """From the wheel to the first request that a guest of one's own answers; `-- [--json FILE] [--language NAME]`."""
-    provide_compiler()
-    install(session, ["virtualenv"])
-    wheel = build_wheel(session, "python", interpreters.TAG)
-    session.run("python", "tests/newcomer.py", str(wheel), *session.posargs)
+    """From the wheels to the first request that a guest of one's own answers; `-- [--json FILE] [--language NAME]`."""
+    build_wheels(session)
+    session.run("python", "tests/newcomer.py", *map(str, sorted(DIST.glob("*.whl"))), *session.posargs)
 
 
 @session
@@ -278,6 +268,19 @@ def group(name: str) -> list[str]:
 
 def build_guests(session: nox.Session) -> None:
     session.run("python", str(TOOLING), "build")
+
+
+def build_wheels(session: nox.Session) -> None:
+    """Both packages' wheels, in an empty ``dist/``."""
+    install_package(session)
+    install(session, [*group("guests"), *group("wheels"), "virtualenv"])
+    build_guests(session)
+    standard = ROOT / "build" / "sentinel-guests"
+    session.run("python", str(TOOLING), "package", str(standard))
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir()
+    shutil.copy(build_wheel(session, "python", interpreters.TAG), DIST)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST), str(standard))
 
 
 def run_cargo(session: nox.Session, command: list[str], environment: dict[str, str]) -> None:
