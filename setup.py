@@ -163,6 +163,7 @@ HOT_PATH = (
     "messages",
     "native/guest",
     "native/log",
+    "observe/access_log",
     "observe/recorder",
     "observe/recording",
     "observe/trace_context",

@@ -11,6 +11,7 @@ typedef struct {
   int64_t memory, table_elements, tables;
   uint32_t result;
   uint32_t lines;
+  uint32_t level;
   uint64_t deadline;
   uint64_t start_deadline;
   uint64_t retire_calls;

@@ -51,6 +51,8 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[[route.limits]]", model.LimitConfig),
     ("[tracing]", observing.TracingConfig),
     ("[otlp]", observing.OtlpConfig),
+    ("[log]", observing.LogConfig),
+    ("[access_log]", observing.AccessLogConfig),
 )
 _INTRODUCTION: Final = """\
 # Configuration

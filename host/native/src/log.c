@@ -83,6 +83,7 @@ wasm_trap_t *snt_log_write(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
   const uint8_t *text = snt_host_bytes(&call, start, length);
   if (text == NULL) return snt_refuse(log->engine, call.what, "the message lies outside of memory");
   snt_guest *guest = call.guest;
+  if (guest != NULL && level < guest->plan->limits.level) return NULL;
   if (guest != NULL && guest->lines++ >= guest->plan->limits.lines) {
     guest->plan->counters->lines_cut++;
     return NULL;

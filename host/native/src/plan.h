@@ -31,6 +31,7 @@ typedef struct {
   int64_t memory, table_elements, tables;
   uint32_t result;         /* the longest result */
   uint32_t lines;          /* log lines that one call may write */
+  uint32_t level;          /* the least level of those that are kept */
   uint64_t deadline;       /* of a call */
   uint64_t start_deadline; /* of start function, _initialize and configure together */
   uint64_t retire_calls;   /* after which an instance asks to be retired */

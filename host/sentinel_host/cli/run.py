@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     notifier = Notifier.from_environment(os.environ)
     listeners = Listeners(activated_sockets(os.environ))
     lock = create_lock()
-    log = begin_log(lock)
+    log = begin_log(lock, config)
     try:
         if config.server.workers == 1:
             _run_single_process(source, listeners, notifier, log)

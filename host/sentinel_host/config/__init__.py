@@ -26,9 +26,11 @@ from sentinel_host.config.model import (
     ServerConfig,
     TlsConfig,
 )
+from sentinel_host.config.observing import AccessLogConfig, LogConfig, OtlpConfig, TracingConfig
 from sentinel_host.config.upstreams import UpstreamConfig
 
 __all__ = [
+    "AccessLogConfig",
     "AnswersConfig",
     "BindConfig",
     "Bytes",
@@ -39,7 +41,9 @@ __all__ = [
     "HttpClientConfig",
     "LimitConfig",
     "LimitsConfig",
+    "LogConfig",
     "MirrorConfig",
+    "OtlpConfig",
     "PathsConfig",
     "RedirectConfig",
     "RespondConfig",
@@ -48,6 +52,7 @@ __all__ = [
     "Seconds",
     "ServerConfig",
     "TlsConfig",
+    "TracingConfig",
     "UpstreamConfig",
     "fixed_changes",
     "load_config",

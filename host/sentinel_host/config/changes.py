@@ -29,6 +29,7 @@ _FIXED: Final = {
         "limit_store",
     ),
     "otlp": ("endpoint", "headers", "timeout", "ca", "service", "metrics", "interval", "logs"),
+    "log": ("format", "level", "file"),
     "guests": ("directory", "verify_keys", "trust_standard", "watch", "cache", "max_bytes", "compile_time"),
 }
 

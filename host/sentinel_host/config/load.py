@@ -22,7 +22,7 @@ from sentinel_host.config.model import (
     RouteConfig,
     ServerConfig,
 )
-from sentinel_host.config.observing import OtlpConfig, TracingConfig
+from sentinel_host.config.observing import AccessLogConfig, LogConfig, OtlpConfig, TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.config.verify import verify
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_SECTIONS = ("server", "guests", "guest", "upstream", "route", "tracing", "otlp")
+_SECTIONS = ("server", "guests", "guest", "upstream", "route", "tracing", "otlp", "log", "access_log")
 
 
 def load_config(path: str | Path) -> Config:
@@ -92,6 +92,8 @@ def _checked(data: dict[str, Any], file: str) -> Config:
             for index, value in enumerate(_list(file, "route", data.get("route", [])))
         ],
         otlp=_convert(file, "otlp", data.get("otlp", {}), OtlpConfig),
+        log=_convert(file, "log", data.get("log", {}), LogConfig),
+        access_log=_optional(file, "access_log", data, AccessLogConfig),
         tracing=_optional(file, "tracing", data, TracingConfig),
     )
     verify(config)

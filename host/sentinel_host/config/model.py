@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from sentinel_host.config.destinations import MirrorConfig, RedirectConfig, RespondConfig
-from sentinel_host.config.observing import OtlpConfig, TracingConfig
+from sentinel_host.config.observing import AccessLogConfig, LogConfig, OtlpConfig, TracingConfig
 from sentinel_host.config.units import Bytes, Seconds
 from sentinel_host.config.upstreams import UpstreamConfig
 
@@ -267,6 +267,8 @@ class GuestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a new version is rolled back; `true` means the defaults, `false` never."""
     canary: CanaryConfig | None = None
     """How a new version is tried on some requests first; by default it is not."""
+    log_level: Literal["trace", "debug", "info", "warn", "error"] | None = None
+    """The least level that it logs; by default what `log.level` says."""
     upstreams: list[str] = []
     """Upstreams that the guest may choose."""
     grants: list[str] = []
@@ -417,6 +419,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guests: GuestsConfig = GuestsConfig()
     tracing: TracingConfig | None = None
     otlp: OtlpConfig = OtlpConfig()
+    log: LogConfig = LogConfig()
+    access_log: AccessLogConfig | None = None
     guest: dict[str, GuestConfig] = {}
     upstream: list[UpstreamConfig] = []
     route: list[RouteConfig] = []

@@ -1,6 +1,8 @@
-"""What operators see of a gateway that can be configured: traces, and where they are sent."""
+"""What operators see of a gateway that can be configured: traces, where they are sent, and logs."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -48,3 +50,28 @@ class OtlpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time between two times that metrics are sent."""
     logs: bool = False
     """Whether the lines of the log are sent, too; guests' lines are among them."""
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The log of the gateway and of its guests."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    """Coloured lines for people, or JSON; `auto`: lines on a terminal, JSON elsewhere."""
+    level: Literal["trace", "debug", "info", "warn", "error"] = "info"
+    """The least level that is written; for one guest, `guest.NAME.log_level` says another."""
+    file: str | None = None
+    """A file to append to, instead of stdout. SIGUSR1 opens it anew."""
+
+
+class AccessLogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line for each request, written by the gateway itself. Without this table there is none."""
+
+    to: str = "stdout"
+    """`stdout`, a file to append to, or `unix:PATH` for a socket that takes a datagram for each
+    line.
+    """
+    format: str = "json"
+    """`json`, `common`, `combined`, or a text with fields: `"{client} {method} {path} {status}"`.
+    """
+    fields: list[str] = []
+    """Fields of JSON, in this order; by default the usual ones."""

@@ -103,6 +103,10 @@ class Drain(msgspec.Struct, frozen=True, tag="drain"):
     """
 
 
+class Reopen(msgspec.Struct, frozen=True, tag="reopen"):
+    """To a worker: the files of its logs were moved away; open them anew."""
+
+
 class StatsRequest(msgspec.Struct, frozen=True, tag="stats-request"):
     """To a worker; it answers `Stats`."""
 
@@ -207,6 +211,7 @@ Message: TypeAlias = (
     | Ready
     | Failed
     | Drain
+    | Reopen
     | StatsRequest
     | Stats
     | RecordsRequest

@@ -76,6 +76,7 @@ COUNTERS: Final = {
     ),
     "sentinel_records": Family("Requests that were recorded, or left out for there were too many.", ("result",)),
     "sentinel_log_lines_dropped": Family("Lines of the log, guests' included, that could not be written."),
+    "sentinel_access_log_lines_dropped": Family("Lines of the access log that could not be written."),
     "sentinel_stage_seconds": Family("Time that requests spent in a stage; with server.stage_times.", ("stage",)),
     "sentinel_stage_passes": Family("Requests that went through a stage.", ("stage",)),
     "sentinel_worker_restarts": Family("Workers that died and were replaced.", ("worker",)),

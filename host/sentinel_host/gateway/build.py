@@ -248,7 +248,13 @@ class Builder:
         # The limits of a guest's answers are part of the key; settings of rollouts are not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
         authorities = _digest(_content(draft.config, authorities_of(settings))[1])
-        loaded = (name, version.guest.sha256, told, repr((draft.answers, draft.config.server.admin)), authorities)
+        loaded = (
+            name,
+            version.guest.sha256,
+            told,
+            repr((draft.answers, draft.config.server.admin, draft.config.log.level)),
+            authorities,
+        )
         key = (*loaded, config.encoded)
         unit = self._units.get(key)
         if unit is None:
@@ -273,7 +279,7 @@ class Builder:
         return next((unit.guest for unit in self._units.values() if unit.loaded == loaded), None)
 
     async def _load(self, version: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
-        limits = limits_of(settings, draft.answers, defaults_of(version.guest.language))
+        limits = limits_of(settings, draft.answers, defaults_of(version.guest.language), draft.config.log.level)
         http = (await self._outbound(version.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(version.guest, version.name, version.path, self.engine, limits, grants_of(settings, http))
 

@@ -67,6 +67,8 @@ class DataPlane:
             exchange = ProxyExchange(stats, gateway.recorder, generation, admitted, route, scope, receive, send)
         except ClientError as error:
             stats.refused[error.status] += 1
+            if gateway.recorder.access_log is not None:
+                gateway.recorder.access_log.add_refused(scope, error.status)
             refused = _refusal(error, scope)
         if refused is not None:
             await send({"type": "http.response.start", "status": refused.status, "headers": refused.headers})

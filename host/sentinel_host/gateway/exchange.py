@@ -152,6 +152,9 @@ class ProxyExchange:
             # missing.
             if self._observation is not None or (recorder.looks_back and _has_failed(summary)):
                 recorder.end(self._observation, self._admitted, summary, self._started, self._tries or [])
+            if recorder.access_log is not None:
+                trace = self._observation.trace_id if self._observation is not None else ""
+                recorder.access_log.add(summary, self._admitted.head.headers, trace)
             sender.run.close()
             sender.run.on_complete(summary)
             sender.passed(COMPLETE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sentinel_host.abi.contract import LOG_LEVELS
 from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import GuestConfig
 from sentinel_host.sandbox import Grants, HttpGrant, Limits, RuntimeDefaults
@@ -16,8 +17,10 @@ def grants_of(settings: GuestConfig, http: HttpGrant | None) -> Grants:
     return Grants(frozenset(settings.grants), settings.kv, http)
 
 
-def limits_of(settings: GuestConfig, answers: AnswerLimits, defaults: RuntimeDefaults) -> Limits:
+def limits_of(settings: GuestConfig, answers: AnswerLimits, defaults: RuntimeDefaults, level: str = "trace") -> Limits:
     """The limits of one guest; ``answers`` holds what all guests of a gateway are held to.
+
+    ``level`` is the least that guests log who are not told otherwise.
 
     ``defaults`` are those of the guest's language.
     """
@@ -31,5 +34,6 @@ def limits_of(settings: GuestConfig, answers: AnswerLimits, defaults: RuntimeDef
         bodies=settings.bodies,
         result=told.answer,
         lines=told.log_lines,
+        log_level=LOG_LEVELS.index(settings.log_level or level),
         answers=replace(answers, edits=told.headers, header_bytes=told.header_bytes, context_bytes=told.context),
     )

@@ -71,6 +71,7 @@ class CallLimits:
     tables: int
     result: int
     lines: int
+    level: int
     deadline: int
     start_deadline: int
     retire_calls: int

@@ -21,6 +21,7 @@ from typing import Final
 from sentinel_host.http.rules import Admitted
 from sentinel_host.messages import Headers, Origin, Outcome, Summary
 from sentinel_host.native.trail import Trail
+from sentinel_host.observe.access_log import AccessLog
 from sentinel_host.observe.record import GuestLine, RequestRecord
 from sentinel_host.observe.recording import Recording
 from sentinel_host.observe.ring import Ring
@@ -106,6 +107,7 @@ class Recorder:
         "_trail",
         "_watched_until",
         "_worker",
+        "access_log",
         "is_on",
         "left_out",
         "looks_back",
@@ -124,6 +126,7 @@ class Recorder:
         self._threshold = ""
         self._tracing: Tracing | None = None
         self._watched_until = 0
+        self.access_log: AccessLog | None = None
         self.is_on = False
         self.left_out = 0
         self.looks_back = False
@@ -224,6 +227,8 @@ class Recorder:
 
     def publish(self) -> None:
         """Keep the records of requests that are over; to be called after `take_lines`."""
+        if self.access_log is not None:
+            self.access_log.flush()
         if not self._active:
             if self.watch_at != _NEVER and perf_counter_ns() >= self._watched_until:
                 self.watch_at = _NEVER

@@ -10,13 +10,14 @@ from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.limits import Limits
 from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
-from sentinel_host.sandbox.logs import GuestLines, GuestLog, Sink, timestamp
+from sentinel_host.sandbox.logs import TRACE, GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Probation, RollbackPolicy
 from sentinel_host.sandbox.runtimes import RuntimeDefaults, defaults_of
 from sentinel_host.sandbox.settings import AddressSpace, address_space, fingerprint
 
 __all__ = [
+    "TRACE",
     "AddressSpace",
     "CompiledGuest",
     "Grants",

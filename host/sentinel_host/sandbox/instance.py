@@ -68,6 +68,7 @@ class Blueprint:
                 tables=limits.tables,
                 result=limits.result,
                 lines=limits.lines,
+                level=limits.log_level,
                 deadline=int(limits.deadline * 1e9),
                 start_deadline=int(limits.start_deadline * 1e9),
                 retire_calls=limits.retire_calls,

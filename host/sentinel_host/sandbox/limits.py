@@ -18,9 +18,9 @@ class Limits:
     """Limits per instance, on what a guest answers, and on how many instances there are.
 
     ``memory`` is bytes of linear memory; ``result`` bytes of one answer before it is decoded;
-    ``lines`` log lines of one call; ``bodies`` how many bodies a guest may work on at once. Times
-    are seconds; ``deadline`` and ``start_deadline`` of the guest's own running time. ``isolation``
-    is ``shared``, or ``request`` for a fresh instance in every call.
+    ``lines`` log lines of one call, of ``log_level`` or above; ``bodies`` how many bodies a guest
+    may work on at once. Times are seconds; ``deadline`` and ``start_deadline`` of the guest's own
+    running time. ``isolation`` is ``shared``, or ``request`` for a fresh instance in every call.
     """
 
     # wit/ABI.md section 4; `default_limits` has more for interpreters. Proxy-Wasm hosts and Extism
@@ -36,6 +36,8 @@ class Limits:
     # An access log writes one line a request. Envoy has no such limit, and every guest of a worker
     # shares one buffer.
     lines: int = 64
+    # Of `LOG_LEVELS`; whoever runs a gateway says which lines they want.
+    log_level: int = 0
     # A thousand times what the example guests take. Cloudflare's Workers get 10 ms of CPU time in
     # the free plan.
     deadline: float = 0.05

@@ -114,6 +114,11 @@ class Fleet:
         await asyncio.gather(*(worker.apply(message, codes, _APPLY_TIME) for worker in waiting), return_exceptions=True)
         return None
 
+    def reopen_logs(self) -> None:
+        """The files of the logs were moved away."""
+        for worker in self._plans:
+            worker.reopen_logs()
+
     def tell_load_failed(self, name: str, reason: str) -> None:
         """Tell all workers that a new version of a guest could not be loaded, and why."""
         for place in self._places:

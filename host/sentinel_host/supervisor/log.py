@@ -18,6 +18,12 @@ class Log(Protocol):
     def write_guest_lines(self, lines: GuestLines, dropped: int) -> None:
         """A `sentinel_host.sandbox.Sink`."""
 
+    def write(self, data: bytes) -> None:
+        """Write whole lines of somebody else's, in one piece."""
+
+    def reopen(self) -> None:
+        """Open the file anew that it goes to, if it does."""
+
     def close(self) -> None:
         """Write what waits, within a fraction of a second; what comes later is dropped."""
 

@@ -42,7 +42,6 @@ _WHOLE: Final = b"\0"
 _TORN: Final = b"\1"
 
 _STDERR: Final = 2
-_STALLED: Final = "standard output is not read fast enough"
 
 Tell = Callable[[int, str], bytes]
 """Makes the log's line that says how many lines were dropped, and why."""
@@ -60,11 +59,12 @@ class Output:
     ``dropped`` counts lines. Raises `SentinelError` if its thread cannot be started.
     """
 
-    def __init__(self, fd: int, lock: int, tell: Tell, capacity: int = CAPACITY) -> None:
+    def __init__(self, fd: int, lock: int, tell: Tell, capacity: int = CAPACITY, name: str = "standard output") -> None:
         self.dropped = 0
         self._fd = fd
         self._lock = lock
         self._tell = tell
+        self._name = name
         self._capacity = capacity
         self._changed = threading.Condition()
         self._pieces: deque[bytes] = deque()
@@ -87,7 +87,7 @@ class Output:
         """Write these lines in one piece, or drop them. May be called from any thread."""
         with self._changed:
             if self._is_closing or (self._size and self._size + len(data) > self._capacity):
-                self._count(data.count(b"\n"), _STALLED)
+                self._count(data.count(b"\n"), f"{self._name} is not read fast enough")
                 return
             self._pieces.append(data)
             self._size += len(data)
@@ -180,7 +180,7 @@ class Output:
         except Exception as error:
             # Any error: if this thread ended, nothing would be logged any more.
             why = error.strerror if isinstance(error, OSError) else error
-            return data.count(b"\n", max(0, written - torn)), f"standard output: {why}"
+            return data.count(b"\n", max(0, written - torn)), f"{self._name}: {why}"
         return 0, ""
 
     def _write_some(self, data: memoryview) -> int:

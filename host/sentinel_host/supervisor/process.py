@@ -30,6 +30,7 @@ from sentinel_host.control import (
     Records,
     RecordsRequest,
     Refused,
+    Reopen,
     Reply,
     Snapshot,
     Start,
@@ -180,6 +181,11 @@ class WorkerProcess:
         """A guest has no new version, for this reason."""
         if self.state is State.READY:
             self._channel.send(LoadFailed(name, reason))
+
+    def reopen_logs(self) -> None:
+        """The files of its logs were moved away."""
+        if self.state in (State.READY, State.DRAINING):
+            self._channel.send(Reopen())
 
     def drain(self) -> None:
         """Accept nothing more, and end with the last request, or the grace period; one that serves

@@ -16,6 +16,7 @@ from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server.limits import server_limits
+from sentinel_host.supervisor.access import open_access_log
 from sentinel_host.supervisor.log import Log, log_counts
 from sentinel_host.upstream import EndpointTable
 
@@ -68,10 +69,25 @@ class Serving:
         self.grace = config.server.grace
         self.lame_duck = config.server.lame_duck
         self._log = log
+        self._access = open_access_log(config, log)
+        if self._access is not None:
+            self.gateway.recorder.access_log = self._access.log
 
     def snapshot(self) -> Snapshot:
         """What this process has counted."""
-        return merge([collect(self.gateway, self.connections), log_counts(self._log)])
+        access = [self._access.counts()] if self._access is not None else []
+        return merge([collect(self.gateway, self.connections), log_counts(self._log), *access])
+
+    def reopen(self) -> None:
+        """Open the files of the logs anew, which were moved away."""
+        self._log.reopen()
+        if self._access is not None:
+            self._access.reopen()
+
+    def close(self) -> None:
+        """Write what waits of the access log; no request is served any more."""
+        if self._access is not None:
+            self._access.close()
 
 
 def tune_collector() -> None:

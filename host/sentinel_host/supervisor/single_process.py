@@ -60,6 +60,7 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
         for number in _ENDING:
             loop.add_signal_handler(number, end)
         loop.add_signal_handler(signal.SIGHUP, overview.reload)
+        loop.add_signal_handler(signal.SIGUSR1, serving.reopen)
         await serve(
             serving.gateway,
             endpoints,
@@ -71,6 +72,7 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
         )
         if exporter is not None:
             await exporter.close()
+        serving.close()
         notifier.close()
 
     try:

@@ -123,6 +123,7 @@ class _Supervision:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_end, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
         stopped = asyncio.Event()
         admin = loop.create_task(self._serve_admin(stopped))
         life = loop.create_task(self._live())
@@ -241,6 +242,10 @@ class _Supervision:
             for listening in public
         ]
         return FleetPlan(source, guests, fds, self._shared, config.server.workers, config.server.grace)
+
+    def _reopen_logs(self) -> None:
+        self._log.reopen()
+        self._fleet.reopen_logs()
 
     def _status(self) -> str:
         return f"serving with {len(self._fleet.places)} workers"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from hypercorn.utils import LifespanFailureError
 
-from sentinel_host.config import TlsConfig
+from sentinel_host.config import Config, TlsConfig
 from sentinel_host.control import (
     Applied,
     Channel,
@@ -29,6 +29,7 @@ from sentinel_host.control import (
     Records,
     RecordsRequest,
     Refused,
+    Reopen,
     Reply,
     Start,
     Stats,
@@ -56,21 +57,22 @@ _log = logging.getLogger("sentinel.worker")
 _RECORDS_BYTES = 1 << 20
 
 
-def work(control: int, begin_log: Callable[[int], Log]) -> int:
+def work(control: int, begin_log: Callable[[int, Config | None], Log]) -> int:
     """Serve what the supervisor says over the descriptor ``control``; returns the exit code.
 
-    ``begin_log`` is given the descriptor of the lock that all processes' logs have.
-    A supervisor that is gone ends the worker as `Drain` does.
+    ``begin_log`` is given the configuration, if it can be read, and the descriptor of the lock that
+    all processes' logs have. A supervisor that is gone ends the worker as `Drain` does.
     """
     # The terminal's signals are for the supervisor. SIGTERM is for whom it is sent to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.set_inheritable(control, False)
     sock = socket.socket(fileno=control)
     start = _await_start(sock)
     if start is None:
         return 0
-    log = begin_log(start.shared[LOCK])
+    log = begin_log(start.shared[LOCK], _readable(start))
     try:
         return run(_serve(start, sock, log))
     finally:
@@ -140,6 +142,7 @@ class _Worker:
             self._channel.send(Failed(str(error)))
             code = 1
         await self._background.close()
+        serving.close()
         await self._channel.close()
         return code
 
@@ -172,6 +175,8 @@ class _Worker:
             rollout = self._rollout
             if isinstance(message, Drain):
                 self._stop.set()
+            elif isinstance(message, Reopen):
+                self._serving.reopen()
             elif rollout is not None and isinstance(message, StatsRequest):
                 reply(self._stats())
             elif isinstance(message, RecordsRequest):
@@ -213,6 +218,14 @@ class _Worker:
     def _stats(self) -> Stats:
         gateway = self._serving.gateway
         return Stats(self._serving.snapshot(), gateway.generation.faults, gateway.guest_states())
+
+
+def _readable(start: Start) -> Config | None:
+    """The configuration, or nothing where it is to be said in the log what is wrong with it."""
+    try:
+        return parse_source(start.source)
+    except SentinelError:
+        return None
 
 
 def _await_start(sock: socket.socket) -> Start | None:

@@ -8,6 +8,7 @@ from sentinel_host.config import ChainEntry, load_config, parse_config, quick_co
 from sentinel_host.errors import ConfigError
 from sentinel_host.supervisor.source import parse_source, read_source
 
+SECTIONS = "server, guests, guest, upstream, route, tracing, otlp, log, access_log"
 BASE = """
 [[upstream]]
 name = "origin"
@@ -68,12 +69,11 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ("x =", "gw.toml: Invalid value (at "),
         (
             "[sever]",
-            "gw.toml: sever: unknown section, expected one of server, guests, guest, upstream, route, tracing, otlp; "
-            "did you mean `server`?",
+            f"gw.toml: sever: unknown section, expected one of {SECTIONS}; did you mean `server`?",
         ),
         (
             "[zebra]",
-            "gw.toml: zebra: unknown section, expected one of server, guests, guest, upstream, route, tracing, otlp",
+            f"gw.toml: zebra: unknown section, expected one of {SECTIONS}",
         ),
         ("[server]\nbnd = 1", "gw.toml: server: unknown key `bnd`; did you mean `bind`?"),
         ("[server]\nWorkers = 1", "gw.toml: server: unknown key `Workers`; did you mean `workers`?"),

@@ -187,7 +187,9 @@ def test_the_command_writes_them_in_one_piece(load: Load, engine: GuestEngine, t
         output.close(PATIENCE)
     os.close(lock)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert [(line["level"], line["request_id"]) for line in lines] == [("info", "r1"), ("warn", "r3"), ("error", "r4")]
+    # What is below a guest's level never comes here.
+    assert [line["level"] for line in lines] == ["trace", "info", "debug", "warn", "error"]
+    assert [line["request_id"] for line in lines] == ["r0", "r1", "r2", "r3", "r4"]
     assert {line["message"] for line in lines} == {'"line"\\n'}
     assert told == [(7, "the buffer of guests' lines was full")]
     assert log.dropped == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from sentinel_host.config.access_layout import check_layout
 from sentinel_host.config.model import Config
 from sentinel_host.config.verify.faults import fail
 from sentinel_host.grammar import is_token_text
@@ -15,6 +16,13 @@ def verify_observing(config: Config) -> None:
     if tracing is not None and not 0 <= tracing.share <= 1:
         raise fail(config, "tracing.share", f"expected 0 to 1, got {tracing.share:g}")
     _verify_otlp(config)
+    access_log = config.access_log
+    if access_log is not None:
+        at = "fields" if access_log.fields else "format"
+        try:
+            check_layout(access_log.format, access_log.fields)
+        except ValueError as error:
+            raise fail(config, f"access_log.{at}", str(error)) from None
 
 
 def _verify_otlp(config: Config) -> None:

@@ -1,0 +1,74 @@
+"""The gateway's own access log: requests that are over, gathered until somebody writes them.
+
+A request pays for one entry in a list. Formatting and writing is the work of a thread, in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import time_ns
+from typing import Any, Final
+
+from sentinel_host.messages import Headers, Summary
+from sentinel_host.sandbox.text import readable
+
+Entry = tuple[Summary, str, str, str]
+"""A request's summary, the id of its trace, and the fields ``user-agent`` and ``referer``."""
+
+# Entries of one batch: what a worker at its limit serves in a few hundredths of a second.
+_BATCH: Final = 512
+# Bytes of a field that is told.
+_MOST_FIELD: Final = 1024
+
+
+class AccessLog:
+    """Gathers entries and hands them to ``submit`` in batches, at the latest when `flush` is
+    called.
+
+    ``with_fields`` tells whether the header fields are wanted, which have to be looked for.
+    """
+
+    __slots__ = ("_entries", "_submit", "_with_fields")
+
+    def __init__(self, submit: Callable[[list[Entry]], None], *, with_fields: bool) -> None:
+        self._submit = submit
+        self._with_fields = with_fields
+        self._entries: list[Entry] = []
+
+    def add(self, summary: Summary, headers: Headers, trace_id: str) -> None:
+        """A request is over."""
+        agent = referer = ""
+        if self._with_fields:
+            for name, value in headers:
+                if name == b"user-agent":
+                    agent = readable(value[:_MOST_FIELD])
+                elif name == b"referer":
+                    referer = readable(value[:_MOST_FIELD])
+        self._entries.append((summary, trace_id, agent, referer))
+        if len(self._entries) >= _BATCH:
+            self.flush()
+
+    def add_refused(self, scope: dict[str, Any], status: int) -> None:
+        """A request was refused that reached no route; what it says has not been checked."""
+        client = scope.get("client")
+        raw: bytes = scope.get("raw_path") or b""
+        query: bytes = scope.get("query_string") or b""
+        summary = Summary(
+            request_id="",
+            method=readable(scope["method"].encode()[:_MOST_FIELD]),
+            path=readable(raw.partition(b"?")[0][:_MOST_FIELD]),
+            query=readable(query[:_MOST_FIELD]) if query else None,
+            route="",
+            authority="",
+            client=client[0] if client else "",
+            http_version=scope["http_version"],
+            started_at=time_ns() // 1000,
+            status=status,
+        )
+        self.add(summary, scope["headers"], "")
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        if self._entries:
+            self._submit(self._entries)
+            self._entries = []
