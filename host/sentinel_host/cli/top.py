@@ -68,6 +68,7 @@ def screen(before: StateView, now: StateView, paint: Paint) -> list[str]:
         f"{paint('bold', 'sentinel')}  {requests / seconds:,.0f} requests/s  {now.active} active  "
         f"{now.connections} connections  {workers if up == len(now.workers) else paint('red', workers)}",
         *(paint("red", fault) for fault in now.faults),
+        *([paint("red", f"the configuration file is refused: {now.refusal}")] if now.refusal else []),
         "",
         *table(
             ("ROUTE", "REQUESTS/S", "ERRORS", "P50", "P95", "P99", "TOTAL"),

@@ -82,6 +82,7 @@ COUNTERS: Final = {
     "sentinel_worker_restarts": Family("Workers that died and were replaced.", ("worker",)),
 }
 GAUGES: Final = {
+    "sentinel_config_refused": Family("1 while the configuration file is refused, and the active one stays."),
     "sentinel_requests_active": Family("Requests being served."),
     "sentinel_upstream_connections": Family("Connections that are open.", _TARGET),
     "sentinel_upstream_connections_idle": Family("Open and unused.", _TARGET),

@@ -21,6 +21,10 @@ class Overview(Protocol):
         """The configuration that is served."""
 
     @property
+    def refusal(self) -> str:
+        """Why the configuration file is not served, or an empty text where it is."""
+
+    @property
     def is_ending(self) -> bool:
         """Whether the gateway is about to end."""
 

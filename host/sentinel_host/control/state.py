@@ -26,11 +26,13 @@ class StateView(msgspec.Struct, frozen=True):
     """The gateway at ``time`` (RFC 3339).
 
     ``faults`` says why it is not ready, and is empty when it is. ``refused`` counts requests that reached no route, by
-    status; ``active`` requests are being served now, on ``connections`` of clients.
+    status. ``refusal`` says why the configuration file is not served, if it is not. ``active``
+    requests are being served now, on ``connections`` of clients.
     """
 
     time: str
     faults: list[str]
+    refusal: str
     active: int
     connections: int
     refused: dict[str, int]
@@ -49,6 +51,7 @@ async def view_state(overview: Overview) -> StateView:
     return StateView(
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         faults=await overview.faults(),
+        refusal=overview.refusal,
         active=_one(gauges.get("sentinel_requests_active", {})),
         connections=_one(gauges.get("sentinel_connections", {})),
         refused={status: int(count) for (status,), count in counters.get("sentinel_requests_refused", {}).items()},

@@ -69,6 +69,8 @@ class GenerationManager:
         self._active: Generation | None = None
         self._replaced: set[Generation] = set()
         self._frees: set[asyncio.Task[None]] = set()
+        # Why the configuration file is not served, if it is not.
+        self.refusal = ""
         # The guests that a configuration waits for.
         self._waiting_for: Collection[str] = ()
 
@@ -157,8 +159,11 @@ class GenerationManager:
             await self.renew(config)
             known = {name: each for name, each in self._versions.items() if name not in self._generation.faults}
             found, faults = await self._source.obtain(name for name in config.named_guests() if name not in known)
-            return await self._configure_with(config, known | found, faults, refused)
+            replaced = await self._configure_with(config, known | found, faults, refused)
+            self.refusal = ""
+            return replaced
         except SentinelError as error:
+            self.refusal = str(error)
             _log.error("the configuration was not reloaded; the active one stays: %s", error)
             return None
 

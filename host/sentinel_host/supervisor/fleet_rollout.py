@@ -74,6 +74,8 @@ class FleetRollout:
         self._checks = checks
         self._lock = asyncio.Lock()
         self._plan: FleetPlan | None = None
+        # Why the configuration file is not served, if it is not.
+        self.refusal = ""
         # The guests that a configuration waits for.
         self._waiting_for: Collection[str] = ()
         # By guest, of its latest deployment.
@@ -109,7 +111,7 @@ class FleetRollout:
             plan = make_plan(found.keeping(decide, before))
             await self.fleet.roll(plan)
             self._source, self._config, self._folder, self._plan = source, config, folder, plan
-            self._waiting_for = ()
+            self._waiting_for, self.refusal = (), ""
             await self._checks.follow(config)
             return before.versions
 
@@ -156,8 +158,13 @@ class FleetRollout:
             source, config = await self._read(folder)
             async with self._lock:
                 # All workers may have been replaced meanwhile, with a newer file.
-                return await self._reconfigure(source, config, refused) if self._folder is folder else None
+                if self._folder is not folder:
+                    return None
+                replaced = await self._reconfigure(source, config, refused)
+                self.refusal = ""
+                return replaced
         except SentinelError as error:
+            self.refusal = str(error)
             _log.error("the configuration was not reloaded; the active one stays: %s", error)
             return None
 

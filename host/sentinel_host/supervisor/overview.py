@@ -19,7 +19,7 @@ from sentinel_host.upstream import EndpointTable
 
 class FleetOverview:
     """The `Overview` of ``fleet``. ``own`` is what this process counts, ``config`` what
-    is served; while ``is_ending`` it is not ready.
+    is served, and why the file is not, if it is not; while ``is_ending`` it is not ready.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class FleetOverview:
         checks: FleetChecks,
         own: Callable[[], Snapshot],
         is_ending: Callable[[], bool],
-        config: Callable[[], Config],
+        config: Callable[[], tuple[Config, str]],
     ) -> None:
         self._fleet = fleet
         self._rollouts = rollouts
@@ -43,7 +43,12 @@ class FleetOverview:
     @property
     def config(self) -> Config:
         """Part of `Overview`."""
-        return self._config()
+        return self._config()[0]
+
+    @property
+    def refusal(self) -> str:
+        """Part of `Overview`."""
+        return self._config()[1]
 
     @property
     def is_ending(self) -> bool:
@@ -90,7 +95,7 @@ class FleetOverview:
                 "sentinel_endpoint_check_changes": self._checks.changes(),
                 **self._rollouts.counters(),
             },
-            gauges={"sentinel_worker_up": up},
+            gauges={"sentinel_worker_up": up, "sentinel_config_refused": {(): bool(self.refusal)}},
         )
         return merge([self._fleet.counted(), self._own(), supervisor])
 

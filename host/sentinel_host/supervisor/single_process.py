@@ -118,6 +118,11 @@ class _SingleProcess:
         return self._serving.gateway.manager.config
 
     @property
+    def refusal(self) -> str:
+        """Part of `Overview`."""
+        return self._serving.gateway.manager.refusal
+
+    @property
     def is_ending(self) -> bool:
         """Part of `Overview`."""
         return self._is_ending
@@ -132,7 +137,7 @@ class _SingleProcess:
                 "sentinel_worker_restarts": {("0",): 0},
                 **self.rollouts.counters(),
             },
-            gauges={"sentinel_worker_up": {("0",): 1}},
+            gauges={"sentinel_worker_up": {("0",): 1}, "sentinel_config_refused": {(): bool(self.refusal)}},
         )
         exported = [self.exporter.snapshot()] if self.exporter is not None else []
         return merge([self._serving.snapshot(), this, *exported])

@@ -109,7 +109,7 @@ class _Supervision:
             self._checks,
             self._counted,
             lambda: self._is_ending,
-            lambda: self._rollout.config,
+            lambda: (self._rollout.config, self._rollout.refusal),
         )
         self._log = log
         self._exporter = exporter_of(self._config, self._overview)
@@ -176,6 +176,7 @@ class _Supervision:
             except Exception as error:
                 # An unexpected error is a fault of ours, and no reason to stop serving.
                 unexpected = None if isinstance(error, SentinelError) else error
+                self._rollout.refusal = str(error)
                 _log.error("the reload failed, and the old configuration stays: %s", error, exc_info=unexpected)
                 self._notifier.ready(f"the last reload failed: {error}")
 

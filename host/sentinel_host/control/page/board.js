@@ -15,7 +15,8 @@ export class Board {
 
   show(history) {
     const now = history.now;
-    keep(byId("faults"), this.rows.faults, now.faults.map(text => ({ text })), each => each.text,
+    const refusal = now.refusal ? [`The configuration file is refused, and the active configuration stays: ${now.refusal}`] : [];
+    keep(byId("faults"), this.rows.faults, [...refusal, ...now.faults].map(text => ({ text })), each => each.text,
       each => ({ element: html("li", {}, each.text) }));
     keep(byId("tiles"), this.rows.tiles, tiles(history), each => each.name, makeTile);
     keep(byId("route-rows"), this.rows.routes, now.routes, each => each.name, () => routeRow(history));
