@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sentinel_host.errors import UpstreamBusy, UpstreamError
+from sentinel_host.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 from sentinel_host.http.client import Timeouts
 from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.support import OK, Upstream, drain, eventually, get
@@ -33,6 +33,38 @@ def test_idle_connections_expire():
             await pool.close()
 
     closed: asyncio.Event
+    run_leaping(main())
+
+
+def test_a_request_after_a_rest_is_late_as_soon_as_any():
+    """While all connections are idle, their deadlines are looked at rarely."""
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(OK)
+        await peer.head()
+        asked.set()
+        await peer.closed()
+
+    async def main():
+        nonlocal asked
+        asked = asyncio.Event()
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(timeouts=Timeouts(response=0.2, keepalive=MINUTES))
+            await drain(await pool.send(get()))
+            await leap(5)
+            assert pool.idle == 1
+            request = asyncio.create_task(pool.send(get()))
+            await asked.wait()
+            # Twice the timeout, and well before the next look at idle connections.
+            await leap(0.4)
+            await leap(0)
+            assert request.done()
+            with pytest.raises(UpstreamTimeout):
+                await request
+            await pool.close()
+
+    asked: asyncio.Event
     run_leaping(main())
 
 

@@ -10,6 +10,10 @@ from sentinel_host.sandbox.logs import log_lines
 
 # Seconds. Soon enough for a person who watches, and rare enough to cost nothing.
 _INTERVAL = 0.05
+# The same while nothing is said: what a burst writes meanwhile fits into the buffer.
+_RESTING_INTERVAL = 0.4
+# Rounds without a line until then: a second.
+_ROUNDS = 20
 
 
 class Records(Protocol):
@@ -23,8 +27,8 @@ class Records(Protocol):
 
 
 class LogPump:
-    """Empties the guests' log into a sink and ``records``, twenty times a second and once more at
-    the end.
+    """Empties the guests' log into a sink and ``records``, twenty times a second while there are
+    lines, and once more at the end.
     """
 
     def __init__(self, log: GuestLog, sink: Sink | None, records: Records) -> None:
@@ -32,11 +36,14 @@ class LogPump:
         self._sink = sink or log_lines
         self._records = records
         self._timer: asyncio.TimerHandle | None = None
+        self._silent = 0
 
     def start(self) -> None:
         """Begin; needs a running loop."""
         # First: a sink that fails once, on which the loop reports, is not the end of the log.
-        self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self.start)
+        interval = _INTERVAL if self._silent < _ROUNDS else _RESTING_INTERVAL
+        self._timer = asyncio.get_running_loop().call_later(interval, self.start)
+        self._silent += 1
         self._emit()
 
     def stop(self) -> None:
@@ -51,5 +58,6 @@ class LogPump:
         self._records.publish()
 
     def _take(self, lines: GuestLines, dropped: int) -> None:
+        self._silent = 0
         self._records.take_lines(lines)
         self._sink(lines, dropped)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 from sentinel_host.gateway.logpump import LogPump
@@ -8,6 +9,7 @@ from sentinel_host.native.trail import Trail
 from sentinel_host.observe.recorder import Recorder
 from sentinel_host.sandbox import GuestLines
 from tests.support.clocks import PATIENCE
+from tests.support.loops import run_jumping
 
 
 class Log:
@@ -45,3 +47,33 @@ def test_a_sink_that_fails_once_is_not_the_end_of_the_log() -> None:
 
     asyncio.run(main())
     assert [str(context["exception"]) for context in reported] == ["failure 1", "failure 2", "failure 3"]
+
+
+def test_a_log_in_which_nothing_happens_is_looked_at_less_often() -> None:
+    """Until there is a line."""
+    times: list[float] = []
+    lines = {40, 41}
+    log: Any = Log()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        enough = asyncio.Event()
+
+        def emit(sink: Any) -> None:
+            log.taken += 1
+            times.append(loop.time())
+            if log.taken in lines:
+                sink(None, 0)
+            if log.taken == 80:
+                enough.set()
+
+        log.emit = emit
+        pump = LogPump(log, lambda lines, count: None, Recorder(Trail()))
+        pump.start()
+        await enough.wait()
+        pump.stop()
+
+    run_jumping(main())
+    pauses = [round(later - sooner, 2) for sooner, later in itertools.pairwise(times)]
+    assert set(pauses[:19]) == set(pauses[42:59]) == {0.05}
+    assert set(pauses[22:39]) == set(pauses[64:78]) == {0.4}

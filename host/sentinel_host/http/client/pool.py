@@ -33,6 +33,8 @@ _DEFAULT_TIMEOUTS: Final = Timeouts()
 
 _SWEEP_SHARE: Final = 20
 """Timeouts are looked at this many times in the course of the shortest: none fires later than by a twentieth."""
+# Seconds between two sweeps while all connections are idle: a worker without requests hardly wakes.
+_RESTING_INTERVAL: Final = 1.0
 
 
 class UpstreamPool:
@@ -94,6 +96,8 @@ class UpstreamPool:
         self._sweeper: asyncio.TimerHandle | None = None
         self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
         self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
+        # Whether the next sweep is one of idle connections only, and the first request must have it brought forward.
+        self._rests = False
         self._closed = False
         self._drains = False
 
@@ -216,6 +220,8 @@ class UpstreamPool:
         if not self._idle:
             return None
         self.reuses += 1
+        if self._rests:
+            self._sweep_soon()
         return self._idle.pop()
 
     async def _acquire(self, *, new: bool = False) -> ClientConnection:
@@ -327,8 +333,8 @@ class UpstreamPool:
         if self._closed:
             connection.abort()
             raise self._error("the pool is closed", "closed")
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
+        if self._sweeper is None or self._rests:
+            self._sweep_soon()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -342,7 +348,19 @@ class UpstreamPool:
             except Exception:
                 # The others' deadlines are looked at all the same, and this one's next time.
                 _log.exception("upstream %s: a connection could not be checked", self.target)
-        self._sweeper = loop.call_later(self._sweep_interval, self._sweep) if self.connections else None
+        if not self.connections:
+            self._sweeper = None
+            self._rests = False
+            return
+        self._rests = len(self._idle) == len(self.connections)
+        interval = min(_RESTING_INTERVAL, self.timeouts.keepalive / _SWEEP_SHARE) if self._rests else 0.0
+        self._sweeper = loop.call_later(max(self._sweep_interval, interval), self._sweep)
+
+    def _sweep_soon(self) -> None:
+        self._rests = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
 
     def _error(self, reason: str, kind: str) -> UpstreamError:
         return UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT)
