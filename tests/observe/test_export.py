@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -25,6 +26,7 @@ share = 0.0
 endpoint = "{collector}"
 headers = {{ "x-token" = "secret" }}
 metrics = true
+logs = true
 interval = "200ms"
 timeout = "500ms"
 """
@@ -116,6 +118,22 @@ def test_a_collector_gets_the_metrics_that_scrapers_get(gateway: GatewayProcess,
     names = {metric.name for scope in group.scope_metrics for metric in scope.metrics}
     assert {"sentinel_connections_accepted", "sentinel_worker_up"} <= names
     assert gateway.metric('sentinel_exported_total{result="sent",signal="metrics"}') >= 0
+
+
+def test_a_collector_gets_the_lines_of_the_log(
+    gateway: GatewayProcess, collector: CollectorServer, origin: Upstream
+) -> None:
+    fetch(gateway.public, "/a-line", headers=KEY)
+
+    def records() -> list[Any]:
+        groups = [group for request in collector.requests["/v1/logs"] for group in request.resource_logs]
+        return [record for group in groups for scope in group.scope_logs for record in scope.log_records]
+
+    wait_until(lambda: any("/a-line" in record.body.string_value for record in records()), "a line")
+    record = next(record for record in records() if "/a-line" in record.body.string_value)
+    assert (record.severity_text, record.severity_number) == ("info", 9)
+    assert attributes(record)["sentinel.guest"] == "access-log"
+    assert record.time_unix_nano > 0
 
 
 def test_a_batch_is_sent_again_that_the_collector_could_not_take(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -26,6 +28,8 @@ _LEVELS: Final = {
 # ECMA-48 section 8.3.117, by the level's name as it is written.
 _COLOURS: Final = {"error": "31", "critical": "31", "warning": "33", "warn": "33", "info": "32"}
 _FAINT: Final = "2"
+# Bytes of lines that wait for the process that sends them.
+_MOST_KEPT: Final = 1 << 20
 _WIDEST_LEVEL: Final = 7
 
 
@@ -94,19 +98,47 @@ class TextLines(logging.Formatter):
 class _Lines(logging.Handler):
     """Hands records to a target, as lines."""
 
-    def __init__(self, target: Target, formatter: logging.Formatter) -> None:
+    def __init__(self, target: Target, formatter: logging.Formatter, ring: LineRing | None) -> None:
         super().__init__()
         self._target = target
+        self._ring = ring
+        self._json = JsonLines()
         self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Part of `logging.Handler`."""
         try:
             line = self.format(record)
+            if self._ring is not None:
+                self._ring.add([self._json.format(record).encode("ascii")])
         except Exception:
             self.handleError(record)
         else:
             self._target.write(line.encode("utf-8", "replace") + b"\n")
+
+
+class LineRing:
+    """The last lines as JSON, until somebody takes them, in a bounded memory; it may be filled from any thread."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def add(self, lines: list[bytes]) -> None:
+        """Keep these, and let go of the oldest where there is no room."""
+        with self._lock:
+            self._lines.extend(lines)
+            self._size += sum(map(len, lines))
+            while self._size > _MOST_KEPT:
+                self._size -= len(self._lines.popleft())
+
+    def take(self) -> list[bytes]:
+        """All that are there."""
+        with self._lock:
+            taken, self._size = list(self._lines), 0
+            self._lines.clear()
+            return taken
 
 
 class ProcessLog:
@@ -116,10 +148,17 @@ class ProcessLog:
     come here. ``reopen`` opens the target's file anew, if it is one.
     """
 
-    def __init__(self, target: Target, text: TextLines | None = None, reopen: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        text: TextLines | None = None,
+        reopen: Callable[[], None] | None = None,
+        ring: LineRing | None = None,
+    ) -> None:
         self._target = target
         self._text = text
         self._reopen = reopen
+        self._ring = ring
 
     @property
     def dropped(self) -> int:
@@ -128,6 +167,8 @@ class ProcessLog:
 
     def write_guest_lines(self, lines: GuestLines, dropped: int) -> None:
         """Write what guests logged, in one piece; so many more lines were ``dropped`` already."""
+        if self._ring is not None:
+            self._ring.add(lines.json("trace").encode().splitlines())
         if self._text is None:
             data = lines.json("trace")
         else:
@@ -142,6 +183,10 @@ class ProcessLog:
     def write(self, data: bytes) -> None:
         """Write whole lines of somebody else's, in one piece."""
         self._target.write(data)
+
+    def take_lines(self) -> list[bytes]:
+        """The lines since the last time as JSON, where the configuration has them exported."""
+        return self._ring.take() if self._ring is not None else []
 
     def reopen(self) -> None:
         """Open the file anew that it goes to, if it does."""
@@ -168,19 +213,21 @@ def begin_log(lock: int, config: Config | None = None) -> ProcessLog:
     def tell(lines: int, reason: str) -> bytes:
         return _lines_dropped(lines, reason, text)
 
+    exports = config is not None and config.otlp.logs and config.otlp.endpoint is not None
+    ring = LineRing() if exports else None
     log: ProcessLog
     target: Target
     if path is None:
         target = Output(_STDOUT, lock, tell)
-        log = ProcessLog(target, text)
+        log = ProcessLog(target, text, ring=ring)
     else:
         try:
             target = file = FileOutput(path, tell)
         except OSError as error:
             where = config.file if config is not None else ""
             raise ConfigError(f"{where}: log.file: {path}: {error.strerror or error}") from None
-        log = ProcessLog(target, text, file.reopen)
-    logging.basicConfig(level=_LEVELS[settings.level], handlers=[_Lines(target, text or JsonLines())])
+        log = ProcessLog(target, text, file.reopen, ring)
+    logging.basicConfig(level=_LEVELS[settings.level], handlers=[_Lines(target, text or JsonLines(), ring)])
     return log
 
 

@@ -137,6 +137,16 @@ class Records(msgspec.Struct, frozen=True, tag="records"):
     taken: Taken
 
 
+class LinesRequest(msgspec.Struct, frozen=True, tag="lines-request"):
+    """To a worker: tell the lines of the log since the last time; it answers `Lines`."""
+
+
+class Lines(msgspec.Struct, frozen=True, tag="lines"):
+    """From a worker: lines of JSON."""
+
+    lines: list[bytes]
+
+
 class CodeRequest(msgspec.Struct, frozen=True, tag="code-request"):
     """From a worker that lacks the code with this digest: send it from ``offset`` on; the answer is
     `Code`.
@@ -214,6 +224,8 @@ Message: TypeAlias = (
     | Reopen
     | StatsRequest
     | Stats
+    | LinesRequest
+    | Lines
     | RecordsRequest
     | Records
     | CodeRequest

@@ -47,6 +47,9 @@ class Source(Protocol):
     async def records(self, after: Mapping[int, int], *, watch: bool) -> dict[int, Taken]:
         """By worker, the records of requests from the numbers ``after`` on."""
 
+    async def lines(self) -> list[bytes]:
+        """The log's lines since the last time, as JSON."""
+
     async def counts(self) -> Snapshot:
         """The counts of all workers, with those of endpoints."""
 
@@ -116,9 +119,10 @@ class Exporter:
         if self._otlp.metrics and time.monotonic() - self._counted_at >= self._otlp.interval:
             self._counted_at = time.monotonic()
             snapshot = await self._source.counts()
-        if not records and snapshot is None:
+        lines = await self._source.lines() if self._otlp.logs else []
+        if not records and snapshot is None and not lines:
             return False
-        self._note(await child.send(Batch(records, snapshot, [], self._began, time.time_ns())))
+        self._note(await child.send(Batch(records, snapshot, lines, self._began, time.time_ns())))
         return is_more
 
     async def _take_records(self) -> tuple[list[msgspec.Raw], bool]:

@@ -18,7 +18,7 @@ _SEVERITIES: Final = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 
 _OWN: Final = frozenset(("time", "level", "message"))
 
 
-def logs_request(lines: list[msgspec.Raw], resource: Mapping[str, str]) -> tuple[bytes, int]:
+def logs_request(lines: list[bytes], resource: Mapping[str, str]) -> tuple[bytes, int]:
     """An ``ExportLogsServiceRequest`` of lines of JSON, and how many records it has."""
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add(resource=resource_of(resource))

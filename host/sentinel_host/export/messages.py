@@ -40,7 +40,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     records: list[msgspec.Raw]
     snapshot: Snapshot | None = None
-    lines: list[msgspec.Raw] = []
+    lines: list[bytes] = []
     began: int = 0
     now: int = 0
 

@@ -22,6 +22,10 @@ class OverviewSource:
         """Part of `Source`."""
         return await self._overview.records(after, watch=watch)
 
+    async def lines(self) -> list[bytes]:
+        """Part of `Source`."""
+        return await self._overview.lines()
+
     async def counts(self) -> Snapshot:
         """Part of `Source`."""
         counted = await self._overview.snapshot()

@@ -24,6 +24,9 @@ class Log(Protocol):
     def reopen(self) -> None:
         """Open the file anew that it goes to, if it does."""
 
+    def take_lines(self) -> list[bytes]:
+        """The lines since the last time, each as JSON, where they are to be sent to a collector."""
+
     def close(self) -> None:
         """Write what waits, within a fraction of a second; what comes later is dropped."""
 

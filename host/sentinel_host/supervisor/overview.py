@@ -18,8 +18,8 @@ from sentinel_host.upstream import EndpointTable
 
 
 class FleetOverview:
-    """The `Overview` of ``fleet``. ``own`` is what this process counts, ``config`` what
-    is served, and why the file is not, if it is not; while ``is_ending`` it is not ready.
+    """The `Overview` of ``fleet``. ``own`` is what this process counts and ``lines`` what it
+    logs, ``config`` what is served, and why the file is not, if it is not; while ``is_ending`` it is not ready.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class FleetOverview:
         own: Callable[[], Snapshot],
         is_ending: Callable[[], bool],
         config: Callable[[], tuple[Config, str]],
+        lines: Callable[[], list[bytes]],
     ) -> None:
         self._fleet = fleet
         self._rollouts = rollouts
@@ -39,6 +40,7 @@ class FleetOverview:
         self._own = own
         self._is_ending = is_ending
         self._config = config
+        self._lines = lines
 
     @property
     def config(self) -> Config:
@@ -82,6 +84,12 @@ class FleetOverview:
         return {
             place.number: answer for place, answer in zip(places, answers, strict=True) if isinstance(answer, Taken)
         }
+
+    async def lines(self) -> list[bytes]:
+        """Part of `Overview`. A worker that does not answer is left out."""
+        workers = [place.worker for place in self._fleet.places if place.worker.state is State.READY]
+        answers = await asyncio.gather(*(worker.lines() for worker in workers), return_exceptions=True)
+        return self._lines() + [line for answer in answers if isinstance(answer, list) for line in answer]
 
     async def snapshot(self) -> Snapshot:
         """Part of `Overview`."""

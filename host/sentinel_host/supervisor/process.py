@@ -20,6 +20,8 @@ from sentinel_host.control import (
     ConfigSource,
     Drain,
     Failed,
+    Lines,
+    LinesRequest,
     Load,
     LoadFailed,
     Message,
@@ -227,6 +229,12 @@ class WorkerProcess:
         answer = await self._channel.ask(RecordsRequest(after, watch, explain), _RECORDS_TIME)
         assert isinstance(answer, Records)
         return answer.taken
+
+    async def lines(self) -> list[bytes]:
+        """The log's lines since the last time. Raises `ControlError` when there is no answer."""
+        answer = await self._channel.ask(LinesRequest(), _RECORDS_TIME)
+        assert isinstance(answer, Lines)
+        return answer.lines
 
     def _receive(self, message: Message, reply: Reply) -> None:
         match message:

@@ -78,6 +78,10 @@ class Serving:
         access = [self._access.counts()] if self._access is not None else []
         return merge([collect(self.gateway, self.connections), log_counts(self._log), *access])
 
+    def take_lines(self) -> list[bytes]:
+        """The log's lines since the last time, for a collector."""
+        return self._log.take_lines()
+
     def reopen(self) -> None:
         """Open the files of the logs anew, which were moved away."""
         self._log.reopen()

@@ -163,6 +163,10 @@ class _SingleProcess:
             recorder.watch()
         return {0: recorder.ring.after(after.get(0, 0))}
 
+    async def lines(self) -> list[bytes]:
+        """Part of `Overview`."""
+        return self._serving.take_lines()
+
     async def faults(self) -> list[str]:
         faults = guest_faults(self._serving.gateway.generation.faults)
         return ["the gateway is about to end", *faults] if self._is_ending else faults

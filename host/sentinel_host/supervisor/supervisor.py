@@ -110,6 +110,7 @@ class _Supervision:
             self._counted,
             lambda: self._is_ending,
             lambda: (self._rollout.config, self._rollout.refusal),
+            log.take_lines,
         )
         self._log = log
         self._exporter = exporter_of(self._config, self._overview)

@@ -21,6 +21,8 @@ from sentinel_host.control import (
     Failed,
     Frame,
     FrameDecoder,
+    Lines,
+    LinesRequest,
     Load,
     LoadFailed,
     Message,
@@ -175,6 +177,8 @@ class _Worker:
             rollout = self._rollout
             if isinstance(message, Drain):
                 self._stop.set()
+            elif isinstance(message, LinesRequest):
+                reply(Lines(self._serving.take_lines()))
             elif isinstance(message, Reopen):
                 self._serving.reopen()
             elif rollout is not None and isinstance(message, StatsRequest):
