@@ -47,6 +47,27 @@ fn headers_are_found_whatever_the_case() {
 }
 
 #[test]
+fn identity_is_no_content_coding() {
+    for (codings, expected) in [
+        (&[][..], false),
+        (&["identity"], false),
+        (&["Identity"], false),
+        (&["gzip"], true),
+        (&[""], true),
+        (&["identity", "br"], true),
+        (&["identity, br"], true),
+    ] {
+        let mut payload = hex("9a a3474554 a12f c0");
+        payload.push(0x90 + codings.len() as u8);
+        for coding in codings {
+            payload.extend([b"\x92\xb0content-encoding\xc4", &[coding.len() as u8][..], coding.as_bytes()].concat());
+        }
+        payload.extend(hex("a468747470 a168 a0 a172 a12f a132"));
+        assert_eq!(Request::decode(&payload).head().headers().has_content_coding(), expected, "{codings:?}");
+    }
+}
+
+#[test]
 fn fields_of_a_newer_host_are_passed_over() {
     let payload = hex("9b a3474554 a12f c0 91 93 a161 c401 62 c3 a468747470 a168 a0 a172 a12f a132 82 01 02 03 04");
     let request = Request::decode(&payload);
