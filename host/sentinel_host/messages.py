@@ -87,13 +87,18 @@ class RequestEdits:
     body: BodyMode = SKIP
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Response:
     """``response``: a whole response made by a guest or by the gateway."""
 
     status: int
     headers: Headers
-    body: bytes = b""
+    body: bytes
+
+    def __init__(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
 @dataclass(slots=True)
