@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sentinel_host.authoring.paint import Paint
+from sentinel_host.cli.remote import ask
 from sentinel_host.config import load_config, parse_config
 from sentinel_host.config.difference import Difference, differences
 from sentinel_host.errors import ConfigError
@@ -18,15 +19,20 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Print the differences, one in a line. Raises `ConfigError` where the new one is wrong."""
-    old = load_config(options.config)
+    """Print the differences, one in a line; with ``--running``, from what a gateway serves. Raises
+    `SentinelError` where the new one is wrong.
+    """
     try:
         text = Path(options.new).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{options.new}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{options.new}: not UTF-8 at byte {error.start}") from None
-    found = differences(old, parse_config(text, options.new))
+    if options.running:
+        answer = ask(options, "POST", "/config/check", text.encode())
+        found = msgspec.convert(answer["changes"], list[Difference])
+    else:
+        found = differences(load_config(options.config), parse_config(text, options.new))
     if options.json:
         print(msgspec.json.encode({"changes": found}).decode())
     else:

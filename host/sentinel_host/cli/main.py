@@ -143,7 +143,8 @@ def _add_configuration(commands: Commands) -> None:
 
     command = commands.add_parser("diff", help="say what another configuration would change")
     command.add_argument("new", metavar="NEW.toml", help="the other configuration")
-    command.add_argument("--config", metavar="FILE", default="sentinel.toml", help="default: %(default)s")
+    _add_remote(command)
+    command.add_argument("--running", action="store_true", help="compare with what a gateway that runs serves")
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("diff", "diff"))
 

@@ -59,7 +59,7 @@ def drain(options: argparse.Namespace) -> int:
     return 0
 
 
-def ask(options: argparse.Namespace, method: str, path: str) -> Any:
+def ask(options: argparse.Namespace, method: str, path: str, body: bytes | None = None) -> Any:
     """What the admin side answers. Raises `SentinelError` if there is no gateway, or it refuses."""
     config = load_config(options.config)
     host, port = _address(config, options.admin)
@@ -69,7 +69,7 @@ def ask(options: argparse.Namespace, method: str, path: str) -> Any:
         raise ConfigError(f"{config.file}: there is no admin token: has this user started the gateway on this machine?")
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
-        connection.request(method, path, headers={"authorization": f"Bearer {token}"})
+        connection.request(method, path, body, headers={"authorization": f"Bearer {token}"})
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:

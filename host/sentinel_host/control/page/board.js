@@ -28,6 +28,8 @@ export class Board {
       each => each.endpoint ? endpointRow(history) : upstreamRow());
     keep(byId("guest-rows"), this.rows.guests, now.guests, each => each.name, () => guestRow(history));
     keep(byId("limit-rows"), this.rows.limits, now.limits, each => `${each.route} ${each.name}`, () => limitRow(history));
+    const unrouted = history.rate(state => sum(Object.values(state.refused), number => number), WINDOW_SECONDS);
+    say(byId("unrouted"), unrouted ? `${rate(unrouted)}/s reach no route` : "");
     byId("no-limits").hidden = now.limits.length > 0;
     byId("limit-table").hidden = now.limits.length === 0;
     const ready = byId("ready");

@@ -2,7 +2,7 @@
 
 import { mark, rate, say, svg } from "./elements.js";
 
-const ROW = 62, HEIGHT = 40, ENDPOINT = 50, GAP = 18;
+const ROW = 62, HEIGHT = 40, ENDPOINT = 50, GAP = 18, BEND = 82;
 const WIDE = { route: 146, guest: 146, upstream: 132, endpoint: 186 };
 
 export class Picture {
@@ -40,6 +40,8 @@ export class Picture {
     const most = Math.max(0, ...routes.map(route => route.guests.length));
     const x = { guest: WIDE.route + 56, upstream: 0, endpoint: 0 };
     x.upstream = x.guest + most * (WIDE.guest + GAP) + 64;
+    // A picture of few guests fills the card as well.
+    x.upstream += Math.max(0, 1150 - (x.upstream + WIDE.upstream + 78 + WIDE.endpoint));
     x.endpoint = x.upstream + WIDE.upstream + 78;
     const width = x.endpoint + WIDE.endpoint;
     const ends = targets(routes, upstreams);
@@ -130,8 +132,9 @@ export class Picture {
   }
 
   edge(lines, x1, y1, x2, y2, { figure, ill }) {
-    const bend = Math.max(16, (x2 - x1) / 2);
-    const path = svg("path", { class: "edge", d: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
+    // It stays in its row as long as it can, so that it passes behind no guest of another.
+    const start = Math.max(x1, x2 - BEND), bend = (x2 - start) / 2;
+    const path = svg("path", { class: "edge", d: `M${x1} ${y1} H${start} C${start + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
     lines.append(path);
     this.edges.push({ path, figure, ill });
   }

@@ -1,4 +1,4 @@
-"""`sentinel top`: what happened between two states, for people."""
+"""Commands that ask a gateway: `sentinel top`, what happened between two states, and `sentinel diff --running`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,11 +17,12 @@ from sentinel_host.authoring.paint import Paint
 from sentinel_host.cli import main
 from sentinel_host.cli.top import screen
 from sentinel_host.control.state import StateView
-from tests.control.support import KEY, admin
+from tests.control.support import KEY, admin, config
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import CACHED, GatewayProcess
+from tests.support.upstreams import Upstream
 
 
 def arguments(gateway: GatewayProcess, *more: str) -> list[str]:
@@ -55,6 +57,20 @@ def test_elsewhere_than_on_a_terminal_it_ends(gateway: GatewayProcess, capsys: p
     assert "ROUTE" in capsys.readouterr().out
     assert main(arguments(gateway, "--json")) == 0
     assert [route["name"] for route in json.loads(capsys.readouterr().out)["routes"]] == ["api", "few"]
+
+
+def test_a_gateway_says_what_would_change(
+    gateway: GatewayProcess, upstream: Upstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new.toml"
+    new.write_text(config(upstream.url).replace('path = "/few"', 'path = "/fewer"'))
+    host, port = gateway.admin
+    asked = ["diff", str(new), "--running", "--config", str(gateway.folder / "sentinel.toml")]
+    assert main([*asked, "--admin", f"{host}:{port}"]) == 0
+    assert capsys.readouterr().out == '~ route[few].path: "/few" → "/fewer"\n'
+    new.write_text("[sever]")
+    assert main([*asked, "--admin", f"{host}:{port}"]) == 1
+    assert "sever: unknown section" in capsys.readouterr().err
 
 
 def test_on_a_terminal_it_lives_until_it_is_interrupted(gateway: GatewayProcess) -> None:
