@@ -53,16 +53,27 @@ export abstract class ResponseEdits {
  */
 @final
 export class IncomingResponse extends ResponseEdits {
-  /** The context that this guest's `onRequest` left, or empty. */
-  readonly context: Bytes;
   private fields: Headers | null = null;
+  private left: Bytes | null = null;
   private bodyKind: BodyKind = BodyKind.skip;
   private bodyLimit: u32 = 0;
 
   /** Made by the SDK, for the current record. */
-  constructor(context: Bytes) {
+  constructor(
+    private start: usize,
+    private size: i32,
+  ) {
     super();
-    this.context = context;
+  }
+
+  /** The context that this guest's `onRequest` left, or empty. */
+  get context(): Bytes {
+    const left = this.left;
+    if (left !== null) return left;
+    assertCurrent(this.call);
+    const made = new Bytes(this.start, this.size);
+    this.left = made;
+    return made;
   }
 
   /** Header fields, end to end, in order; reading and changing them. */
@@ -131,7 +142,7 @@ export class IncomingResponse extends ResponseEdits {
 export function openResponse(head: usize, length: usize, context: usize, contextLength: usize): IncomingResponse {
   beginAnswer();
   openRecord(head, length);
-  return new IncomingResponse(new Bytes(context, <i32>contextLength));
+  return new IncomingResponse(context, <i32>contextLength);
 }
 
 /** Changes to a response's head that is still held while its body is buffered. */

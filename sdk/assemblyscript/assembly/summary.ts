@@ -20,12 +20,23 @@ export enum Outcome {
 @final
 export class Summary {
   private call: u32 = currentCall();
+  private left: Bytes | null = null;
 
   /** Made by the SDK, for the current record. */
   constructor(
-    /** The context that this guest's `onRequest` left, or empty. */
-    readonly context: Bytes,
+    private start: usize,
+    private size: i32,
   ) {}
+
+  /** The context that this guest's `onRequest` left, or empty. */
+  get context(): Bytes {
+    const left = this.left;
+    if (left !== null) return left;
+    assertCurrent(this.call);
+    const made = new Bytes(this.start, this.size);
+    this.left = made;
+    return made;
+  }
 
   /** As `Request.requestId`. */
   get requestId(): string {
@@ -149,5 +160,5 @@ export class Summary {
 /** Begins a call of `on-complete`. */
 export function openSummary(summary: usize, length: usize, context: usize, contextLength: usize): Summary {
   openRecord(summary, length);
-  return new Summary(new Bytes(context, <i32>contextLength));
+  return new Summary(context, <i32>contextLength);
 }

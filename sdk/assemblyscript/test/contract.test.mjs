@@ -89,7 +89,7 @@ test("enums have the contract's cases in its order", () => {
       ...source(file)
         .split(`export enum ${name} {`)[1]
         .split("}")[0]
-        .replace(/\/\*\*.*\*\//g, "")
+        .replace(/\/\*\*[^]*?\*\//g, "")
         .matchAll(/(\w+),/g),
     ].map(([, item]) => item);
   assert.deepEqual(cases("incoming-response", "Origin"), names("enum response-origin"));

@@ -14,6 +14,11 @@ class Changes {
     this.appended = config.headers("append");
   }
 
+  /** Whether there are any: where there are none, nothing has to be made of a message. */
+  get any(): bool {
+    return this.removed.length > 0 || this.set.length > 0 || this.appended.length > 0;
+  }
+
   apply(headers: HeaderEdits): void {
     for (let i = 0; i < this.removed.length; ++i) headers.remove(this.removed[i]);
     for (let i = 0; i < this.set.length; ++i) headers.set(this.set[i].name, this.set[i].value);
@@ -33,12 +38,14 @@ export class HeaderInjection extends Guest {
   }
 
   onRequest(request: Request): Response | null {
-    this.request!.apply(request.headers);
+    const changes = this.request!;
+    if (changes.any) changes.apply(request.headers);
     return null;
   }
 
   onResponse(response: IncomingResponse): Response | null {
-    this.response!.apply(response.headers);
+    const changes = this.response!;
+    if (changes.any) changes.apply(response.headers);
     return null;
   }
 }
