@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -25,18 +25,28 @@ _log = logging.getLogger("sentinel.control")
 MOST_LISTENERS: Final = 16
 """Who listens at a time; each has a connection of the admin side's."""
 
-_INTERVAL: Final = 1.0
 _QUEUED: Final = 4
 # Records in one message, the newest: what nobody can read in a second.
 _MOST_RECORDS: Final = 100
 
 
 class Events:
-    """The messages of one process. The last one that listens ends the asking."""
+    """The messages of one process. The last one that listens ends the asking.
 
-    def __init__(self, overview: Overview, recent: RecentRequests) -> None:
+    ``view`` is what is told every ``interval`` seconds.
+    """
+
+    def __init__(
+        self,
+        overview: Overview,
+        recent: RecentRequests,
+        view: Callable[[Overview], Awaitable[object]] = view_state,
+        interval: float = 1.0,
+    ) -> None:
         self._overview = overview
         self._recent = recent
+        self._view = view
+        self._interval = interval
         self._listeners: set[asyncio.Queue[bytes | None]] = set()
         self._asking: asyncio.Task[None] | None = None
 
@@ -45,7 +55,7 @@ class Events:
         """Whether nobody more can listen."""
         return len(self._listeners) >= MOST_LISTENERS
 
-    async def listen(self) -> AsyncIterator[bytes]:
+    async def listen(self) -> AsyncGenerator[bytes, None]:
         """The messages from now on, beginning with the requests that are known."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUED)
         self._listeners.add(queue)
@@ -65,14 +75,14 @@ class Events:
         while not self._overview.is_ending:
             try:
                 fresh = await self._recent.refresh(watch=True)
-                message = _message("state", await view_state(self._overview))
+                message = _message("state", await self._view(self._overview))
                 if fresh:
                     message += _records(fresh[-_MOST_RECORDS:])
                 self._tell(message)
             except Exception:
                 # A worker may be gone in the middle of it; the next second has another.
                 _log.exception("the dashboard was not told what happens")
-            await asyncio.sleep(_INTERVAL)
+            await asyncio.sleep(self._interval)
         self._tell(None)
 
     def _tell(self, message: bytes | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, Final
@@ -32,6 +33,7 @@ View = Callable[..., Awaitable[Response]]
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
 _DEFAULT_RECORDS: Final = 100
+_is_count: Final = re.compile(r"[0-9]{1,6}").fullmatch
 
 
 class Routes(msgspec.Struct, frozen=True):
@@ -238,8 +240,8 @@ class Operations:
 
     async def _requests(self) -> Response:
         written = request.args.get("limit", str(_DEFAULT_RECORDS))
-        if not written.isascii() or not written.isdigit():
-            return _json(Problem(f"limit: expected a number, got {written!r}"), 400)
+        if not _is_count(written):
+            return _json(Problem("limit: expected a number of at most six digits"), 400)
         await self._recent.refresh(watch=True)
         return _json(Requests(self._recent.latest(int(written))))
 
