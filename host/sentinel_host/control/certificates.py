@@ -8,6 +8,7 @@ import msgspec
 
 from sentinel_host.config import Config
 from sentinel_host.config.files import tls_entries
+from sentinel_host.control.snapshot import Numbers, Snapshot
 
 
 class CertificateView(msgspec.Struct, frozen=True):
@@ -35,6 +36,14 @@ def view_certificates(config: Config, now: datetime | None = None) -> list[Certi
         if tls.cert not in found:
             found[tls.cert] = _view(f"{at}.cert", config.locate(tls.cert), config.content(tls.cert), now)
     return list(found.values())
+
+
+def certificate_numbers(config: Config) -> Snapshot:
+    """When the certificates of listeners expire, for metrics."""
+    expiries: Numbers = {
+        (view.file,): datetime.fromisoformat(view.not_after).timestamp() for view in view_certificates(config)
+    }
+    return Snapshot(gauges={"sentinel_certificate_expiry_seconds": expiries})
 
 
 def _view(key: str, file: str, chain: bytes, now: datetime | None) -> CertificateView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from sentinel_host.abi.contract import HTTP_ERRORS
@@ -11,6 +11,7 @@ from sentinel_host.control.snapshot import (
     LIMIT_KEYS,
     Distribution,
     EndpointReport,
+    Exemplar,
     Numbers,
     Snapshot,
     UpstreamReport,
@@ -18,7 +19,8 @@ from sentinel_host.control.snapshot import (
 )
 from sentinel_host.gateway import Gateway
 from sentinel_host.gateway.generation import Generation
-from sentinel_host.gateway.stats import LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
+from sentinel_host.gateway.stats import LAG_BUCKETS, LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
+from sentinel_host.http.server.connections import ServerConnection
 from sentinel_host.messages import Outcome
 from sentinel_host.native.metrics import BOUNDS
 from sentinel_host.sandbox import Series
@@ -31,6 +33,10 @@ class ConnectionCounts(Protocol):
 
     open: int
     accepted: int
+
+    @property
+    def active(self) -> Collection[ServerConnection]:
+        """Those that speak HTTP by now."""
 
     @property
     def limits_hit(self) -> Mapping[str, int]:
@@ -59,6 +65,9 @@ def _requests(gateway: Gateway) -> Snapshot:
         counters={
             "sentinel_requests": {
                 (name, str(status)): count for name, route in routes for status, count in route.statuses.items()
+            },
+            "sentinel_requests_by_method": {
+                (name, method): count for name, route in routes for method, count in route.methods.items()
             },
             "sentinel_requests_aborted": {
                 (name, Outcome(outcome).name.lower().removesuffix("_aborted")): count
@@ -90,8 +99,10 @@ def _requests(gateway: Gateway) -> Snapshot:
         },
         histograms={
             "sentinel_request_duration_seconds": _distribution(
-                LATENCY_BUCKETS, {name: route.duration for name, route in routes}
+                LATENCY_BUCKETS, {name: route.duration for name, route in routes}, gateway.recorder.exemplars
             ),
+            "sentinel_upstream_duration_seconds": _distribution(LATENCY_BUCKETS, dict(stats.upstream_durations)),
+            "sentinel_loop_lag_seconds": Distribution(LAG_BUCKETS, {(): [*stats.loop_lag.counts, stats.loop_lag.sum]}),
             "sentinel_request_size_bytes": _distribution(
                 SIZE_BUCKETS, {name: route.request_size for name, route in routes}
             ),
@@ -158,12 +169,16 @@ def _report(upstream: Upstream) -> UpstreamReport:
 
 
 def _connections(connections: ConnectionCounts) -> Snapshot:
+    idle = sum(1 for connection in connections.active if connection.is_idle)
     return Snapshot(
         counters={
             "sentinel_connections_accepted": {(): connections.accepted},
             "sentinel_limits_hit": {(limit,): count for limit, count in connections.limits_hit.items()},
         },
-        gauges={"sentinel_connections": {(): connections.open}},
+        gauges={
+            "sentinel_connections": {(): connections.open},
+            "sentinel_connections_by_state": {("idle",): idle, ("active",): len(connections.active) - idle},
+        },
     )
 
 
@@ -252,5 +267,13 @@ def _own_histograms(guests: dict[str, list[Series]]) -> Distribution:
     )
 
 
-def _distribution(bounds: tuple[float, ...], histograms: dict[str, Histogram]) -> Distribution:
-    return Distribution(bounds, {(name,): [*found.counts, found.sum] for name, found in histograms.items()})
+def _distribution(
+    bounds: tuple[float, ...],
+    histograms: dict[str, Histogram],
+    exemplars: Mapping[str, dict[int, Exemplar]] | None = None,
+) -> Distribution:
+    return Distribution(
+        bounds,
+        {(name,): [*found.counts, found.sum] for name, found in histograms.items()},
+        {(name,): dict(found) for name, found in (exemplars or {}).items()},
+    )

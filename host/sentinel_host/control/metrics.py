@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics import exposition
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
 from sentinel_host.errors import UPSTREAM_FAILURES
@@ -26,10 +28,15 @@ class Family:
 _UPSTREAM: Final = ("upstream",)
 _TARGET: Final = ("upstream", "target")
 _GUEST: Final = ("guest",)
+_PROCESS: Final = ("process",)
 _REFUSED: Final = ("guest", "reason")
 
 COUNTERS: Final = {
     "sentinel_requests": Family("Requests that reached a route, by status; 0 if none was sent.", ("route", "status")),
+    "sentinel_requests_by_method": Family(
+        "Requests that reached a route, by method; others than the usual ones are other.", ("route", "method")
+    ),
+    "sentinel_process_cpu_seconds": Family("Processor time.", _PROCESS),
     "sentinel_requests_aborted": Family("Exchanges that broke off, by the side that did.", ("route", "by")),
     "sentinel_requests_refused": Family("Requests that reached no route, by status.", ("status",)),
     "sentinel_upstream_failures": Family(
@@ -93,6 +100,12 @@ GAUGES: Final = {
     "sentinel_endpoint_active": Family("Tries under way.", _TARGET),
     "sentinel_endpoint_latency_seconds": Family("Moving average of the time to an answer's head.", _TARGET),
     "sentinel_connections": Family("Client connections that are open."),
+    "sentinel_connections_by_state": Family("Client connections: active ones have a request under way.", ("state",)),
+    "sentinel_certificate_expiry_seconds": Family("When a listener's certificate expires, since 1970.", ("file",)),
+    "sentinel_build_info": Family("Processes of these versions.", ("version", "python", "wasmtime")),
+    "sentinel_process_resident_bytes": Family("Memory.", _PROCESS),
+    "sentinel_process_open_descriptors": Family("Open file descriptors.", _PROCESS),
+    "sentinel_process_start_seconds": Family("When it began, since 1970.", _PROCESS),
     "sentinel_guest_missing": Family("Workers in which the guest could not be loaded.", ("guest",)),
     "sentinel_guest_info": Family("Workers that serve this version of the guest.", ("guest", "sha256")),
     "sentinel_guest_canary": Family("Workers that try a new version on some of the requests.", _GUEST),
@@ -103,17 +116,24 @@ GAUGES: Final = {
     "sentinel_worker_up": Family("Whether the worker is ready to serve.", ("worker",)),
 }
 HISTOGRAMS: Final = {
+    "sentinel_upstream_duration_seconds": Family("From the first try to the head of the answer.", _UPSTREAM),
+    "sentinel_loop_lag_seconds": Family("How late the event loop ran its timers."),
     "sentinel_request_duration_seconds": Family("From a request's head to the end of its response.", ("route",)),
     "sentinel_request_size_bytes": Family("Bodies of requests.", ("route",)),
     "sentinel_response_size_bytes": Family("Bodies of responses.", ("route",)),
 }
 
 
-def render(snapshot: Snapshot) -> bytes:
-    """Prometheus text format. Every family is there, those without numbers too."""
+_generate_openmetrics: Final[Callable[[CollectorRegistry], bytes]] = exposition.generate_latest
+
+
+def render(snapshot: Snapshot, *, openmetrics: bool = False) -> bytes:
+    """Prometheus' text format, or OpenMetrics', which has exemplars. Every family is there, those
+    without numbers too.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_SnapshotCollector(snapshot))
-    return generate_latest(registry)
+    return _generate_openmetrics(registry) if openmetrics else generate_latest(registry)
 
 
 class _SnapshotCollector(Collector):
@@ -166,5 +186,19 @@ def _numbers(metric: CounterMetricFamily | GaugeMetricFamily, numbers: Numbers) 
 def _histogram(metric: HistogramMetricFamily, distribution: Distribution) -> Metric:
     bounds = [*(str(bound) for bound in distribution.bounds), "+Inf"]
     for labels, (*counts, total) in distribution.values.items():
-        metric.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+        found = distribution.exemplars.get(labels, {})
+        buckets = [
+            _bucket(bound, count, found.get(place))
+            for place, (bound, count) in enumerate(zip(bounds, accumulate(counts), strict=True))
+        ]
+        metric.add_metric(labels, buckets, total)
     return metric
+
+
+def _bucket(
+    bound: str, count: float, found: tuple[str, str, float, float] | None
+) -> tuple[str, float] | tuple[str, float, Exemplar]:
+    if found is None:
+        return bound, count
+    trace_id, span_id, value, when = found
+    return bound, count, Exemplar({"trace_id": trace_id, "span_id": span_id}, value, when)

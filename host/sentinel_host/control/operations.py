@@ -9,17 +9,19 @@ from typing import Any, Final
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from quart import Response, request
 
 from sentinel_host.config.difference import Difference, differences
 from sentinel_host.config.effective import effective
-from sentinel_host.control.certificates import CertificateView, view_certificates
+from sentinel_host.control.certificates import CertificateView, certificate_numbers, view_certificates
 from sentinel_host.control.events import Events
 from sentinel_host.control.guests import GuestView, view_guests
 from sentinel_host.control.limits import LimitView, view_limits
 from sentinel_host.control.metrics import render
 from sentinel_host.control.openapi import Operation, Problem, document
 from sentinel_host.control.overview import Overview
+from sentinel_host.control.process import build_info
 from sentinel_host.control.recent import RecentRequests
 from sentinel_host.control.routes import RouteView, view_routes
 from sentinel_host.control.snapshot import merge
@@ -32,6 +34,7 @@ View = Callable[..., Awaitable[Response]]
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
+_OPENMETRICS: Final = "application/openmetrics-text"
 _DEFAULT_RECORDS: Final = 100
 _is_count: Final = re.compile(r"[0-9]{1,6}").fullmatch
 
@@ -206,8 +209,17 @@ class Operations:
 
     async def _metrics(self) -> Response:
         counted = await self._overview.snapshot()
-        told = merge([counted, endpoint_numbers(counted.upstreams, self._overview.endpoints)])
-        return Response(render(told), content_type=CONTENT_TYPE_LATEST)
+        told = merge(
+            [
+                counted,
+                endpoint_numbers(counted.upstreams, self._overview.endpoints),
+                certificate_numbers(self._overview.config),
+                build_info(),
+            ]
+        )
+        wanted = _OPENMETRICS in request.headers.get("accept", "")
+        kind = CONTENT_TYPE_OPENMETRICS if wanted else CONTENT_TYPE_LATEST
+        return Response(render(told, openmetrics=wanted), content_type=kind)
 
     async def _state(self) -> Response:
         return _json(await view_state(self._overview))

@@ -19,8 +19,13 @@ Its labels are the guest, the metric's name, and names and values of the metric'
 
 
 LIMIT_KEYS = "limit_keys"
-"""The family, no metric, that says how often each limit refused its most refused keys: its labels are route, limit and
-the digest of the key."""
+"""The family, no metric, that says how often each limit refused its most refused keys: its labels
+are route, limit and the digest of the key.
+"""
+
+
+Exemplar: TypeAlias = tuple[str, str, float, float]
+"""A sampled trace and its span, what was observed of it, and when, in seconds since 1970."""
 
 
 class Distribution(msgspec.Struct):
@@ -30,6 +35,7 @@ class Distribution(msgspec.Struct):
 
     bounds: tuple[float, ...] = ()
     values: dict[tuple[str, ...], list[float]] = {}
+    exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
 
 
 class EndpointReport(msgspec.Struct):
@@ -92,10 +98,17 @@ def _add(total: dict[str, Numbers], families: dict[str, Numbers]) -> None:
 
 def _add_distribution(total: dict[str, Distribution], name: str, more: Distribution) -> None:
     known = total.get(name)
+    exemplars = known.exemplars if known is not None and known.bounds == more.bounds else {}
+    for labels, found in more.exemplars.items():
+        latest = exemplars.setdefault(labels, {})
+        for bucket, exemplar in found.items():
+            if bucket not in latest or latest[bucket][-1] < exemplar[-1]:
+                latest[bucket] = exemplar
     if known is None or known.bounds != more.bounds:
         # Workers of two versions, while one replaces the other, may count in different buckets: the
         # later ones stay.
-        total[name] = Distribution(more.bounds, {labels: list(values) for labels, values in more.values.items()})
+        copied = {labels: list(values) for labels, values in more.values.items()}
+        total[name] = Distribution(more.bounds, copied, exemplars)
         return
     for labels, values in more.values.items():
         sums = known.values.get(labels)

@@ -66,7 +66,15 @@ class _Writer:
             metric.histogram.aggregation_temporality = _CUMULATIVE
             for labels, (*counts, total) in distribution.values.items():
                 named = dict(zip(family.labels, labels, strict=True))
-                metric.histogram.data_points.append(self._distribution(named, distribution.bounds, counts, total))
+                point = self._distribution(named, distribution.bounds, counts, total)
+                for trace_id, span_id, value, when in distribution.exemplars.get(labels, {}).values():
+                    point.exemplars.add(
+                        trace_id=bytes.fromhex(trace_id),
+                        span_id=bytes.fromhex(span_id),
+                        as_double=value,
+                        time_unix_nano=int(when * 1e9),
+                    )
+                metric.histogram.data_points.append(point)
 
     def add_guests_own(self, snapshot: Snapshot) -> None:
         """What guests count by themselves."""

@@ -20,7 +20,7 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.gateway.limits import Counters, open_store, share
 from sentinel_host.gateway.logpump import LogPump
-from sentinel_host.gateway.stats import Stats
+from sentinel_host.gateway.stats import LATENCY_BUCKETS, Stats
 from sentinel_host.gateway.unmatched import UnmatchedLog
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.folder_source import FolderSource
@@ -75,8 +75,8 @@ class Gateway(Quart):
         self._owns_endpoints = endpoints is None
         self._checkers = Checkers(self.endpoints, cell, self._builder.names)
         self._sweeping: asyncio.Task[None] | None = None
-        self.recorder = Recorder(self._builder.engine.trail, number)
-        self._log_pump = LogPump(self._builder.engine.log, guest_log, self.recorder)
+        self.recorder = Recorder(self._builder.engine.trail, number, LATENCY_BUCKETS)
+        self._log_pump = LogPump(self._builder.engine.log, guest_log, self.recorder, self.stats.loop_lag.observe)
         self._config = config
         self._read_config = read_config or (lambda: _load(config.file))
         self._source = source

@@ -147,6 +147,8 @@ class ProxyExchange:
             summary.request_bytes = self._body.received
             summary.duration = (perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
+            if summary.upstream_duration is not None and summary.upstream is not None:
+                self._stats.upstream_durations[summary.upstream].observe(summary.upstream_duration / 1e6)
             recorder = self._recorder
             # Known to be over, so that completion hooks that nothing waits for are the last that is
             # missing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from sentinel_host.sandbox import GuestLines, GuestLog, Sink
@@ -28,21 +29,30 @@ class Records(Protocol):
 
 class LogPump:
     """Empties the guests' log into a sink and ``records``, twenty times a second while there are
-    lines, and once more at the end.
+    lines, and once more at the end. ``lag`` is told how many seconds the loop ran each timer late.
     """
 
-    def __init__(self, log: GuestLog, sink: Sink | None, records: Records) -> None:
+    def __init__(
+        self, log: GuestLog, sink: Sink | None, records: Records, lag: Callable[[float], None] | None = None
+    ) -> None:
         self._log = log
         self._sink = sink or log_lines
         self._records = records
         self._timer: asyncio.TimerHandle | None = None
         self._silent = 0
+        self._lag = lag
+        self._due = 0.0
 
     def start(self) -> None:
         """Begin; needs a running loop."""
         # First: a sink that fails once, on which the loop reports, is not the end of the log.
         interval = _INTERVAL if self._silent < _ROUNDS else _RESTING_INTERVAL
-        self._timer = asyncio.get_running_loop().call_later(interval, self.start)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._lag is not None and self._due:
+            self._lag(max(0.0, now - self._due))
+        self._due = now + interval
+        self._timer = loop.call_later(interval, self.start)
         self._silent += 1
         self._emit()
 

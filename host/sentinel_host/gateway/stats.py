@@ -45,6 +45,14 @@ RESPOND: Final = 6
 COMPLETE: Final = 7
 
 
+KNOWN_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+OTHER_METHOD: Final = "other"
+"""What a method is called in metrics that is none of `KNOWN_METHODS`."""
+
+# Seconds by which a timer may be late: a turn of the loop takes less than the first.
+LAG_BUCKETS: Final[tuple[float, ...]] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
 class StageTimes:
     """Where the time of requests goes: nanoseconds spent in each of `STAGES`, and how often.
 
@@ -90,10 +98,11 @@ class Histogram:
 class RouteStats:
     """What is counted per route."""
 
-    __slots__ = ("duration", "outcomes", "request_size", "response_size", "statuses")
+    __slots__ = ("duration", "methods", "outcomes", "request_size", "response_size", "statuses")
 
     def __init__(self) -> None:
         self.statuses: defaultdict[int, int] = defaultdict(int)
+        self.methods: defaultdict[str, int] = defaultdict(int)
         self.outcomes: defaultdict[int, int] = defaultdict(int)
         self.duration = Histogram(LATENCY_BUCKETS)
         self.request_size = Histogram(SIZE_BUCKETS)
@@ -102,6 +111,8 @@ class RouteStats:
     def record(self, summary: Summary) -> None:
         """Count one finished exchange."""
         self.statuses[summary.status] += 1
+        # Clients must not make series.
+        self.methods[summary.method if summary.method in KNOWN_METHODS else OTHER_METHOD] += 1
         if summary.outcome:
             self.outcomes[summary.outcome] += 1
         self.duration.observe(summary.duration / 1e6)
@@ -152,15 +163,31 @@ class Stats:
     Routes are counted by name, so that counts go on over a change of configuration; ``refused``
     counts requests that reached no route, by status; ``upstream_failures`` by upstream, target and
     kind of error; ``limits`` checks by route and limit; ``mirrors`` copies by route and upstream.
-    ``stages`` is ``None`` unless the configuration asks for it.
+    ``upstream_durations`` is how long upstreams took to the head of their answer; ``loop_lag`` how
+    late the event loop's timers were. ``stages`` is ``None`` unless the configuration asks for it.
     """
 
-    __slots__ = ("limits", "mirrors", "refused", "routes", "stages", "upstream_failures")
+    __slots__ = (
+        "limits",
+        "loop_lag",
+        "mirrors",
+        "refused",
+        "routes",
+        "stages",
+        "upstream_durations",
+        "upstream_failures",
+    )
 
     def __init__(self, *, stage_times: bool = False) -> None:
         self.stages = StageTimes() if stage_times else None
         self.routes: defaultdict[str, RouteStats] = defaultdict(RouteStats)
         self.refused: defaultdict[int, int] = defaultdict(int)
+        self.upstream_durations: defaultdict[str, Histogram] = defaultdict(_latencies)
+        self.loop_lag = Histogram(LAG_BUCKETS)
         self.upstream_failures: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.limits: defaultdict[tuple[str, str], LimitCounts] = defaultdict(LimitCounts)
         self.mirrors: defaultdict[tuple[str, str], MirrorCounts] = defaultdict(MirrorCounts)
+
+
+def _latencies() -> Histogram:
+    return Histogram(LATENCY_BUCKETS)

@@ -11,6 +11,7 @@ Rule 3: a record is kept once the request is over and its guests' lines have com
 from __future__ import annotations
 
 import hmac
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,6 +37,11 @@ from sentinel_host.observe.trace_context import (
 )
 from sentinel_host.sandbox import GuestLines
 from sentinel_host.sandbox.text import readable
+
+Exemplar = tuple[str, str, float, float]
+"""The ids of a sampled trace and span, how many seconds the request took, and when it began, in
+seconds since 1970.
+"""
 
 Tries = list[tuple[str, int, int, int, str]]
 
@@ -94,11 +100,13 @@ class Recorder:
     ``is_on`` tells whether `begin` has anything to do for every request; where it has not, it has
     for requests that begin at ``watch_at`` or later. `end` is to be called for those that have an
     observation, and, while ``looks_back``, for all that failed or took ``slow`` microseconds.
-    ``left_out`` counts those that were not recorded for Rule 2.
+    ``left_out`` counts those that were not recorded for Rule 2. ``exemplars`` are the last sampled
+    requests by route, and by the bucket of ``bounds``, in seconds, that they fall into.
     """
 
     __slots__ = (
         "_active",
+        "_bounds",
         "_explains",
         "_late_left",
         "_late_until",
@@ -108,6 +116,7 @@ class Recorder:
         "_watched_until",
         "_worker",
         "access_log",
+        "exemplars",
         "is_on",
         "left_out",
         "looks_back",
@@ -116,8 +125,10 @@ class Recorder:
         "watch_at",
     )
 
-    def __init__(self, trail: Trail, worker: int = 0) -> None:
+    def __init__(self, trail: Trail, worker: int = 0, bounds: tuple[float, ...] = ()) -> None:
         self._trail = trail
+        self._bounds = bounds
+        self.exemplars: dict[str, dict[int, Exemplar]] = {}
         self._worker = worker
         self._active: dict[bytes, Recording] = {}
         self._explains = b""
@@ -239,6 +250,14 @@ class Recorder:
             recording = self._active.pop(key)
             recording.add_calls(self._trail.find(key, recording.started))
             self.ring.add(recording.record)
+            if recording.record.sampled:
+                self._exemplify(recording.record)
+
+    def _exemplify(self, record: RequestRecord) -> None:
+        """Have the record's trace stand for others of the same route that took about as long."""
+        seconds = record.duration / 1e6
+        known = self.exemplars.setdefault(record.route, {})
+        known[bisect_left(self._bounds, seconds)] = (record.trace_id, record.span_id, seconds, record.started_at / 1e6)
 
     def counts(self) -> Mapping[str, int]:
         """How many requests were recorded, and how many left out for Rule 2."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
+from sentinel_host.control.process import process_numbers
 from sentinel_host.gateway import create_app
 from sentinel_host.hotload.guest_source import GuestSource, Renewal
 from sentinel_host.http.server import Connections, ServerLimits
@@ -69,6 +70,7 @@ class Serving:
         self.grace = config.server.grace
         self.lame_duck = config.server.lame_duck
         self._log = log
+        self._name = f"worker-{number}"
         self._access = open_access_log(config, log)
         if self._access is not None:
             self.gateway.recorder.access_log = self._access.log
@@ -76,7 +78,9 @@ class Serving:
     def snapshot(self) -> Snapshot:
         """What this process has counted."""
         access = [self._access.counts()] if self._access is not None else []
-        return merge([collect(self.gateway, self.connections), log_counts(self._log), *access])
+        return merge(
+            [collect(self.gateway, self.connections), log_counts(self._log), process_numbers(self._name), *access]
+        )
 
     def take_lines(self) -> list[bytes]:
         """The log's lines since the last time, for a collector."""

@@ -14,6 +14,7 @@ from quart import Quart
 
 from sentinel_host.config import Config, read_files
 from sentinel_host.control import ConfigSource, ListenerFd, Snapshot, install_admin, merge
+from sentinel_host.control.process import process_numbers
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.folder_source import FolderSource
@@ -117,7 +118,7 @@ class _Supervision:
 
     def _counted(self) -> Snapshot:
         exported = [self._exporter.snapshot()] if self._exporter is not None else []
-        return merge([log_counts(self._log), *exported])
+        return merge([log_counts(self._log), process_numbers("supervisor"), *exported])
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -446,11 +446,16 @@ class Http1Connection:
         self._stopping = True
         return self.close_if_idle(now) if self._requests else NOTHING
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self.state == HEAD and not self.buffer
+
     def close_if_idle(self, now: float) -> int:
         """Close, unless a request is being read or answered, or the connection was used just now
         (`RECENT`).
         """
-        if self.state == HEAD and not self.buffer and now - self._idle_since > RECENT:
+        if self.is_idle and now - self._idle_since > RECENT:
             return self._close()
         return NOTHING
 

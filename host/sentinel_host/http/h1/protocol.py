@@ -159,6 +159,11 @@ class Http1Protocol:
         """
         self._act(self.connection.stop(self._loop.time()))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self.connection.is_idle
+
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
         self._act(self.connection.close_if_idle(self._loop.time()))

@@ -259,6 +259,11 @@ class Http2Protocol:
         if requests.used and self._connections.loop.time() - requests.idle_since() > _RECENT:
             self.close_if_idle()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self.requests.is_idle
+
     def close_if_idle(self) -> None:
         """Take no more requests, and close with the last."""
         if self._is_closing:

@@ -271,6 +271,11 @@ class Http3Protocol:
         """
         self.close_if_idle()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._requests.is_idle
+
     def close_if_idle(self) -> None:
         """Take no more requests, and close with the last."""
         if self._is_closing:

@@ -55,6 +55,10 @@ class ServerConnection(Protocol):
     def wind_down(self) -> None:
         """The worker is shutting down: take no more than what is on its way."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
 
