@@ -150,6 +150,9 @@ ResponseBodyAction = bytes | Response | HeldResponse
 class RequestHead:
     """``request-head``: the request as guests see it. The pipeline edits it in place, one guest
     after the other.
+
+    ``client_certificate`` is the record ``client-certificate`` in MessagePack, which a connection
+    makes once for all of its requests.
     """
 
     method: str
@@ -162,6 +165,7 @@ class RequestHead:
     request_id: str
     route: str
     http_version: str
+    client_certificate: bytes | None
 
     def __init__(
         self,
@@ -175,6 +179,7 @@ class RequestHead:
         request_id: str,
         route: str,
         http_version: str,
+        client_certificate: bytes | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -186,6 +191,7 @@ class RequestHead:
         self.request_id = request_id
         self.route = route
         self.http_version = http_version
+        self.client_certificate = client_certificate
 
 
 @dataclass(slots=True, init=False)

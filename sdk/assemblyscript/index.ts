@@ -1,5 +1,6 @@
 export { Bytes } from "./assembly/bytes";
 export { Chunk, RequestChunk, ResponseChunk } from "./assembly/chunks";
+export { ClientCertificate } from "./assembly/client-certificate";
 export { clock } from "./assembly/clock";
 export { headerNameProblem, headerValueProblem } from "./assembly/checks";
 export { Config, HeaderField, Kind, Value } from "./assembly/config";

@@ -57,7 +57,7 @@ class Worker:
         self._stop = asyncio.Event()
         await serve(
             self._app,
-            [Endpoint("public", self._socket, self._tls, owned=True)],
+            [Endpoint("public", self._socket, self._tls and (lambda: self._tls), owned=True)],
             self.connections,
             shutdown=self._stop.wait,
             grace=self._grace,

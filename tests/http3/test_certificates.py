@@ -28,7 +28,7 @@ targets = ["UPSTREAM"]
 path = "/"
 upstream = "origin"
 """
-SHOWN = "another certificate is shown from now on"
+SHOWN = "new certificates are used from now on"
 
 
 def renewed(folder: Path, key: Path) -> tuple[Path, Path]:

@@ -191,7 +191,7 @@ def test_a_handshake_that_does_not_end_is_cut_off(tls: ssl.SSLContext, said: byt
         loop = asyncio.get_running_loop()
         errors: list[dict[str, Any]] = []
         loop.set_exception_handler(lambda _, context: errors.append(context))
-        server = await loop.create_server(TlsServer(loop, tls, 0.2, Untold), "127.0.0.1", 0)
+        server = await loop.create_server(TlsServer(loop, lambda: tls, 0.2, Untold), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(said)
         async with asyncio.timeout(PATIENCE):

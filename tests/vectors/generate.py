@@ -127,6 +127,8 @@ REQUEST_FIELDS = (
     "route",
     "http-version",
 )
+# The last field is left out by a host whose client showed none.
+CERTIFIED_FIELDS = (*REQUEST_FIELDS, "client-certificate")
 RESPONSE_FIELDS = ("status", "headers", "origin")
 SUMMARY_FIELDS = (
     "request-id",
@@ -166,6 +168,10 @@ def dump(fields: dict[str, Any], context: bytes | None) -> str:
             lines += [f"header={header_name}: {escape(data)}" for header_name, data in value]
         elif name in ENUMS:
             lines.append(f"{name}={ENUMS[name][value]}")
+        elif name == "client-certificate":
+            subject, names, sha256, verified = value
+            shown = f"{subject} {','.join(names)} {sha256} {str(verified).lower()}"
+            lines.append(f"{name}={escape(shown.encode())}")
         elif value is not None:
             lines.append(f"{name}={escape(str(value).encode())}")
     if context is not None:
@@ -207,6 +213,7 @@ def records() -> list[dict[str, Any]]:
     many = [("x-n", str(n).encode()) for n in range(40)]
     odd = ["GET", "/" + "p" * 300, "q" * 300, [("x-bin", bytes(range(128, 256))), ("x-odd", b"\\"), *many]]
     odd += ["http", "h", "::1", "r-" + "i" * 60, "route \u00e9", "1.0"]
+    certificate = ("CN=alice,O=Example", ["DNS:a.test", "URI:spiffe://example.org/a"], "0f" * 32, True)
     summary = [
         "r1",
         "GET",
@@ -234,8 +241,14 @@ def records() -> list[dict[str, Any]]:
         record("plain request", "on-request", REQUEST_FIELDS, plain, None),
         record("bare request", "on-request", REQUEST_FIELDS, bare, None),
         record("every form of length", "on-request", REQUEST_FIELDS, odd, None),
+        record("request with a client certificate", "on-request", CERTIFIED_FIELDS, [*plain, certificate], None),
         record(
-            "fields of a later version are ignored", "on-request", REQUEST_FIELDS, plain, None, [[1, [2, None]], 3.5]
+            "fields of a later version are ignored",
+            "on-request",
+            REQUEST_FIELDS,
+            plain,
+            None,
+            [None, [1, [2, None]], 3.5],
         ),
         record("plain response", "on-response", RESPONSE_FIELDS, [200, [("a", b"b")], 0], b""),
         record("response of a guest with context", "on-response", RESPONSE_FIELDS, [404, [], 1], b"st\x00ate"),

@@ -28,6 +28,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[server]", model.ServerConfig),
     ("server.bind", model.BindConfig),
     ("server.tls", model.TlsConfig),
+    ("server.tls.certificates", model.CertificateConfig),
     ("[server.paths]", model.PathsConfig),
     ("[server.limits]", model.LimitsConfig),
     ("[guests]", model.GuestsConfig),
@@ -182,7 +183,7 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{choice}"`' for choice in get_args(kind))
     if get_origin(kind) in (Union, type(int | str)):
         return " or ".join(_kind(part) for part in get_args(kind) if part is not type(None))
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, tuple):
         return f"list of {_kind(get_args(kind)[0])}"
     if get_origin(kind) is dict:
         return "table"

@@ -22,7 +22,15 @@ def encode_config(config: dict[str, Any]) -> bytes:
 
 def encode_request_head(head: RequestHead) -> bytes:
     """``request-head`` for ``on-request``."""
-    return pack_record(
+    return pack_record(*request_values(head))
+
+
+def request_values(head: RequestHead) -> tuple[Any, ...]:
+    """The values of a ``request-head``. Trailing ones that are absent are left out."""
+    certificate = head.client_certificate
+    # A tuple holds a value that is packed already.
+    packed: tuple[Any, ...] = () if certificate is None else ((certificate,),)
+    return (
         head.method,
         head.path,
         head.query,
@@ -33,6 +41,7 @@ def encode_request_head(head: RequestHead) -> bytes:
         head.request_id,
         head.route,
         head.http_version,
+        *packed,
     )
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from sentinel_host.config.model import BindConfig, Config, GuestConfig, TlsConfig
+from sentinel_host.config.model import BindConfig, CertificateConfig, Config, GuestConfig, TlsConfig
 from sentinel_host.errors import ConfigError
 
 KEY_PREFIX: Final = "ed25519:"
@@ -120,10 +120,25 @@ def tls_entries(config: Config) -> Iterator[tuple[str, TlsConfig]]:
             yield f"server.bind[{index}].tls", entry.tls
 
 
+def certificate_entries(at: str, tls: TlsConfig) -> Iterator[tuple[str, CertificateConfig]]:
+    """The certificates of a listener whose key is ``at``, the default one first."""
+    yield at, CertificateConfig(tls.cert, tls.key)
+    for index, pair in enumerate(tls.certificates):
+        yield f"{at}.certificates[{index}]", pair
+
+
+def tls_files(at: str, tls: TlsConfig) -> Iterator[tuple[str, str]]:
+    """The keys that name a file of a listener's TLS, and the names."""
+    for key, pair in certificate_entries(at, tls):
+        yield f"{key}.cert", pair.cert
+        yield f"{key}.key", pair.key
+    if tls.client_ca is not None:
+        yield f"{at}.client_ca", tls.client_ca
+
+
 def _names(config: Config) -> Iterator[tuple[str, str]]:
     for key, tls in tls_entries(config):
-        yield f"{key}.cert", tls.cert
-        yield f"{key}.key", tls.key
+        yield from tls_files(key, tls)
     if config.server.admin_token_file is not None:
         yield "server.admin_token_file", config.server.admin_token_file
     for index, name in enumerate(config.guests.verify_keys):

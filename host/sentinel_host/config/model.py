@@ -20,13 +20,40 @@ from sentinel_host.config.upstreams import UpstreamConfig
 __all__ = ["Bytes", "Seconds"]
 
 
-class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A server's certificate and key."""
+class CertificateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One more certificate of a listener."""
 
     cert: str
     """PEM file of the certificate chain."""
     key: str
     """PEM file of the private key."""
+
+
+class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A listener's certificates, and what it asks of clients."""
+
+    cert: str
+    """PEM file of the certificate chain."""
+    key: str
+    """PEM file of the private key."""
+    certificates: tuple[CertificateConfig, ...] = ()
+    """More certificates. A client gets the one that has the server name that it asks for (SNI), or a
+    wildcard for it, and the one above if none has. A request for a host of another certificate than
+    the one that its connection got is answered 421.
+    """
+    # nginx and Envoy begin with TLS 1.2 too.
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest version of TLS that is spoken."""
+    alpn: tuple[Literal["h2", "http/1.1"], ...] = ("h2", "http/1.1")
+    """The protocols that clients may choose, the preferred one first."""
+    client_ca: str | None = None
+    """PEM file of the authorities that sign clients' certificates. With it clients are asked for
+    one, which guests see (`client-certificate`).
+    """
+    client_certificate: Literal["require", "request"] = "require"
+    """Refuse clients without a certificate, or serve them too. One that `client_ca` has not signed,
+    or that has expired, ends the handshake with either.
+    """
 
 
 class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sentinel_host.config import Config
-from sentinel_host.config.files import tls_entries
+from sentinel_host.config.files import certificate_entries, tls_entries
 from sentinel_host.control.snapshot import Numbers, Snapshot
 
 
@@ -33,8 +33,9 @@ def view_certificates(config: Config, now: datetime | None = None) -> list[Certi
     """The certificates of all listeners, each file once."""
     found = {}
     for at, tls in tls_entries(config):
-        if tls.cert not in found:
-            found[tls.cert] = _view(f"{at}.cert", config.locate(tls.cert), config.content(tls.cert), now)
+        for key, pair in certificate_entries(at, tls):
+            if pair.cert not in found:
+                found[pair.cert] = _view(f"{key}.cert", config.locate(pair.cert), config.content(pair.cert), now)
     return list(found.values())
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from sentinel_host.config import TlsConfig
 from sentinel_host.control.snapshot import Snapshot
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
@@ -34,13 +35,11 @@ class ConfigSource(msgspec.Struct, frozen=True):
 
 
 class ListenerFd(msgspec.Struct, frozen=True):
-    """An inherited socket, its listener's name, and the PEM files of its certificate and key if it
-    speaks TLS.
-    """
+    """An inherited socket, its listener's name, and its TLS if it has one."""
 
     name: str
     fd: int
-    tls: tuple[str, str] | None = None
+    tls: TlsConfig | None = None
 
 
 class Guests(msgspec.Struct, frozen=True):

@@ -29,8 +29,9 @@ def field(name: bytes, value: bytes, /) -> tuple[bytes, bytes]:
 def first_fault(fields: Iterable[tuple[bytes, bytes]], /) -> int:
     """The index of the first field whose value holds a control character but tab, or -1."""
 
-def pack_record(*values: str | int | bytes | list[tuple[bytes, bytes]] | None) -> bytes:
-    """A record of ``wit/ABI.md`` section 3 with these values, of which a list stands for ``list<header>``.
+def pack_record(*values: str | int | bytes | list[tuple[bytes, bytes]] | tuple[bytes] | None) -> bytes:
+    """A record of ``wit/ABI.md`` section 3 with these values, of which a list stands for ``list<header>``,
+    and a tuple for what its byte string says in MessagePack.
 
     Numbers are not negative; names of headers are taken to be ASCII. Raises `OverflowError` for what is larger than
     MessagePack allows, 4 GiB.

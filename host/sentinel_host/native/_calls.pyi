@@ -38,6 +38,7 @@ def run_request(
     request_id: str,
     route: str,
     http_version: str,
+    client_certificate: tuple[bytes] = ...,
     /,
 ) -> _Stop | None:
     """Call hooks from ``index`` on with the record of these values, or with ``record``, which has been made of them.

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from sentinel_host.abi.encode import encode_summary
+from sentinel_host.abi.encode import encode_summary, request_values
 from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
 from sentinel_host.messages import (
     SKIP,
@@ -92,6 +92,9 @@ class ChainRun:
         return None if stop is None else self._go_on_requesting(head, stop)
 
     def _call_requests(self, head: RequestHead, index: int, record: bytes | None) -> Stop | None:
+        if head.client_certificate is not None:
+            hooks, contexts, label = self._chain.request_hooks, self._contexts, self._request_id
+            return _run_request(hooks, index, record, contexts, label, head, *request_values(head))
         return _run_request(
             self._chain.request_hooks,
             index,

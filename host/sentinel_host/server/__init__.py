@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sentinel_host.server.certificates import Certificate, Certificates
+from sentinel_host.server.certificates import Certificates, ListenerTls
 from sentinel_host.server.quic import QuicEndpoint, open_quic
 from sentinel_host.server.serve import Endpoint, run, serve
 from sentinel_host.server.sockets import address_of, bind, take_no_more, tls_context
 
 __all__ = [
-    "Certificate",
     "Certificates",
     "Endpoint",
+    "ListenerTls",
     "QuicEndpoint",
     "address_of",
     "bind",

@@ -1,10 +1,11 @@
 """The certificates of listeners, which can be replaced while they serve.
 
-Rule 1: A listener's context stays the same object. After a replacement it passes each handshake on
-        to the context of the new certificate. Open connections are not touched.
+Rule 1: Each handshake gets the context that is current when its connection is accepted. Open
+        connections are not touched.
 Rule 2: Nothing is loaded into a context that serves. A certificate without its key would break
         every handshake, and an old RSA certificate would stay beside a new ECDSA one and still be
-        offered.
+        offered. A new context also ends old sessions: a client whose authority is no longer trusted
+        cannot resume one.
 Rule 3: Files are read elsewhere (`sentinel_host.config.files`).
 """
 
@@ -14,31 +15,34 @@ import logging
 import ssl
 from collections.abc import Callable, Iterable
 
-from sentinel_host.config import Config, TlsConfig
-from sentinel_host.config.files import as_file, tls_entries
+from sentinel_host.config import CertificateConfig, Config, TlsConfig
+from sentinel_host.config.files import as_file, certificate_entries, tls_entries, tls_files
 from sentinel_host.errors import ConfigError
+from sentinel_host.http.tls import Certificate, CertificateSelector
 from sentinel_host.server.sockets import tls_context
 
-_log = logging.getLogger("sentinel.server")
+_log = logging.getLogger(__name__)
 
 
-class Certificate:
-    """One certificate: the ``context`` that offers it, and its ``chain`` and ``key`` in PEM."""
+class ListenerTls:
+    """The TLS of one listener: its certificates, of which the first is shown by default."""
 
-    def __init__(self, context: ssl.SSLContext, chain: bytes, key: bytes) -> None:
-        self.context = context
-        self.chain = chain
-        self.key = key
-        self._current = context
+    def __init__(self, settings: TlsConfig, certificates: list[Certificate], content: list[bytes]) -> None:
+        self.settings = settings
+        self.content = content
+        self._selector = CertificateSelector(certificates)
 
-    def replace(self, fresh: Certificate) -> None:
-        """Offer another certificate from now on."""
-        self.chain, self.key, self._current = fresh.chain, fresh.key, fresh.context
-        # OpenSSL calls this for every handshake, also if the client names no server.
-        self.context.sni_callback = self._pass_on
+    def context(self) -> ssl.SSLContext:
+        """For the next handshake."""
+        return self._selector.default.context
 
-    def _pass_on(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        connection.context = self._current
+    def default(self) -> Certificate:
+        """The certificate for clients that name no server, or another one."""
+        return self._selector.default
+
+    def replace(self, fresh: ListenerTls) -> None:
+        """Do what another says from now on."""
+        self.settings, self.content, self._selector = fresh.settings, fresh.content, fresh._selector
 
 
 class Certificates:
@@ -49,49 +53,74 @@ class Certificates:
 
     def __init__(self, config: Config, listeners: Iterable[TlsConfig] | None = None) -> None:
         entries = tls_entries(config) if listeners is None else (("server.tls", tls) for tls in listeners)
-        self._certificates = {tls: _certificate(config, at, tls) for at, tls in entries}
+        self._listeners = {tls: _listener_tls(config, at, tls) for at, tls in entries}
 
-    def of(self, tls: TlsConfig) -> Certificate:
-        """The certificate of a listener."""
-        return self._certificates[tls]
+    def of(self, tls: TlsConfig) -> ListenerTls:
+        """The TLS of a listener."""
+        return self._listeners[tls]
 
     def renew(self, config: Config) -> Callable[[], None]:
         """Load the files' new content; returns a function that puts it into use.
 
         Raises `ConfigError` that names key and file.
         """
-        changed: list[tuple[str, Certificate, Certificate]] = []
+        changed: list[tuple[str, ListenerTls, ListenerTls]] = []
         for at, tls in tls_entries(config):
-            known = self._certificates.get(tls)
-            if known is not None and (known.chain, known.key) != (config.content(tls.cert), config.content(tls.key)):
-                changed.append((f"{config.file}: {at}", known, _certificate(config, at, tls)))
+            known = self._listeners.get(tls)
+            if known is not None and known.content != _content(config, tls):
+                changed.append((f"{config.file}: {at}", known, _listener_tls(config, at, tls)))
 
         def count() -> None:
             for where, known, fresh in changed:
                 known.replace(fresh)
-                _log.info("%s: another certificate is shown from now on", where)
+                _log.info("%s: new certificates are used from now on", where)
 
         return count
 
 
-def _certificate(config: Config, at: str, tls: TlsConfig) -> Certificate:
-    chain, key = config.content(tls.cert), config.content(tls.key)
+def _content(config: Config, tls: TlsConfig) -> list[bytes]:
+    return [config.content(name) for _, name in tls_files("", tls)]
+
+
+def _listener_tls(config: Config, at: str, tls: TlsConfig) -> ListenerTls:
+    certificates = [_certificate(config, key, pair, tls) for key, pair in certificate_entries(at, tls)]
+    return ListenerTls(tls, certificates, _content(config, tls))
+
+
+def _certificate(config: Config, at: str, pair: CertificateConfig, tls: TlsConfig) -> Certificate:
+    chain, key = config.content(pair.cert), config.content(pair.key)
     with as_file(chain) as chain_file, as_file(key) as key_file:
         try:
-            return Certificate(tls_context(chain_file, key_file), chain, key)
+            context = tls_context(chain_file, key_file, list(tls.alpn))
         except ConfigError as error:
             reason = error.__cause__
-    raise ConfigError(f"{config.file}: {at}{_fault(config, tls, chain, reason)}")
+        else:
+            context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+            _ask_for_certificates(config, at, tls, context)
+            return Certificate(context, chain, key)
+    raise ConfigError(f"{config.file}: {at}{_fault(config, pair, chain, reason)}")
 
 
-def _fault(config: Config, tls: TlsConfig, chain: bytes, reason: BaseException | None) -> str:
+def _ask_for_certificates(config: Config, at: str, tls: TlsConfig, context: ssl.SSLContext) -> None:
+    if tls.client_ca is None:
+        return
+    with as_file(config.content(tls.client_ca)) as authorities:
+        try:
+            context.load_verify_locations(cafile=authorities)
+        except ssl.SSLError:
+            path = config.locate(tls.client_ca)
+            raise ConfigError(f"{config.file}: {at}.client_ca: {path}: it holds no certificate in PEM") from None
+    context.verify_mode = ssl.CERT_REQUIRED if tls.client_certificate == "require" else ssl.CERT_OPTIONAL
+
+
+def _fault(config: Config, pair: CertificateConfig, chain: bytes, reason: BaseException | None) -> str:
     """Which of the two files is at fault, and why."""
     with as_file(chain) as chain_file:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cafile=chain_file)
         except ssl.SSLError:
-            return f".cert: {config.locate(tls.cert)}: it holds no certificate in PEM"
-    key = config.locate(tls.key)
+            return f".cert: {config.locate(pair.cert)}: it holds no certificate in PEM"
+    key = config.locate(pair.key)
     if getattr(reason, "reason", None) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
-        return f".key: {key}: it is not the key of {config.locate(tls.cert)}"
+        return f".key: {key}: it is not the key of {config.locate(pair.cert)}"
     return f".key: {key}: it holds no private key in PEM without a passphrase"

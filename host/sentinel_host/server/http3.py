@@ -19,7 +19,7 @@ from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation,
 from sentinel_host.config.files import as_file
 from sentinel_host.http.h3 import Http3Protocol, Path, Quic
 from sentinel_host.http.server import Connections, Listener
-from sentinel_host.server.certificates import Certificate
+from sentinel_host.server.certificates import ListenerTls
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ Address = tuple[Any, ...]
 class Http3Socket(asyncio.DatagramProtocol):
     """Finds the connection of each datagram by the id that it names, and begins new ones."""
 
-    def __init__(self, listener: Listener, connections: Connections, certificate: Certificate) -> None:
+    def __init__(self, listener: Listener, connections: Connections, certificates: ListenerTls) -> None:
         limits = connections.limits
         self._listener = listener
         self._extensions = listener.extensions()
@@ -50,7 +50,7 @@ class Http3Socket(asyncio.DatagramProtocol):
             idle_timeout=max(limits.keep_alive_idle, limits.body_idle, limits.write_stalled) + 1,
             max_stream_data=max(limits.body_buffer, 2 * limits.head_bytes),
         )
-        self._certificate = certificate
+        self._certificates = certificates
         self._loaded = b""
         self._load_certificate()
 
@@ -89,7 +89,7 @@ class Http3Socket(asyncio.DatagramProtocol):
 
     def _load_certificate(self) -> None:
         """Use the current certificate for new connections."""
-        certificate = self._certificate
+        certificate = self._certificates.default()
         # A renewed chain may belong to the old key.
         if certificate.chain is not self._loaded:
             with as_file(certificate.chain) as chain, as_file(certificate.key) as key:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.server import Application
-from sentinel_host.server.certificates import Certificate
+from sentinel_host.server.certificates import ListenerTls
 from sentinel_host.server.sockets import address_of
 
 # Seconds for which a client may remember where HTTP/3 is served; nginx's examples have a day.
@@ -22,7 +22,7 @@ class QuicEndpoint:
 
     name: str
     socket: socket.socket
-    certificate: Certificate
+    certificates: ListenerTls
 
     @property
     def port(self) -> int:
@@ -34,11 +34,11 @@ class QuicEndpoint:
         return f"quic on https://{address_of(self.socket)}"
 
 
-def open_quic(name: str, sock: socket.socket, certificate: Certificate) -> QuicEndpoint:
+def open_quic(name: str, sock: socket.socket, certificates: ListenerTls) -> QuicEndpoint:
     """Serve HTTP/3 on a bound socket. Raises `ConfigError` when the extra is missing."""
     if importlib.util.find_spec("aioquic") is None:
         raise ConfigError("server.quic_bind: HTTP/3 needs aioquic; install the extra: sentinel-host[h3]")
-    return QuicEndpoint(name, sock, certificate)
+    return QuicEndpoint(name, sock, certificates)
 
 
 def advertising(app: Application, port: int) -> Application:

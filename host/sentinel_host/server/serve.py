@@ -41,15 +41,16 @@ _QUEUE_TIME: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A bound socket, the name of its listener as applications see it, and its TLS context if it
-    has one.
+    """A bound socket, and the name of its listener as applications see it.
+
+    ``tls`` gives the context of each new connection where the listener speaks TLS.
 
     ``owned``: no other process accepts from the socket, now or later.
     """
 
     name: str
     socket: socket.socket
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
     owned: bool = False
 
 
@@ -157,7 +158,7 @@ async def _open_quic(endpoint: QuicEndpoint, listener: Listener, connections: Co
     from sentinel_host.server.http3 import Http3Socket
 
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Http3Socket(listener, connections, endpoint.certificate), sock=endpoint.socket
+        lambda: Http3Socket(listener, connections, endpoint.certificates), sock=endpoint.socket
     )
     return transport
 

@@ -7,6 +7,7 @@ import ctypes
 import socket
 import ssl
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from hypercorn.config import Config
@@ -74,15 +75,15 @@ def address_of(sock: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def tls_context(cert: str, key: str) -> ssl.SSLContext:
-    """A server context that offers HTTP/2 and HTTP/1.1 by ALPN. Raises `ConfigError` that names the
+def tls_context(cert: str, key: str, alpn: Sequence[str] = ("h2", "http/1.1")) -> ssl.SSLContext:
+    """A server context that offers these protocols. Raises `ConfigError` that names the
     files.
     """
     config = Config()
     config.certfile, config.keyfile = cert, key
     # OpenSSL would ask for a passphrase on the terminal.
     config.keyfile_password = ""
-    config.alpn_protocols = ["h2", "http/1.1"]
+    config.alpn_protocols = list(alpn)
     try:
         context = config.create_ssl_context()
     except (OSError, ssl.SSLError) as error:

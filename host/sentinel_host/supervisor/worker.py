@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from hypercorn.utils import LifespanFailureError
 
-from sentinel_host.config import Config, TlsConfig
+from sentinel_host.config import Config
 from sentinel_host.control import (
     Applied,
     Channel,
@@ -87,7 +87,7 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
     guests = OfferedGuests(start.guests, channel)
     try:
         config = parse_source(start.source)
-        certificates = Certificates(config, [TlsConfig(*each.tls) for each in start.listeners if each.tls is not None])
+        certificates = Certificates(config, [each.tls for each in start.listeners if each.tls is not None])
         serving = Serving(
             config,
             log,
@@ -262,8 +262,8 @@ def _endpoints(start: Start, certificates: Certificates) -> list[Endpoint]:
     endpoints = []
     for listener in start.listeners:
         os.set_inheritable(listener.fd, False)
-        tls = TlsConfig(*listener.tls) if listener.tls is not None else None
-        endpoints.append(Listening(listener.name, socket.socket(fileno=listener.fd), tls).endpoint(certificates))
+        sock = socket.socket(fileno=listener.fd)
+        endpoints.append(Listening(listener.name, sock, listener.tls).endpoint(certificates))
     for fd in start.shared.values():
         os.set_inheritable(fd, False)
     return endpoints

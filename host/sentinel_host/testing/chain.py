@@ -20,7 +20,7 @@ from sentinel_host.messages import (
 from sentinel_host.pipeline import Chain, ChainRun, Middleware
 from sentinel_host.pipeline.filters import LocalReply
 from sentinel_host.pipeline.middleware import BodyAction, BodyHook
-from sentinel_host.testing.guest import Fields, Result, TestedGuest, pairs, request_head, shown
+from sentinel_host.testing.guest import ClientCertificate, Fields, Result, TestedGuest, pairs, request_head, shown
 
 T = TypeVar("T")
 
@@ -65,12 +65,13 @@ class TestedChain:
         body: bytes = b"",
         *,
         response: tuple[int, Fields, bytes] = (200, (), b""),
+        client_certificate: ClientCertificate | None = None,
         **head: str,
     ) -> ChainResult:
         """A request through the chain and back: ``response`` is what the upstream answers: status,
         headers, body.
         """
-        message = request_head(method, target, headers, head)
+        message = request_head(method, target, headers, head, client_certificate)
         run = ChainRun(self._chain, message.request_id, message.client)
         sent = None
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgpack
 
 from sentinel_host.abi.decode import (
     decode_request_action,
@@ -111,7 +113,13 @@ class TestedGuest:
         return _SERVED & frozenset(self._bench.guest.hooks)
 
     def request(
-        self, method: str = "GET", target: str = "/", headers: Fields = (), body: bytes = b"", **head: str
+        self,
+        method: str = "GET",
+        target: str = "/",
+        headers: Fields = (),
+        body: bytes = b"",
+        client_certificate: ClientCertificate | None = None,
+        **head: str,
     ) -> Result:
         """Call ``on-request``, and ``on-request-chunk`` with the whole body if the guest asks for
         it.
@@ -119,7 +127,7 @@ class TestedGuest:
         ``head`` is further fields of `RequestHead`: scheme, authority, client, request_id, route,
         http_version. Raises `GuestError`.
         """
-        message = request_head(method, target, headers, head)
+        message = request_head(method, target, headers, head, client_certificate)
         action: RequestEdits | Answer | None = None
         if "on-request" in self.hooks:
             action = self.call_request(encode_request_head(message))
@@ -258,7 +266,22 @@ class TestedGuest:
         return counted
 
 
-def request_head(method: str, target: str, headers: Fields, head: Mapping[str, str]) -> RequestHead:
+class ClientCertificate(NamedTuple):
+    """The certificate of a client, as guests see it: see ``client-certificate`` in ``wit/types.wit``."""
+
+    subject: str
+    names: Sequence[str] = ()
+    sha256: str = "00" * 32
+    verified: bool = True
+
+
+def request_head(
+    method: str,
+    target: str,
+    headers: Fields,
+    head: Mapping[str, str],
+    certificate: ClientCertificate | None = None,
+) -> RequestHead:
     """A plain request from 127.0.0.1 to ``localhost``, but for what ``head`` says."""
     path, mark, query = target.partition("?")
     plain = {
@@ -269,7 +292,9 @@ def request_head(method: str, target: str, headers: Fields, head: Mapping[str, s
         "route": "/",
         "http_version": "1.1",
     }
-    return RequestHead(method, path, query if mark else None, pairs(headers), **(plain | dict(head)))
+    packed = None if certificate is None else msgpack.packb(certificate)
+    fields = plain | dict(head)
+    return RequestHead(method, path, query if mark else None, pairs(headers), client_certificate=packed, **fields)
 
 
 def pairs(headers: Fields) -> list[tuple[bytes, bytes]]:

@@ -1,6 +1,7 @@
 import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } from "./answer";
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
+import { ClientCertificate, clientCertificateField } from "./client-certificate";
 import { HeaderEdits, Headers } from "./headers";
 import { assertCurrent, currentCall } from "./memory";
 import { bytesOfStringField, openRecord, optionalStringField, stringField } from "./record";
@@ -147,6 +148,13 @@ export class Request extends RequestEdits {
   get httpVersion(): string {
     assertCurrent(this.call);
     return stringField(9);
+  }
+
+  /** The certificate that the client showed, or null when the listener asks for none or it showed
+   * none. */
+  get clientCertificate(): ClientCertificate | null {
+    assertCurrent(this.call);
+    return clientCertificateField(10);
   }
 
   /**

@@ -19,6 +19,8 @@ def test_encodes_what_guests_get(vector: dict[str, Any]) -> None:
     fields = {name.replace("-", "_"): value for name, value in vector["fields"].items()}
     if "headers" in fields:
         fields["headers"] = [(name.encode(), bytes.fromhex(value)) for name, value in fields["headers"]]
+    if "client_certificate" in fields:
+        fields["client_certificate"] = msgpack.packb(fields["client_certificate"])
     if "origin" in fields:
         fields["origin"] = Origin(fields["origin"])
     if vector["hook"] == "on-request":

@@ -19,7 +19,8 @@ typedef struct {
 } hooks;
 
 /* The order of a request's values, and of a response's. */
-enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10 };
+/* A request of a client that showed a certificate has one value more. */
+enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10, MOST_VALUES };
 enum { STATUS, RESPONSE_HEADERS, RESPONSE_VALUES = 3 };
 
 /* A run that is under way. `record` is owned, or NULL after an edit, and so are the `values` that it is made of. */
@@ -28,7 +29,7 @@ typedef struct {
   Py_ssize_t index, count;
   PyObject *record, *contexts, *head;
   const char *label;
-  PyObject *values[REQUEST_VALUES];
+  PyObject *values[MOST_VALUES];
 } run;
 
 /* What became of one hook. */
@@ -300,7 +301,8 @@ PyObject *snt_run_request(PyObject *module, PyObject *const *args, Py_ssize_t co
   run at;
   outcome became;
   snt_plain plain;
-  if (!begin(&at, args, count, REQUEST_VALUES)) return NULL;
+  Py_ssize_t values = count == HEAD_ARGUMENTS + MOST_VALUES ? MOST_VALUES : REQUEST_VALUES;
+  if (!begin(&at, args, count, values)) return NULL;
   for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     step taken = call(&at, called, (snt_text){NULL, 0}, &became);
     if (taken == STOPPED) return stop(&at, &became);

@@ -1,8 +1,9 @@
 #include "record.h"
 
-/* One value of a record: None, str, a number that is not negative, bytes, or a list of fields. */
+/* One value of a record: None, str, a number that is not negative, bytes, a list of fields, or a tuple of one byte string, which
+ * is packed already. */
 typedef struct {
-  enum { NIL, STR, NUMBER, BIN, FIELDS } kind;
+  enum { NIL, STR, NUMBER, BIN, FIELDS, PACKED } kind;
   snt_text text;
   uint64_t number;
   snt_fields fields;
@@ -48,11 +49,15 @@ static bool read_item(PyObject *object, item *read) {
     read->kind = FIELDS;
     read->fields = (snt_fields){object, PyList_GET_SIZE(object)};
     return measure_fields(read);
+  } else if (PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 1 &&
+             snt_read_text(PyTuple_GET_ITEM(object, 0), &read->text)) {
+    read->kind = PACKED;
+    read->size = read->text.length;
   } else if (snt_read_text(object, &read->text)) {
     read->kind = BIN;
     read->size = snt_bin_size(read->text.length);
   } else {
-    PyErr_Format(PyExc_TypeError, "a record holds None, str, int, bytes and lists of headers, not %R", object);
+    PyErr_Format(PyExc_TypeError, "a record holds None, str, int, bytes, lists of headers and packed values, not %R", object);
     return false;
   }
   if (read->size > UINT32_MAX) {
@@ -67,6 +72,7 @@ static uint8_t *put_item(uint8_t *out, const item *read) {
     case STR: return snt_put_str(out, read->text);
     case NUMBER: return snt_put_number(out, read->number);
     case BIN: return snt_put_bin(out, read->text);
+    case PACKED: memcpy(out, read->text.bytes, read->text.length); return out + read->text.length;
     case FIELDS: break;
     default: return snt_put_nil(out);
   }

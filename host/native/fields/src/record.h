@@ -43,8 +43,8 @@ static inline bool snt_read_field(const snt_fields *opened, Py_ssize_t index, sn
   return false;
 }
 
-/* A record as bytes; of the values, None, str, int, bytes and lists of fields are possible. NULL
- * with an error. */
+/* A record as bytes; of the values, None, str, int, bytes, lists of fields and tuples of one byte
+ * string, which is packed already, are possible. NULL with an error. */
 PyObject *snt_pack_record(PyObject *const *values, Py_ssize_t count);
 
 #endif

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.config.model import BindConfig, Config
+from sentinel_host.config.files import tls_entries
+from sentinel_host.config.model import BindConfig, Config, TlsConfig
 from sentinel_host.config.store import store_fault
 from sentinel_host.config.verify.faults import fail, split_address, verify_network
 from sentinel_host.grammar import is_field_name_text
@@ -30,6 +31,8 @@ def verify_server(config: Config) -> None:
     """Raises `ConfigError` for the first key that is wrong."""
     server = config.server
     _verify_addresses(config)
+    for at, tls in tls_entries(config):
+        _verify_tls(config, at, tls)
     if server.quic_bind is not None:
         _verify_quic(config, server.quic_bind)
     if server.admin_token is not None and server.admin_token_file is not None:
@@ -65,6 +68,13 @@ def _verify_addresses(config: Config) -> None:
         seen[parsed] = at
 
 
+def _verify_tls(config: Config, at: str, tls: TlsConfig) -> None:
+    if not tls.alpn:
+        raise fail(config, f"{at}.alpn", "at least one protocol is needed")
+    if tls.client_ca is None and tls.client_certificate != "require":
+        raise fail(config, f"{at}.client_certificate", "without client_ca no client is asked for a certificate")
+
+
 def _verify_quic(config: Config, address: str) -> None:
     try:
         split_address(address)
@@ -72,6 +82,8 @@ def _verify_quic(config: Config, address: str) -> None:
         raise fail(config, "server.quic_bind", str(error)) from None
     if config.server.tls is None:
         raise fail(config, "server.quic_bind", "HTTP/3 is always encrypted: server.tls is needed")
+    if config.server.tls.client_ca is not None:
+        raise fail(config, "server.quic_bind", "HTTP/3 asks no client for a certificate, as server.tls.client_ca does")
     if config.server.workers != 1:
         raise fail(config, "server.quic_bind", "HTTP/3 is served by one worker: server.workers must be 1")
 

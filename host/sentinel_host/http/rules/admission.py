@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import first_fault
-from sentinel_host.grammar import is_authority, is_token_text, without_empty_port
+from sentinel_host.grammar import host_of, is_authority, is_token_text, without_empty_port
 from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.http.rules.fields import Field, FieldTable
 from sentinel_host.http.rules.forwarded import client_and_scheme
@@ -40,6 +40,8 @@ _DROP: Final = int(Field.DROP)
 _HOST: Final = HOST
 _CONNECTION: Final = CONNECTION
 
+# `TLS` of `sentinel_host.http.server`, which is above this layer.
+_TLS: Final = "sentinel.tls"
 _NO_EXTENSIONS: Final[Mapping[str, Any]] = {}
 # A gateway serves few authorities; the longest that is kept is 64 bytes.
 _AUTHORITIES: Final = 256
@@ -101,6 +103,13 @@ class Admission:
         authority = self._authorities.known.get(host)
         if authority is None:
             authority = "" if written is None else self._authority(host)
+        tls = extensions.get(_TLS)
+        certificate: bytes | None = None
+        if tls is not None:
+            certificate = tls["client_certificate"]
+            serves = tls["serves"]
+            if serves is not None and not serves(host_of(authority)):
+                raise ClientError("the certificate of this connection is not the one of this host", 421, close=False)
         head = RequestHead(
             method=method,
             path=path,
@@ -112,6 +121,7 @@ class Admission:
             request_id=says.request_id or getrandbits(128).to_bytes(16, "big").hex(),
             route="",
             http_version=version,
+            client_certificate=certificate,
         )
         length = says.content_length
         has_body = says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0"))

@@ -37,6 +37,10 @@ ACCEPT: Final = "sentinel.upgrade.accept"
 EMPTY_QUERY: Final = "sentinel.empty_query"
 TARGET_SCHEME: Final = "sentinel.target_scheme"
 
+# What a connection's TLS says of its requests, where it says something: ``serves``, as
+# `ServerSslObject` has it, and ``client_certificate``, as `RequestHead` has it.
+TLS: Final = "sentinel.tls"
+
 # An ASGI 3 application, as loosely typed as the specification leaves it.
 Application = Callable[..., Any]
 # Takes a transport and the bytes read so far, once they turn out to be HTTP/2.

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any, Final
 from urllib.parse import unquote
 
-from sentinel_host.http.server.connections import EMPTY_QUERY, Listener
+from sentinel_host.http.server.client_certificate import tls_extension
+from sentinel_host.http.server.connections import EMPTY_QUERY, TLS, Listener
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 
@@ -20,23 +21,28 @@ class ScopeBuilder:
     socket.
     """
 
-    __slots__ = ("_client", "_first", "_server", "client_host", "scheme")
+    __slots__ = ("_client", "_first", "_server", "_tls", "client_host", "scheme")
 
-    def __init__(self, client: Address | None, server: Address | None, scheme: str) -> None:
+    def __init__(
+        self, client: Address | None, server: Address | None, scheme: str, tls: dict[str, Any] | None = None
+    ) -> None:
         self.client_host: str | None = None if client is None else client[0]
         self.scheme = scheme
         self._client = client
         self._server = server
+        self._tls = tls
         self._first: dict[str, Any] | None = None
 
     @staticmethod
     def of(transport: asyncio.BaseTransport) -> ScopeBuilder:
         """Read the addresses and the scheme from a transport."""
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        scheme = "http" if transport.get_extra_info("ssl_object") is None else "https"
+        ssl_object = transport.get_extra_info("ssl_object")
+        scheme = "http" if ssl_object is None else "https"
+        tls = None if ssl_object is None else tls_extension(ssl_object)
         if type(peer) is tuple:
-            return ScopeBuilder(peer[:2], own[:2], scheme)
-        return ScopeBuilder(None, (own, None), scheme)
+            return ScopeBuilder(peer[:2], own[:2], scheme, tls)
+        return ScopeBuilder(None, (own, None), scheme, tls)
 
     def request(
         self,
@@ -73,6 +79,8 @@ class ScopeBuilder:
         raw_path, mark, query = target.partition(b"?")
         if mark and not query:
             extensions = {**extensions, EMPTY_QUERY: {}}
+        if self._tls is not None:
+            extensions = {**extensions, TLS: self._tls}
         path = raw_path.decode("ascii")
         scope["http_version"] = version
         scope["method"] = method

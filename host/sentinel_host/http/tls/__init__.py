@@ -8,9 +8,17 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+from sentinel_host.http.tls.certificates import Certificate, CertificateSelector, ServerSslObject
 from sentinel_host.http.tls.connection import TlsConnection
 
-__all__ = ["TlsConnection", "TlsServer", "connect_tls"]
+__all__ = [
+    "Certificate",
+    "CertificateSelector",
+    "ServerSslObject",
+    "TlsConnection",
+    "TlsServer",
+    "connect_tls",
+]
 
 
 async def connect_tls(
@@ -37,13 +45,13 @@ async def connect_tls(
 
 class TlsServer:
     """A factory for ``create_server``: ``factory``'s protocols over TLS, with so many seconds for a
-    handshake.
+    handshake. ``context`` is called for each connection.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         handshake_time: float,
         factory: Callable[[], asyncio.Protocol],
     ) -> None:
@@ -54,7 +62,7 @@ class TlsServer:
         self._handshakes: set[TlsConnection] = set()
 
     def __call__(self) -> asyncio.Protocol:
-        connection = TlsConnection(self._loop, self._context, self._factory(), server_side=True)
+        connection = TlsConnection(self._loop, self._context(), self._factory(), server_side=True)
         connection.limit_handshake(self._handshake_time, self._handshakes)
         return cast(asyncio.Protocol, connection)
 

@@ -34,7 +34,7 @@ pub use config_schema::{ConfigSchema, Part as SchemaPart};
 pub use edits::{BodyMode, HeaderEdit, HeaderEdits, RequestEdits, ResponseEdits};
 pub use guest::Guest;
 pub use headers::{media_type, HeaderName, HeaderValue, Headers};
-pub use request::{Request, RequestHead};
+pub use request::{ClientCertificate, Request, RequestHead};
 pub use response::{IncomingResponse, Origin, Response, ResponseHead};
 pub use secrets::equals_secret;
 pub use sentinel_sdk_macros::{guest, ConfigSchema};

@@ -11,6 +11,33 @@ use crate::headers::Headers;
 use crate::response::Response;
 use crate::wire::{Malformed, Reader};
 
+/// What is known of a client that showed a certificate in the TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate<'a> {
+    /// The subject's distinguished name (RFC 4514), for example `CN=alice,O=Example`.
+    pub subject: &'a str,
+    /// The subject's alternative names with their kind, for example `URI:spiffe://example.org/a`.
+    pub names: Vec<&'a str>,
+    /// SHA-256 of the certificate, in lower-case hexadecimal digits.
+    pub sha256: &'a str,
+    /// Whether an authority of the listener has signed it, and it was valid at the handshake.
+    pub verified: bool,
+}
+
+impl<'a> ClientCertificate<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        if reader.array()? < 4 {
+            return Err(Malformed);
+        }
+        let subject = reader.str()?;
+        let count = reader.array()?;
+        let names = (0..count).map(|_| reader.str()).collect::<Result<_, _>>()?;
+        Ok(Self { subject, names, sha256: reader.str()?, verified: reader.bool()? })
+    }
+}
+
+/// The fields that every request-head has.
+const FIELDS: u32 = 10;
 const AS_AGREED: &str = "the host's request-head is as the contract says";
 
 /// A request's head as it reached this guest. Everything borrows from the payload; what stands
@@ -22,16 +49,19 @@ pub struct RequestHead<'a> {
     path: &'a [u8],
     query: Option<&'a [u8]>,
     headers: Headers<'a>,
+    fields: u32,
     behind_headers: Cell<Option<Reader<'a>>>,
 }
 
 impl<'a> RequestHead<'a> {
     fn read(payload: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload);
-        if reader.array()? < 10 {
+        let fields = reader.array()?;
+        if fields < FIELDS {
             return Err(Malformed);
         }
         Ok(Self {
+            fields,
             method: reader.text()?,
             path: reader.text()?,
             query: reader.option(Reader::text)?,
@@ -96,17 +126,29 @@ impl<'a> RequestHead<'a> {
         self.text_behind_headers(5)
     }
 
+    /// The certificate that the client showed, if the listener asks for one and it showed one.
+    pub fn client_certificate(&self) -> Option<ClientCertificate<'a>> {
+        if self.fields == FIELDS {
+            return None;
+        }
+        self.behind_headers(6, |reader| reader.option(ClientCertificate::read))
+    }
+
     fn text_behind_headers(&self, field: u32) -> &'a str {
-        let read = || {
+        self.behind_headers(field, Reader::str)
+    }
+
+    fn behind_headers<T>(&self, field: u32, read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>) -> T {
+        let value = || {
             let mut reader = match self.behind_headers.get() {
                 Some(reader) => reader,
                 None => self.headers.end()?,
             };
             self.behind_headers.set(Some(reader));
             reader.skip(field)?;
-            reader.str()
+            read(&mut reader)
         };
-        read().expect(AS_AGREED)
+        value().expect(AS_AGREED)
     }
 }
 
@@ -191,6 +233,11 @@ impl<'a> Request<'a> {
     /// See [`RequestHead::route`].
     pub fn route(&self) -> &'a str {
         self.head.route()
+    }
+
+    /// See [`RequestHead::client_certificate`].
+    pub fn client_certificate(&self) -> Option<ClientCertificate<'a>> {
+        self.head.client_certificate()
     }
 
     /// See [`RequestHead::http_version`].

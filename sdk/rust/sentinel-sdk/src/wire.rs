@@ -145,6 +145,13 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.text()?).map_err(|_| Malformed)
     }
 
+    pub fn bool(&mut self) -> Result<bool, Malformed> {
+        match self.token()? {
+            Token::Bool(value) => Ok(value),
+            _ => Err(Malformed),
+        }
+    }
+
     #[inline]
     pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
         if let [0xc4, length, rest @ ..] = self.rest {

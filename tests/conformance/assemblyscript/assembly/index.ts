@@ -167,6 +167,14 @@ function dumpRequest(request: Request): string {
   dump.text("request-id", request.requestId);
   dump.text("route", request.route);
   dump.text("http-version", request.httpVersion);
+  const shown = request.clientCertificate;
+  if (shown !== null) {
+    const names = shown.names.join(",");
+    dump.text(
+      "client-certificate",
+      shown.subject + " " + names + " " + shown.sha256 + " " + (shown.verified ? "true" : "false"),
+    );
+  }
   return dump.lines.join("\n");
 }
 

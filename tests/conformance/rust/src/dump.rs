@@ -51,6 +51,11 @@ pub fn request(head: &RequestHead) -> String {
     dump.line("request-id", head.request_id());
     dump.line("route", head.route());
     dump.line("http-version", head.http_version());
+    dump.option(
+        "client-certificate",
+        head.client_certificate()
+            .map(|shown| format!("{} {} {} {}", shown.subject, shown.names.join(","), shown.sha256, shown.verified)),
+    );
     dump.0
 }
 

@@ -28,6 +28,13 @@ fn payload(record: &str) -> Vec<u8> {
                 put_str(&mut out, "name");
                 put_bin(&mut out, b"value");
             }
+            "option<client-certificate>" => {
+                put_array(&mut out, 4);
+                put_str(&mut out, name);
+                put_array(&mut out, 0);
+                put_str(&mut out, "");
+                out.push(0xc3);
+            }
             "response-origin" | "outcome" => put_unsigned(&mut out, 2),
             other => panic!("{record}.{name}: no value for {other}"),
         }
@@ -55,6 +62,7 @@ fn request_head() {
         head.request_id(),
         head.route(),
         head.http_version(),
+        head.client_certificate().unwrap().subject,
     ];
     let names = fields("request-head").into_iter().map(|(name, _)| if name == "headers" { "value" } else { name });
     assert_eq!(read.to_vec(), names.collect::<Vec<_>>());

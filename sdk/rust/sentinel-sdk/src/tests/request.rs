@@ -69,10 +69,33 @@ fn identity_is_no_content_coding() {
 
 #[test]
 fn fields_of_a_newer_host_are_passed_over() {
-    let payload = hex("9b a3474554 a12f c0 91 93 a161 c401 62 c3 a468747470 a168 a0 a172 a12f a132 82 01 02 03 04");
+    let payload = hex("9c a3474554 a12f c0 91 93 a161 c401 62 c3 a468747470 a168 a0 a172 a12f a132 c0 82 01 02 03 04");
     let request = Request::decode(&payload);
     assert_eq!(request.header("a").as_deref(), Some(&b"b"[..]));
     assert_eq!(request.http_version(), "2");
+}
+
+#[test]
+fn a_clients_certificate_is_read_with_its_names() {
+    let certificate = "94 a4434e3d61 92 a5444e533a61 a5555249 3a62 a23030 c3";
+    let fields = "a3474554 a12f c0 90 a468747470 a168 a0 a172 a12f a132";
+    let read = |payload: &str| {
+        let payload = hex(payload);
+        let request = Request::decode(&payload);
+        request.client_certificate().map(|read| {
+            (
+                read.subject.to_owned(),
+                read.names.join(" "),
+                read.sha256.to_owned(),
+                read.verified,
+                request.route() == "/",
+            )
+        })
+    };
+    let expected = ("CN=a".to_owned(), "DNS:a URI:b".to_owned(), "00".to_owned(), true, true);
+    assert_eq!(read(&format!("9b {fields} {certificate}")), Some(expected));
+    assert_eq!(read(&format!("9b {fields} c0")), None);
+    assert_eq!(read(&format!("9a {fields}")), None);
 }
 
 #[test]
