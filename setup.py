@@ -87,6 +87,8 @@ HOT_PATH = (
     "gateway/exchange",
     "gateway/filtered",
     "gateway/generation",
+    "gateway/grpc",
+    "gateway/grpc_web",
     "gateway/limits",
     "gateway/response",
     "gateway/routes",

@@ -399,7 +399,9 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preserve_host: bool = False
     """Whether the upstream gets the client's Host instead of the target's."""
     trailers: list[str] = []
-    """Trailer fields that are passed on; others are dropped."""
+    """Trailer fields that are passed on; others are dropped. Of gRPC calls, all are passed on."""
+    grpc_web: bool = False
+    """Whether gRPC-Web requests are passed on as gRPC calls."""
     upgrades: list[str] = msgspec.field(default_factory=lambda: ["websocket"])
     """Protocols that a client may change to (RFC 9110, section 7.8); a request for another is an
     ordinary one.

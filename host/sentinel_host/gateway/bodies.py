@@ -22,7 +22,7 @@ class RequestBody:
     ``received`` counts bytes; ``ended`` is true once the last message was seen. The first
     ``receive`` makes a server answer ``Expect: 100-continue``, which is why nothing is read before
     the chain has let the request through. A body of more than ``limit`` bytes is refused, as soon
-    as that many have come.
+    as that many have come. Of its trailers, ``allowed_trailers`` are kept; None: all.
     """
 
     __slots__ = ("_allowed_trailers", "_first", "_limit", "_on_end", "_receive", "ended", "received", "trailers")
@@ -30,7 +30,7 @@ class RequestBody:
     def __init__(
         self,
         receive: Receive,
-        allowed_trailers: frozenset[bytes],
+        allowed_trailers: frozenset[bytes] | None,
         on_end: Callable[[], None] | None,
         limit: int | None = None,
     ) -> None:
@@ -79,8 +79,10 @@ class RequestBody:
         if not message.get("more_body", False):
             self.ended = True
             trailers = message.get("trailers")
-            if trailers and self._allowed_trailers:
-                self.trailers = [field for field in end_to_end_trailers(trailers) if field[0] in self._allowed_trailers]
+            allowed = self._allowed_trailers
+            if trailers and (allowed is None or allowed):
+                kept = end_to_end_trailers(trailers)
+                self.trailers = kept if allowed is None else [field for field in kept if field[0] in allowed]
             if self._on_end is not None:
                 self._on_end()
         return data

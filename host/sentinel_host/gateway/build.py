@@ -414,6 +414,7 @@ def _route(
         repeatable=IDEMPOTENT | set(route.retry_methods),
         times=times if times != RouteTimes() else None,
         body_bytes=route.body_bytes,
+        grpc_web=route.grpc_web,
         scheme=route.scheme or "",
         own=own_response(route.respond, route.redirect, content),
         split=Split(route.split, hash_key(route.split_by) if route.split_by else None) if route.split else None,

@@ -13,6 +13,7 @@ from sentinel_host.errors import ClientError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.grpc import is_call, trailers_only
 from sentinel_host.gateway.stats import ADMIT, Stats
 from sentinel_host.gateway.unmatched import UnmatchedLog
 from sentinel_host.messages import Response
@@ -88,6 +89,9 @@ class DataPlane:
 
 def _refusal(error: ClientError, scope: Scope) -> Response:
     response = refusal(error)
+    if scope["method"] == "POST" and is_call(list(scope["headers"])):
+        headers = trailers_only(response.status, response.headers, response.body)
+        return Response(200, headers)
     response.headers.append((b"content-length", b"%d" % len(response.body)))
     if error.close and scope["http_version"] not in ("2", "3"):
         response.headers.append((b"connection", b"close"))

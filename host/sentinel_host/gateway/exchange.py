@@ -29,9 +29,11 @@ from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
 from sentinel_host.gateway.generation import Generation
+from sentinel_host.gateway.grpc import deadline_of, is_call
+from sentinel_host.gateway.grpc_web import GrpcWeb, grpc_web_type
 from sentinel_host.gateway.mirror import Copy, Mirror, MirroredBody
 from sentinel_host.gateway.own_responses import OwnResponse
-from sentinel_host.gateway.response import Reply, ResponseSender, Send
+from sentinel_host.gateway.response import TRAILERS, Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
@@ -65,7 +67,9 @@ class ProxyExchange:
         "_admitted",
         "_body",
         "_copy",
+        "_deadline",
         "_generation",
+        "_is_call",
         "_observation",
         "_recorder",
         "_response",
@@ -104,9 +108,29 @@ class ProxyExchange:
         self._route = route
         self._generation = generation
         recording = observation.recording if observation is not None else None
-        self._response = ResponseSender(stats, admitted.head, route, extensions, send, recording)
+        self._is_call = False
+        self._deadline: float | None = None
+        if admitted.head.method == "POST":
+            if route.grpc_web and (web_type := grpc_web_type(admitted.head.headers)):
+                web = GrpcWeb(web_type, receive, send)
+                receive, send = web.receive, web.send
+                admitted.head.headers = web.request_fields(admitted.head.headers)
+                if not web.keeps_length:
+                    admitted.content_length = None
+                extensions = {**extensions, TRAILERS: {}}
+                self._is_call = True
+            elif admitted.head.http_version in ("2", "3"):
+                self._is_call = is_call(admitted.head.headers)
+            if self._is_call:
+                self._deadline = deadline_of(admitted.head.headers)
+        self._response = ResponseSender(stats, admitted.head, route, extensions, send, recording, self._is_call)
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
-        self._body = RequestBody(receive, route.trailers, self._watch.start if self._watch else None, route.body_bytes)
+        self._body = RequestBody(
+            receive,
+            None if self._is_call else route.trailers,
+            self._watch.start if self._watch else None,
+            route.body_bytes,
+        )
         self._upgrade = upgrade
         self._copy: Copy | None = None
 
@@ -247,9 +271,14 @@ class ProxyExchange:
     def _end_in_time(self, response: UpstreamResponse) -> asyncio.TimerHandle | None:
         """Have a response cut off whose route bounds the whole of it."""
         times = self._route.times
-        if times is None or times.total is None or self._upgrade or _is_event_stream(response):
+        total = times.total if times is not None else None
+        if total is not None and (self._upgrade or _is_event_stream(response)):
+            total = None
+        if self._deadline is not None:
+            total = self._deadline if total is None else min(total, self._deadline)
+        if total is None:
             return None
-        name, total = self._response.summary.upstream, times.total
+        name = self._response.summary.upstream
         left = total - (perf_counter_ns() - self._started) / 1e9
         error = UpstreamTimeout(f"upstream {name}: no whole response within {total:g} s", Progress.RESPONDED)
         return asyncio.get_running_loop().call_later(max(0.0, left), response.cut_off, error)
@@ -272,13 +301,17 @@ class ProxyExchange:
             tunnel.complete_handshake(head.headers, self._upgrade)
         elif filtered is not None:
             body = filtered
+        elif self._is_call:
+            # The service may be the first to speak.
+            body = None
         elif admitted.has_body:
             body = await self._body.begin()
         source: bytes | BodySource = self._body if body is None else body
         if route.mirror is not None and not self._upgrade and route.mirror.chooses():
             source = self._mirror(route.mirror, source, length)
         repeatable = head.method in route.repeatable and not self._upgrade
-        if repeatable and not isinstance(source, bytes) and upstream.kept_body:
+        if (repeatable or self._is_call) and not isinstance(source, bytes) and upstream.kept_body:
+            # A call that its upstream refused has had no effect, whatever its method.
             source = ReplayableBody(source, upstream.kept_body)
         request = UpstreamRequest(
             method=head.method.encode("ascii"),
@@ -289,7 +322,7 @@ class ProxyExchange:
             content_length=length,
             on_informational=sender.pass_informational if sender.has_informational else None,
             upgrade=self._upgrade,
-            takes_trailers=admitted.takes_trailers and bool(route.trailers),
+            takes_trailers=self._is_call or (admitted.takes_trailers and bool(route.trailers)),
         )
         call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)
         if upstream.is_sticky:
@@ -301,6 +334,8 @@ class ProxyExchange:
             call.observation = observation
         if route.times is not None:
             _set_times(call, route.times)
+        if self._deadline is not None:
+            call.timeout = self._deadline if call.timeout is None else min(call.timeout, self._deadline)
         sender.passed(FORWARD)
         try:
             response = await upstream.send(call)

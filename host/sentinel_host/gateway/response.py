@@ -19,6 +19,7 @@ from sentinel_host.errors import ClientGone, SentinelError, UpstreamError
 from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.filtered import FilteredResponse
+from sentinel_host.gateway.grpc import trailers_only
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, STAGES, Stats
 from sentinel_host.http.client import UpstreamResponse
@@ -41,7 +42,9 @@ TRAILERS: Final = "http.response.trailers"
 
 # As plain numbers: a member of an enum takes two look-ups by its name.
 _CONTINUE: Final = 100
+_OK: Final = 200
 _NO_CONTENT: Final = 204
+_MULTIPLE_CHOICES: Final = 300
 _NOT_MODIFIED: Final = 304
 # RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
 _BODILESS: Final = frozenset((_NO_CONTENT, _NOT_MODIFIED))
@@ -54,11 +57,12 @@ class ResponseSender:
 
     ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and
     ``checked`` the limits that were checked for it. ``has_informational`` tells whether the client
-    may get 1xx responses. ``send`` is the server's.
+    may get 1xx responses. ``is_call`` is true of a gRPC call. ``send`` is the server's.
     """
 
     __slots__ = (
         "_bodiless",
+        "_is_call",
         "_is_timed",
         "_mark",
         "_recording",
@@ -82,8 +86,10 @@ class ResponseSender:
         extensions: Mapping[str, Any],
         send: Send,
         recording: Recording | None = None,
+        is_call: bool = False,
     ) -> None:
         self._stats = stats
+        self._is_call = is_call
         self._is_timed = stats.stages is not None or recording is not None
         self._recording = recording
         self._request = head
@@ -95,7 +101,7 @@ class ResponseSender:
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get
         # any.
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
-        self._trailers = bool(route.trailers) and TRAILERS in extensions
+        self._trailers = (bool(route.trailers) or is_call) and TRAILERS in extensions
         # Few responses have 1xx ones before them.
         self._tasks: set[asyncio.Task[None]] | None = None
         chain = route.chain if recording is None else watch_chain(route.chain, recording)
@@ -179,6 +185,9 @@ class ResponseSender:
 
     async def send_whole(self, head: ResponseHead, body: bytes) -> None:
         """Send a response whose body is complete and whose head has passed the response hooks."""
+        if self._is_call and head.status >= _MULTIPLE_CHOICES and head.origin is not Origin.UPSTREAM:
+            await self._send_status(head, body)
+            return
         self._bodiless = self._bodiless or head.status in _BODILESS
         if self.run.asked_response is not None and not self._bodiless:
             instead: Reply | None = None
@@ -202,6 +211,15 @@ class ResponseSender:
             body = b""
         self.summary.response_bytes += len(body)
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _send_status(self, head: ResponseHead, body: bytes) -> None:
+        """Tell a gRPC call why it failed. The summary keeps the HTTP status, which says more."""
+        status = head.status
+        head.headers = trailers_only(status, head.headers, body)
+        head.status = _OK
+        await self._start(head)
+        self.summary.status = status
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def forward(self, head: ResponseHead, response: UpstreamResponse) -> None:
         """Send the upstream's response, whose head has passed the response hooks."""
@@ -280,8 +298,10 @@ class ResponseSender:
             await self._send_trailers(response)
 
     async def _send_trailers(self, response: UpstreamResponse) -> None:
-        names = self._route.trailers
-        kept = [field for field in end_to_end_trailers(response.trailers) if field[0] in names]
+        kept = end_to_end_trailers(response.trailers)
+        if not self._is_call:
+            names = self._route.trailers
+            kept = [field for field in kept if field[0] in names]
         await self.send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
     def _start(self, head: ResponseHead, *, trailers: bool = False) -> Awaitable[None]:

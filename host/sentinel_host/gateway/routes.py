@@ -55,6 +55,7 @@ class Route:
     split: Split | None = None
     mirror: Mirror | None = None
     scheme: str = ""
+    grpc_web: bool = False
 
     def matches(self, head: RequestHead, host: str) -> bool:
         """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""

@@ -22,6 +22,7 @@ _OWNED: Final = frozenset(name.decode() for name in HOP_BY_HOP) | {"content-leng
 _OF_UPSTREAMS: Final = (
     "preserve_host",
     "trailers",
+    "grpc_web",
     "timeout",
     "per_try_timeout",
     "idle_timeout",

@@ -1,0 +1,89 @@
+"""A gRPC server without generated code: its messages are bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+
+NAME = "test.Echo"
+# gRPC's own default is 4 MiB.
+OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
+
+
+class Service:
+    """``cancelled`` is set when a call of ``/Wait`` is cancelled; ``seen`` has the metadata of the last call."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self.waits = threading.Event()
+        self.seen: list[tuple[str, str | bytes]] = []
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What is called by which name."""
+        return grpc.method_handlers_generic_handler(
+            NAME,
+            {
+                "Unary": grpc.unary_unary_rpc_method_handler(self.unary),
+                "Fail": grpc.unary_unary_rpc_method_handler(self.fail),
+                "Wait": grpc.unary_unary_rpc_method_handler(self.wait),
+                "Count": grpc.unary_stream_rpc_method_handler(self.count),
+                "Collect": grpc.stream_unary_rpc_method_handler(self.collect),
+                "Talk": grpc.stream_stream_rpc_method_handler(self.talk),
+                "Greet": grpc.stream_stream_rpc_method_handler(self.greet),
+            },
+        )
+
+    def unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self.seen = [(key, value) for key, value in context.invocation_metadata()]
+        context.send_initial_metadata((("x-first", "1"), ("x-first", "2"), ("x-raw-bin", b"\0\xff")))
+        context.set_trailing_metadata((("x-last", "3"), ("x-rest-bin", b"\xfe\0")))
+        return request
+
+    def fail(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata((("x-why", "because"),))
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not now: 50 % \u20ac")
+        raise AssertionError
+
+    def wait(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        over = threading.Event()
+        context.add_callback(over.set)
+        self.waits.set()
+        over.wait(60)
+        self.cancelled.set()
+        return b""
+
+    def count(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        for number in range(int(request)):
+            yield b"%d" % number
+
+    def collect(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        return b"".join(requests)
+
+    def talk(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for request in requests:
+            yield request.upper()
+
+    def greet(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Speaks first."""
+        yield b"hello"
+        yield from requests
+
+
+@contextlib.contextmanager
+def running_service() -> Iterator[tuple[Service, str]]:
+    """A server, and its address."""
+    service = Service()
+    server = grpc.server(ThreadPoolExecutor(16), options=OPTIONS, compression=grpc.Compression.Gzip)
+    server.add_generic_rpc_handlers((service.handlers(),))
+    reflection.enable_server_reflection((NAME, reflection.SERVICE_NAME), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield service, f"http://127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
