@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from sentinel_host.config import Config
 from sentinel_host.config.files import certificate_entries, tls_entries
 from sentinel_host.control.snapshot import Numbers, Snapshot
+
+# The dashboard asks each second for the same few.
+_KEPT: Final = 32
 
 
 class CertificateView(msgspec.Struct, frozen=True):
@@ -47,7 +52,17 @@ def certificate_numbers(config: Config) -> Snapshot:
     return Snapshot(gauges={"sentinel_certificate_expiry_seconds": expiries})
 
 
-def _view(key: str, file: str, chain: bytes, now: datetime | None) -> CertificateView:
+class _Parsed(msgspec.Struct, frozen=True):
+    subject: str
+    issuer: str
+    names: list[str]
+    begin: datetime
+    end: datetime
+    sha256: str
+
+
+@lru_cache(_KEPT)
+def _parse(chain: bytes) -> _Parsed:
     # Loading it takes a while, and most of what a process does has no need of it.
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -58,15 +73,27 @@ def _view(key: str, file: str, chain: bytes, now: datetime | None) -> Certificat
         names = [str(name.value) for name in extension.value]
     except x509.ExtensionNotFound:
         names = []
-    left = certificate.not_valid_after_utc - (now or datetime.now(UTC))
+    return _Parsed(
+        certificate.subject.rfc4514_string(),
+        certificate.issuer.rfc4514_string(),
+        names,
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        certificate.fingerprint(SHA256()).hex(),
+    )
+
+
+def _view(key: str, file: str, chain: bytes, now: datetime | None) -> CertificateView:
+    parsed = _parse(chain)
+    left = parsed.end - (now or datetime.now(UTC))
     return CertificateView(
         key=key,
         file=file,
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        names=names,
-        not_before=certificate.not_valid_before_utc.isoformat(),
-        not_after=certificate.not_valid_after_utc.isoformat(),
+        subject=parsed.subject,
+        issuer=parsed.issuer,
+        names=parsed.names,
+        not_before=parsed.begin.isoformat(),
+        not_after=parsed.end.isoformat(),
         days_left=round(left.total_seconds() / 86400, 2),
-        sha256=certificate.fingerprint(SHA256()).hex(),
+        sha256=parsed.sha256,
     )

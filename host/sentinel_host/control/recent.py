@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -17,6 +18,8 @@ CAPACITY: Final = 5 << 20
 
 # Pages of a worker's ring that are read at once: a megabyte each.
 _MOST_PAGES: Final = 8
+# Records that one refresh tells of.
+_MOST_NEW: Final = 500
 # What a record takes beside its own bytes.
 _OVERHEAD: Final = 128
 
@@ -35,7 +38,9 @@ class RecentRequests:
         self._lock = asyncio.Lock()
 
     async def refresh(self, *, watch: bool) -> list[RequestRecord]:
-        """The records that are new, oldest first; with ``watch`` workers make more of them."""
+        """The records that are new, oldest first, or the last ones of very many; with ``watch``
+        workers make more of them.
+        """
         async with self._lock:
             fresh: list[bytes] = []
             for _ in range(_MOST_PAGES):
@@ -47,12 +52,12 @@ class RecentRequests:
                     break
             for data in fresh:
                 self._keep(data)
-        return sorted(map(_decode, fresh), key=lambda record: record.started_at)
+        # Decoding all of a ring would hold up a process that serves.
+        return sorted(map(_decode, fresh[-_MOST_NEW:]), key=_started)
 
     def latest(self, most: int) -> list[RequestRecord]:
         """The last records that are known, newest first."""
-        found = sorted(map(_decode, self._kept), key=lambda record: record.started_at, reverse=True)
-        return found[:most]
+        return sorted(map(_decode, islice(reversed(self._kept), most)), key=_started, reverse=True)
 
     async def _ask(self, *, watch: bool) -> dict[int, Taken]:
         return await self._overview.records(self._next, watch=watch, explain=self._explain())
@@ -62,6 +67,10 @@ class RecentRequests:
         self._size += len(data) + _OVERHEAD
         while self._size > self._capacity:
             self._size -= len(self._kept.popleft()) + _OVERHEAD
+
+
+def _started(record: RequestRecord) -> int:
+    return record.started_at
 
 
 _decode: Final = msgspec.msgpack.Decoder(RequestRecord).decode

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from sentinel_host.control.certificates import CertificateView, view_certificates
 from sentinel_host.control.guests import GuestView, view_guests
 from sentinel_host.control.limits import LimitView, view_limits
 from sentinel_host.control.overview import Overview
@@ -41,6 +42,7 @@ class StateView(msgspec.Struct, frozen=True):
     upstreams: list[UpstreamView]
     guests: list[GuestView]
     limits: list[LimitView]
+    certificates: list[CertificateView]
 
 
 async def view_state(overview: Overview) -> StateView:
@@ -63,6 +65,7 @@ async def view_state(overview: Overview) -> StateView:
         upstreams=view_upstreams(snapshot.upstreams, overview.endpoints),
         guests=view_guests(await overview.guests(), snapshot, overview.rollouts),
         limits=view_limits(config, snapshot),
+        certificates=view_certificates(config),
     )
 
 

@@ -16,7 +16,7 @@ export class Board {
   show(history) {
     const now = history.now;
     const refusal = now.refusal ? [`The configuration file is refused, and the active configuration stays: ${now.refusal}`] : [];
-    keep(byId("faults"), this.rows.faults, [...refusal, ...now.faults].map(text => ({ text })), each => each.text,
+    keep(byId("faults"), this.rows.faults, [...refusal, ...now.faults, ...now.certificates.flatMap(expiry)].map(text => ({ text })), each => each.text,
       each => ({ element: html("li", {}, each.text) }));
     keep(byId("tiles"), this.rows.tiles, tiles(history), each => each.name, makeTile);
     keep(byId("route-rows"), this.rows.routes, now.routes, each => each.name, () => routeRow(history));
@@ -36,6 +36,15 @@ export class Board {
     pill(ready, now.faults.length ? "bad" : "good", now.faults.length ? "not ready" : "ready");
     ready.hidden = false;
   }
+}
+
+const SOON = 14;
+
+/** A certificate that nobody renewed in time. */
+function expiry(certificate) {
+  if (certificate.days_left > SOON) return [];
+  const when = certificate.days_left < 0 ? "has expired" : `expires in ${Math.floor(certificate.days_left)} days`;
+  return [`The certificate of ${certificate.names.join(", ") || certificate.subject} ${when}: ${certificate.file}`];
 }
 
 function tiles(history) {
