@@ -59,7 +59,8 @@ retry = false
 [[upstream]]
 name = "balanced"
 targets = [{targets}]
-check = {{ path = "/" }}
+# Under valgrind a check takes longer than its second.
+check = {{ path = "/", interval = "60s", timeout = "60s" }}
 eject = {{ failures = 2, server_errors = 5 }}
 retry = {{ tries = 3 }}
 breaker = {{ max_requests = 512, max_pending = 512 }}
