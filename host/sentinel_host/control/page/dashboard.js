@@ -123,6 +123,8 @@ byId("sign-out").addEventListener("click", async () => {
   showSignIn();
 });
 
+// Browsers have a clipboard for pages of this machine, and for those over TLS.
+byId("copy").hidden = !navigator.clipboard;
 byId("copy").addEventListener("click", async event => {
   const button = event.currentTarget;
   await navigator.clipboard.writeText(`x-sentinel-explain: ${byId("explain-token").textContent}`);
