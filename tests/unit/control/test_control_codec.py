@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from sentinel_host.config import TlsConfig
 from sentinel_host.control import (
     Applied,
     Code,
@@ -44,7 +45,9 @@ TRIED = Deployment(OFFER, OFFER, 5, "ab")
 GUESTS = Guests([OFFER], {"log": "missing"}, [TRIED])
 SOURCE = ConfigSource("gw.toml", text="x")
 FRAMES = [
-    Frame(0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, ("c", "k"))], {"limits": 9}, GUESTS, None, 6)),
+    Frame(
+        0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, TlsConfig("c", "k"))], {"limits": 9}, GUESTS, None, 6)
+    ),
     Frame(0, False, Ready({"auth": "missing"}, [GuestState("auth", error="missing")])),
     Frame(0, False, Failed("no")),
     Frame(0, False, Drain()),
