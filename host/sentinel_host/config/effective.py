@@ -54,7 +54,7 @@ def shown(config: Config, key: str, value: Any) -> Any:
         return {name: shown(config, f"{key}.{name}", getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {name: shown(config, dotted(key, name), each) for name, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [shown(config, f"{key}[{index}]", each) for index, each in enumerate(value)]
     if isinstance(value, Seconds | Bytes):
         return value.written()

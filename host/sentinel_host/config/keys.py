@@ -28,7 +28,7 @@ def _step(kind: types.Type, name: str | None) -> Iterator[types.Type]:
             yield from _step(each, name)
     elif isinstance(kind, types.StructType):
         yield from (field.type for field in kind.fields if field.encode_name == name)
-    elif isinstance(kind, types.ListType):
+    elif isinstance(kind, types.ListType | types.VarTupleType):
         yield kind.item_type
     elif isinstance(kind, types.DictType):
         yield kind.value_type

@@ -120,6 +120,13 @@ def test_no_secret_is_shown() -> None:
     assert effective(config)["route"][0]["headers"] == {"x-api-key": HIDDEN, "x-beta": "yes"}
 
 
+def test_certificates_are_shown_as_they_are_written() -> None:
+    tls = 'tls = { cert = "a", key = "b", certificates = [{ cert = "${VALUE}", key = "d" }] }'
+    config = changed("[server]", f"[server]\n{tls}")
+    (certificate,) = effective(config)["server"]["tls"]["certificates"]
+    assert certificate == {"cert": "${VALUE}", "key": "d"}
+
+
 def test_defaults_are_shown_as_they_would_be_written() -> None:
     shown = effective(OLD)
     assert shown["server"]["grace"] == "30s"

@@ -83,6 +83,10 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
             '[[server.bind]]\naddress = "h:1"\ntsl = {}',
             "gw.toml: server.bind[0]: unknown key `tsl`; did you mean `tls`?",
         ),
+        (
+            '[server.tls]\ncert = "c"\nkey = "k"\ncertificates = [{ crt = "d" }]',
+            "gw.toml: server.tls.certificates[0]: unknown key `crt`; did you mean `cert`?",
+        ),
         ("[guest.a.http]\nallwo = []", "gw.toml: guest.a.http: unknown key `allwo`; did you mean `allow`?"),
         ("[guest.a.revert]\nshar = 1", "gw.toml: guest.a.revert: unknown key `shar`; did you mean `share`?"),
         ("[server]\nbind = 3", "gw.toml: server.bind: expected `array`"),
