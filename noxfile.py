@@ -73,6 +73,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "start": {},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
+    "grpc": {"nginx": "nginx", "h2load": "nghttp2-client", "curl": "curl"},
     "failover": {"nginx": "nginx", "haproxy": "haproxy"},
     "floods": {"nginx": "nginx", "h2load": "nghttp2-client"},
     "bodies": {},

@@ -163,6 +163,17 @@ class UpstreamDenied(UpstreamError):
         super().__init__(reason, "denied", Progress.UNSENT)
 
 
+class NotHttp2(UpstreamError):
+    """The upstream ``target`` was asked for HTTP/2, and negotiated something else, or nothing."""
+
+    def __init__(self, target: str, chosen: str | None) -> None:
+        super().__init__(
+            f"upstream {target}: it does not speak HTTP/2: ALPN chose {chosen or 'nothing'}", "tls", Progress.UNSENT
+        )
+        self.target = target
+        self.chosen = chosen
+
+
 class UpstreamTimeout(UpstreamError):
     """An upstream did not accept a connection or answer in time."""
 

@@ -66,6 +66,18 @@ _PROXY = """\
     }}
   }}
 """
+_GRPC_PROXY = """\
+  upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port} http2 backlog=2048;
+    location / {{
+      grpc_pass grpc://origin;
+      grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      grpc_set_header X-Forwarded-Proto $scheme;
+      grpc_set_header X-Request-Id $request_id;
+    }}
+  }}
+"""
 _SENTINEL = """\
 [server]
 bind = ["127.0.0.1:{port}"]
@@ -75,7 +87,7 @@ workers = {workers}
 [[upstream]]
 name = "origin"
 targets = ["{scheme}://127.0.0.1:{upstream}"]
-{ca}
+{settings}
 
 {tables}
 """
@@ -111,6 +123,30 @@ async def app(scope, receive, send):
     fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5")]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     await send({"type": "http.response.body", "body": b"hello"})
+"""
+GRPC_SERVICE = """\
+MESSAGE = b"\\0\\0\\0\\0\\x64" + b"m" * 100
+FIELDS = [(b"content-type", b"application/grpc")]
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+        return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    count = int(scope["path"].rpartition("/")[2] or 1)
+    await send({"type": "http.response.start", "status": 200, "headers": FIELDS, "trailers": True})
+    for _ in range(count - 1):
+        await send({"type": "http.response.body", "body": MESSAGE, "more_body": True})
+    await send({"type": "http.response.body", "body": body if count == 1 else MESSAGE, "more_body": False})
+    await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]})
 """
 _LANE_HELLO = """\
 import asyncio
@@ -196,6 +232,14 @@ def nginx_proxy(
 
 
 @contextlib.contextmanager
+def nginx_grpc(folder: Path, core: int, behind: int) -> Iterator[Server]:
+    """nginx as a proxy for gRPC, on both sides without TLS."""
+    port = free_port()
+    with _nginx("nginx", _GRPC_PROXY.format(port=port, upstream=behind), port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
 def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator[Server]:
     config = folder / f"{name}.conf"
     # Started by root, a worker would else be somebody who may not read the folder.
@@ -207,12 +251,12 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
 
 
 def write_gateway(
-    home: Path, behind: int, tables: str, ca: Path | None = None, *, workers: int = 1
+    home: Path, behind: int, tables: str, ca: Path | None = None, *, workers: int = 1, settings: str = ""
 ) -> tuple[Path, int]:
     """Write a gateway's guests and configuration. Returns the file and the listener's port.
 
-    ``tables`` are its routes and guests in TOML; the upstream is called ``origin``. With ``ca`` the gateway speaks TLS
-    with the port ``behind``, whose certificate that authority signed.
+    ``tables`` are its routes and guests in TOML; the upstream is called ``origin``, and has these ``settings``. With
+    ``ca`` the gateway speaks TLS with the port ``behind``, whose certificate that authority signed.
     """
     (home / "guests").mkdir(parents=True)
     for guest, language in GUESTS.items():
@@ -229,7 +273,7 @@ def write_gateway(
             workers=workers,
             upstream=behind,
             scheme="https" if ca else "http",
-            ca=f'ca = "{ca}"' if ca else "",
+            settings=f'ca = "{ca}"\n{settings}' if ca else settings,
             tables=tables,
         )
     )
@@ -246,14 +290,15 @@ def sentinel(
     *,
     limit: str = "",
     ca: Path | None = None,
+    settings: str = "",
 ) -> Iterator[Server]:
     """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
 
-    ``limit`` is the route's, in TOML; ``ca`` is as for `write_gateway`.
+    ``limit`` is the route's, in TOML; ``ca`` and ``settings`` are as for `write_gateway`.
     """
     chosen = f"limit = {limit}" if limit else ""
     route = _ROUTE.format(chain=", ".join(chain), limit=chosen)
-    config, port = write_gateway(folder / name, behind, route, ca)
+    config, port = write_gateway(folder / name, behind, route, ca, settings=settings)
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with server(name, command, port, folder, core) as running:
         yield running
@@ -273,6 +318,17 @@ def hypercorn_quart_hello(folder: Path, core: int) -> Iterator[Server]:
 def write_plain_hello(folder: Path) -> None:
     """Make the plain application importable there, as ``plain_hello:app``."""
     (folder / "plain_hello.py").write_text(PLAIN_HELLO)
+
+
+@contextlib.contextmanager
+def grpc_service(folder: Path, core: int) -> Iterator[Server]:
+    """Our server with an application that answers gRPC's calls: echoes, and streams of messages."""
+    (folder / "plain_hello.py").write_text(GRPC_SERVICE)
+    script = folder / "grpc_service.py"
+    script.write_text(_LANE_HELLO)
+    port = free_port()
+    with server("grpc_service", [sys.executable, str(script), str(port)], port, folder, core) as running:
+        yield running
 
 
 @contextlib.contextmanager

@@ -55,11 +55,13 @@ def envoy(
     *,
     share: bool = False,
     limit: int | None = None,
+    http2: bool = False,
 ) -> Iterator[Server]:
     """Envoy with one worker; filters write their lines to ``NAME.out``.
 
     ``limit`` is a number of requests an hour, for all clients together: cheaper than one for each, as ours is.
-    With ``share`` filters of equal code live in one VM, which needs filters that tell their configurations apart.
+    With ``http2`` it speaks that with its upstream. With ``share`` filters of equal code live in one VM, which needs
+    filters that tell their configurations apart.
     """
     port = free_port()
     chain = [
@@ -69,10 +71,10 @@ def envoy(
     if limit is not None:
         chain.insert(0, _local_limit(limit))
     config = folder / f"{name}.json"
-    config.write_text(json.dumps(_bootstrap(port, behind, chain)))
+    config.write_text(json.dumps(_bootstrap(port, behind, chain, http2=http2)))
     log = ["--log-path", str(folder / f"{name}.out"), "--log-format", _ENVOY_LOG, "--log-level", "info"]
     options = ["-c", str(config), "--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "1000"]
-    with server(name, [_in_environment("envoy"), *options, *log], port, folder, core) as running:
+    with server(name, [in_environment("envoy"), *options, *log], port, folder, core) as running:
         yield running
 
 
@@ -104,7 +106,7 @@ def _local_limit(requests: int) -> dict[str, Any]:
     return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}
 
 
-def _bootstrap(port: int, behind: int, filters: list[dict[str, Any]]) -> dict[str, Any]:
+def _bootstrap(port: int, behind: int, filters: list[dict[str, Any]], *, http2: bool = False) -> dict[str, Any]:
     def address(number: int) -> dict[str, Any]:
         return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
@@ -122,12 +124,20 @@ def _bootstrap(port: int, behind: int, filters: list[dict[str, Any]]) -> dict[st
     }
     network = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     endpoint = {"endpoint": {"address": address(behind)}}
-    cluster = {
+    cluster: dict[str, Any] = {
         "name": "origin",
         "type": "STATIC",
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+    if http2:
+        options = "extensions.upstreams.http.v3.HttpProtocolOptions"
+        cluster["typed_extension_protocol_options"] = {
+            f"envoy.{options}": {
+                "@type": f"type.googleapis.com/envoy.{options}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        }
     listener = {"name": "public", "address": address(port), "filter_chains": [{"filters": [network]}]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
@@ -139,7 +149,7 @@ def caddy(folder: Path, core: int, behind: int) -> Iterator[Server]:
     config = folder / "Caddyfile"
     config.write_text(_CADDYFILE.format(port=port, upstream=behind))
     home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder), "GOMAXPROCS": "1"}
-    command = [_in_environment("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
+    command = [in_environment("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
     with server("caddy", command, port, folder, core, environment=home) as running:
         yield running
 
@@ -156,7 +166,7 @@ def python_chain(folder: Path, core: int, behind: int) -> Iterator[Server]:
         yield running
 
 
-def _in_environment(name: str) -> str:
+def in_environment(name: str) -> str:
     """A command that a package of this environment brings, though the environment is not activated."""
     path = Path(sys.executable).parent / name
     return str(path) if os.access(path, os.X_OK) else tool(name)

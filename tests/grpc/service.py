@@ -16,10 +16,14 @@ OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_messag
 
 
 class Service:
-    """``cancelled`` is set when a call of ``/Wait`` is cancelled; ``seen`` has the metadata of the last call."""
+    """``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled; ``waiting`` are under way.
+    ``seen`` has the metadata of the last call.
+    """
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
+        self.waiting = 0
+        self._lock = threading.Lock()
         self.waits = threading.Event()
         self.seen: list[tuple[str, str | bytes]] = []
 
@@ -52,8 +56,12 @@ class Service:
     def wait(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         over = threading.Event()
         context.add_callback(over.set)
+        with self._lock:
+            self.waiting += 1
         self.waits.set()
         over.wait(60)
+        with self._lock:
+            self.waiting -= 1
         self.cancelled.set()
         return b""
 
@@ -78,7 +86,7 @@ class Service:
 def running_service() -> Iterator[tuple[Service, str]]:
     """A server, and its address."""
     service = Service()
-    server = grpc.server(ThreadPoolExecutor(16), options=OPTIONS, compression=grpc.Compression.Gzip)
+    server = grpc.server(ThreadPoolExecutor(64), options=OPTIONS, compression=grpc.Compression.Gzip)
     server.add_generic_rpc_handlers((service.handlers(),))
     reflection.enable_server_reflection((NAME, reflection.SERVICE_NAME), server)
     port = server.add_insecure_port("127.0.0.1:0")

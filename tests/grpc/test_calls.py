@@ -10,6 +10,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.grpc.service import NAME, OPTIONS, Service, running_service
+from tests.supervisor.support import wait_until
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, write_config
 
@@ -203,6 +204,17 @@ def test_a_cancelled_call_is_cancelled_at_the_service(channel: grpc.Channel, ser
     assert service.waits.wait(PATIENCE)
     call.cancel()
     assert service.cancelled.wait(PATIENCE)
+
+
+def test_fifty_calls_that_are_all_cancelled_leave_nothing(
+    gateway: GatewayProcess, channel: grpc.Channel, service: Service
+) -> None:
+    calls = [channel.unary_unary(f"/{NAME}/Wait").future(b"", metadata=KEY) for _ in range(50)]
+    wait_until(lambda: service.waiting == 50, "all of them")
+    for call in calls:
+        call.cancel()
+    wait_until(lambda: service.waiting == 0, "their end")
+    assert unary(channel)(b"next", metadata=KEY, timeout=PATIENCE) == b"next"
 
 
 def test_many_calls_at_once(channel: grpc.Channel) -> None:

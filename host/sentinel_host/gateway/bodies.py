@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from sentinel_host.errors import ClientError, ClientGone
+from sentinel_host.gateway.started import Started
 from sentinel_host.http.rules import end_to_end_trailers
 from sentinel_host.messages import Headers
 
@@ -25,7 +26,17 @@ class RequestBody:
     as that many have come. Of its trailers, ``allowed_trailers`` are kept; None: all.
     """
 
-    __slots__ = ("_allowed_trailers", "_first", "_limit", "_on_end", "_receive", "ended", "received", "trailers")
+    __slots__ = (
+        "_allowed_trailers",
+        "_first",
+        "_limit",
+        "_on_end",
+        "_receive",
+        "_started",
+        "ended",
+        "received",
+        "trailers",
+    )
 
     def __init__(
         self,
@@ -39,6 +50,7 @@ class RequestBody:
         self._allowed_trailers = allowed_trailers
         self._on_end = on_end
         self._first: bytes | None = None
+        self._started: Started[Message] | None = None
         self.received = 0
         self.ended = False
         self.trailers: Headers = []
@@ -48,6 +60,19 @@ class RequestBody:
         return ``None``.
         """
         first = await self._next()
+        if self.ended and not self.trailers:
+            return first
+        self._first = first
+        return None
+
+    def begin_at_once(self) -> bytes | None:
+        """The whole body, if it has come already; what has come of another is kept for `read`."""
+        started = Started(self._receive())
+        if not started.is_over:
+            self._started = started
+            return None
+        assert started.result is not None
+        first = self._take(started.result)
         if self.ended and not self.trailers:
             return first
         self._first = first
@@ -69,7 +94,13 @@ class RequestBody:
         return b""
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        started = self._started
+        if started is None:
+            return self._take(await self._receive())
+        self._started = None
+        return self._take(await started)
+
+    def _take(self, message: Message) -> bytes:
         if message["type"] != "http.request":
             raise ClientGone("the client went away")
         data: bytes = message.get("body", b"")

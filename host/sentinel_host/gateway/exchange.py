@@ -302,8 +302,8 @@ class ProxyExchange:
         elif filtered is not None:
             body = filtered
         elif self._is_call:
-            # The service may be the first to speak.
-            body = None
+            # The service may be the first to speak: nothing is waited for.
+            body = self._body.begin_at_once()
         elif admitted.has_body:
             body = await self._body.begin()
         source: bytes | BodySource = self._body if body is None else body

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from sentinel_host.errors import UpstreamError
+from sentinel_host.errors import NotHttp2, UpstreamError
 from sentinel_host.http.client.h2_connection import Http2ClientConnection
-from sentinel_host.http.client.h2_pool import Http2Pool, NotHttp2
+from sentinel_host.http.client.h2_pool import Http2Pool
 from sentinel_host.http.client.pool import UpstreamPool
 from sentinel_host.http.client.request import UpstreamRequest
 from sentinel_host.http.client.response import UpstreamResponse

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from random import random
 from typing import Final
 
-from sentinel_host.errors import Progress, UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
+from sentinel_host.errors import NotHttp2, Progress, UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.h2_connection import Http2ClientConnection
 from sentinel_host.http.client.h2_fields import request_section
@@ -35,17 +35,6 @@ _AGAIN: Final = 2
 # As many as a connection is taken to bear before its upstream says so.
 _STREAMS_OF_NEW: Final = 100
 _SWEEP_SHARE: Final = 20
-
-
-class NotHttp2(UpstreamError):
-    """The target does not speak HTTP/2, as ALPN says."""
-
-    def __init__(self, target: str, chosen: str | None) -> None:
-        super().__init__(
-            f"upstream {target}: it does not speak HTTP/2: ALPN chose {chosen or 'nothing'}", "tls", Progress.UNSENT
-        )
-        self.target = target
-        self.chosen = chosen
 
 
 class Http2Pool:
