@@ -155,6 +155,19 @@ typedef struct sentinel_request_edits {
   sentinel_body body;
 } sentinel_request_edits;
 
+/* What is known of a client that showed a certificate in the TLS handshake. */
+typedef struct sentinel_client_certificate {
+  /* The subject's distinguished name (RFC 4514), for example `CN=alice,O=Example`. */
+  sentinel_bytes subject;
+  /* The subject's alternative names with their kind, for example `URI:spiffe://example.org/a`. */
+  const sentinel_bytes *names;
+  size_t name_count;
+  /* SHA-256 of the certificate, in lower-case hexadecimal digits. */
+  sentinel_bytes sha256;
+  /* Whether an authority of the listener has signed it, and it was valid at the handshake. */
+  bool verified;
+} sentinel_client_certificate;
+
 /* A request's head, and what the guest changes about it. */
 typedef struct sentinel_request {
   sentinel_bytes method;
@@ -168,6 +181,8 @@ typedef struct sentinel_request {
   sentinel_bytes request_id;
   sentinel_bytes route;
   sentinel_bytes http_version;
+  /* NULL when the listener asks for none, or the client showed none. */
+  const sentinel_client_certificate *client_certificate;
   sentinel_request_edits edits;
 } sentinel_request;
 

@@ -41,6 +41,21 @@ sentinel_headers sentinel_read_headers(sentinel_reader *reader) {
   return (sentinel_headers){items, count};
 }
 
+static const sentinel_client_certificate *read_client_certificate(sentinel_reader *reader) {
+  if (sentinel_read_nil(reader)) return NULL;
+  sentinel_client_certificate *shown = sentinel_allocate(sizeof *shown);
+  size_t fields = sentinel_read_list(reader);
+  shown->subject = sentinel_read_string(reader);
+  shown->name_count = sentinel_read_list(reader);
+  sentinel_bytes *names = sentinel_allocate(shown->name_count * sizeof *names);
+  for (size_t i = 0; i < shown->name_count; i++) names[i] = sentinel_read_string(reader);
+  shown->names = names;
+  shown->sha256 = sentinel_read_string(reader);
+  shown->verified = sentinel_read_bool(reader);
+  for (; fields > 4; fields--) sentinel_skip(reader);
+  return shown;
+}
+
 /* Edits and answers ---------------------------------------------------------------------------------------------- */
 
 static void write_edits(sentinel_writer *writer, const sentinel_header_edits *edits) {
@@ -130,7 +145,7 @@ sentinel_outcome_area *sentinel_run_configure(sentinel_configure_hook *hook, con
 
 sentinel_area *sentinel_run_request(sentinel_request_hook *hook, const void *head, size_t size) {
   sentinel_reader reader;
-  open_record(&reader, head, size);
+  size_t present = open_record(&reader, head, size);
   sentinel_request request = {0};
   request.method = sentinel_read_string(&reader);
   request.path = sentinel_read_string(&reader);
@@ -142,6 +157,7 @@ sentinel_area *sentinel_run_request(sentinel_request_hook *hook, const void *hea
   request.request_id = sentinel_read_string(&reader);
   request.route = sentinel_read_string(&reader);
   request.http_version = sentinel_read_string(&reader);
+  if (present > 10) request.client_certificate = read_client_certificate(&reader);
   check(&reader, "request-head");
   const sentinel_response *response = hook(&request);
   size_t fields = request_fields(&request.edits);

@@ -113,6 +113,13 @@ pub const sentinel_request_edits = extern struct {
     upstream: sentinel_bytes = .{},
     body: sentinel_body = .{},
 };
+pub const sentinel_client_certificate = extern struct {
+    subject: sentinel_bytes = .{},
+    names: [*c]const sentinel_bytes = null,
+    name_count: usize = 0,
+    sha256: sentinel_bytes = .{},
+    verified: bool = false,
+};
 pub const sentinel_request = extern struct {
     method: sentinel_bytes = .{},
     path: sentinel_bytes = .{},
@@ -124,6 +131,7 @@ pub const sentinel_request = extern struct {
     request_id: sentinel_bytes = .{},
     route: sentinel_bytes = .{},
     http_version: sentinel_bytes = .{},
+    client_certificate: [*c]const sentinel_client_certificate = null,
     edits: sentinel_request_edits = .{},
 };
 pub const sentinel_response = extern struct {

@@ -215,6 +215,35 @@ pub const RequestEdits = struct {
     }
 };
 
+/// What is known of a client that showed a certificate in the TLS handshake.
+pub const ClientCertificate = struct {
+    raw: *const c.sentinel_client_certificate,
+    /// The subject's distinguished name (RFC 4514), for example `CN=alice,O=Example`.
+    subject: []const u8,
+    /// SHA-256 of the certificate, in lower-case hexadecimal digits.
+    sha256: []const u8,
+    /// Whether an authority of the listener has signed it, and it was valid at the handshake.
+    verified: bool,
+
+    fn init(raw: *const c.sentinel_client_certificate) ClientCertificate {
+        return .{
+            .raw = raw,
+            .subject = text(raw.subject),
+            .sha256 = text(raw.sha256),
+            .verified = raw.verified,
+        };
+    }
+
+    /// How many of the subject's alternative names there are.
+    pub fn nameCount(self: ClientCertificate) usize {
+        return self.raw.name_count;
+    }
+    /// One of them with its kind, for example `URI:spiffe://example.org/a`.
+    pub fn name(self: ClientCertificate, index: usize) []const u8 {
+        return text(self.raw.names[index]);
+    }
+};
+
 /// A request's head. Texts are those that the gateway sent; `raw` has what is not shown here.
 pub const Request = struct {
     raw: *c.sentinel_request,
@@ -241,6 +270,10 @@ pub const Request = struct {
         };
     }
 
+    /// Null when the listener asks for none, or the client showed none.
+    pub fn clientCertificate(self: *const Request) ?ClientCertificate {
+        return if (self.raw.client_certificate != null) ClientCertificate.init(self.raw.client_certificate) else null;
+    }
     /// The first value of that header field.
     pub fn header(self: *const Request, name: [:0]const u8) ?[]const u8 {
         return self.headers.get(name);

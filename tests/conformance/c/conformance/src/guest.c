@@ -110,6 +110,19 @@ static const sentinel_response *dump_response(void) {
   return response;
 }
 
+static void show_certificate(const sentinel_client_certificate *shown) {
+  if (shown == NULL) return;
+  show("client-certificate", shown->subject);
+  sentinel_write_raw(&dump, " ", 1);
+  for (size_t i = 0; i < shown->name_count; i++) {
+    if (i > 0) sentinel_write_raw(&dump, ",", 1);
+    escape(shown->names[i]);
+  }
+  sentinel_write_raw(&dump, " ", 1);
+  escape(shown->sha256);
+  escape(sentinel_text(shown->verified ? " true" : " false"));
+}
+
 static const char *const ORIGINS[] = {"upstream", "guest", "gateway"};
 static const char *const OUTCOMES[] = {"completed", "client-aborted", "upstream-aborted", "gateway-aborted"};
 
@@ -138,6 +151,7 @@ static const sentinel_response *on_request(sentinel_request *request) {
       show("request-id", request->request_id);
       show("route", request->route);
       show("http-version", request->http_version);
+      show_certificate(request->client_certificate);
       response = dump_response();
     } else {
       edit_request(&request->edits, op);
