@@ -1,9 +1,19 @@
 // The picture: routes with their guests at the left, upstreams and endpoints at the right.
 
-import { mark, rate, say, svg } from "./elements.js";
+import { byId, mark, rate, say, svg } from "./elements.js";
 
 const ROW = 62, HEIGHT = 40, ENDPOINT = 50, GAP = 18, BEND = 82;
 const WIDE = { route: 146, guest: 146, upstream: 132, endpoint: 186 };
+
+// Nobody can follow more lines.
+const MOST = 20;
+
+/** The routes that are drawn, in the order of the configuration. */
+function busiest(routes) {
+  if (routes.length <= MOST) return routes;
+  const chosen = new Set([...routes].sort((one, other) => other.requests - one.requests).slice(0, MOST));
+  return routes.filter(route => chosen.has(route));
+}
 
 export class Picture {
   constructor(parent) {
@@ -15,7 +25,10 @@ export class Picture {
 
   /** Draw anew where the routes are others, and update rates and states. */
   show(history) {
-    const { routes, upstreams, guests } = history.now;
+    const { upstreams, guests } = history.now;
+    const routes = busiest(history.now.routes);
+    const left = history.now.routes.length - routes.length;
+    say(byId("flow-told"), left ? `Where requests go, now; ${left} routes with fewer requests are not drawn` : "Where requests go, now");
     const shape = JSON.stringify([
       routes.map(route => [route.name, route.path, route.guests, route.upstreams, route.kind, route.goes_to]),
       upstreams.map(upstream => [upstream.name, upstream.endpoints.map(endpoint => endpoint.name)]),
@@ -31,7 +44,7 @@ export class Picture {
       mark(path, "class", `edge${value ? " busy" : ""}${isIll ? " ill" : ""}`);
       path.style.strokeWidth = `${1.5 + Math.min(7, Math.log2(1 + value) * 0.8)}px`;
     }
-    mark(this.drawn, "aria-label", told(history));
+    mark(this.drawn, "aria-label", told(history, routes));
   }
 
   draw(routes, upstreams) {
@@ -168,7 +181,7 @@ function targets(routes, upstreams) {
     }
   }
   // Those that only guests choose.
-  upstreams.forEach(upstream => add(upstream.name));
+  if (routes.length < MOST) upstreams.forEach(upstream => add(upstream.name));
   return [...found.values()];
 }
 
@@ -176,8 +189,8 @@ const short = url => url.replace(/^https?:\/\//, "");
 const cut = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
 
 /** The picture in words. */
-function told(history) {
-  return history.now.routes.map(route => {
+function told(history, routes) {
+  return routes.map(route => {
     const perSecond = rate(history.rate(state => state.route.get(route.name)?.requests, 2));
     const guests = route.guests.length ? `, through ${route.guests.join(", ")}` : "";
     return `Route ${route.name}: ${perSecond} requests a second${guests}, to ${route.goes_to}.`;
