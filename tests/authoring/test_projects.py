@@ -15,7 +15,7 @@ from sentinel_host.cli.main import parser
 from sentinel_host.errors import ConfigError, ToolchainError
 from tests.support.clocks import PATIENCE
 
-SOURCES = ("src/lib.rs", "assembly/index.ts", "src/guest.c", "src/guest.zig")
+SOURCES = ("src/lib.rs", "assembly/index.ts", "src/broken.py", "src/guest.c", "src/guest.zig")
 
 # A cold machine compiles the SDK first.
 COMPILING = 600 + PATIENCE
@@ -71,7 +71,13 @@ def test_a_build_that_is_signed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("language", "advice"),
-    [("rust", r"rustup\.rs"), ("assemblyscript", r"nodejs\.org"), ("c", "needs PyPI"), ("zig", "needs PyPI")],
+    [
+        ("rust", r"rustup\.rs"),
+        ("assemblyscript", r"nodejs\.org"),
+        ("c", "needs PyPI"),
+        ("zig", "needs PyPI"),
+        ("python", "needs PyPI"),
+    ],
 )
 def test_what_is_missing_is_named(language: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = create_project(tmp_path / "guest", LANGUAGES[language])

@@ -26,13 +26,13 @@ from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, P
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.authoring.c import C
+from sentinel_host.authoring.loading import load
 from sentinel_host.authoring.node import install
 from sentinel_host.authoring.processes import run
 from sentinel_host.errors import GuestError
 from sentinel_host.native.guest import SUSPENDED
 from sentinel_host.native.log import lines_of
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits
-from sentinel_host.sandbox.artefact import read_artefact
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from tests.support.instances import start_instance
 
@@ -192,7 +192,7 @@ def native() -> Start:
     def compiled(path: Path) -> Blueprint:
         # Each guest has keys of its own.
         name = f"{path.parent.name}-{path.stem}"
-        return Blueprint(name, engine, *engine.prepare(read_artefact(path), GRANTS), Limits())
+        return dataclasses.replace(load(path, engine, Grants(GRANTS)).blueprint, name=name)
 
     return lambda path, config, services=MappingProxyType({}): Native(compiled(path), config, services)
 

@@ -95,3 +95,11 @@ def test_a_guest_is_never_loaded_compiled_from_the_folder(upstream: Upstream, tm
         put(gateway, entry.read_bytes())
         assert "is not WebAssembly" in gateway.wait_for_log("was not replaced")
         assert fetch(gateway.public).status == 200
+
+
+def test_machine_code_is_bounded(upstream: Upstream, tmp_path: Path) -> None:
+    text = config(upstream, guests='code_memory = "1KiB"')
+    with running(tmp_path, text, {"g": versioned(1)}) as gateway:
+        line = gateway.wait_for_log("guests.code_memory allows 1024")
+        assert "guests/g.wasm: with it the guests' machine code would be " in line
+        assert fetch(gateway.public).status == 503

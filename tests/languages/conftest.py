@@ -9,7 +9,8 @@ import pytest
 from guestbuild.places import BUILD
 from guestbuild.project_guests import build_projects
 from sentinel_host.authoring.c import C
-from sentinel_host.authoring.language import Language
+from sentinel_host.authoring.language import Build, Language
+from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.zig import Zig
 
 HERE = Path(__file__).parent
@@ -24,3 +25,11 @@ def faulty_guests() -> dict[str, Path]:
         (guest,) = build_projects(language, HERE / name, BUILD / "languages" / name)
         built[name] = Path(guest.path)
     return built
+
+
+@pytest.fixture(scope="session")
+def python_guest() -> Path:
+    """The guest ``faults`` in Python, which does what the query says."""
+    file = BUILD / "languages" / "python" / "faults.wasm"
+    Python().build(Build(HERE / "python" / "faults", "faults", file))
+    return file

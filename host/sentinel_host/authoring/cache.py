@@ -17,6 +17,16 @@ def cache_directory() -> Path:
     return root / "sentinel"
 
 
+def cache_folder(name: str) -> Path:
+    """A folder of the cache, which is made if need be."""
+    directory = cache_directory()
+    # The gateway keeps compiled guests there too, and takes no directory that others can look into.
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = directory / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock for the block; another process waits. The file stays: removing it would split the lock."""

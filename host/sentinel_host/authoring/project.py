@@ -10,11 +10,14 @@ from typing import Final
 from sentinel_host.authoring.assemblyscript import AssemblyScript
 from sentinel_host.authoring.c import C
 from sentinel_host.authoring.language import Build, Language
+from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.rust import Rust
 from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ConfigError
 
-LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in (Rust(), AssemblyScript(), C(), Zig())}
+LANGUAGES: Final[dict[str, Language]] = {
+    language.name: language for language in (Rust(), AssemblyScript(), Python(), C(), Zig())
+}
 
 # What is a name for cargo, for npm, and for a guest.
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -66,7 +69,7 @@ The guest is in `{source}`. `self-test.json` holds cases that every gateway runs
 `sentinel.toml` is a configuration to start from: `sentinel run` serves it.
 """
 
-_IGNORED: Final = "/.sentinel/\n/build/\n/node_modules/\n/target/\n"
+_IGNORED: Final = "/.sentinel/\n/build/\n/node_modules/\n/target/\n__pycache__/\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +127,6 @@ def find_project(folder: Path) -> Project:
             return Project(folder, name, language)
     raise ConfigError(
         f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts, "
-        "nor a compile_flags.txt with C in src/, nor a src/guest.zig; `sentinel new NAME` makes one"
+        "nor a pyproject.toml with [tool.sentinel], nor a compile_flags.txt with C in src/, nor a src/guest.zig; "
+        "`sentinel new NAME` makes one"
     )

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sentinel_host.abi.contract import PACKAGE
-from sentinel_host.sandbox import GuestEngine, LoadedGuest, load_artefact
-from sentinel_host.sandbox.artefact import parse_artefact, read_file
+from sentinel_host.authoring.loading import load
+from sentinel_host.sandbox import GuestEngine, LoadedGuest
 from sentinel_host.sandbox.grants import ALL
 
 
@@ -41,7 +41,7 @@ class GuestReport:
 
 def describe(file: Path) -> GuestReport:
     """Hold a guest's file to the contract, and tell what it is. Raises `GuestLoadError`."""
-    guest = load_artefact(parse_artefact(read_file(str(file)), str(file)), file.stem, GuestEngine(), grants=ALL)
+    guest = load(file, GuestEngine(), ALL)
     return GuestReport(
         file=str(file),
         language=guest.language,

@@ -19,6 +19,7 @@ from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.abi.rules import AbiError
+from sentinel_host.authoring.loading import load
 from sentinel_host.errors import GuestError
 from sentinel_host.kv import SharedStore
 from sentinel_host.messages import OutboundRequest, Response
@@ -27,7 +28,7 @@ from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
 from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Plan
 from sentinel_host.native.stand_ins import Recorded, StandIns
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits, LoadedGuest, load_guest
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, Limits, LoadedGuest
 from sentinel_host.sandbox.instance import SLOTS, Blueprint, guest_error
 
 KV_ERRORS: Final = ("full", "too-large", "not-a-number", "unavailable")
@@ -80,7 +81,7 @@ class Workbench:
         self.engine = GuestEngine(stand_ins=self._stand_ins)
         self._started: StartedGuest | None = None
         grants = Grants(GRANTS, kv=_QUOTA, http=HttpGrant(self._fetch))
-        self.guest: LoadedGuest = load_guest(file, file.stem, self.engine, limits, grants)
+        self.guest: LoadedGuest = load(file, self.engine, grants, limits)
 
     def start(self, config: bytes, setup: Setup | None = None) -> StartedGuest:
         """Start the guest with this configuration, one MessagePack map; what was started before ends.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sentinel_host.authoring.cache import cache_directory, locked
+from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.processes import attempt, note, run
 from sentinel_host.errors import ToolchainError
 
@@ -36,7 +36,7 @@ _DIGESTS: Final = (
 
 def find() -> Path:
     """The command. Raises ToolchainError if it is not there and cannot be installed."""
-    cache = cache_directory() / "tools"
+    cache = cache_folder("tools")
     folder = cache / f"zig-{VERSION}"
     command = folder / "ziglang" / "zig"
     if command.is_file():
@@ -63,7 +63,7 @@ def _install(folder: Path) -> None:
 
 def zig(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
     """Run the command in a folder; its exit code and output. What it has compiled once is kept for this user."""
-    kept = str(cache_directory() / "zig")
+    kept = str(cache_folder("zig"))
     environment = {"ZIG_GLOBAL_CACHE_DIR": kept, "ZIG_LOCAL_CACHE_DIR": kept}
     return attempt((str(find()), *arguments), cwd=folder, environment=environment)
 

@@ -206,6 +206,9 @@ class GuestsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # The largest example guest takes 0.1 s; 10 MiB of WebAssembly some 10 s.
     compile_time: Seconds = Seconds(30)
     """Processor time for compiling one file."""
+    # The standard guests take 20 MiB together, a guest with an interpreter some 40.
+    code_memory: Bytes = Bytes(1 << 30)
+    """Machine code of all guests, per worker, with versions that are being replaced."""
 
 
 class RevertConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -279,9 +279,21 @@ class Builder:
         return next((unit.guest for unit in self._units.values() if unit.loaded == loaded), None)
 
     async def _load(self, version: GuestVersion, settings: GuestConfig, draft: _Draft) -> LoadedGuest:
+        self._check_code(version, draft)
         limits = limits_of(settings, draft.answers, defaults_of(version.guest.language), draft.config.log.level)
         http = (await self._outbound(version.name, settings, draft)).grant if HTTP_CLIENT in settings.grants else None
         return load_compiled(version.guest, version.name, version.path, self.engine, limits, grants_of(settings, http))
+
+    def _check_code(self, version: GuestVersion, draft: _Draft) -> None:
+        """Raises `GuestLoadError` for a guest whose code would be more than a worker may hold."""
+        most = draft.config.guests.code_memory
+        held = {unit.loaded: unit.guest.code_size for unit in self._units.values() if unit.guest is not None}
+        needed = sum(held.values()) + len(version.guest.code)
+        if needed > most:
+            raise GuestLoadError(
+                f"{version.path}: with it the guests' machine code would be {needed} bytes, "
+                f"and guests.code_memory allows {most}"
+            )
 
     async def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
         admin, http = draft.config.server.admin, settings.http

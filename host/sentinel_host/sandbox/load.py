@@ -34,7 +34,8 @@ class LoadedGuest:
     ``hooks`` are names such as ``on-request``, ``imports`` look like
     ``sentinel:gateway/log@0.1.0#write``; ``language`` and ``sdk`` are what the file says about
     itself, if it does; ``self_test`` is the cases that it brings, ``config_schema`` the schema of
-    its configuration.
+    its configuration; ``code_size`` is bytes of machine code and of what memories begin with, 0 for a guest that was
+    compiled in this process.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LoadedGuest:
     sdk: str | None
     self_test: tuple[Case, ...]
     config_schema: ConfigSchema | None
+    code_size: int
     blueprint: Blueprint = field(repr=False)
 
     @property
@@ -143,6 +145,7 @@ def _loaded(
         sdk=file.sdk,
         self_test=parse_cases(file.self_test, path),
         config_schema=parse_schema(file.config_schema, path),
+        code_size=len(file.code) if isinstance(file, CompiledGuest) else 0,
         blueprint=Blueprint(
             name,
             engine,

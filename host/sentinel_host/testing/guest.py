@@ -112,6 +112,11 @@ class TestedGuest:
         """The hooks that it exports, such as ``on-request``."""
         return _SERVED & frozenset(self._bench.guest.hooks)
 
+    @property
+    def memory(self) -> int:
+        """Bytes of its instance's memory, as of its last call."""
+        return self._bench.engine.snapshot()[self.name]["memory_bytes"]
+
     def request(
         self,
         method: str = "GET",

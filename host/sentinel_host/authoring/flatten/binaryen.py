@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import node
-from sentinel_host.authoring.cache import cache_directory, locked
+from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.processes import note, run
 
 VERSION: Final = "132.0.0"
@@ -32,7 +32,7 @@ def find() -> Path:
     """The folder of binaryen's commands. Raises ToolchainError if Node or npm's registry is
     missing.
     """
-    cache = cache_directory() / "tools"
+    cache = cache_folder("tools")
     folder = cache / f"binaryen-{VERSION}"
     commands = folder / "node_modules" / "binaryen" / "bin"
     if commands.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.abi.contract import PACKAGE
-from sentinel_host.authoring.cache import cache_directory
+from sentinel_host.authoring.cache import cache_folder
 from sentinel_host.authoring.flatten import binaryen, core, data
 from sentinel_host.authoring.flatten.component import Paper
 from sentinel_host.authoring.flatten.linking import Linked, Linker
@@ -77,12 +77,11 @@ def _merged(linked: Linked, name: str) -> bytes:
     told = hashlib.sha256(f"{_REVISION} {binaryen.VERSION}".encode())
     for module_name, module in linked.modules:
         told.update(f"\0{module_name}\0{hashlib.sha256(module).hexdigest()}".encode())
-    kept = cache_directory() / "flattened" / f"{told.hexdigest()[:32]}.wasm"
+    kept = cache_folder("flattened") / f"{told.hexdigest()[:32]}.wasm"
     if kept.is_file():
         return kept.read_bytes()
     if sum(len(module) for _, module in linked.modules) > _NOTICED:
         note(f"flattening {name}: its interpreter's code is merged once (some 20 seconds)")
-    kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sentinel-", dir=kept.parent) as folder:
         module = _merge(linked, Path(folder))
         fresh = Path(folder) / "kept"

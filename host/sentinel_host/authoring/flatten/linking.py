@@ -32,7 +32,15 @@ from sentinel_host.authoring.flatten.component import (
     Paper,
 )
 from sentinel_host.authoring.flatten.reader import CannotFlatten, Reader, at, sections
-from sentinel_host.authoring.flatten.stand_ins import STAND_INS, TRAP, Key, Needed, stand_in_module, without_version
+from sentinel_host.authoring.flatten.stand_ins import (
+    OFFERED,
+    STAND_INS,
+    TRAP,
+    Key,
+    Needed,
+    stand_in_module,
+    without_version,
+)
 from sentinel_host.sandbox.text_format import assemble, quoted
 
 _ROOT: Final = "root"
@@ -72,6 +80,7 @@ class Linker:
         self._names = list(_names(paper))
         self._traps = [core.traps(each.module) if _is_alone(each.module) else {} for each in paper.instances]
         self._referred: set[str] = set()
+        self._passed_on: set[str] = set()
         self._needed: dict[tuple[Key, core.Signature], Needed] = {}
         self._hooks = list(_hooks(paper))
         if not self._hooks:
@@ -89,7 +98,7 @@ class Linker:
         memory = (self._names[self._memory.instance], self._memory.name)
         root, exports = self._root(memory)
         needed = sorted((name, module) for name, module in alone.items() if name in self._referred)
-        host = assemble(stand_in_module(self._needed.values(), memory, self._grants))
+        host = assemble(stand_in_module(self._needed.values(), memory, self._grants, passed_on=self._passed_on))
         return Linked([(_ROOT, root), *needed, *modules, (_HOST, host)], exports)
 
     def _instances(self) -> Iterator[tuple[str, Instantiation]]:
@@ -128,7 +137,7 @@ class Linker:
         if isinstance(item, HostFunction) and item.interface.startswith(_OURS):
             if item.memory not in (None, self._memory):
                 raise CannotFlatten(f"calls {item.interface} {item.name} with another memory than its hooks'")
-            return item.interface, item.name
+            return _HOST, self._offered(item, entry, types)
         if entry.kind != core.FUNCTION:
             raise CannotFlatten(f"imports {entry} as something else than a function")
         if key not in STAND_INS and not without_version(key[0]).startswith(self._unavailable):
@@ -137,6 +146,15 @@ class Linker:
         if signature is None:
             raise CannotFlatten(f"imports {entry} with a type that is no function's")
         return self._stand_in(key, signature)
+
+    def _offered(self, item: HostFunction, entry: core.Import, types: list[core.Signature | None]) -> str:
+        """A function of the gateway's. All modules have it by way of one import: tools take no second one."""
+        label = f"{without_version(item.interface).removeprefix(_OURS)}.{item.name}"
+        signature = at(types, Reader(entry.raw, 1).u32(), "type")
+        if OFFERED.get(label) != signature:
+            raise CannotFlatten(f"imports {item.interface} {item.name}, which this version does not offer in that way")
+        self._passed_on.add(label)
+        return label
 
     def _stand_in(self, key: Key, signature: core.Signature) -> tuple[str, str]:
         found = self._needed.setdefault((key, signature), Needed(f"h{len(self._needed)}", key, signature))

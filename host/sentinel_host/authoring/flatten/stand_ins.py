@@ -207,6 +207,11 @@ STAND_INS: Final[Mapping[Key, StandIn]] = {
     **{("wasi_snapshot_preview1", name): stand_in for name, stand_in in _PREVIEW_1.items()},
 }
 
+OFFERED: Final[Mapping[str, Signature]] = {
+    f"{entry.interface}.{entry.name}": (entry.params, entry.results) for entry in IMPORTS
+}
+"""The gateway's own functions, such as ``log.write``."""
+
 _INFO, _WARN, _ERROR = LOG_LEVELS.index("info"), LOG_LEVELS.index("warn"), LOG_LEVELS.index("error")
 
 # Stream 1 is standard output, 2 standard error. The log ends lines by itself.
@@ -233,12 +238,18 @@ def without_version(interface: str) -> str:
 
 
 def stand_in_module(
-    needed: Iterable[Needed], memory: tuple[str, str], grants: frozenset[str], *, still: bool = False
+    needed: Iterable[Needed],
+    memory: tuple[str, str],
+    grants: frozenset[str],
+    *,
+    still: bool = False,
+    passed_on: Iterable[str] = (),
 ) -> str:
     """A module, in the text format, that exports what is ``needed``; ``memory`` is where it imports
     the guest's from.
 
-    What is no key of `STAND_INS` traps. Raises `CannotFlatten` for a function that has another type
+    ``passed_on`` are labels of `OFFERED` that it exports under these names. What is no key of
+    `STAND_INS` traps. Raises `CannotFlatten` for a function that has another type
     than WASI's.
     """
     functions = []
@@ -251,6 +262,7 @@ def stand_in_module(
     text = "\n".join(functions)
     uses_print = "$print" in text
     offered = {f"{entry.interface}.{entry.name}": entry for entry in IMPORTS}
+    text += "".join(f'\n(export "{label}" (func ${label}))' for label in sorted(passed_on))
     imported = [
         f'(import "{PACKAGE}/{entry.interface}@{".".join(map(str, VERSION))}" "{entry.name}" '
         f"(func ${label} (param {' '.join(entry.params)}) (result {' '.join(entry.results)})))"
