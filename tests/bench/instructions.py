@@ -15,7 +15,6 @@ bounds, as it does wherever a process may not reserve 4 GiB of addresses per gue
 
 Each figure is held to 1.03 times that in ``results/instructions.json``, if that was taken with the
 same versions of Python and wasmtime. A change that may cost more writes the file anew and says why.
-``after`` in that file is a later run with upstreams of several endpoints, to be compared with it.
 """
 
 from __future__ import annotations

@@ -98,6 +98,7 @@ class UpstreamPool:
         self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
         # Whether the next sweep is one of idle connections only, and the first request must have it brought forward.
         self._rests = False
+        self._uses = 0  # as of the last sweep
         self._closed = False
         self._drains = False
 
@@ -352,7 +353,9 @@ class UpstreamPool:
             self._sweeper = None
             self._rests = False
             return
-        self._rests = len(self._idle) == len(self.connections)
+        uses = self.connects + self.reuses
+        self._rests = uses == self._uses and len(self._idle) == len(self.connections)
+        self._uses = uses
         interval = min(_RESTING_INTERVAL, self.timeouts.keepalive / _SWEEP_SHARE) if self._rests else 0.0
         self._sweeper = loop.call_later(max(self._sweep_interval, interval), self._sweep)
 
