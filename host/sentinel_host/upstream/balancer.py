@@ -184,7 +184,8 @@ class Balancer:
             if response is not None and response.status < 500:
                 self._succeeded(members, call, endpoint, response, began, failed)
                 return response
-            # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+            # Out of the handler: compiled, what waits inside one shows its exception to whatever
+            # runs meanwhile.
             tried = (*tried, index)
             if error is not None:
                 call.note_try(began, 0, error.kind)

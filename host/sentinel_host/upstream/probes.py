@@ -1,4 +1,6 @@
-"""The ways to ask an endpoint whether it is well: for a path, for a connection, or for gRPC's health service."""
+"""The ways to ask an endpoint whether it is well: for a path, for a connection, or for gRPC's
+health service.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from sentinel_host.config.upstreams import CheckConfig
 from sentinel_host.http.client import HttpVersion, Timeouts, UpstreamRequest, make_pool
 from sentinel_host.net import Names
 from sentinel_host.upstream.discovery import Location
+from sentinel_host.upstream.grpc_probe import GrpcProbe
 from sentinel_host.upstream.probe import Probe, Unwell, dial
 
 
@@ -22,10 +25,7 @@ def make_probe(
     if check.type == "tcp":
         return TcpProbe(location)
     if check.type == "grpc":
-        # Loading it loads a library, which only gateways with such a check need.
-        from sentinel_host.upstream.grpc_probe import GrpcProbe
-
-        return GrpcProbe(location, check.service, context)
+        return GrpcProbe(location, check.service, names, context)
     return HttpProbe(check, protocol, location, names, context)
 
 

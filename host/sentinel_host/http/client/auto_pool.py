@@ -1,7 +1,8 @@
 """Connections to one https target, of whichever version of HTTP it negotiates.
 
 Rules:
-1. HTTP/2 is asked for first. What the target negotiates instead is used for as long as such a connection is open.
+1. HTTP/2 is asked for first. What the target negotiates instead is used for as long as such a
+   connection is open.
 2. A request that changes the protocol goes over HTTP/1.1, whatever others do.
 """
 

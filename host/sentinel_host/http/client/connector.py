@@ -20,11 +20,12 @@ T = TypeVar("T")
 
 
 class Connector:
-    """Connects to one target, from one event loop. ``addresses`` are those of its name. ``alpn`` are the protocols that
-    TLS offers, the best first; ``batch`` is for what its connections write.
+    """Connects to one target, from one event loop. ``addresses`` are those of its name. ``alpn``
+    are the protocols that TLS offers, the best first; ``batch`` is for what its connections write.
 
-    ``allows`` is asked for every address before it is connected to. ``names`` looks the name up, and is the connector's
-    own unless it is given; ``fixed`` are addresses that are known already, and then no name is looked up.
+    ``allows`` is asked for every address before it is connected to. ``names`` looks the name up,
+    and is the connector's own unless it is given; ``fixed`` are addresses that are known already,
+    and then no name is looked up.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class Connector:
         self._allows = allows
 
     async def connect(self, make: Callable[[], T]) -> T:
-        """A protocol that ``make`` has made, connected, after the TLS handshake if there is to be one.
+        """A protocol that ``make`` has made, connected, after the TLS handshake if there is to be
+        one.
 
         Raises UpstreamError, UpstreamTimeout and UpstreamDenied; nothing was sent then.
         """
@@ -94,7 +96,8 @@ class Connector:
                 if self._ssl is None or not addresses:
                     connection = await self._begin(make, sock)
                 else:
-                    # A server that accepts and keeps silent in its handshake must leave time for those after it.
+                    # A server that accepts and keeps silent in its handshake must leave time for
+                    # those after it.
                     async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
                         connection = await self._begin(make, sock)
             except OSError as error:
@@ -113,7 +116,8 @@ class Connector:
             if self._ssl is None:
                 await loop.create_connection(lambda: cast(Any, connection), sock=sock)
             else:
-                # The context is shared with others. OpenSSL copies what it offers when the handshake begins.
+                # The context is shared with others. OpenSSL copies what it offers when the
+                # handshake begins.
                 self._ssl.set_alpn_protocols(self._alpn)
                 await connect_tls(loop, self._ssl, self.target.server_name, connection, sock)
         except BaseException:

@@ -1,12 +1,14 @@
-"""One HTTP/2 connection to an upstream: the transport of the core, and the streams on it (RFC 9113).
+"""One HTTP/2 connection to an upstream: the transport of the core, and the streams on it (RFC
+9113).
 
 Rules:
-1. The core decides what frames mean (`http.h2.connection`), a stream what they mean for its request (`h2_stream`).
+1. The core decides what frames mean (`http.h2.connection`), a stream what they mean for its request
+   (`h2_stream`).
 2. What one upstream sends at once is looked at in turns, so that its frames do not hold up others.
-3. Streams above GOAWAY's last, and those that were refused, were seen by nobody: their errors say so (`UNSENT`). The
-   others go on.
-4. No timer of its own: the owner calls ``check`` every now and then. An upstream that is silent while it has something
-   to answer is asked with PING whether it is there.
+3. Streams above GOAWAY's last, and those that were refused, were seen by nobody: their errors say
+   so (`UNSENT`). The others go on.
+4. No timer of its own: the owner calls ``check`` every now and then. An upstream that is silent
+   while it has something to answer is asked with PING whether it is there.
 """
 
 from __future__ import annotations
@@ -79,9 +81,10 @@ class Http2ConnectionOwner(Protocol):
 class Http2ClientConnection:
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-    ``alpn`` is what TLS negotiated: where that is not HTTP/2, the connection is `gone` from the beginning, and is to be
-    handed over or abandoned. ``streams`` are under way. ``retires_at``, by the loop's clock, and ``requests_left`` are
-    its owner's. ``closed`` is true once it takes no more streams, ``gone`` once it is closed.
+    ``alpn`` is what TLS negotiated: where that is not HTTP/2, the connection is `gone` from the
+    beginning, and is to be handed over or abandoned. ``streams`` are under way. ``retires_at``, by
+    the loop's clock, and ``requests_left`` are its owner's. ``closed`` is true once it takes no
+    more streams, ``gone`` once it is closed.
     """
 
     __slots__ = (
@@ -166,7 +169,8 @@ class Http2ClientConnection:
     def start(self, request: UpstreamRequest, section: Fields) -> UpstreamResponse:
         """Have a request leave; the response's ``head`` future tells when its head is there.
 
-        What goes wrong before that is its exception, as with `ClientConnection.start`. ``section`` is its head.
+        What goes wrong before that is its exception, as with `ClientConnection.start`. ``section``
+        is its head.
         """
         body = request.body
         if not self.streams:
@@ -199,7 +203,8 @@ class Http2ClientConnection:
             return
         if self._defers:
             if self._has_pending_input():
-                # Perhaps its end: what is asked can still go elsewhere. It is read before this is called again.
+                # Perhaps its end: what is asked can still go elsewhere. It is read before this is
+                # called again.
                 self._defers -= 1
                 self._loop.call_soon(self.flush)
                 return

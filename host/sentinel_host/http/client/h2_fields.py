@@ -1,7 +1,8 @@
-"""Field sections of requests to an upstream that speaks HTTP/2, and of its responses (RFC 9113 section 8).
+"""Field sections of requests to an upstream that speaks HTTP/2, and of its responses (RFC 9113
+section 8).
 
-Rule 1: A response with a missing, repeated, unknown or misplaced pseudo-header, a name in upper case or a
-        connection-specific field is `Malformed`: an error of its stream alone.
+Rule 1: A response with a missing, repeated, unknown or misplaced pseudo-header, a name in upper
+        case or a connection-specific field is `Malformed`: an error of its stream alone.
 Rule 2: Nothing is written of a request that has a fault: `SentinelError`, as with HTTP/1.1.
 """
 

@@ -1,11 +1,12 @@
 """The HTTP/2 connections to one target: few, each with many streams.
 
 Rules:
-1. A request goes to the first connection with room. Another one is opened only when those that are open or being made
-   have no room for all that wait, and never more than ``max_connections``.
+1. A request goes to the first connection with room. Another one is opened only when those that are
+   open or being made have no room for all that wait, and never more than ``max_connections``.
 2. Who waits is served in turn, as streams end, the upstream allows more, or a connection comes.
-3. A request of which an upstream has seen nothing (GOAWAY, REFUSED_STREAM, a connection that died before it was
-   written) goes out again on another stream, a few times at most; after that, whoever asked may go elsewhere.
+3. A request of which an upstream has seen nothing (GOAWAY, REFUSED_STREAM, a connection that died
+   before it was written) goes out again on another stream, a few times at most; after that, whoever
+   asked may go elsewhere.
 4. Where TLS has negotiated something else, every request that waits is told (`NotHttp2`).
 """
 
@@ -40,7 +41,8 @@ _SWEEP_SHARE: Final = 20
 class Http2Pool:
     """As `UpstreamPool`, for a target that speaks HTTP/2.
 
-    ``on_other`` takes over a connection that negotiated another protocol; without it, such are closed.
+    ``on_other`` takes over a connection that negotiated another protocol; without it, such are
+    closed.
     """
 
     def __init__(
@@ -114,7 +116,9 @@ class Http2Pool:
         return len(self._waiters)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """Send a request and wait for the head of its final response; raises as `UpstreamPool.send`, and `NotHttp2`."""
+        """Send a request and wait for the head of its final response; raises as
+        `UpstreamPool.send`, and `NotHttp2`.
+        """
         if request.upgrade:
             self.failures += 1
             raise UpstreamError(
@@ -290,7 +294,9 @@ class Http2Pool:
         )
 
     def _refuse_all(self, error: UpstreamError) -> None:
-        """Nobody that waits gets a connection: while others are open, they are served as streams end."""
+        """Nobody that waits gets a connection: while others are open, they are served as streams
+        end.
+        """
         if self._serving and not isinstance(error, NotHttp2) and error.kind != "closed":
             return
         waiters, self._waiters = self._waiters, deque()

@@ -1,11 +1,13 @@
 """What one stream of HTTP/2 says of its response, without I/O (RFC 9113 section 8.1).
 
 Rules:
-1. A response is interim heads, one final head, DATA, and perhaps trailers, which end it. Anything else is `Malformed`.
+1. A response is interim heads, one final head, DATA, and perhaps trailers, which end it. Anything
+   else is `Malformed`.
 2. What DATA brings is as long as Content-Length says, and nothing where there is no body.
 3. Interim heads may together take what one head may.
 
-What each state makes of what comes is `_TABLE`. `END` is the state after END_STREAM, whichever frame had it.
+What each state makes of what comes is `_TABLE`. `END` is the state after END_STREAM, whichever
+frame had it.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ _STATUSES: Final = frozenset((204, 304))
 
 
 class ResponseReader:
-    """``status``, ``headers`` and ``trailers`` are what came; ``informational`` counts the bytes of interim heads."""
+    """``status``, ``headers`` and ``trailers`` are what came; ``informational`` counts the bytes of
+    interim heads.
+    """
 
     __slots__ = ("_has_body", "_left", "_max_head_bytes", "headers", "informational", "state", "status", "trailers")
 

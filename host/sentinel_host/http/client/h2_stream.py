@@ -1,12 +1,13 @@
-"""One request on an HTTP/2 connection to an upstream, and its response: what an HTTP/1.1 connection is for one request.
+"""One request on an HTTP/2 connection to an upstream, and its response: what an HTTP/1.1 connection
+is for one request.
 
 Rules:
 1. A stream that ends before its response is whole is reset, so that the upstream stops too.
-2. What is read and not taken is bounded by the stream's window; it is given back as the reader takes what came. So a
-   slow reader stops its own stream and no other.
+2. What is read and not taken is bounded by the stream's window; it is given back as the reader
+   takes what came. So a slow reader stops its own stream and no other.
 3. One piece of the request's body is held here until the windows and the transport have taken it.
-4. Time counts against the upstream only while it is its turn: not while nobody reads what came, and not while the next
-   piece of the request is somebody else's to send.
+4. Time counts against the upstream only while it is its turn: not while nobody reads what came, and
+   not while the next piece of the request is somebody else's to send.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ class Http2Stream:
                 self._upload.resume()
 
     def _wake(self) -> None:
-        # Not at once: one that leaves wakes the next, and hundreds would be called from within each other.
+        # Not at once: one that leaves wakes the next, and hundreds would be called from within each
+        # other.
         self._loop.call_soon(self.pump)
 
     # The response.

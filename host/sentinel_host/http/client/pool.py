@@ -1,13 +1,14 @@
 """The connections to one target.
 
 Rules:
-1. ``open`` counts connections that exist or are being made; it never exceeds ``max_connections``. What lowers it
-   (``on_closed``, ``_slot_free``) passes the slot on to the first waiter.
+1. ``open`` counts connections that exist or are being made; it never exceeds ``max_connections``.
+   What lowers it (``on_closed``, ``_slot_free``) passes the slot on to the first waiter.
 2. While requests wait, no connection is idle and no slot is free: later requests cannot overtake.
-3. The most recently used connection is taken first, so that surplus connections become idle and expire.
+3. The most recently used connection is taken first, so that surplus connections become idle and
+   expire.
 4. One timer for all: it runs while connections exist.
-5. A connection that has changed its protocol may last for days and serves no other request: it gives its slot back,
-   and is one of the ``tunnels``, which have a limit of their own.
+5. A connection that has changed its protocol may last for days and serves no other request: it
+   gives its slot back, and is one of the ``tunnels``, which have a limit of their own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _log: Final = logging.getLogger(__name__)
 _DEFAULT_TIMEOUTS: Final = Timeouts()
 
 _SWEEP_SHARE: Final = 20
-"""Timeouts are looked at this many times in the course of the shortest: none fires later than by a twentieth."""
+"""Timeouts are looked at this many times in the course of the shortest: none fires later than by a
+twentieth.
+"""
 # Seconds between two sweeps while all connections are idle: a worker without requests hardly wakes.
 _RESTING_INTERVAL: Final = 1.0
 
@@ -40,15 +43,15 @@ _RESTING_INTERVAL: Final = 1.0
 class UpstreamPool:
     """A keep-alive pool for one target, to be used from one event loop.
 
-    A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random tenth, so that
-    those that began together do not end together; 0: for as long as it works. ``fixed`` are the target's addresses,
-    where its name is not to be looked up here.
+    A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random
+    tenth, so that those that began together do not end together; 0: for as long as it works.
+    ``fixed`` are the target's addresses, where its name is not to be looked up here.
 
-    ``allows`` is asked for every address that the target's name has, before it is connected to. ``names`` looks it up,
-    and is the pool's own unless it is given.
+    ``allows`` is asked for every address that the target's name has, before it is connected to.
+    ``names`` looks it up, and is the pool's own unless it is given.
 
-    For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``, ``reuses`` and
-    ``failures`` (requests that ended in an UpstreamError) count up.
+    For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``,
+    ``reuses`` and ``failures`` (requests that ended in an UpstreamError) count up.
     """
 
     def __init__(
@@ -96,7 +99,8 @@ class UpstreamPool:
         self._sweeper: asyncio.TimerHandle | None = None
         self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
         self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
-        # Whether the next sweep is one of idle connections only, and the first request must have it brought forward.
+        # Whether the next sweep is one of idle connections only, and the first request must have it
+        # brought forward.
         self._rests = False
         self._uses = 0  # as of the last sweep
         self._closed = False
@@ -113,10 +117,11 @@ class UpstreamPool:
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send a request and wait for the head of its final response.
 
-        Raises UpstreamError (refused, broke off, not HTTP), UpstreamTimeout (connect or response), UpstreamBusy, what
-        the BodySource raised, or SentinelError for a head that must not be sent. A request is sent a second time, on a
-        new connection, only if its method is idempotent, its body is in memory, and a kept connection died before a
-        byte of the answer. One of which nothing was sent yet goes out on another in any case.
+        Raises UpstreamError (refused, broke off, not HTTP), UpstreamTimeout (connect or response),
+        UpstreamBusy, what the BodySource raised, or SentinelError for a head that must not be sent.
+        A request is sent a second time, on a new connection, only if its method is idempotent, its
+        body is in memory, and a kept connection died before a byte of the answer. One of which
+        nothing was sent yet goes out on another in any case.
         """
         head = encode_head(request)
         if request.upgrade and self.tunnels >= self.max_tunnels:
@@ -148,7 +153,8 @@ class UpstreamPool:
                 except BaseException:
                     response.abort()
                     raise
-                # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+                # Out of the handler: compiled, what waits inside one shows its exception to
+                # whatever runs meanwhile.
                 connection = None if sent else self._take_idle()
         except UpstreamError as error:
             self.failures += 1
@@ -157,7 +163,9 @@ class UpstreamPool:
             raise
 
     def learn(self) -> None:
-        """Look the target's name up now, if it has not been: the name service may fail when it is needed."""
+        """Look the target's name up now, if it has not been: the name service may fail when it is
+        needed.
+        """
         self.connector.addresses.learn()
 
     def drain(self) -> None:
@@ -238,7 +246,8 @@ class UpstreamPool:
             if connection is None:
                 return await self._connect()
             if new:
-                # Kept ones are what this request has just failed on: this one makes room for a new one.
+                # Kept ones are what this request has just failed on: this one makes room for a new
+                # one.
                 connection.abort()
             elif not connection.closed:
                 self.reuses += 1
@@ -313,7 +322,9 @@ class UpstreamPool:
         )
 
     def adopt(self, connection: ClientConnection) -> None:
-        """Take a connection that `make` has made and that somebody else has connected. Raises UpstreamError."""
+        """Take a connection that `make` has made and that somebody else has connected. Raises
+        UpstreamError.
+        """
         self.open += 1
         self._begin(connection)
         self._pass_on(connection)

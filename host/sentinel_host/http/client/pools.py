@@ -72,7 +72,8 @@ class Pool(Protocol):
 
 
 def make_pool(version: HttpVersion | None, target: Target, *, max_tunnels: int = 1024, **options: Any) -> Pool:
-    """A pool for a target; ``options`` are those of `UpstreamPool`. None: ``auto`` for https, HTTP/1.1 otherwise.
+    """A pool for a target; ``options`` are those of `UpstreamPool`. None: ``auto`` for https,
+    HTTP/1.1 otherwise.
 
     ``auto`` is HTTP/1.1 where there is no TLS to negotiate it.
     """

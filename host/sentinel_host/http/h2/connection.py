@@ -66,7 +66,8 @@ _MAX_SETTINGS: Final = 32
 # Streams that we reset and the peer may not know of yet; more than a budget lets it have refused at
 # once.
 _MAX_RESET: Final = 512
-# RFC 9113 section 6.5.2 has servers allow no fewer; Go's client takes as many for granted until it is told.
+# RFC 9113 section 6.5.2 has servers allow no fewer; Go's client takes as many for granted until it
+# is told.
 _STREAMS_UNTIL_SETTLED: Final = 100
 # A body that is written with its head: to copy it costs less than another write.
 _TOGETHER: Final = 4 * 1024
@@ -399,7 +400,9 @@ class Http2Connection:
     # Writing.
 
     def open(self, block: bytes, end: bool) -> StreamState:
-        """Open a stream with a request's header block; for clients, while `last` is below `wire.MAX_STREAM`."""
+        """Open a stream with a request's header block; for clients, while `last` is below
+        `wire.MAX_STREAM`.
+        """
         number = self.last + 2 if self.last else 1
         self.last = number
         flow = self.flow
@@ -483,5 +486,7 @@ class Http2Connection:
 
 
 def _says_streams(payload: bytes) -> bool:
-    """Whether a SETTINGS frame bounds the streams; without it they have no bound (RFC 9113 section 6.5.2)."""
+    """Whether a SETTINGS frame bounds the streams; without it they have no bound (RFC 9113 section
+    6.5.2).
+    """
     return any(setting == wire.MAX_CONCURRENT_STREAMS for setting, _ in wire.read_settings(payload))
