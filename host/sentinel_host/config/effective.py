@@ -58,4 +58,4 @@ def shown(config: Config, key: str, value: Any) -> Any:
         return [shown(config, f"{key}[{index}]", each) for index, each in enumerate(value)]
     if isinstance(value, Seconds | Bytes):
         return value.written()
-    return without_password(value) if key == "server.limit_store" and value else value
+    return without_password(value) if isinstance(value, str) and "://" in value and "@" in value else value
