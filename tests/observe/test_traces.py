@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_host.observe.trace_context import TraceParent, read_trace_parent, span_of_try
+from sentinel_host.observe.trace_context import TraceParent, read_trace_parent, span_of_try, unsampled_parent
 from tests.observe.support import KEY, Observed, run_observed
 from tests.support.upstreams import Upstream
 
@@ -116,3 +116,16 @@ def test_a_slow_request_is_recorded_when_it_is_over(tmp_path: Path, origin: Upst
         assert [(tried.endpoint, tried.status) for tried in record.tries] == [(origin.url, 200)]
 
     run_observed(tmp_path, origin.url, scenario, more='[tracing]\nshare = 0.0\nslow = "0s"')
+
+
+def test_the_id_of_a_trace_that_begins_here_is_the_requests(tmp_path: Path, origin: Upstream) -> None:
+    async def scenario(observed: Observed) -> None:
+        answer = await observed.fetch("/plain")
+        told = origin.requests[-1].values("traceparent")
+        own = answer.header("x-request-id") or ""
+        assert told == [f"00-{own}-{own[16:]}-00"]
+        await observed.fetch("/plain", headers={"x-request-id": "of-a-peer"})
+        assert origin.requests[-1].values("traceparent") == [unsampled_parent("of-a-peer").decode()]
+        assert read_trace_parent(unsampled_parent("of-a-peer")) is not None
+
+    run_observed(tmp_path, origin.url, scenario, more=NONE, trusted=TRUSTED)

@@ -41,6 +41,7 @@ from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.messages import Origin, Outcome, ResponseHead, Summary
 from sentinel_host.observe.recorder import Observation, Recorder, Tries
+from sentinel_host.observe.trace_context import TRACEPARENT, trace_id_of, unsampled_parent
 from sentinel_host.pipeline import LocalReply
 from sentinel_host.upstream import ReplayableBody, UpstreamCall
 
@@ -176,10 +177,15 @@ class ProxyExchange:
             recorder = self._recorder
             # Known to be over, so that completion hooks that nothing waits for are the last that is
             # missing.
-            if self._observation is not None or (recorder.looks_back and _has_failed(summary)):
-                recorder.end(self._observation, self._admitted, summary, self._started, self._tries or [])
+            observation = self._observation
+            if (observation is not None and observation.recording is not None) or (
+                recorder.looks_back and (summary.duration >= recorder.slow or _has_failed(summary))
+            ):
+                recorder.end(observation, self._admitted, summary, self._started, self._tries or [])
             if recorder.access_log is not None:
-                trace = self._observation.trace_id if self._observation is not None else ""
+                trace = observation.trace_id if observation is not None else ""
+                if not trace and recorder.is_on:
+                    trace = trace_id_of(summary.request_id)
                 recorder.access_log.add(summary, self._admitted.head.headers, trace)
             sender.run.close()
             sender.run.on_complete(summary)
@@ -330,7 +336,10 @@ class ProxyExchange:
         if upstream.hash_key is not None:
             call.hash = upstream.hash_key(head)
         observation = self._observation
-        if observation is not None and observation.sampled:
+        if observation is None:
+            if self._recorder.is_on:
+                request.headers.append((TRACEPARENT, unsampled_parent(head.request_id)))
+        elif observation.sampled:
             call.observation = observation
         if route.times is not None:
             _set_times(call, route.times)
@@ -346,7 +355,8 @@ class ProxyExchange:
             summary.endpoint = None if call.endpoint is None else call.endpoint.name
             self._tries = call.tried
         summary.upstream_duration = (call.answered - call.began) // 1000
-        if observation is not None and response.status < _SERVER_FAILURE and summary.endpoint is not None:
+        is_told = observation is not None or self._recorder.looks_back
+        if is_told and response.status < _SERVER_FAILURE and summary.endpoint is not None:
             served = (summary.endpoint, call.answered - call.latency * 1000, call.answered, response.status, "")
             self._tries = [*(call.tried or ()), served]
         if call.cookie is not None:

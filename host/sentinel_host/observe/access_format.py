@@ -18,7 +18,7 @@ from sentinel_host.observe.access_log import Entry
 from sentinel_host.sandbox.text import escape
 
 Formatter = Callable[[Sequence[Entry]], list[bytes]]
-"""Makes lines, each with its end."""
+"""Makes pieces of whole lines."""
 
 _OUTCOMES: Final = {outcome: outcome.name.lower().replace("_", "-") for outcome in Outcome}
 _ORIGINS: Final = {origin: origin.name.lower() for origin in Origin}
@@ -87,7 +87,7 @@ def _json(fields: Sequence[str]) -> Formatter:
     encode = msgspec.json.Encoder().encode_lines
 
     def render(entries: Sequence[Entry]) -> list[bytes]:
-        return encode([line(*read(entry)) for entry in entries]).splitlines(keepends=True)
+        return [encode([line(*read(entry)) for entry in entries])]
 
     return render
 

@@ -33,6 +33,7 @@ from sentinel_host.observe.trace_context import (
     read_trace_parent,
     readable_state,
     span_of_try,
+    trace_id_of,
     write_trace_parent,
 )
 from sentinel_host.sandbox import GuestLines
@@ -166,7 +167,9 @@ class Recorder:
         self._explains = sha256(token.encode()).digest() if token is not None else b""
 
     def begin(self, admitted: Admitted, started: int) -> Observation | None:
-        """A request begins. Has its head and those of its upstreams' requests tell of the trace."""
+        """A request begins. Has its head tell of the trace; where that begins here and is not
+        sampled, there is no observation, and `unsampled_parent` is for the upstream.
+        """
         asked = admitted.observed
         why = ""
         if asked is not None and asked.explain and self._may_explain(asked.explain):
@@ -174,10 +177,13 @@ class Recorder:
         elif started >= self.watch_at:
             why = self._watch(started)
         observation: Observation | None = None
+        head = admitted.head
         if self._tracing is not None:
+            if asked is None and not why and trace_id_of(head.request_id)[:16] >= self._threshold:
+                # Its upstream is told later: guests would have to read it, which costs their time.
+                return None
             parent = read_trace_parent(asked.trace_parent) if asked is not None and asked.trace_parent else None
-            observation = self._follow(parent, asked.trace_state if asked is not None else b"")
-            head = admitted.head
+            observation = self._follow(parent, asked.trace_state if asked is not None else b"", head.request_id)
             sampled = observation.sampled
             head.headers.append((TRACEPARENT, write_trace_parent(observation.trace_id, observation.span_id, sampled)))
             if observation.state:
@@ -209,7 +215,11 @@ class Recorder:
             key = admitted.head.request_id.encode("ascii")
             if not is_late or not self.looks_back or not self._may_look_back(key):
                 return
-            known = observation or Observation("", "", "", "", False)
+            known = observation
+            if known is None and self._tracing is not None:
+                known = self._follow(None, b"", admitted.head.request_id)
+            if known is None:
+                known = Observation("", "", "", "", False)
             record = self._record(admitted, "", known, is_whole=False)
             recording = Recording(record, started)
             record.why = "slow" if summary.duration >= self.slow else "failed"
@@ -292,10 +302,10 @@ class Recorder:
         self._late_left -= 1
         return True
 
-    def _follow(self, parent: TraceParent | None, state: bytes) -> Observation:
+    def _follow(self, parent: TraceParent | None, state: bytes, request_id: str) -> Observation:
         if parent is None:
-            ids = getrandbits(192).to_bytes(24, "big").hex()
-            return Observation(ids[:32], ids[32:], "", "", ids[16:32] < self._threshold)
+            trace_id = trace_id_of(request_id)
+            return Observation(trace_id, trace_id[16:], "", "", trace_id[:16] < self._threshold)
         span_id = getrandbits(64).to_bytes(8, "big").hex()
         return Observation(parent.trace_id, span_id, parent.parent_id, readable_state(state), parent.sampled)
 

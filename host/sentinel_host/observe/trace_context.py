@@ -7,6 +7,7 @@ https://www.w3.org/TR/trace-context/: ``traceparent`` is version, trace id, pare
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 TRACEPARENT: Final = b"traceparent"
@@ -15,6 +16,8 @@ TRACESTATE: Final = b"tracestate"
 # Section 3.3.1.1: at least that much of a tracestate is to be passed on; longer ones are dropped.
 _MOST_STATE: Final = 512
 _SAMPLED: Final = 1
+# Neither the id nor its second half, which is the first span's, is zero.
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{16}(?!0{16})[0-9a-f]{16}")
 # Section 3.2.2: a higher version may have more behind another dash.
 _FORM: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
@@ -43,6 +46,21 @@ def read_trace_parent(value: bytes) -> TraceParent | None:
 def write_trace_parent(trace_id: str, span_id: str, sampled: bool) -> bytes:
     """The field for whom the span calls."""
     return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}".encode("ascii")
+
+
+def trace_id_of(request_id: str) -> str:
+    """The id of a trace that begins with this request: the request's own, if it may be one, so that
+    either is found by the other.
+    """
+    if _TRACE_ID.fullmatch(request_id) is not None:
+        return request_id
+    return sha256(request_id.encode()).hexdigest()[:32]
+
+
+def unsampled_parent(request_id: str) -> bytes:
+    """The field for an upstream of a request with which a trace begins that is not sampled."""
+    trace_id = trace_id_of(request_id).encode("ascii")
+    return b"00-%b-%b-00" % (trace_id, trace_id[16:])
 
 
 def readable_state(value: bytes) -> str:

@@ -34,7 +34,7 @@ class Lines(Protocol):
         """How many were lost."""
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Have these written, or dropped."""
+        """Have these pieces of whole lines written, or dropped."""
 
     def reopen(self) -> None:
         """Open the file anew that they go to, if they do."""
@@ -147,9 +147,9 @@ class _Datagrams:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def write(self, lines: Sequence[bytes]) -> None:
-        for line in lines:
+        for line in b"".join(lines).splitlines():
             try:
-                self._socket.sendto(line.rstrip(b"\n"), self._path)
+                self._socket.sendto(line, self._path)
             except OSError:
                 # Nobody is there, or does not read fast enough.
                 self.dropped += 1

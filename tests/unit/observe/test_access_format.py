@@ -41,7 +41,7 @@ BARE: Entry = Summary("", "GET", "/", None, "", "", "", "2", 0), "", "", ""
 
 def lines(layout: str, *fields: str, entry: Entry = ENTRY) -> list[bytes]:
     check_layout(layout, fields)
-    return formatter(layout, fields)[0]([entry, entry])
+    return b"".join(formatter(layout, fields)[0]([entry, entry])).splitlines(keepends=True)
 
 
 def test_json_has_the_usual_fields() -> None:
