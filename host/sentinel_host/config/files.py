@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from sentinel_host.config.model import BindConfig, CertificateConfig, Config, GuestConfig, TlsConfig
+from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import ConfigError
 
 KEY_PREFIX: Final = "ed25519:"
@@ -77,25 +78,47 @@ def as_file(content: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{file.fileno()}"
 
 
-def authorities_of(settings: GuestConfig) -> str | None:
-    """The name of the file or directory that a guest's targets are verified with, if it needs one."""
+class ClientTls(NamedTuple):
+    """The files of TLS towards servers, as they are named, and the key ``at`` which that is said."""
+
+    at: str
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """The keys that name a file, and the names."""
+        for key, name in (("ca", self.ca), ("cert", self.cert), ("key", self.key)):
+            if name is not None:
+                yield f"{self.at}.{key}", name
+
+
+def guest_tls(guest: str, settings: GuestConfig) -> ClientTls | None:
+    """The TLS towards what a guest asks, if it asks over TLS."""
     http = settings.http
-    return http.ca if "http-client" in settings.grants and is_secure(http.allow) else None
+    if "http-client" not in settings.grants or not is_secure(http.allow):
+        return None
+    return ClientTls(f"guest.{guest}.http", http.ca, http.cert, http.key)
 
 
-def authorities(config: Config) -> Iterator[tuple[str, str]]:
-    """The keys that name a file or directory which others are verified with, and the names, as far
-    as it is needed.
-    """
+def upstream_tls(index: int, upstream: UpstreamConfig) -> ClientTls | None:
+    """The TLS towards an upstream, if it has any."""
+    if not is_secure(upstream.urls()):
+        return None
+    return ClientTls(f"upstream[{index}]", upstream.ca, upstream.cert, upstream.key)
+
+
+def client_tls_entries(config: Config) -> Iterator[ClientTls]:
+    """The TLS towards all servers that are asked, as far as it is needed."""
     for index, upstream in enumerate(config.upstream):
-        if upstream.ca is not None and is_secure(upstream.urls()):
-            yield f"upstream[{index}].ca", upstream.ca
+        if (tls := upstream_tls(index, upstream)) is not None:
+            yield tls
     for guest in config.named_guests():
         settings = config.guest.get(guest)
-        if settings is not None and (ca := authorities_of(settings)) is not None:
-            yield f"guest.{guest}.http.ca", ca
+        if settings is not None and (tls := guest_tls(guest, settings)) is not None:
+            yield tls
     if (collector := collector_authorities(config)) is not None:
-        yield "otlp.ca", collector
+        yield ClientTls("otlp", collector)
 
 
 def collector_authorities(config: Config) -> str | None:
@@ -147,7 +170,8 @@ def _names(config: Config) -> Iterator[tuple[str, str]]:
     for index, route in enumerate(config.route):
         if route.respond is not None and route.respond.file is not None:
             yield f"route[{index}].respond.file", route.respond.file
-    yield from authorities(config)
+    for client in client_tls_entries(config):
+        yield from client.named()
 
 
 def _read(path: str) -> bytes:

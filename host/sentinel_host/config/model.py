@@ -255,6 +255,10 @@ class HttpClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Connections to one target, per worker."""
     ca: str | None = None
     """PEM file or directory of authorities, instead of the system's."""
+    cert: str | None = None
+    """PEM file of the certificate chain that https targets are shown; `key` goes with it."""
+    key: str | None = None
+    """PEM file of its private key."""
 
 
 class AnswersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -173,6 +173,14 @@ class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     ca: str | None = None
     """PEM file or directory of authorities for https, instead of the system's."""
+    cert: str | None = None
+    """PEM file of the certificate chain that https targets are shown; `key` goes with it."""
+    key: str | None = None
+    """PEM file of its private key."""
+    server_name: str | None = None
+    """The name that https targets are asked for (SNI), and that their certificates must have,
+    instead of the target's host.
+    """
     connect_timeout: Seconds = Seconds(5)
     """Time for a connection, TLS handshake included."""
     # nginx: `proxy_read_timeout 60s`.

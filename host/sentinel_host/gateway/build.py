@@ -20,9 +20,9 @@ import msgspec
 
 from sentinel_host.abi.rules import AnswerLimits
 from sentinel_host.config import ChainEntry, Config, GuestConfig, RouteConfig, ServerConfig, UpstreamConfig
-from sentinel_host.config.files import authorities_of, is_secure
+from sentinel_host.config.files import ClientTls, guest_tls, upstream_tls
 from sentinel_host.config.verify import split_address
-from sentinel_host.errors import ConfigError, GuestLoadError
+from sentinel_host.errors import GuestLoadError
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.canary import CanarySelector
 from sentinel_host.gateway.configured import Configured, configured
@@ -37,7 +37,7 @@ from sentinel_host.gateway.split import Split
 from sentinel_host.gateway.unavailable import UnavailableGuest
 from sentinel_host.hotload.aside import aside
 from sentinel_host.hotload.guest_version import GuestVersion
-from sentinel_host.http.client import client_context
+from sentinel_host.http.client import configured_content, configured_context
 from sentinel_host.http.rules import Admission, TrustedPeers
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import Style
@@ -247,13 +247,13 @@ class Builder:
         name = version.name
         # The limits of a guest's answers are part of the key; settings of rollouts are not.
         told = repr(msgspec.structs.replace(settings, config={}, revert=True, canary=None))
-        authorities = _digest(_content(draft.config, authorities_of(settings))[1])
+        secured = configured_content(draft.config, guest_tls(name, settings))
         loaded = (
             name,
             version.guest.sha256,
             told,
             repr((draft.answers, draft.config.server.admin, draft.config.log.level)),
-            authorities,
+            _digest_all(secured),
         )
         key = (*loaded, config.encoded)
         unit = self._units.get(key)
@@ -297,11 +297,11 @@ class Builder:
 
     async def _outbound(self, name: str, settings: GuestConfig, draft: _Draft) -> Outbound:
         admin, http = draft.config.server.admin, settings.http
-        ca, content = _content(draft.config, authorities_of(settings))
-        key = ("outbound", name, repr((http, admin)), _digest(content))
+        tls = guest_tls(name, settings)
+        key = ("outbound", name, repr((http, admin)), _digest_all(configured_content(draft.config, tls)))
         unit = self._units.get(key)
         if unit is None:
-            context = await _context(f"{draft.config.file}: guest.{name}.http.ca", http.allow, ca, content)
+            context = await _context(draft.config, tls)
             address = split_address(admin) if admin is not None else None
             unit = _Unit(Outbound(name, http, address, self.names, context))
         self._hold(key, unit, draft)
@@ -309,11 +309,11 @@ class Builder:
         return unit.part
 
     async def _upstream(self, index: int, config: UpstreamConfig, draft: _Draft) -> Upstream:
-        ca, content = _content(draft.config, config.ca if is_secure(config.urls()) else None)
-        key = ("upstream", repr(config), _digest(content))
+        tls = upstream_tls(index, config)
+        key = ("upstream", repr(config), _digest_all(configured_content(draft.config, tls)))
         unit = self._units.get(key)
         if unit is None:
-            context = await _context(f"{draft.config.file}: upstream[{index}].ca", config.urls(), ca, content)
+            context = await _context(draft.config, tls)
             unit = _Unit(Upstream(config, self.surroundings, context, self._before(config.name)))
         self._hold(key, unit, draft)
         assert isinstance(unit.part, Upstream)
@@ -360,21 +360,18 @@ def path_rule(server: ServerConfig) -> PathRule:
     )
 
 
-async def _context(at: str, targets: Iterable[str], ca: str | None, content: bytes | None) -> ssl.SSLContext | None:
-    """For targets with TLS. What the system trusts is read from files. Raises `ConfigError` that
-    begins with ``at``.
-    """
-    if not is_secure(targets):
-        return None
-    try:
-        return await aside(lambda: client_context(ca, content))
-    except ConfigError as error:
-        raise ConfigError(f"{at}: {error}") from None
+async def _context(config: Config, tls: ClientTls | None) -> ssl.SSLContext | None:
+    """What the system trusts is read from files. Raises `ConfigError`."""
+    return None if tls is None else await aside(lambda: configured_context(config, tls))
 
 
 def _content(config: Config, name: str | None) -> tuple[str | None, bytes | None]:
     """The path of a file that is named so, and what it says."""
     return (config.locate(name), config.content(name)) if name is not None else (None, None)
+
+
+def _digest_all(files: tuple[tuple[str, bytes], ...]) -> str:
+    return " ".join(f"{path} {_digest(content)}" for path, content in files)
 
 
 def _digest(content: bytes | None) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from sentinel_host.config import CertificateConfig, Config, TlsConfig
 from sentinel_host.config.files import as_file, certificate_entries, tls_entries, tls_files
 from sentinel_host.errors import ConfigError
-from sentinel_host.http.tls import Certificate, CertificateSelector
+from sentinel_host.http.tls import Certificate, CertificateSelector, pair_fault
 from sentinel_host.server.sockets import tls_context
 
 _log = logging.getLogger(__name__)
@@ -98,7 +98,8 @@ def _certificate(config: Config, at: str, pair: CertificateConfig, tls: TlsConfi
             context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
             _ask_for_certificates(config, at, tls, context)
             return Certificate(context, chain, key)
-    raise ConfigError(f"{config.file}: {at}{_fault(config, pair, chain, reason)}")
+    kind, fault = pair_fault(config.locate(pair.cert), chain, config.locate(pair.key), reason)
+    raise ConfigError(f"{config.file}: {at}.{kind}: {fault}")
 
 
 def _ask_for_certificates(config: Config, at: str, tls: TlsConfig, context: ssl.SSLContext) -> None:
@@ -111,16 +112,3 @@ def _ask_for_certificates(config: Config, at: str, tls: TlsConfig, context: ssl.
             path = config.locate(tls.client_ca)
             raise ConfigError(f"{config.file}: {at}.client_ca: {path}: it holds no certificate in PEM") from None
     context.verify_mode = ssl.CERT_REQUIRED if tls.client_certificate == "require" else ssl.CERT_OPTIONAL
-
-
-def _fault(config: Config, pair: CertificateConfig, chain: bytes, reason: BaseException | None) -> str:
-    """Which of the two files is at fault, and why."""
-    with as_file(chain) as chain_file:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cafile=chain_file)
-        except ssl.SSLError:
-            return f".cert: {config.locate(pair.cert)}: it holds no certificate in PEM"
-    key = config.locate(pair.key)
-    if getattr(reason, "reason", None) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
-        return f".key: {key}: it is not the key of {config.locate(pair.cert)}"
-    return f".key: {key}: it holds no private key in PEM without a passphrase"

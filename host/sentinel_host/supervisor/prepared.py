@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import msgspec
 
 from sentinel_host.config import Config, read_files
-from sentinel_host.config.files import authorities
+from sentinel_host.config.files import client_tls_entries
 from sentinel_host.control import AdminAccess, ConfigSource
 from sentinel_host.errors import ConfigError
 from sentinel_host.hotload.cache import cache_directory
 from sentinel_host.hotload.signature import verifier_of
-from sentinel_host.http.client import client_context
+from sentinel_host.http.client import configured_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.server import Certificates, QuicEndpoint, open_quic
@@ -79,11 +79,8 @@ def check_files(config: Config) -> Certificates:
 
     Raises `ConfigError` that names file and key for the first invalid file.
     """
-    for key, name in authorities(config):
-        try:
-            client_context(config.locate(name), config.content(name))
-        except ConfigError as error:
-            raise ConfigError(f"{config.file}: {key}: {error}") from None
+    for tls in client_tls_entries(config):
+        configured_context(config, tls)
     verifier_of(config, None)
     return Certificates(config)
 

@@ -27,7 +27,7 @@ from sentinel_host.upstream.discovery import Discovery, Location
 from sentinel_host.upstream.probe import Probe, Unwell
 from sentinel_host.upstream.probes import make_probe
 from sentinel_host.upstream.table import EndpointTable, key_of
-from sentinel_host.upstream.targets import weighted_target
+from sentinel_host.upstream.targets import weighted_targets
 
 _log: Final = logging.getLogger("sentinel.upstream")
 
@@ -93,7 +93,7 @@ class Checker:
         self._context = context
         self._watches: dict[int, asyncio.Task[None]] = {}
         self._discovery = Discovery(
-            [weighted_target(target.url, target.weight) for target in config.weighted_targets()],
+            weighted_targets(config),
             names,
             self._follow,
             config.dns_ttl,

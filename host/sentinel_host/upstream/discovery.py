@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from sentinel_host.http.client import Target
@@ -177,7 +177,7 @@ class _Source:
         until = float(lifetime)
         locations = []
         for service in services:
-            target = Target(self._of.target.scheme, service.host, service.port)
+            target = replace(self._of.target, host=service.host, port=service.port)
             try:
                 pairs, its_lifetime = await self._addresses_of(service.host)
             except UnresolvedName as error:

@@ -29,7 +29,7 @@ from sentinel_host.upstream.hashing import hash_key
 from sentinel_host.upstream.settings import UpstreamSettings
 from sentinel_host.upstream.sticky import StickyCookie
 from sentinel_host.upstream.table import EndpointTable, key_of
-from sentinel_host.upstream.targets import weighted_target
+from sentinel_host.upstream.targets import weighted_targets
 
 _log: Final = logging.getLogger("sentinel.upstream")
 
@@ -83,7 +83,7 @@ class Upstream:
         if before is not None and before._pooling == self._pooling and before._context is context:
             self._adopt(before)
         self._discovery = Discovery(
-            [weighted_target(target.url, target.weight) for target in config.weighted_targets()],
+            weighted_targets(config),
             around.names,
             self._place,
             config.dns_ttl,
@@ -144,6 +144,9 @@ class Upstream:
         config = self._config
         return (
             config.ca,
+            config.cert,
+            config.key,
+            config.server_name,
             config.protocol,
             config.connect_timeout,
             config.response_timeout,

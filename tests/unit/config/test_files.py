@@ -41,6 +41,17 @@ ROWS = {
         ROUTE.replace('["http://a"]', '["http://a", "HTTPS://b"]\nca = "ca"'),
         {"upstream[0].ca": "f/ca"},
     ),
+    "a certificate for an upstream": (
+        ROUTE.replace('["http://a"]', '["https://b"]\ncert = "c"\nkey = "k"'),
+        {"upstream[0].cert": "f/c", "upstream[0].key": "f/k"},
+    ),
+    "a certificate of a guest": (
+        CALLS.replace("GRANTS", '"http-client"')
+        .replace("TARGET", "https://a")
+        .replace('"ca"', '"ca"\ncert = "c"\nkey = "k"')
+        + 'chain = ["g"]\n',
+        {"guest.g.http.ca": "f/ca", "guest.g.http.cert": "f/c", "guest.g.http.key": "f/k"},
+    ),
     "authorities without TLS": (ROUTE.replace('["http://a"]', '["http://a"]\nca = "ca"'), {}),
     "authorities of a guest": (
         CALLS.replace("GRANTS", '"http-client"').replace("TARGET", "https://a") + 'chain = ["g"]\n',

@@ -119,6 +119,26 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ('[guest.a.http]\nallow = ["http://h/p"]', "gw.toml: guest.a.http.allow[0]: expected only"),
         ('[guest.a.http]\nnetworks = ["h"]', "gw.toml: guest.a.http.networks[0]: 'h' is no address"),
         ('[guest.a.http]\ntimeout = "2m"', "gw.toml: guest.a.http.timeout: expected"),
+        (
+            '[guest.a.http]\nallow = ["https://h"]\nkey = "k"',
+            "gw.toml: guest.a.http.cert: cert and key go together",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["https://h"]\ncert = "c"',
+            "gw.toml: upstream[1].key: cert and key go together",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["http://h"]\ncert = "c"\nkey = "k"',
+            "gw.toml: upstream[1].cert: has no effect: no target is https",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["http://h"]\nserver_name = "h"',
+            "gw.toml: upstream[1].server_name: has no effect: no target is https",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["https://h"]\nserver_name = "a b"',
+            "gw.toml: upstream[1].server_name: 'a b' is not a host name",
+        ),
         ("[guest.a.http]\ncalls = 0", "gw.toml: guest.a.http.calls: expected 1 to 1000"),
         ("[guest.a.limits]\nheaders = 0", "gw.toml: guest.a.limits.headers: expected 1 to 1024"),
         ('[guest.a.limits]\ncontext = "2MiB"', "gw.toml: guest.a.limits.context: expected 1 to 1048576"),

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from sentinel_host.config.model import Config
+from sentinel_host.config.files import is_secure
+from sentinel_host.config.model import Config, HttpClientConfig
+from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.grammar import without_password
 
@@ -45,6 +47,17 @@ def verify_target(config: Config, at: str, target: str) -> None:
     """Raises `ConfigError` for a text that is not a URL of scheme, host and port."""
     if reason := _target_fault(target):
         raise fail(config, at, f"{reason}, got {without_password(target)!r}")
+
+
+def verify_client_pair(
+    config: Config, at: str, settings: UpstreamConfig | HttpClientConfig, targets: list[str]
+) -> None:
+    """Raises `ConfigError` for a certificate without its key, or without a target to show it to."""
+    if (settings.cert is None) != (settings.key is None):
+        missing = "cert" if settings.cert is None else "key"
+        raise fail(config, f"{at}.{missing}", "cert and key go together")
+    if settings.cert is not None and not is_secure(targets):
+        raise fail(config, f"{at}.cert", "has no effect: no target is https")
 
 
 def verify_network(config: Config, at: str, network: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from sentinel_host.abi.contract import GRANTS
 from sentinel_host.config.model import Config, GuestConfig, HttpClientConfig, RevertConfig
-from sentinel_host.config.verify.faults import fail, is_name, unknown, verify_network, verify_target
+from sentinel_host.config.verify.faults import fail, is_name, unknown, verify_client_pair, verify_network, verify_target
 
 # Bytes of one file, which is read into memory.
 _LARGEST_GUEST: Final = 64 << 20
@@ -85,6 +85,7 @@ def _verify_rollout(config: Config, at: str, guest: GuestConfig) -> None:
 def _verify_http(config: Config, at: str, http: HttpClientConfig) -> None:
     for index, target in enumerate(http.allow):
         verify_target(config, f"{at}.allow[{index}]", target)
+    verify_client_pair(config, at, http, http.allow)
     for index, network in enumerate(http.networks):
         verify_network(config, f"{at}.networks[{index}]", network)
     if not 0.001 <= http.timeout <= 60:

@@ -6,9 +6,10 @@ import os
 from typing import Final
 from urllib.parse import unquote
 
+from sentinel_host.config.files import is_secure
 from sentinel_host.config.model import Config
 from sentinel_host.config.upstreams import CheckConfig, RetryConfig, UpstreamConfig
-from sentinel_host.config.verify.faults import fail, is_name, verify_target
+from sentinel_host.config.verify.faults import fail, is_name, verify_client_pair, verify_target
 from sentinel_host.grammar import is_field_name_text, is_host_name, is_token_text
 
 _UNIX: Final = "http+unix://"
@@ -32,6 +33,7 @@ def verify_upstreams(config: Config) -> None:
             raise fail(config, f"{at}.name", f"{upstream.name!r} is taken by an earlier upstream")
         names.add(upstream.name)
         _verify_targets(config, at, upstream)
+        _verify_tls(config, at, upstream)
         _verify_balance(config, at, upstream)
         _verify_connections(config, at, upstream)
         _verify_ejection(config, at, upstream)
@@ -68,6 +70,16 @@ def _verify_targets(config: Config, at: str, upstream: UpstreamConfig) -> None:
             verify_target(config, where, target.url)
         if not 1 <= target.weight <= MOST_WEIGHT:
             raise fail(config, f"{at}.targets[{number}].weight", f"expected 1 to {MOST_WEIGHT}, got {target.weight}")
+
+
+def _verify_tls(config: Config, at: str, upstream: UpstreamConfig) -> None:
+    verify_client_pair(config, at, upstream, upstream.urls())
+    if upstream.server_name is None:
+        return
+    if not is_secure(upstream.urls()):
+        raise fail(config, f"{at}.server_name", "has no effect: no target is https")
+    if not is_host_name(upstream.server_name):
+        raise fail(config, f"{at}.server_name", f"{upstream.server_name!r} is not a host name")
 
 
 def _verify_socket(config: Config, at: str, url: str) -> None:

@@ -7,7 +7,7 @@ from sentinel_host.http.client.pools import HttpVersion, Pool, make_pool
 from sentinel_host.http.client.request import BodySource, UpstreamRequest
 from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
-from sentinel_host.http.client.tls import client_context
+from sentinel_host.http.client.tls import client_context, configured_content, configured_context
 
 __all__ = [
     "BROKEN",
@@ -22,5 +22,7 @@ __all__ = [
     "UpstreamRequest",
     "UpstreamResponse",
     "client_context",
+    "configured_content",
+    "configured_context",
     "make_pool",
 ]

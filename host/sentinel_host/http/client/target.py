@@ -20,6 +20,8 @@ _LONGEST_PATH = 107
 class Target:
     """One address of an upstream: scheme, host (an IPv6 address without brackets) and port.
 
+    ``tls_name`` is the server that TLS asks for, unless it is the host.
+
     Of a Unix socket, ``path`` is where it is, ``host`` is ``localhost`` and the port that of http.
     """
 
@@ -27,6 +29,7 @@ class Target:
     host: str
     port: int
     path: str = ""
+    tls_name: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Target:
@@ -81,7 +84,7 @@ class Target:
     @property
     def server_name(self) -> str:
         """The name that TLS asks for and the certificate must have: without the root's dot (RFC 6066 section 3)."""
-        return self.host.removesuffix(".")
+        return self.tls_name or self.host.removesuffix(".")
 
     def __str__(self) -> str:
         if self.path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import ssl
 
-from sentinel_host.config.files import as_file
+from sentinel_host.config import Config
+from sentinel_host.config.files import ClientTls, as_file
 from sentinel_host.errors import ConfigError
+from sentinel_host.http.tls import pair_fault
 
 
 def client_context(ca: str | None = None, content: bytes | None = None) -> ssl.SSLContext:
@@ -34,3 +36,30 @@ def client_context(ca: str | None = None, content: bytes | None = None) -> ssl.S
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def configured_context(config: Config, tls: ClientTls) -> ssl.SSLContext:
+    """A `client_context` as it is configured, which shows a certificate if there is to be one.
+
+    Raises `ConfigError` that names file and key.
+    """
+    ca, cert, key = tls.ca, tls.cert, tls.key
+    try:
+        context = client_context() if ca is None else client_context(config.locate(ca), config.content(ca))
+    except ConfigError as error:
+        raise ConfigError(f"{config.file}: {tls.at}.ca: {error}") from None
+    if cert is not None and key is not None:
+        chain = config.content(cert)
+        with as_file(chain) as chain_file, as_file(config.content(key)) as key_file:
+            try:
+                # OpenSSL would ask for a passphrase on the terminal.
+                context.load_cert_chain(chain_file, key_file, password="")
+            except (OSError, ValueError) as error:
+                kind, fault = pair_fault(config.locate(cert), chain, config.locate(key), error)
+                raise ConfigError(f"{config.file}: {tls.at}.{kind}: {fault}") from None
+    return context
+
+
+def configured_content(config: Config, tls: ClientTls | None) -> tuple[tuple[str, bytes], ...]:
+    """The paths and contents that a `configured_context` is made of: equal ones make equal contexts."""
+    return () if tls is None else tuple((config.locate(name), config.content(name)) for _, name in tls.named())

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from sentinel_host.http.tls.certificates import Certificate, CertificateSelector, ServerSslObject
+from sentinel_host.http.tls.certificates import Certificate, CertificateSelector, ServerSslObject, pair_fault
 from sentinel_host.http.tls.connection import TlsConnection
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TlsConnection",
     "TlsServer",
     "connect_tls",
+    "pair_fault",
 ]
 
 

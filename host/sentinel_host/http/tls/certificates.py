@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 
+from sentinel_host.config.files import as_file
+
 _WILDCARD = "*."
 
 
@@ -65,6 +67,20 @@ class CertificateSelector:
         connection.context = chosen.context
         if isinstance(connection, ServerSslObject):
             connection.serves = lambda host: self.select(host) is chosen
+
+
+def pair_fault(cert: str, chain: bytes, key: str, error: BaseException | None) -> tuple[str, str]:
+    """Which of two files, ``cert`` and ``key``, is at fault when OpenSSL did not load them with this
+    error, and why. ``chain`` is what the first says.
+    """
+    with as_file(chain) as path:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cafile=path)
+        except ssl.SSLError:
+            return "cert", f"{cert}: it holds no certificate in PEM"
+    if getattr(error, "reason", None) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
+        return "key", f"{key}: it is not the key of {cert}"
+    return "key", f"{key}: it holds no private key in PEM without a passphrase"
 
 
 def _names(chain: bytes) -> list[str]:
