@@ -116,8 +116,9 @@ def gateway(name: str, guest: Path, folder: Path, core: int | str, behind: int) 
 
 
 def examples() -> list[Path]:
-    """The example guests that are built; those of both languages, but for those that ask a service."""
-    built = (contestants.ROOT / "build" / "guests").glob("*/*.wasm")
+    """The example guests that are built, in Rust and AssemblyScript, but for those that ask a service."""
+    folders = (contestants.ROOT / "build" / "guests" / language for language in ("rust", "assemblyscript"))
+    built = (path for folder in folders for path in folder.glob("*.wasm"))
     found = sorted(path for path in built if path.stem not in _NEED_MORE)
     if not found:
         raise BenchError("no example guest is built: `nox -s guests` builds them")

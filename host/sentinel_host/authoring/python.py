@@ -29,7 +29,7 @@ _WORLD: Final = "python-guest"
 _APP: Final = "sentinel_guest_app"
 _LOCK: Final = "requirements.lock"
 # Its own, and its interpreter's.
-_REVISION: Final = f"2 {componentize_py.VERSION}"
+_REVISION: Final = f"3 {componentize_py.VERSION}"
 
 _APP_TEXT: Final = """\
 from sentinel_sdk._component import *
@@ -249,6 +249,8 @@ def _built(build: Build, manifest: _Manifest, packages: Path | None) -> bytes:
         grants=frozenset(manifest.grants),
         # What of WASI the interpreter's library could call, and a guest does not.
         unavailable=("wasi:", "wasi_snapshot_preview1"),
+        # componentize-py's post-return keeps the lists that hooks return.
+        frees_results=True,
         sections=sections,
         producers={"language": [("Python", componentize_py.PYTHON)], "sdk": [("sentinel-sdk", "0.1.0")]},
     )

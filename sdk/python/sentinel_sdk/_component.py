@@ -94,14 +94,14 @@ class _ComponentHost:
         try:
             return bytes(_granted(_http, "http.send", "http-client").send(request))
         except Err as error:
-            raise HttpError(_HTTP_ERRORS[int(error.value)]) from None
+            raise HttpError(_HTTP_ERRORS[error.value.value]) from None
 
 
 def _asked(call: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return call(*arguments)
     except Err as error:
-        raise KvError(_KV_ERRORS[int(error.value)]) from None
+        raise KvError(_KV_ERRORS[error.value.value]) from None
 
 
 class _Stream:

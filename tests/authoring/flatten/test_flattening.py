@@ -182,3 +182,26 @@ def test_a_second_memory_that_is_used() -> None:
 (core instance $second (instantiate $second))"""
     with pytest.raises(ToolchainError, match="uses 2 memories, and a guest has one"):
         flatten(component(LOG, LIBC, other, given, lifted()), "guest", Flattening())
+
+
+def test_post_return_may_free_the_list(tmp_path: Path) -> None:
+    """componentize-py's own keeps it: a guest's memory grew with every call."""
+    libc = LIBC.replace(
+        '(func (export "cabi_realloc")',
+        '(func (export "malloc") (param i32) (result i32) unreachable)\n'
+        '(func (export "free") (param i32) (i32.store8 (i32.const 1024) (local.get 0)))\n'
+        '(func (export "cabi_realloc")',
+    )
+    # The answer is `nil`, at 65, which is an A.
+    main = MAIN.replace(
+        "(i64.store (i32.const 16) (i64.const 0))",
+        "(i32.store8 (i32.const 65) (i32.const 0xc0)) (i32.store (i32.const 16) (i32.const 65)) "
+        "(i32.store (i32.const 20) (i32.const 1))",
+    ).replace('(func (export "hook")', '(func (export "post") (param i32))\n  (func (export "hook")')
+    post = '(alias core export $main "post" (core func $post))'
+    data = component(LOG, libc, main, post, lifted(options="(post-return (core func $post))"))
+    file = tmp_path / "guest.wasm"
+    file.write_bytes(flatten(data, "guest", Flattening(frees_results=True)))
+    guest = TestedGuest(file)
+    assert [guest.request().logs for _ in range(2)] == [(("info", "TEXT"),), (("info", "AEXT"),)]
+    guest.close()

@@ -34,7 +34,8 @@ class Flattening:
 
     ``hooks`` are those that the module exports, all without it. ``grants`` decide which of WASI's
     functions work. ``unavailable`` are the beginnings of interfaces whose functions may be left as
-    traps, such as ``wasi:sockets/``; any other import that a guest cannot have is an error.
+    traps, such as ``wasi:sockets/``; any other import that a guest cannot have is an error. With
+    ``frees_results`` post-return frees the hook's list too, for a toolchain whose own keeps it.
     ``sections`` are added, ``producers`` too: the fields ``language``, ``sdk`` and
     ``processed-by``.
     """
@@ -42,6 +43,7 @@ class Flattening:
     hooks: frozenset[str] | None = None
     grants: frozenset[str] = frozenset()
     unavailable: tuple[str, ...] = ()
+    frees_results: bool = False
     sections: Mapping[str, bytes] = field(default_factory=dict)
     producers: binary.Producers = field(default_factory=dict)
 
@@ -56,7 +58,8 @@ def flatten(component: bytes, name: str, how: Flattening) -> bytes:
     try:
         if len(component) > _LARGEST:
             raise CannotFlatten(f"is larger than {_LARGEST} bytes")
-        linked = Linker(Paper(component), how.grants, how.unavailable).link()
+        paper = Paper(component)
+        linked = Linker(paper, how.grants, how.unavailable, frees_results=how.frees_results).link()
         modules, contents = data.take_out([module for _, module in linked.modules])
         names = [name_of for name_of, _ in linked.modules]
         module = _merged(Linked(list(zip(names, modules, strict=True)), linked.exports), name)

@@ -73,8 +73,11 @@ class Linker:
     traps.
     """
 
-    def __init__(self, paper: Paper, grants: frozenset[str], unavailable: tuple[str, ...]) -> None:
+    def __init__(
+        self, paper: Paper, grants: frozenset[str], unavailable: tuple[str, ...], *, frees_results: bool = False
+    ) -> None:
         self._paper = paper
+        self._frees_results = frees_results
         self._grants = grants
         self._unavailable = unavailable
         self._names = list(_names(paper))
@@ -156,6 +159,13 @@ class Linker:
         self._passed_on.add(label)
         return label
 
+    def _free(self) -> CoreExport:
+        """The C library's function that gives memory back."""
+        for number, instance in enumerate(self._paper.instances):
+            if {"malloc", "free"} <= core.exports(instance.module).keys():
+                return CoreExport(number, "free")
+        raise CannotFlatten("has no C library that frees memory")
+
     def _stand_in(self, key: Key, signature: core.Signature) -> tuple[str, str]:
         found = self._needed.setdefault((key, signature), Needed(f"h{len(self._needed)}", key, signature))
         return _HOST, found.export
@@ -174,14 +184,19 @@ class Linker:
                 params = "(param i32)" if hook.results else ""
                 wanted.append((f"{_POST}{hook.export}", hook.lifted.post, params))
         wanted.append(("cabi_realloc", self._realloc, _REALLOC))
+        if self._frees_results:
+            wanted.append(("free", self._free(), "(param i32)"))
         for index, (export, item, signature) in enumerate(wanted):
             if not isinstance(item, CoreExport):
                 raise CannotFlatten(f"has {export} from outside of its core modules")
             imports.append(f"(import {quoted(self._name(item))} {quoted(item.name)} (func {signature}))")
-            exports.append(f"(export {quoted(export)} (func {index}))")
+            if self._frees_results and export.startswith(_POST) and not export.endswith(("#configure", "#on-complete")):
+                exports.append(_FREEING.format(export=quoted(export), post=index, free=len(wanted) - 1))
+            elif export != "free":
+                exports.append(f"(export {quoted(export)} (func {index}))")
         imports.append(f"(import {quoted(memory[0])} {quoted(memory[1])} (memory 0))")
         exports.append('(export "memory" (memory 0))')
-        names = frozenset(export for export, _, _ in wanted) | {"memory"}
+        names = frozenset(export for export, _, _ in wanted if export != "free") | {"memory"}
         return assemble("\n".join(["(module", *imports, *exports, ")"])), names
 
 
@@ -198,6 +213,14 @@ def _names(paper: Paper) -> Iterator[str]:
         else:
             yield f"i{number}"
             number += 1
+
+
+# A post-return that also frees the list whose pointer and length stand in the return area.
+_FREEING: Final = """(func (export {export}) (param $area i32) (local $list i32) (local $length i32)
+  (local.set $list (i32.load (local.get $area)))
+  (local.set $length (i32.load offset=4 (local.get $area)))
+  (call {post} (local.get $area))
+  (if (local.get $length) (then (call {free} (local.get $list)))))"""
 
 
 def _hooks(paper: Paper) -> Iterator[_Hook]:
