@@ -90,5 +90,8 @@ def test_a_request_with_the_token_is_explained(tmp_path: Path, origin: Upstream)
         await observed.fetch("/plain", headers={"x-sentinel-explain": "secret"})
         (record,) = await observed.records(1)
         assert (record.why, record.route, record.trace_id) == ("explained", "/plain", "")
+        # Nobody else pays for it from then on.
+        assert not observed.gateway.recorder.is_on
+        assert observed.gateway.recorder.ring.next == 1
 
     run_observed(tmp_path, origin.url, scenario)

@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from sentinel_host.config.access_layout import COMBINED, COMMON, DEFAULT_FIELDS, JSON, parse_layout
-from sentinel_host.messages import Origin, Outcome
+from sentinel_host.memo import Memo
+from sentinel_host.messages import Origin, Outcome, Summary
 from sentinel_host.observe.access_log import Entry
 from sentinel_host.sandbox.text import escape
 
@@ -89,7 +90,44 @@ def _json(fields: Sequence[str]) -> Formatter:
     def render(entries: Sequence[Entry]) -> list[bytes]:
         return [encode([line(*read(entry)) for entry in entries])]
 
-    return render
+    def render_usual(entries: Sequence[Entry]) -> list[bytes]:
+        return [
+            encode([line(*read(entry))]) if (text := _usual_line(entry[0])) is None else text.encode("ascii")
+            for entry in entries
+        ]
+
+    return render_usual if tuple(fields) == DEFAULT_FIELDS else render
+
+
+def _usual_line(summary: Summary) -> str | None:
+    """A line of `DEFAULT_FIELDS`, or nothing where a text has a character that JSON escapes.
+
+    It costs a third of what an encoder does: nearly all lines are like this.
+    """
+    told = f"{summary.method}{summary.path}{summary.client}"
+    if '"' in told or "\\" in told or not (told.isascii() and told.isprintable()):
+        return None
+    return (
+        f'{{"time":"{_rfc3339(summary.started_at)}","request_id":"{summary.request_id}","client":"{summary.client}",'
+        f'"method":"{summary.method}","path":"{summary.path}","status":{summary.status},'
+        f'"duration_ms":{summary.duration / 1000},"response_bytes":{summary.response_bytes},'
+        f'"route":{_name(summary.route)},"upstream":{_name(summary.upstream)},"endpoint":{_name(summary.endpoint)},'
+        f'"outcome":"{_OUTCOMES[summary.outcome]}"}}\n'
+    )
+
+
+def _name(name: str | None) -> str:
+    """A name of the configuration as JSON; there are few."""
+    if name is None:
+        return "null"
+    known = _names.known.get(name)
+    if known is None:
+        known = json.dumps(name)
+        _names.keep(name, known)
+    return known
+
+
+_names: Final[Memo[str, str]] = Memo(1024)
 
 
 def _apache(combined: bool) -> Formatter:

@@ -262,6 +262,9 @@ class Recorder:
             self.ring.add(recording.record)
             if recording.record.sampled:
                 self._exemplify(recording.record)
+        if not self._active:
+            # It may have been for one request that was to be explained.
+            self._trail.is_enabled = self.looks_back
 
     def _exemplify(self, record: RequestRecord) -> None:
         """Have the record's trace stand for others of the same route that took about as long."""

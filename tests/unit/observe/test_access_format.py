@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.config.access_layout import FIELDS, check_layout
+from sentinel_host.config.access_layout import DEFAULT_FIELDS, FIELDS, check_layout
 from sentinel_host.messages import Origin, Outcome, Summary
 from sentinel_host.observe.access_format import formatter
 from sentinel_host.observe.access_log import AccessLog, Entry
@@ -62,6 +62,14 @@ def test_json_has_the_usual_fields() -> None:
         "endpoint": "http://127.0.0.1:9000",
         "outcome": "client-aborted",
     }
+
+
+@pytest.mark.parametrize("path", ["/a", '/"', "/\\", "/\n", "/ä"])
+def test_json_is_the_same_however_it_is_made(path: str) -> None:
+    summary = Summary("r1", "GET", path, None, 'a "route"', "", "::1", "2", 1_700_000_000_123_456, 1500, 200)
+    entry = (summary, "", "", "")
+    usual = json.loads(lines("json", entry=entry)[0])
+    assert usual == json.loads(lines("json", *reversed(DEFAULT_FIELDS), entry=entry)[0])
 
 
 def test_json_has_the_fields_that_were_chosen() -> None:
