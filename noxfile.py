@@ -17,7 +17,7 @@ TOOLING = ROOT / "guest-examples" / "tooling"
 sys.path[:0] = [str(TOOLING), str(ROOT / "host")]
 
 from guestbuild import interpreters  # noqa: E402
-from sentinel_host.authoring import debian, node, rust_toolchain, stamps  # noqa: E402
+from sentinel_host.authoring import debian, go_toolchain, node, rust_toolchain, stamps  # noqa: E402
 from sentinel_host.errors import ToolchainError  # noqa: E402
 
 nox.needs_version = ">=2025.2.9"
@@ -159,6 +159,8 @@ def fuzz(session: nox.Session) -> None:
 @session
 def guests(session: nox.Session) -> None:
     """Build the example guests into build/guests (skipped for those whose sources are unchanged)."""
+    # Guests in Go are made by what takes modules apart in the package.
+    install_package(session)
     install(session, group("guests"))
     build_guests(session)
 
@@ -180,11 +182,16 @@ def newcomer(session: nox.Session) -> None:
 
 @session
 def sdk(session: nox.Session) -> None:
-    """The SDKs' own tests and those of the example guests: cargo test, npm test, and C's under sanitizers."""
+    """The SDKs' own tests and those of the example guests: cargo test, npm test, go test, and C's under sanitizers."""
     provide_compiler()
     # The vectors are packed for C by a library that the SDK does not use.
     install(session, [requirement for requirement in DEPENDENCIES if requirement.startswith("msgpack")])
     session.run("python", "sdk/c/tests/run.py")
+    go = go_toolchain.find()
+    environment = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    with session.chdir(ROOT / "sdk" / "go"):
+        for arguments in (("vet", "./..."), ("test", "./...")):
+            session.run(str(go.command), *arguments, env=environment, external=True)
     cargo = rust_toolchain.cargo_command()
     for workspace in ("sdk/rust", "guest-examples/rust"):
         with session.chdir(ROOT / workspace):
@@ -221,6 +228,7 @@ def compat(session: nox.Session) -> None:
     """Build the package and run the end-to-end tests on every CPython from 3.11 on found here, or on `-- 3.12 …`."""
     provide_compiler()
     provide_test_peers()
+    install_package(session)
     install(session, group("guests"))
     build_guests(session)
     found = [

@@ -48,6 +48,9 @@ SDK_SOURCES = (
     "sdk/c/src/*.[ch]",
     "sdk/c/zig/*.zig",
     "sdk/c/README.md",
+    "sdk/go/**/*.go",
+    "sdk/go/go.mod",
+    "sdk/go/README.md",
     "wit/*",
 )
 FIELDS = Extension(
@@ -206,7 +209,8 @@ HOT_PATH = (
 
 def sdk_sources() -> list[str]:
     """The files that make up ``_sdk``, by their paths in the repository."""
-    files = sorted(str(path) for pattern in SDK_SOURCES for path in Path().glob(pattern))
+    found = (path for pattern in SDK_SOURCES for path in Path().glob(pattern))
+    files = sorted(str(path) for path in found if not path.name.endswith("_test.go"))
     if not files:
         raise FileNotFoundError("neither sdk nor wit is here: the package is built from a checkout or a source archive")
     return files

@@ -15,7 +15,7 @@ from sentinel_host.cli.main import parser
 from sentinel_host.errors import ConfigError, ToolchainError
 from tests.support.clocks import PATIENCE
 
-SOURCES = ("src/lib.rs", "assembly/index.ts", "src/broken.py", "src/guest.c", "src/guest.zig")
+SOURCES = ("src/lib.rs", "assembly/index.ts", "src/broken.py", "guest.go", "src/guest.c", "src/guest.zig")
 
 # A cold machine compiles the SDK first.
 COMPILING = 600 + PATIENCE
@@ -74,6 +74,7 @@ def test_a_build_that_is_signed(tmp_path: Path) -> None:
     [
         ("rust", r"rustup\.rs"),
         ("assemblyscript", r"nodejs\.org"),
+        ("go", r"go\.dev"),
         ("c", "needs PyPI"),
         ("zig", "needs PyPI"),
         ("python", "needs PyPI"),
@@ -82,9 +83,11 @@ def test_a_build_that_is_signed(tmp_path: Path) -> None:
 def test_what_is_missing_is_named(language: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = create_project(tmp_path / "guest", LANGUAGES[language])
     monkeypatch.setenv("PATH", str(tmp_path))
-    if advice == "needs PyPI":
+    if language in ("go", "c", "zig"):
+        # These are fetched where they are missing: here from nowhere.
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("GOPROXY", "https://127.0.0.1:9")
     with pytest.raises(ToolchainError, match=advice):
         project.build()
 

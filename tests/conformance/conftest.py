@@ -26,6 +26,8 @@ from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, P
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
 from sentinel_host.authoring.c import C
+from sentinel_host.authoring.go import Go
+from sentinel_host.authoring.language import Language
 from sentinel_host.authoring.loading import load
 from sentinel_host.authoring.node import install
 from sentinel_host.authoring.processes import run
@@ -209,7 +211,8 @@ def as_component() -> Start:
     return lambda path, config, services=MappingProxyType({}): Component(compiled(path), engine, config, services)
 
 
-LANGUAGES = ["rust", "assemblyscript", "c"]
+PROJECTS: dict[str, Language] = {"c": C(), "go": Go()}
+LANGUAGES = ["rust", "assemblyscript", "go", "c"]
 
 
 @pytest.fixture(scope="session", params=LANGUAGES)
@@ -235,8 +238,9 @@ def _build(language: str, name: str, sources: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     if language == "rust":
         return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
-    if language == "c":
-        return next(guest.path for guest in build_projects(C(), HERE / "c", out, debug=True) if guest.path.stem == name)
+    if language in PROJECTS:
+        built = build_projects(PROJECTS[language], HERE / language, out, debug=True)
+        return next(guest.path for guest in built if guest.path.stem == name)
     install(SDK)
     path = out / f"{name}.wasm"
     command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path), "--source-map")

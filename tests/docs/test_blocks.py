@@ -43,11 +43,13 @@ TOOLS = {
     "docs/how-to/test-a-guest.md": "cargo",
     "docs/how-to/write-a-guest.md": "cargo",
     "docs/tutorials/assemblyscript-guest.md": "npm",
+    "docs/tutorials/go-guest.md": "npm",
     "docs/tutorials/rust-guest.md": "cargo",
 }
 # The code in these is compiled elsewhere: as the documentation of a crate, and by tests/sdk.
 COMPILED = {
     "sdk/c/README.md": ("c", "zig"),
+    "sdk/go/README.md": ("go",),
     "sdk/rust/README.md": ("rust",),
     "sdk/assemblyscript/README.md": ("ts", "js"),
 }
@@ -126,7 +128,7 @@ def test_json_is_json(block: Block, page: str) -> None:
         assert all(json.loads(line)["message"] for line in block.text.splitlines())
 
 
-@pytest.mark.parametrize(("block", "page"), every("rust", "ts", "js", "python", "c", "zig"))
+@pytest.mark.parametrize(("block", "page"), every("rust", "ts", "js", "python", "go", "c", "zig"))
 def test_code_is_compiled_or_run(block: Block, page: str) -> None:
     """Code is compiled with its page, or written to a file there and used by the page's commands."""
     if block.language in COMPILED.get(page, ()):
@@ -140,7 +142,7 @@ def test_code_is_compiled_or_run(block: Block, page: str) -> None:
 def test_there_is_no_block_that_nothing_checks() -> None:
     # Generated, drawn, or shown.
     others = {"wit": "docs/reference/wit.md", "": "README.md", "text": ""}
-    checked = {"sh", "console", "toml", "json", "rust", "ts", "js", "python", "c", "zig"}
+    checked = {"sh", "console", "toml", "json", "rust", "ts", "js", "python", "go", "c", "zig"}
     unknown = [
         f"{name}:{block.line}: {block.language}"
         for name, found in PAGES.items()

@@ -9,12 +9,13 @@ import pytest
 from guestbuild.places import BUILD
 from guestbuild.project_guests import build_projects
 from sentinel_host.authoring.c import C
+from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Build, Language
 from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.zig import Zig
 
 HERE = Path(__file__).parent
-LANGUAGES: dict[str, Language] = {language.name: language for language in (C(), Zig())}
+LANGUAGES: dict[str, Language] = {language.name: language for language in (C(), Go(), Zig())}
 
 
 @pytest.fixture(scope="session")

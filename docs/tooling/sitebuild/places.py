@@ -21,6 +21,7 @@ ELSEWHERE: Final = {
     "sdk/rust/README.md": "reference/sdk-rust.md",
     "sdk/assemblyscript/README.md": "reference/sdk-assemblyscript.md",
     "sdk/c/README.md": "reference/sdk-c.md",
+    "sdk/go/README.md": "reference/sdk-go.md",
 }
 
 

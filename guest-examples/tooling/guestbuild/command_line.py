@@ -14,6 +14,7 @@ from guestbuild.report import BuiltGuest
 from guestbuild.rust_guests import build_rust
 from sentinel_host.authoring.c import C
 from sentinel_host.authoring.cache import locked
+from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.rust_toolchain import cargo_command, rust_environment
 from sentinel_host.authoring.zig import Zig
@@ -23,6 +24,7 @@ _BUILDERS: dict[str, Callable[[], list[BuiltGuest]]] = {
     "rust": build_rust,
     "assemblyscript": build_assemblyscript,
     "python": lambda: build_projects(Python()),
+    "go": lambda: build_projects(Go()),
     "c": lambda: build_projects(C()),
     "zig": lambda: build_projects(Zig()),
 }

@@ -9,6 +9,7 @@ from typing import Final
 
 from sentinel_host.authoring.assemblyscript import AssemblyScript
 from sentinel_host.authoring.c import C
+from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Build, Language
 from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.rust import Rust
@@ -16,7 +17,7 @@ from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ConfigError
 
 LANGUAGES: Final[dict[str, Language]] = {
-    language.name: language for language in (Rust(), AssemblyScript(), Python(), C(), Zig())
+    language.name: language for language in (Rust(), AssemblyScript(), Python(), Go(), C(), Zig())
 }
 
 # What is a name for cargo, for npm, and for a guest.
@@ -99,7 +100,7 @@ def create_project(folder: Path, language: Language) -> Project:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a guest: use lower-case letters, digits and single hyphens")
     files = language.create(name)
-    source = next(path for path in files if path.startswith(("src/", "assembly/")))
+    source = next(path for path in files if path.startswith(("src/", "assembly/", "guest.")))
     words = {"name": name, "language": language.name, "source": source}
     files |= {
         ".gitignore": _IGNORED,
@@ -127,6 +128,6 @@ def find_project(folder: Path) -> Project:
             return Project(folder, name, language)
     raise ConfigError(
         f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts, "
-        "nor a pyproject.toml with [tool.sentinel], nor a compile_flags.txt with C in src/, nor a src/guest.zig; "
-        "`sentinel new NAME` makes one"
+        "nor a pyproject.toml with [tool.sentinel], nor a go.mod, nor a compile_flags.txt with C in src/, nor a "
+        "src/guest.zig; `sentinel new NAME` makes one"
     )

@@ -69,19 +69,29 @@ _OFF: Final = (
 )
 
 
-def merge(modules: Sequence[tuple[Path, str]], out: Path) -> None:
-    """Make one module of several, each with the name that the others import it by. Raises
-    ToolchainError.
+def merge(modules: Sequence[tuple[Path, str]], out: Path, *, names: bool = False) -> None:
+    """Make one module of several, each with the name that the others import it by; with ``names``
+    those of its functions stay. Raises ToolchainError.
     """
     named = [part for file, name in modules for part in (str(file), name)]
     options = ("--rename-export-conflicts", "--all-features", "--disable-compact-imports")
     # `node` explicitly: what npm installs need not be executable.
-    run(("node", str(find() / "wasm-merge"), *named, "-o", str(out), *options), "wasm-merge")
+    run(("node", str(find() / "wasm-merge"), *named, "-o", str(out), *options, *_NAMES[names]), "wasm-merge")
 
 
-def clean(module: Path, out: Path) -> None:
-    """Remove what nothing refers to, and what the engine does not take. Raises ToolchainError."""
+_NAMES: Final = {False: (), True: ("--debuginfo",)}
+
+
+def clean(module: Path, out: Path, *, names: bool = False) -> None:
+    """Remove what nothing refers to, and what the engine does not take; with ``names`` those of
+    functions stay. Raises ToolchainError.
+    """
     options = ("--all-features", *(f"--disable-{feature}" for feature in _OFF))
-    passes = ("--remove-unused-module-elements", "--simplify-globals", "--remove-unused-module-elements")
+    passes = (
+        "--duplicate-import-elimination",
+        "--remove-unused-module-elements",
+        "--simplify-globals",
+        "--remove-unused-module-elements",
+    )
     command = ("node", str(find() / "wasm-opt"), str(module), "-o", str(out))
-    run((*command, *options, *passes, "--no-validation"), "wasm-opt")
+    run((*command, *options, *passes, "--no-validation", *_NAMES[names]), "wasm-opt")

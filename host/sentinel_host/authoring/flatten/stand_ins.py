@@ -124,12 +124,15 @@ _PREVIEW_2: Final[Mapping[Key, StandIn]] = {
 _SUCCESS: Final = "(i32.const 0)"
 _BAD_DESCRIPTOR: Final = "(i32.const 8)"
 _INVALID: Final = "(i32.const 28)"
-_NO_SYSTEM_CALL: Final = "(i32.const 52)"
 _NO_SIZES: Final = "(i32.store (local.get 0) (i32.const 0)) (i32.store (local.get 1) (i32.const 0)) (i32.const 0)"
 _CLOCK_TIME: Final = """
   (if (i32.gt_u (local.get 0) (i32.const 1)) (then (return (i32.const 28))))
   (i64.store (local.get 2) (if (result i64) (local.get 0) (then (call $clock.monotonic)) (else (call $clock.wall))))
   (i32.const 0)"""
+# Go's runtime takes a clock that says 0 for broken.
+_STILL_TIME: Final = "(i64.store (local.get 2) (i64.const 1000000000)) (i32.const 0)"
+# Whoever sleeps is woken at once. Go's runtime sleeps where it reports a failure of its own.
+_NO_EVENTS: Final = "(i32.store (local.get 3) (i32.const 0)) (i32.const 0)"
 _RANDOM_FILL: Final = """
   (block $done (loop $next
     (br_if $done (i32.lt_u (local.get 1) (i32.const 8)))
@@ -169,9 +172,7 @@ _PREVIEW_1: Final[Mapping[str, StandIn]] = {
     "args_get": StandIn(_errno("i32", "i32"), _SUCCESS),
     "environ_sizes_get": StandIn(_errno("i32", "i32"), _NO_SIZES),
     "environ_get": StandIn(_errno("i32", "i32"), _SUCCESS),
-    "clock_time_get": StandIn(
-        _errno("i32", "i64", "i32"), _CLOCK_TIME, "clock", "(i64.store (local.get 2) (i64.const 0)) (i32.const 0)"
-    ),
+    "clock_time_get": StandIn(_errno("i32", "i64", "i32"), _CLOCK_TIME, "clock", _STILL_TIME),
     "clock_res_get": StandIn(_errno("i32", "i32"), "(i64.store (local.get 1) (i64.const 1)) (i32.const 0)"),
     "random_get": StandIn(
         _errno("i32", "i32"),
@@ -189,7 +190,7 @@ _PREVIEW_1: Final[Mapping[str, StandIn]] = {
     "fd_prestat_get": StandIn(_errno("i32", "i32"), _BAD_DESCRIPTOR),
     "fd_prestat_dir_name": StandIn(_errno("i32", "i32", "i32"), _BAD_DESCRIPTOR),
     "sched_yield": StandIn(_errno(), _SUCCESS),
-    "poll_oneoff": StandIn(_errno("i32", "i32", "i32", "i32"), _NO_SYSTEM_CALL),
+    "poll_oneoff": StandIn(_errno("i32", "i32", "i32", "i32"), _NO_EVENTS),
     "proc_exit": StandIn((("i32",), ()), "(unreachable)"),
 }
 

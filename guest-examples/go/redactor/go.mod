@@ -1,0 +1,7 @@
+module redactor
+
+go 1.24
+
+require sentinel-gateway/sentinel v0.0.0
+
+replace sentinel-gateway/sentinel => ./.sentinel/go

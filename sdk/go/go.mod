@@ -1,0 +1,3 @@
+module sentinel-gateway/sentinel
+
+go 1.24
