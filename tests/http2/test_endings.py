@@ -144,6 +144,21 @@ class TestDeadlines:
             assert peer.answer(3).status == 200
             assert worker.connections.limits_hit == {"body_idle": 1}
 
+    def test_a_call_may_be_silent_for_as_long_as_a_tunnel(self) -> None:
+        """A stream of small messages, a minute apart, was cut off: they were no progress."""
+        limits = timed(body_idle=MINUTES, tunnel_idle=3 * MINUTES)
+        with run_worker(echo, limits, leaps=True) as worker, Peer(worker.connect()) as peer:
+            for number, kind in ((1, b"application/grpc"), (3, b"application/grpc+proto")):
+                peer.send(peer.headers(number, request(b"POST", b"/", (b"content-type", kind))), data(number, b"x"))
+            for _ in range(4):
+                peer.send(data(1, b"x"))
+                peer.ping()
+                worker.leap(2 * MINUTES)
+            assert peer.answer(3).status == 408
+            peer.send(data(1, end=True))
+            assert peer.answer(1).body == b"POST / xxxxx"
+            assert worker.connections.limits_hit == {"tunnel_idle": 1}
+
     def test_a_body_that_is_idle_while_its_response_flows(self) -> None:
         """As on HTTP/1: a stream both ways, on which one side was silent, was cut off."""
 

@@ -37,7 +37,8 @@ class RequestBody:
     ``complete``: nothing more of it will come. ``expects``: the client waits for 100 Continue.
     ``tunnel``: the connection was upgraded, and no clock but `ServerLimits.tunnel_idle` runs.
     ``pieces`` were not taken yet. ``owner`` is told of each deadline, in the loop's time.
-    ``expected`` is the request's Content-Length, or -1.
+    ``expected`` is the request's Content-Length, or -1. ``is_call``: it is a gRPC call's, whose
+    messages may be small and far apart, as a tunnel's may.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class RequestBody:
         "_error",
         "_expected",
         "_gone",
+        "_is_call",
         "_owner",
         "_progress",
         "_received",
@@ -70,8 +72,10 @@ class RequestBody:
         ended: bool,
         expected: int,
         expects: bool,
+        is_call: bool = False,
     ) -> None:
         self._sink = sink
+        self._is_call = is_call
         self._connections = connections
         self._owner = owner
         self.complete = ended
@@ -143,7 +147,7 @@ class RequestBody:
             pieces[:] = [b"".join(pieces)]
         pieces.append(data)
         self._progress += len(data)
-        if self.tunnel:
+        if self.tunnel or self._is_call:
             self.restart_clock()
         elif self._sink.window_is_low():
             # The application is the slow one: only the body's whole time goes on.
@@ -181,13 +185,15 @@ class RequestBody:
         """Give the client the whole time between two pieces again."""
         self._progress = 0
         limits = self._connections.limits
-        idle = limits.tunnel_idle if self.tunnel else limits.body_idle
+        idle = limits.tunnel_idle if self.tunnel or self._is_call else limits.body_idle
         self.read_deadline = min(self._connections.loop.time() + idle, self._ends)
         self._owner.watch(self.read_deadline)
 
     def late_for(self, now: float) -> str:
         """The limit that has passed, with `read_deadline`, at ``now``."""
-        return "tunnel_idle" if self.tunnel else "body_time" if self._ends <= now else "body_idle"
+        if self.tunnel:
+            return "tunnel_idle"
+        return "body_time" if self._ends <= now else "tunnel_idle" if self._is_call else "body_idle"
 
     # The response and the end.
 

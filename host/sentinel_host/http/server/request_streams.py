@@ -135,7 +135,15 @@ class RequestStreams:
         if head.scheme != self._scopes.scheme:
             extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
         scope = self._scopes.request(self._listener, self._version, head.method, head.target, head.headers, extensions)
-        body = RequestBody(sink, connections, self, ended=ended, expected=head.length, expects=head.expects)
+        body = RequestBody(
+            sink,
+            connections,
+            self,
+            ended=ended,
+            expected=head.length,
+            expects=head.expects,
+            is_call=not ended and head.method == "POST" and _is_call(head.headers),
+        )
         stream = Stream(self, sink, number, body, connections, self._listener.app, scope)
         self._idle_ends = inf
         self.streams[number] = stream
@@ -223,3 +231,11 @@ class RequestStreams:
             nearest = min(nearest, stream.expire(now))
         self.deadline = min(nearest, self._head_ends, self._idle_ends)
         return NOTHING_LATE
+
+
+def _is_call(headers: Fields) -> bool:
+    """Whether these are a gRPC call's: its messages may be small, and hours apart."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.startswith(b"application/grpc")
+    return False

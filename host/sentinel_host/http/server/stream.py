@@ -394,7 +394,7 @@ class Stream:
                 self._give_up()
         elif body.read_deadline <= now:
             limit = body.late_for(now)
-            if limit == "body_idle" and self._response_flows(now):
+            if not body.tunnel and limit != "body_time" and self._response_flows(now):
                 body.restart_clock()
             elif body.tunnel:
                 self._connections.hit(limit)
