@@ -49,7 +49,7 @@ SIZES = (256, 1024, 8192)
 CHUNK = 65536
 HOOK = "sentinel:gateway/request-handler@0.1.0#on-request"
 # µs for a guest that decodes 256 bytes and sets a header.
-LANGUAGE_BARS = {"python": 25.0}
+LANGUAGE_BARS = {"python": 25.0, "go": 8.0, "c": 1.5, "zig": 1.5}
 ECHOES = ("native", "native_at_once", "wasmtime_core", "wasmtime_component", "extism")
 
 Call = Callable[[bytes], object]
