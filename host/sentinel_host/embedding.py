@@ -103,7 +103,7 @@ def _open(config: Config) -> list[Endpoint]:
             listener = entry if isinstance(entry, BindConfig) else BindConfig(entry)
             tls = listener.tls or config.server.tls
             context = certificates.of(tls).context if tls is not None else None
-            endpoints.append(Endpoint("public", bind(listener.address), context, owned=True))
+            endpoints.append(Endpoint("public", bind(listener.address), context, True, listener.proxy_protocol))
     except BaseException:
         for endpoint in endpoints:
             endpoint.socket.close()

@@ -63,6 +63,11 @@ class BindConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Host and port, such as `127.0.0.1:8080` or `[::1]:8080`."""
     tls: TlsConfig | None = None
     """Certificate and key of this listener; by default `server.tls`."""
+    proxy_protocol: tuple[str, ...] = ()
+    """Networks of load balancers that begin each connection with a PROXY header, version 1 or 2,
+    before TLS. The client's address is the one in it. Other peers are refused on this address, and
+    so are connections without a header.
+    """
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,7 +129,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
     """Addresses of the public side. An entry is an address, or a table with `address` and `tls`."""
     quic_bind: str | None = None
-    """UDP address for HTTP/3. Needs the extra `h3` of the package, `tls`, and `workers = 1`."""
+    """UDP address for HTTP/3. Needs the extra `h3` of the package, `tls`, and `workers = 1`. Every
+    client gets the default certificate.
+    """
     admin: str | None = None
     """Address of the admin side; without it there is none."""
     admin_token: str | None = None

@@ -35,11 +35,14 @@ class ConfigSource(msgspec.Struct, frozen=True):
 
 
 class ListenerFd(msgspec.Struct, frozen=True):
-    """An inherited socket, its listener's name, and its TLS if it has one."""
+    """An inherited socket, its listener's name, its TLS if it has one, and the networks whose peers
+    send PROXY headers.
+    """
 
     name: str
     fd: int
     tls: TlsConfig | None = None
+    proxy_protocol: tuple[str, ...] = ()
 
 
 class Guests(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.server import Application, Connections, Listener
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server.http2 import Http2Connections
+from sentinel_host.server.proxied import ProxiedServer
 from sentinel_host.server.quic import QuicEndpoint, advertising
 from sentinel_host.server.sockets import take_no_more
 
@@ -45,13 +46,16 @@ class Endpoint:
 
     ``tls`` gives the context of each new connection where the listener speaks TLS.
 
-    ``owned``: no other process accepts from the socket, now or later.
+    ``owned``: no other process accepts from the socket, now or later. ``proxy_protocol``: networks
+    of the peers whose connections begin with a PROXY header; where there are any, others are
+    refused.
     """
 
     name: str
     socket: socket.socket
     tls: Callable[[], ssl.SSLContext] | None = None
     owned: bool = False
+    proxy_protocol: tuple[str, ...] = ()
 
 
 async def serve(
@@ -124,6 +128,7 @@ async def _accept(
     connections.start(loop)
     servers: list[asyncio.AbstractServer] = []
     secure: list[TlsServer] = []
+    proxied: list[ProxiedServer] = []
     datagrams: asyncio.DatagramTransport | None = None
     try:
         if quic is not None:
@@ -136,6 +141,9 @@ async def _accept(
             if endpoint.tls is not None:
                 factory = TlsServer(loop, endpoint.tls, _HANDSHAKE_TIME, factory)
                 secure.append(factory)
+            if endpoint.proxy_protocol:
+                factory = ProxiedServer(connections, endpoint.proxy_protocol, factory)
+                proxied.append(factory)
             servers.append(await loop.create_server(factory, sock=endpoint.socket, backlog=_BACKLOG))
         ready()
         await stop
@@ -145,6 +153,8 @@ async def _accept(
         for listening in servers:
             listening.close()
         await _let_begin(endpoints, grace)
+        for waiting in proxied:
+            waiting.abort_waiting()
         for tls in secure:
             tls.abort_handshakes()
         await connections.drain(max(0.0, until - loop.time()))
@@ -184,7 +194,7 @@ async def _accept_the_last(endpoints: Sequence[Endpoint], grace: float) -> None:
 
 async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
     """Let accepted sockets become connections, for which `Connections.drain` waits."""
-    if any(endpoint.tls is not None for endpoint in endpoints):
+    if any(endpoint.tls is not None or endpoint.proxy_protocol for endpoint in endpoints):
         await asyncio.sleep(min(grace, _LAST_HANDSHAKES))
     else:
         # The loop calls `connection_made` in the turn after the one that accepted the socket.

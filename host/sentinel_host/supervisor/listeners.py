@@ -18,19 +18,20 @@ from sentinel_host.supervisor.output import say_on_stderr
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A socket, the name of its listener, and the TLS files of that address; ``owned`` is as in
-    `Endpoint`.
+    """A socket, the name of its listener, and the TLS files of that address; ``owned`` and
+    ``proxy_protocol`` are as in `Endpoint`.
     """
 
     name: str
     socket: socket.socket
     tls: TlsConfig | None = None
     owned: bool = False
+    proxy_protocol: tuple[str, ...] = ()
 
     def endpoint(self, certificates: Certificates) -> Endpoint:
         """What `serve` takes."""
         tls = certificates.of(self.tls).context if self.tls else None
-        return Endpoint(self.name, self.socket, tls, self.owned)
+        return Endpoint(self.name, self.socket, tls, self.owned, self.proxy_protocol)
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"
@@ -72,7 +73,9 @@ class Listeners:
                 f"LISTEN_FDS: {len(sockets)} public sockets stand for server.bind, which has {len(entries)}"
             )
         return [
-            Listening("public", sock, entry.tls or config.server.tls, owned=not self._activated["public"])
+            Listening(
+                "public", sock, entry.tls or config.server.tls, not self._activated["public"], entry.proxy_protocol
+            )
             for entry, sock in zip(entries, sockets, strict=True)
         ]
 

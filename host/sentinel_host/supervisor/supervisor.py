@@ -236,7 +236,7 @@ class _Supervision:
         )
 
     def _plan(self, source: ConfigSource, config: Config, public: list[Listening], guests: GuestSet) -> FleetPlan:
-        fds = [ListenerFd(listening.name, listening.socket.fileno(), listening.tls) for listening in public]
+        fds = [ListenerFd(each.name, each.socket.fileno(), each.tls, each.proxy_protocol) for each in public]
         return FleetPlan(source, guests, fds, self._shared, config.server.workers, config.server.grace)
 
     def _reopen_logs(self) -> None:

@@ -263,7 +263,8 @@ def _endpoints(start: Start, certificates: Certificates) -> list[Endpoint]:
     for listener in start.listeners:
         os.set_inheritable(listener.fd, False)
         sock = socket.socket(fileno=listener.fd)
-        endpoints.append(Listening(listener.name, sock, listener.tls).endpoint(certificates))
+        listening = Listening(listener.name, sock, listener.tls, proxy_protocol=listener.proxy_protocol)
+        endpoints.append(listening.endpoint(certificates))
     for fd in start.shared.values():
         os.set_inheritable(fd, False)
     return endpoints

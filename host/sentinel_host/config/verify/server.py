@@ -31,6 +31,10 @@ def verify_server(config: Config) -> None:
     """Raises `ConfigError` for the first key that is wrong."""
     server = config.server
     _verify_addresses(config)
+    for index, entry in enumerate(server.bind):
+        if isinstance(entry, BindConfig):
+            for number, network in enumerate(entry.proxy_protocol):
+                verify_network(config, f"server.bind[{index}].proxy_protocol[{number}]", network)
     for at, tls in tls_entries(config):
         _verify_tls(config, at, tls)
     if server.quic_bind is not None:
