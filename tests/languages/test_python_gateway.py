@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from guestbuild.places import GUESTS
+from sentinel_host.authoring.loading import load
+from sentinel_host.sandbox import GuestEngine
+from sentinel_host.sandbox.grants import ALL
 from tests.hotload.configuration import with_one_route
 from tests.hotload.versions import VersionLoad, config, echo_version, put, running, wait_for_version
 from tests.support.clients import fetch
-from tests.support.gateways import sentinel_run, write_config
+from tests.support.gateways import CACHED, sentinel_run, write_config
 from tests.support.modules import with_custom
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -23,6 +26,14 @@ MARKS = """
 request = { set = { x-asked = "1" } }
 response = { set = { x-answered = "1" } }
 """
+
+
+def compile_ahead(file: Path, data: bytes) -> None:
+    """Into the tests' cache: on a busy machine a gateway would take minutes until it listens."""
+    file.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", CACHED["XDG_CACHE_HOME"])
+        load(file, GuestEngine(), ALL)
 
 
 @pytest.fixture
@@ -36,7 +47,9 @@ def test_two_guests_side_by_side_and_one_is_replaced_under_load(upstream: Upstre
     # The same guest in two files. As a component, whose sections may stand anywhere.
     first = (GUESTS / "python" / "header-injection.wasm").read_bytes()
     second = with_custom(first, b"2")
-    guests = {"g": first, "redactor": GUESTS / "python" / "redactor.wasm"}
+    guests = {"g": first, "redactor": (GUESTS / "python" / "redactor.wasm").read_bytes()}
+    for number, data in enumerate((first, second, guests["redactor"])):
+        compile_ahead(tmp_path / f"{number}.wasm", data)
     text = config(upstream, chain='"redactor", "g"', more=MARKS)
     with running(tmp_path, text, guests) as gateway, VersionLoad(gateway) as load:
         load.wait_for(10)
@@ -55,6 +68,7 @@ def test_an_uncaught_exception_is_a_503_and_the_authors_lines_are_in_the_log(
 ) -> None:
     grants = 'grants = ["clock", "http-client", "kv", "metrics", "random"]'
     text = with_one_route(server="", guests="", target=upstream.url, chain='"faults"') + f"\n[guest.faults]\n{grants}\n"
+    compile_ahead(tmp_path / "faults.wasm", python_guest.read_bytes())
     with sentinel_run(write_config(tmp_path, text, {"faults": python_guest})) as gateway:
         assert fetch(gateway.public, "/?raise").status == 503
         gateway.wait_for_log("RuntimeError: the author's own")
