@@ -198,7 +198,7 @@ def sdk(session: nox.Session) -> None:
             run_cargo(
                 session, [*cargo, "test", "--quiet", "--locked", "--workspace"], rust_toolchain.rust_environment()
             )
-    for package in ("sdk/assemblyscript", "guest-examples/assemblyscript"):
+    for package in ("sdk/assemblyscript", "sdk/typescript", "guest-examples/assemblyscript"):
         node.install(ROOT / package)
         with session.chdir(ROOT / package):
             session.run("npm", "test", "--silent", external=True)

@@ -15,7 +15,16 @@ from sentinel_host.cli.main import parser
 from sentinel_host.errors import ConfigError, ToolchainError
 from tests.support.clocks import PATIENCE
 
-SOURCES = ("src/lib.rs", "assembly/index.ts", "src/broken.py", "guest.go", "src/guest.c", "src/guest.zig")
+SOURCES = (
+    "src/lib.rs",
+    "assembly/index.ts",
+    "src/index.ts",
+    "src/index.js",
+    "src/broken.py",
+    "guest.go",
+    "src/guest.c",
+    "src/guest.zig",
+)
 
 # A cold machine compiles the SDK first.
 COMPILING = 600 + PATIENCE
@@ -78,6 +87,7 @@ def test_a_build_that_is_signed(tmp_path: Path) -> None:
         ("c", "needs PyPI"),
         ("zig", "needs PyPI"),
         ("python", "needs PyPI"),
+        ("typescript", r"nodejs\.org"),
     ],
 )
 def test_what_is_missing_is_named(language: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_case(file: Path, case: dict[str, Any], head: dict[str, Any], native: St
     expect = case["expect"]
     config = bytes.fromhex(case["config_hex"]) if "config_hex" in case else case.get("config", {})
     # What the component API would show of an interpreter's guest is not worth a second compilation.
-    for begin in (native,) if file.parent.name == "python" else (native, as_component):
+    for begin in (native,) if file.parent.name in ("python", "typescript") else (native, as_component):
         if expect["action"] == "error":
             with pytest.raises(Refused) as refused:
                 begin(file, config)

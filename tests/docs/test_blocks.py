@@ -45,6 +45,7 @@ TOOLS = {
     "docs/tutorials/assemblyscript-guest.md": "npm",
     "docs/tutorials/go-guest.md": "npm",
     "docs/tutorials/rust-guest.md": "cargo",
+    "docs/tutorials/typescript-guest.md": "npm",
 }
 # The code in these is compiled elsewhere: as the documentation of a crate, and by tests/sdk.
 COMPILED = {

@@ -12,6 +12,7 @@ from sentinel_host.authoring.c import C
 from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Build, Language
 from sentinel_host.authoring.python import Python
+from sentinel_host.authoring.typescript import TypeScript
 from sentinel_host.authoring.zig import Zig
 
 HERE = Path(__file__).parent
@@ -33,4 +34,13 @@ def python_guest() -> Path:
     """The guest ``faults`` in Python, which does what the query says."""
     file = BUILD / "languages" / "python" / "faults.wasm"
     Python().build(Build(HERE / "python" / "faults", "faults", file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def typescript_guest() -> Path:
+    """The guest ``faults`` in TypeScript, which does what the query says."""
+    file = BUILD / "languages" / "typescript" / "faults.wasm"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    TypeScript().build(Build(HERE / "typescript" / "faults", "faults", file))
     return file

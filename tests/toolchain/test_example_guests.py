@@ -22,6 +22,6 @@ def test_every_guest_is_a_component() -> None:
     """The preamble's version field tells a component (13, layer 1) from a core module (1, layer 0)."""
     assert main(["build"]) == 0
     guests = sorted(GUESTS.glob("*/*.wasm"))
-    assert {path.parent.name for path in guests} == {"rust", "assemblyscript", "python", "go", "c", "zig"}
+    assert {path.parent.name for path in guests} == {"rust", "assemblyscript", "typescript", "python", "go", "c", "zig"}
     for path in guests:
         assert path.read_bytes()[:8] == b"\0asm\x0d\0\1\0", path

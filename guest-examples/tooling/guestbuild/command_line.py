@@ -17,12 +17,14 @@ from sentinel_host.authoring.cache import locked
 from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.rust_toolchain import cargo_command, rust_environment
+from sentinel_host.authoring.typescript import TypeScript
 from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ToolchainError
 
 _BUILDERS: dict[str, Callable[[], list[BuiltGuest]]] = {
     "rust": build_rust,
     "assemblyscript": build_assemblyscript,
+    "typescript": lambda: build_projects(TypeScript()),
     "python": lambda: build_projects(Python()),
     "go": lambda: build_projects(Go()),
     "c": lambda: build_projects(C()),

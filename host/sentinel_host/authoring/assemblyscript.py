@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Final
 
-from sentinel_host.authoring import node, stamps
-from sentinel_host.authoring.cache import cache_directory, locked
+from sentinel_host.authoring import node, node_sdk, stamps
 from sentinel_host.authoring.language import Build, UnitTests
-from sentinel_host.authoring.processes import attempt, note, run, shortened
-from sentinel_host.authoring.sdk import LINKS, link, sdk_source, wit_source
+from sentinel_host.authoring.processes import attempt, shortened
+from sentinel_host.authoring.sdk import LINKS, link
 from sentinel_host.errors import ToolchainError
 
 _PACKAGE: Final = "@sentinel-gateway/assemblyscript"
@@ -144,47 +141,9 @@ class AssemblyScript:
 
 def _prepare(folder: Path) -> Path:
     """Let the project find the SDK; returns where that is."""
-    sdk = _installed_sdk(node.check())
+    sdk = node_sdk.installed("assemblyscript", "the AssemblyScript compiler and jco-transpile", node.check())
     link(folder / LINKS / "assemblyscript", sdk)
     link(folder / "node_modules" / _PACKAGE, sdk)
     # For editors; the SDK finds its own.
     link(folder / "node_modules" / "assemblyscript", sdk / "node_modules" / "assemblyscript")
     return sdk
-
-
-def _installed_sdk(version: str) -> Path:
-    """A copy of the SDK with what it depends on, made once: Node looks for that beside the SDK, and nowhere else."""
-    source, wit = sdk_source("assemblyscript"), wit_source()
-    cache = cache_directory() / "sdk"
-    manifests = [source / "package.json", source / "package-lock.json"]
-    modules = cache / f"node-{stamps.tree_digest(manifests, salt=version)[:16]}"
-    sdk = cache / f"assemblyscript-{stamps.tree_digest([source, wit], salt=modules.name)[:16]}"
-    if sdk.is_dir():
-        return sdk
-    with locked(cache / "lock"):
-        if not modules.is_dir():
-            _install_modules(manifests, modules)
-        if not sdk.is_dir():
-            fresh = _empty(cache / f"{sdk.name}.new")
-            shutil.copytree(source, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "test"))
-            shutil.copytree(wit, fresh / "wit", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.md"))
-            (fresh / "node_modules").symlink_to(modules / "node_modules")
-            os.rename(fresh, sdk)
-    return sdk
-
-
-def _install_modules(manifests: list[Path], modules: Path) -> None:
-    note("installing the AssemblyScript compiler, once for this version of the SDK (a few seconds)")
-    fresh = _empty(modules.with_suffix(".new"))
-    for manifest in manifests:
-        shutil.copy(manifest, fresh)
-    # `npm ci` refuses the lock file: some of the dependencies name builds for other platforms that do not exist.
-    command = ("npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
-    run(command, "installing assemblyscript and jco-transpile with npm, which needs its registry", cwd=fresh)
-    os.rename(fresh, modules)
-
-
-def _empty(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder

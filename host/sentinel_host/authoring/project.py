@@ -13,12 +13,21 @@ from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Build, Language
 from sentinel_host.authoring.python import Python
 from sentinel_host.authoring.rust import Rust
+from sentinel_host.authoring.typescript import TypeScript
 from sentinel_host.authoring.zig import Zig
 from sentinel_host.errors import ConfigError
 
-LANGUAGES: Final[dict[str, Language]] = {
-    language.name: language for language in (Rust(), AssemblyScript(), Python(), Go(), C(), Zig())
-}
+_ALL: Final[tuple[Language, ...]] = (
+    Rust(),
+    AssemblyScript(),
+    TypeScript(),
+    TypeScript("javascript", "js"),
+    Python(),
+    Go(),
+    C(),
+    Zig(),
+)
+LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in _ALL}
 
 # What is a name for cargo, for npm, and for a guest.
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -127,7 +136,8 @@ def find_project(folder: Path) -> Project:
         if name is not None:
             return Project(folder, name, language)
     raise ConfigError(
-        f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts, "
+        f"{folder}: is no guest's project: neither a Cargo.toml, nor a package.json with an assembly/index.ts "
+        "or with sentinel.main, "
         "nor a pyproject.toml with [tool.sentinel], nor a go.mod, nor a compile_flags.txt with C in src/, nor a "
         "src/guest.zig; `sentinel new NAME` makes one"
     )

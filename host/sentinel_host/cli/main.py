@@ -229,7 +229,7 @@ def _add_authoring(commands: Commands) -> None:
     """The commands for a guest's project."""
     command = commands.add_parser("new", help="make a guest's project: manifest, guest, tests, configuration")
     command.add_argument("name", metavar="NAME", help="the guest's name, and the folder to make")
-    languages = ("rust", "assemblyscript", "python", "go", "c", "zig")
+    languages = ("rust", "assemblyscript", "typescript", "javascript", "python", "go", "c", "zig")
     command.add_argument("--language", choices=languages, default="rust", help="default: %(default)s")
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("authoring", "new"))
