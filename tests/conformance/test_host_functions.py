@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from sentinel_host.errors import GuestTrap
 from sentinel_host.messages import OutboundRequest, RequestHead, Response
 from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Fetch
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, compile_guest, load_compiled, load_guest
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, LoadedGuest, compile_guest, load_compiled
+from sentinel_host.sandbox.compiled import CompiledGuest
 from sentinel_host.sandbox.grants import ALL
 from tests.support.instances import started
 
@@ -33,6 +35,16 @@ HEAD = encode_request_head(RequestHead("GET", "/", None, [], "http", "h", "192.0
 Calls = Callable[..., list[str]]
 
 
+@functools.cache
+def compiled(path: Path) -> CompiledGuest:
+    """Once for all tests: one in Go takes seconds."""
+    return compile_guest(path.read_bytes(), "host-functions.wasm")
+
+
+def loaded(path: Path, engine: GuestEngine, grants: Grants) -> LoadedGuest:
+    return load_compiled(compiled(path), "host-functions", "host-functions.wasm", engine, grants=grants)
+
+
 @pytest.fixture
 def engine() -> GuestEngine:
     return GuestEngine()
@@ -41,13 +53,13 @@ def engine() -> GuestEngine:
 @pytest.fixture
 def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
     """Lets the guest call some functions, each a line of words; returns a line for each."""
-    guest = load_guest(calling_guest, "host-functions", engine, grants=ALL)
+    guest = loaded(calling_guest, engine, ALL)
 
     def answers(*lines: str, fetch: Fetch | None = None) -> list[str]:
         used = guest
         if fetch is not None:
             grants = Grants(GRANTS, http=HttpGrant(fetch, calls=3, request_bytes=100))
-            used = load_guest(calling_guest, "host-functions", engine, grants=grants)
+            used = loaded(calling_guest, engine, grants)
         middleware = started(used, encode_config({"calls": lines}))
 
         async def main() -> Response:
@@ -212,8 +224,7 @@ def test_names_of_rust_are_demangled_and_inlined_calls_expanded(engine: GuestEng
 
 
 def backtrace(path: Path, engine: GuestEngine, call: str) -> tuple[str, ...]:
-    compiled = compile_guest(path.read_bytes(), "host-functions.wasm")
-    guest = load_compiled(compiled, "host-functions", "host-functions.wasm", engine, grants=ALL)
+    guest = loaded(path, engine, ALL)
     middleware = started(guest, encode_config({"calls": [call]}))
     with pytest.raises(GuestTrap) as caught:
         middleware.on_request(HEAD, b"r")
