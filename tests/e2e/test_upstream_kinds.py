@@ -200,7 +200,7 @@ def test_each_listener_keeps_to_itself(administered: GatewayProcess, upstream: U
             client.send(f"GET http://{host}:{port}{path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
             assert client.answer().body == b"hello"
     before = len(upstream.requests)
-    for path in ("/", "/broken", "/static/x"):
+    for path in ("/guests", "/broken", "/static/x"):
         # Without the token nobody learns what there is.
         assert fetch(administered.admin, path).status == 401
     assert len(upstream.requests) == before == 12

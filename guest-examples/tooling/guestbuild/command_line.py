@@ -37,14 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="guest-examples/tooling")
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build the example guests into build/guests")
-    build.add_argument("--only", choices=_BUILDERS, help="guests in one language; without it, all")
+    build.add_argument(
+        "--only", action="append", choices=_BUILDERS, help="guests in a language, may be repeated; without it, in all"
+    )
     commands.add_parser("rust-env", help="print the environment and the cargo with which Rust guests are built")
     package = commands.add_parser("package", help="assemble the package sentinel-guests, out of guests that are built")
     package.add_argument("folder", type=Path, help="made anew")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "build":
-            _build([chosen.only] if chosen.only else list(_BUILDERS))
+            _build(chosen.only or list(_BUILDERS))
         elif chosen.command == "package":
             _package(chosen.folder)
         else:
