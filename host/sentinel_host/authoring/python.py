@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentinel_host.abi.contract import GRANTS, HOOKS, PACKAGE, VERSION
-from sentinel_host.authoring import componentize_py, custom_sections, stamps
+from sentinel_host.authoring import componentize_py, custom_sections, pypi_tools, stamps
 from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.flatten import Flattening, flatten
 from sentinel_host.authoring.language import Build, UnitTests
@@ -202,7 +202,7 @@ def _packages(folder: Path, manifest: _Manifest) -> Path | None:
             if not packages.is_dir():
                 note(f"installing what {manifest.name} depends on")
                 arguments = (*_PURE, "--no-deps", "--require-hashes", "-r", str(lock))
-                componentize_py.pip_install(arguments, packages, f"installing what {lock} says, which needs PyPI")
+                pypi_tools.pip_install(arguments, packages, f"installing what {lock} says, which needs PyPI")
     return packages
 
 

@@ -5,60 +5,42 @@ Its releases change the language, so that no other version will do, and one on P
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sentinel_host.authoring.cache import cache_folder, locked
-from sentinel_host.authoring.processes import attempt, note, run
+from sentinel_host.authoring.cache import cache_folder
+from sentinel_host.authoring.processes import attempt
+from sentinel_host.authoring.pypi_tools import PypiTool
 from sentinel_host.errors import ToolchainError
 
 VERSION: Final = "0.17.1"
 
 TARGET: Final = ("-target", "wasm32-freestanding")
 
-# Of the wheels for Linux and macOS.
-_DIGESTS: Final = (
-    "09953b6af7f64168b915180a42774f520f92d86ef6331b28e33915c7e1f0bb23",
-    "4e0b4b9c02b8d0d220e9948010f860b62ff11d96abb39762eca5fa2ef3f7bc97",
-    "d0549d5db63961ad9ed83ef628a45e3309542410dbcb6010116f4f2a3274d966",
-    "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
-    "b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e",
-    "7ec229ead4a08f3bc537ed33fa8c0f811739b81a0d05afbea89db30afb4df1cc",
-    "d3bf27478d4593f2df7daf5c59b616a543b8f9e2cc9235bef84d8e54862a4334",
-    "87f24e5cdca55f5d47c1e20570eebb61a53957fafe4c35c69740e13affe407ba",
-    "d65ae4223b0c351cb3b4596262b8d9773acc9ca94ef8ea9b5fe3ddfa07dd204f",
+# The wheels are those for Linux and macOS.
+_TOOL: Final = PypiTool(
+    "ziglang",
+    VERSION,
+    (
+        "09953b6af7f64168b915180a42774f520f92d86ef6331b28e33915c7e1f0bb23",
+        "4e0b4b9c02b8d0d220e9948010f860b62ff11d96abb39762eca5fa2ef3f7bc97",
+        "d0549d5db63961ad9ed83ef628a45e3309542410dbcb6010116f4f2a3274d966",
+        "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
+        "b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e",
+        "7ec229ead4a08f3bc537ed33fa8c0f811739b81a0d05afbea89db30afb4df1cc",
+        "d3bf27478d4593f2df7daf5c59b616a543b8f9e2cc9235bef84d8e54862a4334",
+        "87f24e5cdca55f5d47c1e20570eebb61a53957fafe4c35c69740e13affe407ba",
+        "d65ae4223b0c351cb3b4596262b8d9773acc9ca94ef8ea9b5fe3ddfa07dd204f",
+    ),
+    "the compiler of C and Zig",
+    "90 MB",
 )
 
 
 def find() -> Path:
     """The command. Raises ToolchainError if it is not there and cannot be installed."""
-    cache = cache_folder("tools")
-    folder = cache / f"zig-{VERSION}"
-    command = folder / "ziglang" / "zig"
-    if command.is_file():
-        return command
-    with locked(cache / "lock"):
-        if not command.is_file():
-            _install(folder)
-    return command
-
-
-def _install(folder: Path) -> None:
-    note(f"installing Zig {VERSION}, the compiler of C and Zig, once for this user (90 MB)")
-    fresh = folder.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    requirements = fresh / "requirements.txt"
-    requirements.write_text(f"ziglang=={VERSION} {' '.join(f'--hash=sha256:{digest}' for digest in _DIGESTS)}\n")
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
-    options = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(fresh))
-    run((*pip, *options, "-r", str(requirements)), "installing ziglang with pip, which needs PyPI")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.rename(fresh, folder)
+    return _TOOL.folder() / "ziglang" / "zig"
 
 
 def zig(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
