@@ -346,7 +346,7 @@ func indexOf(keys []string, wanted string) int {
 }
 
 // structField is what the tags of a field say: `config:"name"` or `config:"name,required"`, `default`, `doc`, `minimum`
-// and `maximum`.
+// and `maximum`, which of a string bound its length.
 type structField struct {
 	key, fallback, doc, minimum, maximum string
 	isRequired                           bool
@@ -455,7 +455,11 @@ func structSchema(value reflect.Value) map[string]any {
 		if field.fallback != "" {
 			schema["default"] = field.fallbackValue(value.Field(i).Kind()).plain()
 		}
-		for name, text := range map[string]string{"minimum": field.minimum, "maximum": field.maximum} {
+		minimum, maximum := "minimum", "maximum"
+		if value.Field(i).Kind() == reflect.String {
+			minimum, maximum = "minLength", "maxLength"
+		}
+		for name, text := range map[string]string{minimum: field.minimum, maximum: field.maximum} {
 			if number, err := strconv.ParseInt(text, 10, 64); err == nil {
 				schema[name] = number
 			}

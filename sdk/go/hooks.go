@@ -41,6 +41,22 @@ func check(reader *wire.Reader, what string) {
 	}
 }
 
+// The fields that every request-head has.
+const requestFields = 10
+
+func readCertificate(reader *wire.Reader) *ClientCertificate {
+	if reader.Nil() {
+		return nil
+	}
+	reader.List()
+	certificate := &ClientCertificate{Subject: reader.String()}
+	for left := reader.List(); left > 0; left-- {
+		certificate.Names = append(certificate.Names, reader.String())
+	}
+	certificate.SHA256, certificate.Verified = reader.String(), reader.Bool()
+	return certificate
+}
+
 // RunRequest calls an on-request hook.
 func RunRequest(hook func(*Request) *Response, at, size uint32) uint32 {
 	return host.Area(runRequest(hook, host.Taken(at, size)))
@@ -49,12 +65,15 @@ func RunRequest(hook func(*Request) *Response, at, size uint32) uint32 {
 func runRequest(hook func(*Request) *Response, head []byte) []byte {
 	defer logPanic()
 	reader := wire.NewReader(head)
-	reader.List()
+	count := reader.List()
 	request := &Request{Method: reader.String(), Path: reader.String()}
 	request.Query, request.HasQuery = reader.Optional()
 	request.Headers = readHeaders(&reader)
 	request.Scheme, request.Authority, request.Client = reader.String(), reader.String(), reader.String()
 	request.ID, request.Route, request.HTTPVersion = reader.String(), reader.String(), reader.String()
+	if count > requestFields {
+		request.ClientCertificate = readCertificate(&reader)
+	}
 	check(&reader, "request-head")
 	response := hook(request)
 	fields := request.Edits.fields()

@@ -53,7 +53,21 @@ type Request struct {
 	Headers                   Headers
 	Scheme, Authority, Client string
 	ID, Route, HTTPVersion    string
-	Edits                     RequestEdits
+	// ClientCertificate is what the client showed in the TLS handshake, or nil.
+	ClientCertificate *ClientCertificate
+	Edits             RequestEdits
+}
+
+// ClientCertificate is what is known of a client that showed a certificate.
+type ClientCertificate struct {
+	// Subject is the distinguished name (RFC 4514), such as "CN=alice,O=Example".
+	Subject string
+	// Names are the subject's alternative names with their kind, such as "URI:spiffe://example.org/a".
+	Names []string
+	// SHA256 is that of the certificate, in lower-case hexadecimal digits.
+	SHA256 string
+	// Verified is true if an authority of the listener has signed it and it was valid.
+	Verified bool
 }
 
 // Header returns the first value of a header field, and whether there is one.

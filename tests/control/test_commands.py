@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -75,19 +76,26 @@ def test_a_gateway_says_what_would_change(
 
 def test_on_a_terminal_it_lives_until_it_is_interrupted(gateway: GatewayProcess) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "sentinel_host", *arguments(gateway)]
+    # Whoever runs the tests in the background has SIGINT ignored, and what is started inherits that.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "sentinel_host", *arguments(gateway)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | CACHED)
     os.close(theirs)
     try:
-        told = b""
-        while told.count(b"\x1b[H\x1b[J") < 2:
-            told += os.read(ours, 65536)
+        told = read_until(ours, b"\x1b[H\x1b[J", 2)
         assert b"\x1b[32mserving\x1b[0m" in told
         process.send_signal(signal.SIGINT)
-        while b"\x1b[?1049l" not in told:
-            told += os.read(ours, 65536)
+        read_until(ours, b"\x1b[?1049l", 1)
         assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def read_until(terminal: int, text: bytes, times: int) -> bytes:
+    """What is written to a terminal, until the text has come so often."""
+    told = b""
+    while told.count(text) < times:
+        assert select.select([terminal], [], [], PATIENCE)[0], told
+        told += os.read(terminal, 65536)
+    return told

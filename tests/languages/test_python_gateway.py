@@ -73,5 +73,5 @@ def test_an_uncaught_exception_is_a_503_and_the_authors_lines_are_in_the_log(
         assert fetch(gateway.public, "/?raise").status == 503
         gateway.wait_for_log("RuntimeError: the author's own")
         assert fetch(gateway.public, "/").status == 200
-        (line,) = [line for line in gateway.guest_lines("faults") if line["level"] == "error"]
+        (line,) = [line for line in gateway.guest_lines("faults") if "RuntimeError: the author's" in line["message"]]
     assert "    self.deeper()" in line["message"]

@@ -11,7 +11,7 @@ import (
 
 // Config is what the gateway's configuration has for this guest. The shortest card numbers have 13 digits (ISO/IEC 7812).
 type Config struct {
-	Mask   string   `config:"mask" default:"*" doc:"What each masked byte becomes: one printable character of ASCII."`
+	Mask   string   `config:"mask" default:"*" minimum:"1" maximum:"1" doc:"What each masked byte becomes: one printable character of ASCII."`
 	Digits int      `config:"digits" default:"13" minimum:"0" maximum:"64" doc:"A run of at least so many digits is masked; 0 masks none."`
 	Words  []string `config:"words" doc:"Texts that are masked wherever they occur, also within words; at most 1,024 bytes together."`
 }

@@ -20,7 +20,7 @@ class Log:
 
     def emit(self, sink: Any) -> None:
         self.taken += 1
-        sink(None, self.taken)
+        sink([], self.taken)
 
 
 def test_a_sink_that_fails_once_is_not_the_end_of_the_log() -> None:

@@ -183,6 +183,10 @@ func dumpRequest(request *sentinel.Request) (lines dump) {
 	lines.add("request-id", request.ID)
 	lines.add("route", request.Route)
 	lines.add("http-version", request.HTTPVersion)
+	if shown := request.ClientCertificate; shown != nil {
+		lines.add("client-certificate",
+			fmt.Sprintf("%s %s %s %t", shown.Subject, strings.Join(shown.Names, ","), shown.SHA256, shown.Verified))
+	}
 	return lines
 }
 
