@@ -187,11 +187,12 @@ def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
     assert asyncio.run(ask(started(guest), b"x")) is None
 
     async def main() -> None:
-        middleware = await guest.start_middleware()
-        assert await ask(middleware, b"x") is None
+        # Where others have the processor, the clock's thread can come too late for one start, but not for each.
+        while engine.snapshot()["slow_start"]["suspensions"] == 0:
+            middleware = await guest.start_middleware()
+            assert await ask(middleware, b"x") is None
 
     asyncio.run(main())
-    assert engine.snapshot()["slow_start"]["suspensions"] > 0
 
 
 def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
@@ -205,8 +206,9 @@ def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
 def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         middleware = started(load("good/slow_complete", deadline=PATIENCE))
-        waits = middleware.on_complete(b"summary", b"kept", b"r9", "c")
-        assert waits is not None
+        # Where others have the processor, the clock's thread can come too late for one call, but not for each.
+        while (waits := middleware.on_complete(b"summary", b"kept", b"r9", "c")) is None:
+            said(engine)
         await waits
 
     asyncio.run(main())

@@ -103,14 +103,18 @@ class Reader:
         return [each["message"] for each in self.records() if each.get("logger") == "sentinel.log"]
 
     def wait_for_request(self, gateway: GatewayProcess) -> None:
-        """Wait until a request that is made now has all its lines in the log.
+        """Wait until a request that is made from now on has all its lines in the log.
 
-        Another worker's may come after them: the rest of a request whose first lines were dropped.
+        Another worker's may come after them: the rest of a request whose first lines were dropped. What waits from
+        before may leave no room for the first request's lines: each one that loses some is followed by another.
         """
-        made = ask(gateway)
-        wait_until(
-            lambda: sum(each.get("request_id") == made for each in self.records()) == LINES, "the request's lines"
-        )
+        end = time.monotonic() + 2 * PATIENCE
+        made, dropped = "", -1.0
+        while sum(each.get("request_id") == made for each in self.records()) != LINES:
+            assert time.monotonic() < end, "no request has all its lines"
+            if (now := gateway.metric(DROPPED)) != dropped:
+                made, dropped = ask(gateway), now
+            time.sleep(0.01)
 
 
 @pytest.fixture
