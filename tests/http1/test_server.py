@@ -101,7 +101,7 @@ class TestLifespan:
 
         asked: list[str] = []
 
-        def may_accept() -> bool:
+        async def may_accept() -> bool:
             asked.append("started")
             return False
 
@@ -126,7 +126,7 @@ class TestLifespan:
                 told.append("cancelled")
                 raise
 
-        def never() -> bool:
+        async def never() -> bool:
             raise AssertionError("it has not started")
 
         async def main() -> None:

@@ -98,6 +98,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> bytes:
+    """The arguments that a process was executed with, each ended by a zero; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
     """Look until something is true; returns how long that took."""
     begun = time.monotonic()

@@ -6,13 +6,17 @@ import os
 import random
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.failover.support import refusing_port
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import Load, children, config, exists, kill, starts, wait_until, workers
+from tests.supervisor.support import Load, children, command_line, config, exists, kill, starts, wait_until, workers
 from tests.support.clients import Wire, fetch
+from tests.support.gateways import GatewayProcess, write_config
 from tests.support.upstreams import Upstream
+from tests.wat import index
 
 
 @pytest.mark.parametrize(("count", "deaths"), [(3, 5)])
@@ -35,6 +39,36 @@ def test_kills_under_load_lose_only_what_was_in_flight(
     wait_until(lambda: fetch(gateway.admin, "/readyz").status == 200, "readiness")
     total = sum(gateway.metric(f'sentinel_worker_restarts_total{{worker="{number}"}}') for number in range(count))
     assert total == deaths
+
+
+def test_a_worker_that_starts_late_serves_what_was_loaded_meanwhile(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    """Until it had been told, it served what it had been started with, whose upstream was gone."""
+
+    def serving(gateway: GatewayProcess) -> set[int]:
+        """The workers and the spare one, without the process that follows the folder."""
+        return {pid for pid in children(gateway.process.pid) if b"\0worker\0" in command_line(pid)}
+
+    def text(target: str) -> str:
+        return config(target, routes='chain = ["slow"]').replace("watch = false", "watch = true")
+
+    slow = {"slow": index.wasm("good/slow_start")}
+    gateway = start(text(f"http://127.0.0.1:{refusing_port()}"), slow)
+    wait_until(lambda: len(serving(gateway)) == 3, "the spare worker")
+    (spare,) = serving(gateway) - set(workers(gateway).values())
+    os.kill(spare, signal.SIGSTOP)
+    kill(workers(gateway)[0])
+    gateway.wait_for_log("a new one starts")
+    write_config(tmp_path, text(upstream.url), slow)
+    gateway.wait_for_log("was reloaded, and serves")
+    before = starts(gateway)
+    with Load(gateway.public, fresh=3, kept=0) as load:
+        load.wait_for(5)
+        os.kill(spare, signal.SIGCONT)
+        wait_until(lambda: starts(gateway) > before, "the new worker")
+        load.wait_for(20)
+    assert (load.lost, load.refused) == ([], [])
 
 
 def test_connections_wait_when_every_worker_is_dead_at_once(upstream: Upstream, start: Start) -> None:

@@ -11,6 +11,7 @@ from sentinel_host.control.admin import AdminAccess, guest_faults, install_admin
 from sentinel_host.control.channel import Channel, Reply
 from sentinel_host.control.codec import ControlError, FrameDecoder, encode
 from sentinel_host.control.messages import (
+    Accept,
     Applied,
     Code,
     CodeRequest,
@@ -25,6 +26,7 @@ from sentinel_host.control.messages import (
     Load,
     LoadFailed,
     Message,
+    Prepared,
     ProbationDegraded,
     ProbationFailed,
     Ready,
@@ -41,6 +43,7 @@ from sentinel_host.control.overview import Overview
 from sentinel_host.control.snapshot import Distribution, Numbers, Snapshot, merge
 
 __all__ = [
+    "Accept",
     "AdminAccess",
     "Applied",
     "Channel",
@@ -62,6 +65,7 @@ __all__ = [
     "Message",
     "Numbers",
     "Overview",
+    "Prepared",
     "ProbationDegraded",
     "ProbationFailed",
     "Ready",

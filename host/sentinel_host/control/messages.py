@@ -84,6 +84,16 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     cell: int = 0
 
 
+class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
+    """From a worker: it has started what `Start` says, and accepts nothing yet. What has changed
+    meanwhile is sent to it, and then `Accept`.
+    """
+
+
+class Accept(msgspec.Struct, frozen=True, tag="accept"):
+    """To a worker that is prepared: accept connections; it says `Ready`."""
+
+
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """From a worker: every listener accepts. ``faults`` is guests that are not in service, with the
     reason.
@@ -220,6 +230,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 Message: TypeAlias = (
     Start
+    | Prepared
+    | Accept
     | Ready
     | Failed
     | Drain

@@ -67,7 +67,7 @@ async def serve(
     grace: float,
     ready: Callable[[], None] = lambda: None,
     quic: QuicEndpoint | None = None,
-    may_accept: Callable[[], bool] = lambda: True,
+    may_accept: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
     """Serve ``app`` until ``shutdown()`` returns; then let requests in flight finish within
     ``grace`` seconds.
@@ -76,8 +76,9 @@ async def serve(
     `LifespanFailureError` and accepts nothing. A failed shutdown is raised at the end. Start-up has
     no time limit; it is cancelled if ``shutdown()`` returns first.
 
-    ``may_accept`` is called once the application has started; if it returns false, nothing is
-    accepted. ``ready`` is called once every socket accepts.
+    ``may_accept`` is awaited once the application has started, and returns when ``shutdown()`` does
+    at the latest; if it returns false, nothing is accepted. ``ready`` is called once every socket
+    accepts.
     """
     loop = asyncio.get_running_loop()
     state: dict[str, Any] = {}
@@ -88,7 +89,7 @@ async def serve(
         if not await _starts(lifespan, lifespan_task, stop):
             return
         try:
-            if may_accept():
+            if may_accept is None or await may_accept():
                 await _accept(app, endpoints, connections, state, stop, grace, ready, quic)
         finally:
             await lifespan.wait_for_shutdown()

@@ -102,7 +102,7 @@ class Fleet:
 
         A worker that does not answer, or refuses what another applied, is told again by `catch_up`.
         """
-        waiting = [place.worker for place in self._places if place.worker.state is State.READY]
+        waiting = [place.worker for place in self._places if place.worker.takes_changes]
         while waiting:
             try:
                 applied = await waiting.pop(0).apply(message, codes, _APPLY_TIME)
@@ -125,11 +125,11 @@ class Fleet:
             place.worker.tell_load_failed(name, reason)
 
     async def catch_up(self) -> None:
-        """Bring every worker up to date with its plan, which may have changed while the worker
-        started.
+        """Bring every worker up to date with its plan: one may not have taken a change that the
+        others took.
         """
-        ready = [place for place in self._places if place.worker.state is State.READY]
-        await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in ready))
+        serving = [place for place in self._places if place.worker.takes_changes]
+        await asyncio.gather(*(self._catch_up(place.number, place.worker, place.plan) for place in serving))
 
     async def refresh(self) -> None:
         """Ask the workers for their counts."""
@@ -150,7 +150,8 @@ class Fleet:
             task.cancel()
         # Workers that do not accept yet also hold the sockets. Connections would wait in the queue
         # until the last holder closes it, and then be reset.
-        idle = [worker for worker in self._plans if worker.state is State.STARTING] + self._spare.processes()
+        idle = [worker for worker in self._plans if worker.state in (State.STARTING, State.PREPARED)]
+        idle += self._spare.processes()
         for worker in idle:
             worker.kill()
         await asyncio.gather(*(worker.gone for worker in idle))
@@ -182,12 +183,21 @@ class Fleet:
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
         worker.begin(plan.start(number, cell, tolerated), plan.guests.codes())
+        self._spawn_task(self._have_accept(number, worker))
         return worker
+
+    async def _have_accept(self, number: int, worker: WorkerProcess) -> None:
+        """Let a worker accept once it serves what its plan has become while it started."""
+        await worker.prepared_or_gone
+        while worker.state is State.PREPARED and _is_behind(worker, self._plans[worker]):
+            if not await self._catch_up(number, worker, self._plans[worker]):
+                break
+        if worker.state is State.PREPARED:
+            worker.accept()
 
     def _on_ready_or_gone(self, number: int, worker: WorkerProcess) -> None:
         if worker.state is State.READY:
             _log.info("worker %d (pid %d) is ready", number, worker.pid)
-            self._spawn_task(self._catch_up(number, worker, self._plans[worker]))
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
 
@@ -202,16 +212,18 @@ class Fleet:
             return
         self._spawn_task(self._restart(place))
 
-    async def _catch_up(self, number: int, worker: WorkerProcess, plan: FleetPlan) -> None:
-        message = Reconfigure(plan.source, plan.guests.message())
-        if worker.serves == (plan.source, message.guests.digests()):
-            return
+    async def _catch_up(self, number: int, worker: WorkerProcess, plan: FleetPlan) -> bool:
+        """Have a worker serve its plan; whether it does."""
+        if not _is_behind(worker, plan):
+            return True
         try:
+            message = Reconfigure(plan.source, plan.guests.message())
             reason = (await worker.apply(message, plan.guests.codes(), _APPLY_TIME)).reason
         except ControlError as error:
             reason = str(error)
         if reason:
             _log.error("worker %d serves something else than it should: %s", number, reason)
+        return not reason
 
     async def _restart(self, place: Place) -> None:
         dead = place.worker
@@ -288,3 +300,8 @@ class Fleet:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_behind(worker: WorkerProcess, plan: FleetPlan) -> bool:
+    """Whether it serves something else than its plan says."""
+    return worker.serves != (plan.source, plan.guests.message().digests())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from sentinel_host.control import (
+    Accept,
     Applied,
     Channel,
     Code,
@@ -25,6 +26,7 @@ from sentinel_host.control import (
     Load,
     LoadFailed,
     Message,
+    Prepared,
     ProbationDegraded,
     ProbationFailed,
     Ready,
@@ -53,11 +55,13 @@ Execute = Callable[[int, Iterable[int]], subprocess.Popen[bytes]]
 
 class State(enum.Enum):
     """A worker's states, in order; it may be gone at any time. A waiting worker serves nothing
-    yet.
+    yet, a prepared one does not accept, and an accepting one has been told to.
     """
 
     WAITING = "waiting"
     STARTING = "starting"
+    PREPARED = "prepared"
+    ACCEPTING = "accepting"
     READY = "ready"
     DRAINING = "draining"
     GONE = "gone"
@@ -66,7 +70,8 @@ class State(enum.Enum):
 class WorkerProcess:
     """A worker from its execution to its end.
 
-    ``ready_or_gone`` is done once it is ready, or has ended before that. ``ended`` is done once the
+    ``prepared_or_gone`` is done once it waits for `accept`, and ``ready_or_gone`` once it is ready,
+    or when it has ended before that. ``ended`` is done once the
     process has ended, and ``gone`` once its last messages are read too. ``serves`` is the
     configuration and the guests' digests that it was told. ``failure`` is its own reason why it
     could not start. ``faults`` has the guests that are not in service, ``guests`` all of them, and
@@ -81,6 +86,7 @@ class WorkerProcess:
         self.serves: tuple[ConfigSource | None, dict[str, str]] = (None, {})
         self.failure: str | None = None
         self.snapshot = Snapshot()
+        self.prepared_or_gone: asyncio.Future[None] = loop.create_future()
         self.ready_or_gone: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
@@ -154,6 +160,16 @@ class WorkerProcess:
         self._codes = codes
         self._channel.send(start)
 
+    @property
+    def takes_changes(self) -> bool:
+        """Whether it serves, or has been told to: what changes now is to be applied to it."""
+        return self.state in (State.ACCEPTING, State.READY)
+
+    def accept(self) -> None:
+        """Have a worker that is prepared accept connections."""
+        self.state = State.ACCEPTING
+        self._channel.send(Accept())
+
     async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes], within: float) -> Applied:
         """Have it serve something else; returns its answer. ``codes`` as in `begin`, for new
         guests.
@@ -181,7 +197,7 @@ class WorkerProcess:
 
     def tell_load_failed(self, name: str, reason: str) -> None:
         """A guest has no new version, for this reason."""
-        if self.state is State.READY:
+        if self.takes_changes:
             self._channel.send(LoadFailed(name, reason))
 
     def reopen_logs(self) -> None:
@@ -193,10 +209,10 @@ class WorkerProcess:
         """Accept nothing more, and end with the last request, or the grace period; one that serves
         nothing ends now.
         """
-        if self.state is State.READY:
+        if self.takes_changes:
             self.state = State.DRAINING
             self._channel.send(Drain())
-        elif self.state in (State.WAITING, State.STARTING):
+        elif self.state in (State.WAITING, State.STARTING, State.PREPARED):
             self.kill()
 
     def kill(self) -> None:
@@ -206,7 +222,7 @@ class WorkerProcess:
 
     def kill_if_starting(self) -> None:
         """End it if it still is not ready."""
-        if self.state is State.STARTING:
+        if self.state in (State.STARTING, State.PREPARED, State.ACCEPTING):
             self.failure = "it was not ready in time"
             self.kill()
 
@@ -238,11 +254,15 @@ class WorkerProcess:
 
     def _receive(self, message: Message, reply: Reply) -> None:
         match message:
+            case Prepared():
+                if self.state is State.STARTING:
+                    self.state = State.PREPARED
+                    self._codes = {}
+                    self.prepared_or_gone.set_result(None)
             case Ready(faults, guests):
                 self.faults, self.guests = faults, guests
-                if self.state is State.STARTING:
+                if self.state is State.ACCEPTING:
                     self.state = State.READY
-                    self._codes = {}
                     self._ready_at = asyncio.get_running_loop().time()
                     self.ready_or_gone.set_result(None)
             case Failed(reason):
@@ -273,6 +293,7 @@ class WorkerProcess:
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
         await self._channel.close()
         self.state = State.GONE
-        if not self.ready_or_gone.done():
-            self.ready_or_gone.set_result(None)
+        for reached in (self.prepared_or_gone, self.ready_or_gone):
+            if not reached.done():
+                reached.set_result(None)
         self.gone.set_result(None)

@@ -15,6 +15,7 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.config import Config
 from sentinel_host.control import (
+    Accept,
     Applied,
     Channel,
     Drain,
@@ -26,6 +27,7 @@ from sentinel_host.control import (
     Load,
     LoadFailed,
     Message,
+    Prepared,
     Ready,
     Reconfigure,
     Records,
@@ -118,13 +120,15 @@ class _Worker:
         self._channel = channel
         self._start = start
         self._stop = asyncio.Event()
-        # There once every listener accepts.
+        # Whether to accept, once that is told.
+        self._accepts: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        # There once everything has started.
         self._rollout: WorkerRollout | None = None
         self._background = Background(_log, "following an order")
 
     async def serve(self, orders: asyncio.Queue[tuple[Message, Reply]]) -> int:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._channel.closed.add_done_callback(lambda _: self._stop.set())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end)
+        self._channel.closed.add_done_callback(lambda _: self._end())
         self._background.begin(self._follow(orders))
         serving = self._serving
         code = 0
@@ -148,35 +152,42 @@ class _Worker:
         await self._channel.close()
         return code
 
-    def _may_accept(self) -> bool:
-        faults = self._serving.gateway.generation.faults
-        tolerated = self._start.tolerated
-        if tolerated is None or faults.keys() <= set(tolerated):
-            return True
-        missing = {name: reason for name, reason in faults.items() if name not in tolerated}
-        self._channel.send(Failed("; ".join(guest_faults(missing))))
-        return False
+    async def _may_accept(self) -> bool:
+        gateway = self._serving.gateway
+        faults, tolerated = gateway.generation.faults, self._start.tolerated
+        if tolerated is not None and not faults.keys() <= set(tolerated):
+            missing = {name: reason for name, reason in faults.items() if name not in tolerated}
+            self._channel.send(Failed("; ".join(guest_faults(missing))))
+            return False
+        rollout = WorkerRollout(gateway.manager, self._guests, self._channel)
+        if self._start.guests.deployments:
+            try:
+                await rollout.deploy_all(self._start.guests)
+            except GuestLoadError as error:
+                _log.error("a canary was not begun: %s", error)
+        self._rollout = rollout
+        self._channel.send(Prepared())
+        return await self._accepts
 
     def _ready(self) -> None:
         tune_collector()
         gateway = self._serving.gateway
-        self._rollout = WorkerRollout(gateway.manager, self._guests, self._channel)
         self._channel.send(Ready(gateway.generation.faults, gateway.guest_states()))
-        if self._start.guests.deployments:
-            self._background.begin(self._begin_canaries(self._rollout))
 
-    async def _begin_canaries(self, rollout: WorkerRollout) -> None:
-        try:
-            await rollout.deploy_all(self._start.guests)
-        except GuestLoadError as error:
-            _log.error("a canary was not begun: %s", error)
+    def _end(self) -> None:
+        self._stop.set()
+        if not self._accepts.done():
+            self._accepts.set_result(False)
 
     async def _follow(self, orders: asyncio.Queue[tuple[Message, Reply]]) -> None:
         while True:
             message, reply = await orders.get()
             rollout = self._rollout
             if isinstance(message, Drain):
-                self._stop.set()
+                self._end()
+            elif isinstance(message, Accept):
+                if not self._accepts.done():
+                    self._accepts.set_result(True)
             elif isinstance(message, LinesRequest):
                 reply(Lines(self._serving.take_lines()))
             elif isinstance(message, Reopen):

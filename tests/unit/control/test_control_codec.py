@@ -4,6 +4,7 @@ import pytest
 
 from sentinel_host.config import TlsConfig
 from sentinel_host.control import (
+    Accept,
     Applied,
     Code,
     CodeRequest,
@@ -18,6 +19,7 @@ from sentinel_host.control import (
     ListenerFd,
     Load,
     LoadFailed,
+    Prepared,
     ProbationDegraded,
     ProbationFailed,
     Ready,
@@ -48,6 +50,8 @@ FRAMES = [
     Frame(
         0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, TlsConfig("c", "k"))], {"limits": 9}, GUESTS, None, 6)
     ),
+    Frame(0, False, Prepared()),
+    Frame(0, False, Accept()),
     Frame(0, False, Ready({"auth": "missing"}, [GuestState("auth", error="missing")])),
     Frame(0, False, Failed("no")),
     Frame(0, False, Drain()),

@@ -13,4 +13,6 @@
     (call $work)
     (i32.store (i32.const 16) (i32.const 0))
     (i32.const 16))
-  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (call $answer (i32.const 1) (i32.const 0))))
+  (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32)
+    (call $reset)
+    (call $answer (i32.const 1) (i32.const 0))))
