@@ -11,7 +11,7 @@ import pytest
 
 from sentinel_host.config.upstreams import TargetConfig, UpstreamConfig
 from sentinel_host.errors import UpstreamError
-from sentinel_host.net import Names
+from sentinel_host.net import Names, Remembered
 from sentinel_host.upstream.discovery import Discovery
 from sentinel_host.upstream.table import EndpointTable
 from sentinel_host.upstream.targets import weighted_target
@@ -91,6 +91,33 @@ def test_the_last_good_answer_is_kept_while_the_name_service_fails(run, server, 
         assert [str(each) for each in found.locations] == ["http://web.test (192.0.2.1)"]
         await found.close()
         names[0].close()
+
+    run(main)
+
+
+def test_what_is_known_outlives_who_found_it(run, server):
+    """What replaces a worker, or an upstream in a reload, begins with it, also while the name service fails."""
+    server.known["web.test"] = ["192.0.2.1"]
+    server.services["_http._tcp.web.test"] = [(10, 0, 8081, "web.test")]
+    targets = ("http://web.test", "srv://_http._tcp.web.test")
+    shown = {"http://web.test (192.0.2.1)", "http://web.test:8081 (192.0.2.1)"}
+
+    async def find(names: Names) -> set[str]:
+        found = Discovery([weighted_target(target, 1) for target in targets], names, lambda: None)
+        found.start()
+        await found.first()
+        await found.close()
+        names.close()
+        return {str(each) for each in found.locations}
+
+    async def main():
+        learned = Remembered()
+        assert await find(Names([server.address], learned=learned.update)) == shown
+        server.known["web.test"] = SERVFAIL
+        server.services.clear()
+        server.known["_http._tcp.web.test"] = SERVFAIL
+        assert await find(Names([server.address])) == set()
+        assert await find(Names([server.address], remembered=learned)) == shown
 
     run(main)
 

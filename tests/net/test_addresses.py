@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sentinel_host.net import Addresses, UnresolvedName
+from sentinel_host.net import Addresses, Remembered, UnresolvedName
 from sentinel_host.net.addresses import AGAIN, GRACE, SHORTEST
 from sentinel_host.net.names import Found
 
@@ -22,6 +22,7 @@ class Service:
         self.ttl = ttl
         self.asked = 0
         self.now = 1000.0
+        self.remembered = Remembered()
 
     async def look_up(self, host: str) -> Found:
         assert host == "some.test"
@@ -61,6 +62,34 @@ def test_an_answer_is_believed_for_its_time(run, said, believed):
         service.now += 0.01
         assert await addresses.find() == ["192.0.2.2"]
         assert service.asked == 2
+
+    run(main)
+
+
+@pytest.mark.parametrize(("answer", "after_the_grace"), [(FAILURE, ["192.0.2.7"]), (NO_SUCH_NAME, None)])
+def test_what_others_have_found_is_used_while_the_name_service_fails(run, answer, after_the_grace):
+    async def main():
+        service = Service(answer)
+        service.remembered.addresses["some.test"] = ["192.0.2.7"]
+        addresses = service.addresses()
+        addresses.learn()
+        assert await addresses.find() == ["192.0.2.7"]
+        assert service.asked == 1
+        service.now += GRACE
+        if after_the_grace is None:
+            with pytest.raises(UnresolvedName):
+                await addresses.find()
+        else:
+            assert await addresses.find() == after_the_grace
+
+    run(main)
+
+
+def test_what_others_have_found_gives_way_to_an_answer(run):
+    async def main():
+        service = Service(["192.0.2.1"])
+        service.remembered.addresses["some.test"] = ["192.0.2.7"]
+        assert await service.addresses().find() == ["192.0.2.1"]
 
     run(main)
 

@@ -15,6 +15,7 @@ from sentinel_host.control.snapshot import Snapshot
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.net import Remembered
 from sentinel_host.observe import Taken
 
 
@@ -71,7 +72,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
     ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another
     guest than those in ``tolerated`` says so and ends, and no client has met it; None tolerates
-    all. ``cell`` is where it counts in the table of endpoints.
+    all. ``cell`` is where it counts in the table of endpoints. ``names`` are answers of the name
+    service that others have got.
     """
 
     worker: int
@@ -82,6 +84,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     guests: Guests
     tolerated: list[str] | None = None
     cell: int = 0
+    names: Remembered = msgspec.field(default_factory=Remembered)
 
 
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
@@ -101,6 +104,12 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
     faults: dict[str, str]
     guests: list[GuestState]
+
+
+class Learned(msgspec.Struct, frozen=True, tag="learned"):
+    """From a worker: what the name service has answered, where that is new."""
+
+    names: Remembered
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -233,6 +242,7 @@ Message: TypeAlias = (
     | Prepared
     | Accept
     | Ready
+    | Learned
     | Failed
     | Drain
     | Reopen

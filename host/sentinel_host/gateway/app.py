@@ -31,6 +31,7 @@ from sentinel_host.hotload.state import GuestState
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.net import Names
 from sentinel_host.observe.recorder import Recorder
 from sentinel_host.sandbox import Series, Sink
 from sentinel_host.upstream import EndpointTable
@@ -64,13 +65,14 @@ class Gateway(Quart):
         cell: int = 0,
         number: int = 0,
         observe: Observe | None = None,
+        names: Names | None = None,
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
         self.unmatched = UnmatchedLog()
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
-        self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell, observe=observe)
+        self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell, names=names, observe=observe)
         # Where a supervisor shares the table out, it checks and sweeps for all.
         self._owns_endpoints = endpoints is None
         self._checkers = Checkers(self.endpoints, cell, self._builder.names)
@@ -240,6 +242,7 @@ def create_app(
     endpoints: EndpointTable | None = None,
     cell: int = 0,
     number: int = 0,
+    names: Names | None = None,
 ) -> Gateway:
     """The application for a configuration, or for the file that holds one: ``hypercorn module:app``
     serves it.
@@ -250,7 +253,8 @@ def create_app(
     requests. Each is shared by the workers that are given the same; by default this application has
     one of its own. ``read_config`` reads the configuration anew when its file has changed.
     ``source`` has the guests; by default they come from the folder that the configuration names,
-    which is watched. ``renewals`` are told of the new content of files. Raises `ConfigError`.
+    which is watched. ``renewals`` are told of the new content of files. ``names`` looks names up.
+    Raises `ConfigError`.
     """
     loaded = config if isinstance(config, Config) else _load(config)
     if not loaded.files:
@@ -266,6 +270,7 @@ def create_app(
         endpoints=endpoints,
         cell=cell,
         number=number,
+        names=names,
     )
 
 

@@ -7,5 +7,6 @@ from __future__ import annotations
 from sentinel_host.net.addresses import Addresses
 from sentinel_host.net.connecting import connect, connect_unix
 from sentinel_host.net.names import Names, UnresolvedName
+from sentinel_host.net.remembered import Remembered
 
-__all__ = ["Addresses", "Names", "UnresolvedName", "connect", "connect_unix"]
+__all__ = ["Addresses", "Names", "Remembered", "UnresolvedName", "connect", "connect_unix"]

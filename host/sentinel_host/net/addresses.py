@@ -1,6 +1,7 @@
 """The addresses of one host name, and which of them answer.
 
-Rule 1: the last good answer is kept until there is a better one. A slow or failing name service
+Rule 1: the last good answer is kept until there is a better one, also that of whoever looked the
+        name up before (see `sentinel_host.net.remembered`). A slow or failing name service
         delays a request for `PATIENCE` at most, and removes no address (RFC 8767). An answer
         without addresses is believed after `GRACE`: the old address may soon belong to someone
         else.
@@ -90,7 +91,8 @@ class Addresses:
             self._is_fixed = True
         except ValueError:
             # A name.
-            pass
+            self._known = _by_turns(names.remembered.addresses.get(host, []))
+            self._good_until = clock() + GRACE
 
     async def find(self) -> list[str]:
         """The addresses in the order in which to try them, at least one. Raises `UnresolvedName`."""
@@ -119,7 +121,7 @@ class Addresses:
 
     def learn(self) -> None:
         """Look the name up ahead of time: the name service may fail when a request needs it."""
-        if not self._known:
+        if not self._is_fixed and not self._expires:
             self._begin()
 
     def worked(self, address: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import pycares
 
 from sentinel_host.errors import SentinelError
+from sentinel_host.net.remembered import Remembered, Service
 
 # Answers of a name service that works: the name does not exist, has no address, or cannot be a
 # name.
@@ -51,23 +52,24 @@ class Found:
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One server of a service, as a SRV record names it (RFC 2782)."""
-
-    host: str
-    port: int
-    weight: int
-
-
 class Names:
     """The name service, for one event loop.
 
     ``servers`` are asked, ``host:port``, instead of those in resolv.conf; ``watched`` is the file
-    after whose changes that is read again.
+    after whose changes that is read again. ``remembered`` has answers from before, and every good
+    one from now on; ``learned`` is told of each that differs.
     """
 
-    def __init__(self, servers: Sequence[str] = (), watched: str = "/etc/resolv.conf") -> None:
+    def __init__(
+        self,
+        servers: Sequence[str] = (),
+        watched: str = "/etc/resolv.conf",
+        *,
+        remembered: Remembered | None = None,
+        learned: Callable[[Remembered], None] = lambda _: None,
+    ) -> None:
+        self.remembered = Remembered() if remembered is None else remembered
+        self._learned = learned
         self._servers = servers
         self._watched = watched
         self._channel: _Channel | None = None
@@ -86,7 +88,11 @@ class Names:
 
     async def look_up(self, host: str) -> Found:
         """The addresses of a host name. Raises `UnresolvedName`."""
-        return await self._current().look_up(host)
+        found = await self._current().look_up(host)
+        # Name servers change the order with every answer.
+        if sorted(found.addresses) != sorted(self.remembered.addresses.get(host, ())):
+            self._learn(Remembered(addresses={host: found.addresses}))
+        return found
 
     async def look_up_service(self, name: str) -> tuple[list[Service], int]:
         """The servers that a name's SRV records prefer, by host and port, and how many seconds that
@@ -94,13 +100,20 @@ class Names:
 
         Raises `UnresolvedName`.
         """
-        return await self._current().look_up_service(name)
+        services, ttl = await self._current().look_up_service(name)
+        if services != self.remembered.services.get(name):
+            self._learn(Remembered(services={name: services}))
+        return services, ttl
 
     def close(self) -> None:
         """End every look-up. A later one begins anew."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+    def _learn(self, answer: Remembered) -> None:
+        self.remembered.update(answer)
+        self._learned(answer)
 
     def _current(self) -> _Channel:
         """The channel; a new one after resolv.conf has changed, as it does when a network or a VPN

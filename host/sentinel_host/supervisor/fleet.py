@@ -20,12 +20,12 @@ from typing import Any, Final
 
 from sentinel_host.control import Applied, ControlError, Load, Reconfigure, Snapshot
 from sentinel_host.errors import SentinelError
-from sentinel_host.hotload.executor import ProbationObserver
+from sentinel_host.net import Remembered
 from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.counts import FleetCounts
 from sentinel_host.supervisor.places import Place, Spare
 from sentinel_host.supervisor.plan import FleetPlan
-from sentinel_host.supervisor.process import State, WorkerProcess
+from sentinel_host.supervisor.process import State, WorkerObserver, WorkerProcess
 
 _log = logging.getLogger("sentinel.supervisor")
 
@@ -49,16 +49,17 @@ class RollFailed(SentinelError):
 class Fleet:
     """All workers of a gateway, each with one of the ``cells``.
 
-    ``observer`` hears how versions on probation do in any of them.
+    ``observer`` hears what they report unasked.
     """
 
-    def __init__(self, observer: ProbationObserver, cells: Cells) -> None:
+    def __init__(self, observer: WorkerObserver, cells: Cells) -> None:
         self._observer = observer
         self._cells = cells
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, FleetPlan] = {}
         self._spare = Spare(observer)
         self._counts = FleetCounts()
+        self._names = Remembered()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._all_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -118,6 +119,10 @@ class Fleet:
         """The files of the logs were moved away."""
         for worker in self._plans:
             worker.reopen_logs()
+
+    def learned(self, names: Remembered) -> None:
+        """A worker has got answers of the name service, with which later ones are to begin."""
+        self._names.update(names)
 
     def tell_load_failed(self, name: str, reason: str) -> None:
         """Tell all workers that a new version of a guest could not be loaded, and why."""
@@ -182,7 +187,7 @@ class Fleet:
         worker.ended.add_done_callback(lambda _: self._cells.release(cell))
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
-        worker.begin(plan.start(number, cell, tolerated), plan.guests.codes())
+        worker.begin(plan.start(number, cell, tolerated, self._names), plan.guests.codes())
         self._spawn_task(self._have_accept(number, worker))
         return worker
 

@@ -26,6 +26,7 @@ from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_source import Renewal
 from sentinel_host.hotload.guest_version import GuestVersion
+from sentinel_host.net import Remembered
 from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.fleet import Fleet
@@ -167,6 +168,10 @@ class FleetRollout:
             self.refusal = str(error)
             _log.error("the configuration was not reloaded; the active one stays: %s", error)
             return None
+
+    def learned(self, names: Remembered) -> None:
+        """Part of `WorkerObserver`."""
+        self.fleet.learned(names)
 
     def degraded(self, name: str, sha256: str) -> None:
         """Part of `ProbationObserver`: a worker reports a version of the latest deployment."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.supervisor.backoff import Backoff
 from sentinel_host.supervisor.plan import FleetPlan
-from sentinel_host.supervisor.process import State, WorkerProcess
+from sentinel_host.supervisor.process import State, WorkerObserver, WorkerProcess
 
 
 class Place:
@@ -41,7 +40,7 @@ class Spare:
     older code.
     """
 
-    def __init__(self, observer: ProbationObserver) -> None:
+    def __init__(self, observer: WorkerObserver) -> None:
         self._observer = observer
         self._plan: FleetPlan | None = None
         self._worker: WorkerProcess | None = None

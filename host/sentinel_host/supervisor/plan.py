@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sentinel_host.control import ConfigSource, Guests, ListenerFd, Start
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
+from sentinel_host.net import Remembered
 from sentinel_host.supervisor.offered import deployment_without_code, without_code
 
 
@@ -74,14 +75,14 @@ class FleetPlan:
     workers: int
     grace: float
 
-    def start(self, number: int, cell: int, tolerated: list[str] | None) -> Start:
+    def start(self, number: int, cell: int, tolerated: list[str] | None, names: Remembered) -> Start:
         """The first message to worker ``number``, which may lack the ``tolerated`` guests; None
         tolerates all.
 
-        ``cell`` is as in `Start`.
+        ``cell`` and ``names`` are as in `Start`.
         """
         guests = self.guests.message()
-        return Start(number, self.workers, self.source, self.listeners, self.shared, guests, tolerated, cell)
+        return Start(number, self.workers, self.source, self.listeners, self.shared, guests, tolerated, cell, names)
 
     def fds(self) -> list[int]:
         """The descriptors that workers inherit."""

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from sentinel_host.control import (
     Accept,
@@ -21,6 +21,7 @@ from sentinel_host.control import (
     ConfigSource,
     Drain,
     Failed,
+    Learned,
     Lines,
     LinesRequest,
     Load,
@@ -43,6 +44,7 @@ from sentinel_host.control import (
 )
 from sentinel_host.hotload.executor import ProbationObserver
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.net import Remembered
 from sentinel_host.observe import Taken
 from sentinel_host.supervisor.execution import execute_worker, wait_for_end
 from sentinel_host.supervisor.offered import PIECE
@@ -67,6 +69,13 @@ class State(enum.Enum):
     GONE = "gone"
 
 
+class WorkerObserver(ProbationObserver, Protocol):
+    """Is told what workers report unasked."""
+
+    def learned(self, names: Remembered) -> None:
+        """The name service has answered something new."""
+
+
 class WorkerProcess:
     """A worker from its execution to its end.
 
@@ -78,7 +87,7 @@ class WorkerProcess:
     ``snapshot`` its latest counts.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], observer: ProbationObserver) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], observer: WorkerObserver) -> None:
         loop = asyncio.get_running_loop()
         self.state = State.WAITING
         self.faults: dict[str, str] = {}
@@ -100,11 +109,11 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(
-        cls, fds: Iterable[int], observer: ProbationObserver, execute: Execute = execute_worker
+        cls, fds: Iterable[int], observer: WorkerObserver, execute: Execute = execute_worker
     ) -> WorkerProcess:
         """Execute a worker that inherits ``fds`` and waits to be told what to serve (`begin`).
 
-        ``observer`` hears how its versions on probation do.
+        ``observer`` hears what it reports unasked.
         """
         ours, theirs = socket.socketpair()
         try:
@@ -265,6 +274,8 @@ class WorkerProcess:
                     self.state = State.READY
                     self._ready_at = asyncio.get_running_loop().time()
                     self.ready_or_gone.set_result(None)
+            case Learned(names):
+                self._observer.learned(names)
             case Failed(reason):
                 self.failure = reason
             case Stats():

@@ -16,6 +16,7 @@ from sentinel_host.hotload.guest_source import GuestSource, Renewal
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.net import Names
 from sentinel_host.server.limits import server_limits
 from sentinel_host.supervisor.access import open_access_log
 from sentinel_host.supervisor.log import Log, log_counts
@@ -36,8 +37,9 @@ class Serving:
 
     A worker is given ``limit_table``, ``kv_store`` and ``endpoints``, which all workers share, its
     ``cell`` in the latter, its ``number``, ``connections``, which knows the other workers' counts,
-    and the ``source`` of its guests. A single process is given ``read_config``, which reads the
-    configuration anew. ``renewals`` are told of the new content of files. Raises `ConfigError`.
+    ``names``, which begins with what others have learned, and the ``source`` of its guests. A
+    single process is given ``read_config``, which reads the configuration anew. ``renewals`` are
+    told of the new content of files. Raises `ConfigError`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Serving:
         endpoints: EndpointTable | None = None,
         cell: int = 0,
         number: int = 0,
+        names: Names | None = None,
     ) -> None:
         self.gateway = create_app(
             config,
@@ -65,6 +68,7 @@ class Serving:
             endpoints=endpoints,
             cell=cell,
             number=number,
+            names=names,
         )
         self.connections = connections(server_limits(config))
         self.grace = config.server.grace

@@ -22,6 +22,7 @@ from sentinel_host.control import (
     Failed,
     Frame,
     FrameDecoder,
+    Learned,
     Lines,
     LinesRequest,
     Load,
@@ -44,6 +45,7 @@ from sentinel_host.errors import GuestLoadError, GuestsRefuse, SentinelError
 from sentinel_host.hotload.background import Background
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
+from sentinel_host.net import Names
 from sentinel_host.server import Certificates, Endpoint, run, serve
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
@@ -101,6 +103,7 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
             endpoints=EndpointTable.attach(start.shared[ENDPOINTS]),
             cell=start.cell,
             number=start.worker,
+            names=Names(remembered=start.names, learned=lambda names: channel.send(Learned(names))),
         )
         endpoints = _endpoints(start, certificates)
     except SentinelError as error:

@@ -20,6 +20,7 @@ from itertools import zip_longest
 from sentinel_host.http.client import Target
 from sentinel_host.net import Addresses, Names, UnresolvedName
 from sentinel_host.net.addresses import AGAIN, SHORTEST
+from sentinel_host.net.remembered import Service
 
 _log = logging.getLogger("sentinel.upstream")
 
@@ -173,7 +174,7 @@ class _Source:
         return lifetime
 
     async def _look_up_service(self) -> float:
-        services, lifetime = await self._names.look_up_service(self._of.service)
+        services, lifetime = await self._servers_of(self._of.service)
         until = float(lifetime)
         locations = []
         for service in services:
@@ -189,6 +190,16 @@ class _Source:
         if locations or not self.locations:
             self.locations = locations
         return until
+
+    async def _servers_of(self, service: str) -> tuple[list[Service], int]:
+        try:
+            return await self._names.look_up_service(service)
+        except UnresolvedName as error:
+            remembered = self._names.remembered.services.get(service)
+            if error.negative or self.locations or not remembered:
+                raise
+            _log.warning("%s cannot be looked up, its last servers are used: %s", service, error)
+            return remembered, round(AGAIN)
 
     async def _addresses_of(self, host: str) -> tuple[list[tuple[str, ...]], float]:
         addresses = self._hosts.setdefault(host, Addresses(host, self._names, self._ttl))

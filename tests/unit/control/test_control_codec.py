@@ -16,6 +16,7 @@ from sentinel_host.control import (
     Frame,
     FrameDecoder,
     Guests,
+    Learned,
     ListenerFd,
     Load,
     LoadFailed,
@@ -35,6 +36,8 @@ from sentinel_host.control.codec import FRAME_LIMIT
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.hotload.state import GuestState
+from sentinel_host.net import Remembered
+from sentinel_host.net.remembered import Service
 from sentinel_host.sandbox import CompiledGuest
 
 SNAPSHOT = Snapshot(
@@ -46,13 +49,17 @@ OFFER = GuestVersion("auth", "guests/auth.wasm", CompiledGuest("ab", 7, True, "R
 TRIED = Deployment(OFFER, OFFER, 5, "ab")
 GUESTS = Guests([OFFER], {"log": "missing"}, [TRIED])
 SOURCE = ConfigSource("gw.toml", text="x")
+LEARNED = Remembered({"a.test": ["192.0.2.1"]}, {"_http._tcp.test": [Service("a.test", 80, 1)]})
 FRAMES = [
     Frame(
-        0, False, Start(1, 2, SOURCE, [ListenerFd("public", 5, TlsConfig("c", "k"))], {"limits": 9}, GUESTS, None, 6)
+        0,
+        False,
+        Start(1, 2, SOURCE, [ListenerFd("public", 5, TlsConfig("c", "k"))], {"limits": 9}, GUESTS, None, 6, LEARNED),
     ),
     Frame(0, False, Prepared()),
     Frame(0, False, Accept()),
     Frame(0, False, Ready({"auth": "missing"}, [GuestState("auth", error="missing")])),
+    Frame(0, False, Learned(LEARNED)),
     Frame(0, False, Failed("no")),
     Frame(0, False, Drain()),
     Frame(7, False, StatsRequest()),

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 
 from sentinel_host.control import Snapshot
+from sentinel_host.net import Remembered
 from sentinel_host.server import run
 from sentinel_host.supervisor.process import WorkerProcess
 from tests.support.clocks import PATIENCE
@@ -44,6 +45,9 @@ class Unobserved:
 
     def failed(self, name: str, sha256: str, reason: str) -> None:
         raise AssertionError(reason)
+
+    def learned(self, names: Remembered) -> None:
+        raise AssertionError(names)
 
 
 def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_later() -> None:
