@@ -166,6 +166,21 @@ def test_a_pipe_that_does_not_block_loses_nothing(
         assert gateway.metric(DROPPED) == 0
 
 
+@both
+def test_a_burst_loses_nothing(upstream: Upstream, tmp_path: Path, workers: int) -> None:
+    """Lines were lost that came faster than a buffer of one megabyte was looked at."""
+    log = tmp_path / "log"
+    stdout = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with logging_to(stdout, tmp_path, upstream, workers) as gateway:
+        requests = {ask(gateway) for _ in range(10)}
+        reader = Reader(os.open(log, os.O_RDONLY))
+        wait_until(
+            lambda: sum(each.get("request_id") in requests for each in reader.records()) == 10 * LINES, "every line"
+        )
+        assert gateway.metric(DROPPED) == 0
+    os.close(stdout)
+
+
 @several
 def test_a_fifo_that_is_closed_and_opened_again(upstream: Upstream, tmp_path: Path, workers: int) -> None:
     """EPIPE was once the end of guests' lines, and made the gateway exit with 1."""

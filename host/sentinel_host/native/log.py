@@ -14,9 +14,10 @@ from sentinel_host.native.imports import ImportedFunction
 _HEADER: Final = struct.Struct("<4H")
 assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
 
-# What an access log writes in a twentieth of a second, the time between two drains, at 60,000
-# requests a second.
-DEFAULT_CAPACITY = 1024 * 1024
+# What an access log writes at 60,000 requests a second until a drain: two fifths of a second after
+# a silence. Memory is taken as it is written to.
+DEFAULT_CAPACITY = 8 << 20
+_new_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 # Bytes of JSON that C makes at a time; one line takes less than a third of them.
 _ROOM: Final = 65536
 
@@ -64,7 +65,7 @@ class LogBuffer:
         if handle == ffi.NULL:
             raise MemoryError
         self.handle = ffi.gc(handle, lib.snt_log_free)
-        self._scratch = ffi.new("uint8_t[]", capacity)
+        self._scratch = _new_uncleared("uint8_t[]", capacity)
         self._view = ffi.buffer(self._scratch)
         self._dropped = ffi.new("uint64_t *")
         self._json = ffi.new("uint8_t[]", _ROOM)

@@ -30,7 +30,7 @@ LOCK: Final = "output-lock"
 """The name under which workers inherit the lock."""
 
 # Bytes that wait for a reader: one second of an access log at 20,000 requests a second.
-CAPACITY: Final = 4 << 20
+CAPACITY: Final = 8 << 20
 # Seconds that the end of the process waits for a reader. A pipe's content is read in less, and a
 # stalled reader must not delay the end beyond grace + 1 s.
 FLUSH_TIME: Final = 0.25
