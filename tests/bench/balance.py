@@ -15,7 +15,6 @@ import contextlib
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from sentinel_host.upstream._endpoints import Cell, Group
 from tests.bench import contestants
 from tests.bench.instructions import Scenario, count, counted_gateway
 from tests.bench.load import saturate
-from tests.bench.processes import BenchError, Server, cores, server
+from tests.bench.processes import BenchError, Server, cores, scratch, server
 from tests.bench.report import Report, median, parse_options, table
 
 _ENDPOINTS: Final = 3
@@ -118,7 +117,7 @@ def measure_skew(report: Report, requests: int) -> None:
     Of fewer than ``requests`` chance alone could make more than a percent.
     """
     tested, loading = cores()
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = []
         for number in range(_ENDPOINTS):
@@ -154,7 +153,7 @@ def counted(endpoint: Server) -> int:
 def measure_instructions(report: Report, requests: int, rounds: int) -> None:
     """Count both kinds of upstream in one gateway."""
     tested, loading = cores()
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = []
         for number in range(_ENDPOINTS):

@@ -13,14 +13,13 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.contestants import ROOT
-from tests.bench.processes import BenchError, Server, cores, free_port, server
+from tests.bench.processes import BenchError, Server, cores, free_port, scratch, server
 from tests.bench.report import Report, median, parse_options, table
 
 CARD = b"4111111111111111"
@@ -128,7 +127,7 @@ def main() -> int:
     piece = text()
     pieces = (mib << 20) // len(piece)
     rates: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = stack.enter_context(upstream(pieces, piece))
         servers = {who: stack.enter_context(gateway(who, folder, tested, behind)) for who in ("none", *LANGUAGES)}

@@ -1,9 +1,10 @@
 """How well Sentinel, Envoy, nginx and HAProxy fail over: ``python -m tests.bench.failover [--json FILE] [--quick]``.
 
 Each stands before three endpoints at a steady rate of idempotent requests. In each phase one endpoint fails in another
-way and comes back; in the last all three restart in turn. A request has failed that was not answered with 200 within
-ten seconds. An endpoint is out once less than one in a hundred requests within half a second is hurt by it, or reaches
-it where it can count; it is back once it has four fifths of its share. ``never`` is the length of the phase.
+way and comes back. Then all three restart in turn, and at last all are killed and one comes back. A request has failed
+that was not answered with 200 within ten seconds. An endpoint is out once less than one in a hundred requests within
+half a second is hurt by it, or reaches it where it can count; it is back once it has four fifths of its share.
+``never`` is the length of the phase.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _SCHEMA = {
     "failover.PEER.PHASE.failed": "requests of a phase that were not answered with 200",
     "failover.PEER.PHASE.p99_ms": "latency of those that were; likewise p999_ms",
     "failover.PEER.PHASE.seconds_to_eject": "from the fault until the endpoint is out",
+    "failover.PEER.down.refused_p99_ms": "time of answers while every endpoint is killed",
+    "failover.PEER.down.seconds_to_return": "from when the first endpoint is back until a request is answered with 200",
     "failover.PEER.PHASE.seconds_to_return": "from the end of the fault until the endpoint has its share back",
 }
 
@@ -129,13 +132,17 @@ def main() -> int:
     report.versions |= {name: version_of(tool(program), *rest) for name, (program, *rest) in programs.items()}
     phases = ["killed", "erroring"] if options.quick else [*PHASES, "rolling"]
     results: dict[tuple[str, str], Result] = {}
+    down: dict[str, tuple[float, float]] = {}
     under_test, beside = cores()
     os.sched_setaffinity(0, {beside})
     with tempfile.TemporaryDirectory(prefix="sentinel-failover-") as place:
         for peer in CONTESTANTS:
             for phase in phases:
                 results[peer, phase] = asyncio.run(measure(peer, phase, Path(place), under_test, beside))
+            down[peer] = asyncio.run(measure_down(peer, Path(place), under_test, beside))
     _print(results, phases)
+    rows = [(peer, f"{p99:.1f}", f"{back:.2f}") for peer, (p99, back) in down.items()]
+    table(["peer", "all down: p99 ms", "s to return"], rows)
     for (peer, phase), result in results.items():
         prefix = f"failover.{peer}.{phase}"
         report.add(f"{prefix}.failed", result.failed)
@@ -145,6 +152,12 @@ def main() -> int:
         report.add(f"{prefix}.seconds_to_return", result.back)
     for phase in phases:
         _judge(report, results, phase)
+    for peer, (p99, back) in down.items():
+        report.add(f"failover.{peer}.down.refused_p99_ms", p99)
+        report.add(f"failover.{peer}.down.seconds_to_return", back)
+    report.bar("all down: milliseconds to refuse, p99", down["sentinel"][0], at_most=10.0)
+    # Two checks, a second apart, have to succeed.
+    report.bar("all down: seconds until the first that is back serves", down["sentinel"][1], at_most=2.5)
     return report.finish(options)
 
 
@@ -205,6 +218,29 @@ async def measure(peer: str, phase: str, folder: Path, under_test: int, beside: 
                 times = await _fail(PHASES[phase], endpoints[0])
             await load.stop()
     return _result(load.outcomes, endpoints[0].name, *times)
+
+
+async def measure_down(peer: str, folder: Path, under_test: int, beside: int) -> tuple[float, float]:
+    """How long refusals take while every endpoint is dead, in milliseconds, and seconds until the first one serves."""
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        endpoints = stack.enter_context(_endpoints(beside, folder))
+        ports = [endpoint.port for endpoint in endpoints]
+        running = stack.enter_context(CONTESTANTS[peer](folder, under_test, ports))
+        await _answers(running)
+        for endpoint in endpoints:
+            endpoint.kill()
+        await asyncio.sleep(_WARM)
+        load = Steady(running.port, RATE)
+        load.start()
+        await asyncio.sleep(_FAULT / 2)
+        refused = sorted(outcome.took * 1000 for outcome in load.outcomes)
+        await asyncio.to_thread(endpoints[0].start)
+        began = loop.time()
+        await asyncio.sleep(_AFTER)
+        await load.stop()
+    good = [outcome.began + outcome.took for outcome in load.outcomes if outcome.endpoint]
+    return _percentile(refused, 99), max(0.0, min(good, default=began + _AFTER) - began)
 
 
 async def _answers(running: Server) -> None:

@@ -23,7 +23,6 @@ import os
 import socket
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +30,7 @@ from typing import Any
 
 from tests.bench import contestants
 from tests.bench.load import Paced, pace
-from tests.bench.processes import BenchError, cores, tool, version_of
+from tests.bench.processes import BenchError, cores, scratch, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
 RATE = 200
@@ -118,7 +117,7 @@ def main() -> int:
     ask_for_short_slices()
     taken: dict[str, list[Paced]] = {}
     rates: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = stack.enter_context(contestants.upstream(folder, loading)).port
         gateway = stack.enter_context(contestants.sentinel("sentinel", folder, tested, behind))

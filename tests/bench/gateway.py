@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.bench import contestants
 from tests.bench.load import Round, saturate, wrk
-from tests.bench.processes import BenchError, Server, cores, tool, version_of
+from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
 CONNECTIONS = (32, 256)
@@ -84,7 +83,7 @@ def main() -> int:
     options = parse_options("What a request costs, in µs of CPU.")
     rounds, seconds = (2, 1) if options.quick else (5, 3)
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         servers = start(stack, Path(name))
         check_alike(servers)
         results = measure(servers, rounds, seconds)

@@ -13,14 +13,13 @@ import contextlib
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import contestants
 from tests.bench.peer_servers import envoy, in_environment
-from tests.bench.processes import BenchError, Server, cores, tool, version_of
+from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
 CONNECTIONS = 8
@@ -101,7 +100,7 @@ def main() -> int:
     report = Report()
     tested, loading = cores()
     results: dict[str, list[Taken]] = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         enter = stack.enter_context
         behind = enter(contestants.grpc_service(folder, loading)).port

@@ -14,13 +14,12 @@ import contextlib
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import contestants
-from tests.bench.processes import BenchError, Server, cores, free_port, server, tool, version_of
+from tests.bench.processes import BenchError, Server, cores, free_port, scratch, server, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
 CONNECTIONS = 8
@@ -71,7 +70,7 @@ def main() -> int:
     report = Report()
     tested, loading = cores()
     results: dict[str, list[Taken]] = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         enter = stack.enter_context
         behind = enter(contestants.upstream(folder, loading)).port

@@ -37,7 +37,7 @@ from sentinel_host.limiter import Limit, SharedTable
 from sentinel_host.limiter.limit import MAX_REQUESTS
 from tests.bench import contestants
 from tests.bench.load import saturate
-from tests.bench.processes import cores
+from tests.bench.processes import cores, scratch
 from tests.bench.report import Report, median, parse_options, table
 
 NATIVE = Path(__file__).resolve().parents[2] / "host" / "native" / "limiter"
@@ -258,7 +258,7 @@ def measure_gateway(report: Report, rounds: int, seconds: int) -> None:
     """
     limit = '{ requests = 16777215, window = "1h" }'
     tested, loading = cores()
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = stack.enter_context(contestants.upstream(folder, loading)).port
         without = stack.enter_context(contestants.sentinel("without", folder, tested, behind))

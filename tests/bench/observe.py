@@ -19,13 +19,12 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from tests.bench import contestants
 from tests.bench.instructions import Scenario, control, counted_gateway, send
-from tests.bench.processes import BenchError, Server, cores, tool, version_of
+from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
 _TOTAL: Final = re.compile(r"^(?:summary|totals): (\d+)$", re.MULTILINE)
@@ -83,7 +82,7 @@ def main() -> int:
     report = Report()
     core, loading = cores()
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         place = folder / "upstream"
         place.mkdir()

