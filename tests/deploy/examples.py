@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import running_upstream
 
 DEPLOY = REPOSITORY / "deploy"
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+# As the pages build it.
+IMAGE = f"sentinel:{PROJECT['project']['version']}"
 
 
 def port(address: str) -> int:

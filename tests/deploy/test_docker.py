@@ -14,12 +14,13 @@ import yaml
 
 from guestbuild.places import REPOSITORY
 from sentinel_host.cli.main import parser
-from tests.deploy.examples import DEPLOY, block_of, configuration, ports, served, stop_time
+from tests.deploy.examples import DEPLOY, IMAGE, block_of, configuration, ports, served, stop_time
 from tests.packaging.sources import SOURCES
 from tests.support.clients import fetch
 
 FILE = DEPLOY / "docker" / "Dockerfile"
-COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())["services"]["sentinel"]
+SERVICES = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())["services"]
+COMPOSE = SERVICES["sentinel"]
 CONFIGURATION = (DEPLOY / "docker" / "sentinel" / "sentinel.toml").read_text()
 
 
@@ -73,6 +74,10 @@ def test_the_compose_file_agrees_with_the_image_and_its_configuration() -> None:
     assert volume == f"./sentinel:{Path(json.loads(only('CMD'))[-1]).parent}:ro"
     assert (DEPLOY / "docker" / COMPOSE["build"]["context"]).resolve() == REPOSITORY
     assert REPOSITORY / COMPOSE["build"]["dockerfile"] == FILE
+    assert COMPOSE["image"] == IMAGE
+    assert f"--tag {IMAGE} " in (REPOSITORY / "docs" / "how-to" / "docker.md").read_text()
+    assert dict(instructions())["ARG"] == f"BASE={SERVICES['origin']['image']}"
+    assert SERVICES["origin"]["user"] == only("USER")
 
 
 def test_the_page_shows_the_configuration_that_is_used() -> None:

@@ -10,7 +10,8 @@ import yaml
 
 from sentinel_host.cli.main import parser
 from sentinel_host.control.token import ENVIRONMENT
-from tests.deploy.examples import DEPLOY, block_of, configuration, ports, served, stop_time
+from sentinel_host.hotload.cache import MAX_BYTES
+from tests.deploy.examples import DEPLOY, IMAGE, block_of, configuration, ports, served, stop_time
 from tests.support.clients import fetch
 
 OBJECTS = {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes" / "sentinel.yaml").read_text())}
@@ -48,6 +49,10 @@ def test_the_container_agrees_with_its_configuration() -> None:
     annotations = OBJECTS["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(named["admin"])
     assert POD["terminationGracePeriodSeconds"] > stop_time(config)
+    # The Service has to hear of it before connections are refused.
+    readiness = CONTAINER["readinessProbe"]
+    assert config.server.lame_duck > readiness["periodSeconds"] * readiness["failureThreshold"]
+    assert CONTAINER["image"] == IMAGE
     mounts = {each["mountPath"]: each for each in CONTAINER["volumeMounts"]}
     assert {each["name"] for each in mounts.values()} == {each["name"] for each in POD["volumes"]}
     file = Path(parser().parse_args(CONTAINER["args"]).config)
@@ -56,6 +61,9 @@ def test_the_container_agrees_with_its_configuration() -> None:
     assert mounts[config.guests.directory]["name"] == "guests"
     # A file that is mounted by itself does not change with its ConfigMap.
     assert not any("subPath" in each for each in mounts.values())
+    # A pod whose emptyDir grows beyond its limit is evicted; the cache evicts before.
+    (cache,) = (each["emptyDir"] for each in POD["volumes"] if each["name"] == "cache")
+    assert int(cache["sizeLimit"].removesuffix("Mi")) << 20 > MAX_BYTES
     (variable,) = CONTAINER["env"]
     assert variable["name"] == ENVIRONMENT
 

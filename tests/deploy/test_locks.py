@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from guestbuild.places import REPOSITORY
-from tests.deploy.examples import DEPLOY
-
-PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+from tests.deploy.examples import DEPLOY, PROJECT
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from guestbuild.places import REPOSITORY
 from sentinel_host.cli.main import parser
 from tests.deploy.examples import DEPLOY, block_of, configuration, port, stop_time
 
@@ -60,9 +61,17 @@ def test_the_service_fits_the_gateway_and_its_socket() -> None:
     assert parser().parse_args(arguments).config == "/etc/sentinel/sentinel.toml"
     assert service["Type"] == "notify"
     assert float(service["TimeoutStopSec"]) > stop_time(config)
+    # With "control-group" a stop reaches the workers, too: they would not serve on for lame_duck.
+    assert service["KillMode"] == "mixed"
+    # With "stop" one worker without memory would end them all.
+    assert service["OOMPolicy"] == "continue"
+    # A service that is given up takes its socket with it, and connections no longer wait.
+    assert unit("sentinel.service")["Unit"]["StartLimitIntervalSec"] == "0"
     # A socket stands for each address of server.bind.
     assert [port(str(address)) for address in config.server.bind] == [port(sockets["ListenStream"])]
     assert sockets["FileDescriptorName"] == "public"
     cache = dict(each.split("=", 1) for each in service["Environment"].split())["XDG_CACHE_HOME"]
     assert f"{cache}/sentinel" == f"/var/cache/{service['CacheDirectory']}"
+    assert service["ProtectSystem"] == "strict"
+    assert f"`/var/log/{service['LogsDirectory']}`" in (REPOSITORY / "docs" / "how-to" / "systemd.md").read_text()
     assert (UNITS / "sentinel.sysusers").read_text().split()[1] == service["User"]
