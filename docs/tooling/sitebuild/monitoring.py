@@ -98,7 +98,8 @@ PANELS: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
     ("Memory", "bytes", (("sentinel_process_resident_bytes", "{{process}}"),)),
 )
 
-# Name, how long it must hold, severity, the expression, and what it says.
+# Name, how long it must hold, severity, the expression, and what it says. `or` joins families: a
+# sum is nothing where one of them is missing, as the access log's is where none is written.
 RULES: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     (
         "SentinelErrors",
@@ -140,8 +141,8 @@ RULES: Final[tuple[tuple[str, str, str, str, str], ...]] = (
         "SentinelGuestFails",
         "5m",
         "warning",
-        "sum by (guest) (rate(sentinel_guest_traps_total[5m]))"
-        " + sum by (guest) (rate(sentinel_guest_deadlines_total[5m])) > 0",
+        "sum by (guest) (rate(sentinel_guest_traps_total[5m])) > 0"
+        " or sum by (guest) (rate(sentinel_guest_deadlines_total[5m])) > 0",
         "Calls of guest {{ $labels.guest }} trap or use up their deadline.",
     ),
     (
@@ -183,7 +184,7 @@ RULES: Final[tuple[tuple[str, str, str, str, str], ...]] = (
         "SentinelLinesLost",
         "5m",
         "warning",
-        "rate(sentinel_log_lines_dropped_total[5m]) + rate(sentinel_access_log_lines_dropped_total[5m]) > 0",
+        "rate(sentinel_log_lines_dropped_total[5m]) > 0 or rate(sentinel_access_log_lines_dropped_total[5m]) > 0",
         "Lines of the logs are dropped: a reader stalls, or a disk is full.",
     ),
 )

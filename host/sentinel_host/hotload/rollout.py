@@ -59,7 +59,9 @@ class RolloutController:
 
     def counters(self) -> dict[str, dict[tuple[str, ...], float]]:
         """The number of rollbacks, by metric family and guest."""
-        return {"sentinel_guest_rollbacks": {(name,): count for name, count in self._rollbacks.items()}}
+        # Of guests without any as well: Prometheus sees no increase where a series begins with 1.
+        counts = dict.fromkeys(self._executor.serving(), 0) | self._rollbacks
+        return {"sentinel_guest_rollbacks": {(name,): count for name, count in counts.items()}}
 
     def wants(self, name: str) -> bool:
         """Whether any route names the guest."""

@@ -152,6 +152,8 @@ def test_a_version_that_fails_is_rolled_back_and_not_tried_again_until_its_file_
         rollouts = begin(executor)
         await rollouts.load(version(2))
         assert executor.deployments[-1] == Deployment(version(2), on_probation=version(2).sha256)
+        # An alert asks whether it increases: it has to be there before.
+        assert rollouts.counters() == {"sentinel_guest_rollbacks": {("g",): 0}}
         # Of a version that does not serve any more.
         rollouts.failed("g", version(1).sha256, "late")
         await until_idle()
@@ -160,6 +162,7 @@ def test_a_version_that_fails_is_rolled_back_and_not_tried_again_until_its_file_
         rollouts.failed("g", version(2).sha256, "another worker says so, too")
         await until_idle()
         assert executor.now == (1, None)
+        assert rollouts.counters() == {"sentinel_guest_rollbacks": {("g",): 1}}
         assert rollouts.view("g").rolled_back == version(2)
         await rollouts.load(version(2))
         assert executor.now == (1, None)
