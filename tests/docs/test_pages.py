@@ -31,6 +31,20 @@ def test_lines_of_prose_are_measured() -> None:
     assert list(markdown.long_lines("\n".join(page))) == [2, 8]
 
 
+def test_tables_are_whole() -> None:
+    torn = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in links.documents()
+        for line in markdown.torn_tables(path.read_text())
+    ]
+    assert torn == []
+
+
+def test_a_row_that_a_blank_line_tears_off_is_found() -> None:
+    page = ["| a |", "|---|", "| b |", "", "| c |", "```", "| d |", "```"]
+    assert list(markdown.torn_tables("\n".join(page))) == [5]
+
+
 def test_every_page_is_listed_in_an_index() -> None:
     assert site.unlisted() == []
 

@@ -15,6 +15,7 @@ _FENCE: Final = re.compile(r"^(\s*)(`{3,})(.*)$")
 _HEADING: Final = re.compile(r"^#{1,6} (.*?)\s*$")
 _REMARK: Final = re.compile(r"<!--\s*(.*?)\s*-->")
 _CODE: Final = re.compile(r"`[^`]*`")
+_RULE: Final = re.compile(r"\|[-:| ]+\|")
 
 
 @dataclass(slots=True)
@@ -49,6 +50,15 @@ def blocks(text: str) -> Iterator[Block]:
             current = None
         else:
             lines.append(line)
+
+
+def torn_tables(text: str) -> Iterator[int]:
+    """The lines where a table begins without a head and a rule: a blank line ends the table before."""
+    lines = dict(prose(text))
+    for number, line in lines.items():
+        begins = line.startswith("|") and not lines.get(number - 1, "").startswith("|")
+        if begins and not _RULE.fullmatch(lines.get(number + 1, "").strip()):
+            yield number
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
