@@ -20,6 +20,7 @@ from sentinel_sdk.errors import ConfigError, GrantError, GuestError, HttpError, 
 from sentinel_sdk.guest import Guest
 from sentinel_sdk.headers import HeaderEdits, Headers
 from sentinel_sdk.message import (
+    ClientCertificate,
     HeldRequest,
     HeldResponse,
     IncomingResponse,
@@ -31,6 +32,7 @@ from sentinel_sdk.message import (
 )
 
 __all__ = [
+    "ClientCertificate",
     "ConfigError",
     "GrantError",
     "Guest",

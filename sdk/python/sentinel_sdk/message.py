@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sentinel_sdk import _msgpack
 from sentinel_sdk._text import encoded
@@ -29,11 +29,13 @@ def _only_edits(edits: list[_msgpack.Packed]) -> Any:
     return _msgpack.Packed(b"\x92\x00\x91" + _array(edits)) if edits else None
 
 
-def _continue(fields: list[Any]) -> Any:
-    """Going on with these changes; what has its default at the end is left out."""
+def _trimmed(fields: list[Any]) -> list[Any]:
+    """A record without what has its default at its end. Edits of header fields, which come first,
+    are packed, so that they stay even if there are none.
+    """
     while not fields[-1] and fields[-1] != "":
         fields.pop()
-    return [0, fields]
+    return fields
 
 
 class Response:
@@ -108,7 +110,23 @@ class HeldRequest(RequestEdits):
 
     def record(self) -> list[Any]:
         """The contract's ``request-edits``."""
-        return [_array(self.headers.edits), b"", self._path, self._query, self._method, self._upstream]
+        edits = _array(self.headers.edits)
+        return _trimmed([edits, b"", self._path, self._query, self._method, self._upstream])
+
+
+class ClientCertificate(NamedTuple):
+    """The certificate that a client showed in the TLS handshake.
+
+    ``subject`` is the distinguished name as text (RFC 4514). ``names`` are the alternative names
+    with their kind, such as ``DNS:a.example``. ``sha256`` is of the whole certificate, as 64
+    lower-case hexadecimal digits. ``verified`` says whether one of the listener's authorities has
+    signed it, and it was valid at the time of the handshake.
+    """
+
+    subject: str
+    names: tuple[str, ...] = ()
+    sha256: str = "00" * 32
+    verified: bool = True
 
 
 class Request(RequestEdits):
@@ -124,7 +142,7 @@ class Request(RequestEdits):
         self._context = b""
         self._body = _SKIP
         self._data = data
-        self._rest: list[str] | None = None
+        self._rest: list[Any] | None = None
         self.method: str
         self.path: str
         self.query: str | None
@@ -134,14 +152,20 @@ class Request(RequestEdits):
         self.query, at = _value(data, at)
         self.headers = Headers(data, at)
 
-    def _later(self, index: int) -> str:
-        """A field behind the header fields."""
+    def _behind(self) -> list[Any]:
+        """The fields behind the header fields."""
         if self._rest is None:
             self._rest, at = [], self.headers.end
-            for _ in range(6):
+            # Of as many fields as the array's first byte says, four are read already.
+            for _ in range((self._data[0] & 0x0F) - 4):
                 field, at = _value(self._data, at)
                 self._rest.append(field)
-        return self._rest[index]
+        return self._rest
+
+    def _later(self, index: int) -> str:
+        """A field of text behind the header fields."""
+        field: str = self._behind()[index]
+        return field
 
     @property
     def scheme(self) -> str:
@@ -172,6 +196,13 @@ class Request(RequestEdits):
     def http_version(self) -> str:
         """``1.0``, ``1.1``, ``2`` or ``3``."""
         return self._later(5)
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """The certificate that the client showed; None when it was asked for none, or showed none."""
+        # Left out by a gateway whose client showed none.
+        shown = (*self._behind(), None)[6]
+        return None if shown is None else ClientCertificate(shown[0], tuple(shown[1]), shown[2], shown[3])
 
     def set_context(self, context: str | bytes) -> None:
         """Leave bytes for this guest's later hooks on the same request."""
@@ -206,7 +237,7 @@ class Request(RequestEdits):
             return _only_edits(edits)
         if self._body is _SKIP:
             fields = [_array(edits), self._context, self._path, self._query, self._method, self._upstream]
-            return _continue(fields)
+            return [0, _trimmed(fields)]
         return [0, [_array(edits), self._context, self._path, self._query, self._method, self._upstream, self._body]]
 
 
@@ -225,7 +256,7 @@ class HeldResponse:
 
     def record(self) -> list[Any]:
         """The contract's ``response-edits``."""
-        return [_array(self.headers.edits), self._status]
+        return _trimmed([_array(self.headers.edits), self._status])
 
 
 class IncomingResponse:
@@ -297,7 +328,7 @@ class _Chunk:
         if response is not None:
             return [1, response.record()]
         if held is not None:
-            return [2, [held.record(), self._instead]]
+            return [2, [held.record()] if self._instead is None else [held.record(), self._instead]]
         return None if self._instead is None else [0, self._instead]
 
 

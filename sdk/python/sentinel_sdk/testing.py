@@ -19,7 +19,7 @@ from sentinel_sdk.errors import HttpError, KvError
 from sentinel_sdk.guest import Guest
 from sentinel_sdk.headers import Field
 from sentinel_sdk.log import LEVELS
-from sentinel_sdk.message import ORIGINS, OUTCOMES, Fields, Origin, Outcome, Response
+from sentinel_sdk.message import ORIGINS, OUTCOMES, ClientCertificate, Fields, Origin, Outcome, Response
 
 HttpService = Callable[[str, str, bytes], Response]
 """Answers a guest's request: method, URL and body. `HttpError` is what the guest's call raises."""
@@ -89,13 +89,23 @@ class Harness:
         guest: Guest[Any] = self._runner.guest
         return guest
 
-    def on_request(self, method: str = "GET", target: str = "/", headers: Fields = (), **head: str) -> Result:
+    def on_request(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        headers: Fields = (),
+        *,
+        client_certificate: ClientCertificate | None = None,
+        **head: str,
+    ) -> Result:
         """Call ``on_request``; ``head`` is further fields, such as ``client="192.0.2.1"``."""
         path, mark, query = target.partition("?")
         fields = Response(headers=headers).headers
         plain = {"scheme": "http", "authority": "localhost", "client": "127.0.0.1", "request_id": "test"}
         told = plain | {"route": "/", "http_version": "1.1"} | head
-        record = [method, path, query if mark else None, fields, *told.values()]
+        record: list[Any] = [method, path, query if mark else None, fields, *told.values()]
+        if client_certificate is not None:
+            record.append(client_certificate)
         answer = self._with_host(self._runner.on_request, _msgpack.pack(record))
         return _result(_msgpack.unpack(answer), fields, is_request=True)
 
@@ -250,5 +260,5 @@ def _chunk_result(action: Any, data: bytes, *, is_request: bool) -> Result:
         response = _response(told)
         return Result(response=response, headers=response.headers)
     result = _result([0, told[0]], [], is_request=is_request)
-    result.chunk = data if told[1] is None else told[1]
+    result.chunk = told[1] if len(told) > 1 else data
     return result
