@@ -29,7 +29,7 @@ _WORLD: Final = "python-guest"
 _APP: Final = "sentinel_guest_app"
 _LOCK: Final = "requirements.lock"
 # Its own, and its interpreter's.
-_REVISION: Final = f"3 {componentize_py.VERSION}"
+_REVISION: Final = f"4 {componentize_py.VERSION}"
 
 _APP_TEXT: Final = """\
 from sentinel_sdk._component import *

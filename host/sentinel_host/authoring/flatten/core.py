@@ -13,11 +13,15 @@ IMPORT: Final = 2
 FUNCTIONS: Final = 3
 TABLE: Final = 4
 MEMORY: Final = 5
+GLOBAL: Final = 6
 EXPORT: Final = 7
 START: Final = 8
 CODE: Final = 10
 DATA_COUNT: Final = 12
 DATA: Final = 11
+
+# Sections with numbers in the order in which they stand: 9 are elements, 13 are tags.
+_ORDER: Final = (TYPE, IMPORT, FUNCTIONS, TABLE, MEMORY, 13, GLOBAL, EXPORT, START, 9, DATA_COUNT, CODE, DATA)
 
 FUNCTION: Final = 0
 
@@ -25,6 +29,15 @@ _VALUE_TYPES: Final = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B:
 # Elements of all tables together. The largest interpreter known has 10,000; a table is memory from
 # the start.
 _MOST_ELEMENTS: Final = 1_000_000
+
+# What constant expressions are made of: i32.const and i64.const, f32.const and f64.const with their
+# sizes, v128.const; global.get, ref.null and ref.func; i32 and i64's add, sub and mul.
+_END: Final = 0x0B
+_INTEGERS: Final = (0x41, 0x42)
+_FLOATS: Final = {0x43: 4, 0x44: 8}
+_VECTOR: Final = 0xFD
+_REFERENCES: Final = (0x23, 0xD0, 0xD2)
+_ARITHMETIC: Final = (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E)
 
 # No locals, `unreachable`, `end`.
 _ONLY_TRAPS: Final = b"\x00\x00\x0b"
@@ -104,6 +117,18 @@ def exports(module: bytes) -> dict[str, int]:
     return found
 
 
+def exported(module: bytes, sort: int) -> set[int]:
+    """The indices of what a module exports of this sort."""
+    found = set[int]()
+    for kind, _, reader in sections(module):
+        if kind == EXPORT:
+            for _ in range(reader.u32()):
+                _, exported_sort, index = reader.name(), reader.byte(), reader.u32()
+                if exported_sort == sort:
+                    found.add(index)
+    return found
+
+
 def signatures(module: bytes) -> list[Signature | None]:
     """A module's types by index, None for those that are no function's."""
     found: list[Signature | None] = []
@@ -115,6 +140,23 @@ def signatures(module: bytes) -> list[Signature | None]:
                 params = tuple(_value_type(reader) for _ in range(reader.u32()))
                 found.append((params, tuple(_value_type(reader) for _ in range(reader.u32()))))
     return found
+
+
+def is_number(reader: Reader) -> bool:
+    """Pass over a constant expression; says whether it is a number and nothing else."""
+    instructions = []
+    while (code := reader.byte()) != _END:
+        instructions.append(code)
+        if code == _VECTOR:
+            reader.u32()
+            reader.take(16)
+        elif code in _FLOATS:
+            reader.take(_FLOATS[code])
+        elif code in _INTEGERS or code in _REFERENCES:
+            reader.skip_number()
+        elif code not in _ARITHMETIC:
+            raise CannotFlatten(f"has a constant expression with the instruction {code:#x}")
+    return len(instructions) == 1 and (instructions[0] in _INTEGERS or instructions[0] in _FLOATS)
 
 
 def traps(module: bytes) -> dict[str, Signature]:
@@ -166,11 +208,20 @@ def without(module: bytes, unwanted: int) -> bytes:
     return _replaced(module, unwanted, lambda _: None)
 
 
+def with_section(module: bytes, wanted: int, body: bytes) -> bytes:
+    """The module with a section of this number in place of its own, or where one is due."""
+    before = _ORDER[: _ORDER.index(wanted)]
+    at = max((reader.end for kind, _, reader in sections(module) if kind in before), default=8)
+    rest = without(module, wanted)
+    return rest[:at] + section(wanted, body) + rest[at:]
+
+
 def with_imports(module: bytes, renamed: Iterable[tuple[str, str, bytes]]) -> bytes:
     """The module with these imports in place of its own: module, name, description."""
     entries = [name(of) + name(field) + raw for of, field, raw in renamed]
-    body = number(len(entries)) + b"".join(entries)
-    return _replaced(module, IMPORT, lambda _: body)
+    if not entries:
+        return without(module, IMPORT)
+    return with_section(module, IMPORT, number(len(entries)) + b"".join(entries))
 
 
 def keep_exports(module: bytes, wanted: Callable[[str], bool]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 
 from sentinel_host.abi.contract import PACKAGE
 from sentinel_host.authoring.cache import cache_folder
-from sentinel_host.authoring.flatten import binaryen, core, data
+from sentinel_host.authoring.flatten import binaryen, core, data, variables
 from sentinel_host.authoring.flatten.component import Paper
 from sentinel_host.authoring.flatten.linking import Linked, Linker
 from sentinel_host.authoring.flatten.reader import CannotFlatten
@@ -62,7 +62,8 @@ def flatten(component: bytes, name: str, how: Flattening) -> bytes:
         linked = Linker(paper, how.grants, how.unavailable, frees_results=how.frees_results).link()
         modules, contents = data.take_out([module for _, module in linked.modules])
         names = [name_of for name_of, _ in linked.modules]
-        module = _merged(Linked(list(zip(names, modules, strict=True)), linked.exports), name)
+        named, starts = variables.take_out(list(zip(names, modules, strict=True)))
+        module = variables.put_back(_merged(Linked(named, linked.exports), name), starts)
         if contents is not None:
             module = data.put_back(module, contents)
         module = core.keep_exports(module, lambda export: _is_wanted(export, how.hooks))
@@ -108,7 +109,7 @@ def _merge(linked: Linked, folder: Path) -> bytes:
     binaryen.clean(kept, cleaned)
     module = cleaned.read_bytes()
     for entry in core.imports(module):
-        if not entry.module.startswith(f"{PACKAGE}/"):
+        if entry.module != variables.MODULE and not entry.module.startswith(f"{PACKAGE}/"):
             raise CannotFlatten(f"still imports {entry} after all, which a guest cannot have")
     if core.memories(module) != 1:
         raise CannotFlatten(f"uses {core.memories(module)} memories, and a guest has one")
