@@ -122,9 +122,9 @@ def test_unchanged_code_is_merged_once(monkeypatch: pytest.MonkeyPatch, run: Run
     assert run(plain("two ")).logs == (("info", "two "),)
 
 
-def snapshot(text: str, at: int) -> bytes:
-    """What a tool leaves that took a snapshot: an empty segment to which code refers, and a variable that has the
-    guest's own number.
+def with_image(text: str, at: int) -> bytes:
+    """What a tool leaves that makes a memory image: an empty segment to which code refers, and a variable that has
+    the guest's own number.
     """
     variable = f'(global $at (mut i32) (i32.const {at}))\n  (data $gone "")\n  (func (export "hook")'
     call = "(memory.init $gone (i32.const 0) (i32.const 0) (i32.const 0)) (call $write (i32.const 2) (global.get $at)"
@@ -132,12 +132,12 @@ def snapshot(text: str, at: int) -> bytes:
     return component(LOG, LIBC.replace("TEXT", text), main, lifted())
 
 
-def test_code_of_a_snapshot_is_merged_once(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_code_around_a_memory_image_is_merged_once(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """QuickJS's code was merged anew for each guest, at ten seconds of CPU time."""
-    assert run(snapshot("one two ", 1024)).logs == (("info", "one "),)
+    assert run(with_image("one two ", 1024)).logs == (("info", "one "),)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert run(snapshot("one two ", 1028)).logs == (("info", "two "),)
-    assert run(snapshot("SEE YOU ", 1028)).logs == (("info", "YOU "),)
+    assert run(with_image("one two ", 1028)).logs == (("info", "two "),)
+    assert run(with_image("SEE YOU ", 1028)).logs == (("info", "YOU "),)
 
 
 def test_sections_are_carried_over() -> None:

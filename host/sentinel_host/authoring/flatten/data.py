@@ -1,12 +1,12 @@
-"""A module's memory taken out of it, and put back: what differs between two guests of one interpreter
-is that, and the `variables`.
+"""The memory image of a guest taken out of its module, and put back: it is what differs between two
+guests of one interpreter, beside the `variables`.
 
 Merging and cleaning the interpreter's code takes many seconds, and without the memory's content it
 is the same code for every guest that has the same imports.
 
 Rule 1: this is done only where it changes nothing: one module has data, all of it has a place that
-        is a number, and no code refers to it. Whoever takes a snapshot leaves empty segments where
-        data was before; they say nothing, and code may refer to them, so they stay.
+        is a number, and no code refers to it. Tools that make a memory image leave empty segments
+        where data was before. These say nothing, and code may refer to them, so they stay.
 """
 
 from __future__ import annotations

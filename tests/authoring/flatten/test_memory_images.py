@@ -1,4 +1,4 @@
-"""What differs between two guests of one interpreter, taken out of their modules and put back."""
+"""Memory images and variables, taken out of modules and put back."""
 
 from __future__ import annotations
 
