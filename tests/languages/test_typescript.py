@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel_host.authoring import node, node_sdk
 from sentinel_host.authoring.loading import load
 from sentinel_host.errors import GuestError, GuestLoadError, GuestTimeout, GuestTrap
 from sentinel_host.messages import OutboundRequest, Response
@@ -36,6 +37,12 @@ def guest(typescript_guest: Path) -> Iterator[TestedGuest]:
 
 def said(guest: TestedGuest, query: str) -> str:
     return guest.request(target=f"/?{query}").body.decode()
+
+
+def test_authors_install_no_tools_of_the_sdks_own() -> None:
+    sdk = node_sdk.installed("typescript", "QuickJS, esbuild and TypeScript", node.check())
+    assert (sdk / "node_modules" / "esbuild").is_dir()
+    assert not (sdk / "node_modules" / "@biomejs").exists()
 
 
 def test_every_hook_is_called(guest: TestedGuest) -> None:

@@ -125,7 +125,7 @@ def expected_sdk() -> set[str]:
         ("git", "ls-files", "sdk", "wit"), cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     development = re.compile(
-        r"rust/generate-bindings/|assemblyscript/test/|c/tests/|typescript/(?:test/|tsconfig\.json$)|go/.*_test\.go$|.*/wit$|.*/\.gitignore$|.*/rustfmt\.toml$"
+        r"rust/generate-bindings/|assemblyscript/test/|c/tests/|typescript/(?:test/|biome\.jsonc$|tsconfig\.json$)|go/.*_test\.go$|.*/wit$|.*/\.gitignore$|.*/rustfmt\.toml$"
     )
     sources = {name.removeprefix("sdk/") for name in listed.stdout.split()}
     kept = {name for name in sources if not development.match(name)}

@@ -42,7 +42,8 @@ def _install_modules(manifests: list[Path], modules: Path, tools: str) -> None:
     for manifest in manifests:
         shutil.copy(manifest, fresh)
     # `npm ci` refuses the lock file: some of the dependencies name builds for other platforms that do not exist.
-    command = ("npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
+    # Without the tools that the SDK itself is checked with.
+    command = ("npm", "install", "--omit=dev", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
     run(command, f"installing {tools} with npm, which needs its registry", cwd=fresh)
     os.rename(fresh, modules)
 

@@ -85,11 +85,14 @@ export async function build(where, out) {
   try {
     const told = await inspect(entry, folder, work);
     const { outputFiles, metafile } = await bundleGuest(componentText(entry), folder);
-    const [map, code] = ["guest.mjs.map", "guest.mjs"].map((name) => outputFiles.find(({ path }) => path.endsWith(name)).text);
+    const [map, code] = ["guest.mjs.map", "guest.mjs"].map(
+      (name) => outputFiles.find(({ path }) => path.endsWith(name)).text,
+    );
     const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint);
     const used = output.imports.map(({ path }) => path.replace(/^sentinel:gateway\/|@.*$/g, ""));
     const all = [...new Set([...grants, ...used])].filter((name) => name !== "log").sort();
-    const isOwn = (source) => !source.startsWith("..") && !source.includes("node_modules") && source !== "sentinel-component.mjs";
+    const isOwn = (source) =>
+      !source.startsWith("..") && !source.includes("node_modules") && source !== "sentinel-component.mjs";
     const lines = JSON.stringify(origins(JSON.parse(map), isOwn));
     const { componentize } = await import("componentize-qjs");
     const { component } = await componentize({

@@ -21,7 +21,8 @@ const standIns = {
     build.onResolve({ filter: HOST }, ({ path }) => ({ path: HOST.exec(path)[1], namespace: "host" }));
     build.onLoad({ filter: /.*/, namespace: "host" }, ({ path }) => {
       const calls = FUNCTIONS[path].map(
-        (name) => `const ${name}_ = (...values) => current()[${JSON.stringify(path)}].${name}(...values);\nexport { ${name}_ as ${name} };`,
+        (name) =>
+          `const ${name}_ = (...values) => current()[${JSON.stringify(path)}].${name}(...values);\nexport { ${name}_ as ${name} };`,
       );
       return { contents: `import { current } from "./stand-ins.ts";\n${calls.join("\n")}`, resolveDir: `${SDK}/src` };
     });
@@ -66,5 +67,12 @@ export function bundleGuest(text, folder) {
 
 /** For Node, with stand-ins for the host. */
 export function bundleForNode(entries, folder, options) {
-  return run({ ...entries, absWorkingDir: folder, platform: "node", target: "node20", plugins: [standIns], ...options });
+  return run({
+    ...entries,
+    absWorkingDir: folder,
+    platform: "node",
+    target: "node20",
+    plugins: [standIns],
+    ...options,
+  });
 }

@@ -11,7 +11,8 @@ export const GRANTS = ["clock", "random", "metrics", "kv", "http-client"];
 export function readProject(folder) {
   const file = join(folder, "package.json");
   const { main, grants = [] } = JSON.parse(readFileSync(file, "utf8")).sentinel ?? {};
-  if (typeof main !== "string") throw new GuestError(`${file}: sentinel.main is missing: the file with the guest's class`);
+  if (typeof main !== "string")
+    throw new GuestError(`${file}: sentinel.main is missing: the file with the guest's class`);
   const entry = resolve(folder, main);
   if (!existsSync(entry)) throw new GuestError(`${file}: sentinel.main: there is no ${main}`);
   for (const grant of grants)

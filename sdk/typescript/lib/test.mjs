@@ -9,7 +9,9 @@ import { bundleForNode } from "./bundle.mjs";
 /** Node's exit code. */
 export async function test(where) {
   const folder = resolve(where);
-  const tests = existsSync(join(folder, "test")) ? readdirSync(join(folder, "test")).filter((name) => /\.test\.m?[tj]s$/.test(name)) : [];
+  const tests = existsSync(join(folder, "test"))
+    ? readdirSync(join(folder, "test")).filter((name) => /\.test\.m?[tj]s$/.test(name))
+    : [];
   if (tests.length === 0) return 0;
   checkTypes(folder);
   const out = join(folder, "build", "test");
@@ -24,6 +26,9 @@ export async function test(where) {
       files.push(join("build", "test", basename(path)));
     }
   }
-  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { cwd: folder, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], {
+    cwd: folder,
+    stdio: "inherit",
+  });
   return status ?? 1;
 }

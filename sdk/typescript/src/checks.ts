@@ -2,13 +2,13 @@
 import { ConfigError } from "./errors.ts";
 import { bytesOf } from "./text.ts";
 
-const OWNED =
-  /^(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade|host|:.*)$/;
+const OWNED = /^(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade|host|:.*)$/;
 
 /** A configured name of a header field, in lower case. Throws ConfigError at `at`. */
 export function headerName(name: string, at: string): string {
   const lower = name.toLowerCase();
-  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower)) throw new ConfigError(`${at}: ${JSON.stringify(name)} is no name of a header`);
+  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower))
+    throw new ConfigError(`${at}: ${JSON.stringify(name)} is no name of a header`);
   if (OWNED.test(lower)) throw new ConfigError(`${at}: ${lower} belongs to the gateway`);
   return lower;
 }

@@ -2,7 +2,7 @@
 import type { GuestClass } from "./guest.ts";
 import { log } from "./log.ts";
 import { settled } from "./promise.ts";
-import { refusalOf, Runner } from "./runner.ts";
+import { Runner, refusalOf } from "./runner.ts";
 import { traced } from "./trace.ts";
 
 /** Runs a hook. What it throws goes to the log with the author's lines, and on: the instance is given up. */

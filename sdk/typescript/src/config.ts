@@ -22,7 +22,11 @@ export interface Schema {
 
 type Properties<S> = S extends { properties: infer P } ? P : {};
 type Required<S> = S extends { required: readonly (infer N)[] } ? N : never;
-type Present<S, N> = S extends { default: unknown } | { type: "object" | "array" } ? true : N extends true ? true : false;
+type Present<S, N> = S extends { default: unknown } | { type: "object" | "array" }
+  ? true
+  : N extends true
+    ? true
+    : false;
 type Member<S, R extends boolean> = Present<S, R> extends true ? ConfigOf<S> : ConfigOf<S> | undefined;
 type ObjectOf<S> = {
   [N in keyof Properties<S>]: Member<Properties<S>[N], N extends Required<S> ? true : false>;
@@ -48,11 +52,19 @@ export function configSchema<const S extends Schema>(schema: S): S {
   return schema;
 }
 
-const NAMES = { object: "a map", array: "a list", string: "text", integer: "a whole number", number: "a number", boolean: "true or false" };
+const NAMES = {
+  object: "a map",
+  array: "a list",
+  string: "text",
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+};
 
 function isA(type: NonNullable<Schema["type"]>, value: unknown): boolean {
   if (type === "array") return Array.isArray(value);
-  if (type === "object") return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+  if (type === "object")
+    return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
   if (type === "integer") return Number.isInteger(value);
   return typeof value === type;
 }
@@ -69,7 +81,8 @@ function bounded(at: string, size: number, least: number | undefined, most: numb
 /** The configuration with its defaults. Throws ConfigError with the path of what does not fit. */
 export function readConfig(schema: Schema, value: unknown, at = ""): unknown {
   if (schema.type !== undefined && !isA(schema.type, value)) refuse(at, `expected ${NAMES[schema.type]}`);
-  if (schema.enum !== undefined && !schema.enum.includes(value)) refuse(at, `one of ${schema.enum.join(", ")} is needed`);
+  if (schema.enum !== undefined && !schema.enum.includes(value))
+    refuse(at, `one of ${schema.enum.join(", ")} is needed`);
   if (typeof value === "string") bounded(at, [...value].length, schema.minLength, schema.maxLength, " characters");
   else if (typeof value === "number") bounded(at, value, schema.minimum, schema.maximum, "");
   else if (Array.isArray(value)) {

@@ -24,6 +24,7 @@ declare module "sentinel:gateway/kv@0.1.0" {
   export function set(key: Uint8Array, value: Uint8Array, ttl: number): void;
   export function add(key: Uint8Array, delta: number, ttl: number): number;
   function remove(key: Uint8Array): boolean;
+
   export { remove as delete };
 }
 

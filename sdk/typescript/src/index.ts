@@ -5,7 +5,7 @@ export { type ConfigOf, configSchema, type Schema } from "./config.ts";
 export { ConfigError, HttpError, type HttpReason, KvError, type KvReason } from "./errors.ts";
 export { type Answer, Guest } from "./guest.ts";
 export { HeaderEdits, Headers } from "./headers.ts";
-export { http, type HttpOptions } from "./http.ts";
+export { type HttpOptions, http } from "./http.ts";
 export { kv } from "./kv.ts";
 export { log } from "./log.ts";
 export {

@@ -177,7 +177,8 @@ function writeInteger(value: number, size: number, first: number): void {
   room(size);
   const view = new DataView(buffer.buffer, used, size);
   if (size === 8) view.setBigInt64(0, BigInt(value));
-  else for (let at = size - 1, rest = value; at >= 0; at--, rest = Math.floor(rest / 256)) view.setUint8(at, rest & 255);
+  else
+    for (let at = size - 1, rest = value; at >= 0; at--, rest = Math.floor(rest / 256)) view.setUint8(at, rest & 255);
   used += size;
 }
 

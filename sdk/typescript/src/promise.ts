@@ -18,7 +18,9 @@ export function queueJob(job: Job): void {
 export type State = "pending" | "fulfilled" | "rejected";
 
 function thenOf(value: unknown): unknown {
-  return (typeof value === "object" && value !== null) || typeof value === "function" ? (value as { then?: unknown }).then : undefined;
+  return (typeof value === "object" && value !== null) || typeof value === "function"
+    ? (value as { then?: unknown }).then
+    : undefined;
 }
 
 export class GuestPromise {
@@ -71,6 +73,7 @@ export class GuestPromise {
     this.reactions = [];
   }
 
+  // biome-ignore lint/suspicious/noThenProperty: this is the promise that others are made of.
   then(fulfilled?: unknown, rejected?: unknown): GuestPromise {
     return new GuestPromise((resolve, reject) => {
       const react = () => {

@@ -4,7 +4,10 @@ import { bytesOf, decodeText } from "./text.ts";
 export type HeaderFields = Record<string, string | Uint8Array> | Iterable<readonly [string, string | Uint8Array]>;
 
 export function pairsOf(headers: HeaderFields): [string, Uint8Array][] {
-  const pairs = Symbol.iterator in headers ? [...(headers as Iterable<readonly [string, string | Uint8Array]>)] : Object.entries(headers);
+  const pairs =
+    Symbol.iterator in headers
+      ? [...(headers as Iterable<readonly [string, string | Uint8Array]>)]
+      : Object.entries(headers);
   return pairs.map(([name, value]) => [name.toLowerCase(), bytesOf(value)]);
 }
 

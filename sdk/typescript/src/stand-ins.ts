@@ -1,6 +1,6 @@
 /** The host's functions in unit tests: they record what they were asked, and answer as the test says. */
-import { Reader, pack, type Value } from "./msgpack.ts";
-import { Response } from "./response.ts";
+import { pack, Reader, type Value } from "./msgpack.ts";
+import type { Response } from "./response.ts";
 import { decodeText } from "./text.ts";
 
 export interface OutboundRequest {
@@ -41,8 +41,10 @@ export class StandIns {
   };
 
   readonly metrics = {
-    add: (name: string, labels: [string, string][], value: number): void => void this.metricCalls.push([name, value, labels]),
-    observe: (name: string, labels: [string, string][], value: number): void => void this.metricCalls.push([name, value, labels]),
+    add: (name: string, labels: [string, string][], value: number): void =>
+      void this.metricCalls.push([name, value, labels]),
+    observe: (name: string, labels: [string, string][], value: number): void =>
+      void this.metricCalls.push([name, value, labels]),
   };
 
   readonly kv = {
@@ -62,7 +64,13 @@ export class StandIns {
 
   readonly "http-client" = {
     send: (record: Uint8Array): Uint8Array => {
-      const [method, url, headers, body, timeout] = new Reader(record).value() as [string, string, [string, Uint8Array][], Uint8Array, number | null];
+      const [method, url, headers, body, timeout] = new Reader(record).value() as [
+        string,
+        string,
+        [string, Uint8Array][],
+        Uint8Array,
+        number | null,
+      ];
       const request = { method, url, headers, body, timeout };
       this.requests.push(request);
       const answer = this.service(request);

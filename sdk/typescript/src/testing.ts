@@ -2,7 +2,7 @@
 import type { GuestClass } from "./guest.ts";
 import { pack, unpack, type Value } from "./msgpack.ts";
 import { type HeaderFields, pairsOf, Response } from "./response.ts";
-import { refusalOf, Runner } from "./runner.ts";
+import { Runner, refusalOf } from "./runner.ts";
 import { type HttpService, type OutboundRequest, StandIns, use } from "./stand-ins.ts";
 import { bytesOf, decodeText } from "./text.ts";
 
@@ -56,7 +56,11 @@ export class Result {
     const held = isChunk && action === 2 ? (payload as [Value[], Uint8Array?]) : null;
     const edits = (held ? held[0] : !isChunk && action === 0 ? payload : []) as Value[];
     const isRequest = hook.startsWith("onRequest");
-    const [status, fields, body] = (action !== 1 ? [] : hook === "onRequest" ? (payload as Value[])[0] : payload) as [number, [string, Uint8Array][], Uint8Array];
+    const [status, fields, body] = (action !== 1 ? [] : hook === "onRequest" ? (payload as Value[])[0] : payload) as [
+      number,
+      [string, Uint8Array][],
+      Uint8Array,
+    ];
     this.response = action === 1 ? new Response(status, fields, body) : null;
     const kinds = ["set", "append", "remove"];
     this.edits = ((edits[0] ?? []) as Edit[]).map(([kind, what]) =>
@@ -136,7 +140,23 @@ export class Harness {
 
   async onComplete(summary: { status?: number; context?: string | Uint8Array } = {}): Promise<void> {
     use(this.host);
-    const record = ["test", "GET", "/", null, "/", "localhost", "127.0.0.1", "1.1", 0, 0, summary.status ?? 200, 0, 0, 0, 0];
+    const record = [
+      "test",
+      "GET",
+      "/",
+      null,
+      "/",
+      "localhost",
+      "127.0.0.1",
+      "1.1",
+      0,
+      0,
+      summary.status ?? 200,
+      0,
+      0,
+      0,
+      0,
+    ];
     await this.runner.onComplete(pack(record), bytesOf(summary.context ?? ""));
   }
 

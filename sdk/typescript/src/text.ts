@@ -41,7 +41,9 @@ export function encodeText(text: string): Uint8Array {
 }
 
 function wellFormed(text: string): string {
-  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (part) => (part.length === 1 ? "\ufffd" : part));
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (part) =>
+    part.length === 1 ? "\ufffd" : part,
+  );
 }
 
 /** Bytes as they are, text as UTF-8. */

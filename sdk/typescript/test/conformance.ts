@@ -17,6 +17,7 @@ import {
   type Summary,
 } from "../src/index.ts";
 
+// biome-ignore lint/suspicious/noExplicitAny: what an operation takes is up to the vectors.
 type Op = any[];
 
 interface BodyModes {

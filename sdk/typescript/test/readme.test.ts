@@ -22,7 +22,10 @@ function project(): string {
 
 function command(...words: string[]): { status: number | null; output: string } {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["bin/sentinel-ts.mjs", ...words], { env, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["bin/sentinel-ts.mjs", ...words], {
+    env,
+    encoding: "utf8",
+  });
   return { status, output: stdout + stderr };
 }
 
@@ -36,7 +39,11 @@ test("the guest of the README and its test", () => {
 });
 
 const REFUSED: [string, string, RegExp][] = [
-  ["a type that does not fit", "export default class A extends Guest { onRequest(): number { return 1; } }", /index\.ts\(2,\d+\): error TS/],
+  [
+    "a type that does not fit",
+    "export default class A extends Guest { onRequest(): number { return 1; } }",
+    /index\.ts\(2,\d+\): error TS/,
+  ],
   ["a hook that is none", "export default class A extends Guest { onReqest(): void {} }", /onReqest is no hook/],
   ["a class without a hook", "export default class A extends Guest { other(): void {} }", /the guest has no hook/],
   ["something else than a class", "export default Guest.name;", /has to be a class that extends Guest/],

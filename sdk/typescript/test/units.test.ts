@@ -10,14 +10,35 @@ import { Harness } from "../src/testing.ts";
 import { decodeText, encodeText } from "../src/text.ts";
 
 describe("values come back as they were", () => {
-  const numbers = [0, 127, 128, 255, 256, 65535, 65536, 2 ** 32, 2 ** 53, -1, -32, -33, -128, -129, -70000, -(2 ** 40), 1.5];
+  const numbers = [
+    0,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    65536,
+    2 ** 32,
+    2 ** 53,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -70000,
+    -(2 ** 40),
+    1.5,
+  ];
   const texts = ["", "a".repeat(31), "a".repeat(32), "ü".repeat(200), "🔑€", "b".repeat(70000)];
   const others: Value[] = [null, true, false, [], Array(16).fill(1), Array(70000).fill(null), { a: { b: [1, "c"] } }];
   for (const value of [...numbers, ...texts, ...others]) {
-    test(JSON.stringify(value).slice(0, 40), () => assert.equal(JSON.stringify(unpack(pack(value))), JSON.stringify(value)));
+    test(JSON.stringify(value).slice(0, 40), () =>
+      assert.equal(JSON.stringify(unpack(pack(value))), JSON.stringify(value)),
+    );
   }
   test("bytes", () => {
-    for (const length of [0, 255, 256, 70000]) assert.equal((unpack(pack(new Uint8Array(length))) as Uint8Array).length, length);
+    for (const length of [0, 255, 256, 70000])
+      assert.equal((unpack(pack(new Uint8Array(length))) as Uint8Array).length, length);
   });
 });
 
@@ -27,7 +48,13 @@ test("what is not UTF-8 is replaced", () => {
 });
 
 test("secrets are equal or not", () => {
-  for (const [one, other, equal] of [["a", "a", true], ["a", "b", false], ["a", "ab", false], ["ab", "a", false], ["", "", true]] as const)
+  for (const [one, other, equal] of [
+    ["a", "a", true],
+    ["a", "b", false],
+    ["a", "ab", false],
+    ["ab", "a", false],
+    ["", "", true],
+  ] as const)
     assert.equal(equalSecrets(one, other), equal);
 });
 
@@ -75,7 +102,15 @@ describe("promises", () => {
     assert.equal(settled(wait(1).finally(() => 2)), 1);
   });
   test("that are rejected throw", () => {
-    assert.throws(() => settled(wait(1).then(() => { throw new Error("no"); })), /no/);
+    assert.throws(
+      () =>
+        settled(
+          wait(1).then(() => {
+            throw new Error("no");
+          }),
+        ),
+      /no/,
+    );
     assert.throws(() => settled(GuestPromise.all([wait(1), GuestPromise.reject(new Error("no"))])), /no/);
   });
   test("that nothing settles are told", () => {
