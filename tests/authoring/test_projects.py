@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from guestbuild.places import BUILD
+from sentinel_host.authoring.cache import cache_directory
 from sentinel_host.authoring.project import LANGUAGES, create_project, find_project
 from sentinel_host.cli.main import parser
 from sentinel_host.errors import ConfigError, ToolchainError
@@ -118,6 +119,23 @@ def test_a_build_of_the_same_sources_is_skipped(tmp_path: Path) -> None:
     project.file.write_bytes(b"damaged")
     project.build()
     assert b"w\0h\0o\0" in project.file.read_bytes()
+
+
+def test_guests_of_one_interpreter_share_its_merged_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each build of a guest in JavaScript merged QuickJS anew, at ten seconds of CPU time."""
+    create_project(tmp_path / "one", LANGUAGES["javascript"]).build()
+    cache = tmp_path / "cache" / "sentinel"
+    cache.mkdir(parents=True)
+    for kept in ("sdk", "flattened"):
+        (cache / kept).symlink_to(cache_directory() / kept)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+    # What merges code would be installed now, from nowhere.
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    project = create_project(tmp_path / "two", LANGUAGES["javascript"])
+    source = project.folder / "src" / "index.js"
+    source.write_text(source.read_text().replace("a user-agent is needed", "who are you?"))
+    project.build()
+    assert b"who are you?" in project.file.read_bytes()
 
 
 @pytest.mark.parametrize(("language", "source"), [("c", "src/guest.c"), ("zig", "src/guest.zig")])
