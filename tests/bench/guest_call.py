@@ -10,6 +10,10 @@ echo's work, allocation and post-return included. The same own time is taken off
 Example guests are those in build/guests; they are called through the native path with a configuration and a record that
 make them work. Nobody drains their log, which fills up and then counts lines: writing lines out is the host's cost per
 line, not per call. The guest `compress` also gets the documentation, 64 KiB a call, in ms of the processor.
+
+The guest `header-injection` is there in every language. What it costs beside its calls is told too: its file, compiling
+it, the compiled code with its memory image, and the resident memory of an instance that has been called, after the
+first one.
 """
 
 from __future__ import annotations
@@ -32,15 +36,16 @@ from wasmtime import component
 from sentinel_host.abi.contract import GRANTS, HTTP_ERRORS, ON_COMPLETE, ON_REQUEST
 from sentinel_host.abi.encode import encode_config
 from sentinel_host.authoring.workbench import Workbench
-from sentinel_host.native import SUSPENDED
+from sentinel_host.native import SUSPENDED, NativeGuest
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact, read_artefact
+from sentinel_host.sandbox.compiled import compile_guest
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from sentinel_host.sandbox.limits import default_limits
 from sentinel_host.sandbox.load import NO_CONFIG
 from tests.bench import records
 from tests.bench.report import Report, median, parse_options, table
-from tests.bench.sandbox import compile_at_once
+from tests.bench.sandbox import compile_at_once, resident_bytes
 from tests.support.instances import run_to_end, start_instance
 from tests.wat import index
 
@@ -52,6 +57,10 @@ HOOK = "sentinel:gateway/request-handler@0.1.0#on-request"
 LANGUAGE_BARS = {"python": 25.0, "javascript": 60.0, "go": 8.0, "c": 1.5, "zig": 1.5}
 # Where the guest of a language is written in another one that comes to the same.
 WRITTEN_IN = {"javascript": "typescript"}
+# The guest that there is in every language.
+COMMON = "header-injection"
+INSTANCES = 20
+MIB = 1 << 20
 ECHOES = ("native", "native_at_once", "wasmtime_core", "wasmtime_component", "extism")
 
 Call = Callable[[bytes], object]
@@ -217,6 +226,40 @@ def contestants(folder: Path) -> list[Contestant]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a guest costs beside its calls; ``compiling`` is seconds of the processor, the rest MiB."""
+
+    file: float
+    compiling: float
+    code: float
+    instance: float
+
+
+def price(path: Path) -> Price:
+    """That of a guest's file."""
+    begin = time.process_time()
+    compiled = compile_guest(path.read_bytes(), path.name)
+    compiling = time.process_time() - begin
+    engine = GuestEngine()
+    prepared = engine.prepare_compiled(compiled, path.name, GRANTS)
+    blueprint = Blueprint(path.stem, engine, *prepared, default_limits(compiled.language), Grants(GRANTS))
+    config, record = encode_config(records.CONFIGS[path.stem]), records.request_head(SIZES[0])
+
+    def instance() -> NativeGuest:
+        made = start_instance(blueprint, config)
+        run_to_end(made, made.call(SLOTS[ON_REQUEST], record))
+        return made
+
+    kept = [instance()]
+    before = resident_bytes()
+    kept += [instance() for _ in range(INSTANCES)]
+    each = (resident_bytes() - before) / INSTANCES
+    for made in kept:
+        made.close()
+    return Price(path.stat().st_size / MIB, compiling, len(compiled.code) / MIB, each / MIB)
+
+
 def compressing(rounds: int) -> dict[tuple[str, int], tuple[float, float]]:
     """By coding and level: ms of the processor for 64 KiB of text, and the share of the text that is left."""
     pages = sorted((ROOT / "docs").rglob("*.md"))
@@ -267,6 +310,12 @@ def main() -> int:
     table(("", *map(str, SIZES)), [("own", *own.values())])
     print()
 
+    prices = {path.parent.name: price(path) for path in sorted(ROOT.glob(f"build/guests/*/{COMMON}.wasm"))}
+    print(f"{COMMON}: MiB of its file, s of the processor to compile it, MiB of its code, MiB of a further instance:")
+    rows = [(name, each.file, each.compiling, each.code, each.instance) for name, each in prices.items()]
+    table(("", "file", "compiling", "code", "instance"), rows)
+    print()
+
     compressed = compressing(rounds)
     print("ms of the processor for 64 KiB of text, and the share of the text that is left:")
     table(("", "ms", "share"), [(f"{coding} {level}", *told) for (coding, level), told in compressed.items()])
@@ -279,9 +328,12 @@ def main() -> int:
             suffix = "" if size == SIZES[0] else f"_{size}"
             report.add(f"guest_call.{contestant.name}{suffix}_us", medians[contestant.name, size])
     for language, at_most in LANGUAGE_BARS.items():
-        found = medians.get((f"{WRITTEN_IN.get(language, language)}-header-injection", SIZES[0]))
+        written_in = WRITTEN_IN.get(language, language)
+        found = medians.get((f"{written_in}-{COMMON}", SIZES[0]))
         if found is not None:
             report.add(f"guest_call.{language}_us", found)
+            report.add(f"guest_call.{language}_code_mib", prices[written_in].code)
+            report.add(f"guest_call.{language}_instance_mib", prices[written_in].instance)
             report.bar(f"a guest in {language} that sets a header", found, at_most=at_most)
     share = {name: max(medians[name, SIZES[0]] - own[SIZES[0]], 1e-3) for name in ECHOES}
     report.add("guest_call.echo_own_us", own[SIZES[0]])
