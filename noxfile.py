@@ -58,13 +58,16 @@ TEST_PEERS = {
     "wrk": "wrk",
 }
 
-# What runs on every interpreter: requests through the whole gateway and its guests, over every protocol; the commands.
+# What runs on every interpreter: requests through the whole gateway and its guests, over every
+# protocol; the commands.
 COMPAT_TESTS = ("tests/e2e", "tests/http2/test_gateway.py", "tests/http3", "tests/supervisor/test_restarts.py")
 
-# The browser of a test that is left out where it is missing and nobody is root: command and package of Debian.
+# The browser of a test that is left out where it is missing and nobody is root: command and package
+# of Debian.
 BROWSER = "chromium-headless-shell"
 
-# What a benchmark measures against, by its name: commands and the packages of Debian that bring them.
+# What a benchmark measures against, by its name: commands and the packages of Debian that bring
+# them.
 BENCH_PEERS: dict[str, dict[str, str]] = {
     "guest-call": {},
     "gateway": {"nginx": "nginx", "wrk": "wrk"},
@@ -122,7 +125,10 @@ def types(session: nox.Session) -> None:
 
 @session
 def generated(session: nox.Session) -> None:
-    """Files made by a script are what it makes today; each script writes its file when run without --check."""
+    """Files made by a script are what it makes today.
+
+    Each script writes its file when run without --check.
+    """
     install_package(session)
     # The pages of the standard guests have tables from the schemas in their files.
     install(session, group("guests"))
@@ -135,7 +141,10 @@ def generated(session: nox.Session) -> None:
 
 @session
 def docs(session: nox.Session) -> None:
-    """Write the reference anew and build the site strictly into build/docs; `-- --check` fails if a page is stale."""
+    """Write the reference anew and build the site into build/docs; `-- --check` wants no change.
+
+    The build is strict. A page that is stale fails the check.
+    """
     install_package(session)
     install(session, [*group("docs"), *group("guests")])
     build_guests(session, *STANDARD)
@@ -144,7 +153,10 @@ def docs(session: nox.Session) -> None:
 
 @session
 def native(session: nox.Session) -> None:
-    """The C compiles without warnings; its own tests pass under the address and undefined-behaviour sanitizers."""
+    """The C compiles without warnings; its own tests pass under sanitizers.
+
+    The sanitizers are those of addresses and of undefined behaviour.
+    """
     provide_compiler()
     install(session, [*PYPROJECT["build-system"]["requires"], *DEPENDENCIES])
     session.run("python", "host/native/check_warnings.py")
@@ -154,14 +166,14 @@ def native(session: nox.Session) -> None:
 
 @session
 def fuzz(session: nox.Session) -> None:
-    """libFuzzer looks for answers of guests that the C does not read as it should: `-- [SECONDS] [--keep]`."""
+    """libFuzzer looks for answers of guests that the C misreads: `-- [SECONDS] [--keep]`."""
     debian.provide("clang", "libclang-rt-dev", commands=("clang",))
     session.run("python", "host/native/calls/tests/fuzz.py", *session.posargs)
 
 
 @session
 def guests(session: nox.Session) -> None:
-    """Build the example guests into build/guests (skipped for those whose sources are unchanged)."""
+    """Build the example guests into build/guests, but for those whose sources are unchanged."""
     # Guests in Go are made by what takes modules apart in the package.
     install_package(session)
     install(session, group("guests"))
@@ -170,7 +182,10 @@ def guests(session: nox.Session) -> None:
 
 @session
 def wheels(session: nox.Session) -> None:
-    """Build dist/: sentinel-host as wheel and source archive, and sentinel-guests, the standard guests, as a wheel."""
+    """Build dist/: sentinel-host as wheel and source archive, and the wheel sentinel-guests.
+
+    The latter has the standard guests.
+    """
     build_wheels(session)
     session.run("python", "-m", "build", "--sdist", "--outdir", str(DIST), str(ROOT))
     session.log("pip install dist/*.whl")
@@ -178,14 +193,17 @@ def wheels(session: nox.Session) -> None:
 
 @session
 def newcomer(session: nox.Session) -> None:
-    """From the wheels to the first request that a guest of one's own answers; `-- [--json FILE] [--language NAME]`."""
+    """From the wheels to a guest's first request; `-- [--json FILE] [--language NAME]`."""
     build_wheels(session)
     session.run("python", "tests/newcomer.py", *map(str, sorted(DIST.glob("*.whl"))), *session.posargs)
 
 
 @session
 def sdk(session: nox.Session) -> None:
-    """The SDKs' own tests and those of the example guests: cargo test, npm test, go test, and C's under sanitizers."""
+    """The SDKs' own tests and those of the example guests.
+
+    They are run by cargo test, npm test and go test; those in C run under sanitizers.
+    """
     provide_compiler()
     # The vectors are packed for C by a library that the SDK does not use.
     install(session, [requirement for requirement in DEPENDENCIES if requirement.startswith("msgpack")])
@@ -209,9 +227,12 @@ def sdk(session: nox.Session) -> None:
 
 @session
 def tests(session: nox.Session) -> None:
-    """Every Python test, on the package as users install it, against freshly built guests (arguments go to pytest).
+    """Every Python test, on the package as users install it; arguments go to pytest.
 
-    `-- --stress [--seed N]` runs them beside two busy loops, pinned to one core, in an order made by the seed.
+    The guests are freshly built.
+
+    `-- --stress [--seed N]` runs them beside two busy loops, pinned to one core, in an order made
+    by the seed.
     """
     provide_test_peers()
     install_package(session)
@@ -219,7 +240,8 @@ def tests(session: nox.Session) -> None:
     build_guests(session)
     stress = "--stress" in session.posargs
     runner = ["python", "-m", "tests.stress" if stress else "pytest"]
-    # More than there are cores: half of their time they wait. A file's tests share what they set up.
+    # More than there are cores: half of their time they wait. A file's tests share what they set
+    # up.
     workers = ["-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--max-worker-restart", "0"]
     arguments = [argument for argument in session.posargs if argument != "--stress"]
     built = build_wheel(session, "python", interpreters.TAG)
@@ -228,7 +250,10 @@ def tests(session: nox.Session) -> None:
 
 @session
 def compat(session: nox.Session) -> None:
-    """Build the package and run the end-to-end tests on every CPython from 3.11 on found here, or on `-- 3.12 …`."""
+    """Run the end-to-end tests on every CPython from 3.11 on found here, or on `-- 3.12 …`.
+
+    Each gets a package that is built for it.
+    """
     provide_compiler()
     provide_test_peers()
     install_package(session)
@@ -254,7 +279,7 @@ def compat(session: nox.Session) -> None:
 
 @session
 def demo(session: nox.Session) -> None:
-    """A gateway with three guests and a sample upstream to try with curl; `-- --check` probes itself."""
+    """A gateway, three guests and a sample upstream to try with curl; `-- --check` probes them."""
     install_package(session)
     install(session, group("guests"))
     # A newcomer waits for no compilers of languages that the demo has no guest in.
@@ -323,7 +348,9 @@ def install(session: nox.Session, requirements: Iterable[str]) -> None:
 
 
 def install_package(session: nox.Session) -> None:
-    """Install the package as a user would, again whenever any file of it changed; all sessions share one build."""
+    """Install the package as a user would, again whenever any file of it changed; all sessions
+    share one build.
+    """
     provide_compiler()
     tag = interpreters.TAG
     inputs = package_digest(tag)
@@ -342,10 +369,13 @@ def package_digest(tag: str) -> str:
 
 
 def build_wheel(session: nox.Session, python: str, tag: str) -> Path:
-    """The package's wheel for an interpreter, as a user would build it; made again whenever any file of it changed."""
+    """The package's wheel for an interpreter, as a user would build it; made again whenever any
+    file of it changed.
+    """
     wheels = ROOT / "build" / "wheels" / tag / package_digest(tag)[:16]
     if not any(wheels.glob("*.whl")):
-        # setuptools keeps what it copied for an earlier wheel, and would ship modules that no longer exist.
+        # setuptools keeps what it copied for an earlier wheel, and would ship modules that no
+        # longer exist.
         for stale in (*(ROOT / "build").glob("lib*"), wheels.parent):
             shutil.rmtree(stale, ignore_errors=True)
         command = (python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".")
@@ -355,7 +385,9 @@ def build_wheel(session: nox.Session, python: str, tag: str) -> Path:
 
 
 def once(session: nox.Session, what: str, state: str, install: Callable[[], None]) -> None:
-    """Skip an installation that left this environment in the same state: nox alone would run pip every time."""
+    """Skip an installation that left this environment in the same state: nox alone would run pip
+    every time.
+    """
     installed = Path(session.virtualenv.location, f"installed-{what}.txt")
     if installed.is_file() and installed.read_text() == state:
         return

@@ -1,4 +1,5 @@
-"""The part of the packaging that pyproject.toml cannot say: what is compiled, and which sources for authors come along.
+"""The part of the packaging that pyproject.toml cannot say: what is compiled, and which sources for
+authors come along.
 
 Three modules are C behind cffi; five are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
@@ -8,8 +9,9 @@ it has anyway. The same files run uncompiled too, and do so from a working tree:
 and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the
 figures.
 
-The SDKs and the contract go into the package as ``sentinel_host/_sdk``, so that a guest is written against what its
-host understands, without a registry. A working tree has them where they are written: `authoring/sdk.py` knows both.
+The SDKs and the contract go into the package as ``sentinel_host/_sdk``, so that a guest is written
+against what its host understands, without a registry. A working tree has them where they are
+written: `authoring/sdk.py` knows both.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ SDK_SOURCES = (
 FIELDS = Extension(
     "sentinel_host.fields._fields",
     [f"host/native/fields/{name}.c" for name in ("module", "src/field", "src/head", "src/record")],
-    # Of a source archive setuptools finds no more than what extensions are made of and depend on: that is all of this.
+    # Of a source archive setuptools finds no more than what extensions are made of and depend on:
+    # that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
     extra_compile_args=["-std=c11", "-O2"],
 )
@@ -224,7 +227,9 @@ def sdk_sources() -> list[str]:
 
 
 def sdk_places(source: str) -> list[str]:
-    """Where a file of `sdk_sources` goes: the npm package has a contract of its own, as when npm packs it."""
+    """Where a file of `sdk_sources` goes: the npm package has a contract of its own, as when npm
+    packs it.
+    """
     if not source.startswith("wit/"):
         return [f"{SDK}/{source.removeprefix('sdk/')}"]
     return [f"{SDK}/{source}", *([f"{SDK}/assemblyscript/{source}"] if source.endswith(".wit") else [])]
@@ -270,18 +275,22 @@ class BuildExtInParallel(build_ext):
 
 
 def compiled() -> list[Extension]:
-    """The hot path as extensions; none where it is to stay as it is, or where setuptools only asks for metadata."""
+    """The hot path as extensions; none where it is to stay as it is, or where setuptools only asks
+    for metadata.
+    """
     if not {"bdist_wheel", "build_ext"} & set(sys.argv) or os.environ.get("SENTINEL_COMPILE") == "0":
         return []
     from mypyc.build import mypycify
 
     os.environ["MYPYPATH"] = "host"
-    # The libraries are not there while a wheel is built: `nox -s types` is where their types are checked.
+    # The libraries are not there while a wheel is built: `nox -s types` is where their types are
+    # checked.
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", "--explicit-package-bases"]
     modules = [f"{PACKAGE}{module}.py" for module in HOT_PATH]
     extensions = mypycify([*options, *modules], opt_level="2", debug_level="0", multi_file=True)
     for extension in extensions:
-        # Calls between the files stay inside the library: without this each would go through its table of symbols.
+        # Calls between the files stay inside the library: without this each would go through its
+        # table of symbols.
         extension.extra_compile_args.append("-fvisibility=hidden")
     return extensions
 

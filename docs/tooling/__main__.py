@@ -1,4 +1,6 @@
-"""``python docs/tooling``: writes the reference and builds the site; ``--check`` only says what is stale."""
+"""``python docs/tooling``: writes the reference and builds the site; ``--check`` only says what is
+stale.
+"""
 
 from __future__ import annotations
 

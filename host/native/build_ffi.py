@@ -1,4 +1,5 @@
-"""Builds ``sentinel_host.native._native``: ``cdef.h`` is what Python sees, ``prelude.h`` what cffi's C includes.
+"""Builds ``sentinel_host.native._native``: ``cdef.h`` is what Python sees, ``prelude.h`` what
+cffi's C includes.
 
 ``python host/native/build_ffi.py`` compiles it in place, for a working tree that is not installed.
 """

@@ -1,4 +1,6 @@
-"""What the builders of the modules behind cffi share; each is run by setuptools as a file, without a package around."""
+"""What the builders of the modules behind cffi share; each is run by setuptools as a file, without
+a package around.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,21 @@ from cffi import FFI
 NATIVE = Path(__file__).resolve().parent
 PACKAGE = NATIVE.parent / "sentinel_host"
 
-# Warnings are errors in the project's own checks only (`nox -s native`): a user's compiler may know newer ones.
+# Warnings are errors in the project's own checks only (`nox -s native`): a user's compiler may know
+# newer ones.
 FLAGS = ["-std=c11", "-O2"]
-# A slot of the limiter is swapped as 16 bytes. Every x86-64 since 2006 can; compilers still ask to be told.
+# A slot of the limiter is swapped as 16 bytes. Every x86-64 since 2006 can; compilers still ask to
+# be told.
 if platform.machine() == "x86_64":
     FLAGS.append("-mcx16")
 
 
 def make_builder(root: str, module: str, folder: str, sources: Sequence[str], prelude: str = "") -> FFI:
-    """A builder for ``module``. ``root`` is host/native, absolute or relative to where the compiler will run.
+    """A builder for ``module``. ``root`` is host/native, absolute or relative to where the compiler
+    will run.
 
-    ``folder`` holds ``cdef.h``, what Python sees, and ``prelude.h``, what cffi's C includes behind ``prelude``, below
-    host/native; ``sources`` are patterns below it.
+    ``folder`` holds ``cdef.h``, what Python sees, and ``prelude.h``, what cffi's C includes behind
+    ``prelude``, below host/native; ``sources`` are patterns below it.
     """
     builder = FFI()
     builder.cdef((NATIVE / folder / "cdef.h").read_text())
@@ -45,8 +50,8 @@ def build_in_place(make: Callable[[str], FFI], module: str) -> Path:
     *_, package, name = module.split(".")
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(make(str(NATIVE)).compile(tmpdir=scratch))
-        # A running process may have the old file mapped: replace the name, never the content. The name is the one that
-        # an installation gives it, so that neither build can hide the other.
+        # A running process may have the old file mapped: replace the name, never the content. The
+        # name is the one that an installation gives it, so that neither build can hide the other.
         target = PACKAGE / package / f"{name}.abi3.so"
         partial = target.with_name(f".{target.name}.{os.getpid()}")
         partial.write_bytes(built.read_bytes())

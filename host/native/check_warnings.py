@@ -1,7 +1,8 @@
-"""Compiles all C of the package with every warning an error; needs gcc or clang, and CPython's headers.
+"""Compiles all C of the package with every warning an error; needs gcc or clang, and CPython's
+headers.
 
-``python host/native/check_warnings.py`` is part of `nox -s native`. Installing the package never turns warnings into
-errors: a user's compiler or CPython may warn of what ours do not know yet.
+``python host/native/check_warnings.py`` is part of `nox -s native`. Installing the package never
+turns warnings into errors: a user's compiler or CPython may warn of what ours do not know yet.
 """
 
 from __future__ import annotations

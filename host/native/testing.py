@@ -1,4 +1,6 @@
-"""What the native modules' test runners share; each is run as a file, without a package around it."""
+"""What the native modules' test runners share; each is run as a file, without a package around
+it.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,9 @@ def run_tests(
 ) -> int:
     """Build and run test programs; returns the exit code.
 
-    ``names`` are those to run, or none for all; ``sanitizers`` has for every program those under which it runs, one
-    build for each. A program is ``NAME.c`` in ``folder``, with the ``sources`` of that name or else those of ``""``;
-    ``flags`` are more for the compiler.
+    ``names`` are those to run, or none for all; ``sanitizers`` has for every program those under
+    which it runs, one build for each. A program is ``NAME.c`` in ``folder``, with the ``sources``
+    of that name or else those of ``""``; ``flags`` are more for the compiler.
     """
     unknown = set(names) - set(sanitizers)
     if unknown:

@@ -61,7 +61,9 @@ is_protocol: Final = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?").fullmatch
 """Whether this is what Upgrade names: a name, perhaps with a version (RFC 9110 section 7.8)."""
 
 MAX_LENGTH_DIGITS: Final = 18
-"""As many digits of a Content-Length cannot overflow a signed 64-bit integer, here or in any peer."""
+"""As many digits of a Content-Length cannot overflow a signed 64-bit integer, here or in any
+peer.
+"""
 
 CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"),

@@ -1,4 +1,5 @@
-"""The pages of the standard guests: their tables of configuration, from the schemas inside the built guests.
+"""The pages of the standard guests: their tables of configuration, from the schemas inside the
+built guests.
 
 A page is written by hand, but for what stands between the two comments `BEGIN` and `END`.
 """

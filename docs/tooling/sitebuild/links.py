@@ -1,4 +1,6 @@
-"""The links of every document in the repository: each names a file that is there, and a heading in it."""
+"""The links of every document in the repository: each names a file that is there, and a heading in
+it.
+"""
 
 from __future__ import annotations
 

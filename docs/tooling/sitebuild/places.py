@@ -9,8 +9,8 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 DOCS: Final = ROOT / "docs"
 REFERENCE: Final = DOCS / "reference"
 
-# Pages of the repository that are part of the documentation but stand where readers of the code look for them, and
-# where the site has them.
+# Pages of the repository that are part of the documentation but stand where readers of the code
+# look for them, and where the site has them.
 ELSEWHERE: Final = {
     "README.md": "readme.md",
     "ARCHITECTURE.md": "explanation/architecture.md",

@@ -1,7 +1,7 @@
 """The site: every page of the documentation in one folder, as zensical wants them.
 
-Pages link to each other as they stand in the repository. Here links follow pages to their place on the site, images are
-copied, and a link to a file that is no page becomes that file's path.
+Pages link to each other as they stand in the repository. Here links follow pages to their place on
+the site, images are copied, and a link to a file that is no page becomes that file's path.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ permalink = true
 
 
 def build(target: Path) -> int:
-    """Build the site below a folder; returns zensical's exit code, 0 when every link of it leads somewhere."""
+    """Build the site below a folder; returns zensical's exit code, 0 when every link of it leads
+    somewhere.
+    """
     shutil.rmtree(target, ignore_errors=True)
     places = {path: target / "pages" / _place(path) for path in pages()}
     for source, place in places.items():
@@ -79,7 +81,9 @@ def foreign(site: Path) -> list[str]:
 
 
 def unlisted() -> list[str]:
-    """Pages that nobody finds from the index: neither it nor the decisions' own index has a link to them."""
+    """Pages that nobody finds from the index: neither it nor the decisions' own index has a link to
+    them.
+    """
     listed = {DOCS / "index.md", ROOT / "README.md"}
     for index in (DOCS / "index.md", DOCS / "decisions" / "README.md"):
         listed |= {(index.parent / target).resolve() for _, target in links(index.read_text())}

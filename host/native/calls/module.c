@@ -1,8 +1,8 @@
-/* sentinel_host.native._calls: a guest's hook called without what cffi does for each argument and around each call, and
- * the hooks of a chain without Python between them.
+/* sentinel_host.native._calls: a guest's hook called without what cffi does for each argument and
+ * around each call, and the hooks of a chain without Python between them.
  *
- * The code that is called stays where it is, behind cffi: this module gets its addresses. It keeps the GIL, which a call
- * gives up at the next tick anyway.
+ * The code that is called stays where it is, behind cffi: this module gets its addresses. It keeps
+ * the GIL, which a call gives up at the next tick anyway.
  */
 #include "src/chain.h"
 

@@ -1,7 +1,8 @@
 /* sentinel_host.fields._fields: whole lists of header fields, checked and written in one pass.
  *
- * Python's own means take a pass for each question and an object for each piece. Not through cffi, to which a list is
- * opaque. What is read stays as it is meanwhile: no code of Python's runs between the checks and the writing.
+ * Python's own means take a pass for each question and an object for each piece. Not through cffi,
+ * to which a list is opaque. What is read stays as it is meanwhile: no code of Python's runs
+ * between the checks and the writing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,7 +1,9 @@
-"""Builds ``sentinel_host.limiter._table``: ``cdef.h`` is what Python sees, ``prelude.h`` what cffi's C includes.
+"""Builds ``sentinel_host.limiter._table``: ``cdef.h`` is what Python sees, ``prelude.h`` what
+cffi's C includes.
 
 A module of its own, so that a process which only makes or reads the table does not load an engine.
-``python host/native/limiter/build_ffi.py`` compiles it in place, for a working tree that is not installed.
+``python host/native/limiter/build_ffi.py`` compiles it in place, for a working tree that is not
+installed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ building = runpy.run_path(str(Path(__file__).resolve().parents[1] / "building.py
 
 
 def make_builder(root: str) -> Any:
-    """The builder for sources below ``root``, absolute or relative to where the compiler will run."""
+    """The builder for sources below ``root``, absolute or relative to where the compiler will
+    run.
+    """
     return building["make_builder"](root, MODULE, "limiter", ["limiter/src/limiter.c", "limiter/src/siphash.c"], POSIX)
 
 

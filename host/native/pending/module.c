@@ -1,6 +1,7 @@
 /* sentinel_host.http.client._pending: whether anything has come in on a socket, without reading it.
  *
- * `select.poll` gives up the GIL, builds a list and costs several times what the question does in the kernel.
+ * `select.poll` gives up the GIL, builds a list and costs several times what the question does in
+ * the kernel.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

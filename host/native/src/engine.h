@@ -1,9 +1,11 @@
-/* The part of wasmtime's C API that Sentinel calls, declared here because the wheel ships no headers.
+/* The part of wasmtime's C API that Sentinel calls, declared here because the wheel ships no
+ * headers.
  *
- * Rule 1: nothing links against wasmtime. Every function is reached through a table that Python fills, at import, with
- *         addresses from the library that wasmtime-py has already loaded, so that a test can pass a fake table.
- * Rule 2: what is declared here is checked: Python compares every size and offset below with the wheel's own
- *         definitions and refuses another major version.
+ * Rule 1: nothing links against wasmtime. Every function is reached through a table that Python
+ *         fills, at import, with addresses from the library that wasmtime-py has already loaded, so
+ *         that a test can pass a fake table.
+ * Rule 2: what is declared here is checked: Python compares every size and offset below with the
+ *         wheel's own definitions and refuses another major version.
  */
 #ifndef SNT_ENGINE_H
 #define SNT_ENGINE_H
@@ -77,7 +79,8 @@ enum { WASMTIME_UPDATE_DEADLINE_YIELD = 1 };
 typedef wasm_trap_t *(*wasmtime_func_unchecked_callback_t)(void *, wasmtime_caller_t *, wasmtime_val_raw_t *, size_t);
 typedef wasmtime_error_t *(*snt_epoch_callback)(wasmtime_context_t *, void *, uint64_t *, uint8_t *);
 
-/* F(return type, name, parameters): the table, its names and its setter are all made from this list. */
+/* F(return type, name, parameters): the table, its names and its setter are all made from this
+ * list. */
 #define SNT_ENGINE_FUNCTIONS(F)                                                                                    \
   F(wasmtime_error_t *, wasmtime_func_call_unchecked,                                                              \
     (wasmtime_context_t *, const wasmtime_func_t *, wasmtime_val_raw_t *, size_t, wasm_trap_t **))                 \

@@ -16,8 +16,8 @@ static uint8_t *memory_base(const snt_guest *guest) {
   return guest->engine->wasmtime_memory_data(guest->context, &guest->memory);
 }
 
-/* A trap is the guest's doing, an error the engine's; both end the call and both are kept, because the outer call that
- * this one is nested in would look fine. */
+/* A trap is the guest's doing, an error the engine's; both end the call and both are kept, because
+ * the outer call that this one is nested in would look fine. */
 static bool enter(snt_guest *guest, const wasmtime_func_t *function, wasmtime_val_raw_t *values, size_t count) {
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error =
@@ -81,7 +81,8 @@ static int64_t lift(snt_guest *guest, uint32_t area, bool is_outcome) {
     int64_t copied = copy_out(guest, base + start, length);
     return copied < 0 ? copied : SNT_REFUSED;
   }
-  /* `nil` is what nearly every call answers: no buffer to fill, and Python makes no bytes object. */
+  /* `nil` is what nearly every call answers: no buffer to fill, and Python makes no bytes
+   * object. */
   if (length == 1 && base[start] == MSGPACK_NIL) return 0;
   return copy_out(guest, base + start, length);
 }
@@ -99,7 +100,8 @@ int64_t snt_run_hook(snt_guest *guest) {
   if (!enter(guest, &hook->function, values, count == 0 ? 1 : count)) return SNT_TRAP_IN_HOOK;
   wasmtime_val_raw_t area[1] = {{.i32 = values[0].i32}};
   if (hook->returns == SNT_RETURNS_NOTHING) {
-    /* Without a result post-return has no parameter; one value is the least that the engine takes. */
+    /* Without a result post-return has no parameter; one value is the least that the engine
+     * takes. */
     return hook->has_post && !enter(guest, &hook->post, area, 1) ? SNT_TRAP_IN_POST : 0;
   }
   int64_t length = lift(guest, (uint32_t)area[0].i32, hook->returns == SNT_RETURNS_OUTCOME);

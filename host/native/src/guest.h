@@ -1,16 +1,20 @@
-/* One guest instance in a store of its own, driven by the canonical ABI as wit/ABI.md section 2 lays it down.
+/* One guest instance in a store of its own, driven by the canonical ABI as wit/ABI.md section 2
+ * lays it down.
  *
- * Rule 1: nothing that a guest returns is trusted. Every address and length is checked in 64-bit arithmetic against a
- *         size read after the last guest code ran; base and size are never kept across a guest call.
- * Rule 2: functions that reach an snt_guest have been checked for their exact core type. wasmtime's unchecked call aborts
- *         the process on a wrong one.
- * Rule 3: an instance that failed once is never called again: its memory may be half changed, and what it lent is lost.
- * Rule 4: all guest code runs on a fiber. One asynchronous engine call of `snt_run`, a host function, makes cabi_realloc,
- *         the hook and its post-return as nested calls; at a tick of the epoch the fiber is left wherever it is, and a
- *         later `snt_resume` goes on there. What a call needs is therefore kept in the snt_guest, and the lists and
- *         the label that were passed in must stay where they are until the call has ended.
- *         A call that waits for an answer from outside is left in the same way, and not resumed before it is there: its
- *         running time stands still.
+ * Rule 1: nothing that a guest returns is trusted. Every address and length is checked in 64-bit
+ *         arithmetic against a size read after the last guest code ran; base and size are never
+ *         kept across a guest call.
+ * Rule 2: functions that reach an snt_guest have been checked for their exact core type. wasmtime's
+ *         unchecked call aborts the process on a wrong one.
+ * Rule 3: an instance that failed once is never called again: its memory may be half changed, and
+ *         what it lent is lost.
+ * Rule 4: all guest code runs on a fiber. One asynchronous engine call of `snt_run`, a host
+ *         function, makes cabi_realloc, the hook and its post-return as nested calls; at a tick of
+ *         the epoch the fiber is left wherever it is, and a later `snt_resume` goes on there. What
+ *         a call needs is therefore kept in the snt_guest, and the lists and the label that were
+ *         passed in must stay where they are until the call has ended.
+ *         A call that waits for an answer from outside is left in the same way, and not resumed
+ *         before it is there: its running time stands still.
  * Rule 5: a call that is not resumed any more ends with its instance: freeing it unwinds the fiber.
  * Rule 6: one thread at a time.
  */
@@ -25,9 +29,11 @@
 #include "plan.h"
 
 #define SNT_FIRST_OUTPUT 1024
-/* Ticks that a call may run before it is suspended: two, so that one which begins just before a tick is not. */
+/* Ticks that a call may run before it is suspended: two, so that one which begins just before a
+ * tick is not. */
 #define SNT_FIRST_TICKS 2
-/* The same for a call that goes on: with one, some half a millisecond, waiting for its turn would take most of the time. */
+/* The same for a call that goes on: with one, some half a millisecond, waiting for its turn would
+ * take most of the time. */
 #define SNT_MORE_TICKS 2
 
 /* Why a call failed, and that it has not ended. */
@@ -52,8 +58,8 @@ enum {
   SNT_WAITING = -18                  /* the same, once what it waits for was delivered */
 };
 
-/* Set in a result that is not negative: the instance has served long enough, or has held much memory for long; it still
- * works. */
+/* Set in a result that is not negative: the instance has served long enough, or has held much
+ * memory for long; it still works. */
 #define SNT_RETIRABLE ((int64_t)1 << 32)
 
 /* What an instance is doing, or did when it failed. */
@@ -70,7 +76,8 @@ typedef struct {
   size_t length;
 } snt_list;
 
-/* What a call waits for that made an outbound request: from when it asks until the answer is in its memory. */
+/* What a call waits for that made an outbound request: from when it asks until the answer is in its
+ * memory. */
 typedef struct {
   bool waits, done;
   uint8_t *request, *answer;
@@ -97,12 +104,14 @@ typedef struct {
   size_t length, capacity;
   wasm_trap_t *trap; /* of the failed call, until taken */
   wasmtime_error_t *error;
-  /* The call that has begun and not ended, what the engine says of it as a whole, and what snt_run returned. */
+  /* The call that has begun and not ended, what the engine says of it as a whole, and what snt_run
+   * returned. */
   wasmtime_call_future_t *future;
   wasm_trap_t *outer_trap;
   wasmtime_error_t *outer_error;
   int64_t result;
-  /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the thread's. */
+  /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the
+   * thread's. */
   uint64_t began_ns, cpu_base_ns, used_ns, budget_ns;
   bool ticked, timed_out;
   uint32_t lines, fetches;
@@ -118,14 +127,15 @@ snt_guest *snt_guest_new(snt_plan *plan);
 /* Frees the store too; a call that is suspended ends. */
 void snt_guest_free(snt_guest *guest);
 
-/* Make the instance: its start function, then _initialize and configure, where the guest has them. Returns 0, a failure, or
- * SNT_SUSPENDED. The configuration must stay where it is until then. */
+/* Make the instance: its start function, then _initialize and configure, where the guest has them.
+ * Returns 0, a failure, or SNT_SUSPENDED. The configuration must stay where it is until then. */
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
-/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with SNT_RETIRABLE added when
- * the guest should be retired; or one of the failures above. Lists beyond those of the hook are ignored. `label` marks the
- * call's log lines; a length beside it would cost every call something, and few write lines.
- * SNT_SUSPENDED: the call used up its ticks; `snt_resume` goes on, and lists and label must stay where they are. */
+/* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with
+ * SNT_RETIRABLE added when the guest should be retired; or one of the failures above. Lists beyond
+ * those of the hook are ignored. `label` marks the call's log lines; a length beside it would cost
+ * every call something, and few write lines. SNT_SUSPENDED: the call used up its ticks;
+ * `snt_resume` goes on, and lists and label must stay where they are. */
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag, const char *label);
 
@@ -136,8 +146,8 @@ int64_t snt_resume(snt_guest *guest);
 const uint8_t *snt_guest_wanted(const snt_guest *guest);
 size_t snt_guest_wanted_length(const snt_guest *guest);
 
-/* Give it the answer, which is copied, or for want of one an error that is not negative. Returns whether it waited for that,
- * and there was memory. */
+/* Give it the answer, which is copied, or for want of one an error that is not negative. Returns
+ * whether it waited for that, and there was memory. */
 bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, size_t length);
 
 /* The output of the last call, its length, and how much fits before the address moves. */
@@ -152,7 +162,8 @@ bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);
 
-/* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the added bits. */
+/* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the
+ * added bits. */
 int64_t snt_run_hook(snt_guest *guest);
 
 #endif

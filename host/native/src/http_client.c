@@ -1,7 +1,8 @@
 /* The import `http-client`: a call that suspends the guest's fiber until Python has an answer.
  *
- * The linker's function is a synchronous one, which can call the guest's cabi_realloc. It makes a nested call of an
- * asynchronous function without arguments, the one kind that may suspend the fiber, and goes on behind it.
+ * The linker's function is a synchronous one, which can call the guest's cabi_realloc. It makes a
+ * nested call of an asynchronous function without arguments, the one kind that may suspend the
+ * fiber, and goes on behind it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -52,8 +52,8 @@ static void count(const kv_call *kv, int64_t error) {
   if (error == SNT_KV_UNAVAILABLE) counters->kv_unavailable++;
 }
 
-/* `result<T, error>` whose payload stands at `payload` of the area: the discriminant, and an error if it is one. Returns
- * where the payload goes, or NULL for an area outside of memory. */
+/* `result<T, error>` whose payload stands at `payload` of the area: the discriminant, and an error
+ * if it is one. Returns where the payload goes, or NULL for an area outside of memory. */
 static uint8_t *write_result(const kv_call *kv, int64_t error, uint32_t size, uint32_t align, uint32_t payload) {
   uint8_t *fields = snt_host_area(&kv->call, kv->area, size, align);
   if (fields == NULL) return NULL;
@@ -62,7 +62,8 @@ static uint8_t *write_result(const kv_call *kv, int64_t error, uint32_t size, ui
   return fields + payload;
 }
 
-/* `result<option<list<u8>>, error>`: discriminant, option's discriminant at 4, pointer and length behind it. */
+/* `result<option<list<u8>>, error>`: discriminant, option's discriminant at 4, pointer and length
+ * behind it. */
 static wasm_trap_t *write_list(kv_call *kv, int64_t length, const uint8_t *value) {
   uint32_t start = 0, size = length > 0 ? (uint32_t)length : 0;
   if (length >= 0) {

@@ -1,5 +1,5 @@
-/* Drained lines as JSON, for what nearly every line is: printable ASCII. Made in Python, the one line of an access log was
- * 8 % of a request with three guests. */
+/* Drained lines as JSON, for what nearly every line is: printable ASCII. Made in Python, the one
+ * line of an access log was 8 % of a request with three guests. */
 #include <string.h>
 
 #include "log.h"
@@ -14,7 +14,8 @@ enum { PLAIN, ESCAPED, OTHER };
 #define FOUR(kind) kind, kind, kind, kind
 #define ROW(kind) FOUR(kind), FOUR(kind), FOUR(kind), FOUR(kind)
 
-/* By byte, in rows of sixteen. Control characters and what is not ASCII may do something to a terminal. */
+/* By byte, in rows of sixteen. Control characters and what is not ASCII may do something to a
+ * terminal. */
 static const uint8_t KINDS[256] = {
     ROW(OTHER), ROW(OTHER),
     PLAIN, PLAIN, ESCAPED, PLAIN, FOUR(PLAIN), FOUR(PLAIN), FOUR(PLAIN), /* the quote */
@@ -32,7 +33,8 @@ static uint8_t *put(uint8_t *to, const char *text, size_t length) {
   return to + length;
 }
 
-/* A string, which takes at most twice its bytes and two quotes. Returns where it ends, or NULL when it is not plain. */
+/* A string, which takes at most twice its bytes and two quotes. Returns where it ends, or NULL when
+ * it is not plain. */
 static uint8_t *put_string(uint8_t *to, const uint8_t *from, size_t length) {
   *to++ = '"';
   for (const uint8_t *end = from + length; from < end; from++, to++) {

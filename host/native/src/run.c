@@ -1,4 +1,5 @@
-/* An instance's life, and its calls as something that can be left and gone on with; guest.h has the rules. */
+/* An instance's life, and its calls as something that can be left and gone on with; guest.h has the
+ * rules. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <stdlib.h>
@@ -13,7 +14,8 @@ static uint64_t clock_ns(clockid_t clock) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* Reading the thread's clock is a system call. A call that ends before its first tick, as nearly all do, does without. */
+/* Reading the thread's clock is a system call. A call that ends before its first tick, as nearly
+ * all do, does without. */
 static void charge(snt_guest *guest) {
   uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
   if (guest->ticked) {

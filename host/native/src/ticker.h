@@ -1,8 +1,9 @@
 /* A thread that advances the engine's epoch every millisecond while guests run.
  *
- * Rule 1: an idle worker is not woken. When no guest has been entered for a while the thread waits until one is; entering
- *         costs one atomic addition and one load as long as it is awake.
- * Rule 2: the thread runs no Python and takes no lock that a guest's call waits for, except to be woken.
+ * Rule 1: an idle worker is not woken. When no guest has been entered for a while the thread waits
+ *         until one is; entering costs one atomic addition and one load as long as it is awake.
+ * Rule 2: the thread runs no Python and takes no lock that a guest's call waits for, except to be
+ *         woken.
  */
 #ifndef SNT_TICKER_H
 #define SNT_TICKER_H
@@ -16,7 +17,8 @@
 
 /* The epoch's step. */
 #define SNT_TICK_NS 1000000
-/* Steps without a guest after which the thread goes to sleep: falling asleep and waking cost system calls. */
+/* Steps without a guest after which the thread goes to sleep: falling asleep and waking cost system
+ * calls. */
 #define SNT_TICKS_BEFORE_SLEEP 50
 
 typedef struct {
@@ -31,11 +33,12 @@ typedef struct {
   bool started;
 } snt_ticker;
 
-/* A ticker for the engine at `wasm_engine`, which it shares in owning; NULL when there is no memory. */
+/* A ticker for the engine at `wasm_engine`, which it shares in owning; NULL when there is no
+ * memory. */
 snt_ticker *snt_ticker_new(const snt_engine *engine, uintptr_t wasm_engine);
 
-/* Start the thread, unless it runs: in the process in which guests will run, as a fork copies no threads. Returns whether
- * it runs. */
+/* Start the thread, unless it runs: in the process in which guests will run, as a fork copies no
+ * threads. Returns whether it runs. */
 bool snt_ticker_start(snt_ticker *ticker);
 
 /* One owner more, and one less: the last one ends the thread and waits for it. */

@@ -109,7 +109,8 @@ static void increment_epoch(wasm_engine_t *engine) {
   atomic_fetch_add(&epochs, 1);
 }
 
-/* The engine of a plan is the instance itself, and so are its store, its context and its linked module. */
+/* The engine of a plan is the instance itself, and so are its store, its context and its linked
+ * module. */
 static wasmtime_store_t *store_new(wasm_engine_t *engine, void *data, void (*finalize)(void *)) {
   CHECK(finalize == NULL);
   fake_instance *instance = (fake_instance *)engine;

@@ -1,9 +1,10 @@
 /* An engine of C functions: a "guest function" is a C function that changes the fake instance.
  *
- * The memory is a heap block of exactly its size, and growing moves it and frees the old block, so that the address
- * sanitizer sees every access out of bounds and every use of a stale base. Traps and errors are heap blocks, so that the
- * leak check sees one that nobody owns. Calls run on the poller's stack or, for an instance that has fibers, on a thread
- * that takes turns with the poller, and can be left in the middle of a guest function.
+ * The memory is a heap block of exactly its size, and growing moves it and frees the old block, so
+ * that the address sanitizer sees every access out of bounds and every use of a stale base. Traps
+ * and errors are heap blocks, so that the leak check sees one that nobody owns. Calls run on the
+ * poller's stack or, for an instance that has fibers, on a thread that takes turns with the poller,
+ * and can be left in the middle of a guest function.
  */
 #ifndef SNT_TESTS_FAKE_ENGINE_H
 #define SNT_TESTS_FAKE_ENGINE_H
@@ -52,7 +53,8 @@ void fake_store_u32(fake_instance *instance, uint32_t at, uint32_t value);
 
 void fake_export_function(fake_instance *instance, const char *name, fake_function function);
 
-/* From a guest function: as if the epoch's deadline were reached there. Returns false when the guest must return ERRS. */
+/* From a guest function: as if the epoch's deadline were reached there. Returns false when the
+ * guest must return ERRS. */
 bool fake_tick(fake_instance *instance);
 
 /* How often any engine's epoch was advanced, and how many engines are cloned. */

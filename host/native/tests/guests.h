@@ -1,4 +1,5 @@
-/* Guests for tests: C functions that the fake engine calls as it would a guest's, and how an instance of them is made. */
+/* Guests for tests: C functions that the fake engine calls as it would a guest's, and how an
+ * instance of them is made. */
 #ifndef SNT_TESTS_GUESTS_H
 #define SNT_TESTS_GUESTS_H
 

@@ -1,4 +1,5 @@
-"""Compiles and runs the C tests under the address and undefined-behaviour sanitizers; needs gcc or clang.
+"""Compiles and runs the C tests under the address and undefined-behaviour sanitizers; needs gcc or
+clang.
 
 ``python host/native/tests/run.py [NAME ...]`` runs those of that name, or all.
 """

@@ -1,9 +1,11 @@
-/* Every schedule of a few callers, with up to so many forced switches, and every instruction at which one can be killed.
+/* Every schedule of a few callers, with up to so many forced switches, and every instruction at
+ * which one can be killed.
  *
- * A test includes this, and then the source that it tests: its accesses to shared memory first hand over to a scheduler,
- * which runs the callers as coroutines of one thread and decides at each access who goes on. A schedule is a list of such
- * decisions; the search takes them all, deepest first. (Bounding the preemptions instead of the steps: Musuvathi and
- * Qadeer, PLDI 2007. Races that need more than two are rare.)
+ * A test includes this, and then the source that it tests: its accesses to shared memory first hand
+ * over to a scheduler, which runs the callers as coroutines of one thread and decides at each
+ * access who goes on. A schedule is a list of such decisions; the search takes them all, deepest
+ * first. (Bounding the preemptions instead of the steps: Musuvathi and Qadeer, PLDI 2007. Races
+ * that need more than two are rare.)
  */
 #ifndef SNT_TESTS_SCHEDULES_H
 #define SNT_TESTS_SCHEDULES_H
@@ -76,7 +78,8 @@ static void run_caller(void) {
   done[me] = true;
 }
 
-/* Decisions taken so far, and how many there were to choose from: the path through the tree of schedules. */
+/* Decisions taken so far, and how many there were to choose from: the path through the tree of
+ * schedules. */
 static int chosen[STEPS_MAX], choices[STEPS_MAX], depth;
 
 static int choose_caller(int count, int at) {

@@ -28,7 +28,8 @@ static fake_outcome second_list(fake_instance *instance, wasmtime_val_raw_t *val
   return echo(instance, (values[0] = values[2], values[1] = values[3], values));
 }
 
-/* Chunk hooks: (chunk, length, last, context, length). Answers the context, or the chunk when it is the last. */
+/* Chunk hooks: (chunk, length, last, context, length). Answers the context, or the chunk when it is
+ * the last. */
 static fake_outcome chunk(fake_instance *instance, wasmtime_val_raw_t *values) {
   CHECK(values[2].i32 == 0 || values[2].i32 == 1);
   if (values[2].i32 == 0) values[0] = values[3], values[1] = values[4];
@@ -120,7 +121,8 @@ static void the_flag_stands_between_the_lists(void) {
   discard(made);
 }
 
-/* CPython's guests free every pointer that they get, and did not survive one that nothing had allocated. */
+/* CPython's guests free every pointer that they get, and did not survive one that nothing had
+ * allocated. */
 static void an_empty_list_is_allocated_too(void) {
   pair made = make(bump, 2, false, SNT_RETURNS_LIST, empty_lists_are_allocated, NULL);
   CHECK(call_once(made, "", "", false) == 0);

@@ -20,7 +20,8 @@ static void write_line(uint32_t level, const char *guest, const char *label, con
   CHECK(snt_log_put(log_, level, text(guest), text(label), text(message)));
 }
 
-/* What the lines that were written take, in a block of just that size: the sanitizer sees what is read beyond it. */
+/* What the lines that were written take, in a block of just that size: the sanitizer sees what is
+ * read beyond it. */
 static void drain(void) {
   static uint8_t scratch[CAPACITY];
   uint64_t dropped = 0;

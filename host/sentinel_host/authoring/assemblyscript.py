@@ -1,4 +1,6 @@
-"""Guests in AssemblyScript: Node builds them, with a copy of the SDK that is installed once for this user."""
+"""Guests in AssemblyScript: Node builds them, with a copy of the SDK that is installed once for
+this user.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,9 @@ class AssemblyScript:
         }
 
     def build(self, build: Build) -> None:
-        """sentinel-asc, the SDK's compiler command; skipped when it would write the same once more."""
+        """sentinel-asc, the SDK's compiler command; skipped when it would write the same once
+        more.
+        """
         sdk = _prepare(build.folder)
         inputs = self._inputs(build, sdk)
         stamp = build.file.with_name(f".{build.name}.json")
@@ -121,7 +125,9 @@ class AssemblyScript:
             stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
 
     def _inputs(self, build: Build, sdk: Path) -> str | None:
-        """A digest of all that a build depends on; None for a project with packages of its own, which may change."""
+        """A digest of all that a build depends on; None for a project with packages of its own,
+        which may change.
+        """
         manifest = json.loads((build.folder / "package.json").read_text())
         if set(manifest.get("dependencies", {})) - {_PACKAGE}:
             return None

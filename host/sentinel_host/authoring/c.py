@@ -1,4 +1,6 @@
-"""Guests in C: the SDK's sources are compiled with the project's, and what no hook calls is left out."""
+"""Guests in C: the SDK's sources are compiled with the project's, and what no hook calls is left
+out.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ class C:
         }
 
     def build(self, build: Build) -> None:
-        """The compiler's module with the sections that the project's files ask for; skipped if nothing has changed."""
+        """The compiler's module with the sections that the project's files ask for; skipped if
+        nothing has changed.
+        """
         sdk = sdk_source("c")
         existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
         inputs = stamps.tree_digest([*existing, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")
@@ -104,7 +108,9 @@ class C:
         stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
 
     def test(self, folder: Path) -> UnitTests | None:
-        """Each file of test/ is a program, compiled natively with src/: by the C compiler of this machine, if any."""
+        """Each file of test/ is a program, compiled natively with src/: by the C compiler of this
+        machine, if any.
+        """
         programs = sorted(folder.glob("test/*.c"))
         if not programs:
             return None

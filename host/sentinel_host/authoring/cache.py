@@ -1,4 +1,6 @@
-"""What outlives a project and a checkout: SDKs and standard libraries that were built once for this user."""
+"""What outlives a project and a checkout: SDKs and standard libraries that were built once for this
+user.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def cache_folder(name: str) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock for the block; another process waits. The file stays: removing it would split the lock."""
+    """Hold an exclusive lock for the block; another process waits. The file stays: removing it
+    would split the lock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,6 @@
-"""Custom sections of a core module: what an author's files add to it, and what only debuggers want."""
+"""Custom sections of a core module: what an author's files add to it, and what only debuggers
+want.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Packages of the operating system, installed where that is possible and asked for by name where it is not."""
+"""Packages of the operating system, installed where that is possible and asked for by name where it
+is not.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 def provide(*packages: str, commands: Sequence[str] = ()) -> None:
     """Make sure that the packages are there.
 
-    Nothing is done when every one of ``commands`` (at least one) is on PATH, wherever it came from, or when dpkg knows
-    all packages as installed. Root on a Debian gets them installed; everybody else gets a ToolchainError that spells
-    the command out.
+    Nothing is done when every one of ``commands`` (at least one) is on PATH, wherever it came from,
+    or when dpkg knows all packages as installed. Root on a Debian gets them installed; everybody
+    else gets a ToolchainError that spells the command out.
     """
     if commands and all(shutil.which(command) for command in commands):
         return
@@ -58,5 +60,7 @@ def _wanted(packages: Sequence[str], commands: Sequence[str]) -> str:
 
 @functools.cache
 def _update() -> None:
-    """Once a process: a machine's package lists may be absent or name versions that the archive has dropped."""
+    """Once a process: a machine's package lists may be absent or name versions that the archive has
+    dropped.
+    """
     run((*_APT, "update"), "apt-get update", environment=_QUIET)

@@ -1,4 +1,5 @@
-"""A gateway for one guest that is being written: built on save, served at once, and everything that happens told.
+"""A gateway for one guest that is being written: built on save, served at once, and everything that
+happens told.
 
 Rule 1: what serves stays until something better is there. A build that fails changes nothing.
 Rule 2: a build goes into the gateway's folder only once it was held to the contract, and after the
@@ -46,10 +47,14 @@ class Told(Protocol):
     def built(self, report: GuestReport, seconds: float) -> None: ...
 
     def failed(self, reason: str, *, serves: bool) -> None:
-        """A build, or a guest that the gateway does not take; ``serves`` when an older one goes on."""
+        """A build, or a guest that the gateway does not take; ``serves`` when an older one goes
+        on.
+        """
 
     def serving(self, url: str, configuration: str) -> None:
-        """The first guest serves; ``configuration`` is what a gateway of the user's needs for it."""
+        """The first guest serves; ``configuration`` is what a gateway of the user's needs for
+        it.
+        """
 
     def swapped(self) -> None:
         """The newest guest serves."""
@@ -73,8 +78,8 @@ class DevOptions:
 async def develop(project: Project, options: DevOptions, told: Told, stop: asyncio.Event) -> None:
     """Build and serve the project's guest, and follow its edits, until ``stop`` is set.
 
-    Returns after the first build if that fails and ``stop`` is set. Raises `SentinelError` when there can be no
-    gateway.
+    Returns after the first build if that fails and ``stop`` is set. Raises `SentinelError` when
+    there can be no gateway.
     """
     session = _Session(project, options, told)
     seen = session.sources()
@@ -115,7 +120,9 @@ class _Session:
         return found
 
     async def changed(self, seen: dict[Path, tuple[int, int]], stop: asyncio.Event) -> dict[Path, tuple[int, int]]:
-        """The sources once they differ from ``seen`` and have held still for one look, or ``stop`` is set."""
+        """The sources once they differ from ``seen`` and have held still for one look, or ``stop``
+        is set.
+        """
         before = seen
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
@@ -127,7 +134,9 @@ class _Session:
         return seen
 
     async def build(self) -> bool:
-        """Build, and put the guest where the gateway finds it; whether there is a new one to serve."""
+        """Build, and put the guest where the gateway finds it; whether there is a new one to
+        serve.
+        """
         name, loop = self._project.name, asyncio.get_running_loop()
         self._told.building(name)
         began = loop.time()
@@ -192,7 +201,9 @@ class _Session:
         os.replace(copy, self._served)
 
     def _settings(self) -> dict[str, Any]:
-        """The guest's table: what the project's own configuration says, and every grant that it needs."""
+        """The guest's table: what the project's own configuration says, and every grant that it
+        needs.
+        """
         own = self._project.folder / "sentinel.toml"
         settings: dict[str, Any] = {}
         if own.is_file():
@@ -208,7 +219,8 @@ class _Session:
         parts = [
             table("[server]", {"bind": [self._options.bind]}),
             table("[guests]", {"directory": "guests"}),
-            # A guest that is being written fails now and then, and still the newest is the one to try.
+            # A guest that is being written fails now and then, and still the newest is the one to
+            # try.
             table(f"[guest.{name}]", self._settings() | {"revert": False}),
             table("[[upstream]]", {"name": "upstream", "targets": [self._upstream]}),
             table("[[route]]", {"path": "/", "upstream": "upstream", "chain": [name]}),

@@ -1,4 +1,5 @@
-"""Odd calls for a guest, each made from a seed: what makes it trap, run out of time, or break the contract.
+"""Odd calls for a guest, each made from a seed: what makes it trap, run out of time, or break the
+contract.
 
 Every call is one that a gateway can make: odd in its content, and whole in its form.
 """
@@ -39,7 +40,9 @@ _BODIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A call that a guest failed: ``request`` is it as a self-test writes it, ``number`` its place in the sequence."""
+    """A call that a guest failed: ``request`` is it as a self-test writes it, ``number`` its place
+    in the sequence.
+    """
 
     number: int
     reason: str

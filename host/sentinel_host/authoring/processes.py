@@ -11,12 +11,15 @@ from sentinel_host.errors import ToolchainError
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment plus ``extra``, without the variables that would displace cargo's per-target flags."""
+    """This process's environment plus ``extra``, without the variables that would displace cargo's
+    per-target flags.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in _DISPLACING}
     return inherited | dict(extra)
 
 
-# With either of the first two set, cargo ignores CARGO_TARGET_<triple>_RUSTFLAGS, which names our sysroot.
+# With either of the first two set, cargo ignores CARGO_TARGET_<triple>_RUSTFLAGS, which names our
+# sysroot.
 _DISPLACING = frozenset({"RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"})
 
 
@@ -36,7 +39,8 @@ def run(
 ) -> None:
     """Run a step that ``what`` names in the error; ``timeout`` is in seconds.
 
-    Its output is shown only on failure, and kept in ``log`` if that is given. Raises ToolchainError.
+    Its output is shown only on failure, and kept in ``log`` if that is given. Raises
+    ToolchainError.
     """
     try:
         done = _run(command, cwd, environment, timeout)

@@ -130,7 +130,9 @@ def create_project(folder: Path, language: Language) -> Project:
 
 
 def find_project(folder: Path) -> Project:
-    """The project in a folder. Raises `ConfigError` if there is none, and ToolchainError for a broken manifest."""
+    """The project in a folder. Raises `ConfigError` if there is none, and ToolchainError for a
+    broken manifest.
+    """
     for language in LANGUAGES.values():
         name = language.name_of(folder)
         if name is not None:

@@ -1,4 +1,6 @@
-"""Guests in Python: CPython itself, with the guest's modules already imported, as one core module."""
+"""Guests in Python: CPython itself, with the guest's modules already imported, as one core
+module.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from sentinel_host.sandbox.grants import ALL
 
 @dataclass(frozen=True, slots=True)
 class GuestReport:
-    """A guest's file as `sentinel build` tells of it; ``grants`` are those that its imports ask for, ``size`` bytes."""
+    """A guest's file as `sentinel build` tells of it; ``grants`` are those that its imports ask
+    for, ``size`` bytes.
+    """
 
     file: str
     language: str | None

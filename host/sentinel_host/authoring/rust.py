@@ -86,9 +86,10 @@ fn a_request_without_one_is_refused() {{
 }}
 """
 
-# Unit tests take the release profile, in whose folder is what a build compiled for this machine: the procedural macros
-# and all that they need, which is most of a first build. The code under test is as the test profile has it. `lto` stays
-# as it is: for another one, what the macros need would be compiled anew.
+# Unit tests take the release profile, in whose folder is what a build compiled for this machine:
+# the procedural macros and all that they need, which is most of a first build. The code under test
+# is as the test profile has it. `lto` stays as it is: for another one, what the macros need would
+# be compiled anew.
 _TEST_PROFILE: Final = (
     "opt-level=0",
     "debug-assertions=true",
@@ -119,7 +120,9 @@ class Rust:
         return str(name)
 
     def create(self, name: str) -> dict[str, str]:
-        """Manifest, guest and unit tests. The dependencies' versions are those that the SDK was tested with."""
+        """Manifest, guest and unit tests. The dependencies' versions are those that the SDK was
+        tested with.
+        """
         words = {"name": name, "type": "".join(map(str.title, name.split("-"))), "links": LINKS}
         return {
             "Cargo.toml": _MANIFEST.format(**words),
@@ -158,7 +161,9 @@ def _target_directory(folder: Path) -> Path:
 
 
 def _cargo(folder: Path, arguments: Sequence[str], flags: Sequence[str] = ()) -> tuple[int, str]:
-    """Run cargo without the network, and with it if something has to be downloaded: its exit code and output."""
+    """Run cargo without the network, and with it if something has to be downloaded: its exit code
+    and output.
+    """
     toolchain = rust_toolchain.search(install_packages=False)
     link(folder / LINKS / "rust", sdk_source("rust"))
     command = (*toolchain.cargo, *arguments)

@@ -4,7 +4,8 @@ Tried in this order; the first that works is used:
 
 1. the rustc on PATH already has the target,
 2. rustup adds it,
-3. Debian's packages, which lack the target's standard library: it is built from their source once and cached,
+3. Debian's packages, which lack the target's standard library: it is built from their source once
+   and cached,
 4. a ToolchainError that says what to install.
 """
 
@@ -40,7 +41,9 @@ _DEBIAN_LINT_PACKAGES = ("rustfmt-web", "rust-web-clippy")
 
 @dataclass(frozen=True)
 class RustToolchain:
-    """A cargo command, the environment that it needs, and the compiler's full version (``rustc -vV``)."""
+    """A cargo command, the environment that it needs, and the compiler's full version
+    (``rustc -vV``).
+    """
 
     cargo: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
@@ -56,7 +59,8 @@ def cargo_command() -> list[str]:
 
 
 def rust_environment() -> dict[str, str]:
-    """The variables to add to the environment of ``cargo_command()``, for a crate anywhere on this machine.
+    """The variables to add to the environment of ``cargo_command()``, for a crate anywhere on this
+    machine.
 
     Raises ToolchainError.
     """
@@ -89,7 +93,8 @@ def find() -> RustToolchain:
 
 
 def search(*, install_packages: bool = True) -> RustToolchain:
-    """The first toolchain that works; rustup's target is added, and Debian's packages are installed if they may be.
+    """The first toolchain that works; rustup's target is added, and Debian's packages are installed
+    if they may be.
 
     Raises ToolchainError.
     """
@@ -126,7 +131,9 @@ def _with_rustup() -> RustToolchain | None:
 
 
 def tried_recently(failure: Path, now: float) -> bool:
-    """Whether the failure that ``failure`` records is less than a day old, by its modification time."""
+    """Whether the failure that ``failure`` records is less than a day old, by its modification
+    time.
+    """
     return failure.is_file() and now - failure.stat().st_mtime < _RUSTUP_RETRY_SECONDS
 
 
@@ -151,7 +158,9 @@ def _from_debian(install_packages: bool) -> RustToolchain:
 
 
 def _cached_sysroot(version: str) -> Path:
-    """The private sysroot with the target's standard library for this compiler, built if it is not there yet."""
+    """The private sysroot with the target's standard library for this compiler, built if it is not
+    there yet.
+    """
     cache = cache_directory()
     if " " in str(cache):
         raise ToolchainError(
@@ -189,8 +198,8 @@ def _build_standard_library(sysroot: Path) -> None:
         (crate / ".cargo").mkdir(parents=True)
         (crate / "Cargo.toml").write_text(_MANIFEST)
         (crate / "seed.rs").write_text("")
-        # The standard library's own dependencies come with its source. This replacement must not reach real guests: it
-        # would make their dependencies unresolvable.
+        # The standard library's own dependencies come with its source. This replacement must not
+        # reach real guests: it would make their dependencies unresolvable.
         (crate / ".cargo" / "config.toml").write_text(
             '[source.crates-io]\nreplace-with = "vendor"\n\n'
             f'[source.vendor]\ndirectory = "{source.resolve() / "vendor"}"\n'
@@ -199,7 +208,8 @@ def _build_standard_library(sysroot: Path) -> None:
             (str(_DEBIAN_CARGO), "build", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET),
             "building Rust's standard library",
             cwd=crate,
-            # Without embedded bitcode a guest could not use link-time optimisation across the standard library.
+            # Without embedded bitcode a guest could not use link-time optimisation across the
+            # standard library.
             environment={
                 "RUSTC_BOOTSTRAP": "1",
                 "RUSTC": str(_DEBIAN_RUSTC),
@@ -217,7 +227,9 @@ def _build_standard_library(sysroot: Path) -> None:
 
 
 def _answers(*command: str) -> bool:
-    """Whether the command runs: a rustup shim on PATH may stand for a component that is not installed."""
+    """Whether the command runs: a rustup shim on PATH may stand for a component that is not
+    installed.
+    """
     try:
         capture(command)
     except ToolchainError:

@@ -16,7 +16,9 @@ LINKS: Final = ".sentinel"
 
 
 def sdk_source(language: str) -> Path:
-    """The folder of a language's SDK, which may not be written to. Raises ToolchainError for a package without it."""
+    """The folder of a language's SDK, which may not be written to. Raises ToolchainError for a
+    package without it.
+    """
     for folder in (_PACKAGE / "_sdk" / language, _REPOSITORY / "sdk" / language):
         if folder.is_dir():
             return folder

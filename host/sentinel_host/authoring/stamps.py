@@ -1,4 +1,6 @@
-"""What was built from what, by content: a build is skipped only if inputs and outputs are byte for byte the same."""
+"""What was built from what, by content: a build is skipped only if inputs and outputs are byte for
+byte the same.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digest(roots: Iterable[Path], salt: str = "") -> str:
-    """One digest over the relative names and contents of all files below ``roots`` (a root may be a file).
+    """One digest over the relative names and contents of all files below ``roots`` (a root may be a
+    file).
 
-    ``salt`` stands for inputs that are not files, such as the compiler's version. Raises ToolchainError if a
-    root does not exist.
+    ``salt`` stands for inputs that are not files, such as the compiler's version. Raises
+    ToolchainError if a root does not exist.
     """
     whole = hashlib.sha256(salt.encode())
     for root in roots:
@@ -45,7 +48,9 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def is_current(stamp: Path, inputs: str, folder: Path) -> bool:
-    """Whether ``stamp`` records these inputs and every output that it lists is in ``folder`` as it was written."""
+    """Whether ``stamp`` records these inputs and every output that it lists is in ``folder`` as it
+    was written.
+    """
     outputs = recorded(stamp, inputs)
     return outputs is not None and all(
         (folder / name).is_file() and file_digest(folder / name) == digest for name, digest in outputs.items()
@@ -53,7 +58,9 @@ def is_current(stamp: Path, inputs: str, folder: Path) -> bool:
 
 
 def recorded(stamp: Path, inputs: str) -> dict[str, str] | None:
-    """The outputs (file name to digest) that ``stamp`` lists for these inputs; None if absent, other or broken."""
+    """The outputs (file name to digest) that ``stamp`` lists for these inputs; None if absent,
+    other or broken.
+    """
     try:
         content = json.loads(stamp.read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,5 @@
-"""Case tables: files of JSON beside a guest that say what it must do, and what its stand-ins answer meanwhile.
+"""Case tables: files of JSON beside a guest that say what it must do, and what its stand-ins answer
+meanwhile.
 
 docs/how-to/test-a-guest.md is the format. No engine is needed here.
 """
@@ -69,7 +70,9 @@ class TableCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of cases; ``defaults`` are fields of heads by hook, ``guest`` is the guest's name, for any without one."""
+    """A file of cases; ``defaults`` are fields of heads by hook, ``guest`` is the guest's name, for
+    any without one.
+    """
 
     cases: list[TableCase]
     guest: str | None = None
@@ -117,7 +120,9 @@ def difference(expected: Mapping[str, object], told: Mapping[str, object]) -> st
 
 
 def chunk_difference(expected: Sequence[object], told: Sequence[Mapping[str, object]]) -> str | None:
-    """The same for the answers to the chunks of bodies: null, text in place of a chunk, or a response."""
+    """The same for the answers to the chunks of bodies: null, text in place of a chunk, or a
+    response.
+    """
     if len(expected) != len(told):
         return f"answers: expected {len(expected)}, got {len(told)}"
     for place, (wanted, got) in enumerate(zip(expected, told, strict=True), 1):

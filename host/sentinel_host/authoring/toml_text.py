@@ -16,7 +16,9 @@ def table(header: str, values: Mapping[str, Any]) -> str:
 
 
 def value(each: Any) -> str:
-    """A value that `tomllib` reads as the same, but for dates and times, which configurations do not have."""
+    """A value that `tomllib` reads as the same, but for dates and times, which configurations do
+    not have.
+    """
     if isinstance(each, Mapping):
         return "{" + ", ".join(f"{_key(key)} = {value(inner)}" for key, inner in each.items()) + "}"
     if isinstance(each, list):

@@ -37,7 +37,8 @@ class Outcome:
 def run_trials(bench: Workbench, tables: Iterable[Path], config: bytes) -> Iterator[Outcome]:
     """The outcomes of the self-test's cases and of the tables', as they come.
 
-    ``config`` is for self-test cases that bring none. Raises `ConfigError` for a table that cannot be read.
+    ``config`` is for self-test cases that bring none. Raises `ConfigError` for a table that cannot
+    be read.
     """
     for case in bench.guest.self_test:
         yield _outcome(bench, "self-test", case.name, partial(_self_test, bench, case, config))

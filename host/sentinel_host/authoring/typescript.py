@@ -1,4 +1,6 @@
-"""Guests in TypeScript and JavaScript: one file of all that they use, in QuickJS, as one core module."""
+"""Guests in TypeScript and JavaScript: one file of all that they use, in QuickJS, as one core
+module.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +140,9 @@ class TypeScript:
         }
 
     def build(self, build: Build) -> None:
-        """sentinel-ts, the SDK's command, and the flattener; skipped when they would write the same once more."""
+        """sentinel-ts, the SDK's command, and the flattener; skipped when they would write the same
+        once more.
+        """
         sdk = _prepare(build.folder)
         existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
         inputs = stamps.tree_digest(existing, salt=f"{_REVISION} {sdk.name}")
@@ -162,7 +166,9 @@ class TypeScript:
 
 
 def _prepare(folder: Path) -> Path:
-    """Let the project find the SDK, and install the packages of its own; returns where the SDK is."""
+    """Let the project find the SDK, and install the packages of its own; returns where the SDK
+    is.
+    """
     sdk = node_sdk.installed("typescript", "QuickJS, esbuild and TypeScript", node.check())
     if json.loads((folder / "package.json").read_text()).get("dependencies"):
         _install_packages(folder)

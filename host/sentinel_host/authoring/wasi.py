@@ -1,4 +1,6 @@
-"""A core module made for WASI, preview 1, as a guest: what it imports of WASI comes from a module that is merged in."""
+"""A core module made for WASI, preview 1, as a guest: what it imports of WASI comes from a module
+that is merged in.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ _OURS: Final = re.compile(rf"memory|cabi_realloc|_initialize|(cabi_post_)?{re.es
 def without_wasi(module: bytes) -> bytes:
     """The module with the gateway's functions, or stand-ins, in place of WASI's.
 
-    The clock and random numbers are the gateway's if the module imports these from the gateway, too; otherwise the
-    clock stands still and the numbers are always the same. Raises `CannotFlatten` for an import that nothing stands in
-    for, by its name.
+    The clock and random numbers are the gateway's if the module imports these from the gateway,
+    too; otherwise the clock stands still and the numbers are always the same. Raises
+    `CannotFlatten` for an import that nothing stands in for, by its name.
     """
     entries = core.imports(module)
     ours = {entry.module for entry in entries if entry.module.startswith(f"{PACKAGE}/")}

@@ -1,4 +1,6 @@
-"""Guests in Zig: the author's file is a module whose public functions the SDK's root exports as hooks."""
+"""Guests in Zig: the author's file is a module whose public functions the SDK's root exports as
+hooks.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Zig:
         return {_GUEST_FILE: _GUEST.format(name=name)}
 
     def build(self, build: Build) -> None:
-        """The compiler's module with the sections that the project's files ask for; skipped if nothing has changed."""
+        """The compiler's module with the sections that the project's files ask for; skipped if
+        nothing has changed.
+        """
         sdk = sdk_source("c")
         existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
         inputs = stamps.tree_digest([*existing, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")

@@ -1,4 +1,5 @@
-"""Zig, which compiles C and Zig to WebAssembly: installed once for this user, in one version, from PyPI.
+"""Zig, which compiles C and Zig to WebAssembly: installed once for this user, in one version, from
+PyPI.
 
 Its releases change the language, so that no other version will do, and one on PATH is not asked.
 """
@@ -44,14 +45,18 @@ def find() -> Path:
 
 
 def zig(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
-    """Run the command in a folder; its exit code and output. What it has compiled once is kept for this user."""
+    """Run the command in a folder; its exit code and output. What it has compiled once is kept for
+    this user.
+    """
     kept = str(cache_folder("zig"))
     environment = {"ZIG_GLOBAL_CACHE_DIR": kept, "ZIG_LOCAL_CACHE_DIR": kept}
     return attempt((str(find()), *arguments), cwd=folder, environment=environment)
 
 
 def compile_guest(name: str, arguments: Sequence[str], folder: Path, output: Path) -> bytes:
-    """Let the compiler write ``output`` and return what is in it. Raises ToolchainError with its message."""
+    """Let the compiler write ``output`` and return what is in it. Raises ToolchainError with its
+    message.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         code, text = zig(arguments, folder)

@@ -118,7 +118,9 @@ class _Lines(logging.Handler):
 
 
 class LineRing:
-    """The last lines as JSON, until somebody takes them, in a bounded memory; it may be filled from any thread."""
+    """The last lines as JSON, until somebody takes them, in a bounded memory; it may be filled from
+    any thread.
+    """
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()

@@ -72,7 +72,9 @@ def _unit_tests(project: Project, report: _Report) -> None:
 
 
 class _Report:
-    """Prints outcomes as they come, but for ``quiet``, which prints all of them at the end as JSON."""
+    """Prints outcomes as they come, but for ``quiet``, which prints all of them at the end as
+    JSON.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self.outcomes: list[Outcome] = []

@@ -45,7 +45,9 @@ def fixed_changes(old: Config, new: Config) -> list[str]:
 
 
 def with_fixed(old: Config, new: Config) -> Config:
-    """``new``, but for those keys: they stay as they were, and so do the files that only they name."""
+    """``new``, but for those keys: they stay as they were, and so do the files that only they
+    name.
+    """
     kept = {
         section: msgspec.structs.replace(
             getattr(new, section), **{key: getattr(getattr(old, section), key) for key in keys}

@@ -14,7 +14,9 @@ class RespondConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 200
     """Status, from 200 to 599."""
     headers: dict[str, str] = {}
-    """Header fields, in lower case. Without `content-type`, a body is `text/plain; charset=utf-8`."""
+    """Header fields, in lower case. Without `content-type`, a body is `text/plain;
+    charset=utf-8`.
+    """
     body: str | None = None
     """The body; by default it is empty."""
     file: str | None = None

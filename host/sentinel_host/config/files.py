@@ -79,7 +79,9 @@ def as_file(content: bytes) -> Iterator[str]:
 
 
 class ClientTls(NamedTuple):
-    """The files of TLS towards servers, as they are named, and the key ``at`` which that is said."""
+    """The files of TLS towards servers, as they are named, and the key ``at`` which that is
+    said.
+    """
 
     at: str
     ca: str | None = None

@@ -1,4 +1,6 @@
-"""Which keys there are at a place of the configuration, for errors that name one that there is not."""
+"""Which keys there are at a place of the configuration, for errors that name one that there is
+not.
+"""
 
 from __future__ import annotations
 

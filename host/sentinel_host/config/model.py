@@ -37,9 +37,9 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     """PEM file of the private key."""
     certificates: tuple[CertificateConfig, ...] = ()
-    """More certificates. A client gets the one that has the server name that it asks for (SNI), or a
-    wildcard for it, and the one above if none has. A request for a host of another certificate than
-    the one that its connection got is answered 421.
+    """More certificates. A client gets the one that has the server name that it asks for (SNI), or
+    a wildcard for it, and the one above if none has. A request for a host of another certificate
+    than the one that its connection got is answered 421.
     """
     # nginx and Envoy begin with TLS 1.2 too.
     min_version: Literal["1.2", "1.3"] = "1.2"

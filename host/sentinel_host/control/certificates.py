@@ -17,10 +17,11 @@ _KEPT: Final = 32
 
 
 class CertificateView(msgspec.Struct, frozen=True):
-    """A listener's certificate: the first of the chain in ``file``, which the ``key`` of the configuration names.
+    """A listener's certificate: the first of the chain in ``file``, which the ``key`` of the
+    configuration names.
 
-    ``names`` are its subject alternative names. Times are RFC 3339; ``days_left`` is negative once it has expired.
-    ``sha256`` is its fingerprint.
+    ``names`` are its subject alternative names. Times are RFC 3339; ``days_left`` is negative once
+    it has expired. ``sha256`` is its fingerprint.
     """
 
     key: str

@@ -37,7 +37,9 @@ def encode(frame: Frame) -> bytes:
 
 
 class FrameDecoder:
-    """Takes bytes however they were cut, gives whole frames. After an error it is of no more use."""
+    """Takes bytes however they were cut, gives whole frames. After an error it is of no more
+    use.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()

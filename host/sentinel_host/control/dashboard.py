@@ -1,4 +1,6 @@
-"""The dashboard: a page, what it loads, and signing in. Everything that it shows comes from the admin API."""
+"""The dashboard: a page, what it loads, and signing in. Everything that it shows comes from the
+admin API.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def add_dashboard(admin: Blueprint, token: Callable[[], str | None]) -> set[str]
         return Response((folder / name).read_bytes(), content_type=kind, headers=_HEADERS)
 
     async def sign_in() -> Response:
-        """Begin a session, with a JSON object that holds the token: a form of another origin cannot send one."""
+        """Begin a session, with a JSON object that holds the token: a form of another origin cannot
+        send one.
+        """
         expected = token()
         try:
             given = msgspec.json.decode(await request.get_data(), type=SignIn).token

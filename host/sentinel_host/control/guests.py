@@ -36,9 +36,11 @@ class WorkerView(msgspec.Struct, frozen=True):
 
 
 class ResourcesView(msgspec.Struct, frozen=True):
-    """What a guest takes, of all workers and versions: its own running time in seconds, memory of its instances in
-    bytes, ``waiting`` calls. The rest counts: calls that trapped, used up their deadline, answered with what breaks the
-    contract, or were not made, and versions that could not be loaded."""
+    """What a guest takes, of all workers and versions: its own running time in seconds, memory of
+    its instances in bytes, ``waiting`` calls. The rest counts: calls that trapped, used up their
+    deadline, answered with what breaks the contract, or were not made, and versions that could not
+    be loaded.
+    """
 
     cpu_seconds: float
     memory_bytes: int

@@ -1,4 +1,6 @@
-"""What operators are told about routes' limits: what they allow, how often they refuse, and whom."""
+"""What operators are told about routes' limits: what they allow, how often they refuse, and
+whom.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,20 @@ _MOST_KEYS = 10
 
 
 class KeyView(msgspec.Struct, frozen=True):
-    """A key that a limit refused ``refused`` times, or would have, by its digest: BLAKE2b of 8 bytes."""
+    """A key that a limit refused ``refused`` times, or would have, by its digest: BLAKE2b of 8
+    bytes.
+    """
 
     digest: str
     refused: int
 
 
 class LimitView(msgspec.Struct, frozen=True):
-    """A limit of a route. ``window`` is in seconds; ``shadow`` means that it counts and refuses nobody.
+    """A limit of a route. ``window`` is in seconds; ``shadow`` means that it counts and refuses
+    nobody.
 
-    ``keys`` are those that it refused most, the worst first; a key's count is of the workers that run.
+    ``keys`` are those that it refused most, the worst first; a key's count is of the workers that
+    run.
     """
 
     route: str

@@ -1,7 +1,8 @@
-"""The admin API as an OpenAPI document, from the operations that serve it and the structs that they answer with.
+"""The admin API as an OpenAPI document, from the operations that serve it and the structs that they
+answer with.
 
-A library for this would serve the same document, but owns how requests are read and answers are written. The structs
-say everything already.
+A library for this would serve the same document, but owns how requests are read and answers are
+written. The structs say everything already.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _PART: Final = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 class Operation:
     """One thing that the admin side can be asked.
 
-    ``rule`` is its path, as Quart has it. ``answer`` is the type of a JSON answer, or None for what ``media_type``
-    says. ``takes`` is the media type of the request's body, if there is one. ``query`` describes parameters of the
-    query by name, and ``errors`` the statuses that answer otherwise. Whoever is not signed in may ask what is
-    ``is_open``.
+    ``rule`` is its path, as Quart has it. ``answer`` is the type of a JSON answer, or None for what
+    ``media_type`` says. ``takes`` is the media type of the request's body, if there is one.
+    ``query`` describes parameters of the query by name, and ``errors`` the statuses that answer
+    otherwise. Whoever is not signed in may ask what is ``is_open``.
     """
 
     method: str

@@ -53,7 +53,9 @@ class Overview(Protocol):
         """
 
     async def lines(self) -> list[bytes]:
-        """The log's lines of all processes since the last time, as JSON, if the configuration has them exported."""
+        """The log's lines of all processes since the last time, as JSON, if the configuration has
+        them exported.
+        """
 
     async def check(self, text: str) -> Config:
         """What this text would be as the configuration. Raises `ConfigError`."""

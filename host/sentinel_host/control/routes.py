@@ -18,10 +18,11 @@ _DURATION = "sentinel_request_duration_seconds"
 
 
 class LatencyView(msgspec.Struct, frozen=True):
-    """How long requests took, in seconds. ``counts`` are by bucket, up to each of ``bounds`` and beyond all of them.
+    """How long requests took, in seconds. ``counts`` are by bucket, up to each of ``bounds`` and
+    beyond all of them.
 
-    ``p50``, ``p95`` and ``p99`` are of all requests since the start, estimated within their buckets; those of a shorter
-    time follow from the difference of two ``counts``.
+    ``p50``, ``p95`` and ``p99`` are of all requests since the start, estimated within their
+    buckets; those of a shorter time follow from the difference of two ``counts``.
     """
 
     count: int
@@ -34,10 +35,11 @@ class LatencyView(msgspec.Struct, frozen=True):
 
 
 class RouteView(msgspec.Struct, frozen=True):
-    """A route. ``kind`` and ``goes_to`` tell where its requests go; ``upstreams`` are those with their weights.
+    """A route. ``kind`` and ``goes_to`` tell where its requests go; ``upstreams`` are those with
+    their weights.
 
-    ``requests`` are all since the start, ``statuses`` them by status, ``failed`` those that were answered with 500 or
-    more, and ``aborted`` those that broke off.
+    ``requests`` are all since the start, ``statuses`` them by status, ``failed`` those that were
+    answered with 500 or more, and ``aborted`` those that broke off.
     """
 
     name: str
@@ -106,7 +108,8 @@ def view_latency(bounds: tuple[float, ...], values: list[float]) -> LatencyView:
 
 def quantile(bounds: tuple[float, ...], counts: list[int], share: float) -> float:
     """Estimated as Prometheus does: evenly within a bucket. Beyond the last bound it is that bound,
-    and 0 where nothing was counted."""
+    and 0 where nothing was counted.
+    """
     total = sum(counts)
     if not total:
         return 0.0

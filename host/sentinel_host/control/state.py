@@ -26,9 +26,9 @@ class WorkerState(msgspec.Struct, frozen=True):
 class StateView(msgspec.Struct, frozen=True):
     """The gateway at ``time`` (RFC 3339).
 
-    ``faults`` says why it is not ready, and is empty when it is. ``refused`` counts requests that reached no route, by
-    status. ``refusal`` says why the configuration file is not served, if it is not. ``active``
-    requests are being served now, on ``connections`` of clients.
+    ``faults`` says why it is not ready, and is empty when it is. ``refused`` counts requests that
+    reached no route, by status. ``refusal`` says why the configuration file is not served, if it is
+    not. ``active`` requests are being served now, on ``connections`` of clients.
     """
 
     time: str

@@ -34,7 +34,9 @@ _MOST_ANSWER: Final = 65536
 
 
 class Collector:
-    """The collector's side of one connection, which is kept. ``sleep`` and ``clock`` count seconds."""
+    """The collector's side of one connection, which is kept. ``sleep`` and ``clock`` count
+    seconds.
+    """
 
     def __init__(
         self,
@@ -102,7 +104,9 @@ def _context(ca: bytes) -> ssl.SSLContext:
 
 
 def _rejected(signal: str, answer: bytes) -> tuple[int, str]:
-    """What a collector did not take of a request that it answered with success ("Partial Success")."""
+    """What a collector did not take of a request that it answered with success ("Partial
+    Success").
+    """
     try:
         if signal == TRACES:
             told = ExportTraceServiceResponse.FromString(answer).partial_success

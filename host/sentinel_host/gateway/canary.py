@@ -1,4 +1,6 @@
-"""Two versions of a guest in one place of a chain: some requests get the canary, the others do not."""
+"""Two versions of a guest in one place of a chain: some requests get the canary, the others do
+not.
+"""
 
 from __future__ import annotations
 

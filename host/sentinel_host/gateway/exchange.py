@@ -238,7 +238,8 @@ class ProxyExchange:
             reply = local.head, local.body
         except SentinelError as error:
             reply = sender.refused(error)
-        # Out of the handler: compiled, what waits inside one shows its exception to whatever runs meanwhile.
+        # Out of the handler: compiled, what waits inside one shows its exception to whatever runs
+        # meanwhile.
         if reply is not None:
             await sender.reply(reply[0], reply[1])
             return

@@ -29,7 +29,9 @@ class GuestStates:
         state.error, state.failed_at = "", 0.0
 
     def keep_only(self, generation: Generation) -> None:
-        """Forget guests that the generation lacks, and note those of its guests that are missing."""
+        """Forget guests that the generation lacks, and note those of its guests that are
+        missing.
+        """
         for name in list(self.all):
             if name not in generation.guests and name not in generation.faults:
                 del self.all[name]

@@ -139,7 +139,9 @@ class RouteLimit:
 
 
 class RouteLimits:
-    """The limits of one route; immutable. With ``strict`` ones among them checks may have to wait."""
+    """The limits of one route; immutable. With ``strict`` ones among them checks may have to
+    wait.
+    """
 
     __slots__ = ("_counters", "_style", "after", "before", "strict")
 

@@ -25,16 +25,20 @@ from sentinel_host.upstream import Upstream, UpstreamCall
 LIMIT: Final = 64 * 1024
 """Bytes of a body that are kept for one copy, beside the piece that comes when none is kept."""
 
-# As many as an upstream has connections by default. With `LIMIT` they bound the memory of a mirror that hangs.
+# As many as an upstream has connections by default. With `LIMIT` they bound the memory of a mirror
+# that hangs.
 _MOST_COPIES: Final = 256
 _LARGEST_ANSWER: Final = 64 * 1024
-# Of the event loop, before the next piece of a body is read while the copy has not sent the one before. A piece has up
-# to 256 KB, and two turns are what its way to a socket takes; without them every second large body loses its copy.
+# Of the event loop, before the next piece of a body is read while the copy has not sent the one
+# before. A piece has up to 256 KB, and two turns are what its way to a socket takes; without them
+# every second large body loses its copy.
 _TURNS: Final = 4
 
 
 class Copy:
-    """One copy under way; the `BodySource` of its own request. What goes into it comes from a `MirroredBody`."""
+    """One copy under way; the `BodySource` of its own request. What goes into it comes from a
+    `MirroredBody`.
+    """
 
     __slots__ = ("_counts", "_is_whole", "_pieces", "_size", "_task", "_waiting", "trailers")
 
@@ -175,8 +179,8 @@ class Mirror:
     ) -> Copy | None:
         """Send a copy of a request to ``upstream``; None when there are too many under way.
 
-        ``head`` is as the request's own upstream gets it, and ``host`` its Host; empty: that of the endpoint. A
-        ``body`` that is not in memory is for a `MirroredBody` to tell.
+        ``head`` is as the request's own upstream gets it, and ``host`` its Host; empty: that of the
+        endpoint. A ``body`` that is not in memory is for a `MirroredBody` to tell.
         """
         if len(self._tasks) >= _MOST_COPIES:
             counts.dropped += 1

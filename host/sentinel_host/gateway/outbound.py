@@ -33,7 +33,8 @@ _log = logging.getLogger("sentinel.gateway")
 _URL = re.compile(r"(https?://[^/?#\\]+)([/?][!-\"$-~]*)?", re.ASCII).fullmatch
 _NOT_PASSED_ON = frozenset(name.encode() for name in GATEWAY_OWNED)
 _ANSWERED = -1
-# Seconds between two lines about a guest whose calls fail: a flood of them is counted, and said once.
+# Seconds between two lines about a guest whose calls fail: a flood of them is counted, and said
+# once.
 _SAY_AGAIN_AFTER = 1.0
 
 
@@ -44,7 +45,9 @@ class _Refused(Exception):
 
 
 class Outbound:
-    """The targets that one guest may ask, each with a pool of kept connections; ``context`` is for those with TLS."""
+    """The targets that one guest may ask, each with a pool of kept connections; ``context`` is for
+    those with TLS.
+    """
 
     def __init__(
         self,

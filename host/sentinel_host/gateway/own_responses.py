@@ -66,7 +66,8 @@ class Redirect:
         }
         parts = [values[part] if index % 2 else part for index, part in enumerate(self._parts)]
         location = "".join(parts)
-        # A path may begin with several slashes where empty segments are kept: the first would then begin a host.
+        # A path may begin with several slashes where empty segments are kept: the first would then
+        # begin a host.
         return f"/.{location}" if location.startswith("//") else location
 
 
@@ -76,7 +77,9 @@ OwnResponse = FixedResponse | Redirect
 def own_response(
     respond: RespondConfig | None, redirect: RedirectConfig | None, content: bytes | None
 ) -> OwnResponse | None:
-    """What a route answers by itself, if it does; ``content`` is that of the file which it names."""
+    """What a route answers by itself, if it does; ``content`` is that of the file which it
+    names.
+    """
     if respond is not None:
         return FixedResponse(respond, content)
     return Redirect(redirect) if redirect is not None else None
@@ -85,7 +88,8 @@ def own_response(
 def _type_of(file: str | None) -> str:
     if file is None:
         return _TEXT
-    # Not the module's own function: that reads files of the system, and an ending means the same everywhere.
+    # Not the module's own function: that reads files of the system, and an ending means the same
+    # everywhere.
     kind, encoding = mimetypes.MimeTypes().guess_type(os.path.basename(file))
     if kind is None or encoding is not None:
         return "application/octet-stream"

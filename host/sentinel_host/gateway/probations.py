@@ -21,14 +21,18 @@ class Probations:
         self._observers: dict[str, ProbationObserver] = {}
 
     def note(self, deployment: Deployment, observer: ProbationObserver) -> bool:
-        """This deployment is about to be applied; returns whether another version than before is on probation."""
+        """This deployment is about to be applied; returns whether another version than before is on
+        probation.
+        """
         name = deployment.serving.name
         before = self._digests.get(name, "")
         self._digests[name], self._observers[name] = deployment.on_probation, observer
         return deployment.on_probation != before
 
     def apply(self, generation: Generation) -> None:
-        """Count the failures of the generation's versions that are on probation, and of no others."""
+        """Count the failures of the generation's versions that are on probation, and of no
+        others.
+        """
         for guest in (*generation.guests.values(), *generation.candidates.values()):
             if self._digests.get(guest.name) != guest.sha256:
                 guest.health.probation = None

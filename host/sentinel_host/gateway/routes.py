@@ -20,7 +20,9 @@ IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 
 @dataclass(frozen=True, slots=True)
 class RouteTimes:
-    """How long a route waits for its upstream, in seconds; None leaves it to the upstream, or bounds nothing."""
+    """How long a route waits for its upstream, in seconds; None leaves it to the upstream, or
+    bounds nothing.
+    """
 
     timeout: float | None = None
     per_try: float | None = None
@@ -31,7 +33,8 @@ class RouteTimes:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: what it matches, and where a match goes. ``index`` numbers it within its table, for metrics.
+    """One route: what it matches, and where a match goes. ``index`` numbers it within its table,
+    for metrics.
 
     ``upstream`` is a name, and empty where there is an ``own`` response or a ``split``.
     """
@@ -58,7 +61,9 @@ class Route:
     grpc_web: bool = False
 
     def matches(self, head: RequestHead, host: str) -> bool:
-        """Whether everything but the path fits; ``host`` is the authority's, in lower case and without port."""
+        """Whether everything but the path fits; ``host`` is the authority's, in lower case and
+        without port.
+        """
         if self.methods and head.method not in self.methods:
             return False
         if self.hosts and not any(host_fits(pattern, host) for pattern in self.hosts):
@@ -66,7 +71,9 @@ class Route:
         return not self.headers or all(condition in head.headers for condition in self.headers)
 
     def specificity(self) -> tuple[int, int, int]:
-        """Sorts routes of one path: exact hosts before wildcards before none, then by the number of conditions."""
+        """Sorts routes of one path: exact hosts before wildcards before none, then by the number of
+        conditions.
+        """
         host = 0 if not self.hosts else 1 if any(pattern.startswith("*.") for pattern in self.hosts) else 2
         return (host, len(self.headers), bool(self.methods))
 
@@ -93,7 +100,9 @@ class RouteTable:
 
 
 class _Paths:
-    """Routes by longest path prefix, at segment borders: ``/api`` matches ``/api`` and ``/api/x``, not ``/apix``."""
+    """Routes by longest path prefix, at segment borders: ``/api`` matches ``/api`` and ``/api/x``,
+    not ``/apix``.
+    """
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._by_path: dict[str, list[Route]] = {}

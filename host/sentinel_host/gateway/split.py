@@ -15,10 +15,12 @@ _HASH_BITS: Final = 32
 
 
 class Split:
-    """Chooses one of several upstreams for each request, in proportion to ``weights`` by their names.
+    """Chooses one of several upstreams for each request, in proportion to ``weights`` by their
+    names.
 
-    With a ``key``, requests with equal keys get the same one in every worker and on every machine. The key's range is
-    divided in the order of ``weights``: when two weights change and their sum stays, no more requests than that move.
+    With a ``key``, requests with equal keys get the same one in every worker and on every machine.
+    The key's range is divided in the order of ``weights``: when two weights change and their sum
+    stays, no more requests than that move.
     """
 
     __slots__ = ("_bounds", "_key", "_names", "_total")

@@ -1,4 +1,6 @@
-"""A coroutine that is run for as long as it does not have to wait, and finished later if it does."""
+"""A coroutine that is run for as long as it does not have to wait, and finished later if it
+does.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ _DIGEST: Final = 8
 
 
 class TopKeys:
-    """Counts by key, of those that come most often (Metwally, Agrawal, El Abbadi 2005: Space-Saving).
+    """Counts by key, of those that come most often (Metwally, Agrawal, El Abbadi 2005:
+    Space-Saving).
 
     Keys are known by a digest: they may be long, and they may be secrets.
     """
@@ -23,7 +24,9 @@ class TopKeys:
         self.counts: dict[str, int] = {}
 
     def add(self, key: bytes) -> None:
-        """Count one refusal. The count of a key that displaced another may be too high, never too low."""
+        """Count one refusal. The count of a key that displaced another may be too high, never too
+        low.
+        """
         counts = self.counts
         digest = blake2b(key, digest_size=_DIGEST).hexdigest()
         known = counts.get(digest)

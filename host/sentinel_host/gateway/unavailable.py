@@ -11,10 +11,12 @@ from sentinel_host.pipeline import BodyHook
 
 
 class UnavailableGuest:
-    """Stands in a chain for a guest that could not be loaded, so that a missing guest never shortens a chain.
+    """Stands in a chain for a guest that could not be loaded, so that a missing guest never
+    shortens a chain.
 
-    Its hooks fail: the request is answered 503, or goes on without the guest if its ``on_failure`` is ``open``.
-    ``faults`` are those of its generation. They hold the reason, which changes with every new file of the guest.
+    Its hooks fail: the request is answered 503, or goes on without the guest if its ``on_failure``
+    is ``open``. ``faults`` are those of its generation. They hold the reason, which changes with
+    every new file of the guest.
     """
 
     direct = None

@@ -1,4 +1,5 @@
-"""WebSocket on servers that know no tunnel: ASGI ``websocket`` scopes, translated to and from the upstream's frames.
+"""WebSocket on servers that know no tunnel: ASGI ``websocket`` scopes, translated to and from the
+upstream's frames.
 
 Rule 1: To the data plane it is the same request as on our own server: this module turns the scope
         into that of an HTTP request that asks for an upgrade, and messages into the bytes of the

@@ -31,7 +31,9 @@ class Background:
         return asyncio.get_running_loop().call_later(seconds, lambda: self.begin(work()))
 
     async def close(self) -> None:
-        """Cancel the tasks and wait for their end. Timers must be cancelled through their handles."""
+        """Cancel the tasks and wait for their end. Timers must be cancelled through their
+        handles.
+        """
         for task in self._tasks:
             task.cancel()
         if self._tasks:

@@ -28,7 +28,8 @@ _log = logging.getLogger("sentinel.hotload")
 _FORMAT: Final = 4
 _MAGIC: Final = b"sentinel guest %d\n" % _FORMAT
 _SUFFIX: Final = ".guest"
-# A compiled guest has up to ten times the size of its file; one with an interpreter has some 50 MiB.
+# A compiled guest has up to ten times the size of its file; one with an interpreter has some 50
+# MiB.
 MAX_BYTES: Final = 1 << 30
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW

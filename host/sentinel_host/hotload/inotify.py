@@ -1,4 +1,6 @@
-"""inotify(7): what happens in a directory, as it happens. Linux only, as the rest of this gateway."""
+"""inotify(7): what happens in a directory, as it happens. Linux only, as the rest of this
+gateway.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ class Versions:
             self._write(newer, on_purpose=False)
 
     def allow(self, name: str, version: int) -> None:
-        """Remember that this version serves after a rollback from a higher one. Waits for the disk."""
+        """Remember that this version serves after a rollback from a higher one. Waits for the
+        disk.
+        """
         self._write({name: version}, on_purpose=True)
 
     def _read(self) -> dict[str, int]:

@@ -65,7 +65,9 @@ class Watch:
         await self._known
 
     async def follow(self, sources: Sequence[Source]) -> None:
-        """Watch these sources from now on; returns as `start` does. Known sources keep their state."""
+        """Watch these sources from now on; returns as `start` does. Known sources keep their
+        state.
+        """
         if not self._closed:
             await self._order(sources)
 

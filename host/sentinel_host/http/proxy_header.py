@@ -131,7 +131,9 @@ def _packed(address: bytes) -> str:
 
 
 def _check_extensions(header: bytes, at: int) -> None:
-    """The TLVs of section 2.2. Only the checksum is looked at, which has to be right if it is there."""
+    """The TLVs of section 2.2. Only the checksum is looked at, which has to be right if it is
+    there.
+    """
     while at < len(header):
         value = at + 3
         end = value + int.from_bytes(header[at + 1 : value], "big")

@@ -97,7 +97,9 @@ class SharedStore:
         return lib.snt_kv_recoveries(self._store)
 
     def close(self) -> None:
-        """Unmap the store and close its descriptor; no guest that uses it may be called any more."""
+        """Unmap the store and close its descriptor; no guest that uses it may be called any
+        more.
+        """
         self._store = ffi.NULL
         self._unmap()
         os.close(self.fd)

@@ -1,4 +1,6 @@
-"""Request limits: counters that all workers share, keys, and the header fields of limited answers."""
+"""Request limits: counters that all workers share, keys, and the header fields of limited
+answers.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ KeyFunction = Callable[[RequestHead], bytes]
 """Makes a request's key. Two requests share a counter exactly when their keys are equal."""
 
 DEFAULT_IPV6_PREFIX: Final = 64
-"""One customer's network, at least: RFC 6177 and RFC 4291 section 2.5.4 give a site a /64 or more."""
+"""One customer's network, at least: RFC 6177 and RFC 4291 section 2.5.4 give a site a /64 or
+more.
+"""
 
 _KEPT: Final = 4096
 _MAPPED: Final = bytes(10) + b"\xff\xff"

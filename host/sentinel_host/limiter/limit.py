@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sentinel_host.limiter._table import NativeLimit
 
 MAX_REQUESTS: int = lib.SNT_LIMIT_REQUESTS_MAX
-"""16,777,215: a count has 24 bits beside its window's end, so that both change in one instruction."""
+"""16,777,215: a count has 24 bits beside its window's end, so that both change in one
+instruction.
+"""
 MAX_WINDOW: float = lib.SNT_LIMIT_WINDOW_MAX / 1000
 """31 days, in seconds."""
 

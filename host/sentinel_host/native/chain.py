@@ -13,7 +13,8 @@ __all__ = ["DirectHook", "Hooks", "Stop", "run_completion", "run_request", "run_
 
 DirectHook = tuple[list[NativeGuest], int, int, int, int]
 """What C needs of a hook: the idle instances of its guest, of which it calls the last, the hook's
-number, and the most edits, bytes of headers and bytes of context in one answer."""
+number, and the most edits, bytes of headers and bytes of context in one answer.
+"""
 
 Stop = tuple[int, bytes, NativeGuest | None, bytes | int | None]
 """Why C stopped: the index of the hook, its record, and what it returned.

@@ -27,7 +27,9 @@ bind(
 
 
 class Suspension(enum.Enum):
-    """The result of a call that was suspended after its ticks: `NativeGuest.resume` continues it."""
+    """The result of a call that was suspended after its ticks: `NativeGuest.resume` continues
+    it.
+    """
 
     SUSPENDED = 0
 

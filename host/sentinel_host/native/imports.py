@@ -1,4 +1,6 @@
-"""The functions that guests import, written in C: where they are, and putting them into a linker."""
+"""The functions that guests import, written in C: where they are, and putting them into a
+linker.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class ImportedFunction(NamedTuple):
 
 
 def host_functions() -> dict[str, ImportedFunction]:
-    """Every function of ``host/native/src/host.h`` by interface and name, such as ``clock.wall``."""
+    """Every function of ``host/native/src/host.h`` by interface and name, such as
+    ``clock.wall``.
+    """
     environment = int(ffi.cast("uintptr_t", ENGINE_TABLE))
     functions = {}
     index = 0

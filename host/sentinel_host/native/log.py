@@ -1,4 +1,6 @@
-"""The buffer that guests' log lines wait in, filled by C during a call and drained between calls."""
+"""The buffer that guests' log lines wait in, filled by C during a call and drained between
+calls.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,9 @@ class Addresses:
             self._good_until = clock() + GRACE
 
     async def find(self) -> list[str]:
-        """The addresses in the order in which to try them, at least one. Raises `UnresolvedName`."""
+        """The addresses in the order in which to try them, at least one. Raises
+        `UnresolvedName`.
+        """
         if self._is_fixed:
             return self._in_order()
         now = self._clock()

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import Final
 
 DELAY: Final = 0.25
-"""Seconds until the next address is tried beside those that have not answered: RFC 8305 section 5."""
+"""Seconds until the next address is tried beside those that have not answered: RFC 8305 section
+5.
+"""
 
 _UNIX_RETRY: Final = 0.005
 

@@ -1,5 +1,6 @@
 """The last records of a worker, in a bounded memory: who reads too late misses some, and learns how
-many."""
+many.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 class Taken(msgspec.Struct, frozen=True):
     """Some records, oldest first; ``next`` is what to ask for then, ``missed`` how many were gone
-    already."""
+    already.
+    """
 
     records: list[msgspec.Raw]
     next: int
@@ -33,7 +35,8 @@ class Taken(msgspec.Struct, frozen=True):
 
 class Ring:
     """Records by a number that grows by one with each, encoded as MessagePack. ``size`` is in
-    bytes."""
+    bytes.
+    """
 
     __slots__ = ("_capacity", "_next", "_records", "size")
 
@@ -50,7 +53,8 @@ class Ring:
 
     def add(self, record: RequestRecord) -> None:
         """Keep a record, and let go of the oldest ones where there is no room; one that is too
-        large is left out."""
+        large is left out.
+        """
         data = _encode(record)
         self._next += 1
         self._records.append(data)

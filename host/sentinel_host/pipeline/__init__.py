@@ -1,4 +1,6 @@
-"""Running a request through the guests of its route. Knows a small `Middleware` protocol, and nothing of Wasm."""
+"""Running a request through the guests of its route. Knows a small `Middleware` protocol, and
+nothing of Wasm.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ Places = tuple[tuple[int, Middleware], ...]
 
 
 class Chain:
-    """The guests of one route; immutable, shared by all its requests. ``unfinished`` are completions that go on.
+    """The guests of one route; immutable, shared by all its requests. ``unfinished`` are
+    completions that go on.
 
     ``request_hooks`` and so on are what C calls of ``requesters`` and so on, by the same indices.
     """

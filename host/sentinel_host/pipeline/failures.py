@@ -17,7 +17,9 @@ _log: Final = logging.getLogger("sentinel.pipeline")
 
 
 def is_skipped(guest: Middleware, error: GuestError) -> bool:
-    """Whether the request goes on without the guest. Load and other clients' requests must not switch one off."""
+    """Whether the request goes on without the guest. Load and other clients' requests must not
+    switch one off.
+    """
     return guest.on_failure == "open" and not isinstance(error, GuestUnavailable)
 
 

@@ -30,7 +30,8 @@ from sentinel_host.messages import (
 from sentinel_host.pipeline.failures import Refusal, is_skipped, report
 from sentinel_host.pipeline.middleware import BodyHook, Middleware
 
-# wit/ABI.md, section 2. A call's running time is bounded, so its work has to be: sockets deliver up to 256 KiB at once.
+# wit/ABI.md, section 2. A call's running time is bounded, so its work has to be: sockets deliver up
+# to 256 KiB at once.
 MOST_AT_ONCE: Final = 65536
 
 # A tuple, because a union would be made anew at each test.
@@ -38,7 +39,9 @@ _ACTIONS = (bytes, Response, HeldRequest, HeldResponse)
 
 
 class LocalReply(Exception):
-    """Send this response instead of the message that the body belongs to, whose head has not been sent."""
+    """Send this response instead of the message that the body belongs to, whose head has not been
+    sent.
+    """
 
     def __init__(self, head: ResponseHead, body: bytes) -> None:
         super().__init__()
@@ -64,9 +67,9 @@ class BodyFilter:
 class BodyFilterChain:
     """The filters of one body, in order; to be closed when the exchange ends.
 
-    The sender of the head sets ``is_out`` before it sends. ``edit`` applies a guest's changes to the held head,
-    ``stop`` is told the place of a guest that ended the chain, and ``too_large`` makes the error for a body beyond what
-    a guest takes.
+    The sender of the head sets ``is_out`` before it sends. ``edit`` applies a guest's changes to
+    the held head, ``stop`` is told the place of a guest that ended the chain, and ``too_large``
+    makes the error for a body beyond what a guest takes.
     """
 
     __slots__ = ("_edit", "_filters", "_refuse", "_request_id", "_stop", "_too_large", "is_out")
@@ -100,9 +103,11 @@ class BodyFilterChain:
             raise self._refuse_size(first, first.limit)
 
     async def push(self, data: bytes, last: bool) -> bytes:
-        """What comes out for the next piece, perhaps nothing; ``last`` exactly once, perhaps with an empty piece.
+        """What comes out for the next piece, perhaps nothing; ``last`` exactly once, perhaps with
+        an empty piece.
 
-        Raises `LocalReply` while the head is held, `GuestError` after it has gone out, and what ``too_large`` makes.
+        Raises `LocalReply` while the head is held, `GuestError` after it has gone out, and what
+        ``too_large`` makes.
         """
         for body_filter in self._filters:
             if body_filter.limit is not None:

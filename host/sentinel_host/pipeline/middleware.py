@@ -28,13 +28,17 @@ class BodyHook(Protocol):
         """The body is over, whole or not; may be called more than once."""
 
     def broke(self, reason: str) -> GuestError:
-        """The error for an answer that is not allowed where it came, counted as the guest's failure."""
+        """The error for an answer that is not allowed where it came, counted as the guest's
+        failure.
+        """
 
 
 class DirectCalls(Protocol):
-    """The hooks of a guest that C calls by itself, and how Python goes on where C stopped after a call.
+    """The hooks of a guest that C calls by itself, and how Python goes on where C stopped after a
+    call.
 
-    The methods return and raise what those of `Middleware` do. Of a stop they take one whose hook has been called.
+    The methods return and raise what those of `Middleware` do. Of a stop they take one whose hook
+    has been called.
     """
 
     @property
@@ -66,10 +70,11 @@ class DirectCalls(Protocol):
 class Middleware(Protocol):
     """A guest in one place of one chain, configured for that place.
 
-    Records are the MessagePack of ``wit/types.wit``, so that one encoding serves every guest that sees the same head.
-    A hook returns its action or, when the guest needs time, an awaitable of it; either way it raises `GuestError` when
-    the guest fails, and nothing else. ``request_id`` marks what the guest logs, and is in bytes because that is what a
-    guest is called with. ``client`` is the client's address: whose call failed decides on quarantine.
+    Records are the MessagePack of ``wit/types.wit``, so that one encoding serves every guest that
+    sees the same head. A hook returns its action or, when the guest needs time, an awaitable of it;
+    either way it raises `GuestError` when the guest fails, and nothing else. ``request_id`` marks
+    what the guest logs, and is in bytes because that is what a guest is called with. ``client`` is
+    the client's address: whose call failed decides on quarantine.
     """
 
     @property
@@ -78,7 +83,9 @@ class Middleware(Protocol):
 
     @property
     def on_failure(self) -> str:
-        """``closed``: a failure fails the request. ``open``: the request goes on without this guest."""
+        """``closed``: a failure fails the request. ``open``: the request goes on without this
+        guest.
+        """
 
     @property
     def direct(self) -> DirectCalls | None:
@@ -104,7 +111,9 @@ class Middleware(Protocol):
     def on_response(
         self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
-        """Take a ``response-head`` and the context that `on_request` left; ``None`` means go on, no change."""
+        """Take a ``response-head`` and the context that `on_request` left; ``None`` means go on, no
+        change.
+        """
 
     def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         """Take a ``summary`` and the context that `on_request` left."""

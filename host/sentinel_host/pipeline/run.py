@@ -53,8 +53,9 @@ _run_completion: Final = run_completion
 class ChainRun:
     """The run of one request through a chain.
 
-    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any; ``asked_request`` and
-    ``asked_response`` are the guests that asked for a body, if any did, in the order in which they get it.
+    ``client`` is its address; ``upstream`` is the upstream that a guest chose, if any;
+    ``asked_request`` and ``asked_response`` are the guests that asked for a body, if any did, in
+    the order in which they get it.
     """
 
     __slots__ = (
@@ -83,8 +84,8 @@ class ChainRun:
     def on_request(self, head: RequestHead) -> Coroutine[Any, Any, tuple[ResponseHead, bytes] | None] | None:
         """Run the request hooks, editing ``head`` in place.
 
-        ``None``, now or when awaited, lets the request through; otherwise it is the head and body of the response that
-        ends it here.
+        ``None``, now or when awaited, lets the request through; otherwise it is the head and body
+        of the response that ends it here.
         """
         if not self._chain.requesters:
             return None
@@ -152,10 +153,11 @@ class ChainRun:
         return None
 
     def on_response(self, head: ResponseHead) -> Coroutine[Any, Any, bytes | None] | None:
-        """Run the response hooks of the guests that let the request through, editing ``head`` in place.
+        """Run the response hooks of the guests that let the request through, editing ``head`` in
+        place.
 
-        ``None``, now or when awaited, keeps the response's body; otherwise a guest made another response, and this is
-        its body.
+        ``None``, now or when awaited, keeps the response's body; otherwise a guest made another
+        response, and this is its body.
         """
         responders = self._chain.responders
         if not responders:
@@ -218,7 +220,8 @@ class ChainRun:
         return body
 
     def request_body(self, head: RequestHead) -> BodyFilterChain:
-        """The filters for the request's body, of the guests that asked for it; ``head`` is held and may be edited.
+        """The filters for the request's body, of the guests that asked for it; ``head`` is held and
+        may be edited.
 
         A body beyond what a guest takes raises `ClientError`, 413.
         """
@@ -278,7 +281,8 @@ class ChainRun:
         self._reached = min(self._reached, place)
 
     def on_complete(self, summary: Summary) -> None:
-        """Tell every guest of the chain how the request ended; a failure is reported and changes nothing.
+        """Tell every guest of the chain how the request ended; a failure is reported and changes
+        nothing.
 
         Never waits: from the first guest that needs time, the rest goes on in a task of its own.
         """

@@ -55,7 +55,9 @@ Values = dict[int, Value]
 
 
 class Step(NamedTuple):
-    """An attribute to keep; with attribute 0, one to skip; with form 0, a number of bytes to skip."""
+    """An attribute to keep; with attribute 0, one to skip; with form 0, a number of bytes to
+    skip.
+    """
 
     attribute: int
     form: int

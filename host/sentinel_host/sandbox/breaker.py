@@ -76,7 +76,9 @@ class Breaker:
         return True
 
     def probe_succeeded(self) -> None:
-        """End the quarantine. The longer back-off stays for a while, in case the guest fails again."""
+        """End the quarantine. The longer back-off stays for a while, in case the guest fails
+        again.
+        """
         self._probing = False
         self.is_open = False
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
@@ -105,7 +107,9 @@ def excess_of(top: int, total: int) -> int:
 
 
 def network_of(client: str) -> str:
-    """What counts as one client: an IPv4 address, or the IPv6 network of one customer (RFC 6177)."""
+    """What counts as one client: an IPv4 address, or the IPv6 network of one customer (RFC
+    6177).
+    """
     if ":" not in client:
         return client
     try:

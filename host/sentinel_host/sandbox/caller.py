@@ -119,7 +119,9 @@ class GuestCaller:
         request_id: bytes,
         client: str,
     ) -> bytes | Suspension | None:
-        """Call an instance: its answer, or `SUSPENDED` if `wait` must follow. Raises `GuestError`."""
+        """Call an instance: its answer, or `SUSPENDED` if `wait` must follow. Raises
+        `GuestError`.
+        """
         try:
             return instance.call(hook.slot, payload, context, last, request_id)
         except CallFailed as failed:

@@ -148,7 +148,8 @@ def _type_name(kind: ValType) -> str:
     # chooses its types.
     found = _bindings.wasmtime_valtype_t()
     _bindings.wasmtime_valtype_new(kind.ptr(), ctypes.byref(found))
-    number = cast(int, found.kind)  # ctypes hands out the number, the wheel's annotation says its C type
+    # ctypes hands out the number, the wheel's annotation says its C type.
+    number = cast(int, found.kind)
     _bindings.wasmtime_valtype_delete(ctypes.byref(found))
     return _VALUE_TYPES[number]
 
@@ -218,7 +219,9 @@ def _check_hooks(exports: Mapping[str, External], version: str) -> tuple[Checked
 
 
 def _expect(exports: Mapping[str, External], name: str, expected: External, *, required: bool = False) -> bool:
-    """Whether the export is there; refuses it when it is of another type, or missing and required."""
+    """Whether the export is there; refuses it when it is of another type, or missing and
+    required.
+    """
     kind = exports.get(name)
     if kind is None:
         if required:

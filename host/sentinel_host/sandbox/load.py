@@ -34,8 +34,8 @@ class LoadedGuest:
     ``hooks`` are names such as ``on-request``, ``imports`` look like
     ``sentinel:gateway/log@0.1.0#write``; ``language`` and ``sdk`` are what the file says about
     itself, if it does; ``self_test`` is the cases that it brings, ``config_schema`` the schema of
-    its configuration; ``code_size`` is bytes of machine code and of what memories begin with, 0 for a guest that was
-    compiled in this process.
+    its configuration; ``code_size`` is bytes of machine code and of what memories begin with, 0 for
+    a guest that was compiled in this process.
     """
 
     name: str

@@ -36,7 +36,9 @@ class ProxiedServer:
         return _ProxiedConnection(self)
 
     def begin(self, connection: _ProxiedConnection, peer: Any) -> asyncio.TimerHandle | None:
-        """Wait for the header of a connection from ``peer``: its deadline; None if it is refused."""
+        """Wait for the header of a connection from ``peer``: its deadline; None if it is
+        refused.
+        """
         if type(peer) is not tuple or peer[0] not in self._peers:
             self.refuse(f"{peer}: it is not in server.bind's proxy_protocol")
             return None

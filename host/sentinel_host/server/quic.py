@@ -1,4 +1,6 @@
-"""What the rest of the server knows of HTTP/3, also if the extra that serves it is not installed."""
+"""What the rest of the server knows of HTTP/3, also if the extra that serves it is not
+installed.
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,9 @@ class _File:
 
 
 class _Datagrams:
-    """A Unix socket that takes a datagram for each line, as syslog daemons have. Part of `Lines`."""
+    """A Unix socket that takes a datagram for each line, as syslog daemons have. Part of
+    `Lines`.
+    """
 
     def __init__(self, path: str) -> None:
         self.dropped = 0
@@ -162,7 +164,9 @@ class _Datagrams:
 
 
 def open_access_log(config: Config, log: Log) -> AccessWriter | None:
-    """The access log that a configuration asks for. Raises `ConfigError` that names file and key."""
+    """The access log that a configuration asks for. Raises `ConfigError` that names file and
+    key.
+    """
     settings = config.access_log
     if settings is None:
         return None

@@ -23,7 +23,9 @@ class Backoff:
         self._young_deaths = 0
 
     def after_death(self, served: float | None) -> float:
-        """Seconds to wait; ``served`` is how long the worker had been ready, None if it never was."""
+        """Seconds to wait; ``served`` is how long the worker had been ready, None if it never
+        was.
+        """
         if served is not None and served >= _YOUNG:
             self._young_deaths = 0
             return 0.0

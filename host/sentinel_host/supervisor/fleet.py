@@ -149,7 +149,9 @@ class Fleet:
         return self._counts.is_silent(worker)
 
     async def drain(self) -> None:
-        """Let every worker finish what it does within the grace period; returns when all are gone."""
+        """Let every worker finish what it does within the grace period; returns when all are
+        gone.
+        """
         self._draining = True
         for task in self._tasks:
             task.cancel()

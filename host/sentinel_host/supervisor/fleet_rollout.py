@@ -206,7 +206,9 @@ class FleetRollout:
         return None
 
     async def _read(self, folder: FolderSource) -> tuple[ConfigSource, Config]:
-        """The file and those that it names, whose content counts from now on. Raises `ConfigError`."""
+        """The file and those that it names, whose content counts from now on. Raises
+        `ConfigError`.
+        """
         known = self._source
         source = await aside(lambda: read_source(known.file, known.upstream, known.bind))
         config = parse_source(source)

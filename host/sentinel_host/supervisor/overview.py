@@ -19,7 +19,8 @@ from sentinel_host.upstream import EndpointTable
 
 class FleetOverview:
     """The `Overview` of ``fleet``. ``own`` is what this process counts and ``lines`` what it
-    logs, ``config`` what is served, and why the file is not, if it is not; while ``is_ending`` it is not ready.
+    logs, ``config`` what is served, and why the file is not, if it is not; while ``is_ending`` it
+    is not ready.
     """
 
     def __init__(

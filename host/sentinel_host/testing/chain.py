@@ -167,7 +167,9 @@ class _Body:
 
 
 def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What never waits, because stand-ins answer at once: whether or not an event loop runs here."""
+    """What never waits, because stand-ins answer at once: whether or not an event loop runs
+    here.
+    """
     try:
         coroutine.send(None)
     except StopIteration as end:

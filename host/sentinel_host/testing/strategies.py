@@ -18,7 +18,9 @@ _VALUE_BYTES = bytes([9, *range(32, 127), *range(128, 256)])
 
 @dataclass(frozen=True, slots=True)
 class GeneratedRequest:
-    """For `TestedGuest.request` and `TestedChain.request`: ``guest.request(*request.arguments)``."""
+    """For `TestedGuest.request` and `TestedChain.request`:
+    ``guest.request(*request.arguments)``.
+    """
 
     method: str
     target: str

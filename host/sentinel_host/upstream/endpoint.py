@@ -1,4 +1,6 @@
-"""One endpoint of an upstream in one worker: its connections, and its cell in the table that workers share."""
+"""One endpoint of an upstream in one worker: its connections, and its cell in the table that
+workers share.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ class UpstreamCounts:
 class Endpoint:
     """Where a try goes. As a response's lease, it counts the try until the response ends.
 
-    ``users`` are the upstreams that have it: a reload makes a new one, which takes it over. ``ejections`` are those by
-    this worker. ``is_doubted``: the last response broke off. Until one is whole, a head says nothing of its health.
+    ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.
+    ``ejections`` are those by this worker. ``is_doubted``: the last response broke off. Until one
+    is whole, a head says nothing of its health.
     """
 
     __slots__ = ("authority", "cell", "counts", "ejections", "is_doubted", "key", "name", "pool", "users")

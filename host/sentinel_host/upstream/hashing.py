@@ -1,6 +1,7 @@
 """What an upstream that balances by a hash chooses the endpoint by.
 
-A request that lacks the field or cookie goes anywhere: all of them at one endpoint would be too many.
+A request that lacks the field or cookie goes anywhere: all of them at one endpoint would be too
+many.
 """
 
 from __future__ import annotations

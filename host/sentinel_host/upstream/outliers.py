@@ -23,7 +23,8 @@ class ShareWatch:
         self._began = now
 
     def stands_out(self, index: int, counts: Sequence[tuple[int, int]], now: float) -> bool:
-        """Whether an endpoint's share of failures is that high, and twice that of all others together.
+        """Whether an endpoint's share of failures is that high, and twice that of all others
+        together.
 
         ``counts`` are the requests and failures of each endpoint so far.
         """

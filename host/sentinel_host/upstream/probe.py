@@ -17,7 +17,9 @@ class Probe(Protocol):
     """Asks one endpoint."""
 
     async def ask(self) -> None:
-        """Ask once. Raises `Unwell`, `OSError` or `SentinelError`; is cancelled when it takes too long."""
+        """Ask once. Raises `Unwell`, `OSError` or `SentinelError`; is cancelled when it takes too
+        long.
+        """
 
     async def close(self) -> None:
         """Keep no connection."""

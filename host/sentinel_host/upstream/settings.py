@@ -1,4 +1,6 @@
-"""What is configured of an upstream, as its balancer reads it: plain numbers, none of them looked up per request."""
+"""What is configured of an upstream, as its balancer reads it: plain numbers, none of them looked
+up per request.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Cookies that keep a client on its endpoint.
 
-The value names an endpoint by its key, and is signed: a client can give back what it got, but cannot
-choose. It tells nothing of addresses. A value of another gateway, or of an endpoint that is gone,
-means nothing; the client gets another.
+The value names an endpoint by its key, and is signed: a client can give back what it got, but
+cannot choose. It tells nothing of addresses. A value of another gateway, or of an endpoint that is
+gone, means nothing; the client gets another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class StickyCookie:
         return None
 
     def field(self, key: int, *, secure: bool) -> tuple[bytes, bytes]:
-        """The response's field that keeps a client on an endpoint; ``secure`` where it came over TLS."""
+        """The response's field that keeps a client on an endpoint; ``secure`` where it came over
+        TLS.
+        """
         raw = key.to_bytes(_KEY_BYTES, "little")
         value = urlsafe_b64encode(raw + self._sign(raw)).rstrip(b"=")
         return b"set-cookie", self._prefix + value + self._attributes + (b"; Secure" if secure else b"")

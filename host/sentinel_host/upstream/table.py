@@ -58,7 +58,9 @@ class EndpointState:
 
 
 def key_of(upstream: str, url: str, address: str) -> int:
-    """The key of an endpoint: the same in every process, and for no other endpoint of any upstream."""
+    """The key of an endpoint: the same in every process, and for no other endpoint of any
+    upstream.
+    """
     digest = blake2b(f"{upstream}\0{url}\0{address}".encode(), digest_size=8).digest()
     return max(int.from_bytes(digest, "little"), _LEAST_KEY)
 
@@ -137,7 +139,9 @@ class EndpointTable:
         self.native.clear_worker(cell)
 
     def sweep(self, sweeps: int) -> None:
-        """Free rows that were unused during the last ``sweeps`` calls. Only one process calls this."""
+        """Free rows that were unused during the last ``sweeps`` calls. Only one process calls
+        this.
+        """
         self.native.sweep(sweeps)
 
 

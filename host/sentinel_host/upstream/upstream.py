@@ -1,4 +1,5 @@
-"""A configured upstream in one worker: its endpoints as they come and go, and the balancer that uses them.
+"""A configured upstream in one worker: its endpoints as they come and go, and the balancer that
+uses them.
 
 Rule 1: an endpoint is known by its upstream, target and addresses. One that stays over a reload
         keeps its connections and what is known of its health, whatever else of the upstream
@@ -47,7 +48,9 @@ class Surroundings:
 
 
 class Upstream:
-    """Created from its configuration, or from the ``before`` that it replaces; to be used from one event loop."""
+    """Created from its configuration, or from the ``before`` that it replaces; to be used from one
+    event loop.
+    """
 
     def __init__(
         self,

@@ -4,7 +4,8 @@
 
 #include "../../fields/src/field.h"
 
-/* One bit for each byte, as `_PLAIN` of paths.py has them, with the slash; and printable ASCII without `#`. */
+/* One bit for each byte, as `_PLAIN` of paths.py has them, with the slash; and printable ASCII
+ * without `#`. */
 static const uint64_t PATH_BYTES[4] = {0x2fffffd200000000, 0x7ffffffeefffffff, 0, 0};
 static const uint64_t QUERY_BYTES[4] = {0xfffffff600000000, 0x7fffffffffffffff, 0, 0};
 

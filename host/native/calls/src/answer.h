@@ -1,8 +1,10 @@
 /* A guest's answer to a head, where it is plain: edits that C applies by itself.
  *
- * Rule 1: what is not plain is not wrong. It is left to Python's decoder, which is the specification: whatever is plain
- *         here, that takes too, and understands in the same way (host/sentinel_host/abi/decode.py and rules.py).
- * Rule 2: nothing is read beyond the answer, nothing is allocated, and what is found points into the answer.
+ * Rule 1: what is not plain is not wrong. It is left to Python's decoder, which is the
+ *         specification: whatever is plain here, that takes too, and understands in the same way
+ *         (host/sentinel_host/abi/decode.py and rules.py).
+ * Rule 2: nothing is read beyond the answer, nothing is allocated, and what is found points into
+ *         the answer.
  */
 #ifndef SNT_ANSWER_H
 #define SNT_ANSWER_H

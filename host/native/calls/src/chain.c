@@ -5,7 +5,8 @@
 #include "../../fields/src/record.h"
 #include "answer.h"
 
-/* One hook: its place in the chain, the idle instances (NULL where C cannot call it), and its number in C. */
+/* One hook: its place in the chain, the idle instances (NULL where C cannot call it), and its
+ * number in C. */
 typedef struct {
   PyObject *place, *idle;
   uint32_t slot;
@@ -23,7 +24,8 @@ typedef struct {
 enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10, MOST_VALUES };
 enum { STATUS, RESPONSE_HEADERS, RESPONSE_VALUES = 3 };
 
-/* A run that is under way. `record` is owned, or NULL after an edit, and so are the `values` that it is made of. */
+/* A run that is under way. `record` is owned, or NULL after an edit, and so are the `values` that
+ * it is made of. */
 typedef struct {
   hooks *chain;
   Py_ssize_t index, count;
@@ -122,7 +124,8 @@ PyType_Spec snt_hooks_spec = {
     .slots = slots,
 };
 
-/* With the hooks, an index, a record or None, contexts, a label; the head, and the values that it consists of. */
+/* With the hooks, an index, a record or None, contexts, a label; the head, and the values that it
+ * consists of. */
 enum { RUN_ARGUMENTS = 5, HEAD_ARGUMENTS = 6 };
 
 static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_t values) {
@@ -151,7 +154,8 @@ static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_
   return true;
 }
 
-/* The next hook, and the record for it. NULL at the end, with an exception set when there is no record. */
+/* The next hook, and the record for it. NULL at the end, with an exception set when there is no
+ * record. */
 static const hook *next_hook(run *at) {
   if (at->index >= Py_SIZE(at->chain)) return NULL;
   if (at->record == NULL) at->record = snt_pack_record(at->values, at->count);

@@ -1,10 +1,10 @@
 /* The hooks of one kind in a chain, called one after the other without Python in between.
  *
- * Rule 1: a run goes on as long as hooks end at once with a plain answer or none. Everything else stops it, and is
- *         Python's: no idle instance, a guest that C cannot call, a call that is suspended or has failed, an instance
- *         that should be retired, an answer that is not plain.
- * Rule 2: an instance stays in its pool's list of idle ones while it is called, because no code of Python's runs
- *         meanwhile. It is taken out when Python is to go on with it.
+ * Rule 1: a run goes on as long as hooks end at once with a plain answer or none. Everything else
+ *         stops it, and is Python's: no idle instance, a guest that C cannot call, a call that is
+ *         suspended or has failed, an instance that should be retired, an answer that is not plain.
+ * Rule 2: an instance stays in its pool's list of idle ones while it is called, because no code of
+ *         Python's runs meanwhile. It is taken out when Python is to go on with it.
  * Rule 3: what a suspended call was given is held by the stop that tells of it.
  */
 #ifndef SNT_CHAIN_H

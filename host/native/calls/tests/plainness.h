@@ -1,4 +1,5 @@
-/* What holds of an answer that was read as plain, whatever it is; for the tests and for the fuzzer. */
+/* What holds of an answer that was read as plain, whatever it is; for the tests and for the
+ * fuzzer. */
 #ifndef SNT_TESTS_PLAINNESS_H
 #define SNT_TESTS_PLAINNESS_H
 
@@ -35,7 +36,8 @@ static inline void must_hold(snt_text answer, const snt_answer_limits *limits, c
   MUST(plain->status == 0 || (plain->status >= 200 && plain->status <= 599));
 }
 
-/* Reads an answer as both kinds, in memory of exactly its size, so that the address sanitizer sees a byte beyond it. */
+/* Reads an answer as both kinds, in memory of exactly its size, so that the address sanitizer sees
+ * a byte beyond it. */
 static inline void read_both(const uint8_t *bytes, size_t length, const snt_answer_limits *limits) {
   uint8_t *copy = malloc(length);
   snt_text answer = {copy, length};

@@ -1,7 +1,8 @@
-"""Compiles and runs the C tests of plain answers under the address and undefined-behaviour sanitizers.
+"""Compiles and runs the C tests of plain answers under the address and undefined-behaviour
+sanitizers.
 
-``python host/native/calls/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc or
-clang.
+``python host/native/calls/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc
+or clang.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-/* What an SDK writes is plain, nothing else of these is, and not a byte is read beyond any answer. That what is plain means
- * the same as in Python is the affair of tests/sandbox/test_chains.py. */
+/* What an SDK writes is plain, nothing else of these is, and not a byte is read beyond any answer.
+ * That what is plain means the same as in Python is the affair of tests/sandbox/test_chains.py. */
 #include "../../tests/harness.h"
 #include "plainness.h"
 

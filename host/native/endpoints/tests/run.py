@@ -1,7 +1,7 @@
 """Compiles and runs the endpoint table's C tests under sanitizers; needs gcc or clang.
 
-``python host/native/endpoints/tests/run.py [NAME ...]`` runs those of that name, or all: every one under the address
-and undefined-behaviour sanitizers, the threads under the thread sanitizer too.
+``python host/native/endpoints/tests/run.py [NAME ...]`` runs those of that name, or all: every one
+under the address and undefined-behaviour sanitizers, the threads under the thread sanitizer too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #include "record.h"
 
-/* One value of a record: None, str, a number that is not negative, bytes, a list of fields, or a tuple of one byte string, which
- * is packed already. */
+/* One value of a record: None, str, a number that is not negative, bytes, a list of fields, or a
+ * tuple of one byte string, which is packed already. */
 typedef struct {
   enum { NIL, STR, NUMBER, BIN, FIELDS, PACKED } kind;
   snt_text text;

@@ -1,6 +1,8 @@
-"""Compiles and runs the C tests of header fields under the address and undefined-behaviour sanitizers.
+"""Compiles and runs the C tests of header fields under the address and undefined-behaviour
+sanitizers.
 
-``python host/native/fields/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc or clang.
+``python host/native/fields/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc
+or clang.
 """
 
 from __future__ import annotations

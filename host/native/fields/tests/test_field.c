@@ -1,5 +1,5 @@
-/* What Python's tests cannot see: that not a byte is read or written beyond what was said. The buffers are allocated to
- * the byte, so that the address sanitizer does. */
+/* What Python's tests cannot see: that not a byte is read or written beyond what was said. The
+ * buffers are allocated to the byte, so that the address sanitizer does. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What Python's tests cannot see: that not a byte is read beyond what was said. The buffers are allocated to the byte, so
- * that the address sanitizer does. */
+/* What Python's tests cannot see: that not a byte is read beyond what was said. The buffers are
+ * allocated to the byte, so that the address sanitizer does. */
 #include "../src/head.h"
 
 #include <assert.h>

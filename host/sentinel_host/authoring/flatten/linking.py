@@ -151,7 +151,9 @@ class Linker:
         return self._stand_in(key, signature)
 
     def _offered(self, item: HostFunction, entry: core.Import, types: list[core.Signature | None]) -> str:
-        """A function of the gateway's. All modules have it by way of one import: tools take no second one."""
+        """A function of the gateway's. All modules have it by way of one import: tools take no
+        second one.
+        """
         label = f"{without_version(item.interface).removeprefix(_OURS)}.{item.name}"
         signature = at(types, Reader(entry.raw, 1).u32(), "type")
         if OFFERED.get(label) != signature:
@@ -201,7 +203,9 @@ class Linker:
 
 
 def _is_alone(module: bytes) -> bool:
-    """Whether a module has functions and nothing else, so that all of its instances are the same."""
+    """Whether a module has functions and nothing else, so that all of its instances are the
+    same.
+    """
     return {kind for kind, _, _ in sections(module)} <= {0, core.TYPE, core.FUNCTIONS, core.EXPORT, core.CODE}
 
 

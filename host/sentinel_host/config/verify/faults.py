@@ -1,4 +1,6 @@
-"""Errors that name the file and the key, and the rules that several parts of a configuration share."""
+"""Errors that name the file and the key, and the rules that several parts of a configuration
+share.
+"""
 
 from __future__ import annotations
 

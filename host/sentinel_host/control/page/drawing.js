@@ -72,7 +72,8 @@ export class Picture {
     this.parent.replaceChildren(this.drawn);
   }
 
-  /** Upstreams with their endpoints, and routes' own responses; returns where each is, by its key. */
+  /** Upstreams with their endpoints, and routes' own responses; returns where each is, by its
+   * key. */
   right(ends, x, top, lines, nodes) {
     const places = new Map();
     let y = top;
@@ -164,7 +165,8 @@ export class Picture {
 
 const own = route => `own ${route.name}`;
 
-/** What stands at the right, in the order of the routes that lead there, so that few lines cross. */
+/** What stands at the right, in the order of the routes that lead there, so that few lines
+ * cross. */
 function targets(routes, upstreams) {
   const found = new Map();
   const known = new Map(upstreams.map(each => [each.name, each]));

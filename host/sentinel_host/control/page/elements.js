@@ -1,4 +1,5 @@
-// Making and updating elements. What is shown comes from clients and guests: it becomes text, never markup.
+// Making and updating elements. What is shown comes from clients and guests: it becomes text, never
+// markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,8 +29,8 @@ export function mark(element, name, value) {
 }
 
 /**
- * Have `parent` show one child for each item, in order. `make(item)` returns `{element, update(item)}`.
- * Children are kept by their key, so that focus and what is open stay.
+ * Have `parent` show one child for each item, in order. `make(item)` returns
+ * `{element, update(item)}`. Children are kept by their key, so that focus and what is open stay.
  */
 export function keep(parent, known, items, key, make) {
   const used = new Set();

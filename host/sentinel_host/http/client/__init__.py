@@ -1,4 +1,6 @@
-"""The HTTP client towards upstreams: one pool of connections per target, over HTTP/1.1 or HTTP/2."""
+"""The HTTP client towards upstreams: one pool of connections per target, over HTTP/1.1 or
+HTTP/2.
+"""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 Rules:
 1. The core decides (`h1`). This module turns its results into calls of the transport, the response,
    the upload and the owner.
-2. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any time.
+2. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any
+   time.
 3. No timer of its own: the owner calls ``check`` every now and then.
-4. On a kept connection a request waits for the end of the loop's turn. Right before it is written, the
-   kernel is asked for pending bytes or an end of stream: after the write they would look like its
-   response. A request that is held back for that reason was never sent.
+4. On a kept connection a request waits for the end of the loop's turn. Right before it is written,
+   the kernel is asked for pending bytes or an end of stream: after the write they would look like
+   its response. A request that is held back for that reason was never sent.
 """
 
 from __future__ import annotations
@@ -48,13 +49,17 @@ from sentinel_host.http.client.upload import Upload
 from sentinel_host.http.tls.connection import TlsConnection
 
 _JOIN_LIMIT: Final = 16384
-"""A body up to this size is copied behind its head, so that one packet and one system call carry both."""
+"""A body up to this size is copied behind its head, so that one packet and one system call carry
+both.
+"""
 
 _SALVAGE_LIMIT: Final = 65536
 
 
 class ConnectionOwner(Protocol):
-    """The owner of connections, which is told about changes of their state. Its methods must not raise."""
+    """The owner of connections, which is told about changes of their state. Its methods must not
+    raise.
+    """
 
     def on_idle(self, connection: ClientConnection) -> None:
         """The connection has served its request and may be given another."""
@@ -76,8 +81,9 @@ class ConnectionOwner(Protocol):
 class ClientConnection:
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
-    ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may serve.
-    ``target`` is named in errors. ``batch`` writes the requests of kept connections at the end of the loop's turn.
+    ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may
+    serve. ``target`` is named in errors. ``batch`` writes the requests of kept connections at the
+    end of the loop's turn.
     """
 
     __slots__ = (
@@ -136,7 +142,9 @@ class ClientConnection:
 
     @property
     def used(self) -> bool:
-        """Whether it has served a request: the upstream may then have given it up while it was idle."""
+        """Whether it has served a request: the upstream may then have given it up while it was
+        idle.
+        """
         return self._core.used
 
     # The request.
@@ -144,8 +152,8 @@ class ClientConnection:
     def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
         """Have the request leave; the response's ``head`` future tells when its head is there.
 
-        What goes wrong before that is its exception: UpstreamError, whose ``progress`` says what the upstream has seen,
-        or what the request's BodySource raised.
+        What goes wrong before that is its exception: UpstreamError, whose ``progress`` says what
+        the upstream has seen, or what the request's BodySource raised.
         """
         loop = self._loop
         core = self._core
@@ -189,8 +197,11 @@ class ClientConnection:
         return self._tls.has_no_pending_input()
 
     def write(self, parts: Iterable[bytes]) -> None:
-        """Send a piece of a streamed body, or into a tunnel; a connection that is closing takes none."""
-        # Of a closing transport, writelines leaves a closed descriptor in asyncio's selector (CPython 3.12 and later).
+        """Send a piece of a streamed body, or into a tunnel; a connection that is closing takes
+        none.
+        """
+        # Of a closing transport, writelines leaves a closed descriptor in asyncio's selector
+        # (CPython 3.12 and later).
         if self._core.state != CLOSED and not self._transport.is_closing():
             self._core.progressed(self._loop.time())
             self._transport.writelines(parts)
@@ -200,7 +211,9 @@ class ClientConnection:
         self.write((b"%x\r\n" % len(data), data, b"\r\n") if self._is_chunked else (data,))
 
     def send_end(self, trailers: Headers) -> None:
-        """For the `Upload`. A body that has a length cannot have trailers (RFC 9112 section 7.1.2)."""
+        """For the `Upload`. A body that has a length cannot have trailers (RFC 9112 section
+        7.1.2).
+        """
         if self._is_chunked:
             self.write((encode_trailers(trailers),))
 
@@ -267,8 +280,9 @@ class ClientConnection:
         """`asyncio.Protocol`."""
         event = self._core.ended()
         self._react(event)
-        # A tunnel goes on in the other direction. Anything else is over at once, and not left to the transport, which
-        # would first wait for an upstream that has left to take what is unsent.
+        # A tunnel goes on in the other direction. Anything else is over at once, and not left to
+        # the transport, which would first wait for an upstream that has left to take what is
+        # unsent.
         return event == HALF_CLOSED
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -315,8 +329,8 @@ class ClientConnection:
         """Read what the upstream sent before it closed.
 
         An upstream that refuses a body answers and closes. Our next write then fails, and the event
-        loop drops the connection with the answer unread. The socket is still open at this point. The
-        TLS layer does this by itself.
+        loop drops the connection with the answer unread. The socket is still open at this point.
+        The TLS layer does this by itself.
         """
         try:
             data = os.read(self._descriptor, _SALVAGE_LIMIT)
@@ -371,8 +385,8 @@ class ClientConnection:
     def _still_takes(self) -> bool:
         """Whether the upstream has taken something of the request's body since this was last asked.
 
-        A slow one may take minutes for what is on its way in the transport's and the kernel's buffers: that is
-        progress, though no event tells of it.
+        A slow one may take minutes for what is on its way in the transport's and the kernel's
+        buffers: that is progress, though no event tells of it.
         """
         response = self._response
         if self._upload is None:

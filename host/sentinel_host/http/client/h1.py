@@ -140,7 +140,9 @@ class ClientCore:
         self.trailers = []
 
     def sent(self, uploading: bool) -> None:
-        """The request's head is written, with its body or, where that is streamed, ``uploading``."""
+        """The request's head is written, with its body or, where that is streamed,
+        ``uploading``.
+        """
         self.state = HEAD
         self.uploading = uploading
 

@@ -1,10 +1,13 @@
-"""The head of a response: where it ends, what it says, and how its body is framed (RFC 9112 sections 4 to 6).
+"""The head of a response: where it ends, what it says, and how its body is framed (RFC 9112
+sections 4 to 6).
 
 Rules:
-1. llhttp reads the head only, in a new parser for each message, and never a byte after the blank line. So its state
-   about bodies, upgrades or the next message does not matter, and trailers cannot arrive as headers.
+1. llhttp reads the head only, in a new parser for each message, and never a byte after the blank
+   line. So its state about bodies, upgrades or the next message does not matter, and trailers
+   cannot arrive as headers.
 2. Limits count bytes and fields, whatever the pieces in which they arrive.
-3. What can be read in two ways is refused: both length and coding, two codings, any coding but ``chunked``.
+3. What can be read in two ways is refused: both length and coding, two codings, any coding but
+   ``chunked``.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from sentinel_host.grammar import MAX_LENGTH_DIGITS
 from sentinel_host.http.client.request import Headers
 
 MAX_FIELDS: Final = 200
-"""Header fields of a response; Apache's LimitRequestFields is 100, and applications set many cookies."""
+"""Header fields of a response; Apache's LimitRequestFields is 100, and applications set many
+cookies.
+"""
 
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
@@ -29,11 +34,15 @@ _LATER: Final = frozenset(b"%d" % digit for digit in range(2, 10))
 
 
 class MalformedHead(Exception):
-    """The bytes are not an HTTP/1.x response head that has one reading; the text says what was wrong."""
+    """The bytes are not an HTTP/1.x response head that has one reading; the text says what was
+    wrong.
+    """
 
 
 class ResponseHeadParser:
-    """One response head. Names are lower-case; ``content_length`` is -1 without the field; ``size`` is bytes so far."""
+    """One response head. Names are lower-case; ``content_length`` is -1 without the field; ``size``
+    is bytes so far.
+    """
 
     # Defaults live on the class: most heads arrive whole and never differ from them.
     status = 0
@@ -53,7 +62,8 @@ class ResponseHeadParser:
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> int:
-        """Read on; answer the offset in ``data`` of the first byte after the head, -1 if the head goes on.
+        """Read on; answer the offset in ``data`` of the first byte after the head, -1 if the head
+        goes on.
 
         Raises MalformedHead.
         """
@@ -83,12 +93,15 @@ class ResponseHeadParser:
         if not self._ended:
             raise MalformedHead("the response head is malformed")
         self.status = parser.get_status_code()
-        self._parser = None  # parser and head hold each other: left alone, every response would wait for the collector
+        # Parser and head hold each other: left alone, every response would wait for the collector.
+        self._parser = None
         self._read_framing()
         return end
 
     def _check_version(self, data: bytes) -> bytes:
-        """What the parser is to read in place of ``data``: a later HTTP/1.x is read as 1.1 (RFC 9110 section 2.5)."""
+        """What the parser is to read in place of ``data``: a later HTTP/1.x is read as 1.1 (RFC
+        9110 section 2.5).
+        """
         minor = _MINOR - self.size
         if 0 <= minor < len(data) and data[minor : minor + 1] in _LATER:
             data = data[:minor] + b"1" + data[minor + 1 :]

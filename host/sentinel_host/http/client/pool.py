@@ -175,7 +175,9 @@ class UpstreamPool:
             connection.retire()
 
     async def close(self) -> None:
-        """Close every connection; requests under way and waiting fail with UpstreamError. For good."""
+        """Close every connection; requests under way and waiting fail with UpstreamError. For
+        good.
+        """
         self._closed = True
         while self._waiters:
             waiter = self._waiters.popleft()
@@ -262,7 +264,9 @@ class UpstreamPool:
         self._idle.append(connection)
 
     async def _wait(self) -> ClientConnection | None:
-        """A connection that another request has finished with, or None for the right to open one."""
+        """A connection that another request has finished with, or None for the right to open
+        one.
+        """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[ClientConnection | None] = loop.create_future()
         self._waiters.append(waiter)

@@ -23,13 +23,16 @@ class BodySource(Protocol):
     """Where a streamed request body comes from; read by one task, one call at a time."""
 
     trailers: Headers
-    """Trailer fields, complete once ``read`` has answered ``b""``; sent only when the body is chunked."""
+    """Trailer fields, complete once ``read`` has answered ``b""``; sent only when the body is
+    chunked.
+    """
 
     async def read(self) -> bytes:
         """The next piece, ``b""`` at the end.
 
-        Whatever it raises (ClientError, CancelledError, ...) breaks the upstream request off and comes out of the
-        client's ``send()`` or ``read()`` unchanged. It is cancelled when the upstream has no use for the rest.
+        Whatever it raises (ClientError, CancelledError, ...) breaks the upstream request off and
+        comes out of the client's ``send()`` or ``read()`` unchanged. It is cancelled when the
+        upstream has no use for the rest.
         """
         ...
 
@@ -37,13 +40,15 @@ class BodySource(Protocol):
 class UpstreamRequest:
     """One request.
 
-    ``target`` is in origin-form. ``headers`` are end-to-end fields only: Host, Content-Length, Transfer-Encoding and
-    Connection are written here and must not be among them. ``content_length`` is the length of a streamed body; None
-    sends it chunked. ``on_informational`` is called with status and fields of every 1xx response but 101. ``upgrade``
-    names the protocol to change to (RFC 9110 section 7.8): the response to it may then be a 101, after which what is
-    read and written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are wanted (RFC 9110
-    section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and ``idle_timeout`` are seconds, as in
-    `Timeouts`, for this request alone; None stands for the pool's.
+    ``target`` is in origin-form. ``headers`` are end-to-end fields only: Host, Content-Length,
+    Transfer-Encoding and Connection are written here and must not be among them. ``content_length``
+    is the length of a streamed body; None sends it chunked. ``on_informational`` is called with
+    status and fields of every 1xx response but 101. ``upgrade`` names the protocol to change to
+    (RFC 9110 section 7.8): the response to it may then be a 101, after which what is read and
+    written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are
+    wanted (RFC 9110 section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and
+    ``idle_timeout`` are seconds, as in `Timeouts`, for this request alone; None stands for the
+    pool's.
     """
 
     __slots__ = (
@@ -88,7 +93,8 @@ class UpstreamRequest:
 def encode_head(request: UpstreamRequest) -> bytes:
     """The head's bytes, blank line included.
 
-    A control character anywhere, or a space in the request line, could make one request another, or two: SentinelError.
+    A control character anywhere, or a space in the request line, could make one request another, or
+    two: SentinelError.
     """
     body = request.body
     if not isinstance(body, bytes):

@@ -11,7 +11,9 @@ from sentinel_host.errors import UpstreamError
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 
 BUFFER_LIMIT: Final = 65536
-"""Bytes of body held before reading from the upstream pauses; asyncio's own streams use the same."""
+"""Bytes of body held before reading from the upstream pauses; asyncio's own streams use the
+same.
+"""
 
 
 class ResponseChannel(Protocol):
@@ -44,8 +46,9 @@ class ResponseChannel(Protocol):
 WHOLE: Final = 0
 GIVEN_UP: Final = 1
 BROKEN: Final = 2
-"""How a response ends: with its last byte; given up by its reader or the sender of the request's body; or broken off
-by the upstream."""
+"""How a response ends: with its last byte; given up by its reader or the sender of the request's
+body; or broken off by the upstream.
+"""
 
 
 class Lease(Protocol):
@@ -59,10 +62,11 @@ class Lease(Protocol):
 class UpstreamResponse:
     """One response.
 
-    ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version`` is ``b"1.1"`` or
-    ``b"1.0"``. ``bytes_received`` counts the body without framing. Once ``complete`` is true the whole body has
-    arrived: one ``read`` answers all of it that is left, without waiting, and ``trailers`` are final. A response that
-    is not read to its end must be aborted, or it keeps its connection. `hold` gives it what it ends.
+    ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version``
+    is ``b"1.1"`` or ``b"1.0"``. ``bytes_received`` counts the body without framing. Once
+    ``complete`` is true the whole body has arrived: one ``read`` answers all of it that is left,
+    without waiting, and ``trailers`` are final. A response that is not read to its end must be
+    aborted, or it keeps its connection. `hold` gives it what it ends.
     """
 
     __slots__ = (
@@ -91,8 +95,8 @@ class UpstreamResponse:
         self.bytes_received = 0
         self.buffered = 0
         self.request = request
-        # Done when the head is there. Its result is not the response: the two would hold each other, and with them all
-        # that the request was made of, until the collector comes by.
+        # Done when the head is there. Its result is not the response: the two would hold each
+        # other, and with them all that the request was made of, until the collector comes by.
         self.head = head
         self._channel: ResponseChannel | None = channel
         self._chunks: deque[bytes] = deque()
@@ -103,8 +107,9 @@ class UpstreamResponse:
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
 
-        What arrived before a failure is delivered first; then UpstreamError for a body that broke off, UpstreamTimeout
-        for one that fell silent, or what the request's BodySource raised. Cancelling it aborts the response.
+        What arrived before a failure is delivered first; then UpstreamError for a body that broke
+        off, UpstreamTimeout for one that fell silent, or what the request's BodySource raised.
+        Cancelling it aborts the response.
         """
         chunks = self._chunks
         while not chunks:
@@ -136,7 +141,9 @@ class UpstreamResponse:
         return data
 
     async def write(self, data: bytes) -> None:
-        """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops once that is gone."""
+        """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops
+        once that is gone.
+        """
         if self._channel is not None:
             self._channel.write((data,))
             if self._channel.write_paused:
@@ -148,7 +155,9 @@ class UpstreamResponse:
             self._channel.write_eof()
 
     def abort(self) -> None:
-        """Give up: the connection closes at once and is never used again. Nothing happens once ``complete``."""
+        """Give up: the connection closes at once and is never used again. Nothing happens once
+        ``complete``.
+        """
         if self._channel is not None:
             channel = self._channel
             self._chunks.clear()
@@ -211,7 +220,9 @@ class UpstreamResponse:
             self._reader.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is buffered."""
+        """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is
+        buffered.
+        """
         self._let_go(BROKEN if isinstance(error, UpstreamError) and error.kind != "closed" else GIVEN_UP)
         if self._error is None:
             self._error = error

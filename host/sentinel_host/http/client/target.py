@@ -77,13 +77,17 @@ class Target:
 
     @property
     def authority(self) -> bytes:
-        """The Host value of a request to this target; the scheme's own port is left out (RFC 9110 section 4.2.3)."""
+        """The Host value of a request to this target; the scheme's own port is left out (RFC 9110
+        section 4.2.3).
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
     @property
     def server_name(self) -> str:
-        """The name that TLS asks for and the certificate must have: without the root's dot (RFC 6066 section 3)."""
+        """The name that TLS asks for and the certificate must have: without the root's dot (RFC
+        6066 section 3).
+        """
         return self.tls_name or self.host.removesuffix(".")
 
     def __str__(self) -> str:
@@ -96,12 +100,13 @@ class Target:
 class Timeouts:
     """How long to wait for an upstream, in seconds.
 
-    ``connect`` covers name resolution, every address tried and the TLS handshake. ``response`` runs from the request
-    (progress of an upload starts it again; time that the upload spends waiting for its client does not count) to the
-    response's head. ``idle`` is the longest silence between two pieces of a response's body while we are reading;
-    None allows any. ``pool_wait`` is the wait for a free connection; ``keepalive`` closes one that was idle so long.
-    The 60 seconds are nginx's proxy_read_timeout; 55 stays below the 60 of common load balancers, so that we are the
-    first to close an idle connection.
+    ``connect`` covers name resolution, every address tried and the TLS handshake. ``response`` runs
+    from the request (progress of an upload starts it again; time that the upload spends waiting for
+    its client does not count) to the response's head. ``idle`` is the longest silence between two
+    pieces of a response's body while we are reading; None allows any. ``pool_wait`` is the wait for
+    a free connection; ``keepalive`` closes one that was idle so long. The 60 seconds are nginx's
+    proxy_read_timeout; 55 stays below the 60 of common load balancers, so that we are the first to
+    close an idle connection.
     """
 
     connect: float = 5.0

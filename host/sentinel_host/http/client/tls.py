@@ -12,11 +12,12 @@ from sentinel_host.http.tls import pair_fault
 
 
 def client_context(ca: str | None = None, content: bytes | None = None) -> ssl.SSLContext:
-    """A context that verifies the certificate and its host name, at least TLS 1.2, ALPN ``http/1.1``.
+    """A context that verifies the certificate and its host name, at least TLS 1.2, ALPN
+    ``http/1.1``.
 
-    ``ca`` is a PEM file or a directory of hashed certificates that is trusted *instead of* the system's; a file that
-    cannot be read or holds no certificate is a ConfigError. With its ``content``, which was read before, the file is
-    only named in errors.
+    ``ca`` is a PEM file or a directory of hashed certificates that is trusted *instead of* the
+    system's; a file that cannot be read or holds no certificate is a ConfigError. With its
+    ``content``, which was read before, the file is only named in errors.
     """
     try:
         if ca is None:
@@ -61,5 +62,7 @@ def configured_context(config: Config, tls: ClientTls) -> ssl.SSLContext:
 
 
 def configured_content(config: Config, tls: ClientTls | None) -> tuple[tuple[str, bytes], ...]:
-    """The paths and contents that a `configured_context` is made of: equal ones make equal contexts."""
+    """The paths and contents that a `configured_context` is made of: equal ones make equal
+    contexts.
+    """
     return () if tls is None else tuple((config.locate(name), config.content(name)) for _, name in tls.named())

@@ -13,14 +13,18 @@ class UploadOwner(Protocol):
     """What a body is written to, and who is told what becomes of it."""
 
     write_paused: bool
-    """Whether the other side takes nothing now; `Upload.resume` is to be called when it does again."""
+    """Whether the other side takes nothing now; `Upload.resume` is to be called when it does
+    again.
+    """
 
     def send_piece(self, data: bytes) -> None:
         """Send a piece of the body."""
         ...
 
     def send_end(self, trailers: Headers) -> None:
-        """Say that the body is whole; its trailers follow where it has any, and where they can be sent."""
+        """Say that the body is whole; its trailers follow where it has any, and where they can be
+        sent.
+        """
         ...
 
     def on_uploaded(self) -> None:

@@ -44,7 +44,9 @@ class LengthDecoder:
 
 
 class ChunkDecoder:
-    """Takes a chunked body's bytes as they come; ``done`` is true once the last trailer was read."""
+    """Takes a chunked body's bytes as they come; ``done`` is true once the last trailer was
+    read.
+    """
 
     __slots__ = ("_decoder", "done", "remaining", "rest", "trailers")
 

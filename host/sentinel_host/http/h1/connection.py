@@ -175,7 +175,9 @@ class Http1Connection:
         return NOTHING
 
     def read_ahead(self, now: float) -> int:
-        """Read the body bytes that came with a request's head. Call it until it returns `NOTHING`."""
+        """Read the body bytes that came with a request's head. Call it until it returns
+        `NOTHING`.
+        """
         if self.state != BODY:
             return NOTHING
         rest, self.buffer = self.buffer, b""
@@ -442,7 +444,9 @@ class Http1Connection:
         self.paused = False
 
     def stop(self, now: float) -> int:
-        """The worker is shutting down: close an idle connection now, a busy one after its response."""
+        """The worker is shutting down: close an idle connection now, a busy one after its
+        response.
+        """
         self._stopping = True
         return self.close_if_idle(now) if self._requests else NOTHING
 

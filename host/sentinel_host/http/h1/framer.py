@@ -38,7 +38,9 @@ class ResponseFramer:
     )
 
     def __init__(self, *, to_head: bool, http11: bool) -> None:
-        """For the answer to a HEAD request, or another; to a client that speaks HTTP/1.1, or 1.0."""
+        """For the answer to a HEAD request, or another; to a client that speaks HTTP/1.1, or
+        1.0.
+        """
         self.phase = BEFORE_HEAD
         self.framing = NO_BODY
         self._to_head = to_head

@@ -25,7 +25,9 @@ _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class HeadReader:
-    """Reads one head after another. The attributes that belong to a result are named with it above."""
+    """Reads one head after another. The attributes that belong to a result are named with it
+    above.
+    """
 
     __slots__ = ("_limits", "_skipped_line", "_upgradable", "error", "head", "http11", "method", "rest")
 

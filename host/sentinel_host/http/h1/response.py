@@ -66,7 +66,8 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
     Content-Length.
     """
     line = _FINAL.get(status) or status_line(status)
-    # Pairs of whatever type, and no more of each than is looked at: to unpack them costs an iterator.
+    # Pairs of whatever type, and no more of each than is looked at: to unpack them costs an
+    # iterator.
     fields: list[Any] = headers if type(headers) is list else list(headers)
     length = -1
     dated = close = dropped = False
@@ -117,7 +118,9 @@ def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]])
 
 
 def encode_switch(protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The whole 101 that changes to ``protocol``; raises `ValueError` for what may not be written."""
+    """The whole 101 that changes to ``protocol``; raises `ValueError` for what may not be
+    written.
+    """
     pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN and pair[0].lower() != b"upgrade"]
     return add_lines(_LINES[101], [(b"connection", b"upgrade"), (b"upgrade", protocol), *pairs], b"\r\n\r\n")
 

@@ -20,7 +20,9 @@ from sentinel_host.http.server.writer import Writer
 
 
 class RequestTask:
-    """``exchange`` is the current one. ``finished`` is called when the application is done with it."""
+    """``exchange`` is the current one. ``finished`` is called when the application is done with
+    it.
+    """
 
     __slots__ = ("_app", "_called", "_connection", "_finished", "_task", "_writer", "exchange")
 

@@ -164,7 +164,9 @@ class Http2Connection:
         return self._reader.head_is_begun
 
     def is_throttled(self) -> bool:
-        """Whether the peer has lately used up more of its budget than a client in good faith would."""
+        """Whether the peer has lately used up more of its budget than a client in good faith
+        would.
+        """
         return self._budget.throttled(self._clock())
 
     def debit(self) -> None:
@@ -175,7 +177,9 @@ class Http2Connection:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing", "idle_frames")
 
     def read(self) -> int:
-        """Look at frames until one concerns the caller; which, as above. Raises `ConnectionFault`."""
+        """Look at frames until one concerns the caller; which, as above. Raises
+        `ConnectionFault`.
+        """
         reader = self._reader
         while True:
             kind = reader.next()
@@ -478,7 +482,9 @@ class Http2Connection:
             self._end_local(stream)
 
     def consume(self, stream: StreamState, size: int) -> bool:
-        """Count what was taken of a stream's DATA; whether the peer was told that it may send more."""
+        """Count what was taken of a stream's DATA; whether the peer was told that it may send
+        more.
+        """
         credit = self.flow.consume(stream, size)
         if credit:
             self._write(wire.window_update(stream.number, credit))

@@ -115,7 +115,9 @@ class Http2Protocol:
         self.writer.lose()
 
     def eof_received(self) -> bool:
-        """HTTP/2 has no half-closed connections: a peer that has ended can no longer open windows."""
+        """HTTP/2 has no half-closed connections: a peer that has ended can no longer open
+        windows.
+        """
         self.writer.flush()
         if self.writer.unsent() <= LEFT_TO_KERNEL:
             return False

@@ -34,7 +34,9 @@ def scheme_of(target: bytes, connections: str, stated: str, trusted: bool, exten
 
 
 def path_of(target: bytes, method: str, host: bytes, query: str | None, paths: PathRule) -> str:
-    """The canonical path, or ``*`` for a request that asks about the server. Raises `ClientError`."""
+    """The canonical path, or ``*`` for a request that asks about the server. Raises
+    `ClientError`.
+    """
     if not target.startswith(b"/"):
         asks_server = method == "OPTIONS" and query is None
         if target == b"*" and asks_server:
@@ -54,7 +56,9 @@ def path_of(target: bytes, method: str, host: bytes, query: str | None, paths: P
 
 
 def query_of(query: bytes, extensions: Mapping[str, Any]) -> str | None:
-    """The query without its question mark, ``None`` if the target has none. Raises `ClientError`."""
+    """The query without its question mark, ``None`` if the target has none. Raises
+    `ClientError`.
+    """
     if not query:
         return "" if EMPTY_QUERY in extensions else None
     text = query.decode("latin-1")

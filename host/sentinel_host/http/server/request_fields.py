@@ -161,7 +161,9 @@ def _with_one_cookie(fields: Fields) -> Fields:
 
 
 def check_trailers(fields: Fields) -> None:
-    """RFC 9113 section 8.1: no pseudo-headers, no fields that frame a message. Raises `Malformed`."""
+    """RFC 9113 section 8.1: no pseudo-headers, no fields that frame a message. Raises
+    `Malformed`.
+    """
     check_values(fields)
     for name, _ in fields:
         if (_KINDS.known.get(name) or _kind(name)) not in (_PLAIN, _COOKIE):

@@ -219,7 +219,9 @@ class RequestStreams:
             self.watch(self._head_ends)
 
     def expire(self, now: float) -> int:
-        """Look at all deadlines: `HEAD_LATE` and `IDLE` are the connection's end, already counted."""
+        """Look at all deadlines: `HEAD_LATE` and `IDLE` are the connection's end, already
+        counted.
+        """
         if self._head_ends <= now:
             self._connections.hit("head_time")
             return HEAD_LATE

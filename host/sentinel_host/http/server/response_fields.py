@@ -68,7 +68,9 @@ def response_head(status: object, headers: Iterable[Any]) -> tuple[Fields, int, 
 
 
 def response_section(headers: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> Fields:
-    """The fields of a 1xx response or of trailers; raises `ValueError` for what may not be written."""
+    """The fields of a 1xx response or of trailers; raises `ValueError` for what may not be
+    written.
+    """
     fields: Fields = []
     for name, value in headers:
         kind = _KINDS.known.get(name)

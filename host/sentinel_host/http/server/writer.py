@@ -175,7 +175,9 @@ class Writer:
         self.deadline = 0.0
 
     def expire(self, now: float) -> None:
-        """The deadline passed: the client took something since and gets as long again, or is reset."""
+        """The deadline passed: the client took something since and gets as long again, or is
+        reset.
+        """
         if not self.unsent() and not self.transport.is_closing():
             self.deadline = inf
             return

@@ -35,8 +35,8 @@ class ServerSslObject(ssl.SSLObject):
 
 
 class CertificateSelector:
-    """Chooses by the server name that the client sends (SNI, RFC 6066 section 3): a certificate with
-    exactly this name, then one with a wildcard in place of its first label, then the first of
+    """Chooses by the server name that the client sends (SNI, RFC 6066 section 3): a certificate
+    with exactly this name, then one with a wildcard in place of its first label, then the first of
     ``certificates``.
     """
 
@@ -70,8 +70,8 @@ class CertificateSelector:
 
 
 def pair_fault(cert: str, chain: bytes, key: str, error: BaseException | None) -> tuple[str, str]:
-    """Which of two files, ``cert`` and ``key``, is at fault when OpenSSL did not load them with this
-    error, and why. ``chain`` is what the first says.
+    """Which of two files, ``cert`` and ``key``, is at fault when OpenSSL did not load them with
+    this error, and why. ``chain`` is what the first says.
     """
     with as_file(chain) as path:
         try:

@@ -56,7 +56,9 @@ def connection_options(url: str, place: Place) -> dict[str, Any]:
 
 
 class _Plain(Connection):
-    """Over TCP. redis-py connects through the event loop's own look-up; ours is taken in its stead."""
+    """Over TCP. redis-py connects through the event loop's own look-up; ours is taken in its
+    stead.
+    """
 
     def __init__(self, *, place: Place, **options: Any) -> None:
         super().__init__(**options)
