@@ -1,4 +1,6 @@
-"""The demo's probes: each sends a request to the running gateway and says what must be true of the answer."""
+"""The demo's probes: each sends a request to the running gateway and says what must be true of the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Endpoint:
 
 
 class Gateway:
-    """A running gateway: where it listens, and what it logs. ``spare`` is an endpoint that it can do without."""
+    """A running gateway: where it listens, and what it logs. ``spare`` is an endpoint that it can
+    do without.
+    """
 
     def __init__(self, process: subprocess.Popen[str], spare: Endpoint) -> None:
         self.process = process
@@ -49,7 +53,9 @@ class Gateway:
         return self.listeners["admin"]
 
     def announced(self, line: str) -> bool:
-        """Take up a line such as ``sentinel: public on http://127.0.0.1:8080``; false for any other."""
+        """Take up a line such as ``sentinel: public on http://127.0.0.1:8080``; false for any
+        other.
+        """
         match = re.match(r"sentinel: (\w+) on https?://(\S+)", line)
         if match:
             self.listeners[match[1]] = match[2]

@@ -1,6 +1,7 @@
 """The demo: a sample upstream of two endpoints and a gateway with three guests, to try with curl.
 
-``--check`` probes the gateway, prints one line per probe and exits 0 or 1. ``--any-port`` takes free ports.
+``--check`` probes the gateway, prints one line per probe and exits 0 or 1. ``--any-port`` takes
+free ports.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A sample upstream: says what it was asked, hashes what it is sent, and sends as much as it is asked for.
+"""A sample upstream: says what it was asked, hashes what it is sent, and sends as much as it is
+asked for.
 
-``python upstream.py 127.0.0.1:9000`` serves until it is ended; port 0 takes a free one, which the first line of output
-tells.
+``python upstream.py 127.0.0.1:9000`` serves until it is ended; port 0 takes a free one, which the
+first line of output tells.
 """
 
 from __future__ import annotations

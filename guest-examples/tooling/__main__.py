@@ -1,4 +1,6 @@
-"""``python guest-examples/tooling``: build the example guests, or print the toolchain's environment."""
+"""``python guest-examples/tooling``: build the example guests, or print the toolchain's
+environment.
+"""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ func (v Value) expect(kind wire.Kind) error {
 	return fmt.Errorf("expected %s, found %s", kinds[kind], kinds[v.kind])
 }
 
-// ConfigReader is a type that reads its part of the configuration by itself. Its schema is a JSON Schema.
+// ConfigReader is a type that reads its part of the configuration by itself. Its schema is a JSON
+// Schema.
 type ConfigReader interface {
 	ReadConfig(value Value) error
 	ConfigSchema() map[string]any
@@ -225,8 +226,8 @@ func at(path string, err error) error {
 	return &problem{inside(path, known.path), known.text}
 }
 
-// decode puts a value into a variable of any type that a configuration may have. A message that has been given a path
-// shows no keys of maps, which may be secrets.
+// decode puts a value into a variable of any type that a configuration may have. A message that has
+// been given a path shows no keys of maps, which may be secrets.
 func decode(to reflect.Value, value Value, path string) error {
 	if reader, ok := to.Addr().Interface().(ConfigReader); ok {
 		return at(path, reader.ReadConfig(value))
@@ -345,8 +346,8 @@ func indexOf(keys []string, wanted string) int {
 	return -1
 }
 
-// structField is what the tags of a field say: `config:"name"` or `config:"name,required"`, `default`, `doc`, `minimum`
-// and `maximum`, which of a string bound its length.
+// structField is what the tags of a field say: `config:"name"` or `config:"name,required"`,
+// `default`, `doc`, `minimum` and `maximum`, which of a string bound its length.
 type structField struct {
 	key, fallback, doc, minimum, maximum string
 	isRequired                           bool
@@ -377,7 +378,8 @@ func (f structField) fallbackValue(kind reflect.Kind) Value {
 	return Value{kind: wire.Int, whole: whole}
 }
 
-// ReadConfig decodes a configuration's bytes into a struct, as the gateway's call of Configure does.
+// ReadConfig decodes a configuration's bytes into a struct, as the gateway's call of Configure
+// does.
 func ReadConfig[T any](data []byte) (T, error) {
 	var config T
 	reader := wire.NewReader(data)
@@ -408,7 +410,8 @@ func runConfigure[T any](hook func(T) error, data []byte) []byte {
 	return []byte(err.Error())
 }
 
-// Schema is the JSON Schema of a configure hook's struct; `sentinel build` puts it into the guest's file.
+// Schema is the JSON Schema of a configure hook's struct; `sentinel build` puts it into the guest's
+// file.
 func Schema[T any](func(T) error) map[string]any {
 	var config T
 	return schemaOf(reflect.ValueOf(&config).Elem())

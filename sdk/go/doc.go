@@ -9,9 +9,9 @@
 //	func OnRequestChunk(chunk *sentinel.RequestChunk) *sentinel.Response
 //	func OnResponseChunk(chunk *sentinel.ResponseChunk) *sentinel.Response
 //
-// `sentinel build` exports those that are there. log/slog, log and fmt write to the gateway's log. A panic is logged
-// with its stack, and the request fails as the gateway's on_failure says.
+// `sentinel build` exports those that are there. log/slog, log and fmt write to the gateway's log.
+// A panic is logged with its stack, and the request fails as the gateway's on_failure says.
 //
-// An instance makes one call at a time, and several instances serve: what later hooks of one request need goes into its
-// context, never into variables.
+// An instance makes one call at a time, and several instances serve: what later hooks of one
+// request need goes into its context, never into variables.
 package sentinel

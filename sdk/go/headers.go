@@ -90,7 +90,8 @@ func (e *HeaderEdits) Add(others HeaderEdits) {
 	e.count += others.count
 }
 
-// Get returns what the last of the changes makes of a name; false if it removes it, and if there is none.
+// Get returns what the last of the changes makes of a name; false if it removes it, and if there is
+// none.
 func (e *HeaderEdits) Get(name string) (string, bool) {
 	reader := wire.NewReader(e.encoded)
 	value, found := "", false

@@ -10,7 +10,8 @@ import (
 	"sentinel-gateway/sentinel/internal/wire"
 )
 
-// The functions whose names begin with Run are called by what `sentinel build` adds to a guest; authors write hooks.
+// The functions whose names begin with Run are called by what `sentinel build` adds to a guest;
+// authors write hooks.
 
 // nothing is "go on, no change".
 var nothing = []byte{0xc0}

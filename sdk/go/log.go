@@ -16,8 +16,8 @@ const (
 	levelError
 )
 
-// The standard library's default loggers, slog's and log's, write to the gateway's log. The gateway decides which levels
-// are shown.
+// The standard library's default loggers, slog's and log's, write to the gateway's log. The gateway
+// decides which levels are shown.
 func init() {
 	slog.SetDefault(slog.New(&handler{}))
 }

@@ -1,4 +1,5 @@
-// Globals of a guest beyond those of the language, for a tsconfig.json with "types": ["@sentinel-gateway/sdk/globals"].
+// Globals of a guest beyond those of the language, for a tsconfig.json with
+// "types": ["@sentinel-gateway/sdk/globals"].
 
 declare var console: Record<"log" | "info" | "debug" | "trace" | "warn" | "error", (...values: unknown[]) => void>;
 

@@ -1,4 +1,5 @@
-// Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it was.
+// Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it
+// was.
 package main
 
 import (
@@ -60,7 +61,8 @@ func OnRequest(request *sentinel.Request) *sentinel.Response {
 		return several
 	}
 	principal := ""
-	// Every key is compared, whether an earlier one agreed or not: the time must not tell which one it was.
+	// Every key is compared, whether an earlier one agreed or not: the time must not tell which one
+	// it was.
 	for _, each := range keys {
 		if sentinel.EqualSecret(sent[0], each.secret) {
 			principal = each.principal

@@ -1,4 +1,5 @@
-// Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks.
+// Masks long runs of digits, and configured words, in responses that are text; also those that lie
+// across chunks.
 package main
 
 import (
@@ -9,7 +10,8 @@ import (
 	"sentinel-gateway/sentinel"
 )
 
-// Config is what the gateway's configuration has for this guest. The shortest card numbers have 13 digits (ISO/IEC 7812).
+// Config is what the gateway's configuration has for this guest. The shortest card numbers have 13
+// digits (ISO/IEC 7812).
 type Config struct {
 	Mask   string   `config:"mask" default:"*" minimum:"1" maximum:"1" doc:"What each masked byte becomes: one printable character of ASCII."`
 	Digits int      `config:"digits" default:"13" minimum:"0" maximum:"64" doc:"A run of at least so many digits is masked; 0 masks none."`
@@ -24,8 +26,9 @@ var (
 	plain [256]bool
 )
 
-// An instance serves one body at a time, from its first chunk to its last: where the automaton stands, how many digits
-// the bytes so far end with, and their end, which is held back because it may begin something to mask.
+// An instance serves one body at a time, from its first chunk to its last: where the automaton
+// stands, how many digits the bytes so far end with, and their end, which is held back because it
+// may begin something to mask.
 var (
 	state uint16
 	run   int
@@ -89,7 +92,8 @@ func isText(contentType string) bool {
 	return strings.HasPrefix(mediaType, "text/")
 }
 
-// OnResponseChunk masks a chunk. A masked byte becomes one byte of the mask, so that lengths stay as they are.
+// OnResponseChunk masks a chunk. A masked byte becomes one byte of the mask, so that lengths stay
+// as they are.
 func OnResponseChunk(chunk *sentinel.ResponseChunk) *sentinel.Response {
 	var out []byte
 	before := len(held)
@@ -137,8 +141,8 @@ func OnResponseChunk(chunk *sentinel.ResponseChunk) *sentinel.Response {
 	return nil
 }
 
-// digitsFound is how many bytes at the end of the run are to be masked now: all once it is long enough, then each that
-// follows.
+// digitsFound is how many bytes at the end of the run are to be masked now: all once it is long
+// enough, then each that follows.
 func digitsFound() int {
 	switch {
 	case digits == 0 || run < digits:

@@ -5,13 +5,15 @@ import "errors"
 // longest keeps the table under 512 KiB.
 const longest = 1024
 
-// automaton finds words in a stream: that of Aho and Corasick (1975), with a column for each byte of a word.
+// automaton finds words in a stream: that of Aho and Corasick (1975), with a column for each byte
+// of a word.
 type automaton struct {
 	// columns has the column of each byte; 0 is that of all bytes that are in no word.
 	columns [256]uint8
 	width   int
 	table   []uint16
-	// found is of each state the longest word that ends there, open how many bytes before it may begin one.
+	// found is of each state the longest word that ends there, open how many bytes before it may
+	// begin one.
 	found, open []uint16
 }
 
@@ -57,7 +59,8 @@ func (a *automaton) next(state uint16, char byte) uint16 {
 	return a.table[int(state)*a.width+int(a.columns[char])]
 }
 
-// close makes an automaton of the tree: where a state has no child, it goes where its longest proper suffix goes.
+// close makes an automaton of the tree: where a state has no child, it goes where its longest
+// proper suffix goes.
 func (a *automaton) close(depth []uint16) {
 	suffix, queue := make([]uint16, len(depth)), []uint16{0}
 	for at := 0; at < len(queue); at++ {

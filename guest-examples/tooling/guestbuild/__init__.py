@@ -1,6 +1,8 @@
-"""Builds guests: finds or installs the toolchains, compiles, and turns core modules into components.
+"""Builds guests: finds or installs the toolchains, compiles, and turns core modules into
+components.
 
-Only the standard library is used, so that the noxfile, the tests and a bare interpreter can all import it.
+Only the standard library is used, so that the noxfile, the tests and a bare interpreter can all
+import it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ def build_assemblyscript(workspace: Path = WORKSPACE, out: Path = GUESTS / "asse
     """
     version = node.check()
     shared = [workspace / "package.json", workspace / "package-lock.json", SDK, REPOSITORY / "wit"]
-    # npm links the SDK's folder instead of copying it and leaves the dependencies of a linked folder to that folder.
+    # npm links the SDK's folder instead of copying it and leaves the dependencies of a linked
+    # folder to that folder.
     node.install(SDK)
     node.install(workspace)
     folders = sorted(path.parent for path in workspace.glob("*/assembly"))

@@ -68,7 +68,8 @@ def _build(languages: Sequence[str]) -> None:
 
 
 def _package(folder: Path) -> None:
-    # It reads guests as the gateway does, whose dependencies are not there where guests are only built.
+    # It reads guests as the gateway does, whose dependencies are not there where guests are only
+    # built.
     from guestbuild.standard_package import assemble
 
     with locked(BUILD / "guests.lock"):

@@ -1,4 +1,6 @@
-"""Guest files: written whole or not at all, and only when their bytes differ: watched folders see true changes."""
+"""Guest files: written whole or not at all, and only when their bytes differ: watched folders see
+true changes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def wasm_tools() -> Path:
 
 
 def publish(language: str, fresh: Path, destination: Path) -> BuiltGuest:
-    """Move ``fresh`` to ``destination`` (same file system), unless that already has the same bytes."""
+    """Move ``fresh`` to ``destination`` (same file system), unless that already has the same
+    bytes.
+    """
     rebuilt = not destination.is_file() or file_digest(destination) != file_digest(fresh)
     if rebuilt:
         destination.parent.mkdir(parents=True, exist_ok=True)

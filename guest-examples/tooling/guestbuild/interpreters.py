@@ -14,7 +14,8 @@ OLDEST = (3, 11)
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 """The running interpreter's tag, as in the names of wheels."""
 
-# What an interpreter says of itself: a shim of a version manager may stand where there is none behind it.
+# What an interpreter says of itself: a shim of a version manager may stand where there is none
+# behind it.
 _QUESTION = (
     "import os, platform, sys, sysconfig; "
     "header = os.path.join(sysconfig.get_path('include'), 'Python.h'); "
@@ -35,7 +36,8 @@ class Interpreter:
 def installed() -> list[Interpreter]:
     """One CPython with headers for each minor version from `OLDEST` on, the lowest first.
 
-    Looks on PATH and in pyenv's folder. A minor version found twice is taken from where it was found first.
+    Looks on PATH and in pyenv's folder. A minor version found twice is taken from where it was
+    found first.
     """
     found: dict[tuple[int, int], Interpreter] = {}
     for candidate in _candidates():

@@ -1,4 +1,6 @@
-"""Guests that are projects as `sentinel new` makes them: built by `sentinel build`'s own code, then made components."""
+"""Guests that are projects as `sentinel new` makes them: built by `sentinel build`'s own code, then
+made components.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ _WORLDS = {
 def build_projects(
     language: Language, workspace: Path | None = None, out: Path | None = None, *, debug: bool = False
 ) -> list[BuiltGuest]:
-    """Build every project in a folder into ``out/<folder>.wasm``, each a component. Raises ToolchainError."""
+    """Build every project in a folder into ``out/<folder>.wasm``, each a component. Raises
+    ToolchainError.
+    """
     workspace = workspace or WORKSPACE / language.name
     out = out or GUESTS / language.name
     folders = sorted(path for path in workspace.iterdir() if path.is_dir() and language.name_of(path) is not None)
@@ -57,7 +61,9 @@ def _build(language: Language, folder: Path, module: Path, out: Path, debug: boo
 
 
 def _componentize(module: Path, component: Path) -> Path:
-    """A component of the module's hooks: each has a world of its own, and their union is the component's type."""
+    """A component of the module's hooks: each has a world of its own, and their union is the
+    component's type.
+    """
     typed, fresh = component.with_suffix(".typed"), component.with_suffix(".new")
     source = module
     tool, what = str(wasm_tools()), f"making a component of {module.stem}"

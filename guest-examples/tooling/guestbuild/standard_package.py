@@ -1,4 +1,6 @@
-"""Assembles the folder that the package ``sentinel-guests`` is built from, out of guests that are built already."""
+"""Assembles the folder that the package ``sentinel-guests`` is built from, out of guests that are
+built already.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _LANGUAGES = ("rust", "assemblyscript")
 def assemble(out: Path) -> list[str]:
     """Make ``out`` anew; returns the guests' names.
 
-    Raises ToolchainError if no guest is built, or one has no page. Raises GuestLoadError for a file that is none.
+    Raises ToolchainError if no guest is built, or one has no page. Raises GuestLoadError for a file
+    that is none.
     """
     found = {path.stem: path for language in reversed(_LANGUAGES) for path in (GUESTS / language).glob("*.wasm")}
     if not found:
@@ -40,7 +43,9 @@ def assemble(out: Path) -> list[str]:
 
 
 def _document(name: str, language: str) -> Path:
-    """A guest's page, or the README beside its sources. Raises ToolchainError if there is neither."""
+    """A guest's page, or the README beside its sources. Raises ToolchainError if there is
+    neither.
+    """
     page, readme = REPOSITORY / "docs" / "guests" / f"{name}.md", _EXAMPLES / language / name / "README.md"
     for path in (page, readme):
         if path.is_file():

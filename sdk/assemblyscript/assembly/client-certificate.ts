@@ -6,7 +6,8 @@ export class ClientCertificate {
   constructor(
     /** The subject's distinguished name (RFC 4514), for example `CN=alice,O=Example`. */
     readonly subject: string,
-    /** The subject's alternative names with their kind, for example `URI:spiffe://example.org/a`. */
+    /** The subject's alternative names with their kind, for example
+     * `URI:spiffe://example.org/a`. */
     readonly names: string[],
     /** SHA-256 of the certificate, in lower-case hexadecimal digits. */
     readonly sha256: string,

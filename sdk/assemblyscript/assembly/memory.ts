@@ -56,7 +56,8 @@ function isInArea(block: usize): bool {
   return block - area < AREA;
 }
 
-/** Frees a block of `cabi_realloc`, whose size is not 0; one in the area is free when the call ends. */
+/** Frees a block of `cabi_realloc`, whose size is not 0; one in the area is free when the call
+ * ends. */
 // @ts-ignore: decorator
 @inline
 export function free(block: usize): void {

@@ -39,8 +39,8 @@ export function findEntry(path) {
  * Compiles a guest's sources to a core module with the names of the contract.
  *
  * @param options - `sourceMap`: whether to make one, which takes time
- * @returns `{ module, sourceMap, hooks, warnings }`: the module's bytes, its source map as text, the hooks that it
- * exports, and what the compiler remarked
+ * @returns `{ module, sourceMap, hooks, warnings }`: the module's bytes, its source map as text,
+ * the hooks that it exports, and what the compiler remarked
  */
 export async function compile(path, { sourceMap = false } = {}) {
   const entry = resolve(findEntry(path));
@@ -125,7 +125,8 @@ export async function componentize(module, hooks) {
  * @param path - a source file, or a folder with `assembly/index.ts` or `index.ts` in it
  * @param options - as for {@link compile}
  * @returns `{ component, sourceMap, hooks, warnings }`
- * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the compiler's diagnostics
+ * @throws {@link GuestError} for what the author has to change, {@link CompileError} with the
+ * compiler's diagnostics
  */
 export async function build(path, options = {}) {
   // Before the compiler, which takes seconds.

@@ -1,5 +1,5 @@
-/* Reading and writing MessagePack, as far as the gateway's contract uses it. Neither side allocates by itself: a reader
- * returns views of what it reads, a writer grows by `sentinel_allocate`. */
+/* Reading and writing MessagePack, as far as the gateway's contract uses it. Neither side allocates
+ * by itself: a reader returns views of what it reads, a writer grows by `sentinel_allocate`. */
 #ifndef SENTINEL_MSGPACK_H
 #define SENTINEL_MSGPACK_H
 
@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* Bytes, or text in UTF-8, that belong to somebody else. `data` is NULL for what is absent; nothing ends in NUL. */
+/* Bytes, or text in UTF-8, that belong to somebody else. `data` is NULL for what is absent; nothing
+ * ends in NUL. */
 typedef struct sentinel_bytes {
   const char *data;
   size_t size;
@@ -31,7 +32,8 @@ typedef enum sentinel_kind {
   SENTINEL_NOTHING,
 } sentinel_kind;
 
-/* Reads value after value. What does not fit sets `failed`, which stays; every later call then returns 0 or nothing. */
+/* Reads value after value. What does not fit sets `failed`, which stays; every later call then
+ * returns 0 or nothing. */
 typedef struct sentinel_reader {
   const uint8_t *at;
   const uint8_t *end;
@@ -49,7 +51,8 @@ uint64_t sentinel_read_unsigned(sentinel_reader *reader);
 /* Any integer of -2^63 to 2^63 - 1. */
 int64_t sentinel_read_integer(sentinel_reader *reader);
 double sentinel_read_float(sentinel_reader *reader);
-/* The bytes of a str. Whether they are UTF-8 is not checked: the host sends nothing else but in configurations. */
+/* The bytes of a str. Whether they are UTF-8 is not checked: the host sends nothing else but in
+ * configurations. */
 sentinel_bytes sentinel_read_string(sentinel_reader *reader);
 /* As above, or absent for nil. */
 sentinel_bytes sentinel_read_optional_string(sentinel_reader *reader);

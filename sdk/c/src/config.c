@@ -6,7 +6,8 @@
 /* What has gone wrong so far; one for a configuration and everything in it. */
 typedef struct problems {
   const char *first;
-  /* The first that lies in the bytes themselves: what the guest says of its configuration then means nothing. */
+  /* The first that lies in the bytes themselves: what the guest says of its configuration then
+   * means nothing. */
   const char *malformed;
 } problems;
 

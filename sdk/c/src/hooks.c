@@ -18,7 +18,8 @@ static sentinel_area *nothing(void) {
   return &area;
 }
 
-/* Begins a record: fields beyond those that this SDK knows are passed over, fields that are missing are not read. */
+/* Begins a record: fields beyond those that this SDK knows are passed over, fields that are missing
+ * are not read. */
 static size_t open_record(sentinel_reader *reader, const void *data, size_t size) {
   sentinel_begin_call();
   *reader = sentinel_reader_over(data, size);
@@ -56,7 +57,7 @@ static const sentinel_client_certificate *read_client_certificate(sentinel_reade
   return shown;
 }
 
-/* Edits and answers ---------------------------------------------------------------------------------------------- */
+/* Edits and answers ---------------------------------------------------------------------------- */
 
 static void write_edits(sentinel_writer *writer, const sentinel_header_edits *edits) {
   sentinel_write_list(writer, edits->count);
@@ -130,7 +131,7 @@ static void write_case(sentinel_writer *writer, uint64_t number) {
   sentinel_write_unsigned(writer, number);
 }
 
-/* Hooks ---------------------------------------------------------------------------------------------------------- */
+/* Hooks ---------------------------------------------------------------------------------------- */
 
 sentinel_outcome_area *sentinel_run_configure(sentinel_configure_hook *hook, const void *config, size_t size) {
   sentinel_begin_call();

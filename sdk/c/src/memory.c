@@ -1,9 +1,10 @@
-/* Memory: a heap of blocks whose sizes are powers of two, and on it an arena that forgets everything with each call.
+/* Memory: a heap of blocks whose sizes are powers of two, and on it an arena that forgets
+ * everything with each call.
  *
  * Rule 1: what a call is given and allocates, and its answer, lives until the next call begins.
  * Rule 2: what `configure` was given and allocates is never forgotten.
- * Rule 3: a block that is given back serves the next request of its size, so that many calls need no more memory than
- *         the largest of them. */
+ * Rule 3: a block that is given back serves the next request of its size, so that many calls need
+ *         no more memory than the largest of them. */
 #include "internal.h"
 
 #define CLASSES 32

@@ -72,7 +72,8 @@ bool sentinel_is_utf8(sentinel_bytes text) {
   while (at < end) {
     unsigned char first = *at++;
     if (first < 0x80) continue;
-    /* How many bytes follow, and what the first of them may be: no overlong form, no surrogate, not beyond U+10FFFF. */
+    /* How many bytes follow, and what the first of them may be: no overlong form, no surrogate, not
+     * beyond U+10FFFF. */
     unsigned char low = 0x80, high = 0xbf;
     ptrdiff_t more;
     if (first >= 0xc2 && first <= 0xdf) more = 1;
@@ -112,7 +113,7 @@ sentinel_bytes sentinel_json_string(sentinel_bytes text) {
   return (sentinel_bytes){(const char *)out.data, out.size};
 }
 
-/* Formatting ----------------------------------------------------------------------------------------------------- */
+/* Formatting ----------------------------------------------------------------------------------- */
 
 static void pad(sentinel_writer *out, char with, size_t width, size_t size) {
   for (; size < width; size++) sentinel_write_raw(out, &with, 1);
@@ -131,12 +132,14 @@ static void write_digits(sentinel_writer *out, uint64_t value, unsigned base, bo
   sentinel_write_raw(out, digits + first, sizeof digits - first);
 }
 
-/* A list by address: va_list may be an array, which no function can be handed and change for its caller. */
+/* A list by address: va_list may be an array, which no function can be handed and change for its
+ * caller. */
 typedef struct arguments {
   va_list list;
 } arguments;
 
-/* The integer arguments of the widths that a format names: 0 for int, 1 for long, 2 for long long, 3 for size_t. */
+/* The integer arguments of the widths that a format names: 0 for int, 1 for long, 2 for long long,
+ * 3 for size_t. */
 static uint64_t take_integer(arguments *all, unsigned width, bool is_signed, bool *negative) {
   int64_t value;
   *negative = false;
@@ -213,7 +216,7 @@ const char *sentinel_format(const char *format, ...) {
   return text;
 }
 
-/* Log ------------------------------------------------------------------------------------------------------------ */
+/* Log ------------------------------------------------------------------------------------------ */
 
 void sentinel_log_text(sentinel_level level, sentinel_bytes text) {
   sentinel_import_log((uint32_t)level, text.data, text.size);

@@ -31,8 +31,8 @@ __attribute__((export_name("cabi_realloc"))) void *sentinel_exported_realloc(voi
   return sentinel_allocate(size);
 }
 
-/* For a few bytes a loop is faster than the instruction, which is a call into the engine. `volatile` keeps the compiler
- * from making a call of this very function out of the loop. */
+/* For a few bytes a loop is faster than the instruction, which is a call into the engine.
+ * `volatile` keeps the compiler from making a call of this very function out of the loop. */
 #define FEW 64
 
 typedef uint64_t __attribute__((aligned(1), may_alias)) word;

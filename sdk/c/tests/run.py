@@ -1,7 +1,8 @@
-"""Compiles and runs the C SDK's tests natively under sanitizers, with every warning an error; needs gcc or clang.
+"""Compiles and runs the C SDK's tests natively under sanitizers, with every warning an error; needs
+gcc or clang.
 
-``python sdk/c/tests/run.py`` is part of `nox -s sdk`. The guest of tests/conformance is linked in, and held to the
-vectors that all SDKs share.
+``python sdk/c/tests/run.py`` is part of `nox -s sdk`. The guest of tests/conformance is linked in,
+and held to the vectors that all SDKs share.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def passes(program: Path, sources: list[Path], arguments: list[str]) -> bool:
 
 
 def packed_vectors(vectors: dict[str, Any]) -> bytes:
-    """MessagePack that vectors.c reads: a list of the vectors' fields, and one of hostile answers."""
+    """MessagePack that vectors.c reads: a list of the vectors' fields, and one of hostile
+    answers.
+    """
     sample = {record["hook"]: record["bytes"] for record in reversed(vectors["records"])}
     fields = list(_vectors(vectors, sample))
     hostile = [
@@ -79,7 +82,9 @@ def _vectors(vectors: dict[str, Any], sample: dict[str, str]) -> Iterator[tuple[
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether it is one MessagePack value and nothing else, by the library that the gateway does not use."""
+    """Whether it is one MessagePack value and nothing else, by the library that the gateway does
+    not use.
+    """
     try:
         msgpack.unpackb(data, raw=True, strict_map_key=False)
     except msgpack.exceptions.StackError:

@@ -1,4 +1,5 @@
-/* The shared vectors on the conformance guest, natively: run.py writes them to a file, one after another. */
+/* The shared vectors on the conformance guest, natively: run.py writes them to a file, one after
+ * another. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,7 +87,8 @@ static bool walk(sentinel_bytes bytes) {
   return is_whole;
 }
 
-/* Every beginning of a record, and the record with each byte changed: nothing is read beyond, and a beginning is none. */
+/* Every beginning of a record, and the record with each byte changed: nothing is read beyond, and a
+ * beginning is none. */
 static void walk_hostile(sentinel_bytes bytes, bool is_whole) {
   expect(walk(bytes) == is_whole, SENTINEL_TEXT("a hostile answer's wholeness"));
   for (size_t size = 0; size < bytes.size && size < 400; size++) {

@@ -46,7 +46,9 @@ class Guest(Generic[Config]):
         Guest._classes.append(cls)
 
     def configure(self, config: Config) -> None:
-        """Take the configuration; by default it is kept. `ConfigError` or `ValueError` refuse it."""
+        """Take the configuration; by default it is kept. `ConfigError` or `ValueError` refuse
+        it.
+        """
         self.config = config
 
     def on_request(self, request: Request) -> Response | None:
@@ -65,7 +67,9 @@ class Guest(Generic[Config]):
         return None
 
     def on_response_chunk(self, chunk: ResponseChunk) -> Response | None:
-        """Return None to pass the piece on, changed by ``chunk.replace``, or send another response."""
+        """Return None to pass the piece on, changed by ``chunk.replace``, or send another
+        response.
+        """
         return None
 
 

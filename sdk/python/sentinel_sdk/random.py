@@ -1,4 +1,6 @@
-"""Random numbers from the host. Needs the grant ``random``; `secrets` and `random` then work too."""
+"""Random numbers from the host. Needs the grant ``random``; `secrets` and `random` then work
+too.
+"""
 
 from __future__ import annotations
 

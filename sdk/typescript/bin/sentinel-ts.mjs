@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// sentinel-ts build FOLDER OUT | test FOLDER: the commands that `sentinel build` and `sentinel test` call.
+// sentinel-ts build FOLDER OUT | test FOLDER: the commands that `sentinel build` and
+// `sentinel test` call.
 import { GuestError } from "../lib/errors.mjs";
 
 const USAGE = "usage: sentinel-ts build FOLDER OUT | sentinel-ts test FOLDER";

@@ -1,4 +1,5 @@
-// Where the lines of a bundle come from, in few bytes: the first place that its source map has for each line.
+// Where the lines of a bundle come from, in few bytes: the first place that its source map has for
+// each line.
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 function numbers(segment) {
@@ -16,7 +17,8 @@ function numbers(segment) {
   return found;
 }
 
-/** `sentinelOrigins` of src/trace.ts. `isKept` tells by a source's name whether its lines are told. */
+/** `sentinelOrigins` of src/trace.ts. `isKept` tells by a source's name whether its lines are
+ * told. */
 export function origins(map, isKept) {
   const kept = map.sources.filter(isKept);
   let source = 0;

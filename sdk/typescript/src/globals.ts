@@ -1,4 +1,5 @@
-/** What authors and packages expect to be there, and the interpreter does not have. It is evaluated before all else. */
+/** What authors and packages expect to be there, and the interpreter does not have. It is evaluated
+ * before all else. */
 import { guestConsole } from "./console.ts";
 import { GuestPromise, queueJob } from "./promise.ts";
 import { decodeText, encodeText } from "./text.ts";

@@ -5,11 +5,11 @@ import type { Response } from "./response.ts";
 export type Answer = Response | null | void;
 
 /**
- * A guest is a class that extends this one, the default export of its entry. It writes the hooks that it needs, and
- * only those are exported. Hooks may be `async`.
+ * A guest is a class that extends this one, the default export of its entry. It writes the hooks
+ * that it needs, and only those are exported. Hooks may be `async`.
  *
- * Fields are the instance's: several instances serve at the same time, and one request may meet more than one of them.
- * A static `schema` is the JSON Schema of the configuration.
+ * Fields are the instance's: several instances serve at the same time, and one request may meet
+ * more than one of them. A static `schema` is the JSON Schema of the configuration.
  */
 export abstract class Guest<Config = unknown> {
   /** Once per instance, first. A `ConfigError` refuses the configuration. */

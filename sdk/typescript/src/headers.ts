@@ -26,7 +26,8 @@ export class HeaderEdits {
   }
 }
 
-/** The header fields of a message as they arrived, and the changes to them. Names are lower case. */
+/** The header fields of a message as they arrived, and the changes to them. Names are lower
+ * case. */
 export class Headers extends HeaderEdits {
   private names: string[] | null = null;
   private readonly values: Uint8Array[] = [];

@@ -27,8 +27,9 @@ function ask(url: string, options: HttpOptions): Response {
 }
 
 /**
- * Asks an HTTP service in the middle of a hook. Needs the grant `http-client`. The guest is suspended until the answer
- * is there; others are served meanwhile. The promises reject with `HttpError`.
+ * Asks an HTTP service in the middle of a hook. Needs the grant `http-client`. The guest is
+ * suspended until the answer is there; others are served meanwhile. The promises reject with
+ * `HttpError`.
  */
 export const http = {
   send: async (url: string, options: HttpOptions = {}): Promise<Response> => ask(url, options),

@@ -11,7 +11,8 @@ function asked<T>(call: () => T): T {
   }
 }
 
-/** Keys and values that all workers of a machine share. Needs the grant `kv`. Each function throws `KvError`. */
+/** Keys and values that all workers of a machine share. Needs the grant `kv`. Each function throws
+ * `KvError`. */
 export const kv = {
   /** The value at a key; null when there is none, or its time is up. */
   get: (key: string | Uint8Array): Uint8Array | null => asked(() => host.get(bytesOf(key)) ?? null),
@@ -20,6 +21,7 @@ export const kv = {
     asked(() => host.set(bytesOf(key), bytesOf(value), ttl)),
   /** Removes a key; tells whether there was one. */
   delete: (key: string | Uint8Array): boolean => asked(() => host.delete(bytesOf(key))),
-  /** Adds to the number at a key, in one step, and tells the sum. An absent one is 0 and lasts for `ttl` milliseconds. */
+  /** Adds to the number at a key, in one step, and tells the sum. An absent one is 0 and lasts for
+   * `ttl` milliseconds. */
   add: (key: string | Uint8Array, delta = 1, ttl = 0): number => asked(() => host.add(bytesOf(key), delta, ttl)),
 };

@@ -25,7 +25,8 @@ export interface ClientCertificate {
   readonly names: readonly string[];
   /** SHA-256 of the whole certificate, 64 lower-case hexadecimal digits. */
   readonly sha256: string;
-  /** Whether one of the listener's authorities has signed it, and it was valid at the time of the handshake. */
+  /** Whether one of the listener's authorities has signed it, and it was valid at the time of the
+   * handshake. */
   readonly verified: boolean;
 }
 
@@ -137,7 +138,8 @@ export class Request {
     return this.field(5);
   }
 
-  /** The certificate that the client showed, or null when the listener asks for none or it showed none. */
+  /** The certificate that the client showed, or null when the listener asks for none or it showed
+   * none. */
   get clientCertificate(): ClientCertificate | null {
     const shown = this.field<[string, string[], string, boolean] | null>(6);
     return shown && { subject: shown[0], names: shown[1], sha256: shown[2], verified: shown[3] };

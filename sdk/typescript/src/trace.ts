@@ -1,8 +1,10 @@
-/** Backtraces in the lines of the author's files. The build appends to the bundle where its lines come from. */
+/** Backtraces in the lines of the author's files. The build appends to the bundle where its lines
+ * come from. */
 
 interface Origins {
   readonly files: readonly string[];
-  /** For each line of the bundle, beginning with 1: a file's index and a line of it, or 0 for a line of nobody. */
+  /** For each line of the bundle, beginning with 1: a file's index and a line of it, or 0 for a
+   * line of nobody. */
   readonly lines: readonly (0 | readonly [number, number])[];
 }
 

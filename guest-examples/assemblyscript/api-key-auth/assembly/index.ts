@@ -46,7 +46,8 @@ export class ApiKeyAuth extends Guest {
     if (presented === null) return this.keyMissing;
     if (headers.count(this.header) > 1) return this.keysSeveral;
     let match = -1;
-    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one it was.
+    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one
+    // it was.
     for (let i = 0; i < this.keys.length; ++i) {
       match = select(i, match, presented.equalsSecret(this.keys[i].secret));
     }

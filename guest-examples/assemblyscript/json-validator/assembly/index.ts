@@ -4,7 +4,8 @@ import { Checker } from "./json";
 import { isJson } from "./media-type";
 import { refusal } from "./report";
 
-/** Lets no request with a JSON body through unless the body is JSON, and has the keys that it must have. */
+/** Lets no request with a JSON body through unless the body is JSON, and has the keys that it must
+ * have. */
 export class JsonValidator extends Guest {
   private maxBytes: u32 = 0;
   private required: string[] = [];

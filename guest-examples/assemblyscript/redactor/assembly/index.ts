@@ -4,7 +4,8 @@ import { Mask } from "./mask";
 import { isText } from "./media-type";
 import { Words, wordsProblem } from "./words";
 
-/** Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks. */
+/** Masks long runs of digits, and configured words, in responses that are text; also those that lie
+ * across chunks. */
 export class Redactor extends Guest {
   /** An instance serves one body at a time, from its first chunk to its last. */
   private mask: Mask | null = null;

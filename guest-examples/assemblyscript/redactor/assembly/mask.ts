@@ -4,7 +4,8 @@ import { Words } from "./words";
 
 const NOTHING = new Uint8Array(0);
 
-/** Masks a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as they are. */
+/** Masks a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as they
+ * are. */
 export class Mask {
   /** The bytes in which neither a word nor a run of digits goes on. */
   private plain: StaticArray<bool> = new StaticArray<bool>(256);
@@ -61,7 +62,8 @@ export class Mask {
     return out.subarray(0, sent);
   }
 
-  /** How many bytes at the end of a run are to be masked now: all once it is long enough, then each that follows. */
+  /** How many bytes at the end of a run are to be masked now: all once it is long enough, then each
+   * that follows. */
   private digitsFound(run: i32): i32 {
     const digits = this.digits;
     return !digits || run < digits ? 0 : run == digits ? digits : 1;

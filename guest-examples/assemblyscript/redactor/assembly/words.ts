@@ -12,7 +12,8 @@ export function wordsProblem(words: string[]): string | null {
 }
 
 /**
- * Finds words in a stream: the automaton of Aho and Corasick (1975), with a table over the bytes that occur in words.
+ * Finds words in a stream: the automaton of Aho and Corasick (1975), with a table over the bytes
+ * that occur in words.
  */
 export class Words {
   /** The column of each byte; 0 is that of all bytes that are in no word. */
@@ -84,7 +85,8 @@ export class Words {
     this.ends[state] = <u16>word.length;
   }
 
-  /** Makes an automaton of the tree: where a state has no child, it goes where its longest proper suffix goes. */
+  /** Makes an automaton of the tree: where a state has no child, it goes where its longest proper
+   * suffix goes. */
   private close(): void {
     const width = this.width;
     const suffix = new StaticArray<i32>(this.depths.length);

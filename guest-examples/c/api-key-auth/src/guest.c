@@ -1,4 +1,5 @@
-/* Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it was. */
+/* Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it
+ * was. */
 #include <sentinel.h>
 
 static const sentinel_value *keys;
@@ -46,7 +47,8 @@ static const sentinel_response *on_request(sentinel_request *request) {
   if (sent.data == NULL) return &missing;
   /* Which of two would count is a question that gateway and upstream could answer differently. */
   if (sentinel_count(request->headers, header) > 1) return &several;
-  /* Every key is compared, whether an earlier one agreed or not: the time must not tell which one it was. */
+  /* Every key is compared, whether an earlier one agreed or not: the time must not tell which one
+   * it was. */
   size_t match = 0;
   for (size_t i = 0; i < keys->count; i++) match |= (i + 1) * sentinel_equal_secret(sent, keys->keys[i]);
   if (match == 0) return &wrong;

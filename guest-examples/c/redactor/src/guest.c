@@ -1,4 +1,5 @@
-/* Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks. */
+/* Masks long runs of digits, and configured words, in responses that are text; also those that lie
+ * across chunks. */
 #include <sentinel.h>
 
 #include "words.h"
@@ -10,8 +11,9 @@ static words all_words;
 /* The bytes in which neither a word nor a run of digits goes on. */
 static bool plain[256];
 
-/* An instance serves one body at a time, from its first chunk to its last: where the automaton stands, how many digits
- * the bytes so far end with, and their end, which is held back because it may begin something to mask. */
+/* An instance serves one body at a time, from its first chunk to its last: where the automaton
+ * stands, how many digits the bytes so far end with, and their end, which is held back because it
+ * may begin something to mask. */
 static size_t state, run, held_size;
 static char *held;
 
@@ -69,7 +71,8 @@ static const sentinel_response *on_response(sentinel_incoming_response *response
 }
 SENTINEL_ON_RESPONSE(on_response)
 
-/* How many bytes at the end of the run are to be masked now: all once it is long enough, then each that follows. */
+/* How many bytes at the end of the run are to be masked now: all once it is long enough, then each
+ * that follows. */
 static size_t digits_found(void) {
   return digits == 0 || run < digits ? 0 : run == digits ? digits : 1;
 }

@@ -16,7 +16,8 @@ static void *zeros(size_t size) {
   return memset(sentinel_allocate(size), 0, size);
 }
 
-/* Makes an automaton of the tree: where a state has no child, it goes where its longest proper suffix goes. */
+/* Makes an automaton of the tree: where a state has no child, it goes where its longest proper
+ * suffix goes. */
 static void close_tree(words *made, const uint16_t *depth, size_t states) {
   uint16_t *suffix = zeros(states * sizeof *suffix), *queue = zeros(states * sizeof *queue);
   size_t ends = 1;

@@ -1,4 +1,5 @@
-/* Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte of a word. */
+/* Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte
+ * of a word. */
 #ifndef WORDS_H
 #define WORDS_H
 

@@ -21,7 +21,9 @@ class Config:
 
 
 class JsonSchema(Guest[Config]):
-    """Refuses requests whose JSON is not what a schema says. The validator is a package from PyPI."""
+    """Refuses requests whose JSON is not what a schema says. The validator is a package from
+    PyPI.
+    """
 
     def configure(self, config: Config) -> None:
         if config.max_bytes < 1:

@@ -1,8 +1,8 @@
 //! Looking up a key without telling by the time it takes how close a guess came.
 //!
-//! Rule 1: every key is compared, to the end of what was sent, whatever the others said. Rule 2: time depends on what was sent and on
-//! the number of keys, both of which the sender knows or may know, and not on where bytes differ. Rule 3: no message
-//! holds a key.
+//! Rule 1: every key is compared, to the end of what was sent, whatever the others said. Rule 2:
+//! time depends on what was sent and on the number of keys, both of which the sender knows or may
+//! know, and not on where bytes differ. Rule 3: no message holds a key.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it was.
+//! Lets a request pass if it has one of the configured API keys, and tells the upstream whose key
+//! it was.
 
 mod keys;
 
@@ -68,7 +69,8 @@ impl Guest for ApiKeyAuth {
         let Some(key) = sent.next() else {
             return Err(refusal(401, "an API key is required").header("www-authenticate", &self.challenge));
         };
-        // Which of two would count is a question that gateway and upstream could answer differently.
+        // Which of two would count is a question that gateway and upstream could answer
+        // differently.
         if sent.next().is_some() {
             return Err(refusal(403, "more than one API key was sent"));
         }

@@ -25,7 +25,8 @@ impl Hash {
         bcrypt(text).ok_or_else(|| "it is no hash of bcrypt or argon2".into())
     }
 
-    /// Whether it is the password's. The time that takes tells what kind of hash this is, and no more.
+    /// Whether it is the password's. The time that takes tells what kind of hash this is, and no
+    /// more.
     pub fn is_of(&self, password: &[u8]) -> bool {
         match self {
             Self::Bcrypt { cost, salt, digest } => {

@@ -1,4 +1,5 @@
-//! Lets a request pass with a user's name and password (RFC 7617), and tells the upstream whose they were.
+//! Lets a request pass with a user's name and password (RFC 7617), and tells the upstream whose
+//! they were.
 
 mod hash;
 mod users;

@@ -1,8 +1,9 @@
 //! Who may pass.
 //!
-//! Rule 1: a wrong name takes the time of a wrong password: a password is always hashed. Rule 2: browsers send the password
-//! with each request, so one that was right is remembered, as a keyed digest, and hashed once for each instance. The key is
-//! the stored hash: a digest is worth nothing to anybody who does not have that already.
+//! Rule 1: a wrong name takes the time of a wrong password: a password is always hashed. Rule 2:
+//! browsers send the password with each request, so one that was right is remembered, as a keyed
+//! digest, and hashed once for each instance. The key is the stored hash: a digest is worth nothing
+//! to anybody who does not have that already.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Refuses requests of bots, or tells the upstream of them: by what they call themselves, and by what browsers always send.
+//! Refuses requests of bots, or tells the upstream of them: by what they call themselves, and by
+//! what browsers always send.
 //!
 //! Nothing here proves who sent a request: a bot that copies a browser's header fields passes.
 
@@ -11,7 +12,8 @@ use crate::known::Category;
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    /// User agents that pass, whatever else holds: those that contain one of these texts, whatever the case.
+    /// User agents that pass, whatever else holds: those that contain one of these texts, whatever
+    /// the case.
     allow: Vec<String>,
     /// User agents that are bots: those that contain one of these texts, whatever the case.
     deny: Vec<String>,
@@ -20,7 +22,8 @@ struct Config {
     /// Whether requests without a user agent, or with an empty one, are those of bots.
     #[schema(default = true)]
     deny_empty: bool,
-    /// Whether requests that claim to be a browser's, and lack what browsers always send, are those of bots.
+    /// Whether requests that claim to be a browser's, and lack what browsers always send, are those
+    /// of bots.
     #[schema(default = false)]
     heuristics: bool,
     /// Whether bots are refused, or pass with the reason in `header`.
@@ -130,7 +133,8 @@ impl BotFilter {
                 return Some(category.name());
             }
         }
-        // Every browser since 2016 sends these with every request but those of a few APIs, which lack only the language.
+        // Every browser since 2016 sends these with every request but those of a few APIs, which
+        // lack only the language.
         let is_browser = agents.iter().any(|agent| agent.starts_with("mozilla/5.0 ("));
         let lacks = |name: &str| headers.get(name).is_none();
         if self.heuristics && is_browser && (lacks("accept") || lacks("accept-encoding")) {

@@ -2,8 +2,8 @@
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Seconds since 1970-01-01 of `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are no dates here, which makes
-/// responses stale, not fresh.
+/// Seconds since 1970-01-01 of `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are no dates
+/// here, which makes responses stale, not fresh.
 pub fn parse(written: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(written).ok()?;
     let fields: Vec<&str> = text.split(' ').collect();

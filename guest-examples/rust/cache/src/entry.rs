@@ -101,7 +101,8 @@ impl Entry {
         self.age_at(now).saturating_sub(self.lifetime)
     }
 
-    /// How long it can be of use: fresh, stale as far as that is allowed, and for a while to be validated.
+    /// How long it can be of use: fresh, stale as far as that is allowed, and for a while to be
+    /// validated.
     pub fn keep_for(&self, now: u64, validation: u64) -> u64 {
         let stale = if self.must_revalidate { 0 } else { self.stale_while_revalidate.max(self.stale_if_error) };
         self.fresh_for(now) + stale.max(if self.has_validator() { validation } else { 0 })
@@ -123,7 +124,8 @@ impl Entry {
         names
     }
 
-    /// This response after a 304 (section 4.3.4); `None` if the 304 says that it must not be stored.
+    /// This response after a 304 (section 4.3.4); `None` if the 304 says that it must not be
+    /// stored.
     pub fn freshened(&self, by: Fields, now: u64, default_lifetime: u64) -> Option<Self> {
         let news: Fields = by.into_iter().filter(|(name, _)| !OF_THE_CONTENT.contains(&name.as_str())).collect();
         let mut fields = self.fields.clone();

@@ -29,11 +29,12 @@ struct Config {
     /// Seconds for which stale responses are kept to be validated.
     #[schema(default = 3600)]
     keep_stale: u32,
-    /// Whether requests with `authorization` are served from the cache, and stored, where the response is `public`, or has
-    /// `s-maxage` or `must-revalidate`.
+    /// Whether requests with `authorization` are served from the cache, and stored, where the
+    /// response is `public`, or has `s-maxage` or `must-revalidate`.
     #[schema(default = false)]
     authorization: bool,
-    /// Whether `cache-control` of requests counts. Without it no client can make the upstream be asked.
+    /// Whether `cache-control` of requests counts. Without it no client can make the upstream be
+    /// asked.
     #[schema(default = true)]
     client_control: bool,
 }
@@ -46,7 +47,8 @@ impl Default for Config {
 
 struct Cache {
     config: Config,
-    /// An instance serves one body at a time, from its first chunk to its last. `None` for one that is too large.
+    /// An instance serves one body at a time, from its first chunk to its last. `None` for one that
+    /// is too large.
     body: RefCell<Option<Vec<u8>>>,
     /// Whether a chunk of the request's body had something in it.
     has_body: Cell<bool>,
@@ -108,8 +110,8 @@ impl Guest for Cache {
         }
         let context = exchange.encode();
         if request.method() == "GET" && !context.is_empty() {
-            // A body shows by its chunks alone if nobody says its length. What the upstream makes of it is no answer to
-            // others.
+            // A body shows by its chunks alone if nobody says its length. What the upstream makes
+            // of it is no answer to others.
             request.stream_body();
         }
         request.set_context_bytes(context);
@@ -312,8 +314,8 @@ fn told(error: kv::Error) {
     }
 }
 
-/// Section 4.3.1. The client's own conditions are about what it has, and come into play when the answer is there. An entry
-/// without a validator is asked for anew, as a whole.
+/// Section 4.3.1. The client's own conditions are about what it has, and come into play when the
+/// answer is there. An entry without a validator is asked for anew, as a whole.
 fn ask_whether_it_changed(request: &mut Request, entry: &Entry) {
     for name in ["if-none-match", "if-modified-since", "if-match", "if-unmodified-since"] {
         if request.head().header(name).is_some() {

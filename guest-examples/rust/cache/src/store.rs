@@ -1,5 +1,6 @@
-//! Entries in `kv`. A URL has a list of the fields that its responses vary by, and an entry for each combination of
-//! their values; bodies lie in parts beside it, because a value has 64 KiB at most.
+//! Entries in `kv`. A URL has a list of the fields that its responses vary by, and an entry for
+//! each combination of their values; bodies lie in parts beside it, because a value has 64 KiB at
+//! most.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ const PART: usize = 65_536;
 /// A URL's place: the hash of its parts.
 pub type UrlKey = [u8; 32];
 
-/// What a URL's responses vary by. A new list has a new number, so that entries of the old one are never found.
+/// What a URL's responses vary by. A new list has a new number, so that entries of the old one are
+/// never found.
 struct Variants {
     number: u64,
     names: Vec<String>,
@@ -123,7 +125,8 @@ pub fn end_validation(place: &[u8]) {
     let _ = kv::delete([b"l", place].concat());
 }
 
-/// Keep a head until its body is there: a value for the hook that sees the body, which another instance may run.
+/// Keep a head until its body is there: a value for the hook that sees the body, which another
+/// instance may run.
 pub fn put_pending(number: u64, record: Vec<u8>) -> Result<(), kv::Error> {
     kv::set([b"p", &number.to_le_bytes()[..]].concat(), record, Some(Duration::from_secs(300)))
 }
@@ -135,7 +138,8 @@ pub fn take_pending(number: u64) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// Remember that a request has no body. Without this, as when there is no room for it, its response is not stored.
+/// Remember that a request has no body. Without this, as when there is no room for it, its response
+/// is not stored.
 pub fn note_no_body(number: u64) {
     // Longer than an upstream may usually take.
     let _ = kv::set([b"e", &number.to_le_bytes()[..]].concat(), "", Some(Duration::from_secs(120)));

@@ -1,4 +1,5 @@
-//! One body's compression: each chunk comes out at once, so that what a slow upstream sends is not held back.
+//! One body's compression: each chunk comes out at once, so that what a slow upstream sends is not
+//! held back.
 
 use std::io::Write;
 
@@ -25,7 +26,8 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// `level` is 1 for the fastest to 9 for the smallest; brotli stops at 6, and zstd has the fastest only.
+    /// `level` is 1 for the fastest to 9 for the smallest; brotli stops at 6, and zstd has the
+    /// fastest only.
     pub fn new(coding: Coding, level: u32) -> Self {
         match coding {
             Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(level))),

@@ -14,16 +14,18 @@ use crate::negotiation::{choose, Coding};
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    /// Codings in the order of preference among those that a client weighs alike: `br`, `gzip`, `zstd`. Left out: all of
-    /// them in this order.
+    /// Codings in the order of preference among those that a client weighs alike: `br`, `gzip`,
+    /// `zstd`. Left out: all of them in this order.
     encodings: Vec<Coding>,
-    /// Media types to compress; `text/*` is every type that begins so, `*+json` every one that ends so. Left out: texts,
-    /// JSON, XML, JavaScript, WebAssembly, SVG and fonts that are not compressed.
+    /// Media types to compress; `text/*` is every type that begins so, `*+json` every one that ends
+    /// so. Left out: texts, JSON, XML, JavaScript, WebAssembly, SVG and fonts that are not
+    /// compressed.
     types: Vec<String>,
     /// A response whose `content-length` is smaller is not compressed.
     #[schema(default = 1024)]
     min_length: u64,
-    /// 1 for the fastest to 9 for the smallest. Brotli stops at 6, which is all that fits into 16 MiB; zstd has one level.
+    /// 1 for the fastest to 9 for the smallest. Brotli stops at 6, which is all that fits into 16
+    /// MiB; zstd has one level.
     #[schema(default = 4, minimum = 1, maximum = 9)]
     level: u32,
 }
@@ -110,7 +112,8 @@ impl Guest for Compress {
             return Ok(());
         };
         response.set_header("content-encoding", coding.name());
-        // Ranges of what is compressed anew each time are not offered; digests are those of the plain content.
+        // Ranges of what is compressed anew each time are not offered; digests are those of the
+        // plain content.
         for name in ["accept-ranges", "content-digest", "repr-digest", "digest", "content-md5"] {
             if head.header(name).is_some() {
                 response.remove_header(name);

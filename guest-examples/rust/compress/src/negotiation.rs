@@ -22,8 +22,8 @@ impl Coding {
     }
 }
 
-/// The coding that the client weighs most; of those that it weighs alike, the first of `offered`. `None` for none, and for
-/// a client that weighs the plain content more.
+/// The coding that the client weighs most; of those that it weighs alike, the first of `offered`.
+/// `None` for none, and for a client that weighs the plain content more.
 pub fn choose<'a>(accepted: impl Iterator<Item = &'a [u8]>, offered: &[Coding]) -> Option<Coding> {
     let text: Vec<&str> = accepted.filter_map(|value| std::str::from_utf8(value).ok()).collect();
     let members: Vec<(&str, u16)> = text.iter().flat_map(|value| value.split(',')).filter_map(member).collect();

@@ -1,4 +1,5 @@
-//! Answers preflights, and tells browsers which origins may read responses (Fetch, section "CORS protocol").
+//! Answers preflights, and tells browsers which origins may read responses (Fetch, section "CORS
+//! protocol").
 
 mod origins;
 
@@ -9,11 +10,12 @@ use crate::origins::Origins;
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// Origins that may read responses: `*` for all, `https://app.example`, `https://*.example.com` for every host below
-    /// that one, `http://localhost:*` for every port.
+    /// Origins that may read responses: `*` for all, `https://app.example`, `https://*.example.com`
+    /// for every host below that one, `http://localhost:*` for every port.
     #[schema(min_items = 1)]
     origins: Vec<String>,
-    /// Methods that a preflight allows. `*` allows the one that is asked for. Left out: GET, HEAD, POST, PUT, PATCH, DELETE.
+    /// Methods that a preflight allows. `*` allows the one that is asked for. Left out: GET, HEAD,
+    /// POST, PUT, PATCH, DELETE.
     #[serde(default = "default_methods")]
     methods: Vec<String>,
     /// Header fields that a preflight allows. `*`, or left out: those that are asked for.
@@ -22,11 +24,13 @@ struct Config {
     /// Header fields of responses that scripts may read beyond those that they always may.
     #[serde(default)]
     exposed_headers: Vec<String>,
-    /// Whether requests may carry cookies, client certificates and HTTP authentication. Not with `*` in `origins`.
+    /// Whether requests may carry cookies, client certificates and HTTP authentication. Not with
+    /// `*` in `origins`.
     #[serde(default)]
     #[schema(default = false)]
     credentials: bool,
-    /// Seconds for which browsers may remember a preflight's answer. Without it they choose, usually 5.
+    /// Seconds for which browsers may remember a preflight's answer. Without it they choose,
+    /// usually 5.
     #[serde(default)]
     max_age: Option<u32>,
     /// Whether pages of public networks may ask this service on a private network.
@@ -103,7 +107,8 @@ impl Guest for Cors {
     }
 
     fn on_response(&self, response: &mut IncomingResponse) -> Result<(), Response> {
-        // What the upstream says itself would be a second answer, which browsers refuse, or a more generous one.
+        // What the upstream says itself would be a second answer, which browsers refuse, or a more
+        // generous one.
         for name in ["access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"]
         {
             if response.head().header(name).is_some() {
@@ -123,7 +128,8 @@ impl Guest for Cors {
                 response.set_header("access-control-expose-headers", names);
             }
         }
-        // Also for requests without an origin: a cache would give their responses to those that have one.
+        // Also for requests without an origin: a cache would give their responses to those that
+        // have one.
         if !self.origins.any() && !varies_by_origin(response) {
             response.append_header("vary", "Origin");
         }
@@ -139,7 +145,8 @@ impl Cors {
         (sent.next().is_none() && self.origins.allow(text)).then_some(origin)
     }
 
-    /// A preflight's answer. The browser compares it with what it wants to send, and names what is missing.
+    /// A preflight's answer. The browser compares it with what it wants to send, and names what is
+    /// missing.
     fn preflight(&self, request: &Request, origin: Option<&[u8]>, method: &[u8]) -> Response {
         const VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
         let Some(origin) = origin else {

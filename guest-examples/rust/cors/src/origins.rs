@@ -1,6 +1,8 @@
-//! Which origins may read responses: `*`, `https://app.example`, `https://*.example.com`, `http://localhost:*`.
+//! Which origins may read responses: `*`, `https://app.example`, `https://*.example.com`,
+//! `http://localhost:*`.
 
-/// An origin as browsers serialize it (Fetch, "serializing a request origin") is short: a host has at most 253 bytes.
+/// An origin as browsers serialize it (Fetch, "serializing a request origin") is short: a host has
+/// at most 253 bytes.
 const LONGEST: usize = 512;
 
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Asks another service whether a request passes: a 2xx answer lets it, any other one is the client's answer.
+//! Asks another service whether a request passes: a 2xx answer lets it, any other one is the
+//! client's answer.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ struct Config {
     /// Header fields of the request that the service gets. Left out: all.
     #[serde(default)]
     auth_request_headers: Vec<HeaderName>,
-    /// Header fields of the service's answer that the upstream gets; what the client sent under these names is removed.
+    /// Header fields of the service's answer that the upstream gets; what the client sent under
+    /// these names is removed.
     #[serde(default)]
     auth_response_headers: Vec<HeaderName>,
     /// Names of cookies of the service's answer that the client gets with the response.
@@ -39,7 +41,8 @@ fn default_status_on_error() -> u16 {
 
 struct ForwardAuth(Config);
 
-/// Fields of a message that belong to a connection or to its body, and those that the gateway refuses in an edit.
+/// Fields of a message that belong to a connection or to its body, and those that the gateway
+/// refuses in an edit.
 const NOT_COPIED: [&str; 13] = [
     "connection",
     "content-length",
@@ -145,8 +148,8 @@ impl ForwardAuth {
     }
 }
 
-/// The service's answer as the client's. Interim and switching statuses cannot come here; whatever is not a final status
-/// that a guest may give is 502.
+/// The service's answer as the client's. Interim and switching statuses cannot come here; whatever
+/// is not a final status that a guest may give is 502.
 fn passed_on(answer: &http::Response) -> Response {
     let status = if (200..=599).contains(&answer.status()) { answer.status() } else { 502 };
     let fields = answer.headers().filter(|(name, _)| !NOT_COPIED.contains(name));

@@ -1,9 +1,10 @@
 //! The part of Structured Fields (RFC 9651) in which signatures are written.
 //!
-//! Rule: only the canonical form is read. What is signed is the canonical form of what was sent; reading no other, the two are
-//! the same bytes.
+//! Rule: only the canonical form is read. What is signed is the canonical form of what was sent;
+//! reading no other, the two are the same bytes.
 
-/// A member of `Signature-Input`: the components that are signed, and the parameters of the signature.
+/// A member of `Signature-Input`: the components that are signed, and the parameters of the
+/// signature.
 #[derive(Debug, PartialEq)]
 pub struct Input<'a> {
     pub label: &'a str,

@@ -1,5 +1,5 @@
-//! Lets a request pass that is signed with a secret of one of the configured keys (HTTP Message Signatures, RFC 9421, with
-//! hmac-sha256), and tells the upstream whose key it was.
+//! Lets a request pass that is signed with a secret of one of the configured keys (HTTP Message
+//! Signatures, RFC 9421, with hmac-sha256), and tells the upstream whose key it was.
 
 mod fields;
 mod signature;

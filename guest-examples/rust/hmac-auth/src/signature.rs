@@ -6,7 +6,8 @@ use sha2::Sha256;
 
 use crate::fields::Input;
 
-/// The bytes that the signature of an input is made of; `None` if a component is not there or not supported.
+/// The bytes that the signature of an input is made of; `None` if a component is not there or not
+/// supported.
 pub fn base(head: &RequestHead, input: &Input) -> Option<Vec<u8>> {
     let mut base = Vec::with_capacity(256);
     for (place, name) in input.components.iter().enumerate() {

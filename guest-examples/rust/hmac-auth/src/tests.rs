@@ -59,7 +59,8 @@ fn ask(harness: &mut Harness<HmacAuth>, target: &str, fields: &[(&'static str, S
     harness.on_request("GET", target, &fields)
 }
 
-/// RFC 9421, appendix B.2.5. The authority is the harness's, so that the base is made here and not by the guest.
+/// RFC 9421, appendix B.2.5. The authority is the harness's, so that the base is made here and not
+/// by the guest.
 #[test]
 fn the_example_of_the_rfc_fits() {
     let base = "\"date\": Tue, 20 Apr 2021 02:07:55 GMT\n\"@authority\": example.com\n\"content-type\": application/json\n\

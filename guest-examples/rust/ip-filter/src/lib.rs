@@ -7,7 +7,8 @@ use sentinel_sdk::prelude::*;
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// Addresses and networks that pass, such as `10.0.0.0/8` or `2001:db8::1`. Left out: all that `deny` lets.
+    /// Addresses and networks that pass, such as `10.0.0.0/8` or `2001:db8::1`. Left out: all that
+    /// `deny` lets.
     #[serde(default)]
     allow: Vec<String>,
     /// Addresses and networks that are refused, even if `allow` has them.
@@ -55,8 +56,8 @@ impl Guest for IpFilter {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
-        // One whose address is not known is refused: a list that says who may pass does not have it, and one that says
-        // who may not could.
+        // One whose address is not known is refused: a list that says who may pass does not have
+        // it, and one that says who may not could.
         let passes = Address::parse(request.client())
             .is_some_and(|address| !self.deny.hold(address) && (self.allow.is_empty() || self.allow.hold(address)));
         if passes {

@@ -34,7 +34,8 @@ impl Algorithm {
         ("EdDSA", Self::EdDsa),
     ];
 
-    /// The algorithm of this name, whose case matters. RFC 9864 gives EdDSA with Ed25519 a second name.
+    /// The algorithm of this name, whose case matters. RFC 9864 gives EdDSA with Ed25519 a second
+    /// name.
     pub fn parse(name: &str) -> Option<Self> {
         let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, algorithm)| algorithm)

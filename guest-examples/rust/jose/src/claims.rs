@@ -65,8 +65,9 @@ pub fn claim<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     claim(claims.get(outer)?.as_object()?, inner)
 }
 
-/// A claim as a header's value: text, numbers and booleans as they are, lists with commas. `None` for what cannot be one,
-/// such as text with control characters, or a list whose elements hold commas.
+/// A claim as a header's value: text, numbers and booleans as they are, lists with commas. `None`
+/// for what cannot be one, such as text with control characters, or a list whose elements hold
+/// commas.
 pub fn text_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),

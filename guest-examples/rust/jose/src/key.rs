@@ -10,7 +10,8 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::Algorithm;
 
-/// Fewer bits are no longer accepted (RFC 7518, section 3.3); with more, one signature takes too much of a call's time.
+/// Fewer bits are no longer accepted (RFC 7518, section 3.3); with more, one signature takes too
+/// much of a call's time.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// A key with which tokens are verified.
@@ -92,7 +93,8 @@ impl Key {
         Ok(Self { id: None, algorithm: None, material })
     }
 
-    /// A key of a key set; `None` for one that is not for signatures, or of a kind that is not supported.
+    /// A key of a key set; `None` for one that is not for signatures, or of a kind that is not
+    /// supported.
     pub(crate) fn from_jwk(jwk: Jwk) -> Result<Option<Self>, String> {
         let is_for_signatures = jwk.r#use.as_deref().is_none_or(|purpose| purpose == "sig")
             && jwk.key_ops.is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
@@ -165,8 +167,8 @@ impl Key {
         }
     }
 
-    /// Whether this key made the signature of the message, by this algorithm. Always false for an algorithm that the key
-    /// is not for.
+    /// Whether this key made the signature of the message, by this algorithm. Always false for an
+    /// algorithm that the key is not for.
     pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         use Algorithm::*;
         if !self.is_for(algorithm) {

@@ -39,8 +39,8 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// A JSON Web Key Set that was fetched. Keys that are broken or unknown are left out, as RFC 7517 says, and so are
-    /// secrets: what anybody may fetch is none.
+    /// A JSON Web Key Set that was fetched. Keys that are broken or unknown are left out, as RFC
+    /// 7517 says, and so are secrets: what anybody may fetch is none.
     ///
     /// # Errors
     /// If it is no key set.
@@ -66,8 +66,8 @@ impl KeySet {
         self.0.iter()
     }
 
-    /// The keys that may have made a signature: those with the token's `kid`, or without one all that have the right
-    /// kind, a few at most.
+    /// The keys that may have made a signature: those with the token's `kid`, or without one all
+    /// that have the right kind, a few at most.
     pub fn candidates<'a>(&'a self, id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a Key> {
         let named = move |key: &&Key| id.is_none() || key.id() == id || key.id().is_none();
         self.0.iter().filter(named).filter(move |key| key.is_for(algorithm)).take(TRIED)

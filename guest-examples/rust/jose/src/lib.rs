@@ -1,7 +1,9 @@
-//! JSON Web Tokens for guests: signatures (RFC 7515, 7518, 8037), keys (RFC 7517) and claims (RFC 7519).
+//! JSON Web Tokens for guests: signatures (RFC 7515, 7518, 8037), keys (RFC 7517) and claims (RFC
+//! 7519).
 //!
-//! Rule 1: a key says which algorithms it is for, and the token only which of those was used: no key is ever taken for one
-//! of another kind (RFC 8725, section 3.1). Rule 2: keys that a token brings along are ignored. Rule 3: there is no `none`.
+//! Rule 1: a key says which algorithms it is for, and the token only which of those was used: no
+//! key is ever taken for one of another kind (RFC 8725, section 3.1). Rule 2: keys that a token
+//! brings along are ignored. Rule 3: there is no `none`.
 
 mod algorithm;
 mod claims;

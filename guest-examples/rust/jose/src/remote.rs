@@ -1,9 +1,9 @@
 //! The issuer's keys, fetched when they are needed and kept for all workers.
 //!
-//! Rule 1: what an instance has parsed is used as long as it is fresh. Rule 2: then what `kv` has, which another worker may
-//! have fetched. Rule 3: only then are they fetched, by one at a time, and while that fails the old ones serve on for a
-//! while. Rule 4: a token that names an unknown key causes a fetch, but not more often than configured: anybody can make up
-//! such tokens.
+//! Rule 1: what an instance has parsed is used as long as it is fresh. Rule 2: then what `kv` has,
+//! which another worker may have fetched. Rule 3: only then are they fetched, by one at a time, and
+//! while that fails the old ones serve on for a while. Rule 4: a token that names an unknown key
+//! causes a fetch, but not more often than configured: anybody can make up such tokens.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use sentinel_sdk::{clock, error, http, kv, warn};
 
 use crate::KeySet;
 
-/// Under this key: eight bytes, the time of the fetch in milliseconds since 1970, and the document. Keys hold the URL:
-/// what another issuer published is never taken for this one's.
+/// Under this key: eight bytes, the time of the fetch in milliseconds since 1970, and the document.
+/// Keys hold the URL: what another issuer published is never taken for this one's.
 const STORED: &str = "jwks ";
 /// Counts fetches; there is one at a time.
 const FETCHING: &str = "fetch ";
@@ -38,8 +38,8 @@ struct Fetched {
 }
 
 impl Remote {
-    /// Keys at a URL: how long they are fresh, how much time is between two fetches because of unknown keys, and how long
-    /// stale ones serve on.
+    /// Keys at a URL: how long they are fresh, how much time is between two fetches because of
+    /// unknown keys, and how long stale ones serve on.
     pub fn new(uri: String, [fresh, refresh, stale]: [Duration; 3]) -> Self {
         Self { uri, fresh, refresh, stale, parsed: RefCell::new(None) }
     }

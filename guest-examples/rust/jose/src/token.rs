@@ -30,8 +30,8 @@ struct Header {
 }
 
 impl<'a> Token<'a> {
-    /// The parts of a token; `None` if it is not one, or one that cannot be verified here: `none`, unknown algorithms, and
-    /// extensions that must be understood.
+    /// The parts of a token; `None` if it is not one, or one that cannot be verified here: `none`,
+    /// unknown algorithms, and extensions that must be understood.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let (signed, signature) = text.rsplit_once('.')?;
@@ -63,7 +63,8 @@ impl<'a> Token<'a> {
         self.key_id.as_deref()
     }
 
-    /// Whether its `typ` is one of these, such as `at+jwt`: media types without `application/` (RFC 7515, section 4.1.9).
+    /// Whether its `typ` is one of these, such as `at+jwt`: media types without `application/` (RFC
+    /// 7515, section 4.1.9).
     pub fn is_one_of(&self, kinds: &[String]) -> bool {
         let kind = self.kind.as_deref().map(short);
         kind.is_some_and(|kind| kinds.iter().any(|wanted| short(wanted).eq_ignore_ascii_case(kind)))

@@ -1,6 +1,7 @@
 //! Checking that a text is JSON (RFC 8259).
 //!
-//! Rule 1: a fault's offset is that of the first byte with which no JSON text can go on, or the text's length.
+//! Rule 1: a fault's offset is that of the first byte with which no JSON text can go on, or the
+//!         text's length.
 //! Rule 2: nothing recurses; what nests is a bit in a word.
 
 use std::borrow::Cow;

@@ -1,4 +1,5 @@
-//! Lets no request with a JSON body through unless the body is JSON, and has the keys that it must have.
+//! Lets no request with a JSON body through unless the body is JSON, and has the keys that it must
+//! have.
 
 mod json;
 mod report;

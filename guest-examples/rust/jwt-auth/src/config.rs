@@ -21,8 +21,8 @@ pub struct Config {
     #[serde(default = "default_jwks_cache")]
     #[schema(default = 300, minimum = 1)]
     pub jwks_cache: u32,
-    /// Seconds between two fetches because of tokens that name an unknown key, and between two attempts while
-    /// fetched keys cannot be renewed.
+    /// Seconds between two fetches because of tokens that name an unknown key, and between two
+    /// attempts while fetched keys cannot be renewed.
     #[serde(default = "default_jwks_refresh")]
     #[schema(default = 10, minimum = 1)]
     pub jwks_refresh: u32,
@@ -39,7 +39,8 @@ pub struct Config {
     /// The algorithms that are accepted, such as `RS256`. Left out: those that fit the keys.
     #[serde(default)]
     pub algorithms: Vec<String>,
-    /// Accepted kinds of tokens, by `typ`, such as `at+jwt` for access tokens (RFC 9068). Left out: any.
+    /// Accepted kinds of tokens, by `typ`, such as `at+jwt` for access tokens (RFC 9068). Left out:
+    /// any.
     #[serde(default)]
     pub types: Vec<String>,
     /// Accepted values of `iss`. Left out: any.

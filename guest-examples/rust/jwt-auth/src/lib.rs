@@ -1,5 +1,5 @@
-//! Lets a request pass with a JSON Web Token that one of the issuer's keys has signed and that holds here and now
-//! (RFC 7519, RFC 8725), and tells the upstream what it claims.
+//! Lets a request pass with a JSON Web Token that one of the issuer's keys has signed and that
+//! holds here and now (RFC 7519, RFC 8725), and tells the upstream what it claims.
 
 mod config;
 mod credential;

@@ -1,7 +1,9 @@
-//! Tokens whose signature was right: most come again and again, and a signature costs a hundred times what all the rest does.
+//! Tokens whose signature was right: most come again and again, and a signature costs a hundred
+//! times what all the rest does.
 //!
-//! Rule: what is remembered is the signature alone. Claims are held to the clock, and to the configuration, every time. A
-//! token that a fetched key has signed counts as long as that set of keys is the one in use.
+//! Rule: what is remembered is the signature alone. Claims are held to the clock, and to the
+//! configuration, every time. A token that a fetched key has signed counts as long as that set of
+//! keys is the one in use.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +12,8 @@ use std::rc::Rc;
 use jose::KeySet;
 use sha2::{Digest, Sha256};
 
-/// Beyond so many all are forgotten: at most a few MiB, for payloads as long as header fields can be.
+/// Beyond so many all are forgotten: at most a few MiB, for payloads as long as header fields can
+/// be.
 const MOST: usize = 128;
 
 #[derive(Default)]
@@ -30,7 +33,8 @@ pub fn id(token: &[u8]) -> Id {
 }
 
 impl Seen {
-    /// The payload of a token that was verified with these fetched keys, or with those of the configuration.
+    /// The payload of a token that was verified with these fetched keys, or with those of the
+    /// configuration.
     pub fn payload(&self, id: &Id, keys: Option<&Rc<KeySet>>) -> Option<Vec<u8>> {
         let seen = self.0.borrow();
         let verified = seen.get(id)?;

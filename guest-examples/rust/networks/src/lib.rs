@@ -1,7 +1,8 @@
-//! Lists of addresses and networks of both families (RFC 4632, RFC 4291), for guests that look at the client's address.
+//! Lists of addresses and networks of both families (RFC 4632, RFC 4291), for guests that look at
+//! the client's address.
 //!
-//! An IPv4 address that is written as an IPv6 one, such as `::ffff:192.0.2.1`, is the IPv4 address (RFC 4291, section
-//! 2.5.5.2): how a listener calls it does not matter.
+//! An IPv4 address that is written as an IPv6 one, such as `::ffff:192.0.2.1`, is the IPv4 address
+//! (RFC 4291, section 2.5.5.2): how a listener calls it does not matter.
 
 use std::net::IpAddr;
 

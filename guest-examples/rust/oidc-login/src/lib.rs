@@ -1,9 +1,10 @@
-//! Browsers log in at an OpenID provider (OpenID Connect Core 1.0, code flow with PKCE), and the upstream learns who they
-//! are. The session is an encrypted cookie: the gateway keeps nothing of it.
+//! Browsers log in at an OpenID provider (OpenID Connect Core 1.0, code flow with PKCE), and the
+//! upstream learns who they are. The session is an encrypted cookie: the gateway keeps nothing of
+//! it.
 //!
-//! Rule 1: a callback is worth something only in the browser that began the login: its cookie has the state, the nonce and
-//! the verifier. Rule 2: a cookie that does not open is no cookie. Rule 3: after the login the browser goes to a page of this
-//! site, whatever was asked for.
+//! Rule 1: a callback is worth something only in the browser that began the login: its cookie has
+//! the state, the nonce and the verifier. Rule 2: a cookie that does not open is no cookie. Rule 3:
+//! after the login the browser goes to a page of this site, whatever was asked for.
 
 mod cookies;
 mod forms;
@@ -26,7 +27,8 @@ use crate::session::{Login, Session};
 
 /// How long a login may take, in seconds.
 const LOGIN: u64 = 600;
-/// While one request refreshes a session, others with the same cookie go on with the old one, so long at most.
+/// While one request refreshes a session, others with the same cookie go on with the old one, so
+/// long at most.
 const GRACE: Duration = Duration::from_secs(30);
 
 #[derive(ConfigSchema, Deserialize)]
@@ -69,7 +71,8 @@ struct Config {
     #[serde(default = "default_principal_claim")]
     #[schema(default = "sub")]
     principal_claim: String,
-    /// Further headers for the upstream, and the claim of the ID token that each gets; dots lead into objects.
+    /// Further headers for the upstream, and the claim of the ID token that each gets; dots lead
+    /// into objects.
     #[serde(default)]
     claim_to_headers: BTreeMap<HeaderName, String>,
     /// Whether the upstream gets the access token, as `authorization: Bearer`.
@@ -200,7 +203,8 @@ impl Guest for OidcLogin {
 }
 
 impl OidcLogin {
-    /// To the provider, with a cookie that knows this login again; whoever is no browser is told so.
+    /// To the provider, with a cookie that knows this login again; whoever is no browser is told
+    /// so.
     fn login(&self, request: &Request) -> Result<Response, Response> {
         let head = request.head();
         let accepts = head.header("accept").unwrap_or_default();
@@ -283,7 +287,8 @@ impl OidcLogin {
             }
             None => after.unwrap_or_else(|| format!("{}/", self.origin)),
         };
-        // A page that prefetches the link, or an image, ends no session of somebody else's: browsers say what they want.
+        // A page that prefetches the link, or an image, ends no session of somebody else's:
+        // browsers say what they want.
         let is_navigation = request.head().header("sec-fetch-dest").is_none_or(|wanted| wanted == b"document");
         if !is_navigation {
             return refusal(403, "a session ends by a visit to this page");

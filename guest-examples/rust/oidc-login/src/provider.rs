@@ -1,4 +1,5 @@
-//! The OpenID provider: its configuration (OpenID Connect Discovery 1.0), and its tokens (RFC 6749, RFC 7636).
+//! The OpenID provider: its configuration (OpenID Connect Discovery 1.0), and its tokens (RFC 6749,
+//! RFC 7636).
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Values that only the gateway can read or make: XChaCha20-Poly1305, whose nonces are long enough to be random.
+//! Values that only the gateway can read or make: XChaCha20-Poly1305, whose nonces are long enough
+//! to be random.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

@@ -59,7 +59,8 @@ impl Guest for PathRewrite {
 }
 
 impl PathRewrite {
-    /// The new path, if it is another one. A path that does not lie under the prefix to strip stays as it is.
+    /// The new path, if it is another one. A path that does not lie under the prefix to strip stays
+    /// as it is.
     fn rewritten(&self, path: &str) -> Option<String> {
         // `*` of `OPTIONS *` is no path.
         if !path.starts_with('/') {

@@ -14,7 +14,8 @@ impl Prefix {
             return Err(format!("{prefix:?} does not begin with a slash"));
         }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        // RFC 3986, section 3.3: pchar. Dot and empty segments would make paths that the gateway refuses.
+        // RFC 3986, section 3.3: pchar. Dot and empty segments would make paths that the gateway
+        // refuses.
         let is_path_character = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte);
         for segment in prefix.split('/').skip(1) {
             if matches!(segment, "" | "." | "..") || !segment.bytes().all(is_path_character) {

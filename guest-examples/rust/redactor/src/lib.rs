@@ -1,4 +1,5 @@
-//! Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks.
+//! Masks long runs of digits, and configured words, in responses that are text; also those that lie
+//! across chunks.
 
 mod mask;
 mod words;

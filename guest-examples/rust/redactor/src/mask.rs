@@ -1,4 +1,5 @@
-//! Masking a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as they are.
+//! Masking a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as
+//! they are.
 
 use crate::words::Words;
 
@@ -68,7 +69,8 @@ impl Mask {
         Some(out)
     }
 
-    /// How many bytes at the end of a run are to be masked now: all once it is long enough, then each that follows.
+    /// How many bytes at the end of a run are to be masked now: all once it is long enough, then
+    /// each that follows.
     fn digits_found(&self, run: usize) -> usize {
         match self.digits {
             0 => 0,

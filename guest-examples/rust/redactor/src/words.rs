@@ -1,4 +1,5 @@
-//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte of a word.
+//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte
+//! of a word.
 
 use std::collections::VecDeque;
 
@@ -75,7 +76,8 @@ impl Words {
         self.found[state] = word.len() as u16;
     }
 
-    /// Make an automaton of the tree: where a state has no child, go where its longest proper suffix goes.
+    /// Make an automaton of the tree: where a state has no child, go where its longest proper
+    /// suffix goes.
     fn close(&mut self, depth: &[u16]) {
         let mut suffix = vec![0usize; depth.len()];
         self.open.resize(depth.len(), 0);

@@ -1,4 +1,5 @@
-//! Sends clients to another place, by the first rule that fits: an exact path, a prefix, or a pattern with captures.
+//! Sends clients to another place, by the first rule that fits: an exact path, a prefix, or a
+//! pattern with captures.
 
 mod pattern;
 mod target;
@@ -21,8 +22,8 @@ struct Config {
 struct RuleConfig {
     /// The exact path to redirect. A rule has one of `path`, `prefix` and `pattern`.
     path: Option<String>,
-    /// The beginning of the paths to redirect, up to a slash or the end: `/old` is `/old` and `/old/a`, not `/older`. What
-    /// follows it is added to `to`.
+    /// The beginning of the paths to redirect, up to a slash or the end: `/old` is `/old` and
+    /// `/old/a`, not `/older`. What follows it is added to `to`.
     prefix: Option<String>,
     /// A path with wildcards: `*` stands for a part of one segment, `**` at the end for any rest.
     pattern: Option<String>,
@@ -30,7 +31,8 @@ struct RuleConfig {
     host: Option<String>,
     /// Only for requests that arrived by this scheme.
     scheme: Option<Scheme>,
-    /// Where to: a path, or a URL with its host written out. `$1` to `$9` are what the wildcards stood for.
+    /// Where to: a path, or a URL with its host written out. `$1` to `$9` are what the wildcards
+    /// stood for.
     to: String,
     /// 301, 302, 303, 307 or 308. 307 and 308 keep method and body.
     #[serde(default = "default_status")]

@@ -1,4 +1,5 @@
-//! Paths with wildcards: `*` is any part of one segment, `**` at the end any rest. Matching takes linear time.
+//! Paths with wildcards: `*` is any part of one segment, `**` at the end any rest. Matching takes
+//! linear time.
 
 /// What a wildcard matched, in order; `$1` is the first.
 pub type Captures<'p> = Vec<&'p str>;
@@ -61,7 +62,8 @@ impl Pattern {
     }
 }
 
-/// Match one segment, and note what each `*` stood for. A `*` that stands for a whole segment stands for something.
+/// Match one segment, and note what each `*` stood for. A `*` that stands for a whole segment
+/// stands for something.
 fn match_segment<'p>(pattern: &str, segment: &'p str, captures: &mut Captures<'p>) -> bool {
     if pattern == "*" && segment.is_empty() {
         return false;

@@ -51,7 +51,8 @@ impl Target {
         })
     }
 
-    /// Let the path end with the first capture: what follows a prefix, which begins with a slash or is empty.
+    /// Let the path end with the first capture: what follows a prefix, which begins with a slash or
+    /// is empty.
     pub fn append_rest(&mut self) {
         if let Some(Piece::Text(text)) = self.path.last_mut() {
             text.truncate(text.trim_end_matches('/').len());

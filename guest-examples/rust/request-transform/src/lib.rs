@@ -12,7 +12,8 @@ struct Config {
     query: QueryRules,
     /// Changes to JSON bodies, at JSON Pointers.
     body: BodyConfig,
-    /// Bytes of the largest JSON body that is taken, where `body` has changes; a larger one is answered 413.
+    /// Bytes of the largest JSON body that is taken, where `body` has changes; a larger one is
+    /// answered 413.
     #[schema(default = 131072, minimum = 1, maximum = 1000000)]
     max_body: u32,
 }

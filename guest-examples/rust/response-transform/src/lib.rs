@@ -10,7 +10,8 @@ struct Config {
     headers: HeaderRules,
     /// Changes to JSON bodies, at JSON Pointers.
     body: BodyConfig,
-    /// Bytes of the largest JSON body that is taken, where `body` has changes; in place of a larger one the client gets 502.
+    /// Bytes of the largest JSON body that is taken, where `body` has changes; in place of a larger
+    /// one the client gets 502.
     #[schema(default = 131072, minimum = 1, maximum = 1000000)]
     max_body: u32,
 }

@@ -1,12 +1,13 @@
-//! Adds the header fields by which browsers harden themselves, and removes those that tell what serves.
+//! Adds the header fields by which browsers harden themselves, and removes those that tell what
+//! serves.
 
 use sentinel_sdk::prelude::*;
 
 #[derive(ConfigSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    /// Seconds for which browsers reach this host by HTTPS only (`strict-transport-security`); 0 sends no such field. It is
-    /// sent over HTTPS only (RFC 6797, section 7.2).
+    /// Seconds for which browsers reach this host by HTTPS only (`strict-transport-security`); 0
+    /// sends no such field. It is sent over HTTPS only (RFC 6797, section 7.2).
     #[schema(default = 0)]
     sts_seconds: u32,
     /// Whether that holds for hosts below this one, too.

@@ -1,5 +1,6 @@
-//! Lets a request pass if an authorization server says that its bearer token is active (RFC 7662), and tells the upstream
-//! whose it is. What the server says is remembered for a while, under the token's hash.
+//! Lets a request pass if an authorization server says that its bearer token is active (RFC 7662),
+//! and tells the upstream whose it is. What the server says is remembered for a while, under the
+//! token's hash.
 
 mod server;
 
@@ -92,7 +93,8 @@ impl Guest for TokenIntrospection {
 }
 
 impl TokenIntrospection {
-    /// No longer than the token lives: one that is revoked meanwhile passes for as long as `cache` says.
+    /// No longer than the token lives: one that is revoked meanwhile passes for as long as `cache`
+    /// says.
     fn remember(&self, key: &[u8], verdict: &Verdict) {
         let (value, lasts) = match verdict {
             Verdict::Active { principal, expires } => {

@@ -1,4 +1,5 @@
-//! Gives each principal a budget of tokens for language models, counts what answers took, and refuses beyond it.
+//! Gives each principal a budget of tokens for language models, counts what answers took, and
+//! refuses beyond it.
 
 mod meter;
 mod usage;
@@ -22,7 +23,8 @@ struct Config {
     #[serde(default = "default_window")]
     #[schema(default = 86400, minimum = 1)]
     window: u32,
-    /// Which tokens count: those of the prompt (`input`), those of the answer (`output`), or both (`total`).
+    /// Which tokens count: those of the prompt (`input`), those of the answer (`output`), or both
+    /// (`total`).
     #[serde(default)]
     #[schema(default = "total")]
     count: Count,
@@ -72,7 +74,8 @@ impl Guest for TokenQuota {
         let reset = window - now % window;
         let (principal, limit) = self.budget(request);
         let key = [&(now / window).to_le_bytes()[..], &principal].concat();
-        // Adding nothing makes the number, so that a store that is full is noticed before the upstream works.
+        // Adding nothing makes the number, so that a store that is full is noticed before the
+        // upstream works.
         let used = kv::add(&key, 0, Some(Duration::from_secs(reset))).map_err(|error| {
             error!("cannot count: {error}");
             Response::new(503).body("the token quota cannot be checked\n")
@@ -104,7 +107,8 @@ impl Guest for TokenQuota {
         Ok(())
     }
 
-    /// The body passes as it is. What is known so far is charged at once: a client that leaves before the end has had it.
+    /// The body passes as it is. What is known so far is charged at once: a client that leaves
+    /// before the end has had it.
     fn on_response_chunk(&self, chunk: &mut ResponseChunk) -> Result<(), Response> {
         let mut meter = self.meter.borrow_mut();
         meter.feed(chunk.bytes(), chunk.is_last());

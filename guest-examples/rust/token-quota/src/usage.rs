@@ -1,4 +1,5 @@
-//! How many tokens an answer took, as its API says: `usage` of OpenAI and Anthropic, `usageMetadata` of Gemini.
+//! How many tokens an answer took, as its API says: `usage` of OpenAI and Anthropic,
+//! `usageMetadata` of Gemini.
 
 use sentinel_sdk::prelude::*;
 
@@ -43,7 +44,8 @@ struct Inner {
     usage: Option<Numbers>,
 }
 
-/// Services that speak like several APIs tell the same number under several names: the largest counts.
+/// Services that speak like several APIs tell the same number under several names: the largest
+/// counts.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Numbers {

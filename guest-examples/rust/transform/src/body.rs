@@ -142,7 +142,8 @@ fn find<'n, 't>(node: &'n mut Node<'t>, way: &[String]) -> Option<&'n mut Node<'
     find(next?, rest)
 }
 
-/// Remove the value at a place, and on the way there and at its end every member of these names: no reader finds another.
+/// Remove the value at a place, and on the way there and at its end every member of these names: no
+/// reader finds another.
 fn remove(node: &mut Node, place: &Pointer) {
     fn walk(node: &mut Node, way: &[String], last: &str) {
         match (node, way.split_first()) {
@@ -169,8 +170,8 @@ fn remove(node: &mut Node, place: &Pointer) {
     walk(node, way, last);
 }
 
-/// Put a value at a place. Objects that are missing on the way are made; nothing happens where a scalar is in the way, and
-/// to a list beyond its end.
+/// Put a value at a place. Objects that are missing on the way are made; nothing happens where a
+/// scalar is in the way, and to a list beyond its end.
 fn put<'t>(root: &mut Node<'t>, place: &'t Pointer, value: Node<'t>) {
     let (way, last) = place.split();
     let Some(parent) = make_way(root, way) else { return };

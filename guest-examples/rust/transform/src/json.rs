@@ -1,4 +1,5 @@
-//! JSON (RFC 8259) as a tree that keeps what it does not change byte by byte: numbers, escapes, the order of members.
+//! JSON (RFC 8259) as a tree that keeps what it does not change byte by byte: numbers, escapes, the
+//! order of members.
 
 use std::borrow::Cow;
 
@@ -218,7 +219,8 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// What a string says. A lone surrogate is no character: what two readers make of it may differ, so the body is refused.
+/// What a string says. A lone surrogate is no character: what two readers make of it may differ, so
+/// the body is refused.
 fn unescape(written: &str) -> Option<Cow<'_, str>> {
     if !written.contains('\\') {
         return Some(written.into());

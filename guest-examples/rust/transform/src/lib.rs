@@ -1,7 +1,8 @@
-//! Changes to header fields, queries and JSON bodies: what request-transform and response-transform have in common.
+//! Changes to header fields, queries and JSON bodies: what request-transform and response-transform
+//! have in common.
 //!
-//! The verbs and their order are those of Kong's transformers: remove, rename, replace, add, append; `set` is replace and
-//! add in one.
+//! The verbs and their order are those of Kong's transformers: remove, rename, replace, add,
+//! append; `set` is replace and add in one.
 
 mod body;
 mod headers;

@@ -1,4 +1,5 @@
-//! Changes to queries of `NAME=VALUE` pairs, as forms write them (URL, "application/x-www-form-urlencoded").
+//! Changes to queries of `NAME=VALUE` pairs, as forms write them (URL,
+//! "application/x-www-form-urlencoded").
 
 use sentinel_sdk::prelude::*;
 

@@ -61,7 +61,8 @@ export default class ApiKeyAuth extends Guest<Settings> {
     if (sent === null) return this.missing;
     // Which of two would count is a question that gateway and upstream could answer differently.
     if (headers.count(this.header) > 1) return this.several;
-    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one it was.
+    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one
+    // it was.
     const found = this.keys.filter(([key]) => equalSecrets(sent, key));
     if (found.length === 0) return this.wrong;
     headers.remove(this.header);

@@ -46,7 +46,8 @@ const schema = configSchema({
 
 type Settings = ConfigOf<typeof schema>;
 
-/** Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks. */
+/** Masks long runs of digits, and configured words, in responses that are text; also those that lie
+ * across chunks. */
 export default class Redactor extends Guest<Settings> {
   static readonly schema = schema;
   /** An instance serves one body at a time, from its first chunk to its last. */

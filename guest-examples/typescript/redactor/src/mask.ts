@@ -6,7 +6,8 @@ function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }
 
-/** Masks a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as they are. */
+/** Masks a body chunk by chunk. A masked byte becomes one byte of the mask, so lengths stay as they
+ * are. */
 export class Mask {
   /** 1 for the bytes in which a word or a run of digits may go on. */
   private readonly open = new Uint8Array(256);
@@ -63,7 +64,8 @@ export class Mask {
     return isMasked;
   }
 
-  /** How many bytes at the end of a run are to be masked now: all once it is long enough, then each that follows. */
+  /** How many bytes at the end of a run are to be masked now: all once it is long enough, then each
+   * that follows. */
   private digitsFound(): number {
     if (this.digits === 0 || this.run < this.digits) return 0;
     return this.run === this.digits ? this.digits : 1;

@@ -43,7 +43,8 @@ export class Words {
     this.lengths[state] = word.length;
   }
 
-  /** Makes an automaton of the tree: a state without a child goes where its longest proper suffix goes. */
+  /** Makes an automaton of the tree: a state without a child goes where its longest proper suffix
+   * goes. */
   private close(): number[] {
     const suffix = [0];
     const opens = [0];

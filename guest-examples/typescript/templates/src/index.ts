@@ -32,7 +32,8 @@ const schema = configSchema({
 
 type Settings = ConfigOf<typeof schema>;
 
-/** Turns JSON answers of the upstream into HTML, by a Mustache template for each path, where a browser asks. */
+/** Turns JSON answers of the upstream into HTML, by a Mustache template for each path, where a
+ * browser asks. */
 export default class Templates extends Guest<Settings> {
   static readonly schema = schema;
   private settings!: Settings;

@@ -1,4 +1,5 @@
-//! Lets a request pass if it has one of the configured API keys, and tells the upstream whose key it was.
+//! Lets a request pass if it has one of the configured API keys, and tells the upstream whose key
+//! it was.
 
 const std = @import("std");
 const sentinel = @import("sentinel");
@@ -46,7 +47,8 @@ pub fn onRequest(request: *sentinel.Request) ?sentinel.Response {
     const json = [_]sentinel.Header{.{ .name = "content-type", .value = "application/json" }};
     // Which of two would count is a question that gateway and upstream could answer differently.
     if (request.headers.countOf(header) > 1) return refusal(403, "more than one API key was sent", &json);
-    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one it was.
+    // Every key is compared, whether an earlier one agreed or not: the time must not tell which one
+    // it was.
     var match: usize = 0;
     for (keys, 1..) |key, place| match |= place * @intFromBool(sentinel.equalSecret(sent, key.secret));
     if (match == 0) return refusal(403, "this API key is not accepted", &json);

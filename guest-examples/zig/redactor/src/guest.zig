@@ -1,4 +1,5 @@
-//! Masks long runs of digits, and configured words, in responses that are text; also those that lie across chunks.
+//! Masks long runs of digits, and configured words, in responses that are text; also those that lie
+//! across chunks.
 
 const std = @import("std");
 const sentinel = @import("sentinel");
@@ -11,8 +12,9 @@ var words: Words = .{};
 /// The bytes in which neither a word nor a run of digits goes on.
 var plain: [256]bool = @splat(false);
 
-// An instance serves one body at a time, from its first chunk to its last: where the automaton stands, how many digits
-// the bytes so far end with, and their end, which is held back because it may begin something to mask.
+// An instance serves one body at a time, from its first chunk to its last: where the automaton
+// stands, how many digits the bytes so far end with, and their end, which is held back because it
+// may begin something to mask.
 var state: usize = 0;
 var run: usize = 0;
 var held: []u8 = &.{};
@@ -93,7 +95,8 @@ pub fn onResponseChunk(piece: *sentinel.ResponseChunk) !?sentinel.Response {
     return null;
 }
 
-/// How many bytes at the end of the run are to be masked now: all once it is long enough, then each that follows.
+/// How many bytes at the end of the run are to be masked now: all once it is long enough, then each
+/// that follows.
 fn digitsFound() usize {
     if (digits == 0 or run < digits) return 0;
     return if (run == digits) digits else 1;

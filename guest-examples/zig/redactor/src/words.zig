@@ -1,4 +1,5 @@
-//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte of a word.
+//! Finding words in a stream: the automaton of Aho and Corasick (1975), with a column for each byte
+//! of a word.
 
 const std = @import("std");
 const Words = @This();
@@ -62,7 +63,8 @@ pub fn next(self: *const Words, state: usize, byte: u8) usize {
     return self.table[state * self.width + self.columns[byte]];
 }
 
-/// Makes an automaton of the tree: where a state has no child, it goes where its longest proper suffix goes.
+/// Makes an automaton of the tree: where a state has no child, it goes where its longest proper
+/// suffix goes.
 fn close(self: *Words, allocator: std.mem.Allocator, depth: []const u16) !void {
     const suffix = try zeros(allocator, depth.len);
     const queue = try zeros(allocator, depth.len);

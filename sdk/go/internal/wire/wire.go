@@ -10,7 +10,8 @@ import (
 // Kind is what a value is.
 type Kind int
 
-// The kinds of values. Nothing is an extension type, a byte that begins no value, or the end of the bytes.
+// The kinds of values. Nothing is an extension type, a byte that begins no value, or the end of the
+// bytes.
 const (
 	Nil Kind = iota
 	Bool
@@ -23,8 +24,8 @@ const (
 	Nothing
 )
 
-// Reader reads value after value, without copies: strings are views of the bytes, which nobody may change. What does
-// not fit sets Failed, which stays; every later read then returns nothing.
+// Reader reads value after value, without copies: strings are views of the bytes, which nobody may
+// change. What does not fit sets Failed, which stays; every later read then returns nothing.
 type Reader struct {
 	rest   []byte
 	Failed bool

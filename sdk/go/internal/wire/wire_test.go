@@ -20,7 +20,8 @@ func TestIntegersComeBack(t *testing.T) {
 	}
 }
 
-// The answers that hosts refuse, each beginning of them, and each with a byte changed: nothing is read beyond the end.
+// The answers that hosts refuse, each beginning of them, and each with a byte changed: nothing is
+// read beyond the end.
 func TestHostileBytes(t *testing.T) {
 	var vectors struct {
 		Hostile []struct{ Name, Bytes string }

@@ -1,7 +1,8 @@
-//! Writes what wit-bindgen makes of the contract to `sentinel-sdk/src/bindings`, a file for each world, or with `--check`
-//! says which file is not what it would write.
+//! Writes what wit-bindgen makes of the contract to `sentinel-sdk/src/bindings`, a file for each
+//! world, or with `--check` says which file is not what it would write.
 //!
-//! The files are checked in, so that a guest is built without a WIT parser: that is most of what a first build compiled.
+//! The files are checked in, so that a guest is built without a WIT parser: that is most of what a
+//! first build compiled.
 
 use std::fs;
 use std::path::Path;

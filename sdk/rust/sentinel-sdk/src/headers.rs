@@ -53,7 +53,8 @@ impl<'a> Headers<'a> {
         self.raw().filter(move |(field, _)| same_name(field, name)).map(|(_, value)| value)
     }
 
-    /// Whether the content has a coding, such as `gzip`, by `content-encoding`: then its bytes are not what its type says.
+    /// Whether the content has a coding, such as `gzip`, by `content-encoding`: then its bytes are
+    /// not what its type says.
     pub fn has_content_coding(&self) -> bool {
         self.get_all("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
     }

@@ -111,9 +111,9 @@ fn has_special(text: &[u8]) -> bool {
 
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Whether one of eight bytes is a control character, a quotation mark or a backslash. A subtraction
-/// sets the highest bit of the first byte that is below what is subtracted; what it sets of later
-/// ones does not matter any more.
+/// Whether one of eight bytes is a control character, a quotation mark or a backslash. A
+/// subtraction sets the highest bit of the first byte that is below what is subtracted; what it
+/// sets of later ones does not matter any more.
 fn is_special(word: u64) -> bool {
     let control = word.wrapping_sub(EACH * u64::from(b' '));
     let quote = (word ^ (EACH * u64::from(b'"'))).wrapping_sub(EACH);

@@ -1,7 +1,8 @@
-//! What wit-bindgen makes of the contract: a module for each world, and in each an export macro that only guests with that
-//! hook use. All `unsafe` code of this crate is there.
+//! What wit-bindgen makes of the contract: a module for each world, and in each an export macro
+//! that only guests with that hook use. All `unsafe` code of this crate is there.
 //!
-//! The files are written by `generate-bindings`, which lies beside this crate; a check holds them to `wit/`.
+//! The files are written by `generate-bindings`, which lies beside this crate; a check holds them
+//! to `wit/`.
 
 #![allow(missing_docs, unsafe_code, clippy::all)]
 
