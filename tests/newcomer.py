@@ -1,9 +1,11 @@
-"""How long a newcomer waits, from the wheels to the first request that a guest of their own answers.
+"""How long a newcomer waits, from the wheels to the first request that a guest of their own
+answers.
 
-``python tests/newcomer.py WHEEL ... [--json FILE] [--language NAME]`` installs the wheels into an empty environment,
-with empty caches of its own, and does what the tutorials say: `sentinel new`, `build`, `test`, `dev`, one request. Then
-it runs the new guest in a gateway, behind a standard guest. The toolchains are those of the machine. The times of the
-installation and of that gateway are not in the sum.
+``python tests/newcomer.py WHEEL ... [--json FILE] [--language NAME]`` installs the wheels into an
+empty environment, with empty caches of its own, and does what the tutorials say: `sentinel new`,
+`build`, `test`, `dev`, one request. Then it runs the new guest in a gateway, behind a standard
+guest. The toolchains are those of the machine. The times of the installation and of that gateway
+are not in the sum.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ def children() -> float:
 
 
 def install(wheels: Sequence[Path], environment: Path) -> Path:
-    """The folder of commands of an empty environment with the wheels, and what they depend on, in it."""
+    """The folder of commands of an empty environment with the wheels, and what they depend on, in
+    it.
+    """
     subprocess.run((sys.executable, "-m", "virtualenv", "--quiet", environment), check=True)
     pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
     subprocess.run((*pip, *wheels), check=True)
@@ -124,7 +128,9 @@ def environment_of(commands: Path, folder: Path) -> dict[str, str]:
 
 
 def serve_behind_a_standard_guest(commands: Path, folder: Path) -> None:
-    """One request to a gateway with the new guest, which the guest `access-log` of the package logs."""
+    """One request to a gateway with the new guest, which the guest `access-log` of the package
+    logs.
+    """
     project = folder / "first"
     (project / "sentinel.toml").write_text(GATEWAY)
     with subprocess.Popen(

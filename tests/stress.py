@@ -1,7 +1,8 @@
-"""The suite on a machine that has other things to do: ``python -m tests.stress [--seed N] [arguments for pytest]``.
+"""The suite on a machine that has other things to do: ``python -m tests.stress [--seed N]
+[arguments for pytest]``.
 
-Everything is pinned to one core, which two busy loops share, and tests come in a random order. The seed is printed:
-given again, it gives the same order.
+Everything is pinned to one core, which two busy loops share, and tests come in a random order. The
+seed is printed: given again, it gives the same order.
 """
 
 from __future__ import annotations

@@ -30,9 +30,11 @@ def test_elapsed_time_is_found() -> None:
 
 
 def test_nothing_asserts_how_long_something_took() -> None:
-    """A machine may be too slow for a bound, and too fast for one from below: both have made the suite red.
+    """A machine may be too slow for a bound, and too fast for one from below: both have made the
+    suite red.
 
-    What must come is waited for until a time that only a hang reaches; what is about time has a clock of its own.
+    What must come is waited for until a time that only a hang reaches; what is about time has a
+    clock of its own.
     """
     paths = [path for path in TESTS.rglob("*.py") if path.name != "test_clocks.py" and "bench" not in path.parts]
     found = [f"{path.relative_to(TESTS)}:{line}" for path in paths for line in elapsed(ast.parse(path.read_text()))]

@@ -1,4 +1,6 @@
-"""Abuse runs against ``sentinel run``, beside a stream of well-behaved requests none of which may fail."""
+"""Abuse runs against ``sentinel run``, beside a stream of well-behaved requests none of which may
+fail.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ targets = ["PROBED"]
 path = "/probe"
 upstream = "probed"
 """
-# What a process that has just started may still take for itself: caches of names, pools, the first use of a module.
+# What a process that has just started may still take for itself: caches of names, pools, the first
+# use of a module.
 _SETTLING = 4 << 20
-# Seconds after which a connection that a probe left idle may be closed: some gateways do that after one.
+# Seconds after which a connection that a probe left idle may be closed: some gateways do that after
+# one.
 _HELD_UP = 0.5
 # Kept connections to upstreams.
 _KEPT = 16
@@ -37,7 +41,9 @@ _KEPT = 16
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[GatewayProcess]:
-    """A gateway from the module's ``CONFIG`` and ``GUESTS``: it must serve the probe all the time and end as it was."""
+    """A gateway from the module's ``CONFIG`` and ``GUESTS``: it must serve the probe all the time
+    and end as it was.
+    """
     with running_upstream() as probed:
         config = (request.module.CONFIG + PROBE_ROUTE).replace("UPSTREAM", shared_upstream.url)
         config = config.replace("PROBED", probed.url).replace("AUTHORITY", str(shared_upstream.ca))
@@ -51,9 +57,11 @@ def gateway(
 
 @contextmanager
 def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
-    """Send a request every few milliseconds; afterwards, none may have failed, and memory must be back.
+    """Send a request every few milliseconds; afterwards, none may have failed, and memory must be
+    back.
 
-    ``in_flight`` is what the abuse holds at its peak, which the C library's allocator may keep for the next one.
+    ``in_flight`` is what the abuse holds at its peak, which the C library's allocator may keep for
+    the next one.
     """
     failures: list[str] = []
     stop = threading.Event()

@@ -35,7 +35,8 @@ REQUESTS = {
 }
 
 
-# A client that closes while it waits looks like one that has said everything, until something is sent to it.
+# A client that closes while it waits looks like one that has said everything, until something is
+# sent to it.
 WAYS = [(doing, way) for doing in REQUESTS for way in ("reset", "close") if (doing, way) != ("waiting", "close")]
 
 
@@ -92,8 +93,9 @@ def test_clients_that_go_away_cancel_the_upstream(
 
 
 def test_hints_for_a_client_that_has_left(gateway: GatewayProcess, origin: Upstream) -> None:
-    """Interim responses are sent by tasks of their own; one that found the client gone ended in the log as an exception
-    that nobody had retrieved."""
+    """Interim responses are sent by tasks of their own; one that found the client gone ended in the
+    log as an exception that nobody had retrieved.
+    """
     done = threading.Semaphore(0)
 
     async def hints(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,6 @@
-"""Nobody passes for somebody else, and no spelling of a path, host or field leads around a guest."""
+"""Nobody passes for somebody else, and no spelling of a path, host or field leads around a
+guest.
+"""
 
 from __future__ import annotations
 

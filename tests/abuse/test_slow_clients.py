@@ -36,7 +36,8 @@ upstream = "origin"
 FIN_WAIT_1 = "04"
 CONNECTIONS = 200
 READERS = 50
-# For each reader: the server's and the upstream connection's buffer, and a read of the event loop's of 256 KiB.
+# For each reader: the server's and the upstream connection's buffer, and a read of the event loop's
+# of 256 KiB.
 IN_FLIGHT = READERS * (640 << 10)
 
 
@@ -67,8 +68,10 @@ def test_bodies_that_come_slowly(gateway: GatewayProcess, origin: Upstream, fram
 
 
 def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> None:
-    """Each cancelled request used to stay in memory with what it had in flight, until Python's collector came by; and
-    the kernel kept for minutes what nobody read, for the connection was closed without a reset."""
+    """Each cancelled request used to stay in memory with what it had in flight, until Python's
+    collector came by; and the kernel kept for minutes what nobody read, for the connection was
+    closed without a reset.
+    """
 
     async def large(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (16 << 20))
@@ -90,12 +93,15 @@ def test_clients_that_do_not_read(gateway: GatewayProcess, origin: Upstream) -> 
         for client in clients:
             client.close()
         memory.append(gateway.memory())
-    # The first rounds make the allocator's arenas, and one may come later; three rounds would add three times as much.
+    # The first rounds make the allocator's arenas, and one may come later; three rounds would add
+    # three times as much.
     assert memory[-1] < memory[1] + IN_FLIGHT, memory
 
 
 def left_to_kernel(gateway: GatewayProcess) -> int:
-    """How many sockets the kernel still has that the gateway has closed, and whose clients have not."""
+    """How many sockets the kernel still has that the gateway has closed, and whose clients have
+    not.
+    """
     port = f":{gateway.public[1]:04X}"
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table]
@@ -103,7 +109,9 @@ def left_to_kernel(gateway: GatewayProcess) -> int:
 
 
 def hold(gateway: GatewayProcess, first: bytes, drop: bytes) -> list[bytes]:
-    """Open many connections, send ``first`` on each, then drops until it is closed; what each was told."""
+    """Open many connections, send ``first`` on each, then drops until it is closed; what each was
+    told.
+    """
     start = time.monotonic()
     answers: dict[socket.socket, bytes] = {}
     closed = []

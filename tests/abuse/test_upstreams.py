@@ -199,7 +199,9 @@ def test_silence_is_a_504_when_the_time_is_up(
 
 @pytest.mark.parametrize("drop", [b"H", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["bytes", "interim responses"])
 def test_a_head_in_drops_is_a_504_too(gateway: GatewayProcess, origin: Upstream, drop: bytes) -> None:
-    """Each byte of a response's head started the time anew, so that an upstream could hold a request for hours."""
+    """Each byte of a response's head started the time anew, so that an upstream could hold a
+    request for hours.
+    """
 
     async def drip(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pieces = [drop] * 7 if len(drop) > 1 else [bytes([byte]) for byte in OK]

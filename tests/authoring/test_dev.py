@@ -29,7 +29,9 @@ TEST = {"user-agent": "test"}
 
 
 class Dev:
-    """The command in a project; ``events`` are those that were waited for, and those before them."""
+    """The command in a project; ``events`` are those that were waited for, and those before
+    them.
+    """
 
     def __init__(self, project: Path, *arguments: str) -> None:
         environment = os.environ | {"CARGO_TARGET_DIR": str(BUILD / "cargo" / "external")}

@@ -1,4 +1,6 @@
-"""What is said and remembered on machines that lack a tool: PATH holds only what a test puts there."""
+"""What is said and remembered on machines that lack a tool: PATH holds only what a test puts
+there.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_rustup_that_cannot_download_is_asked_once_a_day(tools: Path, tmp_path: 
 
 
 def test_rustup_adds_the_target(tools: Path, tmp_path: Path) -> None:
-    """The toolchain counts as found only when its sysroot really has the target's standard library."""
+    """The toolchain counts as found only when its sysroot really has the target's standard
+    library.
+    """
     sysroot = tmp_path / "sysroot"
     library = sysroot / "lib" / "rustlib" / "wasm32-unknown-unknown" / "lib"
     write_tool(tools, "cargo", "echo cargo 1.99.0")

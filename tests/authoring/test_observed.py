@@ -14,7 +14,9 @@ from sentinel_host.pipeline.middleware import BodyAction
 
 
 class Scripted:
-    """Answers chunk after chunk what it was told to. `sentinel_host.pipeline.middleware.BodyHook`."""
+    """Answers chunk after chunk what it was told to.
+    `sentinel_host.pipeline.middleware.BodyHook`.
+    """
 
     def __init__(self, actions: list[BodyAction | None], waits: bool) -> None:
         self._actions = iter(actions)

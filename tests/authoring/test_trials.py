@@ -1,4 +1,6 @@
-"""`sentinel test` on built guests: their self-tests, their tables, what stand-ins answer and record, and odd calls."""
+"""`sentinel test` on built guests: their self-tests, their tables, what stand-ins answer and
+record, and odd calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Core modules that were made for WASI become guests, or are refused by the name of what they import."""
+"""Core modules that were made for WASI become guests, or are refused by the name of what they
+import.
+"""
 
 from __future__ import annotations
 

@@ -3,10 +3,11 @@
 ``python -m tests.bench.balance [--json FILE] [--quick]``. Three figures:
 
 - ``balance.pick_us``: a choice among three endpoints and the end of what it began, from Python.
-- ``balance.skew_percent``: how far the busiest or the idlest of three equal endpoints is from their mean, counted at
-  the endpoints, when four workers send requests to them.
-- ``balance.instructions_ratio``: instructions of a request to an upstream of three endpoints with all that there is
-  against failures, over those of one to a bare target. They are counted as `instructions` counts them.
+- ``balance.skew_percent``: how far the busiest or the idlest of three equal endpoints is from their
+  mean, counted at the endpoints, when four workers send requests to them.
+- ``balance.instructions_ratio``: instructions of a request to an upstream of three endpoints with
+  all that there is against failures, over those of one to a bare target. They are counted as
+  `instructions` counts them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""What it costs that a guest works on a body: a large text through the gateway with and without one.
+"""What it costs that a guest works on a body: a large text through the gateway with and without
+one.
 
-``python -m tests.bench.bodies [--json FILE] [--quick]``. The guest is the redactor, in each language; the text is lines
-of a log with a card number in each 4 KiB. The gateway has one core; upstream and client are threads of this process on
-another, which send and receive plain bytes. Every gateway is kept running, and they take turns: rates are medians.
+``python -m tests.bench.bodies [--json FILE] [--quick]``. The guest is the redactor, in each
+language; the text is lines of a log with a card number in each 4 KiB. The gateway has one core;
+upstream and client are threads of this process on another, which send and receive plain bytes.
+Every gateway is kept running, and they take turns: rates are medians.
 """
 
 from __future__ import annotations
@@ -101,7 +103,9 @@ def gateway(name: str, folder: Path, core: int, behind: int) -> Iterator[Server]
 
 
 def download(target: Server, size: int, masked: bool) -> float:
-    """MiB a second. Raises `BenchError` when bytes are missing, or a card number is there that should not be."""
+    """MiB a second. Raises `BenchError` when bytes are missing, or a card number is there that
+    should not be.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=60)
     buffer = bytearray(1 << 18)
     begin = time.perf_counter()

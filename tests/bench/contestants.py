@@ -1,7 +1,7 @@
 """The servers that benchmarks compare: how each is configured and started.
 
-All proxies pass everything on to one nginx that answers by itself. Each has one worker, keeps its connections to the
-upstream alive, and tells the upstream who the client is.
+All proxies pass everything on to one nginx that answers by itself. Each has one worker, keeps its
+connections to the upstream alive, and tells the upstream who the client is.
 """
 
 from __future__ import annotations
@@ -219,9 +219,11 @@ def nginx_proxy(
     http2: bool = False,
     scheme: str = "http",
 ) -> Iterator[Server]:
-    """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add directives.
+    """nginx as a plain proxy in front of the port ``behind``; ``location`` and ``outside`` add
+    directives.
 
-    With ``http2`` its clients speak that, by prior knowledge. ``scheme`` is what it speaks with the port ``behind``.
+    With ``http2`` its clients speak that, by prior knowledge. ``scheme`` is what it speaks with the
+    port ``behind``.
     """
     port, protocol = free_port(), " http2" if http2 else ""
     http = _PROXY.format(
@@ -255,8 +257,9 @@ def write_gateway(
 ) -> tuple[Path, int]:
     """Write a gateway's guests and configuration. Returns the file and the listener's port.
 
-    ``tables`` are its routes and guests in TOML; the upstream is called ``origin``, and has these ``settings``. With
-    ``ca`` the gateway speaks TLS with the port ``behind``, whose certificate that authority signed.
+    ``tables`` are its routes and guests in TOML; the upstream is called ``origin``, and has these
+    ``settings``. With ``ca`` the gateway speaks TLS with the port ``behind``, whose certificate
+    that authority signed.
     """
     (home / "guests").mkdir(parents=True)
     for guest, language in GUESTS.items():

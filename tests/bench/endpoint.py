@@ -1,7 +1,8 @@
 """An endpoint that can be told to misbehave: ``python -m tests.bench.endpoint PORT NAME``.
 
-It answers every request with its name after a few milliseconds. Lines on its standard input change that: ``ok``,
-``error``, ``slow``, ``close``, ``refuse``; a line ``count`` is answered with how many requests have come.
+It answers every request with its name after a few milliseconds. Lines on its standard input change
+that: ``ok``, ``error``, ``slow``, ``close``, ``refuse``; a line ``count`` is answered with how many
+requests have come.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""How well Sentinel, Envoy, nginx and HAProxy fail over: ``python -m tests.bench.failover [--json FILE] [--quick]``.
+"""How well Sentinel, Envoy, nginx and HAProxy fail over: ``python -m tests.bench.failover [--json
+FILE] [--quick]``.
 
-Each stands before three endpoints at a steady rate of idempotent requests. In each phase one endpoint fails in another
-way and comes back. Then all three restart in turn, and at last all are killed and one comes back. A request has failed
-that was not answered with 200 within ten seconds. An endpoint is out once less than one in a hundred requests within
-half a second is hurt by it, or reaches it where it can count; it is back once it has four fifths of its share.
-``never`` is the length of the phase.
+Each stands before three endpoints at a steady rate of idempotent requests. In each phase one
+endpoint fails in another way and comes back. Then all three restart in turn, and at last all are
+killed and one comes back. A request has failed that was not answered with 200 within ten seconds.
+An endpoint is out once less than one in a hundred requests within half a second is hurt by it, or
+reaches it where it can count; it is back once it has four fifths of its share. ``never`` is the
+length of the phase.
 """
 
 from __future__ import annotations
@@ -96,7 +98,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A fault of the first endpoint, and its end. ``counts`` is true where the endpoint can count what reaches it."""
+    """A fault of the first endpoint, and its end. ``counts`` is true where the endpoint can count
+    what reaches it.
+    """
 
     begin: Callable[[Endpoint], object]
     end: Callable[[Endpoint], object]
@@ -221,7 +225,9 @@ async def measure(peer: str, phase: str, folder: Path, under_test: int, beside: 
 
 
 async def measure_down(peer: str, folder: Path, under_test: int, beside: int) -> tuple[float, float]:
-    """How long refusals take while every endpoint is dead, in milliseconds, and seconds until the first one serves."""
+    """How long refusals take while every endpoint is dead, in milliseconds, and seconds until the
+    first one serves.
+    """
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as stack:
         endpoints = stack.enter_context(_endpoints(beside, folder))
@@ -259,7 +265,9 @@ Times = tuple[float, float, float]
 
 
 async def _fail(phase: Phase, endpoint: Endpoint) -> Times:
-    """When the fault began and ended, and how long after its beginning requests no longer reached the endpoint."""
+    """When the fault began and ended, and how long after its beginning requests no longer reached
+    the endpoint.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     phase.begin(endpoint)

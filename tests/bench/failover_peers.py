@@ -1,8 +1,9 @@
 """Sentinel, Envoy, nginx and HAProxy before three endpoints, set up alike as far as each can be.
 
-Each balances by least requests, asks an endpoint's ``/health`` every second, takes it out after two failures and puts
-it back after two successes, waits one second for a try and tries up to three endpoints. nginx has no active checks and
-takes an endpoint out for five seconds, as do the others' passive checks.
+Each balances by least requests, asks an endpoint's ``/health`` every second, takes it out after two
+failures and puts it back after two successes, waits one second for a try and tries up to three
+endpoints. nginx has no active checks and takes an endpoint out for five seconds, as do the others'
+passive checks.
 """
 
 from __future__ import annotations

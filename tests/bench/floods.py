@@ -1,15 +1,16 @@
 """What others notice of HTTP/2 floods: latencies of a probe alone, and beside a client that floods.
 
-``python -m tests.bench.floods [--json FILE] [--quick]``. The probe asks at a fixed rate. The flood comes from one
-client, which connects anew whenever it is shown out.
+``python -m tests.bench.floods [--json FILE] [--quick]``. The probe asks at a fixed rate. The flood
+comes from one client, which connects anew whenever it is shown out.
 
-The flooder is a process of its own on the core of the load, in the scheduler's idle class: it has all of the time that
-probe and upstream leave, which is most of it, and gives way as soon as they have something to do. As a thread of this
-process it could run on the gateway's core, and where it did not, a probe that was to be woken waited for its slice to
-end: the load generator was measured. What it still costs the probe counts against the gateway. Everybody else asks for
-short slices of time, and so begins at once when woken: by default one waits for whoever else is at work on the machine
-until the clock ticks, 4 ms, which is four times the p99. Short rounds alternate, and the middle one of their p99s is
-taken.
+The flooder is a process of its own on the core of the load, in the scheduler's idle class: it has
+all of the time that probe and upstream leave, which is most of it, and gives way as soon as they
+have something to do. As a thread of this process it could run on the gateway's core, and where it
+did not, a probe that was to be woken waited for its slice to end: the load generator was measured.
+What it still costs the probe counts against the gateway. Everybody else asks for short slices of
+time, and so begins at once when woken: by default one waits for whoever else is at work on the
+machine until the clock ticks, 4 ms, which is four times the p99. Short rounds alternate, and the
+middle one of their p99s is taken.
 
 ``floods.KIND_connections_s`` tells that there was a flood: how often it was shown out.
 """
@@ -66,7 +67,9 @@ _SLICE_NS = 100_000
 
 
 def ask_for_short_slices() -> None:
-    """For this process and those that it starts; Linux knows that since 6.12, and an older one leaves all as it was."""
+    """For this process and those that it starts; Linux knows that since 6.12, and an older one
+    leaves all as it was.
+    """
     call = _SCHED_SETATTR.get(os.uname().machine)
     if call is not None:
         # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period.
@@ -91,7 +94,9 @@ def flood(port: int, core: int, kind: str, ended: Any) -> None:
 
 @contextlib.contextmanager
 def flooding(port: int, core: int, kind: str) -> Iterator[list[float]]:
-    """Flood for the length of the block; the list then has how many connections a second were ended."""
+    """Flood for the length of the block; the list then has how many connections a second were
+    ended.
+    """
     context = multiprocessing.get_context("fork")
     ended = context.Value("L", 0)
     process = context.Process(target=flood, args=(port, core, kind, ended), daemon=True)

@@ -1,11 +1,13 @@
-"""What a request costs: stock Hypercorn with Quart, our server, our gateway with 0, 1, 3 and 8 guests, and nginx.
+"""What a request costs: stock Hypercorn with Quart, our server, our gateway with 0, 1, 3 and 8
+guests, and nginx.
 
-``python -m tests.bench.gateway [--json FILE] [--quick]``. All run at once and are loaded in turn, each in every round;
-figures are medians of the rounds, ratios are medians of the ratios within a round, since a machine's speed drifts.
+``python -m tests.bench.gateway [--json FILE] [--quick]``. All run at once and are loaded in turn,
+each in every round; figures are medians of the rounds, ratios are medians of the ratios within a
+round, since a machine's speed drifts.
 
-What is under test has the first core, wrk and the upstream (an nginx that answers by itself) the second. CPU is the
-kernel's accounting of the whole process tree, divided by the requests that wrk counted. Figures without a suffix are
-those at 32 connections.
+What is under test has the first core, wrk and the upstream (an nginx that answers by itself) the
+second. CPU is the kernel's accounting of the whole process tree, divided by the requests that wrk
+counted. Figures without a suffix are those at 32 connections.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ def measure(servers: Mapping[str, Server], rounds: int, seconds: int) -> Results
 
 
 def check_logs(servers: Mapping[str, Server], results: Results) -> None:
-    """Every gateway whose chain logs wrote a line for each request at least: dropped lines would be saved work."""
+    """Every gateway whose chain logs wrote a line for each request at least: dropped lines would be
+    saved work.
+    """
     for name, server in servers.items():
         if not name.startswith("guests_") or name == "guests_0":
             continue
@@ -124,7 +128,9 @@ def ratio(results: Results, above: str, below: str, connections: Sequence[int] =
 
 
 def growth(results: Results) -> float:
-    """What a guest beyond the third costs over what one of the first three costs; linear growth is about 1."""
+    """What a guest beyond the third costs over what one of the first three costs; linear growth is
+    about 1.
+    """
     count = CONNECTIONS[0]
     none, three, eight = (results[f"guests_{guests}", count] for guests in (0, 3, 8))
     steps = [

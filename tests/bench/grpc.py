@@ -1,8 +1,10 @@
-"""What gRPC costs: unary calls, messages of a stream, and latency at a fixed rate, beside Envoy and nginx.
+"""What gRPC costs: unary calls, messages of a stream, and latency at a fixed rate, beside Envoy and
+nginx.
 
-``python -m tests.bench.grpc [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8 connections with 10 streams
-each, and sends messages of 100 bytes. The service behind all of them is our own server with an application that echoes.
-No contestant has filters or guests, but for ``sentinel_guests_3``.
+``python -m tests.bench.grpc [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8
+connections with 10 streams each, and sends messages of 100 bytes. The service behind all of them is
+our own server with an application that echoes. No contestant has filters or guests, but for
+``sentinel_guests_3``.
 
 Cores, rounds and ratios are as in `tests.bench.gateway`.
 """
@@ -52,7 +54,9 @@ class Client:
         self._message.write_bytes(_MESSAGE)
 
     def check(self, target: Server) -> None:
-        """One call. Raises `BenchError` unless the service's status arrives: h2load sees 200 alone."""
+        """One call. Raises `BenchError` unless the service's status arrives: h2load sees 200
+        alone.
+        """
         command = [tool("curl"), "-s", "-D", "-", "-o", "/dev/null", "--http2-prior-knowledge", *_FIELDS]
         command += ["--data-binary", f"@{self._message}", f"{target.url}/test.Echo/"]
         said = subprocess.run(command, capture_output=True, text=True, check=False).stdout

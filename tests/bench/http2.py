@@ -1,11 +1,13 @@
-"""What a request costs over HTTP/2: our gateway with 0 and 3 guests, our server alone, stock Hypercorn, and nginx.
+"""What a request costs over HTTP/2: our gateway with 0 and 3 guests, our server alone, stock
+Hypercorn, and nginx.
 
-``python -m tests.bench.http2 [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8 connections with 10
-streams each. The gateway and nginx are proxies in front of an nginx that answers by itself; Hypercorn and our server
-run one plain ASGI application that says hello, so that Hypercorn is compared with less work than the gateway does.
+``python -m tests.bench.http2 [--json FILE] [--quick]``. h2load asks by prior knowledge, on 8
+connections with 10 streams each. The gateway and nginx are proxies in front of an nginx that
+answers by itself; Hypercorn and our server run one plain ASGI application that says hello, so that
+Hypercorn is compared with less work than the gateway does.
 
-Cores, rounds and ratios are as in `tests.bench.gateway`. A run is a number of requests, sized to the contestant's rate
-and below what servers allow on one connection, for h2load stops at GOAWAY.
+Cores, rounds and ratios are as in `tests.bench.gateway`. A run is a number of requests, sized to
+the contestant's rate and below what servers allow on one connection, for h2load stops at GOAWAY.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Taken:
 
 @contextlib.contextmanager
 def hypercorn(folder: Path, core: int) -> Iterator[Server]:
-    """Hypercorn as it is installed, on uvloop, but for the thousand requests after which it would end a connection."""
+    """Hypercorn as it is installed, on uvloop, but for the thousand requests after which it would
+    end a connection.
+    """
     contestants.write_plain_hello(folder)
     port = free_port()
     settings = folder / "hypercorn.toml"

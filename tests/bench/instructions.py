@@ -121,7 +121,8 @@ SCENARIOS: Final = (
 def counted_gateway(
     folder: Path, core: int, behind: int, scenarios: Sequence[Scenario], upstreams: str = ""
 ) -> Iterator[Server]:
-    """The gateway under callgrind, with a route for each scenario; counts are written to ``folder``.
+    """The gateway under callgrind, with a route for each scenario; counts are written to
+    ``folder``.
 
     ``upstreams`` are tables beside that of ``origin``, which is the port ``behind``.
     """
@@ -171,7 +172,9 @@ def count(gateway: Server, folder: Path, core: int, scenario: Scenario, requests
 
 
 def send(gateway: Server, core: int, scenario: Scenario, requests: int) -> None:
-    """Send requests one after the other; raises `BenchError` unless each got the scenario's status."""
+    """Send requests one after the other; raises `BenchError` unless each got the scenario's
+    status.
+    """
     protocol = [] if scenario.http2 else ["--h1"]
     key = [f"-H{name}: {value}" for name, value in contestants.KEY.items() if scenario.key]
     command = [tool("h2load"), *protocol, f"-n{requests}", "-c1", "-m1", *key, f"{gateway.url}/{scenario.name}"]
@@ -185,7 +188,9 @@ def send(gateway: Server, core: int, scenario: Scenario, requests: int) -> None:
 
 
 def dump(gateway: Server, folder: Path) -> int:
-    """Have callgrind write its counts and begin again at zero; returns those of the first thread, without timers'."""
+    """Have callgrind write its counts and begin again at zero; returns those of the first thread,
+    without timers'.
+    """
     pid = gateway.processes()[0]
     for old in folder.glob(f"callgrind.{pid}.*"):
         old.unlink()
@@ -199,11 +204,14 @@ def dump(gateway: Server, folder: Path) -> int:
 
 
 def inclusive(profile: str, function: str) -> int:
-    """What all calls of a function cost, with what it called, in a profile in callgrind's format."""
+    """What all calls of a function cost, with what it called, in a profile in callgrind's
+    format.
+    """
     number = re.search(rf"^c?fn=(\(\d+\)) {re.escape(function)}$", profile, re.MULTILINE)
     if number is None:
         return 0
-    # A line for the callee, some for where it is, one for how often it was called; then where from, and the cost.
+    # A line for the callee, some for where it is, one for how often it was called; then where from,
+    # and the cost.
     calls = re.compile(rf"^cfn={re.escape(number[1])}(?: .*)?\n(?:c\w+=.*\n)*calls=.*\n\S+ (\d+)$", re.MULTILINE)
     return sum(int(cost) for cost in calls.findall(profile))
 

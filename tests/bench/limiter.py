@@ -1,16 +1,20 @@
-"""What one check of a limit costs: the shared table in C and from Python, beside what else a Python gateway could use.
+"""What one check of a limit costs: the shared table in C and from Python, beside what else a Python
+gateway could use.
 
-``python -m tests.bench.limiter [--json FILE] [--quick]``. The question behind it: a global lock, or a sharded map? The
-contestants:
+``python -m tests.bench.limiter [--json FILE] [--quick]``. The question behind it: a global lock, or
+a sharded map? The contestants:
 
 - ``python``: `SharedTable.check`, one table for all processes.
-- ``lock``: one lock for all processes over counters in shared memory, the plain way to be exact across workers.
-- ``sharded``: dicts in one process, a lock for each of 16 shards, tried by threads; it counts for one process only.
+- ``lock``: one lock for all processes over counters in shared memory, the plain way to be exact
+  across workers.
+- ``sharded``: dicts in one process, a lock for each of 16 shards, tried by threads; it counts for
+  one process only.
 - ``limits``: the ``limits`` package, fixed windows in memory; for one process only, too.
 
-C figures are processor time per check in each of 1, 2 and 4 processes. Python figures are the time on the wall divided
-by all checks of all processes, or threads: where they fall with more of them, the contestant scales. No request is ever
-refused, which is the dearer path. A figure is the median of the rounds; contestants take turns in each.
+C figures are processor time per check in each of 1, 2 and 4 processes. Python figures are the time
+on the wall divided by all checks of all processes, or threads: where they fall with more of them,
+the contestant scales. No request is ever refused, which is the dearer path. A figure is the median
+of the rounds; contestants take turns in each.
 """
 
 from __future__ import annotations
@@ -58,7 +62,9 @@ def native_check(keys: int) -> Check:
 
 
 def locked_check(keys: int) -> Check:
-    """A window's end and a count for each place; two keys that fall into one place share it, which favours this one."""
+    """A window's end and a count for each place; two keys that fall into one place share it, which
+    favours this one.
+    """
     places = 2 * keys
     counters = FORK.RawArray("d", 2 * places)
     lock = FORK.Lock()
@@ -232,7 +238,9 @@ def check_forever(shared: SharedTable, limit: Limit, keys: Sequence[bytes]) -> N
 
 
 def measure_killed(report: Report, kills: int) -> None:
-    """What a check costs right after a process died in the middle of one: nobody waits for what it was at."""
+    """What a check costs right after a process died in the middle of one: nobody waits for what it
+    was at.
+    """
     shared, limit, keys = SharedTable.create(4096), Limit(2, 0.001), keys_of(500)
     taken = []
     for _ in range(kills):
@@ -251,10 +259,11 @@ def measure_killed(report: Report, kills: int) -> None:
 
 
 def measure_gateway(report: Report, rounds: int, seconds: int) -> None:
-    """What a limit by client address adds to the CPU of a whole request, with none and with one in turn.
+    """What a limit by client address adds to the CPU of a whole request, with none and with one in
+    turn.
 
-    Many short rounds, each in the other order: the machine's speed drifts by more than what is looked for, and a drift
-    over one second is smaller than one over three.
+    Many short rounds, each in the other order: the machine's speed drifts by more than what is
+    looked for, and a drift over one second is smaller than one over three.
     """
     limit = '{ requests = 16777215, window = "1h" }'
     tested, loading = cores()

@@ -15,7 +15,9 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: requests that were answered, requests a second, latencies in ms, answers other than 2xx and 3xx."""
+    """What wrk saw: requests that were answered, requests a second, latencies in ms, answers other
+    than 2xx and 3xx.
+    """
 
     requests: int
     rps: float
@@ -26,7 +28,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One contestant in one round: CPU of its whole tree for each request that was answered, in µs."""
+    """One contestant in one round: CPU of its whole tree for each request that was answered, in
+    µs.
+    """
 
     cpu_us: float
     load: Load
@@ -44,8 +48,8 @@ def saturate(
 ) -> Round:
     """Load a server with one thread of wrk that always asks, and measure what that cost.
 
-    Raises `BenchError` when anything went wrong on the way, or an answer was not of the kind of ``status``: a server
-    is not fast for refusing.
+    Raises `BenchError` when anything went wrong on the way, or an answer was not of the kind of
+    ``status``: a server is not fast for refusing.
     """
     before = target.cpu()
     load = wrk(f"{target.url}{path}", core, connections=connections, seconds=seconds, headers=headers)
@@ -58,7 +62,9 @@ def saturate(
 
 
 def wrk(url: str, core: int, *, connections: int, seconds: int, headers: Mapping[str, str] | None = None) -> Load:
-    """Run wrk on a core, for whole seconds: one that is stopped by a signal as it starts sleeps through the signal."""
+    """Run wrk on a core, for whole seconds: one that is stopped by a signal as it starts sleeps
+    through the signal.
+    """
     fields = [argument for name, value in (headers or {}).items() for argument in ("-H", f"{name}: {value}")]
     command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT), *fields, url]
     result = subprocess.run([tool("taskset"), "-c", str(core), *command], capture_output=True, text=True, check=False)
@@ -80,7 +86,9 @@ def wrk(url: str, core: int, *, connections: int, seconds: int, headers: Mapping
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """A server at a fixed rate: CPU per request in µs, latencies in ms, and the rate that was reached."""
+    """A server at a fixed rate: CPU per request in µs, latencies in ms, and the rate that was
+    reached.
+    """
 
     cpu_us: float
     rps: float
@@ -104,8 +112,8 @@ def pace(
 ) -> Paced:
     """Send at a fixed rate with h2load over HTTP/1.1, and time every request.
 
-    A request's time begins when it is sent: one that had to wait for a connection is late without showing it, so that
-    latencies mean something only where the rate was reached.
+    A request's time begins when it is sent: one that had to wait for a connection is late without
+    showing it, so that latencies mean something only where the rate was reached.
     """
     log = folder / f"{target.name}.latencies"
     log.unlink(missing_ok=True)

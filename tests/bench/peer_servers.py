@@ -1,7 +1,9 @@
-"""Sentinel's peers: Envoy with proxy-wasm filters, Caddy, and Quart with a middleware chain in plain Python.
+"""Sentinel's peers: Envoy with proxy-wasm filters, Caddy, and Quart with a middleware chain in
+plain Python.
 
-Each is set up as its users would for one worker, at its cheapest where there is a choice: Envoy writes its log through
-a buffer, without the fields that nobody asked for; Caddy keeps as many idle connections as it has clients.
+Each is set up as its users would for one worker, at its cheapest where there is a choice: Envoy
+writes its log through a buffer, without the fields that nobody asked for; Caddy keeps as many idle
+connections as it has clients.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ http://127.0.0.1:{port} {{
 """
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
-# The time and the message, as our own lines have: Envoy's default adds thread, logger and source line.
+# The time and the message, as our own lines have: Envoy's default adds thread, logger and source
+# line.
 _ENVOY_LOG = "%Y-%m-%dT%T.%e %v"
 
 
@@ -59,9 +62,9 @@ def envoy(
 ) -> Iterator[Server]:
     """Envoy with one worker; filters write their lines to ``NAME.out``.
 
-    ``limit`` is a number of requests an hour, for all clients together: cheaper than one for each, as ours is.
-    With ``http2`` it speaks that with its upstream. With ``share`` filters of equal code live in one VM, which needs
-    filters that tell their configurations apart.
+    ``limit`` is a number of requests an hour, for all clients together: cheaper than one for each,
+    as ours is. With ``http2`` it speaks that with its upstream. With ``share`` filters of equal
+    code live in one VM, which needs filters that tell their configurations apart.
     """
     port = free_port()
     chain = [
@@ -156,7 +159,9 @@ def caddy(folder: Path, core: int, behind: int) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def python_chain(folder: Path, core: int, behind: int) -> Iterator[Server]:
-    """Stock Hypercorn on uvloop with Quart and the three middlewares in Python; lines go to ``quart.out``."""
+    """Stock Hypercorn on uvloop with Quart and the three middlewares in Python; lines go to
+    ``quart.out``.
+    """
     port = free_port()
     options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "uvloop", "--workers", "1"]
     command = [sys.executable, "-m", "hypercorn", *options, "tests.bench.quart_chain:app"]
@@ -167,6 +172,8 @@ def python_chain(folder: Path, core: int, behind: int) -> Iterator[Server]:
 
 
 def in_environment(name: str) -> str:
-    """A command that a package of this environment brings, though the environment is not activated."""
+    """A command that a package of this environment brings, though the environment is not
+    activated.
+    """
     path = Path(sys.executable).parent / name
     return str(path) if os.access(path, os.X_OK) else tool(name)

@@ -1,16 +1,18 @@
-"""Sentinel beside its peers: Envoy with proxy-wasm filters, nginx, Caddy, and Quart with middleware in Python.
+"""Sentinel beside its peers: Envoy with proxy-wasm filters, nginx, Caddy, and Quart with middleware
+in Python.
 
-``python -m tests.bench.peers [--json FILE] [--quick]``. Every server runs one worker on the first core; load and the
-upstream have the second. In each round every scenario is run for every contestant, in turn and in the other direction
-every second round. Before that all answer a request alike, and after each round everybody who logs has written as many
-lines as he had requests, into a file.
+``python -m tests.bench.peers [--json FILE] [--quick]``. Every server runs one worker on the first
+core; load and the upstream have the second. In each round every scenario is run for every
+contestant, in turn and in the other direction every second round. Before that all answer a request
+alike, and after each round everybody who logs has written as many lines as he had requests, into a
+file.
 
-Envoy's three filters exist twice, by hand in WAT and with the Rust SDK; what is called ``envoy`` is the one that was
-cheaper in that scenario. Plots are written beside the JSON file.
+Envoy's three filters exist twice, by hand in WAT and with the Rust SDK; what is called ``envoy`` is
+the one that was cheaper in that scenario. Plots are written beside the JSON file.
 
-Sentinel and Envoy have a limiter in front of their three guests that refuses nobody; Envoy's counts all clients
-together, which is cheaper. Without guests nobody writes an access log. Scenarios are at 32 connections with 10 header
-fields and a body of a few bytes unless their name says otherwise.
+Sentinel and Envoy have a limiter in front of their three guests that refuses nobody; Envoy's counts
+all clients together, which is cheaper. Without guests nobody writes an access log. Scenarios are at
+32 connections with 10 header fields and a body of a few bytes unless their name says otherwise.
 """
 
 from __future__ import annotations
@@ -158,9 +160,11 @@ def start(stack: contextlib.ExitStack, folder: Path) -> Kinds:
 
 
 def check_alike(kinds: Kinds) -> None:
-    """In every scenario all contestants give the same status and body, and a refusal says how to do better.
+    """In every scenario all contestants give the same status and body, and a refusal says how to do
+    better.
 
-    The upstream's body shows which fields guests took off and set. What a limiter says is everybody's own.
+    The upstream's body shows which fields guests took off and set. What a limiter says is
+    everybody's own.
     """
     for server in kinds["limited"].values():
         if server.fetch()[0] != 200:
@@ -176,7 +180,9 @@ def check_alike(kinds: Kinds) -> None:
 
 
 class Ledger:
-    """How many requests each contestant that logs was sent since the last round, and how many lines it wrote."""
+    """How many requests each contestant that logs was sent since the last round, and how many lines
+    it wrote.
+    """
 
     def __init__(self, kinds: Kinds) -> None:
         self._servers = [server for kind in ("three", "eight") for server in kinds[kind].values()]
@@ -185,7 +191,9 @@ class Ledger:
         self._unsure: dict[Server, int] = {}
 
     def add(self, server: Server, requests: int, connections: int) -> None:
-        """``requests`` were answered; as many as there are connections may have been cut off and logged as well."""
+        """``requests`` were answered; as many as there are connections may have been cut off and
+        logged as well.
+        """
         self._sent[server] = self._sent.get(server, 0) + requests
         self._unsure[server] = self._unsure.get(server, 0) + connections
 
@@ -198,7 +206,9 @@ class Ledger:
         self._unsure.clear()
 
     def check(self) -> None:
-        """Raises `BenchError` for a contestant that wrote fewer or more lines than it had requests."""
+        """Raises `BenchError` for a contestant that wrote fewer or more lines than it had
+        requests.
+        """
         for server in self._servers:
             wanted = self._sent.get(server, 0)
             end = time.monotonic() + 5

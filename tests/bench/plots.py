@@ -1,4 +1,6 @@
-"""The plots for the README: CPU per request by number of guests, and latencies at the fixed rate."""
+"""The plots for the README: CPU per request by number of guests, and latencies at the fixed
+rate.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def _latency(beside: Path, paced: dict[tuple[str, str], list[Paced]], rate: int)
     axes = figure.add_subplot()
     for who, label in _LABELS.items():
         times = sorted(value for run in paced["three_guests", who] for value in run.latencies_ms)
-        # One minus the share of requests that were slower, on a scale that gives each nine the same room.
+        # One minus the share of requests that were slower, on a scale that gives each nine the same
+        # room.
         slower = [1 - place / len(times) for place in range(len(times))]
         axes.plot(slower, times, label=label)
     axes.set_xscale("log")

@@ -1,4 +1,6 @@
-"""Servers under test as process trees: pinned to a core, started, measured by the kernel's accounting, stopped."""
+"""Servers under test as process trees: pinned to a core, started, measured by the kernel's
+accounting, stopped.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-# Fields of /proc/PID/stat after the command's closing parenthesis: proc(5) counts from 1 and the first of these is 3.
+# Fields of /proc/PID/stat after the command's closing parenthesis: proc(5) counts from 1 and the
+# first of these is 3.
 _PARENT, _UTIME, _RSS = 1, 11, 21
 
 
@@ -34,7 +37,9 @@ def cores() -> tuple[int, int]:
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder for a benchmark's files, in memory where that can be: lines of logs must not wait for a disk."""
+    """A folder for a benchmark's files, in memory where that can be: lines of logs must not wait
+    for a disk.
+    """
     memory = "/dev/shm"
     return tempfile.TemporaryDirectory(prefix="sentinel-bench-", dir=memory if os.access(memory, os.W_OK) else None)
 
@@ -63,7 +68,9 @@ def version_of(*command: str) -> str:
 
 
 class Server:
-    """A process tree that listens on ``port``; ``output`` is the file that takes its standard output."""
+    """A process tree that listens on ``port``; ``output`` is the file that takes its standard
+    output.
+    """
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], port: int, output: Path) -> None:
         self.name = name
@@ -81,9 +88,11 @@ class Server:
         return _tree(self._process.pid)
 
     def cpu(self) -> float:
-        """Seconds of CPU, user and system, that the tree has used, children that ended and were waited for included.
+        """Seconds of CPU, user and system, that the tree has used, children that ended and were
+        waited for included.
 
-        The kernel counts them in nanoseconds and shows them in hundredths of a second: measure over a second or more.
+        The kernel counts them in nanoseconds and shows them in hundredths of a second: measure over
+        a second or more.
         """
         total = 0
         for pid in self.processes():
@@ -113,7 +122,9 @@ class Server:
             connection.close()
 
     def wait_ready(self, seconds: float) -> None:
-        """Until it accepts connections; raises `BenchError` with its log when it ends or takes too long."""
+        """Until it accepts connections; raises `BenchError` with its log when it ends or takes too
+        long.
+        """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self._process.poll() is not None:
@@ -150,7 +161,8 @@ def server(
 ) -> Iterator[Server]:
     """Run a server pinned to a core, or to several as taskset writes them.
 
-    ``folder`` takes ``NAME.out`` and ``NAME.err``; ``patience`` is how many seconds it may take to listen.
+    ``folder`` takes ``NAME.out`` and ``NAME.err``; ``patience`` is how many seconds it may take to
+    listen.
     """
     output = folder / f"{name}.out"
     with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:

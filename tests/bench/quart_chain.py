@@ -1,4 +1,6 @@
-"""What a Python team would write: a proxy in Quart with log, authentication and header as its middleware."""
+"""What a Python team would write: a proxy in Quart with log, authentication and header as its
+middleware.
+"""
 
 from __future__ import annotations
 

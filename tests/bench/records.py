@@ -1,4 +1,6 @@
-"""Records of an exact size, and configurations for the example guests, so that calls do real work."""
+"""Records of an exact size, and configurations for the example guests, so that calls do real
+work.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def credentials(name: str) -> Headers:
 
 
 def request_head(size: int, sent: Headers | None = None) -> bytes:
-    """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow), padded by a cookie.
+    """A ``request-head`` of about ``size`` bytes (exactly, where MessagePack's lengths allow),
+    padded by a cookie.
 
     What is ``sent`` is added to the header fields.
     """

@@ -49,7 +49,8 @@ def parse_options(description: str, arguments: Sequence[str] | None = None) -> O
 
 @dataclass(slots=True)
 class Report:
-    """Figures by name, such as ``guest_call.native_us``; ``versions`` adds programs to the Python packages.
+    """Figures by name, such as ``guest_call.native_us``; ``versions`` adds programs to the Python
+    packages.
 
     ``schema`` explains names of figures to whoever reads the JSON.
     """

@@ -196,7 +196,9 @@ def bench_instances(report: Report, engine: GuestEngine, rounds: int, seconds: f
 
 
 def bench_answers(report: Report, rounds: int) -> None:
-    """Decoding holds the event loop: the answers that give most to do, of those that are taken and that are not."""
+    """Decoding holds the event loop: the answers that give most to do, of those that are taken and
+    that are not.
+    """
     edits = DEFAULT_LIMITS.edits
     value = b"v" * (DEFAULT_LIMITS.header_bytes // edits - 16)
     answers = {

@@ -1,6 +1,7 @@
 """An upstream that takes bodies: ``python -m tests.bench.sink PORT [BYTES_PER_SECOND]``.
 
-It counts a Content-Length body and answers once that is there. With a rate it only reads, at that rate, whatever comes.
+It counts a Content-Length body and answers once that is there. With a rate it only reads, at that
+rate, whatever comes.
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ async def serve(port: int) -> None:
 
 
 def read_slowly(port: int, rate: int) -> None:
-    """One connection at a time, a twentieth of a second's worth at a time, through the smallest buffer."""
+    """One connection at a time, a twentieth of a second's worth at a time, through the smallest
+    buffer.
+    """
     with socket.create_server(("127.0.0.1", port)) as listening:
-        # An accepted socket inherits it. The kernel would else hold megabytes for a reader that is slow.
+        # An accepted socket inherits it. The kernel would else hold megabytes for a reader that is
+        # slow.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         while True:
             connection, _ = listening.accept()

@@ -1,4 +1,5 @@
-"""What a start costs: until a gateway listens, until it has ended, and until a killed worker is replaced.
+"""What a start costs: until a gateway listens, until it has ended, and until a killed worker is
+replaced.
 
 ``python -m tests.bench.start [--json FILE] [--quick]``. The gateway has three guests, which were
 compiled before. CPU is user and system time of the whole process, from its first instruction to its

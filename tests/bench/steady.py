@@ -1,7 +1,7 @@
 """A steady stream of idempotent requests that notices what becomes of each.
 
-Open loop: requests begin at their time whether or not earlier ones have ended, over kept connections from many client
-addresses, so that a server cannot take all of them for one client.
+Open loop: requests begin at their time whether or not earlier ones have ended, over kept
+connections from many client addresses, so that a server cannot take all of them for one client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _REQUEST = b"GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """When a request began, in seconds of the loop's clock, how long it took, and which endpoint answered, if any."""
+    """When a request began, in seconds of the loop's clock, how long it took, and which endpoint
+    answered, if any.
+    """
 
     began: float
     took: float
@@ -25,7 +27,9 @@ class Outcome:
 
 
 class Steady:
-    """``rate`` requests a second to a port, between `start` and `stop`; what became of them is in ``outcomes``."""
+    """``rate`` requests a second to a port, between `start` and `stop`; what became of them is in
+    ``outcomes``.
+    """
 
     def __init__(self, port: int, rate: int) -> None:
         self.outcomes: list[Outcome] = []

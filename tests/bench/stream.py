@@ -1,13 +1,16 @@
-"""Large bodies: 1 GiB each way through the gateway and through nginx, one from TLS, and an upload to a slow reader.
+"""Large bodies: 1 GiB each way through the gateway and through nginx, one from TLS, and an upload
+to a slow reader.
 
-``python -m tests.bench.stream [--json FILE] [--quick]``. curl is the client. Downloads come from an nginx that sends
-a file of zeros, uploads go to a sink that counts them. The gateway and nginx run at once and take turns; rates are
-medians of the rounds, the ratios are taken within a round, and memory is the highest of all rounds: what the process
-tree held at most during a transfer, above what it held before.
+``python -m tests.bench.stream [--json FILE] [--quick]``. curl is the client. Downloads come from an
+nginx that sends a file of zeros, uploads go to a sink that counts them. The gateway and nginx run
+at once and take turns; rates are medians of the rounds, the ratios are taken within a round, and
+memory is the highest of all rounds: what the process tree held at most during a transfer, above
+what it held before.
 
-nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with buffers of 64 KiB,
-which made it faster than its defaults do. The download from TLS comes from an nginx with `listen … ssl`, of which the
-other nginx is a proxy with `proxy_pass https`, which does not verify its certificate.
+nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with
+buffers of 64 KiB, which made it faster than its defaults do. The download from TLS comes from an
+nginx with `listen … ssl`, of which the other nginx is a proxy with `proxy_pass https`, which does
+not verify its certificate.
 """
 
 from __future__ import annotations
@@ -49,7 +52,9 @@ def sink(folder: Path, core: int, *rate: str) -> Iterator[Server]:
 
 
 def transfer(target: Server, direction: str, file: Path, core: int) -> tuple[float, float]:
-    """MiB a second, and MiB by which the memory of ``target`` grew. Raises `BenchError` when bytes are missing."""
+    """MiB a second, and MiB by which the memory of ``target`` grew. Raises `BenchError` when bytes
+    are missing.
+    """
     size = file.stat().st_size
     way = ["-T", str(file), "-H", "Expect:"] if direction == "up" else []
     said = "%{http_code} %{size_upload} %{size_download} %{time_total}"
@@ -65,7 +70,9 @@ def transfer(target: Server, direction: str, file: Path, core: int) -> tuple[flo
 
 
 def slow_upload(target: Server, seconds: float, core: int) -> float:
-    """MiB by which memory grew while a chunked upload without end met a reader of 1 MB/s for that long."""
+    """MiB by which memory grew while a chunked upload without end met a reader of 1 MB/s for that
+    long.
+    """
     command = [tool("curl"), "-sS", "-T", "-", "-H", "Expect:", "--max-time", f"{seconds:g}", target.url + "/slow"]
     with open("/dev/zero", "rb") as zeros, PeakMemory(target.memory) as memory:
         begin = time.monotonic()

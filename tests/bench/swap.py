@@ -1,9 +1,11 @@
-"""How soon a saved guest is live, what swaps cost those who ask meanwhile, and what they leave behind.
+"""How soon a saved guest is live, what swaps cost those who ask meanwhile, and what they leave
+behind.
 
-``python -m tests.bench.swap [--json FILE] [--quick]``. A guest is renamed into the folder of a running gateway; the
-clock stops when the first request after that is answered which the new version has served: the gateway says in its log
-when a version has taken over, and a request that is made then is answered by it. Every example guest that needs no
-service of its own, in both languages; "cached" is a file that was there before, "cold" one that nobody has ever seen.
+``python -m tests.bench.swap [--json FILE] [--quick]``. A guest is renamed into the folder of a
+running gateway; the clock stops when the first request after that is answered which the new version
+has served: the gateway says in its log when a version has taken over, and a request that is made
+then is answered by it. Every example guest that needs no service of its own, in both languages;
+"cached" is a file that was there before, "cold" one that nobody has ever seen.
 
 The bars are 60 ms and 200 ms for 95 % of the swaps, no failed request, and 5 % of memory.
 """
@@ -55,7 +57,8 @@ _CONFIGS = {
 _GRANTS = {"daily-quota": '["kv", "metrics"]'}
 # They answer nobody with 200 without credentials, or a service that they ask.
 _NEED_MORE = {"basic-auth", "forward-auth", "hmac-auth", "jwt-auth", "oidc-login", "token-introspection"}
-# Between swaps: long enough for the next child that compiles to be ready, as it is for somebody who edits.
+# Between swaps: long enough for the next child that compiles to be ready, as it is for somebody who
+# edits.
 _PAUSE = 1.0
 
 
@@ -83,7 +86,9 @@ class Gateway:
         return taken
 
     def memory(self) -> int:
-        """Resident bytes of the process that serves, without the child that waits for something to compile."""
+        """Resident bytes of the process that serves, without the child that waits for something to
+        compile.
+        """
         status = Path(f"/proc/{self.server.processes()[0]}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
@@ -115,7 +120,9 @@ def gateway(name: str, guest: Path, folder: Path, core: int | str, behind: int) 
 
 
 def examples() -> list[Path]:
-    """The example guests that are built, in Rust and AssemblyScript, but for those that ask a service."""
+    """The example guests that are built, in Rust and AssemblyScript, but for those that ask a
+    service.
+    """
     folders = (contestants.ROOT / "build" / "guests" / language for language in ("rust", "assemblyscript"))
     built = (path for folder in folders for path in folder.glob("*.wasm"))
     found = sorted(path for path in built if path.stem not in _NEED_MORE)
@@ -149,7 +156,9 @@ def live_times(folder: Path, behind: int, rounds: int) -> dict[str, list[float]]
 
 
 def swaps_under_load(folder: Path, behind: int, seconds: int) -> tuple[Load, int, list[float]]:
-    """What wrk saw while the guest was replaced every half second; how often it was, and how long each took."""
+    """What wrk saw while the guest was replaced every half second; how often it was, and how long
+    each took.
+    """
     tested, loading = cores()
     guest = contestants.ROOT / "build" / "guests" / "rust" / "api-key-auth.wasm"
     data = guest.read_bytes()

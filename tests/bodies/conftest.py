@@ -16,9 +16,11 @@ from tests.support.upstreams import Upstream
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[GatewayProcess]:
-    """One gateway for all tests of a module; guests whose names begin with ``open`` fail open. ``KEYS`` has more keys.
+    """One gateway for all tests of a module; guests whose names begin with ``open`` fail open.
+    ``KEYS`` has more keys.
 
-    Their deadlines are no test's matter, and guests that take their time would reach them on a busy machine.
+    Their deadlines are no test's matter, and guests that take their time would reach them on a busy
+    machine.
     """
     module = request.module
     lines = ["[server]", 'bind = ["127.0.0.1:0"]', 'admin = "127.0.0.1:0"']

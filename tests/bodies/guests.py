@@ -1,4 +1,6 @@
-"""Guests in WAT that ask for a body and do with each of its chunks as a test says; every chunk they see, they log."""
+"""Guests in WAT that ask for a body and do with each of its chunks as a test says; every chunk they
+see, they log.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ _HEAD = """
     (call $answer (i32.const {start}) (i32.const {length})))
 """
 
-# The last chunk is logged as info, others as warnings. The count begins again with each body: it shows in the answers
-# when two bodies share an instance, or one body is spread over two.
+# The last chunk is logged as info, others as warnings. The count begins again with each body: it
+# shows in the answers when two bodies share an instance, or one body is spread over two.
 _CHUNK = """
   (global $count (mut i32) (i32.const 0))
   (func (export "sentinel:gateway/{way}-body-handler@0.1.0#on-{way}-chunk")
@@ -65,7 +67,8 @@ def respond(status: int, body: bytes = b"", **headers: bytes) -> list[Any]:
 
 
 def on_request(mode: list[int], *answers: Any, chunk_hook: bool = True) -> bytes:
-    """A guest that asks for requests' bodies by ``mode`` and answers the n-th chunk with the n-th of ``answers``.
+    """A guest that asks for requests' bodies by ``mode`` and answers the n-th chunk with the n-th
+    of ``answers``.
 
     The last one answers all that follow. `TRAP` traps; ``(SLOW, answer)`` takes some 5 ms.
     """

@@ -31,7 +31,9 @@ def begin(gateway: GatewayProcess, path: str, first: bytes, length: int, *fields
 
 
 def seen(gateway: GatewayProcess, guest: str) -> list[tuple[str, str]]:
-    """The chunks that a guest has logged, as ``(level, chunk)``: ``info`` for the last, no other."""
+    """The chunks that a guest has logged, as ``(level, chunk)``: ``info`` for the last, no
+    other.
+    """
     # What the host says of a guest names its logger.
     return [(line["level"], line["message"]) for line in gateway.guest_lines(guest) if "logger" not in line]
 

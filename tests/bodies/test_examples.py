@@ -1,4 +1,6 @@
-"""The example guests that work on bodies, on a whole gateway: what their tables of cases cannot show."""
+"""The example guests that work on bodies, on a whole gateway: what their tables of cases cannot
+show.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Both SDKs' body guests on a whole gateway: what the vectors hold byte by byte, seen from a client and an upstream."""
+"""Both SDKs' body guests on a whole gateway: what the vectors hold byte by byte, seen from a client
+and an upstream.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Guests that work on bodies, over HTTP/2 and under a stock Hypercorn: what they do is no matter of who serves."""
+"""Guests that work on bodies, over HTTP/2 and under a stock Hypercorn: what they do is no matter of
+who serves.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ class Outcome:
     whole: bool
 
 
-# Sends a body in pieces, calling ``between`` before each but the first, and takes the response. Without a body,
-# ``between`` is called once the response has begun.
+# Sends a body in pieces, calling ``between`` before each but the first, and takes the response.
+# Without a body, ``between`` is called once the response has begun.
 Ask = Callable[..., Outcome]
 
 

@@ -164,7 +164,9 @@ def test_a_failure_while_the_head_is_held_is_503(gateway: GatewayProcess, origin
 def test_half_of_a_guests_work_never_looks_whole(
     gateway: GatewayProcess, origin: Upstream, guest: str, status: int
 ) -> None:
-    """The guest after it holds the head, so that one that has changed nothing can be left out even now."""
+    """The guest after it holds the head, so that one that has changed nothing can be left out even
+    now.
+    """
     with begin(gateway, f"/{guest}-hold", b"abc", 6) as wire:
         gateway.wait(lambda: bool(seen(gateway, guest)), "first piece")
         wire.send(b"def")
@@ -223,7 +225,9 @@ def test_a_client_that_leaves_takes_its_half_of_a_body_along(gateway: GatewayPro
 
 
 def test_slow_bodies_do_not_hold_up_heads(gateway: GatewayProcess, origin: Upstream) -> None:
-    """They would share eight instances with heads: eight slow uploads, and every request of the route got 503."""
+    """They would share eight instances with heads: eight slow uploads, and every request of the
+    route got 503.
+    """
     wires = [begin(gateway, "/watch", b"abc", 6) for _ in range(64)]
     wait_until(lambda: len(origin.requests) == 64, "requests")
     assert fetch(gateway.public, "/watch", method="GET").status == 503

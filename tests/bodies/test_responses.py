@@ -122,7 +122,9 @@ def test_http_1_0_gets_the_body_and_then_the_end(gateway: GatewayProcess, origin
 
 
 def pass_one_byte(gateway: GatewayProcess, origin: Upstream, guest: str, byte: str) -> int:
-    """Wait until a guest has logged all that it sees of a body of one byte; returns how many lines it has logged."""
+    """Wait until a guest has logged all that it sees of a body of one byte; returns how many lines
+    it has logged.
+    """
 
     def logged() -> bool:
         lines = seen(gateway, guest)
@@ -138,7 +140,9 @@ def pass_one_byte(gateway: GatewayProcess, origin: Upstream, guest: str, byte: s
 
 @pytest.mark.parametrize("path", ["/watch", "/first", "/trap", "/hold"])
 def test_a_response_without_a_body_calls_no_body_hook(gateway: GatewayProcess, origin: Upstream, path: str) -> None:
-    """What earlier tests made the guest log comes late: only lines between two that are awaited count."""
+    """What earlier tests made the guest log comes late: only lines between two that are awaited
+    count.
+    """
     guest = path[1:]
     before = pass_one_byte(gateway, origin, guest, "<")
     origin.reset()
@@ -263,7 +267,9 @@ def test_slow_readers_hold_the_upstream_back(gateway: GatewayProcess, origin: Up
 
 
 def stands_still(value: Callable[[], int]) -> bool:
-    """Whether it does not change for a while: that nothing happens cannot be waited for in another way."""
+    """Whether it does not change for a while: that nothing happens cannot be waited for in another
+    way.
+    """
     first = value()
     time.sleep(0.3)
     return value() == first

@@ -1,4 +1,6 @@
-"""One case table for all languages, and for both ways of calling a guest: they are components, and they agree."""
+"""One case table for all languages, and for both ways of calling a guest: they are components, and
+they agree.
+"""
 
 from __future__ import annotations
 

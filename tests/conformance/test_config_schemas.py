@@ -1,4 +1,6 @@
-"""The schemas that example guests bring are the same in each language, and every configured guest brings one."""
+"""The schemas that example guests bring are the same in each language, and every configured guest
+brings one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Commands that ask a gateway: `sentinel top`, what happened between two states, and `sentinel diff --running`."""
+"""Commands that ask a gateway: `sentinel top`, what happened between two states, and
+`sentinel diff --running`.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ def test_a_gateway_says_what_would_change(
 
 def test_on_a_terminal_it_lives_until_it_is_interrupted(gateway: GatewayProcess) -> None:
     ours, theirs = pty.openpty()
-    # Whoever runs the tests in the background has SIGINT ignored, and what is started inherits that.
+    # Whoever runs the tests in the background has SIGINT ignored, and what is started inherits
+    # that.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "sentinel_host", *arguments(gateway)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | CACHED)
     os.close(theirs)

@@ -71,7 +71,8 @@ def troubled(folder: Path) -> Iterator[GatewayProcess]:
 
 
 def _trouble(gateway: GatewayProcess, file: Path, text: str) -> None:
-    # A guest is put into quarantine when half of its last 200 calls failed, of three clients at least.
+    # A guest is put into quarantine when half of its last 200 calls failed, of three clients at
+    # least.
     for number in range(110):
         fetch(gateway.public, "/trap", headers={"x-forwarded-for": f"192.0.2.{number}"})
     for path in ("/slow", "/nowhere", "/orders", "/orders", "/orders", "/orders"):

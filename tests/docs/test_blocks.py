@@ -1,7 +1,7 @@
 """Every block of the README, of ``docs/`` and of the SDKs' READMEs does what it says.
 
-A ``sh`` block that no test can run says so in a comment above it, ``<!-- not run: REASON -->``. It is parsed, and its
-commands and their options are looked up.
+A ``sh`` block that no test can run says so in a comment above it, ``<!-- not run: REASON -->``. It
+is parsed, and its commands and their options are looked up.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def test_json_is_json(block: Block, page: str) -> None:
 
 @pytest.mark.parametrize(("block", "page"), every("rust", "ts", "js", "python", "go", "c", "zig"))
 def test_code_is_compiled_or_run(block: Block, page: str) -> None:
-    """Code is compiled with its page, or written to a file there and used by the page's commands."""
+    """Code is compiled with its page, or written to a file there and used by the page's
+    commands.
+    """
     if block.language in COMPILED.get(page, ()):
         return
     if page in RUN and re.match(r"(?:#|//) \S+\.\w+\n", block.text):

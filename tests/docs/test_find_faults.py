@@ -1,4 +1,6 @@
-"""What `docs/how-to/find-faults.md` says that an operator sees is there, once everything has happened."""
+"""What `docs/how-to/find-faults.md` says that an operator sees is there, once everything has
+happened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The configurations on the pages of standard guests are taken by the guests themselves, self-tests included."""
+"""The configurations on the pages of standard guests are taken by the guests themselves, self-tests
+included.
+"""
 
 from __future__ import annotations
 

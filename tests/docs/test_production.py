@@ -1,4 +1,6 @@
-"""The configuration of the page on production, as it stands there but for addresses, in front of two upstreams."""
+"""The configuration of the page on production, as it stands there but for addresses, in front of
+two upstreams.
+"""
 
 from __future__ import annotations
 

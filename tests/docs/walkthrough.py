@@ -1,11 +1,16 @@
-"""A page of the documentation, followed as a reader would: files written, commands run, answers compared.
+"""A page of the documentation, followed as a reader would: files written, commands run, answers
+compared.
 
-- A ``toml``, ``python``, ``rust`` or ``ts`` block whose first line is a comment with a path is written to that file.
-- ``sh`` blocks run in bash, one after another, in one folder; the working directory and exports last. A line that
-  begins with ``sentinel run`` starts a gateway, which serves until the page ends or starts another.
-- ``console`` blocks hold commands after ``$ `` and what they must print, in which ``…`` stands for anything.
+- A ``toml``, ``python``, ``rust`` or ``ts`` block whose first line is a comment with a path is
+  written to that file.
+- ``sh`` blocks run in bash, one after another, in one folder; the working directory and exports
+  last. A line that begins with ``sentinel run`` starts a gateway, which serves until the page ends
+  or starts another.
+- ``console`` blocks hold commands after ``$ `` and what they must print, in which ``…`` stands for
+  anything.
 
-Every page has an address of its own in 127.0.0.0/8 in place of 127.0.0.1, so that ports stay as they are written.
+Every page has an address of its own in 127.0.0.0/8 in place of 127.0.0.1, so that ports stay as
+they are written.
 """
 
 from __future__ import annotations
@@ -87,7 +92,9 @@ class Walkthrough:
         return match is not None
 
     def run(self, script: str) -> None:
-        """Run a ``sh`` block; a gateway that it starts is started between the lines before and after."""
+        """Run a ``sh`` block; a gateway that it starts is started between the lines before and
+        after.
+        """
         lines: list[str] = []
         for line in script.splitlines():
             if line.startswith("sentinel run "):
@@ -121,10 +128,13 @@ class Walkthrough:
         return dict(entry.split("=", 1) for entry in told.split("\0") if entry)
 
     def _shell(self, script: str) -> str:
-        """Run lines in bash, and return what they print. Raises `AssertionError` if one of them fails."""
+        """Run lines in bash, and return what they print. Raises `AssertionError` if one of them
+        fails.
+        """
         if not script.strip():
             return ""
-        # One for each: a server that an earlier one left in the background goes on writing to its own.
+        # One for each: a server that an earlier one left in the background goes on writing to its
+        # own.
         output = self._state / f"output-{len(self._groups)}"
         wrapped = (
             f'. {self._state}/exports; cd "$(cat {self._state}/directory)"; set -eu -o pipefail\n{self._own(script)}\n'

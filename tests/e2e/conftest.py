@@ -1,4 +1,6 @@
-"""Gateways for end-to-end tests: each functional test runs on our own server and on a stock Hypercorn."""
+"""Gateways for end-to-end tests: each functional test runs on our own server and on a stock
+Hypercorn.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def start_sentinel(tmp_path: Path) -> Iterator[StartGateway]:
 def shared_gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[GatewayProcess]:
-    """One gateway for all tests of a module, on either server, from the module's ``CONFIG`` and ``GUESTS``."""
+    """One gateway for all tests of a module, on either server, from the module's ``CONFIG`` and
+    ``GUESTS``.
+    """
     folder = tmp_path_factory.mktemp("gateway")
     config = request.module.CONFIG.replace("UPSTREAM", shared_upstream.url).replace("PORT", str(shared_upstream.port))
     with SERVERS[request.param](write_config(folder, config, getattr(request.module, "GUESTS", None))) as gateway:

@@ -230,22 +230,27 @@ def test_a_guest_that_fails_open_is_skipped_loudly(shared_gateway: GatewayProces
 
 
 def test_a_get_that_a_guest_makes_head_has_an_empty_answer(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """The upstream answers HEAD with the length of the body that it leaves out; passed on to a client who sent GET,
-    that length promised a body that never came, and the server failed."""
+    """The upstream answers HEAD with the length of the body that it leaves out; passed on to a
+    client who sent GET, that length promised a body that never came, and the server failed.
+    """
     answer = fetch(shared_gateway.public, "/to-head")
     assert origin.requests[0].method == "HEAD"
     assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
 
 
 def test_a_304_that_a_guest_makes_200_is_empty(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """A 304 may tell the length of what it does not carry (RFC 9110 section 8.6); the client of the 200 waited."""
+    """A 304 may tell the length of what it does not carry (RFC 9110 section 8.6); the client of the
+    200 waited.
+    """
     origin.handler = saying(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\netag: x\r\n\r\n")
     answer = fetch(shared_gateway.public, "/to-200")
     assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
 
 
 def test_a_response_that_a_guest_makes_204_loses_its_body(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """Its Content-Length stayed, which RFC 9110 section 8.6 forbids: a reader that trusts it loses the connection."""
+    """Its Content-Length stayed, which RFC 9110 section 8.6 forbids: a reader that trusts it loses
+    the connection.
+    """
     with Wire(shared_gateway.public) as client:
         for _ in range(2):
             client.get("/to-204")
@@ -264,7 +269,9 @@ def test_a_guest_replaces_a_response_that_is_still_on_its_way(shared_gateway: Ga
 
 
 def test_what_the_gateway_says_of_the_client_is_said_once(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """A guest that named one of these fields made a second of it, and upstreams differ in which one they believe."""
+    """A guest that named one of these fields made a second of it, and upstreams differ in which one
+    they believe.
+    """
     assert fetch(shared_gateway.public, "/with-forwarded").status == 200
     (received,) = origin.requests
     for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-request-id"):
@@ -273,6 +280,8 @@ def test_what_the_gateway_says_of_the_client_is_said_once(shared_gateway: Gatewa
 
 
 def test_a_guest_s_answer_has_one_request_id(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """A guest's own x-request-id used to stand beside the gateway's, so that logs and clients disagreed."""
+    """A guest's own x-request-id used to stand beside the gateway's, so that logs and clients
+    disagreed.
+    """
     (value,) = fetch(shared_gateway.public, "/answers").values("x-request-id")
     assert value != "its own"

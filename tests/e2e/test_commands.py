@@ -1,4 +1,6 @@
-"""The ``sentinel`` command: what it shows, and one line that names file and fault when the input is bad."""
+"""The ``sentinel`` command: what it shows, and one line that names file and fault when the input is
+bad.
+"""
 
 from __future__ import annotations
 
@@ -297,7 +299,9 @@ REFUSED_BY_THE_MACHINE = {
 
 @pytest.fixture(scope="module")
 def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``cert.pem``, its ``key.pem``, another key, the key with a passphrase, and a text."""
+    """A folder with ``cert.pem``, its ``key.pem``, another key, the key with a passphrase, and a
+    text.
+    """
     folder = tmp_path_factory.mktemp("pems")
     self_signed(folder)
     for arguments in (
@@ -316,7 +320,9 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_cannot_be_run_is_not_right(
     sentinel: Sentinel, tmp_path: Path, pems: Path, monkeypatch: pytest.MonkeyPatch, command: str, text: str, named: str
 ) -> None:
-    """``check`` found nothing wrong with most of these. Both begin with the same steps now (`supervisor/prepared`)."""
+    """``check`` found nothing wrong with most of these. Both begin with the same steps now
+    (`supervisor/prepared`).
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     shutil.copytree(pems, tmp_path, dirs_exist_ok=True)
     write_config(tmp_path, text)
@@ -334,7 +340,9 @@ def test_a_token_in_the_environment_is_checked(
 def test_check_leaves_everything_as_it_is(
     sentinel: Sentinel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pems: Path, upstream: Upstream
 ) -> None:
-    """It may be run beside the gateway whose configuration it is: that one has the addresses. No token is made."""
+    """It may be run beside the gateway whose configuration it is: that one has the addresses. No
+    token is made.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     shutil.copytree(pems, tmp_path, dirs_exist_ok=True)
     taken = f'["127.0.0.1:{upstream.port}"]'
@@ -348,7 +356,9 @@ def test_check_leaves_everything_as_it_is(
 def test_files_are_found_beside_the_configuration(
     sentinel: Sentinel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pems: Path
 ) -> None:
-    """Certificates and authorities were looked for in the working directory, all other files beside the file."""
+    """Certificates and authorities were looked for in the working directory, all other files beside
+    the file.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "elsewhere"
     shutil.copytree(pems, folder)

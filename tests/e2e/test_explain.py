@@ -1,4 +1,6 @@
-"""Why a request went where it went: `sentinel route` and `sentinel diff`, and the log of the gateway."""
+"""Why a request went where it went: `sentinel route` and `sentinel diff`, and the log of the
+gateway.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,9 @@ def test_strict_limits_are_exact(pair: list[GatewayProcess]) -> None:
 
 @pytest.mark.parametrize("pair", ["local"], indirect=True)
 def test_local_limits_learn_of_each_other(pair: list[GatewayProcess], server: Server) -> None:
-    """One gateway uses the limit up. The other refuses once it has exchanged, and was never asked to wait."""
+    """One gateway uses the limit up. The other refuses once it has exchanged, and was never asked
+    to wait.
+    """
     assert [fetch(pair[0].public).status for _ in range(25)] == [200] * 20 + [429] * 5
     wait_until(lambda: server.counted() == 20, "the first gateway's count")
     allowed = 0

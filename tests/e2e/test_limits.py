@@ -60,7 +60,9 @@ def test_a_refused_request_is_in_the_access_log(start_anywhere: StartGateway, up
 
 
 def test_a_limit_by_what_a_guest_set(start_anywhere: StartGateway, upstream: Upstream) -> None:
-    """Each principal has its own count, and a request without one is refused before it is counted."""
+    """Each principal has its own count, and a request without one is refused before it is
+    counted.
+    """
     route = 'limit = { requests = 2, window = "1m", key = "guest:x-principal" }\nchain = ["api-key-auth"]'
     gateway = start_anywhere(config(upstream, route), {"api-key-auth": RUST["api-key-auth"]})
 
@@ -107,7 +109,9 @@ def test_shadow_counts_and_does_not_refuse(start_sentinel: StartGateway, upstrea
 
 
 def test_workers_share_the_counters(start_sentinel: StartGateway, upstream: Upstream) -> None:
-    """Ten times as many requests as allowed, over connections that spread over four workers: exactly 20 pass."""
+    """Ten times as many requests as allowed, over connections that spread over four workers:
+    exactly 20 pass.
+    """
     route = 'limit = { requests = 20, window = "10m" }'
     gateway = start_sentinel(config(upstream, route, 'workers = 4\nadmin = "127.0.0.1:0"'))
     with ThreadPoolExecutor(8) as pool:

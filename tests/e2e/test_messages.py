@@ -1,4 +1,6 @@
-"""HTTP/1.1 messages through the gateway, whole ones: framing, connections, trailers, interim responses."""
+"""HTTP/1.1 messages through the gateway, whole ones: framing, connections, trailers, interim
+responses.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ def test_an_upstream_of_http_1_0(shared_gateway: GatewayProcess, origin: Upstrea
 def test_trailers_pass_where_the_route_names_them(
     shared_gateway: GatewayProcess, origin: Upstream, split: bool
 ) -> None:
-    """A response that arrived whole, in one read, used to lose its trailers; one that came in pieces kept them."""
+    """A response that arrived whole, in one read, used to lose its trailers; one that came in
+    pieces kept them.
+    """
     origin.handler = with_trailers(split)
     for path, trailers in (("/", []), ("/trailers", ["x-checksum"])):
         with Wire(shared_gateway.public) as client:
@@ -151,7 +155,9 @@ def test_trailers_pass_where_the_route_names_them(
 def test_trailers_are_left_out_where_the_server_cannot_send_them(
     shared_gateway: GatewayProcess, origin: Upstream, split: bool
 ) -> None:
-    """Hypercorn offers response trailers on HTTP/2 only; on HTTP/1.1 it took the message for an error."""
+    """Hypercorn offers response trailers on HTTP/2 only; on HTTP/1.1 it took the message for an
+    error.
+    """
     origin.handler = with_trailers(split)
     with Wire(shared_gateway.public) as client:
         for _ in range(2):
@@ -261,7 +267,9 @@ def test_higher_minor_versions_of_http_are_answered_as_1_1(
 def test_other_versions_of_http_reach_no_upstream(
     shared_gateway: GatewayProcess, origin: Upstream, version: str
 ) -> None:
-    """A stock server hands over whatever version the request line says: it ended in an exception, answered 500."""
+    """A stock server hands over whatever version the request line says: it ended in an exception,
+    answered 500.
+    """
     with Wire(shared_gateway.public) as client:
         client.send(f"GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         assert client.head().status in (400, 505)

@@ -1,4 +1,6 @@
-"""Copies of requests for another upstream: it gets the same, and whatever it does, clients notice nothing."""
+"""Copies of requests for another upstream: it gets the same, and whatever it does, clients notice
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,9 @@ class Copies:
 
 
 def upload(gateway: GatewayProcess, shadow: Upstream, body: bytes, path: str = "/") -> Answer:
-    """Send a body as fast as both upstreams take it: a copy that is slower than its request would be dropped."""
+    """Send a body as fast as both upstreams take it: a copy that is slower than its request would
+    be dropped.
+    """
     with Wire(gateway.public) as wire:
         wire.send(f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         for start in range(0, len(body), CHUNK):

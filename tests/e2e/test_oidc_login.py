@@ -1,4 +1,6 @@
-"""oidc-login before a provider, with a browser that keeps cookies, on a whole gateway of two workers."""
+"""oidc-login before a provider, with a browser that keeps cookies, on a whole gateway of two
+workers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Directories, outputs and processes that are not to be had: a fall-back, or one line that says so."""
+"""Directories, outputs and processes that are not to be had: a fall-back, or one line that says
+so.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ chain = ["echo"]
 """
 )
 
-# As every other user, root may not enter what has no permission for it once it lacks these capabilities.
+# As every other user, root may not enter what has no permission for it once it lacks these
+# capabilities.
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
@@ -62,7 +65,9 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_home_that_may_not_be_entered(file: Path, closed: Path, variable: str, workers: int) -> None:
-    """It was a traceback: whether there is an admin token was asked of a directory that does not tell."""
+    """It was a traceback: whether there is an admin token was asked of a directory that does not
+    tell.
+    """
     file.write_text(CONFIG.replace("[server]", f"[server]\nworkers = {workers}"))
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
     environment[variable] = str(closed)
@@ -188,7 +193,9 @@ def test_a_proxy_without_a_working_directory() -> None:
 def test_where_the_cache_is_depends_on_the_configuration_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str, directory: str, is_within: bool
 ) -> None:
-    """What guests can be put into is never run as machine code; the working directory made a difference to that."""
+    """What guests can be put into is never run as machine code; the working directory made a
+    difference to that.
+    """
     for name in ("config/guests", "elsewhere/guests"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "linked").symlink_to(tmp_path / "config" / "guests")
@@ -208,7 +215,9 @@ def test_where_the_cache_is_depends_on_the_configuration_alone(
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_limit_of_processes_is_one_clear_line(file: Path, workers: int, processes: int, tmp_path: Path) -> None:
-    """The system refuses a thread or a process: nothing is served, and no traceback tells of our code."""
+    """The system refuses a thread or a process: nothing is served, and no traceback tells of our
+    code.
+    """
     file.write_text(CONFIG.replace("[server]", f"[server]\nworkers = {workers}"))
     tmp_path.chmod(0o777)
     # Nobody else runs as this user, who may read the code wherever it is.
@@ -246,7 +255,9 @@ def check(file: Path, stdout: int, **environment: str) -> subprocess.CompletedPr
 
 @pytest.mark.parametrize("kind", ["full", "closed"])
 def test_an_output_that_fails_is_one_line(file: Path, kind: str) -> None:
-    """Whoever asks for the exit code alone must not take what could not be written for a fault of the configuration."""
+    """Whoever asks for the exit code alone must not take what could not be written for a fault of
+    the configuration.
+    """
     if kind == "full":
         stdout = os.open("/dev/full", os.O_WRONLY)
         said = "sentinel: standard output: No space left on device\n"

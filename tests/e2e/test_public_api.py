@@ -1,4 +1,6 @@
-"""What `sentinel_host` promises to programs that have a gateway inside, as such a program uses it."""
+"""What `sentinel_host` promises to programs that have a gateway inside, as such a program uses
+it.
+"""
 
 from __future__ import annotations
 

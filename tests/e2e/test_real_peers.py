@@ -1,4 +1,6 @@
-"""Peers that are none of ours: curl and wrk in front; nginx, uvicorn and Python's http.server behind."""
+"""Peers that are none of ours: curl and wrk in front; nginx, uvicorn and Python's http.server
+behind.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +143,9 @@ def nginx(site: Path) -> Iterator[GatewayProcess]:
 
 
 def free_port() -> int:
-    """One of those that the kernel gives to nobody who asks for any: it stays free until the server has it."""
+    """One of those that the kernel gives to nobody who asks for any: it stays free until the server
+    has it.
+    """
     while True:
         port = random.randrange(10_000, 32_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

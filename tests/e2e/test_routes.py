@@ -118,8 +118,10 @@ def test_the_longest_path_wins_then_the_most_conditions(
 
 
 def test_a_dot_behind_the_host_is_no_way_around_its_route(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """``Host: shop.example.`` is the same host in DNS and to most upstreams, but it used to match only the routes for
-    any host, so that a client could leave a host's chain, its authentication included, by adding a dot."""
+    """``Host: shop.example.`` is the same host in DNS and to most upstreams, but it used to match
+    only the routes for any host, so that a client could leave a host's chain, its authentication
+    included, by adding a dot.
+    """
     for host in ("shop.example.", "shop.example.:80"):
         assert fetch(shared_gateway.public, headers={"host": host}).status == 200
     assert [received.values("x-route") for received in origin.requests] == [["shop"], ["shop"]]

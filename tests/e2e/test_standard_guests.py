@@ -87,7 +87,9 @@ def response(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 def decoded(gateway: GatewayProcess, path: str, coding: str) -> tuple[str, bytes]:
-    """The head and the body as curl decodes it, which knows the codings by libraries of their own."""
+    """The head and the body as curl decodes it, which knows the codings by libraries of their
+    own.
+    """
     command = ["curl", "-s", "-i", "--compressed", "-H", f"accept-encoding: {coding}", gateway.url + path]
     head, _, body = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.partition(b"\r\n\r\n")
     return head.decode().lower(), body
@@ -194,7 +196,9 @@ def test_a_whole_answer_is_charged_after_it_has_gone_out(gateway: GatewayProcess
 
 
 def test_a_body_of_a_get_chooses_no_response_of_others(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """Only its chunks show a body whose length is not said; what the upstream made of it was once stored."""
+    """Only its chunks show a body whose length is not said; what the upstream made of it was once
+    stored.
+    """
 
     async def echo(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(response(received.body or b"nothing", "cache-control: max-age=60"))

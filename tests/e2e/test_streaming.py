@@ -1,4 +1,6 @@
-"""Bodies on their way: never collected, never ahead of a slow reader, never outliving either side."""
+"""Bodies on their way: never collected, never ahead of a slow reader, never outliving either
+side.
+"""
 
 from __future__ import annotations
 
@@ -287,7 +289,9 @@ def test_both_ends_of_a_stream_that_broke_off_are_closed(shared_gateway: Gateway
 
 
 def test_requests_leave_nothing_to_the_collector(upstream: Upstream) -> None:
-    """A response was once the result of its own future: each request left 37 objects in a cycle, a fifth of the CPU."""
+    """A response was once the result of its own future: each request left 37 objects in a cycle, a
+    fifth of the CPU.
+    """
     program = textwrap.dedent(
         """
         import asyncio, gc, sys

@@ -74,7 +74,9 @@ def ask(gateway: GatewayProcess, line: str, *fields: str, host: str = "a.example
 def test_an_empty_query_is_not_an_absent_one(
     shared_gateway: GatewayProcess, origin: Upstream, target: str, sent: str, query: str | None
 ) -> None:
-    """``/p?`` and ``/p`` may be different resources (RFC 3986 section 6.2.3); both became ``/p``, in the log too."""
+    """``/p?`` and ``/p`` may be different resources (RFC 3986 section 6.2.3); both became ``/p``,
+    in the log too.
+    """
     answer = ask(shared_gateway, f"GET {target}")
     assert answer.status == 200
     assert [received.target for received in origin.requests] == [sent]
@@ -91,7 +93,9 @@ def test_an_upgrade_keeps_its_empty_query(shared_gateway: GatewayProcess, origin
 
 
 def test_options_of_a_server_by_its_url(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """``OPTIONS http://host`` asks about the server (RFC 9112 section 3.2.4), and was sent on as ``OPTIONS /``."""
+    """``OPTIONS http://host`` asks about the server (RFC 9112 section 3.2.4), and was sent on as
+    ``OPTIONS /``.
+    """
     for target in ("*", "http://a.example", "http://a.example/", "http://a.example?x"):
         assert ask(shared_gateway, f"OPTIONS {target}").status == 200
     assert ask(shared_gateway, "OPTIONS *?x").status == 400
@@ -99,7 +103,9 @@ def test_options_of_a_server_by_its_url(shared_gateway: GatewayProcess, origin: 
 
 
 def test_an_empty_port_is_none(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """``Host: example.org:`` was 400; RFC 3986 section 3.2.3 allows it, and section 6.2.3 normalises it."""
+    """``Host: example.org:`` was 400; RFC 3986 section 3.2.3 allows it, and section 6.2.3
+    normalises it.
+    """
     assert ask(shared_gateway, "GET /kept", host="a.example:").status == 200
     assert ask(shared_gateway, "GET http://a.example:/kept", host="a.example").status == 200
     for received in origin.requests:
@@ -108,7 +114,9 @@ def test_an_empty_port_is_none(shared_gateway: GatewayProcess, origin: Upstream)
 
 
 def test_a_name_with_sub_delims_is_quoted_where_it_must_be(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """``Host: 0.0.0.0=5000`` is a reg-name (RFC 3986 section 3.2.2), and was 400. It is no token of ``Forwarded``."""
+    """``Host: 0.0.0.0=5000`` is a reg-name (RFC 3986 section 3.2.2), and was 400. It is no token of
+    ``Forwarded``.
+    """
     assert ask(shared_gateway, "GET /kept", host="0.0.0.0=5000").status == 200
     (received,) = origin.requests
     assert received.values("host") == ["0.0.0.0=5000"]
@@ -131,7 +139,9 @@ def test_a_target_of_another_scheme_is_misdirected(shared_gateway: GatewayProces
 
 
 def test_what_may_go_no_further_is_answered_here(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """RFC 9110 section 7.6.2: ``Max-Forwards: 0`` went on to the upstream. Guests still decide first."""
+    """RFC 9110 section 7.6.2: ``Max-Forwards: 0`` went on to the upstream. Guests still decide
+    first.
+    """
     answer = ask(shared_gateway, "OPTIONS /", "Max-Forwards: 0")
     assert (answer.status, answer.header("content-length"), answer.header("allow")) == (200, "0", None)
     assert ask(shared_gateway, "OPTIONS *", "Max-Forwards: 00").status == 200
@@ -150,7 +160,9 @@ def test_max_forwards_counts_down_where_it_means_something(shared_gateway: Gatew
 
 
 def test_te_goes_on_where_trailers_do(shared_gateway: GatewayProcess, origin: Upstream) -> None:
-    """Servers that send trailers only to those who ask for them (RFC 9110 section 6.5.1) never sent any."""
+    """Servers that send trailers only to those who ask for them (RFC 9110 section 6.5.1) never sent
+    any.
+    """
     ask(shared_gateway, "GET /", "TE: trailers", "Connection: te")
     ask(shared_gateway, "GET /trailers", "TE: gzip;q=0.5, Trailers", "Connection: te")
     ask(shared_gateway, "GET /trailers", "TE: gzip", "Connection: te")
@@ -160,7 +172,9 @@ def test_te_goes_on_where_trailers_do(shared_gateway: GatewayProcess, origin: Up
 
 
 def test_the_scheme_is_what_a_trusted_proxy_states(start_anywhere: StartGateway, upstream: Upstream) -> None:
-    """Only one ``X-Forwarded-Proto`` of one value was understood; all else became http, also on a stock server."""
+    """Only one ``X-Forwarded-Proto`` of one value was understood; all else became http, also on a
+    stock server.
+    """
     config = CONFIG.replace("UPSTREAM", upstream.url).replace("bind =", 'trusted_proxies = ["127.0.0.0/8"]\nbind =')
     gateway = start_anywhere(config, GUESTS)
     stated = [

@@ -1,4 +1,6 @@
-"""TLS upstreams that end their response with the connection: what each client sees of a clean end, and of a cut."""
+"""TLS upstreams that end their response with the connection: what each client sees of a clean end,
+and of a cut.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def to_end(sock: socket.socket) -> bytes:
 def test_a_body_that_ends_with_the_connection(
     gateway: GatewayProcess, origin: Upstream, path: str, *, clean: bool
 ) -> None:
-    """One that was cut off passed for complete: with its last chunk, or with END_STREAM (RFC 9112 section 9.8)."""
+    """One that was cut off passed for complete: with its last chunk, or with END_STREAM (RFC 9112
+    section 9.8).
+    """
     origin.handler = ending(b"HTTP/1.1 200 OK\r\n\r\n", b"some", clean=clean)
     reply = exchange(gateway.public, f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
     with Peer(socket.create_connection(gateway.public)) as peer:

@@ -21,7 +21,9 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable
 
 
 class Server:
-    """One endpoint. ``answer`` is called for every request with its head; ``heads`` are those that came."""
+    """One endpoint. ``answer`` is called for every request with its head; ``heads`` are those that
+    came.
+    """
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.address = address

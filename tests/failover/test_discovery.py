@@ -96,7 +96,9 @@ def test_the_last_good_answer_is_kept_while_the_name_service_fails(run, server, 
 
 
 def test_what_is_known_outlives_who_found_it(run, server):
-    """What replaces a worker, or an upstream in a reload, begins with it, also while the name service fails."""
+    """What replaces a worker, or an upstream in a reload, begins with it, also while the name
+    service fails.
+    """
     server.known["web.test"] = ["192.0.2.1"]
     server.services["_http._tcp.web.test"] = [(10, 0, 8081, "web.test")]
     targets = ("http://web.test", "srv://_http._tcp.web.test")

@@ -1,4 +1,6 @@
-"""One endpoint of three fails in every way there is: clients notice nothing, and it gets no more requests."""
+"""One endpoint of three fails in every way there is: clients notice nothing, and it gets no more
+requests.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +143,9 @@ async def half(reader, writer, head):
 
 @pytest.mark.parametrize("how", [broken_body, half], ids=["breaks off", "stands still"])
 def test_one_that_breaks_bodies_off_is_ejected_once_several_clients_saw_it(run, how):
-    """Every head counted as a success, so that an endpoint that never finished a body kept its share."""
+    """Every head counted as a success, so that an endpoint that never finished a body kept its
+    share.
+    """
 
     async def main():
         async with group(3, idle_timeout=0.05) as web:

@@ -1,4 +1,6 @@
-"""One endpoint of three fails in every way, before four workers of which one is killed meanwhile."""
+"""One endpoint of three fails in every way, before four workers of which one is killed
+meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def statuses(gateway: GatewayProcess) -> Counter[int]:
 def test_what_cannot_be_resolved_for_a_while_is_not_missed(
     upstream: Upstream, server: NameServer, tmp_path: Path
 ) -> None:
-    """Not by a worker that is started meanwhile, nor by a configuration that is loaded meanwhile."""
+    """Not by a worker that is started meanwhile, nor by a configuration that is loaded
+    meanwhile.
+    """
     server.known["web.test"] = ["127.0.0.1"]
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text(f"nameserver {server.address}\n")

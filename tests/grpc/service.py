@@ -16,8 +16,8 @@ OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_messag
 
 
 class Service:
-    """``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled; ``waiting`` are under way.
-    ``seen`` has the metadata of the last call.
+    """``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled;
+    ``waiting`` are under way. ``seen`` has the metadata of the last call.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,6 @@
-"""Which requests are gRPC calls, their deadlines, and what refusals become: tables without any socket."""
+"""Which requests are gRPC calls, their deadlines, and what refusals become: tables without any
+socket.
+"""
 
 from __future__ import annotations
 

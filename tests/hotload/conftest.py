@@ -17,9 +17,11 @@ Start = Callable[[str, bytes | None], GatewayProcess]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a gateway from a configuration's text and the first version of its guest ``versioned``.
+    """Starts a gateway from a configuration's text and the first version of its guest
+    ``versioned``.
 
-    One that has been stopped can be started again in the same folder; with None its files are left as they are.
+    One that has been stopped can be started again in the same folder; with None its files are left
+    as they are.
     """
     with ExitStack() as stack:
 

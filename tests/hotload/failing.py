@@ -1,4 +1,6 @@
-"""A gateway whose one guest has versions: each answers with its name, and fails as it is told to."""
+"""A gateway whose one guest has versions: each answers with its name, and fails as it is told
+to.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ NEVER, ON_DELETE, ALWAYS = "zz", "DD", "AZ"
 
 
 def version(name: str, fails: str = NEVER, pages: int = 17) -> bytes:
-    """A guest that answers 200 with its name, and traps at requests whose method begins with one of these letters.
+    """A guest that answers 200 with its name, and traps at requests whose method begins with one of
+    these letters.
 
     It begins with so many pages of memory.
     """

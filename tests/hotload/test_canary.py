@@ -1,4 +1,6 @@
-"""A canary: a new version gets a share of the requests, and the rest when it has shown that it works."""
+"""A canary: a new version gets a share of the requests, and the rest when it has shown that it
+works.
+"""
 
 from __future__ import annotations
 

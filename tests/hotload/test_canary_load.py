@@ -1,4 +1,6 @@
-"""Canaries under load: nothing is lost when they come and go, and both hooks of a request meet the same version."""
+"""Canaries under load: nothing is lost when they come and go, and both hooks of a request meet the
+same version.
+"""
 
 from __future__ import annotations
 

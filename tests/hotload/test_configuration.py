@@ -105,7 +105,8 @@ def test_a_file_that_cannot_be_served_changes_nothing_and_says_where(
             assert "sentinel.toml" in line or "absent.wasm" in line
         load.wait_for(30)
         assert fetch(gateway.admin, "/readyz").status == 200
-        # The guest that was missing comes, and the file that waits for it is served; then one that is right again.
+        # The guest that was missing comes, and the file that waits for it is served; then one that
+        # is right again.
         before = sum(_RELOADED in line for line in gateway.log)
         put(gateway, versioned(1), "absent")
         gateway.wait(lambda: sum(_RELOADED in line for line in gateway.log) > before, _RELOADED, 60)
@@ -165,8 +166,10 @@ def test_both_change_at_once(upstream: Upstream, tmp_path: Path) -> None:
 
 @both
 def test_a_file_that_is_slow_to_read_holds_up_no_request(upstream: Upstream, tmp_path: Path, workers: int) -> None:
-    """With one worker the configuration was read on the loop that serves, as all files' states were: on a network file
-    system requests waited for it. A pipe that nobody writes to is as slow as a file can be."""
+    """With one worker the configuration was read on the loop that serves, as all files' states
+    were: on a network file system requests waited for it. A pipe that nobody writes to is as slow
+    as a file can be.
+    """
     text = config(upstream, workers=workers)
     file = tmp_path / "sentinel.toml"
     with running(tmp_path, text, {"g": versioned(1)}) as gateway:

@@ -28,7 +28,8 @@ def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) ->
             with open(tmp_path / "guests" / "g.wasm", "wb", buffering=0) as file:
                 for start, end in pairwise(ends):
                     file.write(data[start:end])
-                    # Some time passes; `tests/unit/hotload/test_watch.py` has any, by a clock of its own.
+                    # Some time passes; `tests/unit/hotload/test_watch.py` has any, by a clock of
+                    # its own.
                     load.wait_for(50)
                 assert number not in serving(gateway)
             wait_for_version(gateway, data)

@@ -1,4 +1,6 @@
-"""The guests of a running gateway: JSON on the admin side, a table of the command, and neither without the token."""
+"""The guests of a running gateway: JSON on the admin side, a table of the command, and neither
+without the token.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def test_the_last_error_is_that_of_a_call_or_of_a_load(start: Start, count: int)
 
 
 def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start) -> None:
-    """A refused configuration once was a failure of the guest that serves, and an answer that breaks the contract."""
+    """A refused configuration once was a failure of the guest that serves, and an answer that
+    breaks the contract.
+    """
     gateway = start(config(workers=2), version("one"))
     refuses = (ARTEFACTS / "rust" / "api-key-auth.wasm").read_bytes()
     for data, reason in (
@@ -218,7 +222,9 @@ def test_a_token_is_made_for_the_owner_alone_and_found_by_the_command(
 def test_gateways_of_one_user_have_tokens_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever may operate one could operate all. The command finds the token by whichever path the file is named."""
+    """Whoever may operate one could operate all. The command finds the token by whichever path the
+    file is named.
+    """
     state = tmp_path / "state"
     text = config().replace(f'admin_token = "{TOKEN}"', "") + f'[guests]\ncache = "{state}"\n'
     files = [write_config(tmp_path / name, text, {"versioned": version("one")}) for name in ("first", "second")]

@@ -1,4 +1,6 @@
-"""Versions that fail leave nothing behind: no module, no anonymous file, no memory, in no worker."""
+"""Versions that fail leave nothing behind: no module, no anonymous file, no memory, in no
+worker.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def resident(gateway: GatewayProcess) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_versions_that_are_refused_leave_nothing(upstream: Upstream, tmp_path: Path, workers: int) -> None:
-    """40 files that loop in configure once took a gateway from 70 to 355 MB, with an anonymous file for each."""
+    """40 files that loop in configure once took a gateway from 70 to 355 MB, with an anonymous file
+    for each.
+    """
     good = with_image("good/nil")
     with running(tmp_path, config(upstream, workers=workers), {"g": good}) as gateway:
         assert held(gateway) == [1] * workers

@@ -1,4 +1,6 @@
-"""Files that the configuration names change, and it does not: certificates, authorities, tokens, keys."""
+"""Files that the configuration names change, and it does not: certificates, authorities, tokens,
+keys.
+"""
 
 from __future__ import annotations
 
@@ -78,9 +80,10 @@ def status(connection: ssl.SSLSocket) -> bytes:
 def test_a_certificate_is_replaced_by_its_files_content(
     upstream: Upstream, tmp_path: Path, workers: int, watch: str
 ) -> None:
-    """With one worker nothing read it again, and SIGHUP said that the configuration says what it said before. What is
-    not a pair keeps the old one; a key of another kind does not leave the old certificate beside the new one; and who
-    is connected notices nothing."""
+    """With one worker nothing read it again, and SIGHUP said that the configuration says what it
+    said before. What is not a pair keeps the old one; a key of another kind does not leave the old
+    certificate beside the new one; and who is connected notices nothing.
+    """
     pairs = [made(tmp_path / name, kind) for name, kind in (("one", "rsa"), ("two", "rsa"), ("three", "ec"))]
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     cert.write_bytes(pairs[0][0])
@@ -165,7 +168,9 @@ def test_a_directory_of_authorities_is_read_as_openssl_reads_it(tmp_path: Path) 
 
 @both
 def test_the_authorities_of_a_guests_calls_are_replaced_by_their_files_content(tmp_path: Path, workers: int) -> None:
-    """A guest's outbound targets are part of how it was loaded: with other authorities it is another."""
+    """A guest's outbound targets are part of how it was loaded: with other authorities it is
+    another.
+    """
     pairs = [made(tmp_path / name, "rsa") for name in ("one", "two")]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "one" / "cert.pem", tmp_path / "one" / "key.pem")

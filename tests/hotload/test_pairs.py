@@ -1,4 +1,6 @@
-"""A guest and the configuration that only this version accepts are replaced together, as a volume of Kubernetes is."""
+"""A guest and the configuration that only this version accepts are replaced together, as a volume
+of Kubernetes is.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +85,10 @@ def said(gateway: GatewayProcess, text: str) -> int:
 
 @both
 def test_a_pair_that_needs_each_other_is_replaced_together(tmp_path: Path, workers: int) -> None:
-    """Each refused the other for ever: the guest was judged by the old configuration, the configuration by the old
-    guest, and neither was looked at again until it changed. What serves in the end can be rolled back to nothing."""
+    """Each refused the other for ever: the guest was judged by the old configuration, the
+    configuration by the old guest, and neither was looked at again until it changed. What serves in
+    the end can be rolled back to nothing.
+    """
     volume(tmp_path, "first", configured("a", workers), particular("one", "a"))
     with sentinel_run(tmp_path / "sentinel.toml") as gateway:
         wait_for_answer(gateway, "one")
@@ -124,7 +128,9 @@ def test_whichever_of_a_pair_comes_first_waits_for_the_other(tmp_path: Path, wor
 
 @both
 def test_a_version_that_waits_for_a_configuration_comes_with_it(tmp_path: Path, workers: int) -> None:
-    """The configuration suits the version that serves as well; then nobody looked at the new one again."""
+    """The configuration suits the version that serves as well; then nobody looked at the new one
+    again.
+    """
     folder = tmp_path / "guests"
     folder.mkdir()
     text = configured("a", workers).replace('directory = "."', 'directory = "guests"')

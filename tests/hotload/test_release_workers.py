@@ -1,4 +1,6 @@
-"""What was decided about versions holds for workers that come later: after a death, and after SIGHUP."""
+"""What was decided about versions holds for workers that come later: after a death, and after
+SIGHUP.
+"""
 
 from __future__ import annotations
 

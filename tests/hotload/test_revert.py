@@ -50,7 +50,9 @@ def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, c
 
 
 def test_one_client_alone_takes_nothing_back(start: Start) -> None:
-    """Its requests fail by the hundred, beside those of others that pass, and then those of everybody fail."""
+    """Its requests fail by the hundred, beside those of others that pass, and then those of
+    everybody fail.
+    """
     gateway = start(config(workers=1), ONE)
     two = version("two", ON_DELETE)
     put(gateway, two)

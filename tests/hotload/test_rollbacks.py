@@ -1,4 +1,6 @@
-"""What was rolled back stays so when the whole gateway is started again, until the guest's file changes."""
+"""What was rolled back stays so when the whole gateway is started again, until the guest's file
+changes.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,8 @@ def test_a_version_that_failed_is_not_tried_by_the_next_process(start: Start, co
     guest = told(gateway)
     assert (guest["state"], guest["sha256"], guest["rolled_back"]) == ("serving", digest(ONE), digest(BAD))
     assert guest["last_error"] == ""
-    # The same file once more changes nothing; another one is loaded, and ends it for the processes to come, too.
+    # The same file once more changes nothing; another one is loaded, and ends it for the processes
+    # to come, too.
     put(gateway, BAD)
     wait_until(lambda: sum(_NOT_TRIED in line for line in list(gateway.log)) == 2, "a second line", 40)
     assert serves(gateway, "one")
@@ -169,7 +172,9 @@ def test_what_cannot_be_believed_is_reported_by_the_supervisor(start: Start) -> 
 
 
 def test_what_was_compiled_may_be_gone_and_so_may_be_everything(start: Start) -> None:
-    """Another engine does not find what this one compiled; nobody finds anything in a cache that was deleted."""
+    """Another engine does not find what this one compiled; nobody finds anything in a cache that
+    was deleted.
+    """
     text = config(workers=1) + CACHE
     gateway = stopped_after_a_rollback(start, text)
     for compiled in (gateway.folder / "state").glob("*.guest"):
@@ -192,7 +197,9 @@ def test_without_a_cache_it_is_said_that_a_restart_forgets(start: Start) -> None
 
 
 def test_a_version_before_that_does_not_start_any_more_leaves_the_file(start: Start) -> None:
-    """The configuration has changed meanwhile: one that is known to fail is better than none at all."""
+    """The configuration has changed meanwhile: one that is known to fail is better than none at
+    all.
+    """
     text = config(workers=1) + CACHE
     stopped_after_a_rollback(start, text, version("large", pages=64))
     gateway = start(text.replace("config = {}", 'config = {}\nmemory = "2MiB"'), None)
@@ -217,7 +224,9 @@ def test_a_file_that_goes_and_comes_back_is_the_same_file(start: Start) -> None:
 
 @workers
 def test_a_guest_that_no_route_had_for_a_while_is_not_tried_again(start: Start, count: int) -> None:
-    """With several workers the version that had been rolled back served, once a route had the guest again."""
+    """With several workers the version that had been rolled back served, once a route had the guest
+    again.
+    """
     text = config(workers=count) + CACHE
     gateway = start_and_roll_back(start, text)
     file = gateway.folder / "sentinel.toml"

@@ -162,7 +162,9 @@ def test_while_it_serves_only_signed_versions_come_and_none_goes_down(folder: Pa
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: Path, workers: int) -> None:
-    """That the version before is lower is the point; that somebody is not trusted any more goes before it."""
+    """That the version before is lower is the point; that somebody is not trusted any more goes
+    before it.
+    """
     text = config(workers=workers) + '[guests]\nverify_keys = ["release.pub", "other.pub"]\ncache = "state"\n'
     one = signed_version(folder, "one", 1, key="other.key")
     file = write_config(folder, text, {"versioned": one})
@@ -184,8 +186,9 @@ def test_a_rollback_holds_over_a_restart_as_long_as_its_key_is_trusted(folder: P
 
 
 def test_gateways_of_one_user_do_not_bar_each_others_versions(folder: Path) -> None:
-    """One refused version 1 because another had served version 3 of a guest of that name: they belong to one user, and
-    share his cache."""
+    """One refused version 1 because another had served version 3 of a guest of that name: they
+    belong to one user, and share his cache.
+    """
     text = config(workers=1) + f'[guests]\nverify_keys = ["{folder}/release.pub"]\ncache = "{folder}/state"\n'
     first, second = folder / "first", folder / "second"
     three, one = (signed_version(folder, name, number) for name, number in (("three", 3), ("one", 1)))
@@ -195,8 +198,8 @@ def test_gateways_of_one_user_do_not_bar_each_others_versions(folder: Path) -> N
     ):
         wait_for_answer(gateway, "three")
         wait_for_answer(other, "one")
-    # By whichever name a configuration goes, what has served has; and a release that is put into place by changing a
-    # link has another real path.
+    # By whichever name a configuration goes, what has served has; and a release that is put into
+    # place by changing a link has another real path.
     link = folder / "link"
     link.symlink_to("first")
     for name, number, expected in (("two", 2, 503), ("four", 4, 200)):

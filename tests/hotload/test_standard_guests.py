@@ -18,7 +18,9 @@ KEYS = '[guests]\nverify_keys = ["release.pub"]\n'
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is on Python's path, with the package ``sentinel-guests``: one guest, which says ``standard``."""
+    """A folder that is on Python's path, with the package ``sentinel-guests``: one guest, which
+    says ``standard``.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -1,4 +1,6 @@
-"""Guests in versions that can be told apart, gateways that have them, and load that checks every answer."""
+"""Guests in versions that can be told apart, gateways that have them, and load that checks every
+answer.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def running(folder: Path, text: str, guests: Mapping[str, Path | bytes] | None =
     """A gateway whose workers are all ready."""
     with sentinel_run(write_config(folder, text, guests)) as gateway:
         if "workers = 1" not in text:
-            # Listeners are announced on one pipe, workers on another: their lines may be read in any order.
+            # Listeners are announced on one pipe, workers on another: their lines may be read in
+            # any order.
             wait_until(lambda: starts(gateway) >= 2, "every worker's line")
         yield gateway
 
@@ -76,9 +79,11 @@ def refusals(gateway: GatewayProcess) -> int:
 
 
 class VersionLoad:
-    """Clients that ask until the block ends. ``answers`` counts answers by version, ``failed`` is all others.
+    """Clients that ask until the block ends. ``answers`` counts answers by version, ``failed`` is
+    all others.
 
-    An answer must have been made by one version alone, whichever: what it was asked with and answered with agree.
+    An answer must have been made by one version alone, whichever: what it was asked with and
+    answered with agree.
     """
 
     def __init__(self, gateway: GatewayProcess, clients: int = 4) -> None:

@@ -105,7 +105,9 @@ class Worker:
 
 
 def timed(**limits: Any) -> ServerLimits:
-    """Limits of a worker that leaps: all its times are endless but those given, which are to be `MINUTES`."""
+    """Limits of a worker that leaps: all its times are endless but those given, which are to be
+    `MINUTES`.
+    """
     times = "head_time", "body_idle", "write_stalled", "keep_alive_idle", "tunnel_idle", "half_closed"
     return ServerLimits(**{"linger": MINUTES} | dict.fromkeys(times, 1000 * MINUTES) | limits)
 
@@ -166,7 +168,9 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def passing(worker: Worker, seconds: float, then: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Meanwhile the clock of a worker that leaps moves by ``seconds`` at a time, and ``then`` is called after each."""
+    """Meanwhile the clock of a worker that leaps moves by ``seconds`` at a time, and ``then`` is
+    called after each.
+    """
     over = threading.Event()
 
     def move() -> None:
@@ -185,7 +189,9 @@ def passing(worker: Worker, seconds: float, then: Callable[[], None] = lambda: N
 
 
 def leap_to_end(worker: Worker, sock: socket.socket, seconds: float, drip: bytes = b"") -> bytes:
-    """Everything until the server closes, while its clock moves, with ``drip`` sent after each ``seconds``."""
+    """Everything until the server closes, while its clock moves, with ``drip`` sent after each
+    ``seconds``.
+    """
     with passing(worker, seconds, lambda: sock.sendall(drip)):
         return read_to_end(sock)
 
@@ -201,7 +207,9 @@ def read_until(sock: socket.socket, mark: bytes) -> bytes:
 
 
 def response(sock: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    """One response as Python's own client parses it: status, headers with lower-case names, body."""
+    """One response as Python's own client parses it: status, headers with lower-case names,
+    body.
+    """
     with http.client.HTTPResponse(sock, method=method) as parsed:
         parsed.begin()
         body = parsed.read()

@@ -36,7 +36,9 @@ WHILE = 0.4 * MINUTES
 
 
 def closed_late(worker: Worker, first: bytes, drip: bytes = b"") -> bytes:
-    """Send ``first``, and then ``drip`` again and again while time passes; what the server said before it closed."""
+    """Send ``first``, and then ``drip`` again and again while time passes; what the server said
+    before it closed.
+    """
     with worker.connect() as sock:
         sock.sendall(first)
         eventually(lambda: worker.connections.open == 1)
@@ -54,7 +56,9 @@ def test_slow_head(drip: bytes) -> None:
 
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
 def test_slow_body(drip: bytes) -> None:
-    """A byte now and then is no progress: a body that drips would otherwise hold its connection for ever."""
+    """A byte now and then is no progress: a body that drips would otherwise hold its connection for
+    ever.
+    """
     with run_worker(echo, timed(body_idle=MINUTES), leaps=True) as worker:
         reply = closed_late(worker, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", drip)
         assert status_of(reply) == 408
@@ -63,7 +67,9 @@ def test_slow_body(drip: bytes) -> None:
 
 @http_app
 async def duplex(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Sends pieces while nothing comes, for several times as long as a body may be idle, and then waits for its end."""
+    """Sends pieces while nothing comes, for several times as long as a body may be idle, and then
+    waits for its end.
+    """
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(10):
         await leap(WHILE)
@@ -74,7 +80,9 @@ async def duplex(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("drip", [b"", b"x"], ids=["silent", "dripping"])
 def test_body_that_is_idle_while_its_response_flows(drip: bytes) -> None:
-    """A stream both ways, on which one side may be silent for long, was cut off after 30 s of it."""
+    """A stream both ways, on which one side may be silent for long, was cut off after 30 s of
+    it.
+    """
     limits = timed(body_idle=MINUTES)
     with run_worker(duplex, limits, leaps=True) as worker, worker.connect() as sock:
         sock.sendall(POST + b"Content-Length: 20\r\n\r\n")
@@ -138,7 +146,9 @@ def test_slow_reader() -> None:
 
 
 def test_reader_of_the_last_bytes_is_watched_after_the_close() -> None:
-    """The rest of a complete response may be small enough for the transport to call itself writable again."""
+    """The rest of a complete response may be small enough for the transport to call itself writable
+    again.
+    """
     body = b"x" * 4_000_000
 
     @http_app

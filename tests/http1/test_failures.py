@@ -269,7 +269,9 @@ def test_client_gone_in_the_middle_of_a_body() -> None:
 
 
 def test_client_gone_after_the_response_cancels_nothing() -> None:
-    """What an application does after its response, writing the access log above all, must not be cut off."""
+    """What an application does after its response, writing the access log above all, must not be
+    cut off.
+    """
     app = Watched(finishes=True)
     with run_worker(app) as worker:
         with worker.connect() as sock:
@@ -280,7 +282,9 @@ def test_client_gone_after_the_response_cancels_nothing() -> None:
 
 
 def test_clients_gone_at_once_leave_nothing() -> None:
-    """A transport that had failed dropped what an endless response wrote and never paused it: the loop stood still."""
+    """A transport that had failed dropped what an endless response wrote and never paused it: the
+    loop stood still.
+    """
     app = Watched(streams=True)
     with run_worker(app) as worker:
         for _ in range(200):

@@ -1,4 +1,6 @@
-"""HTTP/1.1 as clients speak it: persistence, pipelining, every framing of requests and responses."""
+"""HTTP/1.1 as clients speak it: persistence, pipelining, every framing of requests and
+responses.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_pipelined_requests_are_answered_in_order(echoing: Worker) -> None:
 
 
 def test_two_thousand_pipelined_requests_in_one_read(echoing: Worker) -> None:
-    """llhttp cannot pause: fed everything at once it would make 2,000 requests before the first is answered."""
+    """llhttp cannot pause: fed everything at once it would make 2,000 requests before the first is
+    answered.
+    """
     raw = target("x") * 2000 + target("last", CLOSE)
     assert echoing.talk(raw).count(b"HTTP/1.1 200 OK") == 2001
 

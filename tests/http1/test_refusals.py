@@ -51,7 +51,9 @@ def test_chunked_body_beyond_the_limit_is_413(worker: Worker) -> None:
 
 @pytest.mark.parametrize("raw", [LARGE, LONG])
 def test_same_answer_in_one_write_or_a_hundred(worker: Worker, raw: bytes) -> None:
-    """Stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
+    """Stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast
+    one.
+    """
     step = -(-len(raw) // 100)
     pieces = [raw[n : n + step] for n in range(0, len(raw), step)]
     one, many = worker.talk(raw), worker.talk(*pieces)

@@ -90,7 +90,9 @@ class TestLifespan:
         assert events == ["startup", "open", "open", "shutdown"]
 
     def test_a_start_may_take_any_time(self) -> None:
-        """One of more than a minute, in which dozens of guests were compiled, ended in Hypercorn's LifespanTimeout."""
+        """One of more than a minute, in which dozens of guests were compiled, ended in Hypercorn's
+        LifespanTimeout.
+        """
 
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await receive()

@@ -1,4 +1,6 @@
-"""What a connection to the worker may speak: TLS with either protocol, and HTTP/2 by prior knowledge."""
+"""What a connection to the worker may speak: TLS with either protocol, and HTTP/2 by prior
+knowledge.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +95,9 @@ class TestTls:
         worker_of = run_worker(echo, ServerLimits(linger=0.2), tls=tls_context(*certificate))
         with worker_of as worker, tls_client(worker, certificate[0], ["http/1.1"]) as sock:
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
-            # One thread: an SSL connection that one reads while another writes is undefined before Python 3.13. It lost
-            # its answer now and then. The application answers only when it has the whole body.
+            # One thread: an SSL connection that one reads while another writes is undefined before
+            # Python 3.13. It lost its answer now and then. The application answers only when it has
+            # the whole body.
             sock.sendall(head + body)
             assert response(sock)[2] == b"POST / " + body
             sock.sendall(b"GET / HTTP/1.1\n\n")

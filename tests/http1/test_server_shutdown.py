@@ -64,7 +64,9 @@ class TestShutdown:
             worker.join()
 
     def test_request_on_its_way_is_answered(self) -> None:
-        """A connection in full flow loses nothing: it gets a moment for the request that it may have sent already."""
+        """A connection in full flow loses nothing: it gets a moment for the request that it may
+        have sent already.
+        """
         app, _, _ = self.gated()
         with run_worker(app, grace=MINUTES) as worker, worker.connect() as fresh, worker.connect() as used:
             used.sendall(GET)
@@ -79,7 +81,9 @@ class TestShutdown:
             worker.join()
 
     def test_established_connections_are_served(self) -> None:
-        """Connections that waited to be accepted were reset when the listening socket was closed."""
+        """Connections that waited to be accepted were reset when the listening socket was
+        closed.
+        """
         stalled, go_on = threading.Event(), threading.Event()
 
         @http_app

@@ -1,6 +1,8 @@
-"""Clients that read slowly, and clients that do not read: the kernel's buffers hide which of the two one is.
+"""Clients that read slowly, and clients that do not read: the kernel's buffers hide which of the
+two one is.
 
-Time passes where a test moves the server's clock. The same over uvloop and with many clients is in tests/abuse.
+Time passes where a test moves the server's clock. The same over uvloop and with many clients is in
+tests/abuse.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def tls(request: pytest.FixtureRequest, certificate: tuple[str, str]) -> tuple[s
 
 
 def sending(size: int, *headers: tuple[bytes, bytes]) -> Any:
-    """An application that answers with a body of so many bytes; ``ended`` is set when it has ended."""
+    """An application that answers with a body of so many bytes; ``ended`` is set when it has
+    ended.
+    """
     ended = threading.Event()
 
     @http_app
@@ -131,8 +135,9 @@ def kernel_has(sock: socket.socket, worker: Worker) -> bool:
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | None, protocol: str) -> None:
-    """32 KB/s were taken for none: the kernel takes more only when a third of its buffer is free, and until then the
-    transport's own did not shrink."""
+    """32 KB/s were taken for none: the kernel takes more only when a third of its buffer is free,
+    and until then the transport's own did not shrink.
+    """
     app = sending(LARGE)
     with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
@@ -145,7 +150,9 @@ def test_a_steady_reader_of_a_large_body_is_not_cut_off(tls: tuple[str, str] | N
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 def test_a_client_that_does_not_read_is_reset(tls: tuple[str, str] | None, protocol: str) -> None:
-    """The connection was closed, and the kernel kept megabytes for minutes, to send them to nobody."""
+    """The connection was closed, and the kernel kept megabytes for minutes, to send them to
+    nobody.
+    """
     app = sending(LARGE)
     with serving(app, tls) as worker, connected(worker, tls, protocol) as sock:
         ask(sock, protocol)
@@ -170,7 +177,9 @@ def test_a_byte_now_and_then_is_as_good_as_none() -> None:
 
 
 def closing(worker: Worker) -> bool:
-    """Whether the response was given to the kernel whole, and the connection waits for its client to read it."""
+    """Whether the response was given to the kernel whole, and the connection waits for its client
+    to read it.
+    """
     return any(isinstance(p, Http1Protocol) and p.connection.state == ENDING for p in worker.connections.active)
 
 
@@ -224,7 +233,9 @@ def test_a_small_response_before_a_close_is() -> None:
 
 
 def test_a_half_closed_client_that_reads_is_waited_for_and_one_that_does_not_is_reset() -> None:
-    """What was on its way in the kernel did not count: the client was cut off in the midst of reading it."""
+    """What was on its way in the kernel did not count: the client was cut off in the midst of
+    reading it.
+    """
 
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -1,4 +1,6 @@
-"""The task that serves a connection: one for all its requests, of which none finds a trace of another."""
+"""The task that serves a connection: one for all its requests, of which none finds a trace of
+another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An HTTP/2 client that says exactly which frames it sends: frames from hyperframe, header blocks from hpack."""
+"""An HTTP/2 client that says exactly which frames it sends: frames from hyperframe, header blocks
+from hpack.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Answer:
 
 
 class Peer:
-    """One connection. ``answers`` grows by what is read; nothing is acknowledged or credited by itself but SETTINGS."""
+    """One connection. ``answers`` grows by what is read; nothing is acknowledged or credited by
+    itself but SETTINGS.
+    """
 
     def __init__(self, sock: socket.socket, *, window: int = 1 << 30, settings: dict[int, int] | None = None) -> None:
         self.sock = sock

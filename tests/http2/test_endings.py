@@ -22,7 +22,9 @@ NO_ERROR, INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0, 2, 8, 11
 class TestApplicationsThatBreakOff:
     @pytest.mark.parametrize("error", [ResponseAborted("upstream left"), RuntimeError("bug"), ClientError("late")])
     def test_after_the_head_the_stream_is_reset_at_once(self, error: Exception) -> None:
-        """An abort sent no RST_STREAM: the client waited for the rest of a response that nobody would send."""
+        """An abort sent no RST_STREAM: the client waited for the rest of a response that nobody
+        would send.
+        """
 
         @http_app
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -1,4 +1,6 @@
-"""Floods of frames that make work and carry nothing end their connection; ordinary traffic never does."""
+"""Floods of frames that make work and carry nothing end their connection; ordinary traffic never
+does.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ def test_others_are_served_meanwhile() -> None:
 
 
 def test_tasks_that_resets_leave_behind_count() -> None:
-    """A client that resets what it has just asked for had as many applications at work as it liked."""
+    """A client that resets what it has just asked for had as many applications at work as it
+    liked.
+    """
     running = most = 0
     cleaned_up = asyncio.Event()
 
@@ -156,8 +160,10 @@ def test_a_large_upload_in_small_frames_with_pings_is_no_flood() -> None:
 
 
 def an_app_that_holds() -> tuple[Any, list[bytes], threading.Event, threading.Event]:
-    """An application that keeps the loop at ``/hold``; the paths in the order in which they began, and the events that
-    say that it does so, and that it may go on. What clients send meanwhile has all come when the loop looks next."""
+    """An application that keeps the loop at ``/hold``; the paths in the order in which they began,
+    and the events that say that it does so, and that it may go on. What clients send meanwhile has
+    all come when the loop looks next.
+    """
     order: list[bytes] = []
     held, go_on = threading.Event(), threading.Event()
 
@@ -174,7 +180,9 @@ def an_app_that_holds() -> tuple[Any, list[bytes], threading.Event, threading.Ev
 
 
 def test_a_burst_leaves_others_their_turn() -> None:
-    """What one client sends at once is begun in portions: somebody who asks just then does not wait for all of it."""
+    """What one client sends at once is begun in portions: somebody who asks just then does not wait
+    for all of it.
+    """
     app, order, held, go_on = an_app_that_holds()
     with run_worker(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
@@ -190,7 +198,9 @@ def test_a_burst_leaves_others_their_turn() -> None:
 
 
 def test_a_burst_that_no_budget_counts_leaves_others_their_turn() -> None:
-    """Frames that an honest client sends in numbers came out of no turn: whoever sent nothing else stopped a worker."""
+    """Frames that an honest client sends in numbers came out of no turn: whoever sent nothing else
+    stopped a worker.
+    """
     app, order, held, go_on = an_app_that_holds()
     with run_worker(app) as worker, Peer(worker.connect()) as many, Peer(worker.connect()) as one:
         one.ping()
@@ -205,7 +215,9 @@ def test_a_burst_that_no_budget_counts_leaves_others_their_turn() -> None:
 
 
 def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
-    """Whoever floods had each of those requests begun, cancelled, and its connection to the upstream thrown away."""
+    """Whoever floods had each of those requests begun, cancelled, and its connection to the
+    upstream thrown away.
+    """
     begun: list[bytes] = []
 
     @http_app
@@ -225,7 +237,9 @@ def test_what_is_taken_back_in_the_same_breath_never_begins() -> None:
 
 
 def test_requests_that_were_reset_before_they_began_are_forgotten() -> None:
-    """Their tasks end without having run: they once counted as running for as long as the connection lived."""
+    """Their tasks end without having run: they once counted as running for as long as the
+    connection lived.
+    """
     with run_worker(echo, ServerLimits(idle_frames=1000)) as worker, Peer(worker.connect()) as peer:
         for number in range(1, 601, 2):
             peer.send(peer.headers(number, request(), end=True), RstStreamFrame(number, 8))

@@ -41,7 +41,9 @@ async def early(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def test_late_data_after_an_early_answer_is_harmless() -> None:
-    """One late DATA frame after an early 401 ended the whole connection, with every request on it."""
+    """One late DATA frame after an early 401 ended the whole connection, with every request on
+    it.
+    """
     with run_worker(early) as worker, Peer(worker.connect()) as peer:
         peer.send(peer.headers(1, request(b"POST")))
         peer.send(peer.headers(3, request(b"POST", b"/early")), data(3, b"x" * 1000))
@@ -237,8 +239,9 @@ def streams_of(worker: Worker) -> list[Any]:
 
 
 def test_a_reader_whose_windows_are_full_of_what_it_has_not_read_yet_is_not_given_up() -> None:
-    """All that the window allowed was in the kernel's buffers. A client that read from them steadily opened no window
-    before it had read as much, and was given up."""
+    """All that the window allowed was in the kernel's buffers. A client that read from them
+    steadily opened no window before it had read as much, and was given up.
+    """
     window = 2_000_000
     limits = timed(write_stalled=MINUTES)
     with run_worker(large, limits, leaps=True) as worker, worker.connect(receive_buffer=65536) as sock:
@@ -274,7 +277,9 @@ def test_streams_that_wait_for_their_turn_are_not_given_up_while_others_have_the
 
 
 def test_a_client_that_does_not_read_stops_the_application() -> None:
-    """Windows without end and a socket that nobody reads: only the transport's backpressure is left."""
+    """Windows without end and a socket that nobody reads: only the transport's backpressure is
+    left.
+    """
     sent: list[int] = []
 
     @http_app

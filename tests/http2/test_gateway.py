@@ -105,8 +105,9 @@ def test_a_request_arrives_as_http1(peer: Peer, origin: Upstream) -> None:
 
 @pytest.mark.parametrize("size", [1, 300])
 def test_a_cookie_in_crumbs_is_one_field(peer: Peer, origin: Upstream, size: int) -> None:
-    """Each of 101 crumbs was counted and weighed as a field of its own, and answered 431, though the same cookie passes
-    on HTTP/1.1, where it is in one piece (RFC 9113 section 8.2.3)."""
+    """Each of 101 crumbs was counted and weighed as a field of its own, and answered 431, though
+    the same cookie passes on HTTP/1.1, where it is in one piece (RFC 9113 section 8.2.3).
+    """
     crumbs = [b"%d=%b" % (number, b"x" * size) for number in range(30_000 // (size + 8))]
     fields = [(b"cookie", crumb) for crumb in crumbs]
     peer.send(*peer.pieces(1, request(b"GET", b"/", (b"x-a", b"1"), *fields, (b"x-b", b"2")), 5))
@@ -122,7 +123,9 @@ def test_a_cookie_in_crumbs_is_one_field(peer: Peer, origin: Upstream, size: int
 
 
 def test_crumbs_of_nothing_are_bounded(peer: Peer, origin: Upstream) -> None:
-    """A crumb may take one byte of its frame, and takes two of the head's limit: more than fit it are refused."""
+    """A crumb may take one byte of its frame, and takes two of the head's limit: more than fit it
+    are refused.
+    """
     empty = b"\xa0"  # HPACK's static entry 32
     head = peer.encoder.encode(request())
     for stream, count, status in ((1, 16_000, 200), (3, 17_000, 431)):
@@ -134,7 +137,9 @@ def test_crumbs_of_nothing_are_bounded(peer: Peer, origin: Upstream) -> None:
 
 
 def test_what_a_target_says_goes_on(peer: Peer, origin: Upstream) -> None:
-    """An empty query was dropped (RFC 3986 section 6.2.3), an empty port refused (section 3.2.3)."""
+    """An empty query was dropped (RFC 3986 section 6.2.3), an empty port refused (section
+    3.2.3).
+    """
     for stream, path in ((1, b"/p?"), (3, b"/p"), (5, b"/?"), (7, b"/p?a")):
         assert peer.get(stream, path).status == 200
     authority = (b":authority", b"a.example:")
@@ -211,7 +216,9 @@ def test_an_upstream_that_refuses_or_is_silent(peer: Peer, origin: Upstream) -> 
     "head", [b"content-length: 100\r\n\r\npart", b"transfer-encoding: chunked\r\n\r\n4\r\npart\r\n"]
 )
 def test_an_upstream_that_breaks_off_resets_the_stream_at_once(peer: Peer, origin: Upstream, head: bytes) -> None:
-    """An abort sent no RST_STREAM at all: the client could not tell a part from the whole, or waited for ever."""
+    """An abort sent no RST_STREAM at all: the client could not tell a part from the whole, or
+    waited for ever.
+    """
 
     async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n" + head)

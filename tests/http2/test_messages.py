@@ -1,4 +1,6 @@
-"""Requests and responses over HTTP/2: heads, bodies, trailers, interim responses, and several at once."""
+"""Requests and responses over HTTP/2: heads, bodies, trailers, interim responses, and several at
+once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Peers that are none of ours, over HTTP/2: curl by prior knowledge and by ALPN, h2load with many streams."""
+"""Peers that are none of ours, over HTTP/2: curl by prior knowledge and by ALPN, h2load with many
+streams.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,8 @@ def test_curl_sees_trailers_and_many_requests_on_one_connection(gateway: Gateway
     if url(gateway).startswith("https"):
         got = curl(gateway, "--include", *(url(gateway, path) for path in paths[1:]), path=paths[0])
     else:
-        # curl 7.88 cannot use a connection by prior knowledge again; with stock Hypercorn it fails in the same way.
+        # curl 7.88 cannot use a connection by prior knowledge again; with stock Hypercorn it fails
+        # in the same way.
         got = b"".join(curl(gateway, "--include", path=path) for path in paths)
     assert got.count(b"HTTP/2 200") == 3
     assert got.count(b"\r\nokx-sum: 1\r\n") == 3

@@ -1,4 +1,6 @@
-"""What is no HTTP/2 message ends its stream, what is not served is answered; the connection's other streams live."""
+"""What is no HTTP/2 message ends its stream, what is not served is answered; the connection's other
+streams live.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +177,9 @@ def test_streams_beyond_the_limit_are_refused_and_may_be_tried_again() -> None:
     "headers", [[(b"x", b"1\r\ny: z")], [(b"x", b"1\0")], [(b"x y", b"1")], [(b":path", b"/")], [(b"x\n", b"1")]]
 )
 def test_what_an_application_may_not_say_is_not_said(headers: Fields, caplog: pytest.LogCaptureFixture) -> None:
-    """The last line of defence: a header block carries any byte, and a peer may make HTTP/1 of it."""
+    """The last line of defence: a header block carries any byte, and a peer may make HTTP/1 of
+    it.
+    """
 
     @http_app
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

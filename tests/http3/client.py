@@ -38,7 +38,9 @@ class Answer:
 
 
 class Client(QuicConnectionProtocol):
-    """``answers`` by stream; ``terminated`` once the connection is over, with the code that the server gave."""
+    """``answers`` by stream; ``terminated`` once the connection is over, with the code that the
+    server gave.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -1,4 +1,6 @@
-"""The gateway behind HTTP/3, with the client of aioquic: the same admission, chain, limits and endings."""
+"""The gateway behind HTTP/3, with the client of aioquic: the same admission, chain, limits and
+endings.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ def test_a_request_arrives_as_http1(gateway: GatewayProcess, origin: Upstream) -
 
 
 def test_a_cookie_in_crumbs_and_an_empty_query(gateway: GatewayProcess, origin: Upstream) -> None:
-    """As on HTTP/2: each crumb was weighed as a field, and the question mark of an empty query was lost."""
+    """As on HTTP/2: each crumb was weighed as a field, and the question mark of an empty query was
+    lost.
+    """
     crumbs = [b"%d=x" % number for number in range(3000)]
 
     async def use(client: Client) -> None:

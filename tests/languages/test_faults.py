@@ -1,4 +1,6 @@
-"""Guests that crash, loop and use up their memory: the client gets a 503, and the author's lines are in the log."""
+"""Guests that crash, loop and use up their memory: the client gets a 503, and the author's lines
+are in the log.
+"""
 
 from __future__ import annotations
 

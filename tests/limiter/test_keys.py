@@ -61,7 +61,8 @@ def test_each_part_reads_its_own() -> None:
         assert key(first) != key(second)
     host = key_function(["host"])
     for authority in ("example.org", "example.org:81", "example.org.", "EXAMPLE.org.:80"):
-        # All of these match a route for the host: a client that spells it in another way has no other count.
+        # All of these match a route for the host: a client that spells it in another way has no
+        # other count.
         assert host(first) == host(head(authority=authority))
     assert host(head(authority="[::1]:80")) == host(head(authority="[::1]")) == b"[::1]"
 

@@ -75,7 +75,9 @@ def read_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_a_killed_process_leaves_no_lock(make_table: Callable[[int], SharedTable]) -> None:
-    """The keys that the dead one was counting are checked at once, by an amount of work that does not depend on it."""
+    """The keys that the dead one was counting are checked at once, by an amount of work that does
+    not depend on it.
+    """
     table = make_table(4096)
     limit = Limit(2, 0.001)
     probe = Limit(5, 60, name="probe")

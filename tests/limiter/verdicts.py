@@ -12,8 +12,8 @@ _OVERFLOWED: int = lib.SNT_VERDICT_OVERFLOW
 class Verdict(NamedTuple):
     """What a check says.
 
-    ``reset`` is in milliseconds: until the window ends, the bucket is empty again, or, when refused, a request may
-    succeed. ``overflowed`` tells that the key found no slot, see `Overflow`.
+    ``reset`` is in milliseconds: until the window ends, the bucket is empty again, or, when
+    refused, a request may succeed. ``overflowed`` tells that the key found no slot, see `Overflow`.
     """
 
     allowed: bool

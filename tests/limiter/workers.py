@@ -1,8 +1,8 @@
 """Checks as other processes make them: a table's descriptor and a role on the command line.
 
-``windows FD REQUESTS ATTEMPTS``: for each line with a window's number, try that often on two keys, one the same in
-every window and one new, at a time within that window; answers with how many were allowed of each. ``forever FD``:
-check many keys in tiny windows until killed, having said so.
+``windows FD REQUESTS ATTEMPTS``: for each line with a window's number, try that often on two keys,
+one the same in every window and one new, at a time within that window; answers with how many were
+allowed of each. ``forever FD``: check many keys in tiny windows until killed, having said so.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ FAILURE = UnresolvedName("the server failed", negative=False)
 
 
 class Service:
-    """A name service that gives ``answer`` for any name, or never while that is None; and a clock."""
+    """A name service that gives ``answer`` for any name, or never while that is None; and a
+    clock.
+    """
 
     def __init__(self, answer: list[str] | UnresolvedName | None, ttl: int = 10) -> None:
         self.answer = answer
@@ -186,7 +188,9 @@ def test_a_name_that_is_gone_is_used_for_a_while_and_no_longer(run):
 
 
 def test_a_name_can_be_learned_before_it_is_needed(run):
-    """A worker that had not used an upstream had no address of it when the name service failed; others had."""
+    """A worker that had not used an upstream had no address of it when the name service failed;
+    others had.
+    """
 
     async def main():
         service = Service(["192.0.2.1"])

@@ -62,8 +62,9 @@ def test_a_name_without_an_address(run, server, host, answer, negative):
 
 
 def test_names_that_do_not_resolve_delay_no_other(run, server):
-    """libuv looks names up in four threads: two names whose servers kept silent, each asked for twice at once, held up
-    every other look-up of the process until they had failed."""
+    """libuv looks names up in four threads: two names whose servers kept silent, each asked for
+    twice at once, held up every other look-up of the process until they had failed.
+    """
     server.known["good.test"] = ["192.0.2.1"]
     for number in range(50):
         server.known[f"silent{number}.test"] = SILENCE
@@ -139,7 +140,9 @@ def test_the_hosts_file_counts(run, server):
 
 
 def test_a_changed_resolv_conf_is_read(run, server, tmp_path):
-    """With a network or a VPN other name servers come. Look-ups that are under way end as they began."""
+    """With a network or a VPN other name servers come. Look-ups that are under way end as they
+    began.
+    """
     conf = tmp_path / "resolv.conf"
     conf.write_text("nameserver 127.0.0.1\n")
     server.known |= {"good.test": ["192.0.2.1"], "slow.test": ["192.0.2.2"]}
@@ -230,7 +233,9 @@ uvloop.run(main())
     ids=["later", "before"],
 )
 def test_no_thread_is_needed_once_the_gateway_has_started(script, printed):
-    """libuv starts its threads with the first look-up, and aborts the process when it is not given any."""
+    """libuv starts its threads with the first look-up, and aborts the process when it is not given
+    any.
+    """
     with running_upstream() as upstream:
         ended = subprocess.run(
             [sys.executable, "-c", LIMIT + script, f"http://localhost:{upstream.port}"],

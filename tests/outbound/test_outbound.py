@@ -1,4 +1,6 @@
-"""HTTP calls of guests against real servers: what is allowed, how long, how much, and hostile answers."""
+"""HTTP calls of guests against real servers: what is allowed, how long, how much, and hostile
+answers.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,9 @@ def test_an_allowed_name_with_a_denied_address(service: Upstream) -> None:
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]])
 def test_a_denied_address_among_others_is_not_connected_to(service: Upstream, addresses: list[str]) -> None:
-    """Neither first, nor when the allowed ones before it refuse; nor once it has worked for nobody."""
+    """Neither first, nor when the allowed ones before it refuse; nor once it has worked for
+    nobody.
+    """
     url = f"http://some.test:{service.port}"
     settings = HttpClientConfig(allow=[url], networks=["127.0.0.2/32"])
     answers = asking(settings, *[request(f"{url}/")] * 3, known={"some.test": addresses})

@@ -26,9 +26,11 @@ def test_the_hot_path_is_compiled() -> None:
 
 
 def test_compiled_classes_fit_those_that_they_inherit_from() -> None:
-    """A handler of `logging` was compiled. It had a second place for weak references, and its process crashed later.
+    """A handler of `logging` was compiled. It had a second place for weak references, and its
+    process crashed later.
 
-    mypyc gives a compiled class that place whatever its base, so that a base with one must be compiled too.
+    mypyc gives a compiled class that place whatever its base, so that a base with one must be
+    compiled too.
     """
     wrong = []
     for name in hot_path():
@@ -53,8 +55,8 @@ def handlers(tree: ast.AST) -> Iterator[ast.stmt]:
 def test_nothing_waits_while_it_handles_an_exception() -> None:
     """Compiled, a coroutine does not put its exception aside while it waits.
 
-    What ran meanwhile took it for one of its own: tracebacks of others' errors in the log, and all that they refer to
-    kept in memory.
+    What ran meanwhile took it for one of its own: tracebacks of others' errors in the log, and all
+    that they refer to kept in memory.
     """
     waits = (ast.Await, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
     found = [

@@ -27,7 +27,8 @@ class User:
         if os.geteuid() != 0:
             return [str(part) for part in command]
         identity = (f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--no-new-privs")
-        # This interpreter may lie where only root may read. Not every root has the right that this takes.
+        # This interpreter may lie where only root may read. Not every root has the right that this
+        # takes.
         kept = "-all,+dac_read_search" if _may_read_everything() else "-all"
         rights = [f"--{kind}={kept}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
         return [str(shutil.which("setpriv")), *identity, *rights, "--", *map(str, command)]

@@ -17,7 +17,9 @@ Load = Callable[..., LoadedGuest]
 
 
 class Passing:
-    """The clock of suspended calls: it runs at ``rate``, and a test may add to what has ``passed``."""
+    """The clock of suspended calls: it runs at ``rate``, and a test may add to what has
+    ``passed``.
+    """
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -43,7 +45,9 @@ def engine(time: Passing) -> Iterator[GuestEngine]:
 
 @pytest.fixture
 def load(engine: GuestEngine) -> Load:
-    """Loads a guest of tests/wat, for example ``load("hostile/loop")``; its name is ``loop``. Options are limits."""
+    """Loads a guest of tests/wat, for example ``load("hostile/loop")``; its name is ``loop``.
+    Options are limits.
+    """
 
     def loader(name: str, grants: Grants = ALL, **limits: object) -> LoadedGuest:
         artefact = parse_artefact(index.wasm(name), f"{name}.wasm")

@@ -72,7 +72,9 @@ class Beat:
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[Beat]:
-    """Runs a task that takes a turn in every iteration of the loop; what it saw is in the `Beat` at the end."""
+    """Runs a task that takes a turn in every iteration of the loop; what it saw is in the `Beat` at
+    the end.
+    """
     beat = Beat()
 
     async def take_turns() -> None:

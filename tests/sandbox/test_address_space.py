@@ -1,4 +1,6 @@
-"""Guests of a process whose address space is limited: many fit, and who does not is told what is in the way."""
+"""Guests of a process whose address space is limited: many fit, and who does not is told what is in
+the way.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from sentinel_host.sandbox import AddressSpace, GuestEngine, compile_guest, load
 from tests.wat import index
 
 MIB = 1 << 20
-# What every program begins with: an engine in a process that may have so many bytes of addresses more than it has.
+# What every program begins with: an engine in a process that may have so many bytes of addresses
+# more than it has.
 _BEGIN = """
 import asyncio, resource, sys
 from pathlib import Path
@@ -48,7 +51,9 @@ def run(program: str) -> list[str]:
 
 
 def test_many_instances_fit_into_a_limited_address_space() -> None:
-    """Each instance once reserved 4 GiB, so that the first guest of a process with ``ulimit -v`` was one too many."""
+    """Each instance once reserved 4 GiB, so that the first guest of a process with ``ulimit -v``
+    was one too many.
+    """
     program = """
         limit(1 << 30)
         engine = GuestEngine()
@@ -59,7 +64,9 @@ def test_many_instances_fit_into_a_limited_address_space() -> None:
 
 
 def test_guests_do_the_same_there() -> None:
-    """What lies outside traps, and a memory grows beyond what was reserved for it, and no further than its limit."""
+    """What lies outside traps, and a memory grows beyond what was reserved for it, and no further
+    than its limit.
+    """
     program = """
         limit(1 << 30)
         engine = GuestEngine()

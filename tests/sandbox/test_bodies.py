@@ -22,7 +22,8 @@ SLOWLY = on_request(STREAM, (SLOW, replace(b"1")), (SLOW, replace(b"2")))
 
 
 def middleware_of(guest: bytes, engine: GuestEngine, **limits: Any) -> GuestMiddleware:
-    # A deadline is no matter here unless a test says so, and guests that take their time reach it on a busy machine.
+    # A deadline is no matter here unless a test says so, and guests that take their time reach it
+    # on a busy machine.
     of_test = Limits(**{"deadline": PATIENCE} | limits)
     return started(load_artefact(parse_artefact(guest, "body.wasm"), "body", engine, of_test))
 
@@ -49,7 +50,9 @@ def test_bodies_that_overlap_never_share_an_instance(engine: GuestEngine, run: R
 
 
 def test_an_answer_that_took_long_is_its_own_after_a_larger_one_that_did_not(engine: GuestEngine) -> None:
-    """It was read from where the results of slow calls had lain: memory that a larger result had since moved from."""
+    """It was read from where the results of slow calls had lain: memory that a larger result had
+    since moved from.
+    """
     small, large = b"s" * 700, b"l" * 300_000
     guest = on_request(STREAM, (SLOW, replace(small)), replace(large), (SLOW, replace(small + b"t")))
     middleware = middleware_of(guest, engine)
@@ -157,7 +160,9 @@ def test_no_more_is_collected_than_the_guest_has_memory_for(engine: GuestEngine)
 @both_loops
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_loses_no_instance(engine: GuestEngine, run: Run, seed: int) -> None:
-    """Bodies that end, break off, trap, take time and are cancelled, in any order: every place comes back."""
+    """Bodies that end, break off, trap, take time and are cancelled, in any order: every place
+    comes back.
+    """
     chance = random.Random(seed)
     middleware = middleware_of(
         on_request(STREAM, NIL, (SLOW, NIL), NIL, TRAP), engine, bodies=3, waiting=4, wait=0.02, deadline=0.01

@@ -1,4 +1,6 @@
-"""The way into a guest's hook that takes addresses: what it may be given, and what of it stays a Python error."""
+"""The way into a guest's hook that takes addresses: what it may be given, and what of it stays a
+Python error.
+"""
 
 from __future__ import annotations
 

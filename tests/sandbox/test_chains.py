@@ -1,5 +1,5 @@
-"""A chain's hooks called by C, one after the other, against the same chain with Python between them, which says how it
-is to be.
+"""A chain's hooks called by C, one after the other, against the same chain with Python between
+them, which says how it is to be.
 """
 
 from __future__ import annotations
@@ -128,13 +128,17 @@ class Pair:
         ]
 
     async def request(self, answer: bytes) -> Any:
-        """What becomes of a request to which the first guest answers so; it is the same on both ways."""
+        """What becomes of a request to which the first guest answers so; it is the same on both
+        ways.
+        """
         native, python = [await self._requested(ChainRun(chain, "r", CLIENT), answer) for chain in self._chains]
         assert native == python, answer
         return native
 
     async def response(self, answer: bytes, context: bytes = b"") -> Any:
-        """What becomes of a response to which the first guest answers so, after a request that left a context."""
+        """What becomes of a response to which the first guest answers so, after a request that left
+        a context.
+        """
         left = msgpack.packb([0, [[], context]])
         native, python = [await self._responded(chain, left, answer) for chain in self._chains]
         assert native == python, answer

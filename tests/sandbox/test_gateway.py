@@ -124,7 +124,8 @@ def test_requests_beside_a_loop_are_served(gateway: GatewayProcess, upstream: Up
             prober.join()
     assert beside
     assert {answer.status for answer in beside} == {200}
-    # While all of its instances loop, the guest's other requests wait, and after a while are told to come back.
+    # While all of its instances loop, the guest's other requests wait, and after a while are told
+    # to come back.
     assert {answer.status for answer in behind} <= {200, 503}
     assert all(answer.header("retry-after") == "1" for answer in behind if answer.status == 503)
     assert not [request for request in upstream.requests if request.target == LOOP]
@@ -193,7 +194,9 @@ def test_a_fresh_instance_for_every_request(gateway: GatewayProcess) -> None:
 
 
 def test_completions_that_take_time_all_run(gateway: GatewayProcess) -> None:
-    """Also for a client that is gone; the guest before a looping one in the chain hears of the end, too."""
+    """Also for a client that is gone; the guest before a looping one in the chain hears of the end,
+    too.
+    """
     with Wire(gateway.public) as wire:
         wire.send(b"GET /completion HTTP/1.1\r\nhost: h\r\n\r\n")
     assert fetch(gateway.public, "/completion").status == 200

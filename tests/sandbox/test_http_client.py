@@ -1,4 +1,6 @@
-"""Calls that wait for an answer from outside: suspended, cancelled, several at once, and hostile ones."""
+"""Calls that wait for an answer from outside: suspended, cancelled, several at once, and hostile
+ones.
+"""
 
 from __future__ import annotations
 
@@ -173,7 +175,9 @@ def test_every_error_reaches_the_guest(load: Load) -> None:
 
 @both_loops
 def test_lines_of_a_suspended_call_know_their_request(load: Load, engine: GuestEngine, run: Run) -> None:
-    """They had no request id when the log was drained before the call had ended: the label came with its end."""
+    """They had no request id when the log was drained before the call had ended: the label came
+    with its end.
+    """
 
     async def main() -> None:
         service = Service()

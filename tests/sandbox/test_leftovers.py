@@ -1,4 +1,6 @@
-"""Calls and starts that fail leave nothing of their guest behind, and no work for the cyclic collector."""
+"""Calls and starts that fail leave nothing of their guest behind, and no work for the cyclic
+collector.
+"""
 
 from __future__ import annotations
 
@@ -118,8 +120,8 @@ async def start(guest: LoadedGuest) -> None:
 def test_a_failure_leaves_no_module(run: Run, name: str, fail: Callable[[LoadedGuest], Awaitable[None]]) -> None:
     """Calls beyond their deadline once kept their module until the cyclic collector came.
 
-    The exception knew the frames, those the call, the call its future, and that the exception. 40 files that looped in
-    configure were 285 MB.
+    The exception knew the frames, those the call, the call its future, and that the exception. 40
+    files that looped in configure were 285 MB.
     """
     engine = GuestEngine()
 

@@ -26,7 +26,9 @@ HELD = b"wait"
 
 
 async def count(middleware: GuestMiddleware, record: bytes = SOON) -> int:
-    """How many calls the instance that took this one has had: good/busy and granted/http_counts tell."""
+    """How many calls the instance that took this one has had: good/busy and granted/http_counts
+    tell.
+    """
     action = await ask(middleware, record)
     return int(action.context[0])
 
@@ -187,7 +189,9 @@ def test_an_instance_that_keeps_much_memory_is_retired(load: Load, engine: Guest
 
 
 def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> None:
-    """After ``trim_after`` by the loop's clock: on a busy machine the test's 50 ms once were over within the burst."""
+    """After ``trim_after`` by the loop's clock: on a busy machine the test's 50 ms once were over
+    within the burst.
+    """
 
     async def main() -> None:
         service = Service()
@@ -213,7 +217,9 @@ def test_what_a_burst_needed_is_given_back(load: Load, engine: GuestEngine) -> N
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("isolation", ["shared", "request"])
 def test_a_storm_loses_no_instance(load: Load, engine: GuestEngine, run: Run, seed: int, isolation: str) -> None:
-    """Calls that end at once, take time, loop, trap, wait and are cancelled, in any order: every place comes back."""
+    """Calls that end at once, take time, loop, trap, wait and are cancelled, in any order: every
+    place comes back.
+    """
     chance = random.Random(seed)
     limits = {"instances": 3, "waiting": 4, "wait": 0.02, "deadline": 0.004, "retire_calls": 7, "isolation": isolation}
     middleware = started(load("good/slow_answer", **limits))

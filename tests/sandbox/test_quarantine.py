@@ -165,8 +165,9 @@ def test_a_client_that_is_no_address_is_still_one() -> None:
 
 
 def test_a_flood_of_one_client_beside_failures_by_chance_is_no_quarantine() -> None:
-    """One client sent nothing but what makes the guest fail, two others failed once each, and that was half of the last
-    200 calls, of several clients: the guest was switched off for everybody."""
+    """One client sent nothing but what makes the guest fail, two others failed once each, and that
+    was half of the last 200 calls, of several clients: the guest was switched off for everybody.
+    """
     breaker = Breaker()
     for call in range(1, 2001):
         if call % 100 == 0:

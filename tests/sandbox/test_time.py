@@ -38,8 +38,11 @@ def work(rounds: int) -> bytes:
 def test_a_loop_is_ended_at_the_deadline(
     load: Load, engine: GuestEngine, time: Passing, run: Run, name: str, where: str, innermost: str
 ) -> None:
-    """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on meanwhile."""
-    # Where others have the processor, the bound by the clock would come first: three deadlines become fifteen seconds.
+    """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on
+    meanwhile.
+    """
+    # Where others have the processor, the bound by the clock would come first: three deadlines
+    # become fifteen seconds.
     time.rate = 0.01
     middleware = started(load(f"hostile/{name}"))
 
@@ -130,7 +133,9 @@ def test_four_loops_at_once(load: Load, engine: GuestEngine, run: Run) -> None:
 
 @both_loops
 def test_calls_that_take_time_end_well_however_many_share_the_loop(load: Load, engine: GuestEngine, run: Run) -> None:
-    """What that means for their deadlines is in tests/unit/sandbox/test_runqueue.py, by a clock of its own."""
+    """What that means for their deadlines is in tests/unit/sandbox/test_runqueue.py, by a clock of
+    its own.
+    """
     middleware = started(load("good/busy", instances=8, deadline=PATIENCE))
 
     async def main() -> None:
@@ -187,7 +192,8 @@ def test_a_slow_start_ends_well(load: Load, engine: GuestEngine) -> None:
     assert asyncio.run(ask(started(guest), b"x")) is None
 
     async def main() -> None:
-        # Where others have the processor, the clock's thread can come too late for one start, but not for each.
+        # Where others have the processor, the clock's thread can come too late for one start, but
+        # not for each.
         while engine.snapshot()["slow_start"]["suspensions"] == 0:
             middleware = await guest.start_middleware()
             assert await ask(middleware, b"x") is None
@@ -206,7 +212,8 @@ def test_completion_has_a_deadline_too(load: Load, engine: GuestEngine) -> None:
 def test_a_slow_completion_is_labelled_with_its_request(load: Load, engine: GuestEngine) -> None:
     async def main() -> None:
         middleware = started(load("good/slow_complete", deadline=PATIENCE))
-        # Where others have the processor, the clock's thread can come too late for one call, but not for each.
+        # Where others have the processor, the clock's thread can come too late for one call, but
+        # not for each.
         while (waits := middleware.on_complete(b"summary", b"kept", b"r9", "c")) is None:
             said(engine)
         await waits

@@ -107,8 +107,9 @@ def test_nothing_but_the_package_is_installed(project: Path) -> None:
 def test_the_project_can_be_installed_from_its_lock_file(project: Path) -> None:
     """``npm ci`` once failed in every checkout, where ``npm install`` had passed.
 
-    Newer releases of jco depend, optionally, on packages for other platforms that were never published. ``npm install``
-    leaves those out of the lock file, and ``npm ci`` then finds the lock file incomplete.
+    Newer releases of jco depend, optionally, on packages for other platforms that were never
+    published. ``npm install`` leaves those out of the lock file, and ``npm ci`` then finds the lock
+    file incomplete.
     """
     run("npm", "ci", "--no-audit", "--no-fund", cwd=project)
     run("npm", "ci", "--no-audit", "--no-fund", "--dry-run", cwd=SDK)

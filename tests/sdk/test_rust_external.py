@@ -1,4 +1,6 @@
-"""A crate outside the repository builds against the packed Rust SDK, as it would against the published one."""
+"""A crate outside the repository builds against the packed Rust SDK, as it would against the
+published one.
+"""
 
 from __future__ import annotations
 
@@ -180,7 +182,9 @@ def test_a_misspelled_hook_is_an_error_that_lists_the_hooks(outside: Outside) ->
 
 
 def test_the_packages_hold_the_contract(outside: Outside) -> None:
-    """In the repository the crate's ``wit`` is a link to the top-level folder, which a package must follow."""
+    """In the repository the crate's ``wit`` is a link to the top-level folder, which a package must
+    follow.
+    """
     packed = outside.packages / "sentinel-sdk-0.1.0" / "wit"
     contract = {path.name: path.read_bytes() for path in (REPOSITORY / "wit").glob("*.wit")}
     assert {path.name: path.read_bytes() for path in packed.iterdir()} == contract

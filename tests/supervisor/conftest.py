@@ -32,7 +32,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
             gateway = stack.enter_context(sentinel_run(write_config(tmp_path, text, guests)))
             count = tomllib.loads(text)["server"].get("workers", 1)
             if count > 1:
-                # Listeners are announced on one pipe, workers on another: their lines may be read in any order.
+                # Listeners are announced on one pipe, workers on another: their lines may be read
+                # in any order.
                 wait_until(lambda: starts(gateway) >= count, "every worker's line")
             return gateway
 

@@ -22,7 +22,8 @@ from tests.support.clocks import PATIENCE
 from tests.support.gateways import CACHED, GatewayProcess
 from tests.support.upstreams import Received
 
-# Below the quarter of a second in which a gateway that ends takes a connection's next request to be on its way.
+# Below the quarter of a second in which a gateway that ends takes a connection's next request to be
+# on its way.
 _HELD_UP = 0.2
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Puts inherited sockets where a service manager would, and becomes the gateway.
@@ -99,7 +100,9 @@ def children(pid: int) -> list[int]:
 
 
 def command_line(pid: int) -> bytes:
-    """The arguments that a process was executed with, each ended by a zero; empty once it has ended."""
+    """The arguments that a process was executed with, each ended by a zero; empty once it has
+    ended.
+    """
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -129,7 +132,9 @@ def launched(
     sockets: Sequence[socket.socket] = (),
     before: Sequence[str] = (),
 ) -> Iterator[GatewayProcess]:
-    """``sentinel run`` as a service manager would start it, by the command ``before``; does not wait for anything."""
+    """``sentinel run`` as a service manager would start it, by the command ``before``; does not
+    wait for anything.
+    """
     fds = [sock.fileno() for sock in sockets]
     command = [*before, sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
     process = subprocess.Popen(
@@ -150,7 +155,9 @@ def launched(
 
 @dataclass(frozen=True)
 class Lost:
-    """A request that got no whole answer: since when its connection was in use, when it was given up, and why."""
+    """A request that got no whole answer: since when its connection was in use, when it was given
+    up, and why.
+    """
 
     since: float
     ended: float
@@ -158,11 +165,13 @@ class Lost:
 
 
 class Load:
-    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh`` on new ones.
+    """Clients that ask for ``/`` until the block ends: ``kept`` on connections that last, ``fresh``
+    on new ones.
 
-    With ``asks_again`` they do what RFC 9112 section 9.3.1 asks of clients: a request that finds its kept connection
-    closed goes out on a new one. Whether it had reached anybody shows at the upstream. One whose client was itself
-    held up before it goes out again anyhow: nobody keeps an idle connection open for it.
+    With ``asks_again`` they do what RFC 9112 section 9.3.1 asks of clients: a request that finds
+    its kept connection closed goes out on a new one. Whether it had reached anybody shows at the
+    upstream. One whose client was itself held up before it goes out again anyhow: nobody keeps an
+    idle connection open for it.
     """
 
     def __init__(self, address: tuple[str, int], *, fresh: int = 2, kept: int = 2, asks_again: bool = False) -> None:
@@ -237,7 +246,9 @@ def kill(pid: int) -> tuple[float, float]:
 
 
 class Pieces:
-    """An upstream's handler that answers piece by piece, when it is told to: from another thread."""
+    """An upstream's handler that answers piece by piece, when it is told to: from another
+    thread.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

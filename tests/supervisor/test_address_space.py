@@ -18,7 +18,9 @@ GIB = 1 << 30
 
 @contextlib.contextmanager
 def limited(more: int) -> Iterator[None]:
-    """What is started meanwhile may have that many bytes of addresses more than this process has."""
+    """What is started meanwhile may have that many bytes of addresses more than this process
+    has.
+    """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))

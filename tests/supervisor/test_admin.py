@@ -20,7 +20,8 @@ def test_metrics_are_the_sum_over_all_workers(upstream: Upstream, start: Start, 
     gateway = start(config(upstream.url, workers=count))
     with Load(gateway.public, fresh=3, kept=3) as load:
         load.wait_for(300)
-    # Fresh connections, so that several workers have served; a request's count comes after its last byte.
+    # Fresh connections, so that several workers have served; a request's count comes after its last
+    # byte.
     gateway.wait_for_metric(ANSWERED, load.answered)
     gateway.wait_for_metric('sentinel_request_duration_seconds_count{route="main"}', load.answered)
     gateway.wait_for_metric('sentinel_request_duration_seconds_bucket{le="+Inf",route="main"}', load.answered)
@@ -102,8 +103,10 @@ def test_other_hosts_than_addresses_are_refused(upstream: Upstream, start: Start
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_health_check_without_a_host_is_answered(upstream: Upstream, start: Start, count: int) -> None:
-    """HAProxy's default check is one of HTTP/1.0 without a Host, and got 421. No browser leaves the Host out, so that
-    DNS rebinding has no use for it; one that is there and foreign, or empty, stays refused."""
+    """HAProxy's default check is one of HTTP/1.0 without a Host, and got 421. No browser leaves the
+    Host out, so that DNS rebinding has no use for it; one that is there and foreign, or empty,
+    stays refused.
+    """
     gateway = start(config(upstream.url, workers=count))
     for path, status in ((b"/healthz", 200), (b"/readyz", 200), (b"/metrics", 200), (b"/guests", 401)):
         answer = exchange(gateway.admin, b"GET %b HTTP/1.0\r\n\r\n" % path)

@@ -27,7 +27,8 @@ DROPPED = "sentinel_log_lines_dropped_total"
 # What log_pages writes for one request.
 LINES = 51
 
-# Every process writes its log with the same code; who shares a stdout, and how the end goes, differs.
+# Every process writes its log with the same code; who shares a stdout, and how the end goes,
+# differs.
 both = pytest.mark.parametrize("workers", [1, 2])
 single = pytest.mark.parametrize("workers", [1])
 several = pytest.mark.parametrize("workers", [2])
@@ -44,7 +45,9 @@ def logging_to(
     more: str = "",
     before: Sequence[str] = (),
 ) -> Iterator[GatewayProcess]:
-    """A gateway whose log goes to a descriptor, and whose one guest writes `LINES` for each request; ends with 0."""
+    """A gateway whose log goes to a descriptor, and whose one guest writes `LINES` for each
+    request; ends with 0.
+    """
     text = config(upstream.url, workers=workers, grace="1s", more=more, routes='chain = ["pages"]')
     file = write_config(folder, text, {"pages": index.wasm("good/log_pages")})
     process = subprocess.Popen(
@@ -91,7 +94,9 @@ class Reader:
         self._rest = b""
 
     def records(self) -> list[dict[str, Any]]:
-        """What has come by now: each line is JSON, but one may be empty that ends what was broken off."""
+        """What has come by now: each line is JSON, but one may be empty that ends what was broken
+        off.
+        """
         with contextlib.suppress(BlockingIOError):
             while piece := os.read(self._descriptor, 1 << 20):
                 *lines, self._rest = (self._rest + piece).split(b"\n")
@@ -105,8 +110,9 @@ class Reader:
     def wait_for_request(self, gateway: GatewayProcess) -> None:
         """Wait until a request that is made from now on has all its lines in the log.
 
-        Another worker's may come after them: the rest of a request whose first lines were dropped. What waits from
-        before may leave no room for the first request's lines: each one that loses some is followed by another.
+        Another worker's may come after them: the rest of a request whose first lines were dropped.
+        What waits from before may leave no room for the first request's lines: each one that loses
+        some is followed by another.
         """
         end = time.monotonic() + 2 * PATIENCE
         made, dropped = "", -1.0
@@ -204,7 +210,9 @@ def test_a_fifo_that_is_closed_and_opened_again(upstream: Upstream, tmp_path: Pa
 
 @several
 def test_a_disk_that_is_full_for_a_while(upstream: Upstream, tmp_path: Path, workers: int) -> None:
-    """The limit of a file's size stands for the disk's: a write is done in part and then fails, until there is room."""
+    """The limit of a file's size stands for the disk's: a write is done in part and then fails,
+    until there is room.
+    """
     log = tmp_path / "log"
     stdout = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with logging_to(stdout, tmp_path, upstream, workers) as gateway:

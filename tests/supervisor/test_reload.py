@@ -66,7 +66,8 @@ def test_new_workers_serve_the_new_configuration(upstream: Upstream, start: Star
     write_config(tmp_path, config(upstream.url, routes='chain = ["teapot"]'))
     assert fetch(gateway.public).status == 200
     reload(gateway)
-    # The old workers have been told to go; what connects before they have heard is still served by them.
+    # The old workers have been told to go; what connects before they have heard is still served by
+    # them.
     wait_until(lambda: {fetch(gateway.public).status for _ in range(10)} == {418}, "only the new configuration")
 
 

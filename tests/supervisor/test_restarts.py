@@ -119,8 +119,9 @@ def test_a_killed_spare_is_not_missed(upstream: Upstream, start: Start) -> None:
 def test_connections_even_out(upstream: Upstream, start: Start, count: int) -> None:
     """The first worker that woke up once took 64 connections of 64, and kept them.
 
-    No worker is sure of a part of any one burst: on a busy machine one may not run before it is over. Where no worker
-    makes room for the others, one of four has a third of its share after a thousand connections on such a machine.
+    No worker is sure of a part of any one burst: on a busy machine one may not run before it is
+    over. Where no worker makes room for the others, one of four has a third of its share after a
+    thousand connections on such a machine.
     """
     gateway = start(config(upstream.url, workers=count))
     pids = workers(gateway).values()

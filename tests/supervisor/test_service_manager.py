@@ -1,4 +1,6 @@
-"""systemd's two protocols, spoken by a test: readiness by datagram, and sockets that were opened before."""
+"""systemd's two protocols, spoken by a test: readiness by datagram, and sockets that were opened
+before.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Manager:
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
-    """A manager that listens in the file system; `tests/unit/supervisor/test_notify.py` has the other kind."""
+    """A manager that listens in the file system; `tests/unit/supervisor/test_notify.py` has the
+    other kind.
+    """
     listening = Manager(str(tmp_path / "notify"))
     yield listening
     listening.close()

@@ -48,7 +48,9 @@ def test_streams_that_end_within_the_grace_period_are_whole(upstream: Upstream, 
 def test_a_client_that_could_not_be_told_of_the_close_is_answered_once_more(
     upstream: Upstream, start: Start, workers: int
 ) -> None:
-    """A response whose head had gone out without ``Connection: close`` was once followed by a bare end."""
+    """A response whose head had gone out without ``Connection: close`` was once followed by a bare
+    end.
+    """
     gateway = start(config(upstream.url, workers=workers))
     upstream.handler = pieces = Pieces()
     with Wire(gateway.public) as wire:
@@ -118,7 +120,8 @@ def test_a_terminals_signal_reaches_the_supervisor_only(upstream: Upstream, star
     group = os.getpgid(gateway.process.pid)
     pids = children(gateway.process.pid)
     assert pids
-    # One that is just being made, as the spare worker may be, is in the supervisor's until it leaves that.
+    # One that is just being made, as the spare worker may be, is in the supervisor's until it
+    # leaves that.
     wait_until(lambda: all(os.getpgid(pid) != group for pid in pids), "its processes to have groups of their own")
 
 
@@ -135,7 +138,9 @@ def namespaced() -> list[str]:
 def test_a_second_signal_ends_the_first_process_of_a_container(
     upstream: Upstream, tmp_path: Path, count: int, namespaced: list[str]
 ) -> None:
-    """The kernel keeps the default action of a signal from it: one worker went on to the end of the grace period."""
+    """The kernel keeps the default action of a signal from it: one worker went on to the end of the
+    grace period.
+    """
     file = write_config(tmp_path, config(upstream.url, workers=count, grace="600s"))
     upstream.handler = pieces = Pieces()
     with launched(file, before=namespaced) as gateway:
@@ -154,7 +159,9 @@ def test_a_second_signal_ends_the_first_process_of_a_container(
 def test_the_first_process_of_a_container_ends_while_it_loads_its_code(
     upstream: Upstream, tmp_path: Path, namespaced: list[str]
 ) -> None:
-    """What was sent before there was a handler had no effect at all, and containers were killed ten seconds later."""
+    """What was sent before there was a handler had no effect at all, and containers were killed ten
+    seconds later.
+    """
     file = write_config(tmp_path, config(upstream.url))
     command = [*namespaced, sys.executable, "-X", "importtime", "-m", "sentinel_host", "run", "--config", str(file)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -174,7 +181,9 @@ def test_the_first_process_of_a_container_ends_while_it_loads_its_code(
 def test_a_start_that_takes_long_can_be_ended(
     upstream: Upstream, tmp_path: Path, count: int, is_first: bool, request: pytest.FixtureRequest
 ) -> None:
-    """SIGTERM was noticed once every guest was compiled. Here that never ends: what compiles is stopped."""
+    """SIGTERM was noticed once every guest was compiled. Here that never ends: what compiles is
+    stopped.
+    """
     before = request.getfixturevalue("namespaced") if is_first else []
     text = config(upstream.url, workers=count, routes='chain = ["costly"]', more='lame_duck = "600s"')
     file = write_config(tmp_path, text, {"costly": costly()})

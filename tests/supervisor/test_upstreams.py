@@ -1,4 +1,6 @@
-"""What operators see of upstreams, and draining an endpoint; what a worker that dies leaves behind."""
+"""What operators see of upstreams, and draining an endpoint; what a worker that dies leaves
+behind.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""The process of a `tests.support.backends.Backend`: ``backend_server.py NAME PORT``, told what to do on its stdin.
+"""The process of a `tests.support.backends.Backend`: ``backend_server.py NAME PORT``, told what to
+do on its stdin.
 
-Ways to answer: ``ok``; ``status`` CODE; ``garbage``; ``reset`` once it has read a request; ``poison``: the same for the
-path ``/poison`` alone; ``break`` in the middle of a body; ``hang`` in the middle of a body; ``silent``; ``slow``
-SECONDS; ``refuse``: no connection any more; ``close``: each connection after one answer, without saying so before.
+Ways to answer: ``ok``; ``status`` CODE; ``garbage``; ``reset`` once it has read a request;
+``poison``: the same for the path ``/poison`` alone; ``break`` in the middle of a body; ``hang`` in
+the middle of a body; ``silent``; ``slow`` SECONDS; ``refuse``: no connection any more; ``close``:
+each connection after one answer, without saying so before.
 """
 
 from __future__ import annotations

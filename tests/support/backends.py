@@ -14,7 +14,9 @@ _SERVER = Path(__file__).with_name("backend_server.py")
 
 
 class Backend:
-    """One endpoint; ``name`` is what it answers with. It keeps its port for as long as the test goes on."""
+    """One endpoint; ``name`` is what it answers with. It keeps its port for as long as the test
+    goes on.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

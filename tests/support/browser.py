@@ -45,7 +45,9 @@ def missing() -> str | None:
 
 
 class Page:
-    """One page of a browser. ``faults`` are what its console said was wrong, exceptions included."""
+    """One page of a browser. ``faults`` are what its console said was wrong, exceptions
+    included.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.faults: list[str] = []

@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def self_signed(folder: Path, *names: str) -> tuple[Path, Path]:
-    """The files of a certificate for localhost, 127.0.0.1 and these, valid for two days, and of its key."""
+    """The files of a certificate for localhost, 127.0.0.1 and these, valid for two days, and of its
+    key.
+    """
     certificate, key = folder / "cert.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     subjects = ",".join(["DNS:localhost", "IP:127.0.0.1", *(f"DNS:{name}" for name in names)])

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 100.0
-"""Seconds for what will come: a test that reaches it fails. Only a hang does, also with a tenth of a core."""
+"""Seconds for what will come: a test that reaches it fails. Only a hang does, also with a tenth of
+a core.
+"""
 
 
 class Clock:

@@ -12,7 +12,9 @@ bind = ["127.0.0.1:0"]
 name = "origin"
 targets = ["UPSTREAM"]
 """
-"""A listener and an upstream, to which the text may add keys; its URL is to be put in for UPSTREAM."""
+"""A listener and an upstream, to which the text may add keys; its URL is to be put in for
+UPSTREAM.
+"""
 
 GUARDED = """
 [guest.api-key-auth]
@@ -32,6 +34,8 @@ path = "/guarded"
 upstream = "origin"
 chain = ["access-log", "api-key-auth"]
 """
-"""A route that is logged and one that asks for a key too; the upstream's URL is to be put in for UPSTREAM."""
+"""A route that is logged and one that asks for a key too; the upstream's URL is to be put in for
+UPSTREAM.
+"""
 
 GUARDED_GUESTS = {name: ARTEFACTS / "rust" / f"{name}.wasm" for name in ("access-log", "api-key-auth")}

@@ -9,7 +9,9 @@ from importlinter import Contract, ContractCheck, output
 
 
 class AcyclicModules(Contract):
-    """No module imports itself through others. ``acyclic_siblings`` does not look at a package and its own modules."""
+    """No module imports itself through others. ``acyclic_siblings`` does not look at a package and
+    its own modules.
+    """
 
     type_name = "acyclic_modules"
 

@@ -1,4 +1,6 @@
-"""The upstream that a module's tests share; a ``conftest.py`` or a module takes these fixtures by importing them."""
+"""The upstream that a module's tests share; a ``conftest.py`` or a module takes these fixtures by
+importing them.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def trapping() -> bytes:
 
 
 def answering(request: Any = None, response: Any = None, *, raw: bytes | None = None) -> bytes:
-    """A guest that answers on-request with ``request`` and on-response with ``response``; ``None`` omits the hook.
+    """A guest that answers on-request with ``request`` and on-response with ``response``; ``None``
+    omits the hook.
 
     ``raw`` is bytes for on-request as they are.
     """
@@ -57,7 +58,9 @@ def respond(status: int, headers: list[tuple[Any, Any]], body: bytes = b"") -> l
 
 
 def edit(*edits: tuple[str, Any, Any], path: str | None = None, method: str | None = None) -> list[Any]:
-    """The request action that changes the request; an edit is ``("set" or "append", name, value)``."""
+    """The request action that changes the request; an edit is ``("set" or "append", name,
+    value)``.
+    """
     cases = {"set": 0, "append": 1}
     return [0, [[[cases[kind], [name, value]] for kind, name, value in edits], b"", path, None, method]]
 

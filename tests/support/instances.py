@@ -1,4 +1,6 @@
-"""Guests and instances that a test starts at once, whether or not an event loop runs where it stands."""
+"""Guests and instances that a test starts at once, whether or not an event loop runs where it
+stands.
+"""
 
 from __future__ import annotations
 

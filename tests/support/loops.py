@@ -1,7 +1,8 @@
 """Event loops whose clock belongs to the test.
 
-The product takes time from its event loop, so that a test decides what has passed without waiting for it: it configures
-times that no machine is slow enough to reach, and moves the clock ahead by as much.
+The product takes time from its event loop, so that a test decides what has passed without waiting
+for it: it configures times that no machine is slow enough to reach, and moves the clock ahead by as
+much.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 MINUTES = 900.0
-"""Seconds that pass only where a test says so: to be configured where a `LeapingLoop` moves the clock."""
+"""Seconds that pass only where a test says so: to be configured where a `LeapingLoop` moves the
+clock.
+"""
 
 
-# Timers run in the turn after the leap, and each task that one of them wakes may wake another in the next.
+# Timers run in the turn after the leap, and each task that one of them wakes may wake another in
+# the next.
 _TURNS = 10
 
 
@@ -30,12 +34,16 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         return super().time() + self._ahead
 
     def leap(self, seconds: float) -> None:
-        """Move the clock; timers that are due by then run in the next turn, in order. To be called on the loop."""
+        """Move the clock; timers that are due by then run in the next turn, in order. To be called
+        on the loop.
+        """
         self._ahead += seconds
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop for what waits for timers alone: its clock stands still while it works, and jumps to the next one."""
+    """A loop for what waits for timers alone: its clock stands still while it works, and jumps to
+    the next one.
+    """
 
     def __init__(self) -> None:
         self._now = 1000.0
@@ -72,7 +80,9 @@ def run_jumping(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def leap(seconds: float) -> None:
-    """Move the running `LeapingLoop`'s clock; afterwards what is due by then has been done, and what it woke."""
+    """Move the running `LeapingLoop`'s clock; afterwards what is due by then has been done, and
+    what it woke.
+    """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, LeapingLoop)
     loop.leap(seconds)

@@ -1,4 +1,6 @@
-"""Modules that are made, not written: versions of a guest that can be told apart, and ones that are dear to compile."""
+"""Modules that are made, not written: versions of a guest that can be told apart, and ones that are
+dear to compile.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,8 @@ def with_custom(module: bytes, data: bytes) -> bytes:
 def with_image(name: str, number: int = 0, ballast: int = 0) -> bytes:
     """The guest of tests/wat, as a file of its own for each number, with data for its memory.
 
-    As long as such a module is there, the engine has an anonymous file for what its memories begin with, and beside it
-    so many bytes of ``ballast``.
+    As long as such a module is there, the engine has an anonymous file for what its memories begin
+    with, and beside it so many bytes of ``ballast``.
     """
     text = index.text(name).rstrip().removesuffix(")")
     return with_custom(_ballasted(f'{text}(data (i32.const 8) "data")', ballast), b"%d" % number)

@@ -7,7 +7,8 @@ from sentinel_host.net.names import Found
 
 
 class KnownNames(Names):
-    """``known`` holds the addresses of each name, in the order in which they are preferred; ``asked`` what was asked.
+    """``known`` holds the addresses of each name, in the order in which they are preferred;
+    ``asked`` what was asked.
 
     Other names do not exist.
     """

@@ -21,11 +21,13 @@ _SRV = 33
 
 @dataclass
 class NameServer:
-    """``known`` holds for each name its addresses, or one of the codes above; other names do not exist.
+    """``known`` holds for each name its addresses, or one of the codes above; other names do not
+    exist.
 
     ``services`` holds for each name its SRV records: priority, weight, port and target.
 
-    ``asked`` lists the names of the queries so far, of A and AAAA alike. ``ttl`` goes with every answer.
+    ``asked`` lists the names of the queries so far, of A and AAAA alike. ``ttl`` goes with every
+    answer.
     """
 
     address: str

@@ -1,4 +1,6 @@
-"""An OpenID provider: codes that are good once, PKCE, refresh tokens that rotate, and signed ID tokens."""
+"""An OpenID provider: codes that are good once, PKCE, refresh tokens that rotate, and signed ID
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Grant:
 
 
 class Provider:
-    """Answers for a running upstream. ``lifetime`` is access tokens', in seconds; ``asked`` the token requests."""
+    """Answers for a running upstream. ``lifetime`` is access tokens', in seconds; ``asked`` the
+    token requests.
+    """
 
     def __init__(self, server: Upstream, lifetime: int = 300) -> None:
         self.issuer = server.url

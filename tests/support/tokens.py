@@ -1,4 +1,6 @@
-"""Keys and JSON Web Tokens, made with `cryptography`: another implementation than the one that guests use."""
+"""Keys and JSON Web Tokens, made with `cryptography`: another implementation than the one that
+guests use.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Upstreams in a thread of their own: they answer what a test says, and keep what they were sent."""
+"""Upstreams in a thread of their own: they answer what a test says, and keep what they were
+sent.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Handler = Callable[["Received", asyncio.StreamReader, asyncio.StreamWriter], Awa
 
 @dataclass
 class Received:
-    """A request as the upstream got it: the request line, the header fields in order, and the body as far as read."""
+    """A request as the upstream got it: the request line, the header fields in order, and the body
+    as far as read.
+    """
 
     line: str
     headers: list[tuple[str, str]]
@@ -114,7 +118,9 @@ def answering(raw: bytes, *, then_close: bool = False) -> Handler:
 
 @contextlib.contextmanager
 def running_upstream(tls: ssl.SSLContext | None = None, *, ca: Path | None = None) -> Iterator[Upstream]:
-    """An upstream that listens; its handler may be replaced at any time. ``ca`` is who vouches for its certificate."""
+    """An upstream that listens; its handler may be replaced at any time. ``ca`` is who vouches for
+    its certificate.
+    """
     upstream = Upstream()
     upstream.ca = ca
     upstream.scheme = "https" if tls else "http"

@@ -1,4 +1,6 @@
-"""A TLS client as bytes over a plain socket: it can leave as rudely as it likes, and sees how it was left."""
+"""A TLS client as bytes over a plain socket: it can leave as rudely as it likes, and sees how it
+was left.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def connected(certificate: tuple[Path, Path]) -> AsyncIterator[tuple[TlsConnection, Silent, ServerTls, Any]]:
-    """A client behind its handshake, and the server's side of it, which has not sent its session tickets yet."""
+    """A client behind its handshake, and the server's side of it, which has not sent its session
+    tickets yet.
+    """
     loop = asyncio.get_running_loop()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*certificate)

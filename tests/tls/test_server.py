@@ -51,7 +51,9 @@ def connect(request: pytest.FixtureRequest, certificate: tuple[str, str]) -> Con
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one segment", "after the request"])
 def test_a_client_that_ends_its_side_is_still_answered(tls: ssl.SSLContext, connect: Connect, together: bool) -> None:
-    """The connection closed with a client's close_notify, and its answer with it (RFC 9112 section 9.6)."""
+    """The connection closed with a client's close_notify, and its answer with it (RFC 9112 section
+    9.6).
+    """
     body = b"x" * 1_000_000
 
     with run_worker(echo, tls=tls) as worker, connect(worker) as (_, client):
@@ -67,7 +69,9 @@ def test_a_client_that_ends_its_side_is_still_answered(tls: ssl.SSLContext, conn
 
 
 def test_a_request_sent_ahead_that_is_cut_off_is_answered(tls: ssl.SSLContext, connect: Connect) -> None:
-    """As in the clear: what the first request's end of stream meant for the second was not looked at."""
+    """As in the clear: what the first request's end of stream meant for the second was not looked
+    at.
+    """
     release = asyncio.Event()
 
     @http_app
@@ -110,7 +114,9 @@ def test_an_end_without_close_notify_is_a_client_that_left(tls: ssl.SSLContext, 
 def test_an_answer_that_breaks_off_ends_without_close_notify(
     tls: ssl.SSLContext, connect: Connect, version: bytes
 ) -> None:
-    """To a client of HTTP/1.0, whose answer ends with the connection, nothing else tells (RFC 9112 section 9.8)."""
+    """To a client of HTTP/1.0, whose answer ends with the connection, nothing else tells (RFC 9112
+    section 9.8).
+    """
 
     @http_app
     async def whole(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -143,7 +149,9 @@ def test_what_a_refused_client_sends_on_does_not_hide_the_refusal(tls: ssl.SSLCo
 
 
 def test_one_connection_too_many_is_told_so(certificate: tuple[str, str], tls: ssl.SSLContext) -> None:
-    """Its request comes with the last of its handshake: to end our side must not throw it away, nor trip over it."""
+    """Its request comes with the last of its handshake: to end our side must not throw it away, nor
+    trip over it.
+    """
     context = ssl.create_default_context(cafile=certificate[0])
     with run_worker(echo, ServerLimits(connections_per_client=1), tls=tls) as worker, worker.connect() as kept:
         RawTls(kept, context)

@@ -22,7 +22,9 @@ from tests.tls.authority import Authority
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with the subject of the client's certificate and the server name that it asked for."""
+    """Answers with the subject of the client's certificate and the server name that it asked
+    for.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -46,8 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def demanding_upstream(authority: Authority) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Serves clients with a certificate of the authority only, as ``inner.test``; ``checks`` are the answers to the
-    gateway's checks.
+    """Serves clients with a certificate of the authority only, as ``inner.test``; ``checks`` are
+    the answers to the gateway's checks.
     """
     pair = authority.issue("inner.test", x509.DNSName("inner.test"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.file))

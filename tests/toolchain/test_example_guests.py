@@ -19,7 +19,9 @@ def test_building_again_changes_nothing_and_restores_what_was_lost(tmp_path: Pat
 
 
 def test_every_guest_is_a_component() -> None:
-    """The preamble's version field tells a component (13, layer 1) from a core module (1, layer 0)."""
+    """The preamble's version field tells a component (13, layer 1) from a core module (1, layer
+    0).
+    """
     assert main(["build"]) == 0
     guests = sorted(GUESTS.glob("*/*.wasm"))
     assert {path.parent.name for path in guests} == {"rust", "assemblyscript", "typescript", "python", "go", "c", "zig"}

@@ -23,7 +23,9 @@ def test_the_running_interpreter_is_found_once_under_its_tag() -> None:
 
 
 def test_what_is_no_supported_cpython_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shim of pyenv's stands on PATH and fails where its version is not chosen: it is no interpreter."""
+    """A shim of pyenv's stands on PATH and fails where its version is not chosen: it is no
+    interpreter.
+    """
     script(tmp_path / "python3.97", "echo 'pyenv: python3.97: command not found' >&2; exit 127")
     script(tmp_path / "python3.98", "echo PyPy 3.98.0 True /usr/bin/pypy")
     script(tmp_path / "python3.99", "echo CPython 3.99.1 False /usr/bin/python3.99")

@@ -1,4 +1,6 @@
-"""A browser's WebSocket through the gateway: on HTTP/1.1, and on the HTTP/2 connection that its page came over."""
+"""A browser's WebSocket through the gateway: on HTTP/1.1, and on the HTTP/2 connection that its
+page came over.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from tests.upgrades.conftest import CONFIG, GUESTS
 from tests.upgrades.servers import serving
 
 PACKAGE = "chromium-headless-shell"
-# Says what it saw by asking for /said, as nothing else of a browser without a screen can be seen from outside.
+# Says what it saw by asking for /said, as nothing else of a browser without a screen can be seen
+# from outside.
 PAGE = """<!doctype html><script>
 const socket = new WebSocket(location.origin.replace("http", "ws") + "/echo", ["other", "chat"]);
 const sent = ["hello", "\\u00fcml\\u00e4ut", "x".repeat(100000)], got = [];

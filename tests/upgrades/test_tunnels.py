@@ -35,7 +35,8 @@ def test_bytes_pass_both_ways_until_both_have_ended(gateway: GatewayProcess, ori
     origin.handler = echo
     lines = len(gateway.guest_lines("access-log"))
     with Wire(gateway.public) as wire:
-        # The first bytes of the other protocol come with the request, and the answer's with the 101.
+        # The first bytes of the other protocol come with the request, and the answer's with the
+        # 101.
         wire.send(
             b"GET /x?y HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\nGET / HTTP/1.1\r\n\r\n"
         )
@@ -135,7 +136,9 @@ def test_an_upgrade_with_a_body_is_an_ordinary_request(gateway: GatewayProcess, 
 
 
 def test_nothing_after_a_tunnel_is_read_as_a_request(gateway: GatewayProcess, origin: Upstream) -> None:
-    """The head is never parsed a second time: what a client says in a tunnel is the upstream's to read, all of it."""
+    """The head is never parsed a second time: what a client says in a tunnel is the upstream's to
+    read, all of it.
+    """
     origin.handler = echo
     smuggled = b"GET /guarded HTTP/1.1\r\nHost: a\r\n\r\n" * 3
     with Wire(gateway.public) as wire:

@@ -245,7 +245,8 @@ class TestOverHttp2:
                 events.extend(frames.events())
                 return {type(event) for event in events} >= set(kinds)
 
-            # The server's library answers a Ping by itself, perhaps before its application has echoed anything.
+            # The server's library answers a Ping by itself, perhaps before its application has
+            # echoed anything.
             peer.until(lambda: received(TextMessage, BytesMessage, Pong))
             assert [event.data for event in events if isinstance(event, TextMessage)] == ["hello"]
             assert [bytes(event.data) for event in events if isinstance(event, BytesMessage)] == [b"\0" * 500]

@@ -28,6 +28,8 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Secure:
 
 @pytest.fixture(params=["asyncio", "uvloop", "TLS"])
 def run(request: pytest.FixtureRequest) -> Callable[[Main], None]:
-    """Runs the test's coroutine on an event loop; with "TLS", its upstreams and their pools speak it, on uvloop."""
+    """Runs the test's coroutine on an event loop; with "TLS", its upstreams and their pools speak
+    it, on uvloop.
+    """
     secure = request.getfixturevalue("secure") if request.param == "TLS" else None
     return partial(run_on, asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop, secure)

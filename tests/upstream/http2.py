@@ -1,4 +1,6 @@
-"""Upstreams that say exactly which HTTP/2 frames they send: frames from hyperframe, header blocks from hpack."""
+"""Upstreams that say exactly which HTTP/2 frames they send: frames from hyperframe, header blocks
+from hpack.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Asked:
 
 
 class Http2Peer:
-    """The upstream's side of one connection. SETTINGS and PING are answered unless a test reads frames by itself."""
+    """The upstream's side of one connection. SETTINGS and PING are answered unless a test reads
+    frames by itself.
+    """
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer

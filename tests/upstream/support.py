@@ -1,4 +1,6 @@
-"""Raw scripted upstreams: each test says which bytes come when, on a real socket, in the clear or over TLS."""
+"""Raw scripted upstreams: each test says which bytes come when, on a real socket, in the clear or
+over TLS.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def run_on(factory: Callable[[], asyncio.AbstractEventLoop], secure: Secure | No
 
 
 class ServerTls:
-    """The server's side of TLS as bytes in and bytes out, so that a script can leave as rudely as it likes."""
+    """The server's side of TLS as bytes in and bytes out, so that a script can leave as rudely as
+    it likes.
+    """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -80,7 +84,9 @@ class ServerTls:
 
 
 class RawPeer:
-    """The upstream's side of a connection as a plain socket: what it does happens behind the event loop's back."""
+    """The upstream's side of a connection as a plain socket: what it does happens behind the event
+    loop's back.
+    """
 
     def __init__(self, sock: socket.socket, tls: ServerTls | None) -> None:
         self._socket = sock
@@ -243,7 +249,9 @@ class Upstream:
         return self
 
     def takes_little(self) -> None:
-        """Have the kernel hold only some 64 KiB that the script has not read, of connections that come from now on."""
+        """Have the kernel hold only some 64 KiB that the script has not read, of connections that
+        come from now on.
+        """
         self._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -288,7 +296,9 @@ class Upstream:
 
 
 class Source:
-    """A request body from a list; an exception in it is raised, an awaitable awaited, the rest given out."""
+    """A request body from a list; an exception in it is raised, an awaitable awaited, the rest
+    given out.
+    """
 
     def __init__(self, *pieces: Any, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.pieces = list(pieces)

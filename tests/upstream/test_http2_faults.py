@@ -1,4 +1,6 @@
-"""Upstreams that break the rules of HTTP/2: each costs its own requests, and what may go elsewhere says so."""
+"""Upstreams that break the rules of HTTP/2: each costs its own requests, and what may go elsewhere
+says so.
+"""
 
 from __future__ import annotations
 
@@ -262,7 +264,9 @@ def test_what_does_no_harm(run, name):
 
 
 def test_goaway_amid_fifty_streams(run):
-    """Some were seen, and their upstream closes before it has answered: those break off. The others lose nothing."""
+    """Some were seen, and their upstream closes before it has answered: those break off. The others
+    lose nothing.
+    """
 
     async def script(peer: Http2Peer) -> None:
         if peer.number > 1:

@@ -40,7 +40,9 @@ def test_request_and_response_stream_at_the_same_time(run):
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 def test_a_slow_reader_pauses_the_upstream(run, framing):
-    """The upstream offers 32 MiB; nobody reads; what it gets rid of is what sockets hold, and our share is bounded."""
+    """The upstream offers 32 MiB; nobody reads; what it gets rid of is what sockets hold, and our
+    share is bounded.
+    """
     size = 32
 
     async def script(peer):

@@ -89,7 +89,9 @@ def test_a_name_is_looked_up_again_when_none_of_its_addresses_answers(run):
 
 
 def test_an_address_that_swallows_packets_is_tried_last_from_then_on(run):
-    """It cost half of the connect timeout for every connection; RFC 8305 has the next address tried after 250 ms."""
+    """It cost half of the connect timeout for every connection; RFC 8305 has the next address tried
+    after 250 ms.
+    """
 
     async def script(peer):
         await peer.head()

@@ -1,4 +1,6 @@
-"""How long a connection serves, where it leads, and what does not count among those that requests share."""
+"""How long a connection serves, where it leads, and what does not count among those that requests
+share.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,9 @@ def test_a_request_under_way_is_not_cut_off_by_age():
 
 
 def test_tunnels_leave_room_for_requests_and_have_a_limit_of_their_own(run):
-    """A crowd of WebSockets held every connection to an upstream, and other requests were refused."""
+    """A crowd of WebSockets held every connection to an upstream, and other requests were
+    refused.
+    """
 
     async def script(peer):
         head = await peer.head()

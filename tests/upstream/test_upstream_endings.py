@@ -1,4 +1,6 @@
-"""Connections that end: what arrived is delivered, and what is missing is missed (RFC 9112 section 9.8)."""
+"""Connections that end: what arrived is delivered, and what is missing is missed (RFC 9112 section
+9.8).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ async def slowly(response):
 def test_a_body_that_is_read_slowly_arrives_whole(run, framing, end):
     """The event loop's TLS dropped what it held when the upstream closed and reading was paused.
 
-    From some hundred kilobytes on the tail was lost, and a body that ends with the connection passed for complete.
+    From some hundred kilobytes on the tail was lost, and a body that ends with the connection
+    passed for complete.
     """
 
     async def script(peer):
@@ -67,7 +70,9 @@ def test_a_body_that_is_read_slowly_arrives_whole(run, framing, end):
 @pytest.mark.parametrize("end", ["close", "truncate", "reset"])
 @pytest.mark.parametrize("tunnel", [False, True], ids=["body", "tunnel"])
 def test_what_ends_with_the_connection_is_complete_after_a_clean_end_only(run, end, tunnel):
-    """Over TLS a FIN without close_notify may be anybody's: it passed for the end of the body, and of the tunnel."""
+    """Over TLS a FIN without close_notify may be anybody's: it passed for the end of the body, and
+    of the tunnel.
+    """
     switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 
     async def script(peer):
@@ -150,7 +155,9 @@ def test_a_tunnel_goes_on_where_the_upstream_has_ended(run):
 
 @pytest.mark.parametrize("end", ["close", "truncate", "reset"])
 def test_an_end_before_the_response_fails_at_once(run, end):
-    """A reset over TLS went unnoticed until the response's time was up: the request hung for that long."""
+    """A reset over TLS went unnoticed until the response's time was up: the request hung for that
+    long.
+    """
 
     async def script(peer):
         await peer.head()

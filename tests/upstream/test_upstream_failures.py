@@ -42,7 +42,9 @@ def test_a_silent_upstream_is_504_in_time(upload, said):
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["in memory", "streamed"])
 def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
-    """What our kernel still had of the body did not count, nor that the upstream went on to read it: 504 it was."""
+    """What our kernel still had of the body did not count, nor that the upstream went on to read
+    it: 504 it was.
+    """
     size = 2 * len(MIB)
 
     async def script(peer):
@@ -56,7 +58,9 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
         await peer.send(OK)
 
     def unsent():
-        """With what waits to take its place: the kernel's queue alone is as full again a moment later."""
+        """With what waits to take its place: the kernel's queue alone is as full again a moment
+        later.
+        """
         given = body.given if streamed else size
         return size - given + sum(connection.unsent() for connection in pool.connections)
 
@@ -134,7 +138,9 @@ def test_progress_of_an_upload_restarts_the_response_timeout():
 
 @pytest.mark.parametrize("paused", [False, True], ids=["we wait", "we do not read"])
 def test_a_response_that_falls_silent(paused):
-    """Silence counts only while we are reading: a slow client downstream is no fault of the upstream."""
+    """Silence counts only while we are reading: a slow client downstream is no fault of the
+    upstream.
+    """
     size = 32 * 1024 * 1024
 
     async def script(peer):
@@ -170,7 +176,9 @@ def test_a_response_that_falls_silent(paused):
     "method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"POST", b"PATCH", b"LOCK"]
 )
 def test_what_is_sent_again_when_a_kept_connection_dies(run, method, how):
-    """The upstream takes the second request on its connection and closes without a word, as when keep-alive ends."""
+    """The upstream takes the second request on its connection and closes without a word, as when
+    keep-alive ends.
+    """
     requests = []
 
     async def script(peer):

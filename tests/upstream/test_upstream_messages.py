@@ -10,7 +10,8 @@ import pytest
 from sentinel_host.errors import SentinelError, UpstreamError
 from tests.upstream.support import OK, RawPeer, Source, Upstream, drain, eventually, get
 
-# name, method, bytes, status, body, trailers, whether the connection may be kept. The core's tables have the rest.
+# name, method, bytes, status, body, trailers, whether the connection may be kept. The core's tables
+# have the rest.
 GOOD = [
     ("length", b"GET", OK, 200, b"ok", [], True),
     (
@@ -201,10 +202,12 @@ POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
     ("body", "end"), [(b"", b"\r\n\r\n"), (b"body", b"body"), ("streamed", b"0\r\n\r\n")], ids=["GET", "POST", "upload"]
 )
 def test_what_is_already_in_the_kernel_is_not_taken_for_the_answer(run, body, end, stray, after):
-    """A second response can lie in the socket, unseen by the event loop, when the next request takes the connection.
+    """A second response can lie in the socket, unseen by the event loop, when the next request
+    takes the connection.
 
-    Written afterwards, that request would have been answered with it, or lost with the connection. Nothing of it was
-    sent yet: whatever its method, it goes out on another. The bytes are sent from a plain socket here.
+    Written afterwards, that request would have been answered with it, or lost with the connection.
+    Nothing of it was sent yet: whatever its method, it goes out on another. The bytes are sent from
+    a plain socket here.
     """
 
     def request():

@@ -88,7 +88,9 @@ def test_an_idle_connection_that_the_upstream_closes_is_not_used(run):
 
 
 def test_the_pool_is_bounded_and_fair(run):
-    """Five requests on two connections: the waiting ones are served in order, nobody opens a third."""
+    """Five requests on two connections: the waiting ones are served in order, nobody opens a
+    third.
+    """
     order = []
 
     async def script(peer):
@@ -152,7 +154,9 @@ def test_a_full_pool_is_503_after_the_wait():
 @pytest.mark.parametrize("ending", ["keep-alive", "close"])
 @pytest.mark.parametrize("late", [False, True], ids=["while it waits", "as its turn comes"])
 def test_a_cancelled_waiter_leaks_neither_slot_nor_connection(run, ending, late):
-    """A waiter cancelled in the very turn of the loop in which it was given its connection has to pass it on."""
+    """A waiter cancelled in the very turn of the loop in which it was given its connection has to
+    pass it on.
+    """
     answer = OK if ending == "keep-alive" else b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
     async def script(peer):
@@ -171,7 +175,8 @@ def test_a_cancelled_waiter_leaks_neither_slot_nor_connection(run, ending, late)
 
             async def first():
                 response = await pool.send(get())
-                # The slot was passed on with the bytes that brought this response, and its taker has not run yet.
+                # The slot was passed on with the bytes that brought this response, and its taker
+                # has not run yet.
                 if late:
                     tasks[1].cancel()
                 return response

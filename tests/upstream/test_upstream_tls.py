@@ -27,7 +27,9 @@ def run(request):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A CA, another CA, and a certificate of the first for localhost, made by the openssl command."""
+    """A CA, another CA, and a certificate of the first for localhost, made by the openssl
+    command.
+    """
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments):
@@ -78,7 +80,9 @@ def test_a_verified_upstream(run, certificates):
 
 
 def test_the_root_of_a_name_is_neither_asked_for_nor_verified(run, certificates):
-    """``localhost.`` went out as SNI with its dot, which no certificate has (RFC 6066 section 3)."""
+    """``localhost.`` went out as SNI with its dot, which no certificate has (RFC 6066 section
+    3).
+    """
     seen, heads = [], []
 
     async def script(peer):

@@ -155,9 +155,11 @@ def test_an_early_refusal_by_an_upstream_that_stopped_reading(run):
 
 
 def test_an_early_refusal_is_found_behind_a_failed_write(run):
-    """The upstream answered 413 and closed while our loop was busy; then the write of the next piece failed first.
+    """The upstream answered 413 and closed while our loop was busy; then the write of the next
+    piece failed first.
 
-    The event loop gives a connection up when a write fails, and the answer that already lay in the socket became a 502.
+    The event loop gives a connection up when a write fails, and the answer that already lay in the
+    socket became a 502.
     """
 
     async def main():
@@ -287,7 +289,9 @@ def test_a_large_upload_arrives_whole(run):
 
 
 def test_an_upstream_that_leaves_an_upload_unread_is_noticed_at_once(run):
-    """It closed its side while our socket was full: the transport would have waited for it to read on."""
+    """It closed its side while our socket was full: the transport would have waited for it to read
+    on.
+    """
 
     async def script(peer):
         peer.pause()

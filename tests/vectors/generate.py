@@ -1,11 +1,14 @@
-"""Writes ``vectors.json``: what records look like in bytes, by the msgpack package and ``wit/ABI.md``.
+"""Writes ``vectors.json``: what records look like in bytes, by the msgpack package and
+``wit/ABI.md``.
 
-``python tests/vectors/generate.py`` rewrites the file, ``--check`` only says whether it is up to date.
+``python tests/vectors/generate.py`` rewrites the file, ``--check`` only says whether it is up to
+date.
 
-``answers`` are what a guest returns: ``ops`` tells the conformance guests what to do (their sources list them), and
-``bytes`` is what must come out. ``records`` are what the host sends: ``fields`` in WIT order, their ``bytes``, and the
-``dump`` that the conformance guests make of them; those of ``other_version`` come from an earlier or a later host.
-``hostile`` are answers that the host must refuse.
+``answers`` are what a guest returns: ``ops`` tells the conformance guests what to do (their sources
+list them), and ``bytes`` is what must come out. ``records`` are what the host sends: ``fields`` in
+WIT order, their ``bytes``, and the ``dump`` that the conformance guests make of them; those of
+``other_version`` come from an earlier or a later host. ``hostile`` are answers that the host must
+refuse.
 """
 
 from __future__ import annotations

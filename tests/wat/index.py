@@ -1,8 +1,8 @@
-"""Small guests in WAT, one behaviour each, by folder: ``good``, ``hostile``, ``granted`` (of both kinds, with imports
-that need a grant) and ``refused`` at load.
+"""Small guests in WAT, one behaviour each, by folder: ``good``, ``hostile``, ``granted`` (of both
+kinds, with imports that need a grant) and ``refused`` at load.
 
-A line ``;;@include NAME`` stands for the file ``NAME.wat`` beside this one. The head of a refused guest says what the
-error must name: ``;; expect: TEXT``.
+A line ``;;@include NAME`` stands for the file ``NAME.wat`` beside this one. The head of a refused
+guest says what the error must name: ``;; expect: TEXT``.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ def _included(match: re.Match[str]) -> str:
 
 
 def build(folder: Path) -> Mapping[str, dict[str, Path]]:
-    """The artefacts by variant (``wat``, ``rust``) and filter, written into ``folder`` or cargo's own.
+    """The artefacts by variant (``wat``, ``rust``) and filter, written into ``folder`` or cargo's
+    own.
 
     Raises `ToolchainError` when there is no Rust toolchain for WebAssembly.
     """

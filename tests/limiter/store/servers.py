@@ -6,7 +6,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
-# Counters end by themselves; buckets hold a time of the store's clock, which is far above any count.
+# Counters end by themselves; buckets hold a time of the store's clock, which is far above any
+# count.
 _AGE = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local value, left = tonumber(redis.call('GET', key)), redis.call('PTTL', key) - tonumber(ARGV[1])
@@ -67,10 +68,12 @@ class Server:
 
 
 class Front:
-    """What stands before a store, at ``host`` and ``port``, over TLS or not: connections made from now on lead there.
+    """What stands before a store, at ``host`` and ``port``, over TLS or not: connections made from
+    now on lead there.
 
-    After `demote` those that were made before get an error for whatever they ask, as from a server that is not the
-    store any more; ``None`` is silence. ``error`` is what later ones get too, unless it is empty.
+    After `demote` those that were made before get an error for whatever they ask, as from a server
+    that is not the store any more; ``None`` is silence. ``error`` is what later ones get too,
+    unless it is empty.
     """
 
     def __init__(

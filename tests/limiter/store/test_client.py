@@ -101,8 +101,9 @@ def test_exchanges_go_on_by_themselves(run: Run) -> None:
 
 
 def test_a_cancelled_exchange_ends_whenever_that_happens(server: Server) -> None:
-    """Before Python 3.12 asyncio.wait_for, which redis-py writes under, swallowed a cancellation that came together
-    with its result: about one stop in a hundred left the exchange, and so the worker, running for ever.
+    """Before Python 3.12 asyncio.wait_for, which redis-py writes under, swallowed a cancellation
+    that came together with its result: about one stop in a hundred left the exchange, and so the
+    worker, running for ever.
     """
 
     async def scenario() -> None:
@@ -165,7 +166,8 @@ def test_a_store_that_goes_away_is_reported_once_and_reconciled_when_it_is_back(
         assert pair.reports[0][1:] == [None]
         pair.request(1)
         await pair.stores[1].exchange()
-        assert pair.request(1).remaining == 10 - 4 - 1 - 1  # the four that were counted without the store are known
+        # The four that were counted without the store are known.
+        assert pair.request(1).remaining == 10 - 4 - 1 - 1
 
     run(scenario)
 

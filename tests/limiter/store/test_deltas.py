@@ -1,4 +1,6 @@
-"""The error bound of shared limits, over whatever order requests, exchanges and failures come in."""
+"""The error bound of shared limits, over whatever order requests, exchanges and failures come
+in.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ NOW = 1_000  # ms; within one window
 
 
 class Gateway:
-    """One worker, its table and its exchange in two halves, so that anything can happen between them."""
+    """One worker, its table and its exchange in two halves, so that anything can happen between
+    them.
+    """
 
     def __init__(self) -> None:
         self.table = SharedTable.create(16)
@@ -83,7 +87,8 @@ def test_all_together_allow_the_limit_and_what_was_not_exchanged(steps: list[tup
         elif step == "tell":
             gateway.tell(store, reached=True)
         elif step == "learn":
-            # An answer that never left the store cannot be learnt: "lost" below ends within one step.
+            # An answer that never left the store cannot be learnt: "lost" below ends within one
+            # step.
             gateway.learn(answered=True)
         elif step == "exchange":
             gateway.learn(answered=True)

@@ -1,4 +1,6 @@
-"""What follows when another server becomes the store: errors of the old one, and a name that leads to the new one."""
+"""What follows when another server becomes the store: errors of the old one, and a name that leads
+to the new one.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ async def kept(store: LimitStore, number: int = 8) -> None:
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.split()[0].decode())
 def test_one_error_replaces_every_connection_that_is_kept(server: Server, error: bytes) -> None:
-    """A kept connection to a server that had been demoted answered READONLY for ever, for local and strict limits."""
+    """A kept connection to a server that had been demoted answered READONLY for ever, for local and
+    strict limits.
+    """
 
     async def main() -> None:
         async with Front(server) as front:
@@ -140,7 +144,9 @@ def test_a_name_leads_to_the_new_server_at_once(server: Server, error: bytes | N
 
 
 def test_a_server_that_is_the_wrong_one_for_a_while(server: Server) -> None:
-    """It loads its data, or nobody has told it yet that it is the new one: then it serves, and nothing is lost."""
+    """It loads its data, or nobody has told it yet that it is the new one: then it serves, and
+    nothing is lost.
+    """
 
     async def main() -> None:
         async with Front(server) as front:

@@ -1,4 +1,6 @@
-"""Which files a configuration names, what is read of them, and what stays of it when the configuration changes."""
+"""Which files a configuration names, what is read of them, and what stays of it when the
+configuration changes.
+"""
 
 from __future__ import annotations
 

@@ -114,6 +114,8 @@ def test_what_is_no_message_is_an_error(body: bytes) -> None:
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:
-    """A worker of a new version and a supervisor of the old one talk to each other while one replaces the other."""
+    """A worker of a new version and a supervisor of the old one talk to each other while one
+    replaces the other.
+    """
     body = b"\x94\x00\xc2\x83\xa4type\xa6failed\xa6reason\xa2no\xa5later\x01\xc0"
     assert list(FrameDecoder().feed(len(body).to_bytes(4, "big") + body)) == [Frame(0, False, Failed("no"))]

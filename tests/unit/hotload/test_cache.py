@@ -1,4 +1,6 @@
-"""What is kept on disk is run as code: it is used only if it is ours, whole, and for this engine."""
+"""What is kept on disk is run as code: it is used only if it is ours, whole, and for this
+engine.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def test_an_entry_of_another_engine_is_not_looked_at(cache: Cache) -> None:
 def test_an_entry_of_another_format_is_passed_over_without_a_word(
     cache: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After an upgrade every guest was said to be corrupted. The entry stays, for a gateway of that format."""
+    """After an upgrade every guest was said to be corrupted. The entry stays, for a gateway of that
+    format.
+    """
     cache.put(compiled())
     stem, _, format_ = entry(cache).name.removesuffix(".guest").rpartition("-")
     other = entry(cache).rename(entry(cache).with_name(f"{stem}-{int(format_) - 1}.guest"))

@@ -1,4 +1,6 @@
-"""Compiling elsewhere: whatever the file does to the compiler, the answer is a guest or a reason."""
+"""Compiling elsewhere: whatever the file does to the compiler, the answer is a guest or a
+reason.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def test_each_compilation_has_a_process_of_its_own() -> None:
 
 
 def test_a_module_that_takes_too_long_is_stopped() -> None:
-    """What a compiler takes is for the author of the file to choose, and for the kernel to bound."""
+    """What a compiler takes is for the author of the file to choose, and for the kernel to
+    bound.
+    """
 
     async def main() -> None:
         async with compiler(cpu_seconds=1) as made:

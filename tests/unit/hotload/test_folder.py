@@ -122,7 +122,9 @@ def test_a_file_without_permission_is_said(folder: Folder) -> None:
 
 
 def test_a_file_that_changes_meanwhile_was_not_read(folder: Folder) -> None:
-    """Its times tell, as finely as the kernel keeps them; whoever reads tries again once it has held still."""
+    """Its times tell, as finely as the kernel keeps them; whoever reads tries again once it has
+    held still.
+    """
     path = folder.path / "g.wasm"
     states = [bytes([byte]) * (LIMIT - 1) for byte in range(4)]
     path.write_bytes(states[0])

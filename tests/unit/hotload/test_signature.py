@@ -1,4 +1,6 @@
-"""Signatures: every byte counts, so do the name, the version and the key, and nothing may stand behind them."""
+"""Signatures: every byte counts, so do the name, the version and the key, and nothing may stand
+behind them.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def test_a_guest_is_read_whole(package: Path) -> None:
 
 
 def test_installers_may_link_files(package: Path) -> None:
-    """uv does, so that a file of an installed package has several names; in the guests' folder that is refused."""
+    """uv does, so that a file of an installed package has several names; in the guests' folder that
+    is refused.
+    """
     (package / "linked.wasm").hardlink_to(package / "g.wasm")
     (package / "soft.wasm").symlink_to(package / "g.wasm")
     assert StandardGuests(5).read("linked", MISSING)[1] == StandardGuests(5).read("soft", MISSING)[1] == b"guest"

@@ -20,7 +20,8 @@ STILL = StillTimes()
 
 
 class Watched:
-    """A folder that is watched; ``reports`` are the names, each with what the file held when it was reported.
+    """A folder that is watched; ``reports`` are the names, each with what the file held when it was
+    reported.
 
     The watch goes by ``now``, which only the test moves.
     """
@@ -39,9 +40,12 @@ class Watched:
         self.reports.append((name, path.read_bytes() if path.exists() else None))
 
     async def look(self) -> None:
-        """Return once the watch has read every event so far, and reported what there was to report."""
+        """Return once the watch has read every event so far, and reported what there was to
+        report.
+        """
         async with asyncio.timeout(PATIENCE):
-            # An order is taken at the begin of a turn: with the second, the turn of the first is over.
+            # An order is taken at the begin of a turn: with the second, the turn of the first is
+            # over.
             await self.watch.follow(self.sources)
             await self.watch.follow(self.sources)
 
@@ -123,7 +127,9 @@ def test_what_is_written_in_place_is_reported_once_it_has_held_still(tmp_path: P
 
 
 def test_a_writer_that_pauses_is_waited_for_until_he_closes(tmp_path: Path) -> None:
-    """A prefix of a module can be a module: a writer may pause for longer than anybody would wait."""
+    """A prefix of a module can be a module: a writer may pause for longer than anybody would
+    wait.
+    """
 
     async def scenario(watched: Watched) -> None:
         file = os.open(watched.folder / "slow.wasm", os.O_WRONLY | os.O_CREAT)
@@ -248,7 +254,9 @@ def test_a_volume_of_kubernetes_changes_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_without_events_files_are_looked_at(tmp_path: Path) -> None:
-    """A user has as many instances of inotify as the administrator allows, and somebody may have taken them all."""
+    """A user has as many instances of inotify as the administrator allows, and somebody may have
+    taken them all.
+    """
 
     def none_left() -> Inotify:
         raise OSError(24, "Too many open files")
@@ -261,7 +269,9 @@ def test_without_events_files_are_looked_at(tmp_path: Path) -> None:
 
 
 def test_a_slow_scan_does_not_block_the_loop(tmp_path: Path) -> None:
-    """On a network file system a look may take seconds. It was taken on the event loop, where every request waited."""
+    """On a network file system a look may take seconds. It was taken on the event loop, where every
+    request waited.
+    """
     begun, answered = threading.Event(), threading.Event()
 
     class Slow(OneFile):

@@ -100,7 +100,9 @@ def test_malformed_bodies(wire, step):
 
 @pytest.mark.parametrize("padding", [b" ", b"\t", b"    ", b" \t \t"])
 def test_a_size_may_be_padded_on_its_right(padding):
-    """Servers that write sizes of a fixed width pad them with spaces; their responses broke off with 502."""
+    """Servers that write sizes of a fixed width pad them with spaces; their responses broke off
+    with 502.
+    """
     wire = b"5%b\r\nhello\r\nb%b;a=b\r\n wonderful \r\n0%b\r\nA: b\r\n\r\n" % (padding, padding, padding)
     for cut in range(len(wire)):
         text, decoder, left = decode([wire[:cut], wire[cut:]])

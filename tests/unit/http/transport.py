@@ -8,7 +8,9 @@ from typing import Any
 
 
 class Transport:
-    """A transport that takes everything, or of which ``held`` bytes stay unsent. ``lose`` is called once it is gone."""
+    """A transport that takes everything, or of which ``held`` bytes stay unsent. ``lose`` is called
+    once it is gone.
+    """
 
     def __init__(self, lose: Callable[[], None]) -> None:
         self.lose = lose

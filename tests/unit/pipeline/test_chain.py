@@ -301,7 +301,9 @@ def test_a_failure_after_a_while_is_a_failure() -> None:
 
 
 def test_completion_goes_on_without_the_request_and_in_order() -> None:
-    """The exchange may have been cancelled: nobody is left who would wait for a guest that needs time."""
+    """The exchange may have been cancelled: nobody is left who would wait for a guest that needs
+    time.
+    """
 
     async def main() -> None:
         seen: Seen = []

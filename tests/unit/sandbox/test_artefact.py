@@ -68,7 +68,9 @@ def test_a_component_is_unwrapped_to_the_module_with_memory_and_hooks() -> None:
 
 
 def test_a_component_without_memory_is_unwrapped_all_the_same(engine: GuestEngine) -> None:
-    """The check then says that the memory is missing, which helps more than that there is no guest."""
+    """The check then says that the memory is missing, which helps more than that there is no
+    guest.
+    """
     artefact = parse_artefact(component(index.wasm("refused/memory_missing")), "x.wasm")
     with pytest.raises(GuestLoadError, match="exports no memory"):
         load_artefact(artefact, "x", engine)
@@ -146,7 +148,9 @@ def test_loads_from_a_file(tmp_path: Path, engine: GuestEngine, runner: asyncio.
 
 @pytest.mark.parametrize("name", ["good/echo", "good/log", "hostile/pointers"])
 def test_no_prefix_crashes(name: str, engine: GuestEngine) -> None:
-    """A file that is still being written: every prefix is refused, or is whole apart from names for debugging."""
+    """A file that is still being written: every prefix is refused, or is whole apart from names for
+    debugging.
+    """
     data = index.wasm(name)
     refused = 0
     for length in range(len(data)):
@@ -194,5 +198,7 @@ def test_500_mutations_never_crash(wrapped: bool, engine: GuestEngine, runner: a
 
 
 def _loops(data: bytes, original: bytes) -> bool:
-    """Whether a mutation may have made a loop: there are no deadlines yet, so such a guest is not run."""
+    """Whether a mutation may have made a loop: there are no deadlines yet, so such a guest is not
+    run.
+    """
     return data.count(0x03) > original.count(0x03) or data.count(0x0C) > original.count(0x0C)

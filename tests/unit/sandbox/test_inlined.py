@@ -22,7 +22,9 @@ def uleb(value: int) -> bytes:
 
 
 def abbreviations(*shapes: tuple[int, bool, list[tuple[int, int]]]) -> bytes:
-    """A table of shapes, numbered from 1: a tag, whether there are children, and pairs of attribute and form."""
+    """A table of shapes, numbered from 1: a tag, whether there are children, and pairs of attribute
+    and form.
+    """
     out = b""
     for number, (tag, children, attributes) in enumerate(shapes, 1):
         pairs = b"".join(uleb(attribute) + uleb(form) for attribute, form in attributes)
@@ -42,7 +44,9 @@ def u32(*values: int) -> bytes:
 
 
 def old() -> Sections:
-    """Version 4: `outer` at 16 to 64 has `shown` inlined in 20 to 40 and 50 to 54, and there `deep` in 24 to 28."""
+    """Version 4: `outer` at 16 to 64 has `shown` inlined in 20 to 40 and 50 to 54, and there `deep`
+    in 24 to 28.
+    """
     table = abbreviations(
         (0x11, True, [(0x10, 0x17), (0x11, 0x01), (0x25, 0x08)]),
         (0x39, True, [(0x03, 0x08)]),
@@ -75,7 +79,9 @@ def old() -> Sections:
 
 
 def new() -> Sections:
-    """Version 5, by indexes: the same as in `old`, but that `shown` has a line that its abbreviation holds."""
+    """Version 5, by indexes: the same as in `old`, but that `shown` has a line that its
+    abbreviation holds.
+    """
     table = abbreviations(
         (0x11, True, [(0x10, 0x17), (0x11, 0x1B), (0x72, 0x17), (0x73, 0x17), (0x74, 0x17)]),
         (0x2E, False, [(0x03, 0x25), (0x27, 0x19)]),
@@ -127,7 +133,9 @@ def test_no_information() -> None:
 
 @pytest.mark.parametrize("sections", [old(), new()])
 def test_mutated_sections_raise_nothing_else(sections: Sections) -> None:
-    """Whatever a file holds, reading it ends, with calls that lead outwards or with an error of one's own."""
+    """Whatever a file holds, reading it ends, with calls that lead outwards or with an error of
+    one's own.
+    """
     chance = random.Random(1)
     for _ in range(5000):
         changed = {name: bytearray(data) for name, data in sections.items()}

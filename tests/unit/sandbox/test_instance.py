@@ -1,4 +1,6 @@
-"""Starting instances: order of the steps, limits, and what a guest says against its configuration."""
+"""Starting instances: order of the steps, limits, and what a guest says against its
+configuration.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from tests.wat import index
 
 
 def unit(version: int, tables: bytes, program: bytes) -> bytes:
-    """One unit of ``.debug_line``, with a line base of -5, a range of 14 and the standard's opcodes."""
+    """One unit of ``.debug_line``, with a line base of -5, a range of 14 and the standard's
+    opcodes.
+    """
     header = b"\1" + (b"\1" if version >= 4 else b"") + b"\1\xfb\x0e\x0d" + bytes((0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1))
     sizes = b"\x04\0" if version >= 5 else b""
     rest = (
@@ -30,7 +32,8 @@ OLD = b"src\0\0" + b"lib.rs\0\1\0\0" + b"main.rs\0\0\0\0" + b"\0"
 # Directories in line strings, files with a form each: inline text, and the directory's number.
 NEW = b"\1\1\x1f\2" + b"\0\0\0\0" + b"\5\0\0\0" + b"\2\1\x08\2\x0b\2" + b"lib.rs\0\1" + b"main.rs\0\0"
 LINE_STR = b"comp\0src\0"
-# Set the address to 16, advance by 9 lines, copy; a special opcode for 2 bytes and 3 lines; file 2; another; the end.
+# Set the address to 16, advance by 9 lines, copy; a special opcode for 2 bytes and 3 lines; file 2;
+# another; the end.
 PROGRAM = b"\0\5\2\x10\0\0\0" + b"\3\x09\1" + bytes((13 + 2 * 14 + 8,)) + b"\4\2\2\4\1" + b"\2\4" + b"\0\1\1"
 
 
@@ -97,7 +100,9 @@ def test_what_is_no_source_map(section: bytes) -> None:
 
 
 def test_rows_of_the_authors_sources() -> None:
-    """A library's row is told with the last of the author's before it in its function, or with the first behind it."""
+    """A library's row is told with the last of the author's before it in its function, or with the
+    first behind it.
+    """
     library, glue = "~lib/array.ts", "sentinel-guest.ts"
     rows = [Row(9, "a.ts", 1), Row(10, library, 5), Row(12, "", 0), Row(14, "a.ts", 2), Row(15, library, 6)]
     rows += [Row(20, "", 0), Row(21, library, 7), Row(22, glue, 8), Row(23, "a.ts", 3), Row(30, library, 9)]

@@ -206,7 +206,9 @@ def test_lines_of_a_start_have_no_request(load: Load, engine: GuestEngine) -> No
 
 @pytest.mark.parametrize("name", ['a"b\\', "grün", "x" * 200, "line\nfeed"])
 def test_any_name_is_written_safely(engine: GuestEngine, runner: asyncio.Runner, name: str) -> None:
-    """The configuration allows few characters in names. Whoever else loads guests gets whole lines too."""
+    """The configuration allows few characters in names. Whoever else loads guests gets whole lines
+    too.
+    """
     guest = SyncGuest(load_artefact(parse_artefact(index.wasm("good/log"), "log"), name, engine), runner)
     guest.middleware().on_request(b"\x02m", "r")
     lines = emitted(engine)

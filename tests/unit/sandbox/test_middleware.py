@@ -1,4 +1,6 @@
-"""What comes back from guests: actions from good ones, typed errors from hostile ones, and never a crash."""
+"""What comes back from guests: actions from good ones, typed errors from hostile ones, and never a
+crash.
+"""
 
 from __future__ import annotations
 
@@ -256,7 +258,9 @@ def test_garbage_is_a_protocol_error(echo: GuestMiddleware, answer: bytes) -> No
 
 
 def test_10000_fuzzed_answers(echo: GuestMiddleware) -> None:
-    """Row 11: typed errors, and memory that does not grow. `bench -- sandbox` times the slowest answers."""
+    """Row 11: typed errors, and memory that does not grow. `bench -- sandbox` times the slowest
+    answers.
+    """
     chance = random.Random(11)
     seeds = [
         pack([0, [[[0, ["x-a", b"1"]], [2, "x-b"]], b"context", "/a", "b=1", "PUT", "blue", [2, 1024]]]),

@@ -54,8 +54,9 @@ def test_addresses_of_one_ipv6_network_are_one_client() -> None:
 
 
 def test_one_client_cannot_take_a_version_back_that_fails_now_and_then() -> None:
-    """One call in twenty of everybody's fails, and one client sends nothing but what fails: that is no share of calls,
-    it is one client."""
+    """One call in twenty of everybody's fails, and one client sends nothing but what fails: that is
+    no share of calls, it is one client.
+    """
     watched = Watched()
     for number in range(4000):
         watched.fail("192.0.2.66")

@@ -1,4 +1,6 @@
-"""Suspended calls share the loop: their turns, their half of its time, and the bound by the clock."""
+"""Suspended calls share the loop: their turns, their half of its time, and the bound by the
+clock.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PATIENT = 60.0
 
 
 class Working:
-    """An instance in a call that needs so many seconds of running time, of which every turn gives it a part."""
+    """An instance in a call that needs so many seconds of running time, of which every turn gives
+    it a part.
+    """
 
     is_waiting = False
 
@@ -61,7 +65,9 @@ def now() -> float:
 
 @pytest.mark.parametrize("crowd", [1, 2, 8, 64])
 def test_calls_within_their_deadline_end_well_however_many_share_the_loop(crowd: int) -> None:
-    """Together they get half of the time: of n calls each gets its deadline of running time within 2n deadlines."""
+    """Together they get half of the time: of n calls each gets its deadline of running time within
+    2n deadlines.
+    """
 
     async def main() -> None:
         turns: list[Working] = []

@@ -1,4 +1,6 @@
-"""Self-tests: a guest that fails a case of its own is not taken into service, and the case is named."""
+"""Self-tests: a guest that fails a case of its own is not taken into service, and the case is
+named.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def starts(guest: LoadedGuest, config: bytes, on_loop: bool) -> None:
 
 @pytest.mark.parametrize("on_loop", [False, True])
 def test_nothing_that_a_case_does_is_counted(on_loop: bool) -> None:
-    """A new version once began with the calls, running time, instances and own metrics of its self-test."""
+    """A new version once began with the calls, running time, instances and own metrics of its
+    self-test.
+    """
     engine = GuestEngine()
     starts(load(with_cases(AUTH, NO_KEY, KEY), engine=engine), CONFIG, on_loop)
     counts = engine.snapshot()["guest"]

@@ -1,4 +1,6 @@
-"""A service manager is told at the address that it names, whichever kind that is, and only if it names one."""
+"""A service manager is told at the address that it names, whichever kind that is, and only if it
+names one.
+"""
 
 from __future__ import annotations
 

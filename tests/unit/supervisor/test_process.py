@@ -1,4 +1,6 @@
-"""A worker as its supervisor sees it, with a process on the other side that says what the test wants."""
+"""A worker as its supervisor sees it, with a process on the other side that says what the test
+wants.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class Unobserved:
 
 
 def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_later() -> None:
-    """Two requests of 14,000 were missing: the last count had come beside an answer, and the answer was taken after."""
+    """Two requests of 14,000 were missing: the last count had come beside an answer, and the answer
+    was taken after.
+    """
 
     def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", TWO_COUNTS, str(control)], pass_fds=(control, *fds))
@@ -81,7 +85,9 @@ def test_a_worker_has_ended_before_its_channel_has() -> None:
 
 
 def test_a_worker_whose_end_would_not_be_noticed_is_not_started() -> None:
-    """Without a descriptor left to watch it by, the end of one that had been started went unnoticed for ever."""
+    """Without a descriptor left to watch it by, the end of one that had been started went unnoticed
+    for ever.
+    """
 
     def execute(control: int, fds: Iterable[int]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-S", "-c", "pass"])

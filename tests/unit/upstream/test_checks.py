@@ -1,4 +1,6 @@
-"""When a check changes what is known, and what of gRPC's health service means that an endpoint is well."""
+"""When a check changes what is known, and what of gRPC's health service means that an endpoint is
+well.
+"""
 
 from __future__ import annotations
 

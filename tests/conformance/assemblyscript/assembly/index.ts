@@ -1,5 +1,6 @@
-// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`. The hook
-// before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says.
+// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops":
+// [[...], ...]}`. The hook before a chunk hook asks for the body as `"body": ["stream"]` or
+// `["buffer", 1024]` says.
 // The vectors drive it, and the Rust guest beside it, and expect the same bytes from both.
 
 import {

@@ -1,4 +1,5 @@
-//! What the SDK's views show, as text: one line for each field in WIT order, an absent option left out.
+//! What the SDK's views show, as text: one line for each field in WIT order, an absent option left
+//! out.
 
 use std::fmt::{Display, Write};
 

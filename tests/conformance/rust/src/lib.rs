@@ -1,6 +1,7 @@
-//! A guest that implements every hook and does what its configuration says, so that vectors can drive the SDK:
-//! `{"hook": "on-request", "ops": [["set", "x-a", "1"], ["dump"]]}`. The hooks that `hook` does not name change nothing,
-//! but that before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says.
+//! A guest that implements every hook and does what its configuration says, so that vectors can
+//! drive the SDK: `{"hook": "on-request", "ops": [["set", "x-a", "1"],
+//! ["dump"]]}`. The hooks that `hook` does not name change nothing, but that before a chunk hook
+//! asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says.
 
 mod dump;
 mod operation;

@@ -1,5 +1,5 @@
-//! One entry of `ops`: an array whose first element is the operation's name. A malformed one is a mistake in the vectors
-//! and panics.
+//! One entry of `ops`: an array whose first element is the operation's name. A malformed one is a
+//! mistake in the vectors and panics.
 
 use std::fmt;
 

@@ -105,7 +105,9 @@ def get(method: bytes = b"GET", **more: Any) -> UpstreamRequest:
 
 
 def test_one_read_answers_a_complete_body():
-    """Whoever sees ``complete`` sends one last piece: pieces left behind would cut the body short."""
+    """Whoever sees ``complete`` sends one last piece: pieces left behind would cut the body
+    short.
+    """
 
     async def case(connection, transport, owner):
         response = connection.start(get(), b"head")

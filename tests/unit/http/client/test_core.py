@@ -87,7 +87,9 @@ def read(core: ClientCore, pieces: list[bytes]) -> Read:
 
 
 def ways(raw: bytes) -> Iterator[list[bytes]]:
-    """Whole, in single bytes, and in two pieces cut at every place; of what is long, only some of these."""
+    """Whole, in single bytes, and in two pieces cut at every place; of what is long, only some of
+    these.
+    """
     yield [raw]
     if len(raw) < 3000:
         yield [raw[at : at + 1] for at in range(len(raw))]
@@ -231,8 +233,8 @@ def test_a_piece_of_a_body_is_passed_on_itself():
     assert core.pieces[0] is piece
 
 
-# What happens in each state: how to get there, and what comes of bytes, an end of stream, a loss without an error and
-# one with an error.
+# What happens in each state: how to get there, and what comes of bytes, an end of stream, a loss
+# without an error and one with an error.
 def idle() -> ClientCore:
     return ClientCore(TIMEOUTS, 65536, 0.0)
 
@@ -300,7 +302,8 @@ def test_a_connection_serves_one_request_after_the_other():
         assert core.trailers == ([(b"t", b"1")] if number < 2 else [])
 
 
-# whether a body is uploaded, whether the transport is fit for another request, whether the connection is kept
+# whether a body is uploaded, whether the transport is fit for another request, whether the
+# connection is kept
 @pytest.mark.parametrize(
     ("uploading", "reusable", "kept"), [(False, True, True), (False, False, False), (True, True, False)]
 )
@@ -330,7 +333,9 @@ def test_an_early_answer(status, uploading, stops, interim):
 
 
 def test_informational_responses_reach_the_callback_and_are_not_counted():
-    """The ninth was a 502. RFC 9110 section 15.2 sets no number: what is bounded is their bytes, and the time."""
+    """The ninth was a 502. RFC 9110 section 15.2 sets no number: what is bounded is their bytes,
+    and the time.
+    """
     seen: list[tuple[int, Headers]] = []
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n"
     times = 65536 // len(hint)

@@ -1,4 +1,6 @@
-"""A connection's protocol and application in a few lines: no socket, no thread, a number as clock."""
+"""A connection's protocol and application in a few lines: no socket, no thread, a number as
+clock.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ _ENDS = {actions.LINGER: "linger", actions.CLOSE: "close", actions.RESET: "reset
 class Driver:
     """Does what an `Http1Connection` asks for, and keeps a ``log`` of it.
 
-    With ``answers``, each request is answered as soon as it is complete, and each fault with its status.
+    With ``answers``, each request is answered as soon as it is complete, and each fault with its
+    status.
     """
 
     def __init__(self, limits: ServerLimits | None = None, *, upgradable: bool = False, answers: bool = False) -> None:

@@ -1,4 +1,6 @@
-"""How a connection goes on after a request, and how it ends: no socket, no thread, a number as clock."""
+"""How a connection goes on after a request, and how it ends: no socket, no thread, a number as
+clock.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ class TestKeepAlive:
         ],
     )
     def test_close_wins_over_keep_alive_in_whatever_field(self, version: bytes, fields: list[bytes]) -> None:
-        """`close` in one field was forgotten when a later one said `keep-alive`, and the next request was served."""
+        """`close` in one field was forgotten when a later one said `keep-alive`, and the next
+        request was served.
+        """
         lines = b"".join(b"Connection: %b\r\n" % field for field in fields)
         driver = Driver().receive(b"GET /x HTTP/%b\r\nHost: a\r\n%b\r\n" % (version, lines), GET).answer()
         assert b"\r\nconnection: close\r\n" in driver.sent
@@ -109,7 +113,9 @@ class TestKeepAlive:
         ],
     )
     def test_after_an_unread_body(self, request_: bytes, ahead: bytes, end: list[str]) -> None:
-        """A short rest is read and dropped; for a long one, or one that may never come, the connection ends."""
+        """A short rest is read and dropped; for a long one, or one that may never come, the
+        connection ends.
+        """
         driver = Driver().receive(request_ + ahead).answer()
         assert driver.log[1:] == end
         assert (b"connection: close" in driver.sent) == bool(end)
@@ -244,7 +250,9 @@ class TestFailures:
 
     @pytest.mark.parametrize(("request_", "end"), [(GET, "close"), (OLD, "reset")])
     def test_a_part_was_sent(self, request_: bytes, end: str) -> None:
-        """Chunks end without the last; where only the connection's end is the body's, it has to be no regular one."""
+        """Chunks end without the last; where only the connection's end is the body's, it has to be
+        no regular one.
+        """
         driver = Driver().receive(request_).start().send(b"part", more=True).finish()
         assert driver.log[-1] == end
         assert not driver.sent.endswith(b"0\r\n\r\n")
@@ -371,7 +379,9 @@ class TestHalfClose:
         ],
     )
     def test_amid_what_was_sent_ahead(self, ahead: bytes, log: list[Any]) -> None:
-        """The end of stream came while an earlier request was answered: it was not looked at again."""
+        """The end of stream came while an earlier request was answered: it was not looked at
+        again.
+        """
         driver = Driver(ServerLimits(body_buffer=1 << 20)).receive(GET + ahead).end().answer()
         if driver.log[-1] == ("fault", 400):
             driver.finish()

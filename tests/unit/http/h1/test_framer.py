@@ -19,7 +19,9 @@ def framer(*, to_head: bool = False, http11: bool = True) -> ResponseFramer:
 
 
 def framed(response: ResponseFramer, pieces: list[bytes], status: int = 200, headers: Fields | None = None) -> bytes:
-    """The whole response, without status line, of a connection that the response alone decides about."""
+    """The whole response, without status line, of a connection that the response alone decides
+    about.
+    """
     response.start(status, headers or [], trailers=False)
     close = response.frame(len(pieces[0]), len(pieces) > 1)
     sent = response.head(date=b"", close=close).partition(b"\r\n")[2]

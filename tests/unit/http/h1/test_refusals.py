@@ -1,4 +1,6 @@
-"""What a connection refuses by itself: raw bytes in, a status out, and no byte after it is a request."""
+"""What a connection refuses by itself: raw bytes in, a status out, and no byte after it is a
+request.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +149,9 @@ def test_a_head_is_refused(raw: bytes, status: int) -> None:
 
 @pytest.mark.parametrize(("raw", "status"), HEADS.values(), ids=HEADS.keys())
 def test_in_a_hundred_pieces_too(raw: bytes, status: int) -> None:
-    """Stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast one."""
+    """Stock Hypercorn's limit depends on how bytes arrive: a slow sender may send more than a fast
+    one.
+    """
     step = -(-len(raw) // 100)
     pieces = [raw[n : n + step] for n in range(0, len(raw), step)]
     assert Driver(LIMITS, answers=True).receive(*pieces).log == [status, "linger"]

@@ -51,7 +51,9 @@ class Core:
         return self.encoder.encode(fields)
 
     def feed(self, data: bytes, turn: int = 1 << 30) -> list[Found]:
-        """Give bytes; what is found in them, with turns of so many frames. Ends at a fault of the connection."""
+        """Give bytes; what is found in them, with turns of so many frames. Ends at a fault of the
+        connection.
+        """
         self.connection.feed(data)
         return self.read(turn)
 

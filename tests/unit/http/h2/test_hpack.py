@@ -1,4 +1,6 @@
-"""Header compression against a library's: whatever its encoder says, ours understands; whatever we say, its decoder."""
+"""Header compression against a library's: whatever its encoder says, ours understands; whatever we
+say, its decoder.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How an HTTP/2 connection lives and ends: deadlines, GOAWAY and drain, on a clock that jumps and without a socket."""
+"""How an HTTP/2 connection lives and ends: deadlines, GOAWAY and drain, on a clock that jumps and
+without a socket.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The streams of an HTTP/3 connection between two fakes: how much may be sent, and with which codes streams end."""
+"""The streams of an HTTP/3 connection between two fakes: how much may be sent, and with which codes
+streams end.
+"""
 
 from __future__ import annotations
 

@@ -127,8 +127,9 @@ def test_refusals(headers: list[tuple[bytes, bytes]], options: dict[str, Any], s
     ],
 )
 def test_targets(method: str, target: bytes, path: str, query: str | None) -> None:
-    """``OPTIONS http://host`` asks about the server (RFC 9112 section 3.2.4), and got the root's answer; the query of
-    ``/a?`` is empty and not absent (RFC 3986 section 6.2.3), and was lost."""
+    """``OPTIONS http://host`` asks about the server (RFC 9112 section 3.2.4), and got the root's
+    answer; the query of ``/a?`` is empty and not absent (RFC 3986 section 6.2.3), and was lost.
+    """
     raw, mark, rest = target.partition(b"?")
     told = {"sentinel.empty_query": {}} if mark and not rest else {}
     head = admit(method=method, raw_path=raw, query_string=rest, extensions=told).head
@@ -150,7 +151,9 @@ def test_servers_without_extensions() -> None:
     ],
 )
 def test_authorities(host: bytes, authority: str) -> None:
-    """An empty port (RFC 3986 section 3.2.3) and names with sub-delims (section 3.2.2) were answered 400."""
+    """An empty port (RFC 3986 section 3.2.3) and names with sub-delims (section 3.2.2) were
+    answered 400.
+    """
     admitted = admit(host=host)
     assert (admitted.head.authority, admitted.host) == (authority, authority.encode())
     assert admit(host=host, raw_path=b"http://" + host + b"/x").head.path == "/x"
@@ -169,8 +172,9 @@ def test_authorities(host: bytes, authority: str) -> None:
     ],
 )
 def test_max_forwards_counts_down(value: bytes, left: bytes, may_forward: bool) -> None:
-    """RFC 9110 section 7.6.2: it was passed on as it came, so that a request in a loop, or one that asks who answers
-    on the way, went to the end."""
+    """RFC 9110 section 7.6.2: it was passed on as it came, so that a request in a loop, or one that
+    asks who answers on the way, went to the end.
+    """
     admitted = admit((b"max-forwards", value), method="OPTIONS")
     assert (admitted.head.headers, admitted.may_forward) == ([(b"max-forwards", left)], may_forward)
     ordinary = admit((b"max-forwards", value))

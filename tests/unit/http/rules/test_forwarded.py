@@ -50,7 +50,9 @@ def test_the_client_is_the_right_most_untrusted_hop(headers: Headers, client: st
     ],
 )
 def test_a_client_writes_no_element_by_its_host(value: bytes, client: str) -> None:
-    """``for=`` was looked for anywhere in the field: in the quoted host of a request, too, which a client chooses."""
+    """``for=`` was looked for anywhere in the field: in the quoted host of a request, too, which a
+    client chooses.
+    """
     assert admit((FORWARDED, value), trusted=TRUSTED).head.client == client
 
 
@@ -82,7 +84,9 @@ def test_a_client_writes_no_element_by_its_host(value: bytes, client: str) -> No
     ],
 )
 def test_the_scheme_is_what_was_stated(headers: Headers, scheme: str) -> None:
-    """Anything but one ``X-Forwarded-Proto`` of one value became ``http``, and upstreams redirected for ever."""
+    """Anything but one ``X-Forwarded-Proto`` of one value became ``http``, and upstreams redirected
+    for ever.
+    """
     assert admit(*headers, trusted=TRUSTED).head.scheme == scheme
 
 
@@ -120,7 +124,9 @@ def test_a_field_may_have_no_element(value: str) -> None:
     "value", [" " * 3_000_000 + "!", "for=" + " " * 3_000_000 + '"', 'for="' + "\\" * 2_999_999, "a" * 3_000_000]
 )
 def test_what_a_client_sends_through_a_proxy_is_read_in_no_time(value: str) -> None:
-    """A hundred times as much as there can be: whose work grows with its square would take hours."""
+    """A hundred times as much as there can be: whose work grows with its square would take
+    hours.
+    """
     with pytest.raises(ClientError):
         parse_forwarded(value)
 
@@ -129,7 +135,8 @@ def test_a_trusted_proxy_may_say_the_scheme_by_the_target() -> None:
     https: Headers = [(PROTO, b"https")]
     assert admit(*https, raw_path=b"https://example.org/b", trusted=TRUSTED).head.path == "/b"
     assert admit(*https, extensions={"sentinel.target_scheme": {"scheme": "https"}}, trusted=TRUSTED).head.path == "/a"
-    # RFC 9110 section 7.4: a trusted gateway may say so by the target alone, but not against what it states.
+    # RFC 9110 section 7.4: a trusted gateway may say so by the target alone, but not against what
+    # it states.
     assert admit(raw_path=b"https://example.org/b", trusted=TRUSTED).head.scheme == "https"
     assert admit(extensions={"sentinel.target_scheme": {"scheme": "https"}}, trusted=TRUSTED).head.scheme == "https"
     assert refused((PROTO, b"http"), raw_path=b"https://example.org/b", trusted=TRUSTED).status == 421
@@ -138,7 +145,9 @@ def test_a_trusted_proxy_may_say_the_scheme_by_the_target() -> None:
 
 @pytest.mark.parametrize("name", [b"x-forwarded-ssl", b"x-forwarded-protocol", b"front-end-https", b"x-url-scheme"])
 def test_no_other_field_tells_the_scheme(name: bytes) -> None:
-    """SECURITY.md said X-Forwarded-*, and some went through: servers take ``X-Forwarded-Ssl: on`` for https."""
+    """SECURITY.md said X-Forwarded-*, and some went through: servers take ``X-Forwarded-Ssl: on``
+    for https.
+    """
     assert admit((name, b"on")).head.headers == admit((name, b"on"), trusted=TRUSTED).head.headers == []
 
 

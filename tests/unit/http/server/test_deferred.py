@@ -11,7 +11,9 @@ from sentinel_host.http.server.deferred import DeferredInput
 
 
 class Loop:
-    """What is to be called, and after how many seconds; its clock tells how long work took, which a test says."""
+    """What is to be called, and after how many seconds; its clock tells how long work took, which a
+    test says.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,6 @@
-"""A request and its response on a stream, whatever carries it: messages in order, the request's body, deadlines."""
+"""A request and its response on a stream, whatever carries it: messages in order, the request's
+body, deadlines.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ class Overdue:
 
 
 def test_a_connection_that_fails_is_not_the_end_of_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
-    """The first exception of one connection left the deadlines of all others to nobody, for the life of the worker."""
+    """The first exception of one connection left the deadlines of all others to nobody, for the
+    life of the worker.
+    """
     broken, fine = Overdue(RuntimeError("broken")), Overdue()
 
     async def main() -> None:

@@ -1,4 +1,6 @@
-"""What one connection sends: gathered per turn of the loop, held back, and ended; without a socket."""
+"""What one connection sends: gathered per turn of the loop, held back, and ended; without a
+socket.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ impl HttpContext for AccessLog {
     }
 }
 
-/// A JSON object under construction: all but its closing brace. What Envoy has no value for is left out.
+/// A JSON object under construction: all but its closing brace. What Envoy has no value for is left
+/// out.
 struct Line(String);
 
 impl Line {

@@ -1,6 +1,7 @@
 //! Sets a header field of requests, and one of responses.
 //!
-//! The configuration is a name and a value for requests and, if wanted, a name and a value for responses.
+//! The configuration is a name and a value for requests and, if wanted, a name and a value for
+//! responses.
 
 use envoy_filters::words;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};

@@ -1,6 +1,7 @@
-/* A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`. The
- * hook before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says. The vectors drive it,
- * and the guests in other languages beside it, and expect the same bytes of all. */
+/* A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops":
+ * [[...], ...]}`. The hook before a chunk hook asks for the body as `"body": ["stream"]` or
+ * `["buffer", 1024]` says. The vectors drive it, and the guests in other languages beside it, and
+ * expect the same bytes of all. */
 #include <sentinel.h>
 
 static sentinel_bytes hook_name;
@@ -59,7 +60,7 @@ static void edit_response(sentinel_response_edits *edits, const sentinel_value *
   edits->status = (uint16_t)op[1].integer;
 }
 
-/* Lines of text that show a record ------------------------------------------------------------------------------- */
+/* Lines of text that show a record ------------------------------------------------------------- */
 
 static sentinel_writer dump;
 
@@ -126,7 +127,7 @@ static void show_certificate(const sentinel_client_certificate *shown) {
 static const char *const ORIGINS[] = {"upstream", "guest", "gateway"};
 static const char *const OUTCOMES[] = {"completed", "client-aborted", "upstream-aborted", "gateway-aborted"};
 
-/* Hooks ---------------------------------------------------------------------------------------------------------- */
+/* Hooks ---------------------------------------------------------------------------------------- */
 
 static const sentinel_response *on_request(sentinel_request *request) {
   const sentinel_response *response = NULL;
