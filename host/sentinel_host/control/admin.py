@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from sentinel_host.control.overview import Overview
 from sentinel_host.control.token import admin_token, explain_token, is_authorised
 
 _log = logging.getLogger("sentinel.control")
+
+# Run before a request: its refusal, or None.
+Check = Callable[[], Awaitable[Response | None]]
 
 
 @dataclass(slots=True)
@@ -69,18 +72,42 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
     without a Host, as health checks on HTTP/1.0 are, is no browser's.
     """
     admin = Blueprint("admin", __name__)
-    allowed = frozenset(host.lower() for host in access.hosts) | {"localhost"}
     operations = Operations(overview, lambda: "" if access.token is None else explain_token(access.token))
-    is_open = {operation.rule for operation, _ in operations.all if operation.is_open}
-    is_open |= add_dashboard(admin, lambda: access.token)
+    is_open = _add_operations(admin, operations) | add_dashboard(admin, lambda: access.token)
+    app.before_request(_host_check(access.hosts))
+    app.before_request(_token_check(access, is_open))
+    app.register_blueprint(admin)
+
+
+def _add_operations(admin: Blueprint, operations: Operations) -> set[str]:
+    """Add a route for each; returns the paths that need no token."""
+    for operation, view in operations.all:
+        name = f"{operation.method} {operation.rule}".replace(".", "-")
+        admin.add_url_rule(operation.rule, name, view, methods=[operation.method])
+    return {operation.rule for operation, _ in operations.all if operation.is_open}
+
+
+def _host_check(hosts: tuple[str, ...]) -> Check:
+    """The refusal, 421, of a request whose Host is neither an address, localhost nor one of
+    ``hosts``.
+    """
+    allowed = frozenset(host.lower() for host in hosts) | {"localhost"}
 
     async def check_host() -> Response | None:
         # The scope's: Quart makes an empty one of none.
-        hosts = [value for name, value in request.scope["headers"] if name == b"host"]
-        host = _host(hosts[0].decode("latin-1")) if hosts else "localhost"
+        fields = [value for name, value in request.scope["headers"] if name == b"host"]
+        host = _host(fields[0].decode("latin-1")) if fields else "localhost"
         if host in allowed or _is_address(host):
             return None
         return Response("the Host of an admin request is an IP address or localhost\n", 421, mimetype="text/plain")
+
+    return check_host
+
+
+def _token_check(access: AdminAccess, is_open: set[str]) -> Check:
+    """The refusal, 401 or 403, of a request to a path that is not open without the token of
+    now.
+    """
 
     async def check_token() -> Response | None:
         if request.path in is_open:
@@ -96,12 +123,7 @@ def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
             refused.headers["www-authenticate"] = 'Bearer realm="sentinel admin"'
         return refused
 
-    for operation, view in operations.all:
-        name = f"{operation.method} {operation.rule}".replace(".", "-")
-        admin.add_url_rule(operation.rule, name, view, methods=[operation.method])
-    app.before_request(check_host)
-    app.before_request(check_token)
-    app.register_blueprint(admin)
+    return check_token
 
 
 def _is_signed_in(token: str) -> bool:

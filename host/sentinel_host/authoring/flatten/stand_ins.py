@@ -123,7 +123,6 @@ _PREVIEW_2: Final[Mapping[Key, StandIn]] = {
 # Preview 1: what counts is the errno that is returned.
 _SUCCESS: Final = "(i32.const 0)"
 _BAD_DESCRIPTOR: Final = "(i32.const 8)"
-_INVALID: Final = "(i32.const 28)"
 _NO_SIZES: Final = "(i32.store (local.get 0) (i32.const 0)) (i32.store (local.get 1) (i32.const 0)) (i32.const 0)"
 _CLOCK_TIME: Final = """
   (if (i32.gt_u (local.get 0) (i32.const 1)) (then (return (i32.const 28))))
