@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import node, node_sdk, stamps
+from sentinel_host.authoring.building import failure, present
 from sentinel_host.authoring.language import Build, UnitTests
-from sentinel_host.authoring.processes import attempt, shortened
+from sentinel_host.authoring.processes import attempt
 from sentinel_host.authoring.sdk import LINKS, link
 from sentinel_host.errors import ToolchainError
 
@@ -120,7 +121,7 @@ class AssemblyScript:
         options = ["--source-map"] if build.debug else []
         code, output = attempt([*command, *options], cwd=build.folder)
         if code != 0:
-            raise ToolchainError(f"{build.name} does not build:\n{shortened(output.splitlines())}")
+            raise failure(build.name, output)
         if inputs is not None:
             stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
 
@@ -131,9 +132,7 @@ class AssemblyScript:
         manifest = json.loads((build.folder / "package.json").read_text())
         if set(manifest.get("dependencies", {})) - {_PACKAGE}:
             return None
-        sources = [build.folder / name for name in self.sources]
-        existing = [path for path in sources if path.exists()]
-        return stamps.tree_digest(existing, salt=f"{sdk.name} {build.debug}")
+        return stamps.tree_digest(present(build.folder, self.sources), salt=f"{sdk.name} {build.debug}")
 
     def test(self, folder: Path) -> UnitTests | None:
         """Node's own test runner."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import custom_sections, stamps, zig_toolchain
+from sentinel_host.authoring.building import build_once, present
 from sentinel_host.authoring.language import Build, UnitTests
 from sentinel_host.authoring.processes import attempt
 from sentinel_host.authoring.sdk import LINKS, link, sdk_source
@@ -93,19 +94,9 @@ class C:
         nothing has changed.
         """
         sdk = sdk_source("c")
-        existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
-        inputs = stamps.tree_digest([*existing, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")
-        stamp = build.file.with_name(f".{build.name}.json")
-        if stamps.is_current(stamp, inputs, build.file.parent):
-            return
-        link(build.folder / _SDK, sdk)
-        fresh = build.file.resolve().with_suffix(f".{os.getpid()}.new")
-        sources = [*_project_sources(build.folder), *sorted(f"{_SDK}/src/{path.name}" for path in sdk.glob("src/*.c"))]
-        arguments = ("cc", *zig_toolchain.TARGET, *_flags(build.folder), *_WASM, "-g" if build.debug else "-g0")
-        module = zig_toolchain.compile_guest(build.name, (*arguments, "-o", str(fresh), *sources), build.folder, fresh)
-        fresh.write_bytes(custom_sections.extended(module, custom_sections.of_project(build.folder)))
-        os.replace(fresh, build.file)
-        stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+        sources = present(build.folder, self.sources)
+        inputs = stamps.tree_digest([*sources, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")
+        build_once(build, inputs, lambda: _built(build, sdk))
 
     def test(self, folder: Path) -> UnitTests | None:
         """Each file of test/ is a program, compiled natively with src/: by the C compiler of this
@@ -131,6 +122,15 @@ class C:
             if code != 0:
                 return UnitTests(False, f"test/{source.name}: failed\n{output}")
         return UnitTests(True, "\n".join(outputs))
+
+
+def _built(build: Build, sdk: Path) -> bytes:
+    """The guest's core module."""
+    link(build.folder / _SDK, sdk)
+    sources = [*_project_sources(build.folder), *sorted(f"{_SDK}/src/{path.name}" for path in sdk.glob("src/*.c"))]
+    arguments = ("cc", *zig_toolchain.TARGET, *_flags(build.folder), *_WASM, "-g" if build.debug else "-g0")
+    module = zig_toolchain.compile_guest(build, lambda output: (*arguments, "-o", output, *sources))
+    return custom_sections.extended(module, custom_sections.of_project(build.folder))
 
 
 def _compile_natively(arguments: list[str], folder: Path) -> tuple[int, str]:

@@ -5,7 +5,6 @@ has.
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import custom_sections, go_toolchain, stamps
+from sentinel_host.authoring.building import build_once, failure
 from sentinel_host.authoring.flatten import binaryen
 from sentinel_host.authoring.language import Build, UnitTests
 from sentinel_host.authoring.processes import shortened
@@ -159,21 +159,7 @@ class Go:
         inputs = stamps.tree_digest(
             [*_files(build.folder), sdk], salt=f"{toolchain.version} {binaryen.VERSION} {_REVISION}"
         )
-        stamp = build.file.with_name(f".{build.name}.json")
-        if stamps.is_current(stamp, inputs, build.file.parent):
-            return
-        link(build.folder / _SDK, sdk)
-        hooks = _hooks(build.folder, build.name)
-        build.file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            module = _compile(toolchain, build, hooks, Path(scratch))
-            sections = custom_sections.of_project(build.folder)
-            if "Configure" in hooks and "sentinel:config-schema" not in sections:
-                sections["sentinel:config-schema"] = _schema(toolchain, build, Path(scratch))
-        fresh = build.file.with_suffix(f".{os.getpid()}.new")
-        fresh.write_bytes(custom_sections.extended(without_wasi(module), sections))
-        os.replace(fresh, build.file)
-        stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+        build_once(build, inputs, lambda: _built(build, sdk, toolchain))
 
     def test(self, folder: Path) -> UnitTests | None:
         """go test, natively."""
@@ -182,6 +168,18 @@ class Go:
         link(folder / _SDK, sdk_source("go"))
         code, output = go_toolchain.find().run(("test", "./..."), folder)
         return UnitTests(code == 0, output)
+
+
+def _built(build: Build, sdk: Path, toolchain: go_toolchain.Toolchain) -> bytes:
+    """The guest's core module."""
+    link(build.folder / _SDK, sdk)
+    hooks = _hooks(build.folder, build.name)
+    with tempfile.TemporaryDirectory() as scratch:
+        module = _compile(toolchain, build, hooks, Path(scratch))
+        sections = custom_sections.of_project(build.folder)
+        if "Configure" in hooks and "sentinel:config-schema" not in sections:
+            sections["sentinel:config-schema"] = _schema(toolchain, build, Path(scratch))
+    return custom_sections.extended(without_wasi(module), sections)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -231,7 +229,7 @@ def _compile(toolchain: go_toolchain.Toolchain, build: Build, hooks: list[str], 
     target = {"GOOS": "wasip1", "GOARCH": "wasm"}
     code, text = toolchain.run(("build", *_BUILD, flags, overlay, "-o", str(output), "."), build.folder, target)
     if code != 0:
-        raise ToolchainError(f"{build.name} does not build:\n{shortened(text.splitlines())}")
+        raise failure(build.name, text)
     return output.read_bytes()
 
 

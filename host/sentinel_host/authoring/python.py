@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from sentinel_host.abi.contract import GRANTS, HOOKS, PACKAGE, VERSION
 from sentinel_host.authoring import componentize_py, custom_sections, pypi_tools, stamps
+from sentinel_host.authoring.building import build_once, failure, present
 from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.flatten import Flattening, flatten
 from sentinel_host.authoring.language import Build, UnitTests
-from sentinel_host.authoring.processes import attempt, capture, note, shortened
+from sentinel_host.authoring.processes import attempt, capture, note
 from sentinel_host.authoring.sdk import LINKS, link, sdk_source, wit_source
 from sentinel_host.errors import ToolchainError
 from sentinel_host.sandbox.artefact import CONFIG_SCHEMA
@@ -126,18 +127,9 @@ class Python:
         assert manifest is not None
         packages = _packages(build.folder, manifest)
         link(build.folder / LINKS / "python", sdk_source("python"))
-        sources = [build.folder / each for each in self.sources if (build.folder / each).exists()]
-        roots = [*sources, sdk_source("python") / "sentinel_sdk", wit_source()]
+        roots = [*present(build.folder, self.sources), sdk_source("python") / "sentinel_sdk", wit_source()]
         inputs = stamps.tree_digest(roots, salt=f"{_REVISION} {packages and packages.name}")
-        stamp = build.file.with_name(f".{build.name}.json")
-        if stamps.is_current(stamp, inputs, build.file.parent):
-            return
-        module = _built(build, manifest, packages)
-        build.file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = build.file.with_suffix(".new")
-        fresh.write_bytes(module)
-        fresh.replace(build.file)
-        stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+        build_once(build, inputs, lambda: _built(build, manifest, packages))
 
     def test(self, folder: Path) -> UnitTests | None:
         """pytest, natively."""
@@ -241,7 +233,7 @@ def _built(build: Build, manifest: _Manifest, packages: Path | None) -> bytes:
         try:
             componentize_py.componentize(wit, _WORLD, _APP, paths, out)
         except ToolchainError as error:
-            raise ToolchainError(f"{build.name} does not build:\n{shortened(_own_lines(str(error)))}") from None
+            raise failure(build.name, "\n".join(_own_lines(str(error)))) from None
         component = out.read_bytes()
     told = _told(component, build.name)
     schema = {CONFIG_SCHEMA: json.dumps(told["schema"], separators=(",", ":")).encode()}

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import rust_toolchain
+from sentinel_host.authoring.building import failure
 from sentinel_host.authoring.language import Build, UnitTests
-from sentinel_host.authoring.processes import attempt, shortened
+from sentinel_host.authoring.processes import attempt
 from sentinel_host.authoring.sdk import LINKS, link, sdk_source
 from sentinel_host.errors import ToolchainError
 
@@ -139,7 +140,7 @@ class Rust:
         flags = ["--", "-Cdebuginfo=line-tables-only", "-Cstrip=none"] if build.debug else []
         code, output = _cargo(build.folder, arguments, flags)
         if code != 0:
-            raise ToolchainError(f"{build.name} does not build:\n{shortened(output.splitlines())}")
+            raise failure(build.name, output)
         module = target / rust_toolchain.TARGET / "release" / f"{build.name.replace('-', '_')}.wasm"
         if not module.is_file():
             raise ToolchainError(f'{build.folder / "Cargo.toml"}: [lib] needs crate-type = ["cdylib"] to be a guest')

@@ -5,15 +5,15 @@ module.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from sentinel_host.authoring import custom_sections, node, node_sdk, stamps
+from sentinel_host.authoring.building import build_once, failure, present
 from sentinel_host.authoring.flatten import Flattening, flatten
 from sentinel_host.authoring.language import Build, UnitTests
-from sentinel_host.authoring.processes import attempt, run, shortened
+from sentinel_host.authoring.processes import attempt, run
 from sentinel_host.authoring.sdk import link
 from sentinel_host.errors import ToolchainError
 from sentinel_host.sandbox.artefact import CONFIG_SCHEMA
@@ -144,17 +144,8 @@ class TypeScript:
         once more.
         """
         sdk = _prepare(build.folder)
-        existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
-        inputs = stamps.tree_digest(existing, salt=f"{_REVISION} {sdk.name}")
-        stamp = build.file.with_name(f".{build.name}.json")
-        if stamps.is_current(stamp, inputs, build.file.parent):
-            return
-        module = _built(build, sdk)
-        build.file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = build.file.with_suffix(f".{os.getpid()}.new")
-        fresh.write_bytes(module)
-        fresh.replace(build.file)
-        stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+        inputs = stamps.tree_digest(present(build.folder, self.sources), salt=f"{_REVISION} {sdk.name}")
+        build_once(build, inputs, lambda: _built(build, sdk))
 
     def test(self, folder: Path) -> UnitTests | None:
         """Node's own test runner."""
@@ -195,7 +186,7 @@ def _built(build: Build, sdk: Path) -> bytes:
         command = ("node", str(sdk / "bin" / "sentinel-ts.mjs"), "build", ".", str(out))
         code, output = attempt(command, cwd=build.folder)
         if code != 0:
-            raise ToolchainError(f"{build.name} does not build:\n{shortened(output.splitlines())}")
+            raise failure(build.name, output)
         told: dict[str, Any] = json.loads((out / "guest.json").read_text())
         component = (out / "component.wasm").read_bytes()
     schema = {CONFIG_SCHEMA: json.dumps(told["schema"], separators=(",", ":"), ensure_ascii=False).encode()}

@@ -4,11 +4,11 @@ hooks.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring import custom_sections, stamps, zig_toolchain
+from sentinel_host.authoring.building import build_once, present
 from sentinel_host.authoring.language import Build, UnitTests
 from sentinel_host.authoring.sdk import LINKS, link, sdk_source
 
@@ -65,25 +65,9 @@ class Zig:
         nothing has changed.
         """
         sdk = sdk_source("c")
-        existing = [build.folder / name for name in self.sources if (build.folder / name).exists()]
-        inputs = stamps.tree_digest([*existing, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")
-        stamp = build.file.with_name(f".{build.name}.json")
-        if stamps.is_current(stamp, inputs, build.file.parent):
-            return
-        link(build.folder / _SDK, sdk)
-        fresh = build.file.resolve().with_suffix(f".{os.getpid()}.new")
-        modules = (
-            *("--dep", "guest", "--dep", "sentinel", f"-Mroot={_SDK}/zig/root.zig"),
-            *("--dep", "sentinel", f"-Mguest={_GUEST_FILE}", f"-Msentinel={_SDK}/zig/sentinel.zig"),
-        )
-        # Without debug information the compiler leaves the names of functions out, too.
-        arguments = ("build-exe", *_WASM, "-fno-strip", *_c_sources(sdk, "wasm"), *modules, f"-femit-bin={fresh}")
-        module = zig_toolchain.compile_guest(build.name, arguments, build.folder, fresh)
-        if not build.debug:
-            module = custom_sections.stripped(module)
-        fresh.write_bytes(custom_sections.extended(module, custom_sections.of_project(build.folder)))
-        os.replace(fresh, build.file)
-        stamps.record(stamp, inputs, {build.file.name: stamps.file_digest(build.file)})
+        sources = present(build.folder, self.sources)
+        inputs = stamps.tree_digest([*sources, sdk], salt=f"{zig_toolchain.VERSION} {build.debug}")
+        build_once(build, inputs, lambda: _built(build, sdk))
 
     def test(self, folder: Path) -> UnitTests | None:
         """The `test` blocks of the guest's file and of those that it imports, natively."""
@@ -92,6 +76,21 @@ class Zig:
         modules = ("--dep", "sentinel", f"-Mguest={_GUEST_FILE}", f"-Msentinel={_SDK}/zig/sentinel.zig")
         code, output = zig_toolchain.zig(("test", *_c_sources(sdk, "native"), *modules), folder)
         return UnitTests(code == 0, output)
+
+
+def _built(build: Build, sdk: Path) -> bytes:
+    """The guest's core module."""
+    link(build.folder / _SDK, sdk)
+    modules = (
+        *("--dep", "guest", "--dep", "sentinel", f"-Mroot={_SDK}/zig/root.zig"),
+        *("--dep", "sentinel", f"-Mguest={_GUEST_FILE}", f"-Msentinel={_SDK}/zig/sentinel.zig"),
+    )
+    # Without debug information the compiler leaves the names of functions out, too.
+    arguments = ("build-exe", *_WASM, "-fno-strip", *_c_sources(sdk, "wasm"), *modules)
+    module = zig_toolchain.compile_guest(build, lambda output: (*arguments, f"-femit-bin={output}"))
+    if not build.debug:
+        module = custom_sections.stripped(module)
+    return custom_sections.extended(module, custom_sections.of_project(build.folder))
 
 
 def _c_sources(sdk: Path, kind: str) -> tuple[str, ...]:

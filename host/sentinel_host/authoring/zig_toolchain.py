@@ -6,11 +6,13 @@ Its releases change the language, so that no other version will do, and one on P
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sentinel_host.authoring.cache import cache_folder
+from sentinel_host.authoring.language import Build
 from sentinel_host.authoring.processes import attempt
 from sentinel_host.authoring.pypi_tools import PypiTool
 from sentinel_host.errors import ToolchainError
@@ -53,18 +55,17 @@ def zig(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
     return attempt((str(find()), *arguments), cwd=folder, environment=environment)
 
 
-def compile_guest(name: str, arguments: Sequence[str], folder: Path, output: Path) -> bytes:
-    """Let the compiler write ``output`` and return what is in it. Raises ToolchainError with its
-    message.
+def compile_guest(build: Build, arguments: Callable[[str], Sequence[str]]) -> bytes:
+    """The core module that the compiler makes by the ``arguments`` for a file to write.
+
+    Raises ToolchainError with the compiler's message.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        code, text = zig(arguments, folder)
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as scratch:
+        output = Path(scratch, "guest.wasm")
+        code, text = zig(arguments(str(output)), build.folder)
         if code != 0:
-            raise ToolchainError(f"{name} does not build:\n{_relevant(text)}")
+            raise ToolchainError(f"{build.name} does not build:\n{_relevant(text)}")
         return output.read_bytes()
-    finally:
-        output.unlink(missing_ok=True)
 
 
 # More would push the message itself out of sight.

@@ -192,11 +192,12 @@ def producers(data: bytes) -> Producers:
 
 def custom_section(name: str, body: bytes) -> bytes:
     """A custom section, ready to be put at the end of a file."""
-    named = _u32(len(name.encode())) + name.encode() + body
-    return bytes((_CUSTOM,)) + _u32(len(named)) + named
+    named = leb128(len(name.encode())) + name.encode() + body
+    return bytes((_CUSTOM,)) + leb128(len(named)) + named
 
 
-def _u32(value: int) -> bytes:
+def leb128(value: int) -> bytes:
+    """An unsigned number as the format writes it."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

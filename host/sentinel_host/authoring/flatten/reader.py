@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from sentinel_host.sandbox.binary import COMPONENT_HEADER, CORE_HEADER
+from sentinel_host.sandbox.binary import COMPONENT_HEADER, CORE_HEADER, leb128
 
 _Item = TypeVar("_Item")
+
+number = leb128
+"""A number in LEB128."""
 
 
 class CannotFlatten(ValueError):
@@ -112,16 +115,6 @@ def at(items: list[_Item], index: int, what: str) -> _Item:
     if index >= len(items):
         raise CannotFlatten(f"refers to {what} {index} of {len(items)}")
     return items[index]
-
-
-def number(value: int) -> bytes:
-    """A number in LEB128."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def name(text: str) -> bytes:
