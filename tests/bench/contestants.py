@@ -112,7 +112,7 @@ app = Quart(__name__)
 async def hello():
     return "hello"
 """
-# What `lane_hello` and `http2.hypercorn` both serve: they differ in nothing but the server.
+# What `server_hello` and `http2.hypercorn` both serve: they differ in nothing but the server.
 PLAIN_HELLO = """\
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -148,7 +148,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body if count == 1 else MESSAGE, "more_body": False})
     await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]})
 """
-_LANE_HELLO = """\
+_SERVER_SCRIPT = """\
 import asyncio
 import gc
 import signal
@@ -328,18 +328,18 @@ def grpc_service(folder: Path, core: int) -> Iterator[Server]:
     """Our server with an application that answers gRPC's calls: echoes, and streams of messages."""
     (folder / "plain_hello.py").write_text(GRPC_SERVICE)
     script = folder / "grpc_service.py"
-    script.write_text(_LANE_HELLO)
+    script.write_text(_SERVER_SCRIPT)
     port = free_port()
     with server("grpc_service", [sys.executable, str(script), str(port)], port, folder, core) as running:
         yield running
 
 
 @contextlib.contextmanager
-def lane_hello(folder: Path, core: int) -> Iterator[Server]:
-    """our HTTP/1.1 server with a plain ASGI application that answers the same."""
+def server_hello(folder: Path, core: int) -> Iterator[Server]:
+    """Our server with a plain ASGI application that answers the same."""
     write_plain_hello(folder)
-    script = folder / "lane_hello.py"
-    script.write_text(_LANE_HELLO)
+    script = folder / "server_hello.py"
+    script.write_text(_SERVER_SCRIPT)
     port = free_port()
-    with server("lane_hello", [sys.executable, str(script), str(port)], port, folder, core) as running:
+    with server("server_hello", [sys.executable, str(script), str(port)], port, folder, core) as running:
         yield running

@@ -24,7 +24,7 @@ from tests.bench.report import Report, median, parse_options, table
 
 CONNECTIONS = (32, 256)
 GUESTS = (0, 1, 3, 8)
-NAMES = ("hypercorn_quart_hello", "lane_hello", *(f"guests_{count}" for count in GUESTS), "nginx")
+NAMES = ("hypercorn_quart_hello", "server_hello", *(f"guests_{count}" for count in GUESTS), "nginx")
 
 Results = dict[tuple[str, int], list[Round]]
 
@@ -36,7 +36,7 @@ def start(stack: contextlib.ExitStack, folder: Path) -> dict[str, Server]:
     behind = enter(contestants.upstream(folder, loading)).port
     servers = [
         enter(contestants.hypercorn_quart_hello(folder, tested)),
-        enter(contestants.lane_hello(folder, tested)),
+        enter(contestants.server_hello(folder, tested)),
         *(
             enter(contestants.sentinel(f"guests_{count}", folder, tested, behind, contestants.chain_entries(count)))
             for count in GUESTS
@@ -143,7 +143,7 @@ def growth(results: Results) -> float:
 def judge(report: Report, results: Results) -> None:
     """Ratios within rounds, at 32 connections, beside their bars."""
     bars = (
-        ("hypercorn_quart_hello", "lane_hello", "the server, times cheaper than stock Hypercorn with Quart", 5.0, None),
+        ("hypercorn_quart_hello", "server_hello", "server, times cheaper than stock Hypercorn with Quart", 5.0, None),
         ("guests_0", "nginx", "no guest, CPU over nginx's", None, 3.0),
         ("guests_3", "guests_0", "three guests, CPU over none", None, 1.4),
     )

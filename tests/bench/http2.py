@@ -82,7 +82,7 @@ def main() -> int:
         servers = [
             enter(contestants.sentinel("sentinel", folder, tested, behind)),
             enter(contestants.sentinel("sentinel_guests_3", folder, tested, behind, three)),
-            enter(contestants.lane_hello(folder, tested)),
+            enter(contestants.server_hello(folder, tested)),
             enter(hypercorn(folder, tested)),
             enter(contestants.nginx_proxy(folder, tested, behind, http2=True)),
         ]
