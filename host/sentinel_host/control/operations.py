@@ -112,8 +112,17 @@ class Operations:
         self._explain_token = explain
         self._recent = RecentRequests(overview, explain)
         self._events = Events(overview, self._recent)
-        missing = {404: "There is none of this name."}
+        openapi = Operation("GET", "/openapi.json", "This API, as an OpenAPI document.", dict[str, Any])
         self.all: list[tuple[Operation, View]] = [
+            *self._checks(),
+            *self._questions(),
+            *self._actions(),
+            (openapi, self._openapi),
+        ]
+
+    def _checks(self) -> list[tuple[Operation, View]]:
+        """For probes and scrapers, which have no token."""
+        return [
             (Operation("GET", "/healthz", "The process answers.", None, _TEXT, is_open=True), self._healthz),
             (
                 Operation(
@@ -130,6 +139,11 @@ class Operations:
                 Operation("GET", "/metrics", "Metrics in Prometheus' text format.", None, _TEXT, is_open=True),
                 self._metrics,
             ),
+        ]
+
+    def _questions(self) -> list[tuple[Operation, View]]:
+        """Those that change nothing."""
+        return [
             (Operation("GET", "/state", "Everything that the dashboard shows.", StateView), self._state),
             (
                 Operation(
@@ -163,6 +177,12 @@ class Operations:
             ),
             (Operation("GET", "/explain", "The token that has a request recorded.", Explain), self._explain),
             (Operation("GET", "/config", "The effective configuration.", Configuration), self._config),
+        ]
+
+    def _actions(self) -> list[tuple[Operation, View]]:
+        """Those that are posted."""
+        missing = {404: "There is none of this name."}
+        return [
             (
                 Operation(
                     "POST",
@@ -195,7 +215,6 @@ class Operations:
                 ),
                 self._act,
             ),
-            (Operation("GET", "/openapi.json", "This API, as an OpenAPI document.", dict[str, Any]), self._openapi),
         ]
 
     async def _healthz(self) -> Response:

@@ -9,7 +9,7 @@ from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.limits import Limits
-from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled, load_guest
+from sentinel_host.sandbox.load import LoadedGuest, load_artefact, load_compiled
 from sentinel_host.sandbox.logs import TRACE, GuestLines, GuestLog, Sink, timestamp
 from sentinel_host.sandbox.middleware import GuestMiddleware
 from sentinel_host.sandbox.probation import Probation, RollbackPolicy
@@ -39,6 +39,5 @@ __all__ = [
     "fingerprint",
     "load_artefact",
     "load_compiled",
-    "load_guest",
     "timestamp",
 ]

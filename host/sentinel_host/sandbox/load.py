@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from wasmtime import InstancePre
 
 from sentinel_host.abi.contract import CONFIGURE
 from sentinel_host.errors import GuestError, GuestLoadError
-from sentinel_host.sandbox.artefact import Artefact, read_artefact
+from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.cases import Case, parse_cases
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.compiled import CompiledGuest
@@ -89,21 +88,14 @@ class LoadedGuest:
         return GuestLoadError(f"{self.path}: {error.hook}: {error.reason}")
 
 
-def load_guest(
-    path: str | os.PathLike[str], name: str, engine: GuestEngine, limits: Limits | None = None, grants: Grants = NONE
+def load_artefact(
+    artefact: Artefact, name: str, engine: GuestEngine, limits: Limits | None = None, grants: Grants = NONE
 ) -> LoadedGuest:
-    """Read, compile and check the guest in a file; ``name`` is what it is called everywhere else.
+    """Compile and check a guest's file; ``name`` is what the guest is called everywhere else.
 
     Without ``limits`` it has those of its language. Raises `GuestLoadError`, one line that names
     the file and what is wrong.
     """
-    return load_artefact(read_artefact(path), name, engine, limits, grants)
-
-
-def load_artefact(
-    artefact: Artefact, name: str, engine: GuestEngine, limits: Limits | None = None, grants: Grants = NONE
-) -> LoadedGuest:
-    """As `load_guest`, for a file that has been read already."""
     prepared = engine.prepare(artefact, grants.names)
     return _loaded(artefact, prepared, name, artefact.path, engine, limits, grants)
 
@@ -116,7 +108,7 @@ def load_compiled(
     limits: Limits | None = None,
     grants: Grants = NONE,
 ) -> LoadedGuest:
-    """As `load_guest`, for a file that has been compiled already; ``path`` is where it was."""
+    """As `load_artefact`, for a file that has been compiled already; ``path`` is where it was."""
     prepared = engine.prepare_compiled(compiled, path, grants.names)
     return _loaded(compiled, prepared, name, path, engine, limits, grants)
 

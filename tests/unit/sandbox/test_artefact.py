@@ -13,7 +13,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from sentinel_host.errors import GuestError, GuestLoadError
-from sentinel_host.sandbox import GuestEngine, load_artefact, load_guest
+from sentinel_host.sandbox import GuestEngine, load_artefact
 from sentinel_host.sandbox.artefact import MAX_BYTES, parse_artefact, read_artefact
 from tests.wat import index
 
@@ -141,7 +141,7 @@ def test_reads_regular_files_only(tmp_path: Path) -> None:
 def test_loads_from_a_file(tmp_path: Path, engine: GuestEngine, runner: asyncio.Runner) -> None:
     path = tmp_path / "echo.wasm"
     path.write_bytes(component(index.wasm("good/echo")))
-    guest = load_guest(path, "echo", engine)
+    guest = load_artefact(read_artefact(path), "echo", engine)
     assert (guest.name, guest.path, guest.is_component) == ("echo", str(path), True)
     assert SyncGuest(guest, runner).middleware().on_request(b"\xc0", "r") is None
 
