@@ -1,4 +1,5 @@
-;; The echo that benchmarks call: one hook, as a component too; "repeat" does the same work without the host.
+;; The echo that benchmarks call: one hook, as a component too; "repeat" does the same work without
+;; the host.
 (module $echo
   (memory (export "memory") 2)
 ;;@include allocator

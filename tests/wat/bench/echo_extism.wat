@@ -1,4 +1,5 @@
-;; An echo for the Extism kernel at its cheapest: the output is the input, nothing is copied in the guest.
+;; An echo for the Extism kernel at its cheapest: the output is the input, nothing is copied in the
+;; guest.
 (module $echo_extism
   (import "extism:host/env" "input_offset" (func $offset (result i64)))
   (import "extism:host/env" "input_length" (func $length (result i64)))

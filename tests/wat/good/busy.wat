@@ -1,5 +1,6 @@
-;; Works for as many rounds as its record's first four bytes say, some 1 ns each, counts its calls in a global, and answers
-;; with edits whose context is the count as one byte. Once per instance it may be told to take another page: the fifth byte.
+;; Works for as many rounds as its record's first four bytes say, some 1 ns each, counts its calls
+;; in a global, and answers with edits whose context is the count as one byte. Once per instance it
+;; may be told to take another page: the fifth byte.
 (module $busy
   (memory (export "memory") 1)
 ;;@include allocator

@@ -1,4 +1,5 @@
-;; Counts its calls in a global, and answers with edits whose context is the count as one byte; traps on an empty record.
+;; Counts its calls in a global, and answers with edits whose context is the count as one byte;
+;; traps on an empty record.
 (module $counter
   (memory (export "memory") 1)
 ;;@include allocator

@@ -1,5 +1,6 @@
-;; Answers on-request and on-response with the value of the head's first header, as bin 8, 16 or 32; its name is one letter,
-;; the request is GET / without a query, the response's status is above 127. Writes the context of on-complete to the log.
+;; Answers on-request and on-response with the value of the head's first header, as bin 8, 16 or 32;
+;; its name is one letter, the request is GET / without a query, the response's status is above 127.
+;; Writes the context of on-complete to the log.
 (module $first_header
   (import "sentinel:gateway/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 64)

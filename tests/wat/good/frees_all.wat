@@ -1,5 +1,5 @@
-;; As a guest of CPython, it frees every list that it gets, and traps for one that it has not allocated. Its on-complete has
-;; a post-return, which logs what on-complete got.
+;; As a guest of CPython, it frees every list that it gets, and traps for one that it has not
+;; allocated. Its on-complete has a post-return, which logs what on-complete got.
 (module $frees_all
   (import "sentinel:gateway/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 1)

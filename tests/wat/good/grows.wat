@@ -1,4 +1,5 @@
-;; Grows its memory in every guest call, and answers with the record from behind the newest page: bases move.
+;; Grows its memory in every guest call, and answers with the record from behind the newest page:
+;; bases move.
 (module $grows
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)

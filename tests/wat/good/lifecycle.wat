@@ -1,4 +1,5 @@
-;; Logs that _initialize, configure (with the configuration) and on-request came in this order; traps otherwise.
+;; Logs that _initialize, configure (with the configuration) and on-request came in this order;
+;; traps otherwise.
 (module $lifecycle
   (import "sentinel:gateway/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 1)

@@ -1,5 +1,6 @@
-;; Asks an HTTP service when its record begins with "w", counts its calls in a global, and answers with edits whose context
-;; is the count as one byte: a call that lasts for as long as a test wants, on any machine. Traps on an empty record.
+;; Asks an HTTP service when its record begins with "w", counts its calls in a global, and answers
+;; with edits whose context is the count as one byte: a call that lasts for as long as a test wants,
+;; on any machine. Traps on an empty record.
 (module $http_counts
   (import "sentinel:gateway/http-client@0.1.0" "send" (func $send (param i32 i32 i32)))
   (memory (export "memory") 1)

@@ -1,5 +1,5 @@
-;; Its cabi_realloc sends a request itself when the answer to the first one is to be written, and traps in the end if the
-;; record's byte is not 0.
+;; Its cabi_realloc sends a request itself when the answer to the first one is to be written, and
+;; traps in the end if the record's byte is not 0.
 (module $http_inside_realloc
   (import "sentinel:gateway/http-client@0.1.0" "send" (func $send (param i32 i32 i32)))
   (memory (export "memory") 1)

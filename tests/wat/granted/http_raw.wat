@@ -1,5 +1,6 @@
-;; Sends what its record, three little-endian u32, says: request, its length, and the return area. At 128 stands a request
-;; of 19 bytes. Answers with the context that is the first 12 bytes of the area at 64, and the first four of the answer.
+;; Sends what its record, three little-endian u32, says: request, its length, and the return area.
+;; At 128 stands a request of 19 bytes. Answers with the context that is the first 12 bytes of the
+;; area at 64, and the first four of the answer.
 (module $http_raw
   (import "sentinel:gateway/http-client@0.1.0" "send" (func $send (param i32 i32 i32)))
   (memory (export "memory") 2)

@@ -1,5 +1,6 @@
-;; Calls kv by its record: which function (0 get, 1 set, 2 delete, 3 add), and then five little-endian u32: key, its length,
-;; value, its length, and the return area. Answers with the context that is the first 16 bytes of the area at 64.
+;; Calls kv by its record: which function (0 get, 1 set, 2 delete, 3 add), and then five
+;; little-endian u32: key, its length, value, its length, and the return area. Answers with the
+;; context that is the first 16 bytes of the area at 64.
 (module $kv_raw
   (import "sentinel:gateway/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
   (import "sentinel:gateway/kv@0.1.0" "set" (func $set (param i32 i32 i32 i32 i64 i32)))

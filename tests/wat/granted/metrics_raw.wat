@@ -1,5 +1,5 @@
-;; Adds 1 with the arguments that its record, four little-endian u32, says: name, its length, labels, how many.
-;; At 64 stands a good name of 4 bytes, at 80 a list of one good label.
+;; Adds 1 with the arguments that its record, four little-endian u32, says: name, its length,
+;; labels, how many. At 64 stands a good name of 4 bytes, at 80 a list of one good label.
 (module $metrics_raw
   (import "sentinel:gateway/metrics@0.1.0" "add" (func $add (param i32 i32 i32 i32 i64)))
   (memory (export "memory") 1)

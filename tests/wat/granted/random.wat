@@ -1,5 +1,5 @@
-;; Asks for as many random bytes as its record, a little-endian u32 and the return area's address, says, and answers with the
-;; context that is the first eight of them and a random number.
+;; Asks for as many random bytes as its record, a little-endian u32 and the return area's address,
+;; says, and answers with the context that is the first eight of them and a random number.
 (module $random
   (import "sentinel:gateway/random@0.1.0" "bytes" (func $bytes (param i32 i32)))
   (import "sentinel:gateway/random@0.1.0" "number" (func $number (result i64)))

@@ -1,4 +1,5 @@
-;; Its cabi_realloc answers what the record says when a host function calls it: the pointer -1, 65536, or a trap.
+;; Its cabi_realloc answers what the record says when a host function calls it: the pointer -1,
+;; 65536, or a trap.
 (module $realloc_hostile_inside
   (import "sentinel:gateway/random@0.1.0" "bytes" (func $bytes (param i32 i32)))
   (memory (export "memory") 1)

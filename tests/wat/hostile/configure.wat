@@ -1,5 +1,5 @@
-;; Returns a result whose discriminant is the configuration's second byte, and whose message is the whole configuration;
-;; traps when the configuration is empty (a map without entries).
+;; Returns a result whose discriminant is the configuration's second byte, and whose message is the
+;; whole configuration; traps when the configuration is empty (a map without entries).
 (module $configure
   (memory (export "memory") 1)
 ;;@include allocator

@@ -1,4 +1,5 @@
-;; As loop, for a whole request-head: loops for ever when its path, the second field, is as long as "/loop".
+;; As loop, for a whole request-head: loops for ever when its path, the second field, is as long as
+;; "/loop".
 (module $loop_far
   (memory (export "memory") 1)
 ;;@include allocator

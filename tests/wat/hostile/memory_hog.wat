@@ -1,4 +1,5 @@
-;; Grows its memory until it cannot, then answers with edits whose context is the number of pages as a u16.
+;; Grows its memory until it cannot, then answers with edits whose context is the number of pages as
+;; a u16.
 (module $memory_hog
   (memory (export "memory") 1)
 ;;@include allocator

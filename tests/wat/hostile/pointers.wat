@@ -1,4 +1,5 @@
-;; Answers with any pointers: the record is four little-endian u32, the return area and what to store there.
+;; Answers with any pointers: the record is four little-endian u32, the return area and what to
+;; store there.
 (module $pointers
   (memory (export "memory") 1)
 ;;@include allocator

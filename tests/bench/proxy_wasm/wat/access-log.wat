@@ -52,7 +52,8 @@
     (memory.copy (global.get $end) (local.get $from) (local.get $length))
     (global.set $end (i32.add (global.get $end) (local.get $length))))
 
-  ;; Whether Envoy has a value for the property; its place and length are then at 1024 and 1028. Lines end at 32 KiB.
+  ;; Whether Envoy has a value for the property; its place and length are then at 1024 and 1028.
+  ;; Lines end at 32 KiB.
   (func $property (param $path i32) (param $length i32) (result i32)
     (if (call $get_property (local.get $path) (local.get $length) (i32.const 1024) (i32.const 1028))
       (then (return (i32.const 0))))

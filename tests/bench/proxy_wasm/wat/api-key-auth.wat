@@ -4,7 +4,8 @@
 ;;@common
 ;;@words
 
-  ;; Header maps are a count, the lengths of names and values, and then all of them, each with a NUL behind.
+  ;; Header maps are a count, the lengths of names and values, and then all of them, each with a NUL
+  ;; behind.
   (data (i32.const 0) "x-api-key")
   (data (i32.const 9) "x-principal")
   (data (i32.const 20) "{\22error\22:\22an API key is required\22}")

@@ -1,4 +1,5 @@
-  ;; The host functions that the filters use, and an allocator that forgets everything at the start of a call.
+  ;; The host functions that the filters use, and an allocator that forgets everything at the start
+  ;; of a call.
   (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_property" (func $get_property (param i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
@@ -8,7 +9,8 @@
   (import "env" "proxy_send_local_response"
     (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
 
-  ;; Up to 1024: constants. 1024: two words for results. 2048: configuration. 4096: the line. 65536: allocations.
+  ;; Up to 1024: constants. 1024: two words for results. 2048: configuration. 4096: the line. 65536:
+  ;; allocations.
   (memory (export "memory") 4)
   (global $free (mut i32) (i32.const 65536))
 

@@ -1,4 +1,5 @@
-;; Sets a header field of requests, and one of responses: names and values are the words of the configuration.
+;; Sets a header field of requests, and one of responses: names and values are the words of the
+;; configuration.
 (module
 ;;@common
 ;;@words
