@@ -13,7 +13,7 @@ from tests.support.clients import Answer, Wire, fetch
 from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Received, Upstream, answering, running_upstream
 
-NAMES = ("cache", "compress", "token-quota")
+NAMES = ("api-key-auth", "cache", "compress", "token-quota")
 TEXT = b"".join(b"line %d of a text that is long enough to be compressed\n" % number for number in range(20_000))
 CONFIG = """
 [server]
@@ -21,6 +21,9 @@ bind = ["127.0.0.1:0"]
 admin = "127.0.0.1:0"
 workers = 2
 kv_memory = "16MiB"
+
+[guest.api-key-auth.config]
+keys = { key-a = "ann", key-b = "bob" }
 
 [guest.cache]
 grants = ["kv", "clock"]
@@ -48,6 +51,11 @@ chain = ["compress"]
 path = "/cache"
 upstream = "origin"
 chain = ["cache"]
+
+[[route]]
+path = "/private"
+upstream = "origin"
+chain = ["api-key-auth", "cache"]
 
 [[route]]
 path = "/tokens"
@@ -133,6 +141,17 @@ def test_a_stored_response_is_served_by_every_worker(gateway: GatewayProcess, up
         assert (answer.status, answer.body, answer.header("x-a")) == (200, body, "b")
         assert status_of(answer).startswith("sentinel; hit; ttl=")
     assert len(upstream.requests) == 1
+
+
+def test_what_one_principal_got_is_not_for_another(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """A guest takes the credentials off and names the principal: the cache once gave all of them the same page."""
+
+    async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(received.values("x-principal")[0].encode(), "cache-control: max-age=600"))
+
+    upstream.handler = handler
+    for key, principal in [("key-a", b"ann"), ("key-b", b"bob"), ("key-a", b"ann")]:
+        assert fetch(gateway.public, "/private/page", headers={"x-api-key": key}).body == principal
 
 
 def test_a_head_is_answered_by_a_stored_get(gateway: GatewayProcess, upstream: Upstream) -> None:

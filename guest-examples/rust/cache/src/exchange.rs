@@ -86,8 +86,9 @@ impl Exchange {
         })
     }
 
-    pub fn is_authorized(&self) -> bool {
-        values(&self.fields, "authorization").next().is_some()
+    /// Whether the request had such a field.
+    pub fn has(&self, name: &str) -> bool {
+        values(&self.fields, name).next().is_some()
     }
 
     pub fn none_match(&self) -> Option<&[u8]> {

@@ -33,6 +33,9 @@ struct Config {
     /// response is `public`, or has `s-maxage` or `must-revalidate`.
     #[schema(default = false)]
     authorization: bool,
+    /// Header fields by which guests before this one name the principal: a request with one of them
+    /// is treated like one with `authorization`. Left out: `x-principal`.
+    principal_headers: Vec<HeaderName>,
     /// Whether `cache-control` of requests counts. Without it no client can make the upstream be
     /// asked.
     #[schema(default = true)]
@@ -41,7 +44,14 @@ struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_body: 262_144, default_ttl: 0, keep_stale: 3600, authorization: false, client_control: true }
+        Self {
+            max_body: 262_144,
+            default_ttl: 0,
+            keep_stale: 3600,
+            authorization: false,
+            principal_headers: vec![HeaderName::parse("x-principal").expect("a header name")],
+            client_control: true,
+        }
     }
 }
 
@@ -80,7 +90,7 @@ impl Guest for Cache {
         }
         let headers = request.head().headers();
         let has_body = headers.get("content-length").is_some_and(|length| length != b"0");
-        let is_private = headers.get("authorization").is_some() && !self.config.authorization;
+        let is_private = self.is_authorized(request) && !self.config.authorization;
         // A body is no part of the key, and a range is no whole response.
         if has_body || is_private || headers.get("range").is_some() {
             return Ok(());
@@ -186,6 +196,16 @@ impl Guest for Cache {
 }
 
 impl Cache {
+    /// The fields that make a request somebody's: credentials, or whose they were that a guest
+    /// before this one took.
+    fn credentials(&self) -> impl Iterator<Item = &str> {
+        std::iter::once("authorization").chain(self.config.principal_headers.iter().map(|name| &**name))
+    }
+
+    fn is_authorized(&self, request: &Request) -> bool {
+        self.credentials().any(|name| request.head().header(name).is_some())
+    }
+
     fn directives(&self, request: &Request) -> Directives {
         if !self.config.client_control {
             return Directives::default();
@@ -202,7 +222,7 @@ impl Cache {
     /// The stored response, if the request may have it without asking the upstream.
     fn answer(&self, request: &Request, asked: &Directives, found: &Found, now: u64) -> Option<Response> {
         let entry = &found.entry;
-        if request.header("authorization").is_some() && !entry.shared {
+        if self.is_authorized(request) && !entry.shared {
             return None;
         }
         let (age, fresh, stale) = (entry.age_at(now), entry.fresh_for(now), entry.stale_for(now));
@@ -263,7 +283,8 @@ impl Cache {
         let fits = length.is_none_or(|length| length <= self.config.max_body);
         let fields = exchange::fields_of_response(response);
         let lifetime = self.config.default_ttl.into();
-        let entry = Entry::new(response.status(), fields, now, lifetime, exchange.is_authorized());
+        let is_authorized = self.credentials().any(|name| exchange.has(name));
+        let entry = Entry::new(response.status(), fields, now, lifetime, is_authorized);
         let had_no_body = is_get && store::take_no_body(exchange.number);
         let is_from_upstream = response.origin() != sentinel_sdk::Origin::Gateway;
         let stored = match entry {

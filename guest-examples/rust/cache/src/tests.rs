@@ -318,12 +318,27 @@ fn changes_invalidate() {
 
 #[test]
 fn credentials_are_kept_apart() {
-    let secret = [("authorization", "Bearer a")];
-    let mut plain = harness();
-    plain.on_request("GET", "/a?b", &secret);
-    let action = answered(&mut plain, &[("cache-control", "public, max-age=60")], b"secret");
-    assert_eq!(action.header("cache-status"), None);
-    assert!(asked(&mut plain, &[]).response.is_none());
+    let public = [("cache-control", "public, max-age=60")];
+    // A guest that checks credentials may take them off, and tells whose they were.
+    for secret in [[("authorization", "Bearer a")], [("x-principal", "ann")]] {
+        let mut plain = harness();
+        plain.on_request("GET", "/a?b", &secret);
+        let action = answered(&mut plain, &public, b"secret");
+        assert_eq!(action.header("cache-status"), None);
+        assert!(asked(&mut plain, &[]).response.is_none());
+        answered(&mut plain, &public, b"body");
+        assert!(asked(&mut plain, &[]).response.is_some());
+        assert!(asked(&mut plain, &secret).response.is_none());
+        credentials_are_shared_where_the_upstream_says_so(secret);
+    }
+    let config = Config { principal_headers: Vec::new(), ..Config::default() };
+    let mut harness = Harness::<Cache>::configure(config).unwrap();
+    asked(&mut harness, &[("x-principal", "ann")]);
+    answered(&mut harness, &public, b"body");
+    assert!(asked(&mut harness, &[("x-principal", "bob")]).response.is_some());
+}
+
+fn credentials_are_shared_where_the_upstream_says_so(secret: [(&str, &str); 1]) {
     for (directives, expected) in [("max-age=60", false), ("public, max-age=60", true), ("s-maxage=60", true)] {
         let config = Config { authorization: true, ..Config::default() };
         let mut harness = Harness::<Cache>::configure(config).unwrap();
