@@ -145,5 +145,6 @@ def test_requests_at_once_refresh_a_session_once(
         answers = list(threads.map(lambda _: fetch(gateway.public, "/", headers=headers), range(16)))
     assert [answer.status for answer in answers] == [200] * 16
     assert [form["grant_type"] for form in provider.asked] == ["authorization_code", "refresh_token"]
-    assert sum(answer.header("set-cookie") is not None for answer in answers) == 1
+    # Those behind it have it, too: a browser may never read the first.
+    assert any(answer.header("set-cookie") is not None for answer in answers)
     assert browser.get("/").status == 200

@@ -5,6 +5,9 @@ use sentinel_sdk::prelude::*;
 /// Browsers keep 4,096 bytes of a cookie, its name and attributes among them.
 pub const LONGEST: usize = 3800;
 
+/// What follows the session cookie's name in the names of those of logins that have begun.
+pub const LOGIN: &str = "_login_";
+
 /// The value of the only cookie of that name.
 pub fn value<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
     let mut found = None;
@@ -18,10 +21,14 @@ pub fn value<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
     found
 }
 
-/// Take the cookies whose names begin so out of the request: they are of no use to an upstream.
-pub fn remove(request: &mut Request, prefix: &str) {
+/// Take the session's cookie and those of logins out of the request: they are of no use to an upstream. Others whose
+/// names only begin so are the upstream's own.
+pub fn remove(request: &mut Request, name: &str) {
     let fields: Vec<&[u8]> = request.head().headers().get_all("cookie").collect();
-    let is_ours = |key: &[u8]| key.starts_with(prefix.as_bytes());
+    let is_ours = |key: &[u8]| {
+        let rest = key.strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(LOGIN.as_bytes()))
+    };
     if !fields.iter().any(|field| pairs(field).any(|(key, _)| is_ours(key))) {
         return;
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use jose::{claim, text_of, Claims};
+use jose::{claim, holds_any, text_of, Claims};
 use sentinel_sdk::prelude::*;
 use sentinel_sdk::{clock, equals_secret, json, kv, random};
 use sha2::{Digest, Sha256};
@@ -75,6 +75,9 @@ struct Config {
     /// into objects.
     #[serde(default)]
     claim_to_headers: BTreeMap<HeaderName, String>,
+    /// Claims of the ID token that have to have, or to hold, one of these values; otherwise the login is answered 403.
+    #[serde(default)]
+    require: BTreeMap<String, Vec<String>>,
     /// Whether the upstream gets the access token, as `authorization: Bearer`.
     #[serde(default)]
     #[schema(default = false)]
@@ -121,6 +124,7 @@ struct OidcLogin {
     cookie_name: String,
     lifetime: Duration,
     headers: Vec<(HeaderName, String)>,
+    require: BTreeMap<String, Vec<String>>,
     forward_access_token: bool,
 }
 
@@ -128,7 +132,7 @@ struct OidcLogin {
 impl Guest for OidcLogin {
     fn configure(config: Config) -> Result<Self, String> {
         let key = Base64::decode_vec(&config.cookie_secret).ok().filter(|key| key.len() == 32);
-        let seal = key.and_then(|key| Seal::new(&key, &config.client_id));
+        let seal = key.and_then(|key| Seal::new(&key, &config.issuer, &config.client_id));
         let (origin, path) = split(&config.redirect_uri).ok_or("redirect_uri: it is no whole URL with a path")?;
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if config.cookie_name.is_empty() || !config.cookie_name.bytes().all(is_token) {
@@ -157,6 +161,7 @@ impl Guest for OidcLogin {
             cookie_name: config.cookie_name,
             lifetime: Duration::from_secs(config.session_lifetime.into()),
             headers,
+            require: config.require,
             forward_access_token: config.forward_access_token,
             provider: Provider::new(
                 config.issuer,
@@ -206,13 +211,10 @@ impl OidcLogin {
     /// To the provider, with a cookie that knows this login again; whoever is no browser is told
     /// so.
     fn login(&self, request: &Request) -> Result<Response, Response> {
-        let head = request.head();
-        let accepts = head.header("accept").unwrap_or_default();
-        let is_page = matches!(head.method(), "GET" | "HEAD")
-            && accepts.split(|&byte| byte == b',').any(|each| each.trim_ascii().starts_with(b"text/html"));
-        if !is_page {
+        if !is_for_a_page(request) {
             return Err(refusal(401, "log in first"));
         }
+        let head = request.head();
         let endpoints = self.provider.endpoints().map_err(unavailable)?;
         let [state, nonce, verifier] =
             [16, 16, 32].map(|length| Base64UrlUnpadded::encode_string(&random::bytes(length)));
@@ -269,6 +271,10 @@ impl OidcLogin {
                     warn!("a login failed: {reason}");
                     refusal(403, "the provider refused the login")
                 }
+                Failure::NotAllowed(reason) => {
+                    info!("a login is not allowed: {reason}");
+                    refusal(403, "this account may not log in here")
+                }
                 failure => unavailable(failure),
             })
         })?;
@@ -310,11 +316,20 @@ impl OidcLogin {
         let id = Sha256::digest(&token);
         let (turn, outcome) = ([b"refresh ", &id[..]].concat(), [b"refreshed ", &id[..]].concat());
         if let Some(text) = kv::get(&outcome).ok().flatten() {
-            return Ok(self.seal.open("session", &text));
+            let Some(fresh) = self.seal.open::<Session>("session", &text) else { return Ok(None) };
+            // The response with the cookie may have been lost: a browser leaves pages that still load.
+            request.set_context_bytes(self.sealed(&fresh)?);
+            return Ok(Some(fresh));
         }
         if kv::add(&turn, 1, Some(GRACE)).is_ok_and(|asked| asked > 1) {
-            let is_recent = now.as_secs() < session.ends.saturating_add(GRACE.as_secs());
-            return Ok(is_recent.then_some(session));
+            if now.as_secs() < session.ends.saturating_add(GRACE.as_secs()) {
+                return Ok(Some(session));
+            }
+            if is_for_a_page(request) {
+                return Ok(None);
+            }
+            // A script could not follow to a login, and there is a session in a moment.
+            return Err(refusal(503, "the session is being refreshed").header("retry-after", "1"));
         }
         match self.refreshed(&session, &token, now.as_secs()) {
             Ok(session) => {
@@ -325,8 +340,10 @@ impl OidcLogin {
                 request.set_context_bytes(self.sealed(&session)?);
                 Ok(Some(session))
             }
-            Err(Failure::Refused(reason)) => {
+            Err(Failure::Refused(reason) | Failure::NotAllowed(reason)) => {
                 info!("a session ends: {reason}");
+                // For others with this cookie as well, at once. Without it they find out by themselves.
+                let _ = kv::set(&outcome, "", Some(GRACE));
                 Ok(None)
             }
             Err(failure) => {
@@ -349,8 +366,8 @@ impl OidcLogin {
                 self.session(&tokens, &claims, now)?
             }
             None => Session {
-                ends: now + tokens.expires_in.unwrap_or(300),
-                access_token: self.forward_access_token.then(|| tokens.access_token.clone()),
+                ends: now.saturating_add(tokens.expires_in.unwrap_or(300)),
+                access_token: self.access_token(&tokens)?,
                 refresh_token: tokens.refresh_token.clone(),
                 ..session.clone()
             },
@@ -361,12 +378,11 @@ impl OidcLogin {
     }
 
     fn session(&self, tokens: &Tokens, claims: &Claims, now: u64) -> Result<Session, Failure> {
+        if !self.require.iter().all(|(name, values)| holds_any(claim(claims, name), values)) {
+            return Err(Failure::NotAllowed("a claim in `require` has another value".into()));
+        }
         let value = |wanted: &String| claim(claims, wanted).and_then(text_of);
         let headers = self.headers.iter().filter_map(|(name, wanted)| Some((name.to_string(), value(wanted)?)));
-        let token = self.forward_access_token.then(|| tokens.access_token.clone());
-        if token.as_ref().is_some_and(|token| token.bytes().any(|byte| !byte.is_ascii_graphic())) {
-            return Err(Failure::Unavailable("its access token is no token".into()));
-        }
         let subject = claims.get("sub").and_then(|subject| subject.as_str());
         Ok(Session {
             headers: headers.collect(),
@@ -377,8 +393,19 @@ impl OidcLogin {
                 None => claims.get("exp").and_then(|end| end.as_f64()).unwrap_or(0.0) as u64,
             },
             refresh_token: tokens.refresh_token.clone(),
-            access_token: token,
+            access_token: self.access_token(tokens)?,
         })
+    }
+
+    /// The access token, if the upstream gets it.
+    fn access_token(&self, tokens: &Tokens) -> Result<Option<String>, Failure> {
+        if !self.forward_access_token {
+            return Ok(None);
+        }
+        if !tokens.access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Unavailable("its access token is no token".into()));
+        }
+        Ok(Some(tokens.access_token.clone()))
     }
 
     /// The session as a cookie.
@@ -399,8 +426,16 @@ impl OidcLogin {
     /// Each login has a cookie of its own, so that two tabs do not disturb each other.
     fn login_cookie(&self, state: &str) -> String {
         let state: String = state.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-        format!("{}_login_{state}", self.cookie_name)
+        format!("{}{}{state}", self.cookie_name, cookies::LOGIN)
     }
+}
+
+/// Whether a browser wants to show the answer, and so follows to a login.
+fn is_for_a_page(request: &Request) -> bool {
+    let head = request.head();
+    let accepts = head.header("accept").unwrap_or_default();
+    matches!(head.method(), "GET" | "HEAD")
+        && accepts.split(|&byte| byte == b',').any(|each| each.trim_ascii().starts_with(b"text/html"))
 }
 
 /// Origin and path of a URL.
@@ -416,7 +451,7 @@ fn redirect(target: &str) -> Response {
 }
 
 fn unavailable(failure: Failure) -> Response {
-    let (Failure::Refused(reason) | Failure::Unavailable(reason)) = failure;
+    let (Failure::Refused(reason) | Failure::NotAllowed(reason) | Failure::Unavailable(reason)) = failure;
     error!("issuer: {reason}");
     refusal(503, "the provider cannot be asked").header("retry-after", "1")
 }

@@ -54,6 +54,8 @@ pub struct Tokens {
 pub enum Failure {
     /// The provider says no: the code, or the session there, is no longer good.
     Refused(String),
+    /// Whoever has logged in there may not come in here.
+    NotAllowed(String),
     /// It cannot be asked, or does not answer as it should.
     Unavailable(String),
 }

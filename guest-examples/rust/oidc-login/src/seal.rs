@@ -12,13 +12,16 @@ const NONCE: usize = 24;
 
 pub struct Seal {
     cipher: XChaCha20Poly1305,
+    issuer: String,
     client: String,
 }
 
 impl Seal {
-    /// A key of 32 bytes. What was sealed for one client opens for no other.
-    pub fn new(key: &[u8], client: &str) -> Option<Self> {
-        Some(Self { cipher: XChaCha20Poly1305::new_from_slice(key).ok()?, client: client.into() })
+    /// A key of 32 bytes. What was sealed for a client of one issuer opens for no other client, and for none of another
+    /// issuer, whose users may be others.
+    pub fn new(key: &[u8], issuer: &str, client: &str) -> Option<Self> {
+        let cipher = XChaCha20Poly1305::new_from_slice(key).ok()?;
+        Some(Self { cipher, issuer: issuer.into(), client: client.into() })
     }
 
     /// Text without characters that a cookie cannot hold. It opens for the same purpose only.
@@ -41,6 +44,6 @@ impl Seal {
     }
 
     fn aad(&self, purpose: &str) -> Vec<u8> {
-        [purpose.as_bytes(), b" ", self.client.as_bytes()].concat()
+        [purpose, &self.issuer, &self.client].join(" ").into_bytes()
     }
 }

@@ -196,11 +196,13 @@ fn a_login_ends_with_a_session() {
     // `gw:s%3A%26`
     assert_eq!(asked.get_header("authorization"), Some(&b"Basic Z3c6cyUzQSUyNg=="[..]));
 
-    let action = page(&mut harness, "/orders", &format!("a=1; {session}; sentinel_session_login_x=y; b=2"));
+    // A cookie of the upstream's may begin with the same letters.
+    let cookies = format!("a=1; {session}; sentinel_session_login_x=y; sentinel_sessions=3; b=2");
+    let action = page(&mut harness, "/orders", &cookies);
     assert!(action.response.is_none());
     assert_eq!(action.header("x-principal"), Some(&b"ann"[..]));
     assert_eq!(action.header("x-groups"), Some(&b"a,b"[..]));
-    assert_eq!(action.header("cookie"), Some(&b"a=1; b=2"[..]));
+    assert_eq!(action.header("cookie"), Some(&b"a=1; sentinel_sessions=3; b=2"[..]));
     assert_eq!(action.header("authorization"), None);
     assert!(harness.on_response(200, &[]).headers.is_empty());
 }
@@ -316,6 +318,9 @@ fn a_cookie_that_was_changed_is_none() {
         let (mut other, _) = start(more);
         assert_eq!(page(&mut other, "/", &session).response.unwrap().status(), 302);
     }
+    // Another issuer, whose users have the same client: nothing of theirs opens here.
+    let (mut other, _) = start(json!({"issuer": "https://other.test"}));
+    assert_eq!(other.on_request("GET", "/", &[("cookie", &session)]).response.unwrap().status(), 401);
 }
 
 #[test]
@@ -330,12 +335,64 @@ fn a_session_is_refreshed_by_one_request() {
     let cookie = String::from_utf8(answer.header("set-cookie").unwrap().to_vec()).unwrap();
     let fresh = cookie.split(';').next().unwrap().to_owned();
     assert_ne!(fresh, old);
-    // Requests that were on their way with the old cookie.
+    // Requests that were on their way with the old cookie. Their responses have the new one as well: the first may be lost.
     assert!(page(&mut harness, "/", &old).response.is_none());
+    assert!(harness.on_response(200, &[]).header("set-cookie").is_some());
     assert!(page(&mut harness, "/", &fresh).response.is_none());
+    assert_eq!(harness.on_response(200, &[]).header("set-cookie"), None);
     assert_eq!(fake.0.borrow().asked.len(), 2);
     let form = String::from_utf8(fake.0.borrow().asked[1].content().to_vec()).unwrap();
     assert_eq!(form, "grant_type=refresh_token&refresh_token=rt-1");
+}
+
+/// Requests with the same cookie once went on for a while after the provider had ended the session.
+#[test]
+fn a_session_that_the_provider_ends_is_over_at_once() {
+    let (mut harness, fake) = start(json!({}));
+    let session = log_in(&mut harness, &fake);
+    harness.advance_clock(Duration::from_secs(300));
+    fake.0.borrow_mut().status = 400;
+    assert_eq!(page(&mut harness, "/", &session).response.unwrap().status(), 302);
+    assert_eq!(page(&mut harness, "/", &session).response.unwrap().status(), 302);
+    assert_eq!(fake.0.borrow().asked.len(), 2);
+}
+
+/// A script cannot follow to a login.
+#[test]
+fn while_an_old_session_is_refreshed_scripts_wait_and_pages_log_in() {
+    let (mut harness, fake) = start(json!({}));
+    let session = log_in(&mut harness, &fake);
+    harness.advance_clock(Duration::from_secs(400));
+    let id = Sha256::digest("rt-1");
+    kv::add([b"refresh ", &id[..]].concat(), 1, None).unwrap();
+    assert_eq!(page(&mut harness, "/", &session).response.unwrap().status(), 302);
+    let response = harness.on_request("GET", "/", &[("cookie", &session)]).response.unwrap();
+    assert_eq!((response.status(), text(&response, "retry-after").as_str()), (503, "1"));
+    assert_eq!(fake.0.borrow().asked.len(), 1);
+}
+
+#[test]
+fn only_those_come_in_whose_claims_are_right() {
+    for (require, expected) in [
+        (json!({"groups": ["b", "c"]}), 302),
+        (json!({"groups": ["b"], "sub": ["ann"]}), 302),
+        (json!({"groups": ["c"]}), 403),
+        (json!({"groups": ["b"], "sub": ["bob"]}), 403),
+        (json!({"groups": []}), 403),
+        (json!({"other": ["b"]}), 403),
+    ] {
+        let (mut harness, fake) = start(json!({"require": require}));
+        let (cookie, state) = begin(&mut harness, &fake, "/");
+        let response = page(&mut harness, &format!("/callback?code=c&state={state}"), &cookie).response.unwrap();
+        let cookies = if expected == 302 { 2 } else { 1 };
+        assert_eq!((response.status(), cookies_of(&response).len()), (expected, cookies), "{require}");
+    }
+    // Whoever loses a group is out with the next refresh.
+    let (mut harness, fake) = start(json!({"require": {"groups": ["a"]}}));
+    let session = log_in(&mut harness, &fake);
+    harness.advance_clock(Duration::from_secs(300));
+    fake.0.borrow_mut().claims = json!({"groups": ["b"]});
+    assert_eq!(page(&mut harness, "/", &session).response.unwrap().status(), 302);
 }
 
 #[test]
@@ -395,6 +452,12 @@ fn the_upstream_may_have_the_access_token() {
     fake.0.borrow_mut().tokens = json!({"access_token": "a\r\nb"});
     let (cookie, state) = begin(&mut harness, &fake, "/");
     assert_eq!(page(&mut harness, &format!("/callback?code=c&state={state}"), &cookie).response.unwrap().status(), 503);
+    // Nor one that comes with a refresh, without an ID token.
+    let (mut harness, fake) = start(json!({"forward_access_token": true}));
+    let session = log_in(&mut harness, &fake);
+    harness.advance_clock(Duration::from_secs(300));
+    fake.0.borrow_mut().tokens = json!({"access_token": "a\r\nb", "id_token": null});
+    assert_eq!(page(&mut harness, "/", &session).response.unwrap().status(), 503);
 }
 
 #[test]
