@@ -69,12 +69,13 @@ def test_the_service_lets_a_request_pass(gateway: GatewayProcess, upstream: Upst
     service.handler = answering(
         b"HTTP/1.1 204 No Content\r\nx-user: ann\r\nset-cookie: sid=1; HttpOnly\r\nset-cookie: other=2\r\n\r\n"
     )
-    headers = {"x-user": "root", "authorization": "Bearer x", "x-forwarded-uri": "/public"}
+    headers = {"x-user": "root", "authorization": "Bearer x", "x-forwarded-uri": "/public", "x-original-url": "/public"}
     answer = fetch(gateway.public, "/admin?a=1", method="POST", headers=headers, body=b"secret body")
     assert (answer.status, answer.header("set-cookie")) == (200, "sid=1; HttpOnly")
     (asked,) = service.requests
     assert (asked.line, asked.body) == ("GET /check HTTP/1.1", b"")
     assert asked.values("x-forwarded-uri") == ["/admin?a=1"]
+    assert asked.values("x-original-url") == []
     assert asked.values("x-forwarded-method") == ["POST"]
     assert asked.values("x-forwarded-for") == ["127.0.0.1"]
     assert asked.values("authorization") == ["Bearer x"]

@@ -63,6 +63,11 @@ const NOT_COPIED: [&str; 13] = [
 const TOLD: [&str; 5] =
     ["x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri", "x-forwarded-for"];
 
+/// Where some services look for the same. A client's own fields of these names are passed on only if they are listed: it
+/// would say of `/admin` that it had asked for something else.
+const LISTED_ONLY: [&str; 5] =
+    ["x-original-url", "x-original-uri", "x-original-method", "x-rewrite-url", "x-auth-request-redirect"];
+
 #[guest]
 impl Guest for ForwardAuth {
     fn configure(config: Config) -> Result<Self, String> {
@@ -122,7 +127,10 @@ impl ForwardAuth {
         }
         let wanted = &self.0.auth_request_headers;
         for (name, value) in head.headers().iter() {
-            let is_wanted = wanted.is_empty() || wanted.iter().any(|each| &**each == name);
+            let is_wanted = match wanted[..] {
+                [] => !LISTED_ONLY.contains(&name),
+                _ => wanted.iter().any(|each| &**each == name),
+            };
             // The body stays here, and what describes it would be wrong.
             let is_of_body = matches!(name, "content-encoding" | "content-type" | "content-range" | "accept-encoding");
             if is_wanted && !is_of_body && !NOT_COPIED.contains(&name) && !TOLD.contains(&name) {

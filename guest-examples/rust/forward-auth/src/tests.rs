@@ -46,6 +46,8 @@ fn the_service_is_told_of_the_request() {
         ("x-forwarded-for", "6.6.6.6"),
         ("x-forwarded-uri", "/public"),
         ("x-forwarded-host", "evil.test"),
+        ("x-original-url", "https://evil.test/public"),
+        ("x-original-method", "OPTIONS"),
         ("content-type", "text/plain"),
         ("content-length", "7"),
         ("te", "trailers"),
@@ -68,12 +70,13 @@ fn the_service_is_told_of_the_request() {
 
 #[test]
 fn only_fields_that_are_listed_are_told() {
-    let listed = Config { auth_request_headers: vec![HeaderName::parse("Authorization").unwrap()], ..config() };
+    let names = ["Authorization", "x-original-url"].map(|name| HeaderName::parse(name).unwrap());
+    let listed = Config { auth_request_headers: names.into(), ..config() };
     let mut harness = harness(Config { preserve_request_method: true, ..listed }, 200, &[]);
-    harness.on_request("DELETE", "/", &[("authorization", "x"), ("cookie", "a=b")]);
+    harness.on_request("DELETE", "/", &[("authorization", "x"), ("cookie", "a=b"), ("x-original-url", "/a")]);
     let question = question(&mut harness);
     assert_eq!((question.method(), question.get_header("authorization")), ("DELETE", Some(&b"x"[..])));
-    assert_eq!(question.get_header("cookie"), None);
+    assert_eq!((question.get_header("cookie"), question.get_header("x-original-url")), (None, Some(&b"/a"[..])));
 }
 
 #[test]
