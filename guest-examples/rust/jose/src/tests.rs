@@ -130,6 +130,7 @@ fn a_header_is_refused_if_it_is_ambiguous_or_must_be_understood() {
         r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
         r#"{"alg":"HS256","crit":["exp"]}"#,
         r#"{"alg":"HS256","crit":[]}"#,
+        r#"{"alg":"HS256","crit":null}"#,
         r#"{"alg":"HS256"} x"#,
     ] {
         assert!(Token::parse(format!("{}.e30.AA", encode(header)).as_bytes()).is_none(), "{header}");

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::de::IgnoredAny;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{Algorithm, Key};
 
@@ -25,8 +25,13 @@ struct Header {
     kid: Option<String>,
     #[serde(default)]
     typ: Option<String>,
-    #[serde(default)]
-    crit: Option<IgnoredAny>,
+    /// Whether it is there, whatever it holds.
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl<'a> Token<'a> {
@@ -40,7 +45,7 @@ impl<'a> Token<'a> {
             return None;
         }
         let header: Header = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(header).ok()?).ok()?;
-        if header.crit.is_some() {
+        if header.crit {
             return None;
         }
         Some(Self {

@@ -212,20 +212,27 @@ impl Config {
     }
 }
 
+/// How PEM files end their lines for public keys, and for certificates, which hold one (RFC 7468).
+const PUBLIC: [&[u8]; 2] = [b"PUBLIC KEY-----", b"CERTIFICATE-----"];
+
 impl KeyConfig {
     fn build(self) -> Result<Key, String> {
         let algorithm = match &self.algorithm {
             Some(name) => Some(Algorithm::parse(name).ok_or("algorithm: not one that is known")?),
             None => None,
         };
-        let secret = |bytes: &[u8]| Key::secret(bytes, algorithm.ok_or("algorithm: a secret needs one")?);
+        let secret = |name: &str, bytes: &[u8]| {
+            // RFC 8725, section 2.1: what everybody may have is no secret.
+            if PUBLIC.iter().any(|end| bytes.windows(end.len()).any(|part| part == *end)) {
+                return Err(format!("{name}: it is a public key"));
+            }
+            Key::secret(bytes, algorithm.ok_or("algorithm: a secret needs one")?)
+        };
         let key = match (self.public_key, self.secret, self.secret_base64) {
             (Some(pem), None, None) => Key::from_pem(&pem).map_err(|reason| format!("public_key: {reason}")),
-            // RFC 8725, section 2.1: what everybody may have is no secret.
-            (None, Some(text), None) if text.contains("PUBLIC KEY") => Err("secret: it is a public key".into()),
-            (None, Some(text), None) => secret(text.as_bytes()),
+            (None, Some(text), None) => secret("secret", text.as_bytes()),
             (None, None, Some(text)) => {
-                secret(&Base64::decode_vec(&text).map_err(|_| "secret_base64: it is not base64")?)
+                secret("secret_base64", &Base64::decode_vec(&text).map_err(|_| "secret_base64: it is not base64")?)
             }
             _ => Err("one of public_key, secret and secret_base64 is needed".into()),
         };

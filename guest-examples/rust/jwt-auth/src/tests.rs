@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
-use jose::base64ct::{Base64UrlUnpadded, Encoding};
+use jose::base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use sentinel_sdk::testing::{Call, Harness, RequestAction};
 use sentinel_sdk::{http, kv};
 use serde_json::{json, Value};
@@ -357,5 +357,13 @@ fn a_pem_is_not_taken_for_a_secret() {
     let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
     let error = error_of(json!({"keys": [{"public_key": pem, "algorithm": "HS256"}]}));
     assert!(error.contains("not one for this kind of key"), "{error}");
-    assert!(error_of(json!({"keys": [{"secret": pem, "algorithm": "HS256"}]})).contains("public key"));
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIBfzCCASWgAwIBAgIUJ\n-----END CERTIFICATE-----\n";
+    for text in [pem, certificate] {
+        assert!(
+            error_of(json!({"keys": [{"secret": text, "algorithm": "HS256"}]})).contains("secret: it is a public key")
+        );
+        let written = Base64::encode_string(text.as_bytes());
+        let error = error_of(json!({"keys": [{"secret_base64": written, "algorithm": "HS256"}]}));
+        assert!(error.contains("secret_base64: it is a public key"), "{error}");
+    }
 }
