@@ -102,6 +102,10 @@ impl Guest for HmacAuth {
         if config.components.is_empty() {
             return Err("components: a signature has to cover something".into());
         }
+        if let Some(place) = config.components.iter().position(|name| !signature::is_supported(name)) {
+            let name = &config.components[place];
+            return Err(format!("components[{place}]: {name:?} is no component that a signature can cover"));
+        }
         Ok(Self {
             keys,
             components: config.components,

@@ -6,6 +6,18 @@ use sha2::Sha256;
 
 use crate::fields::Input;
 
+/// The components of a request that are no header fields (RFC 9421, section 2.2), as far as they
+/// are supported.
+const DERIVED: [&str; 7] = ["@method", "@authority", "@scheme", "@path", "@query", "@request-target", "@target-uri"];
+
+/// Whether a signature can cover a component of this name: names of fields are in lower case
+/// (RFC 9421, section 2.1).
+pub fn is_supported(name: &str) -> bool {
+    let is_of_name =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    DERIVED.contains(&name) || (!name.is_empty() && name.bytes().all(is_of_name))
+}
+
 /// The bytes that the signature of an input is made of; `None` if a component is not there or not
 /// supported.
 pub fn base(head: &RequestHead, input: &Input) -> Option<Vec<u8>> {
