@@ -144,7 +144,10 @@ def test_a_stored_response_is_served_by_every_worker(gateway: GatewayProcess, up
 
 
 def test_what_one_principal_got_is_not_for_another(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """A guest takes the credentials off and names the principal: the cache once gave all of them the same page."""
+    """A guest takes the credentials off and names the principal.
+
+    The cache once gave all of them the same page.
+    """
 
     async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(response(received.values("x-principal")[0].encode(), "cache-control: max-age=600"))

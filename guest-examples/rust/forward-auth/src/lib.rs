@@ -63,8 +63,8 @@ const NOT_COPIED: [&str; 13] = [
 const TOLD: [&str; 5] =
     ["x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri", "x-forwarded-for"];
 
-/// Where some services look for the same. A client's own fields of these names are passed on only if they are listed: it
-/// would say of `/admin` that it had asked for something else.
+/// Where some services look for the same. A client's own fields of these names are passed on only
+/// if they are listed: it would say of `/admin` that it had asked for something else.
 const LISTED_ONLY: [&str; 5] =
     ["x-original-url", "x-original-uri", "x-original-method", "x-rewrite-url", "x-auth-request-redirect"];
 

@@ -21,8 +21,8 @@ pub fn value<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
     found
 }
 
-/// Take the session's cookie and those of logins out of the request: they are of no use to an upstream. Others whose
-/// names only begin so are the upstream's own.
+/// Take the session's cookie and those of logins out of the request: they are of no use to an
+/// upstream. Others whose names only begin so are the upstream's own.
 pub fn remove(request: &mut Request, name: &str) {
     let fields: Vec<&[u8]> = request.head().headers().get_all("cookie").collect();
     let is_ours = |key: &[u8]| {

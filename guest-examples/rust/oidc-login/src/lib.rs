@@ -75,7 +75,8 @@ struct Config {
     /// into objects.
     #[serde(default)]
     claim_to_headers: BTreeMap<HeaderName, String>,
-    /// Claims of the ID token that have to have, or to hold, one of these values; otherwise the login is answered 403.
+    /// Claims of the ID token that have to have, or to hold, one of these values; otherwise the
+    /// login is answered 403.
     #[serde(default)]
     require: BTreeMap<String, Vec<String>>,
     /// Whether the upstream gets the access token, as `authorization: Bearer`.
@@ -317,7 +318,8 @@ impl OidcLogin {
         let (turn, outcome) = ([b"refresh ", &id[..]].concat(), [b"refreshed ", &id[..]].concat());
         if let Some(text) = kv::get(&outcome).ok().flatten() {
             let Some(fresh) = self.seal.open::<Session>("session", &text) else { return Ok(None) };
-            // The response with the cookie may have been lost: a browser leaves pages that still load.
+            // The response with the cookie may have been lost: a browser leaves pages that still
+            // load.
             request.set_context_bytes(self.sealed(&fresh)?);
             return Ok(Some(fresh));
         }
@@ -342,7 +344,8 @@ impl OidcLogin {
             }
             Err(Failure::Refused(reason) | Failure::NotAllowed(reason)) => {
                 info!("a session ends: {reason}");
-                // For others with this cookie as well, at once. Without it they find out by themselves.
+                // For others with this cookie as well, at once. Without it they find out by
+                // themselves.
                 let _ = kv::set(&outcome, "", Some(GRACE));
                 Ok(None)
             }

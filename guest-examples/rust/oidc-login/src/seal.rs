@@ -17,8 +17,8 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// A key of 32 bytes. What was sealed for a client of one issuer opens for no other client, and for none of another
-    /// issuer, whose users may be others.
+    /// A key of 32 bytes. What was sealed for a client of one issuer opens for no other client, and
+    /// for none of another issuer, whose users may be others.
     pub fn new(key: &[u8], issuer: &str, client: &str) -> Option<Self> {
         let cipher = XChaCha20Poly1305::new_from_slice(key).ok()?;
         Some(Self { cipher, issuer: issuer.into(), client: client.into() })

@@ -335,7 +335,8 @@ fn a_session_is_refreshed_by_one_request() {
     let cookie = String::from_utf8(answer.header("set-cookie").unwrap().to_vec()).unwrap();
     let fresh = cookie.split(';').next().unwrap().to_owned();
     assert_ne!(fresh, old);
-    // Requests that were on their way with the old cookie. Their responses have the new one as well: the first may be lost.
+    // Requests that were on their way with the old cookie. Their responses have the new one as
+    // well: the first may be lost.
     assert!(page(&mut harness, "/", &old).response.is_none());
     assert!(harness.on_response(200, &[]).header("set-cookie").is_some());
     assert!(page(&mut harness, "/", &fresh).response.is_none());
