@@ -28,17 +28,33 @@ typedef struct {
 } snt_counters;
 
 typedef struct {
+  uint32_t count;
+  double upper[16];
+} snt_bounds;
+
+typedef struct {
+  uint32_t kind, version;
+  uint32_t name_length, help_length, unit_length;
+  uint64_t described;
+  snt_bounds bounds;
+  uint8_t name[64], help[256], unit[32];
+} snt_description;
+
+typedef struct {
   uint8_t *key;
   uint32_t length, kind;
   uint64_t hash;
   uint64_t count;
   double sum;
+  const snt_bounds *bounds;
   uint64_t buckets[17];
 } snt_series;
 
 typedef struct {
   uint64_t full, invalid;
   uint32_t used;
+  uint32_t versions;
+  uint32_t described;
   ...;
 } snt_metrics;
 
@@ -57,7 +73,7 @@ typedef struct {
   ...;
 } snt_trail;
 
-extern const double SNT_METRIC_BOUNDS[16];
+extern const snt_bounds SNT_METRIC_BOUNDS;
 enum { SNT_COUNTER, SNT_HISTOGRAM };
 
 static const size_t SNT_SIZEOF_FUNC;
@@ -147,6 +163,7 @@ void snt_trail_free(snt_trail *trail);
 size_t snt_trail_find(const snt_trail *trail, const char *label, uint64_t since_ns, snt_trail_call *out, size_t room);
 
 snt_metrics *snt_metrics_new(void);
+const snt_description *snt_metrics_description(const snt_metrics *metrics, uint32_t place);
 const snt_series *snt_metrics_at(const snt_metrics *metrics, uint32_t place);
 
 snt_guest *snt_guest_new(snt_plan *plan);

@@ -12,7 +12,7 @@ export { kv, KvError } from "./assembly/kv";
 export { Level, log } from "./assembly/log";
 export { mediaType } from "./assembly/media-type";
 export { random } from "./assembly/random";
-export { metrics } from "./assembly/metrics";
+export { MetricKind, metrics } from "./assembly/metrics";
 export { Reader } from "./assembly/reader";
 export { HeldRequest, Request, RequestEdits } from "./assembly/request";
 export { Response } from "./assembly/response";

@@ -43,6 +43,33 @@ func Count(name string, value uint64, labels ...Label) { host.Add(name, pairs(la
 // Observe puts a value into the histogram that the gateway shows as guest_NAME.
 func Observe(name string, value float64, labels ...Label) { host.Observe(name, pairs(labels), value) }
 
+// Kind is what a metric is.
+type Kind uint8
+
+// What Count counts, and what Observe observes.
+const (
+	Counter Kind = iota
+	Histogram
+)
+
+// Metric is what the gateway tells of a metric beside its numbers.
+type Metric struct {
+	Name string
+	Kind Kind
+	// Help has at most 256 bytes.
+	Help string
+	// Unit is such as "seconds"; the name ends in it.
+	Unit string
+	// Bounds are the upper ends of a histogram's buckets: at most 16, ascending.
+	Bounds []float64
+}
+
+// Describe says what a metric is. It is there for Configure; saying the same again changes nothing.
+// What breaks the rules is refused with a warning in the log. It needs the grant "metrics".
+func Describe(metric Metric) {
+	host.Describe(metric.Name, uint32(metric.Kind), metric.Help, metric.Unit, metric.Bounds)
+}
+
 // What the functions for keys fail with.
 var (
 	ErrFull        = errors.New("the guest's quota of keys is used up")

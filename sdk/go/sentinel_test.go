@@ -181,6 +181,10 @@ func TestTheHostsFunctions(t *testing.T) {
 	if host.Now.Counted["seen"] != 5 {
 		t.Errorf("%v", host.Now.Counted)
 	}
+	Describe(Metric{Name: "seen", Kind: Counter, Help: "What was seen."})
+	if host.Now.Described["seen"] != "What was seen." {
+		t.Errorf("%v", host.Now.Described)
+	}
 	if _, err := (&Outbound{Method: "GET", URL: "http://a/"}).Send(); err != ErrUnreachable {
 		t.Errorf("%v", err)
 	}

@@ -40,6 +40,7 @@ def test_keys_clock_metrics_and_context(sentinel_guest: StartGuest) -> None:
     ann, bob = {"x-principal": "ann"}, {"x-principal": "bob"}
     first = guest.request(headers=ann)
     assert first.calls == (("kv.add", "principal ann", 1),)
+    assert guest.descriptions == {"quota_refused": ("counter", "Requests beyond a principal's daily quota.", "", ())}
     assert guest.response().header("x-quota-remaining") == "1"
     assert guest.request(headers=bob).status == 429
     refused = guest.request(headers=bob)

@@ -127,7 +127,10 @@ class Component:
             "log": {"write": self._write},
             "clock": {"wall": lambda store: time.time_ns(), "monotonic": lambda store: time.monotonic_ns()},
             "random": {"bytes": lambda store, length: os.urandom(length)},
-            "metrics": {"add": lambda store, name, labels, value: None},
+            "metrics": {
+                "add": lambda store, name, labels, value: None,
+                "describe": lambda store, name, kind, help, unit, bounds: None,
+            },
             "kv": {"get": self._get, "set": self._set, "add": self._add, "delete": self._delete},
             "http-client": {"send": self._send},
         }

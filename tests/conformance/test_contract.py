@@ -101,6 +101,10 @@ def test_log_levels(wit: dict[str, Any]) -> None:
     assert cases(wit, "level") == list(contract.LOG_LEVELS)
 
 
+def test_metric_kinds(wit: dict[str, Any]) -> None:
+    assert cases(wit, "kind") == list(contract.METRIC_KINDS)
+
+
 def types(wit: dict[str, Any]) -> dict[str, Any]:
     return {type_["name"]: type_["kind"] for type_ in wit["types"] if type_["name"]}
 

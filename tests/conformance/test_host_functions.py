@@ -32,6 +32,9 @@ SOURCES = {
 }
 HEAD = encode_request_head(RequestHead("GET", "/", None, [], "http", "h", "192.0.2.1", "r", "/", "1.1"))
 
+# Of a histogram that nobody describes.
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100)
+
 Calls = Callable[..., list[str]]
 
 
@@ -100,14 +103,51 @@ def test_metrics(calls: Calls, engine: GuestEngine) -> None:
     calls("add logins 2", "add logins 3 result=ok", "add logins 5 result=ok", "observe age 0.3 a=1 b= c=ü d=4")
     assert engine.metrics() == {
         "host-functions": [
-            ("logins", (), False, (2,)),
-            ("logins", ("result", "ok"), False, (8,)),
-            ("age", ("a", "1", "b", "", "c", "ü", "d", "4"), True, (*[0] * 8, 1, *[0] * 8, 0.3)),
+            ("logins", (), False, (2,), ()),
+            ("logins", ("result", "ok"), False, (8,), ()),
+            ("age", ("a", "1", "b", "", "c", "ü", "d", "4"), True, (*[0] * 8, 1, *[0] * 8, 0.3), BOUNDS),
         ]
     }
     calls("add Logins 1", "add logins 1 a=1 b=2 c=3 d=4 e=5", "observe age NaN", "add logins_total 1", "add x 1 le=1")
     counts = engine.snapshot()["host-functions"]
     assert (counts["metrics_invalid"], counts["metrics_full"]) == (5, 0)
+
+
+def test_descriptions(calls: Calls, engine: GuestEngine) -> None:
+    calls(
+        "observe age_seconds 0.3",
+        "describe logins counter Logins. -",
+        "describe age_seconds histogram - seconds 1 60 3600",
+        "observe age_seconds 0.3",
+    )
+    (logins, age) = engine.descriptions()["host-functions"]
+    assert logins[:-1] == ("logins", False, "Logins.", "", ())
+    assert age[:-1] == ("age_seconds", True, "", "seconds", (1, 60, 3600))
+    assert engine.metrics()["host-functions"] == [("age_seconds", (), True, (1, 0, 0, 0, 0.3), (1, 60, 3600))]
+    assert list(lines_of(engine.log.buffer.drain()[0])) == []
+
+
+def test_descriptions_that_are_refused(calls: Calls, engine: GuestEngine) -> None:
+    """Each is told once, in the line's name the guest's."""
+    calls(
+        "describe a counter One. -",
+        "describe a counter Other. -",
+        "describe a counter Another. -",
+        "describe A counter - -",
+        "describe b counter - seconds",
+        "describe c counter - - 1",
+    )
+    lines = [(line.guest, LOG_LEVELS[line.level], line.message) for line in lines_of(engine.log.buffer.drain()[0])]
+    assert lines == [
+        (b"host-functions", "warn", b"metrics.describe: " + reason)
+        for reason in (
+            b"a: it is described already, and otherwise",
+            b"A: that is no name of a metric",
+            b"b: the name has to end in its unit",
+            b"c: only a histogram has bounds",
+        )
+    ]
+    assert [each.name for each in engine.descriptions()["host-functions"]] == ["a"]
 
 
 def test_keys(calls: Calls, engine: GuestEngine) -> None:

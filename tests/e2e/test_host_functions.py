@@ -107,6 +107,8 @@ def test_a_quota_is_one_for_all_workers(gateway: GatewayProcess, upstream: Upstr
     assert left == sorted([*"43210"] * 2)
     gateway.wait_for_metric('guest_quota_refused_total{guest="daily-quota"}', 30)
     assert gateway.metric('sentinel_guest_kv_calls_total{guest="daily-quota"}') == 40
+    shown = fetch(gateway.admin, "/metrics").body.decode().splitlines()
+    assert "# HELP guest_quota_refused_total Requests beyond a principal's daily quota." in shown
 
 
 def test_a_token_is_asked_about_once(gateway: GatewayProcess, upstream: Upstream, server: Upstream) -> None:

@@ -47,7 +47,13 @@ def test_the_hosts_functions_and_the_library_that_needs_them(guest: TestedGuest)
     assert said(guest, "kv") == "2 b'some' None True not-a-number"
     assert said(guest, "http") == "from outside"
     assert said(guest, "file") == "FileNotFoundError"
-    assert guest.request(target="/?metrics").metrics['asked{how="well"}'] == 2
+    counted = guest.request(target="/?metrics")
+    assert counted.metrics['asked{how="well"}'] == 2
+    assert counted.logs == (("warn", "metrics.describe: took_seconds: it is described already, and otherwise"),)
+    assert guest.descriptions == {
+        "asked": ("counter", "Things that were asked.", "", ()),
+        "took_seconds": ("histogram", "", "seconds", (1, 2.5)),
+    }
     logs = guest.request(target="/?print").logs
     assert logs == (("info", "printed"), ("info", "in two lines"), ("warn", "mine: logged 1"))
 

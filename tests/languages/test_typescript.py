@@ -60,7 +60,13 @@ def test_the_hosts_functions_and_the_library_that_needs_them(guest: TestedGuest)
     assert (count, int(number) < 1 << 64, 0 <= float(share) < 1) == ("8", True, True)
     assert said(guest, "kv") == "7 some null true not-a-number"
     assert said(guest, "text") == "grüße"
-    assert guest.request(target="/?metrics").metrics['asked{how="well"}'] == 2
+    counted = guest.request(target="/?metrics")
+    assert counted.metrics['asked{how="well"}'] == 2
+    assert counted.logs == (("warn", "metrics.describe: seconds: it is described already, and otherwise"),)
+    assert guest.descriptions == {
+        "asked": ("counter", "Things that were asked.", "", ()),
+        "seconds": ("histogram", "", "seconds", (1, 2.5)),
+    }
     first, second, third = guest.request(target="/?print").logs
     assert (first, second) == (("info", 'printed 1 {"a":[1]}'), ("warn", "complained"))
     assert third[1].startswith("TypeError: shown\n")

@@ -11,6 +11,7 @@ import pytest
 
 from sentinel_host.errors import GuestLoadError, GuestTimeout, GuestTrap
 from sentinel_host.kv import SharedStore
+from sentinel_host.native.log import lines_of
 from sentinel_host.sandbox import Grants, GuestEngine, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
@@ -180,6 +181,67 @@ def test_metrics_from_outside_of_memory_trap(
         assert caught.value.reason == "metrics.add: an argument lies outside of memory"
 
     run(main())
+
+
+OUTSIDE = 0xFFFFFFFF
+
+
+@both_loops
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((64, 4, 1, 64, 4, 0, 0, 80, 2), None),
+        ((64, 4, 1, 64, 4, 0, 0, OUTSIDE, OUTSIDE), None),
+        ((OUTSIDE, 4, 1, 64, 4, 0, 0, 80, 2), "an argument lies outside of memory"),
+        ((64, OUTSIDE, 1, 64, 4, 0, 0, 80, 2), "an argument lies outside of memory"),
+        ((64, 4, 1, 65533, 4, 0, 0, 80, 2), "an argument lies outside of memory"),
+        ((64, 4, 1, 64, 4, OUTSIDE, 1, 80, 2), "an argument lies outside of memory"),
+        ((64, 4, 1, 64, 4, 0, 0, 65521, 2), "an argument lies outside of memory"),
+        ((64, 4, 2, 64, 4, 0, 0, 80, 2), "unknown kind"),
+    ],
+)
+def test_descriptions_from_outside_of_memory_trap(
+    load: Load, engine: GuestEngine, run: Run, arguments: tuple[int, ...], reason: str | None
+) -> None:
+    middleware = started(load("granted/describe_raw"))
+
+    async def main() -> None:
+        if reason is None:
+            assert await ask(middleware, struct.pack("<9I", *arguments)) is None
+            return
+        with pytest.raises(GuestTrap) as caught:
+            await ask(middleware, struct.pack("<9I", *arguments))
+        assert caught.value.reason == f"metrics.describe: {reason}"
+
+    run(main())
+    described = [(each.name, each.bounds) for each in engine.descriptions()["describe_raw"]]
+    assert described == ([("good", (1, 2))] if reason is None and arguments[-1] == 2 else [])
+
+
+def test_the_newest_plan_of_a_guest_describes(load: Load, engine: GuestEngine) -> None:
+    """An old version goes on starting instances until the new one has taken over."""
+    older, newer = started(load("granted/describe_raw")), started(load("granted/describe_raw"))
+    histogram, counter = (64, 4, 1, 64, 4, 0, 0, 80, 2), (64, 4, 0, 64, 4, 0, 0, 80, 0)
+
+    async def main() -> None:
+        for middleware, arguments in ((older, histogram), (newer, counter), (older, histogram)):
+            assert await ask(middleware, struct.pack("<9I", *arguments)) is None
+
+    asyncio.run(main())
+    assert [each[:2] for each in engine.descriptions()["describe_raw"]] == [("good", False)]
+    assert engine.log.buffer.drain()[0] == b""
+
+
+def test_a_guest_of_many_instances_is_told_once_what_was_refused(load: Load, engine: GuestEngine) -> None:
+    middleware = started(load("granted/describe_raw"))
+
+    async def main() -> None:
+        for _ in range(3):
+            assert await ask(middleware, struct.pack("<9I", 64, 4, 0, 64, 4, 0, 0, 80, 2)) is None
+
+    asyncio.run(main())
+    (line,) = lines_of(engine.log.buffer.drain()[0])
+    assert (line.guest, line.message) == (b"describe_raw", b"metrics.describe: good: only a histogram has bounds")
 
 
 GET, SET, DELETE, ADD = range(4)

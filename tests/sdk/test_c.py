@@ -17,15 +17,35 @@ from sitebuild.markdown import blocks
 
 SDK = REPOSITORY / "sdk" / "c"
 
+# The end of `configure`, and what is put before it, so that no further guest has to be built.
+DESCRIBE = {
+    "c": (
+        "  return sentinel_finish(config);",
+        """\
+  static const double bounds[] = {1, 60};
+  sentinel_metrics_describe(&(sentinel_metric){"age_seconds", SENTINEL_HISTOGRAM, "Age.", "seconds", bounds, 2});
+""",
+    ),
+    "zig": (
+        "    return config.finish();",
+        """\
+    sentinel.metrics.describe("age_seconds", .histogram, .{ .help = "Age.", .unit = "seconds", .bounds = &.{ 1, 60 } });
+""",
+    ),
+}
+
 
 @pytest.mark.parametrize(("language", "file"), [(C(), "src/guest.c"), (Zig(), "src/guest.zig")])
 def test_the_guest_of_the_readme(language: Language, file: str, tmp_path: Path, sentinel_guest: StartGuest) -> None:
     (code,) = [block.text for block in blocks((SDK / "README.md").read_text()) if block.language == language.name]
     project = create_project(tmp_path / "maintenance", language)
     (project.folder / "self-test.json").unlink()
-    (project.folder / file).write_text(code)
+    end, describe = DESCRIBE[language.name]
+    assert end in code
+    (project.folder / file).write_text(code.replace(end, describe + end))
     project.build()
     guest = sentinel_guest(project.file, config={"open": "/up"})
+    assert guest.descriptions == {"age_seconds": ("histogram", "Age.", "seconds", (1, 60))}
     assert guest.request("GET", "/up/now").action == "continue"
     refused = guest.request("GET", "/health")
     assert (refused.status, refused.body) == (503, b"back soon\n")

@@ -150,6 +150,8 @@ class Everything(Guest[Settings]):
         return None
 
     def on_complete(self, summary: Summary) -> None:
+        metrics.describe("ended", "counter", "Requests.")
+        metrics.describe("age_seconds", "histogram", unit="seconds", bounds=[1, 2.5])
         metrics.add("ended", {"outcome": summary.outcome})
         metrics.observe("status", summary.status)
 
@@ -176,6 +178,10 @@ def test_hooks_under_the_harness() -> None:
     assert harness.on_response_chunk(b"abc", context=b"x").chunk == b"x"
     harness.on_complete(503, outcome="client-aborted")
     assert harness.metrics == {'ended{outcome="client-aborted"}': 1, "status count": 1, "status sum": 503}
+    assert harness.descriptions == {
+        "ended": ("counter", "Requests.", "", ()),
+        "age_seconds": ("histogram", "", "seconds", (1.0, 2.5)),
+    }
 
 
 def test_only_written_hooks_count() -> None:

@@ -17,7 +17,9 @@ _OWN: Final = """\
 ## Of guests
 
 A guest with the grant `metrics` counts under names of its own: counters are `guest_NAME_total`,
-histograms `guest_NAME`, both with the label `guest` and the labels that the guest gives.
+histograms `guest_NAME`, both with the label `guest` and the labels that the guest gives. Their help
+texts, units and buckets are what the guest says with `metrics.describe`. Of several guests that use
+the same name, the one that described it last says it.
 """
 
 

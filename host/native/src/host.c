@@ -15,6 +15,7 @@ static const struct {
     {"random.number", snt_random_number},
     {"metrics.add", snt_import_metrics_add},
     {"metrics.observe", snt_import_metrics_observe},
+    {"metrics.describe", snt_import_metrics_describe},
     {"kv.get", snt_import_kv_get},
     {"kv.set", snt_import_kv_set},
     {"kv.delete", snt_import_kv_delete},

@@ -56,6 +56,7 @@ wasm_trap_t *snt_random_bytes(void *env, wasmtime_caller_t *caller, wasmtime_val
 wasm_trap_t *snt_random_number(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_metrics_add(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_metrics_observe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
+wasm_trap_t *snt_import_metrics_describe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_kv_get(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_kv_set(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 wasm_trap_t *snt_import_kv_delete(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);

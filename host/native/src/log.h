@@ -18,6 +18,7 @@
 /* wit/ABI.md section 4. */
 #define SNT_LOG_MESSAGE_MAX 8192
 #define SNT_LOG_LEVELS 5
+#define SNT_LOG_WARN 3
 /* Of a guest's name and of a call's label. Names have at most 64 bytes, and ids of requests at most 128. */
 #define SNT_LOG_NAME_MAX 128
 

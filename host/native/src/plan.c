@@ -58,7 +58,10 @@ bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_fl
   return true;
 }
 
-void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics) { plan->metrics = metrics; }
+void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics) {
+  plan->metrics = metrics;
+  plan->metrics_version = ++metrics->versions;
+}
 
 void snt_plan_log(snt_plan *plan, snt_log *log) { plan->log = log; }
 

@@ -20,6 +20,8 @@
 #include "trail.h"
 
 #define SNT_HOOKS 8
+/* Descriptions of metrics whose refusal is logged. */
+#define SNT_PLAN_REFUSALS 16
 /* The slots that starting an instance calls; the others belong to Python. */
 enum { SNT_SLOT_CONFIGURE = 0, SNT_SLOT_INITIALIZE = 7 };
 
@@ -77,7 +79,11 @@ typedef struct {
   const wasmtime_instance_pre_t *pre;
   const wasm_functype_t *nullary; /* () -> (), of this engine */
   snt_counters *counters;
-  snt_metrics *metrics; /* what the guest itself counts, when it is granted that */
+  snt_metrics *metrics;     /* what the guest itself counts, when it is granted that */
+  uint32_t metrics_version; /* by which the plans that describe these metrics have an order */
+  uint32_t refused;
+  /* Hashes of the names of metrics whose description was refused. */
+  uint64_t refusals[SNT_PLAN_REFUSALS];
   snt_kv_grant kv;
   snt_http_grant http;
   snt_trail *trail; /* of its calls, which it marks so; or NULL */
@@ -106,7 +112,8 @@ void snt_plan_free(snt_plan *plan);
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);
 
-/* Let instances count there, which must live as long. */
+/* Let instances count there, which must live as long, and describe what they count: the newest
+ * plan's descriptions win. */
 void snt_plan_metrics(snt_plan *plan, snt_metrics *metrics);
 
 /* Let instances use that space of the store at the address `store`, which must live as long. */

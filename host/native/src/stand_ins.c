@@ -6,7 +6,7 @@
 #define MOST_RANDOM 65536
 
 /* In the order of snt_import_name. */
-enum { WALL, MONOTONIC, BYTES, NUMBER, ADD, OBSERVE, GET, SET, DELETE, COUNT, SEND, STAND_INS };
+enum { WALL, MONOTONIC, BYTES, NUMBER, ADD, OBSERVE, DESCRIBE, GET, SET, DELETE, COUNT, SEND, STAND_INS };
 
 struct snt_stand_ins {
   const snt_engine *engine;
@@ -153,6 +153,12 @@ static wasm_trap_t *metrics_observe(void *env, wasmtime_caller_t *caller, wasmti
   return snt_import_metrics_observe((void *)host->engine, caller, args, count);
 }
 
+/* It is no part of what a hook does, and is not recorded. */
+static wasm_trap_t *metrics_describe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
+  snt_stand_ins *host = env;
+  return snt_import_metrics_describe((void *)host->engine, caller, args, count);
+}
+
 /* `result<T, kv.error>` of `size` bytes with an error, whose payload stands at `payload`: T is aligned to that. */
 static wasm_trap_t *fail_kv(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t area, uint32_t size,
                             uint32_t payload) {
@@ -207,6 +213,7 @@ static const wasmtime_func_unchecked_callback_t FUNCTIONS[STAND_INS] = {
     [NUMBER] = random_number,
     [ADD] = metrics_add,
     [OBSERVE] = metrics_observe,
+    [DESCRIBE] = metrics_describe,
     [GET] = kv_get,
     [SET] = kv_set,
     [DELETE] = kv_delete,

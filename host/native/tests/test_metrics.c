@@ -10,6 +10,7 @@ static snt_label label(const char *name, const char *value) { return (snt_label)
 
 static void forget(snt_metrics *metrics) {
   for (uint32_t i = 0; i < metrics->used; i++) free(metrics->series[i].key);
+  free(metrics->descriptions);
   free(metrics);
 }
 
@@ -129,6 +130,99 @@ static void series_too_many_are_counted_and_evict_none(void) {
   forget(metrics);
 }
 
+static const double BOUNDS[] = {1, 10};
+
+static const char *describe(snt_metrics *metrics, uint32_t version, const char *name, const char *help, size_t bounds) {
+  uint32_t kind = bounds > 0 ? SNT_HISTOGRAM : SNT_COUNTER;
+  return snt_metrics_describe(metrics, version, text(name), kind, text(help), text(""), BOUNDS, bounds, version * 100);
+}
+
+static bool says(const snt_description *description, const char *name, const char *help) {
+  return description->name_length == strlen(name) && memcmp(description->name, name, strlen(name)) == 0 &&
+         description->help_length == strlen(help) && memcmp(description->help, help, strlen(help)) == 0;
+}
+
+static void the_newest_version_describes(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  CHECK(describe(metrics, 2, "n", "two", 0) == NULL && describe(metrics, 2, "n", "two", 0) == NULL);
+  CHECK(describe(metrics, 2, "n", "otherwise", 0) != NULL && describe(metrics, 2, "n", "two", 2) != NULL);
+  CHECK(describe(metrics, 1, "n", "one", 0) == NULL);
+  CHECK(metrics->described == 1 && says(snt_metrics_description(metrics, 0), "n", "two"));
+  CHECK(describe(metrics, 3, "n", "two", 0) == NULL && snt_metrics_description(metrics, 0)->described == 200);
+  CHECK(describe(metrics, 3, "n", "three", 0) != NULL && describe(metrics, 4, "n", "four", 0) == NULL);
+  CHECK(says(snt_metrics_description(metrics, 0), "n", "four"));
+  CHECK(snt_metrics_description(metrics, 0)->described == 400 && metrics->described == 1);
+  forget(metrics);
+}
+
+static void descriptions_that_break_the_rules_are_refused(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  char longest[SNT_METRIC_HELP + 2];
+  memset(longest, 'a', sizeof longest - 1), longest[sizeof longest - 1] = 0;
+  CHECK(describe(metrics, 1, "N", "", 0) != NULL && describe(metrics, 1, "n_total", "", 0) != NULL);
+  CHECK(describe(metrics, 1, "n", longest, 0) != NULL && describe(metrics, 1, "n", longest + 1, 0) == NULL);
+  CHECK(describe(metrics, 1, "m", "\n", 0) != NULL && describe(metrics, 1, "m", "\xff", 0) != NULL);
+  static const struct {
+    const char *name, *unit;
+    bool fits;
+  } units[] = {{"seconds", "seconds", true}, {"a_seconds", "seconds", true}, {"a_b_c", "b_c", true}, {"a", "seconds", false},
+               {"aseconds", "seconds", false}, {"a_b", "B", false}};
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    const char *problem = snt_metrics_describe(metrics, 1, text(units[i].name), SNT_COUNTER, text(""), text(units[i].unit),
+                                               NULL, 0, 0);
+    CHECK((problem == NULL) == units[i].fits);
+  }
+  static const double falling[] = {2, 1}, equal[] = {1, 1}, endless[] = {1, (double)INFINITY}, none[] = {(double)NAN};
+  double many[SNT_METRIC_BUCKETS];
+  for (size_t i = 0; i < SNT_METRIC_BUCKETS; i++) many[i] = (double)i;
+  static const uint32_t kind = SNT_HISTOGRAM;
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), falling, 2, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), equal, 2, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), endless, 2, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), none, 1, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), many, SNT_METRIC_BUCKETS, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), SNT_COUNTER, text(""), text(""), many, 1, 0) != NULL);
+  CHECK(snt_metrics_describe(metrics, 1, text("h"), kind, text(""), text(""), many, SNT_METRIC_BUCKETS - 1, 0) == NULL);
+  CHECK(metrics->described == 5);
+  forget(metrics);
+}
+
+static void histograms_count_by_described_bounds(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  const snt_label one[] = {label("a", "b")};
+  CHECK(describe(metrics, 1, "n", "", 2) == NULL);
+  snt_metrics_observe(metrics, text("n"), NULL, 0, 1);
+  snt_metrics_observe(metrics, text("n"), one, 1, 11);
+  snt_metrics_observe(metrics, text("other"), NULL, 0, 11);
+  const snt_series *series = snt_metrics_at(metrics, 0);
+  CHECK(series->bounds->count == 2 && series->buckets[0] == 1 && series->sum == 1);
+  CHECK(snt_metrics_at(metrics, 1)->buckets[2] == 1 && snt_metrics_at(metrics, 2)->bounds == &SNT_METRIC_BOUNDS);
+  CHECK(describe(metrics, 2, "n", "the same bounds", 2) == NULL && series->buckets[0] == 1);
+  CHECK(describe(metrics, 3, "n", "other bounds", 1) == NULL);
+  CHECK(series->bounds->count == 1 && series->buckets[0] == 0 && series->sum == 0);
+  snt_metrics_observe(metrics, text("n"), NULL, 0, 2);
+  CHECK(series->buckets[1] == 1 && snt_metrics_at(metrics, 1)->buckets[2] == 0);
+  CHECK(describe(metrics, 4, "n", "a counter", 0) == NULL);
+  CHECK(series->bounds->count == SNT_METRIC_BUCKETS - 1 && series->buckets[1] == 0 && snt_metrics_at(metrics, 2)->sum == 11);
+  forget(metrics);
+}
+
+static void descriptions_too_many_give_way_to_later_versions_only(void) {
+  snt_metrics *metrics = snt_metrics_new();
+  char name[16];
+  for (int i = 0; i < SNT_METRIC_DESCRIPTIONS; i++) {
+    snprintf(name, sizeof name, "n%d", i);
+    CHECK(describe(metrics, 1, name, "", 2) == NULL);
+  }
+  snt_metrics_observe(metrics, text("n0"), NULL, 0, 5);
+  CHECK(describe(metrics, 1, "m", "", 0) != NULL && metrics->described == SNT_METRIC_DESCRIPTIONS);
+  CHECK(describe(metrics, 2, "m", "", 1) == NULL && metrics->described == SNT_METRIC_DESCRIPTIONS);
+  CHECK(says(snt_metrics_description(metrics, 0), "m", ""));
+  const snt_series *series = snt_metrics_at(metrics, 0);
+  CHECK(series->bounds == &SNT_METRIC_BOUNDS && series->sum == 0);
+  forget(metrics);
+}
+
 int main(void) {
   RUN(series_are_told_apart_by_kind_name_and_labels);
   RUN(the_order_of_labels_tells_no_series_apart);
@@ -137,5 +231,9 @@ int main(void) {
   RUN(what_breaks_the_rules_is_counted);
   RUN(the_longest_series_fits);
   RUN(series_too_many_are_counted_and_evict_none);
+  RUN(the_newest_version_describes);
+  RUN(descriptions_that_break_the_rules_are_refused);
+  RUN(histograms_count_by_described_bounds);
+  RUN(descriptions_too_many_give_way_to_later_versions_only);
   return 0;
 }

@@ -4,7 +4,7 @@
 #include "guests.h"
 
 /* In the order of snt_import_name. */
-enum { WALL, MONOTONIC, BYTES, NUMBER, ADD, OBSERVE, GET, SET, DELETE, COUNT, SEND };
+enum { WALL, MONOTONIC, BYTES, NUMBER, ADD, OBSERVE, DESCRIBE, GET, SET, DELETE, COUNT, SEND };
 
 #define STORE 65536
 #define TEXT 1024 /* where calls find their bytes */
@@ -54,7 +54,7 @@ static bool call(size_t index, wasmtime_val_raw_t *values, size_t count) {
 }
 
 static bool call_with(size_t index, const int64_t *arguments, size_t count) {
-  wasmtime_val_raw_t values[8];
+  wasmtime_val_raw_t values[9];
   for (size_t i = 0; i < count; i++) values[i].i64 = arguments[i];
   return call(index, values, count);
 }
@@ -170,6 +170,7 @@ static void what_lies_outside_of_memory_traps_and_is_not_recorded(void) {
     CHECK(!CALL(GET, OUTSIDE, 3, AREA) && !CALL(GET, -1, 1, AREA) && !CALL(DELETE, OUTSIDE, 3, AREA));
     CHECK(!CALL(SET, TEXT, 3, OUTSIDE, 3, 0, AREA) && !CALL(COUNT, OUTSIDE, -1, 1, 0, AREA));
     CHECK(!CALL(ADD, OUTSIDE, 3, 0, 0, 1) && !CALL(OBSERVE, OUTSIDE, 3, 0, 0, 0));
+    CHECK(!CALL(DESCRIBE, OUTSIDE, 3, 0, TEXT, 1, 0, 0, 0, 0) && !CALL(DESCRIBE, TEXT, 3, 0, OUTSIDE, 3, 0, 0, 0, 0));
     CHECK(nothing_recorded());
   }
   end();

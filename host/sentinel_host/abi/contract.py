@@ -63,6 +63,7 @@ IMPORTS = (
     Import("random", "number", (), ("i64",)),
     Import("metrics", "add", ("i32", "i32", "i32", "i32", "i64")),
     Import("metrics", "observe", ("i32", "i32", "i32", "i32", "f64")),
+    Import("metrics", "describe", ("i32",) * 9),
     Import("kv", "get", ("i32",) * 3),
     Import("kv", "set", ("i32", "i32", "i32", "i32", "i64", "i32")),
     Import("kv", "delete", ("i32",) * 3),
@@ -73,6 +74,8 @@ GRANTS = frozenset(entry.grant for entry in IMPORTS if entry.grant is not None)
 """Every name that ``grants`` may hold in a guest's configuration."""
 
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
+
+METRIC_KINDS = ("counter", "histogram")
 
 HTTP_ERRORS = ("denied", "invalid", "too-many", "timeout", "unreachable", "too-large")
 """The cases of ``http-client.error``."""

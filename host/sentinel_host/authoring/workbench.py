@@ -178,7 +178,9 @@ class StartedGuest:
         self._stand_ins.set_clock(self._wall + self._elapsed, _UPTIME + self._elapsed)
 
     def take_calls(self) -> list[Call]:
-        """The calls of the host's functions since the last time, but for the log."""
+        """The calls of the host's functions since the last time, but for the log and descriptions
+        of metrics.
+        """
         calls, self._calls = [*self._calls, *map(_told, self._stand_ins.take())], []
         return calls
 

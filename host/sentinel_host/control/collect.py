@@ -9,6 +9,7 @@ from sentinel_host.abi.contract import HTTP_ERRORS
 from sentinel_host.control.snapshot import (
     GUESTS_OWN,
     LIMIT_KEYS,
+    Description,
     Distribution,
     EndpointReport,
     Exemplar,
@@ -22,7 +23,7 @@ from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.stats import LAG_BUCKETS, LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
 from sentinel_host.http.server.connections import ServerConnection
 from sentinel_host.messages import Outcome
-from sentinel_host.native.metrics import BOUNDS
+from sentinel_host.sandbox import Description as Told
 from sentinel_host.sandbox import Series
 from sentinel_host.upstream import Upstream
 from sentinel_host.upstream.endpoint import UpstreamCounts
@@ -53,7 +54,7 @@ def collect(gateway: Gateway, connections: ConnectionCounts) -> Snapshot:
             Snapshot(upstreams={name: _report(each) for name, each in gateway.generation.upstreams.items()}),
             _connections(connections),
             _guests(gateway),
-            _own_metrics(gateway.guest_metrics()),
+            _own_metrics(gateway.guest_metrics(), gateway.guest_descriptions()),
         ]
     )
 
@@ -202,8 +203,16 @@ def _guests(gateway: Gateway) -> Snapshot:
     )
 
 
-def _own_metrics(guests: dict[str, list[Series]]) -> Snapshot:
-    return Snapshot(counters={GUESTS_OWN: _own_counters(guests)}, histograms={GUESTS_OWN: _own_histograms(guests)})
+def _own_metrics(guests: dict[str, list[Series]], descriptions: dict[str, list[Told]]) -> Snapshot:
+    return Snapshot(
+        counters={GUESTS_OWN: _own_counters(guests)},
+        own_histograms=_own_histograms(guests),
+        descriptions={
+            (guest, each.name): Description(each.is_histogram, each.help, each.unit, each.bounds, each.at)
+            for guest, found in descriptions.items()
+            for each in found
+        },
+    )
 
 
 def _stage_counters(stages: StageTimes | None) -> dict[str, Numbers]:
@@ -255,16 +264,15 @@ def _own_counters(guests: dict[str, list[Series]]) -> Numbers:
     }
 
 
-def _own_histograms(guests: dict[str, list[Series]]) -> Distribution:
-    return Distribution(
-        BOUNDS,
-        {
-            (guest, series.name, *series.labels): list(series.values)
-            for guest, found in guests.items()
-            for series in found
-            if series.is_histogram
-        },
-    )
+def _own_histograms(guests: dict[str, list[Series]]) -> dict[tuple[str, str], Distribution]:
+    histograms: dict[tuple[str, str], Distribution] = {}
+    for guest, found in guests.items():
+        for series in found:
+            if series.is_histogram:
+                # All series of a histogram have the same bounds.
+                histogram = histograms.setdefault((guest, series.name), Distribution(series.bounds))
+                histogram.values[series.labels] = list(series.values)
+    return histograms
 
 
 def _distribution(

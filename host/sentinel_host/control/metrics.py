@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import exposition
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
-from sentinel_host.control.snapshot import GUESTS_OWN, Distribution, Numbers, Snapshot
+from sentinel_host.control.snapshot import GUESTS_OWN, Description, Distribution, Numbers, Snapshot
 from sentinel_host.errors import UPSTREAM_FAILURES
 
 
@@ -153,27 +153,51 @@ class _SnapshotCollector(Collector):
         yield from _guests_own(self._snapshot)
 
 
+def own_descriptions(snapshot: Snapshot) -> dict[tuple[str, bool], Description]:
+    """What guests say of their metrics, by name and whether it is a histogram. Of several guests
+    that use the same name, the one that described it last says it.
+    """
+    by_age = sorted(snapshot.descriptions.items(), key=lambda item: item[1].at)
+    return {(name, described.is_histogram): described for (_, name), described in by_age}
+
+
 def _guests_own(snapshot: Snapshot) -> Iterator[Metric]:
     """The metrics of guests' own: one family for each name, over all guests that use it."""
-    counters: dict[str, CounterMetricFamily] = {}
+    descriptions = own_descriptions(snapshot)
+    counters: dict[str, Metric] = {}
     for (guest, name, *labels), value in snapshot.counters.get(GUESTS_OWN, {}).items():
-        counter = counters.setdefault(name, CounterMetricFamily(f"guest_{name}", "Counted by guests."))
-        counter.add_sample(f"guest_{name}_total", _own_labels(guest, labels), value)
+        counter = counters.setdefault(name, _own_family(name, False, descriptions))
+        counter.add_sample(f"guest_{name}_total", own_labels(guest, labels), value)
     histograms: dict[str, Metric] = {}
-    observed = snapshot.histograms.get(GUESTS_OWN, Distribution())
-    bounds = [*map(str, observed.bounds), "+Inf"]
-    for (guest, name, *labels), (*counts, total) in observed.values.items():
-        histogram = histograms.setdefault(name, Metric(f"guest_{name}", "Observed by guests.", "histogram"))
-        named = _own_labels(guest, labels)
-        for bound, count in zip(bounds, accumulate(counts), strict=True):
-            histogram.add_sample(f"guest_{name}_bucket", named | {"le": bound}, count)
-        histogram.add_sample(f"guest_{name}_count", named, sum(counts))
-        histogram.add_sample(f"guest_{name}_sum", named, total)
+    for (guest, name), observed in snapshot.own_histograms.items():
+        histogram = histograms.setdefault(name, _own_family(name, True, descriptions))
+        bounds = [*map(str, observed.bounds), "+Inf"]
+        for pairs, (*counts, total) in observed.values.items():
+            named = own_labels(guest, pairs)
+            for bound, count in zip(bounds, accumulate(counts), strict=True):
+                histogram.add_sample(f"guest_{name}_bucket", named | {"le": bound}, count)
+            histogram.add_sample(f"guest_{name}_count", named, sum(counts))
+            histogram.add_sample(f"guest_{name}_sum", named, total)
+    for name, is_histogram in descriptions:
+        # A family has one type.
+        if name not in counters and name not in histograms:
+            (histograms if is_histogram else counters)[name] = _own_family(name, is_histogram, descriptions)
     yield from counters.values()
     yield from histograms.values()
 
 
-def _own_labels(guest: str, labels: list[str]) -> dict[str, str]:
+def _own_family(name: str, is_histogram: bool, descriptions: dict[tuple[str, bool], Description]) -> Metric:
+    described = descriptions.get((name, is_histogram))
+    text = (described.help if described else "") or ("Observed by guests." if is_histogram else "Counted by guests.")
+    family = Metric(f"guest_{name}", text, "histogram" if is_histogram else "counter")
+    if described is not None:
+        # Every such name ends in its unit.
+        family.unit = described.unit
+    return family
+
+
+def own_labels(guest: str, labels: Sequence[str]) -> dict[str, str]:
+    """The labels of a series of a guest's own, of which ``labels`` are names and values in turn."""
     return {"guest": guest, **dict(zip(labels[::2], labels[1::2], strict=True))}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -11,8 +11,11 @@ import msgspec
 Numbers: TypeAlias = dict[tuple[str, ...], float]
 
 
+_Key = TypeVar("_Key")
+
+
 GUESTS_OWN = "guest"
-"""The family of all metrics of guests' own.
+"""The family of all counters of guests' own.
 
 Its labels are the guest, the metric's name, and names and values of the metric's labels in turn.
 """
@@ -36,6 +39,19 @@ class Distribution(msgspec.Struct):
     bounds: tuple[float, ...] = ()
     values: dict[tuple[str, ...], list[float]] = {}
     exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What a guest says of one of its metrics: help text and unit, which may be empty, and a
+    histogram's ``bounds``. ``at`` is when, in nanoseconds of the machine's monotonic clock: the
+    newest of all workers counts.
+    """
+
+    is_histogram: bool
+    help: str
+    unit: str
+    bounds: tuple[float, ...]
+    at: int
 
 
 class EndpointReport(msgspec.Struct):
@@ -63,27 +79,45 @@ class Snapshot(msgspec.Struct):
     """Numbers by the name of their metric family; `sentinel_host.control.metrics` lists the
     families.
 
-    ``upstreams`` are by name.
+    ``upstreams`` are by name. ``own_histograms`` are those of guests' own, by guest and metric;
+    their labels are names and values in turn. ``descriptions`` go by the same.
     """
 
     counters: dict[str, Numbers] = {}
     gauges: dict[str, Numbers] = {}
     histograms: dict[str, Distribution] = {}
     upstreams: dict[str, UpstreamReport] = {}
+    own_histograms: dict[tuple[str, str], Distribution] = {}
+    descriptions: dict[tuple[str, str], Description] = {}
 
     def without_gauges(self) -> Snapshot:
         """The counts of an ended worker: its counters stay, and its gauges are gone."""
-        return Snapshot(counters=self.counters, histograms=self.histograms)
+        return Snapshot(
+            counters=self.counters,
+            histograms=self.histograms,
+            own_histograms=self.own_histograms,
+            descriptions=self.descriptions,
+        )
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The sums of all numbers that any snapshot has."""
+    """The sums of all numbers that any snapshot has, and the newest descriptions."""
     total = Snapshot()
+    snapshots = list(snapshots)
+    for snapshot in snapshots:
+        for key, described in snapshot.descriptions.items():
+            if key not in total.descriptions or total.descriptions[key].at < described.at:
+                total.descriptions[key] = described
     for snapshot in snapshots:
         _add(total.counters, snapshot.counters)
         _add(total.gauges, snapshot.gauges)
         for name, distribution in snapshot.histograms.items():
             _add_distribution(total.histograms, name, distribution)
+        for key, distribution in snapshot.own_histograms.items():
+            newest = total.descriptions.get(key)
+            # A worker whose guest has not been replaced yet counts in other buckets.
+            if newest is None or newest.bounds in ((), distribution.bounds):
+                _add_distribution(total.own_histograms, key, distribution)
         for name, report in snapshot.upstreams.items():
             _add_upstream(total.upstreams, name, report)
     return total
@@ -96,7 +130,7 @@ def _add(total: dict[str, Numbers], families: dict[str, Numbers]) -> None:
             sums[labels] = sums.get(labels, 0) + value
 
 
-def _add_distribution(total: dict[str, Distribution], name: str, more: Distribution) -> None:
+def _add_distribution(total: dict[_Key, Distribution], name: _Key, more: Distribution) -> None:
     known = total.get(name)
     exemplars = known.exemplars if known is not None and known.bounds == more.bounds else {}
     for labels, found in more.exemplars.items():

@@ -16,11 +16,14 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from sentinel_host.control import Distribution, Numbers, Snapshot
-from sentinel_host.control.metrics import COUNTERS, GAUGES, HISTOGRAMS, Family
-from sentinel_host.control.snapshot import GUESTS_OWN
+from sentinel_host.control.metrics import COUNTERS, GAUGES, HISTOGRAMS, Family, own_descriptions, own_labels
+from sentinel_host.control.snapshot import GUESTS_OWN, Description
 from sentinel_host.export.spans import SCOPE, attributes_of, resource_of
 
 _CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+
+# UCUM's codes, which OpenTelemetry uses.
+_UNITS = {"seconds": "s", "milliseconds": "ms", "bytes": "By", "ratio": "1", "percent": "%"}
 
 
 def metrics_request(snapshot: Snapshot, resource: Mapping[str, str], began: int, now: int) -> tuple[bytes, int]:
@@ -78,18 +81,32 @@ class _Writer:
 
     def add_guests_own(self, snapshot: Snapshot) -> None:
         """What guests count by themselves."""
+        descriptions = own_descriptions(snapshot)
+        sums: dict[str, Metric] = {}
         for (guest, name, *labels), value in snapshot.counters.get(GUESTS_OWN, {}).items():
-            metric = self._metric(f"guest_{name}", "Counted by guests.")
-            metric.sum.aggregation_temporality = _CUMULATIVE
-            metric.sum.is_monotonic = True
-            metric.sum.data_points.append(self._number(_own_labels(guest, labels), value))
-        observed = snapshot.histograms.get(GUESTS_OWN, Distribution())
-        for (guest, name, *labels), (*counts, total) in observed.values.items():
-            metric = self._metric(f"guest_{name}", "Observed by guests.")
-            metric.histogram.aggregation_temporality = _CUMULATIVE
-            metric.histogram.data_points.append(
-                self._distribution(_own_labels(guest, labels), observed.bounds, counts, total)
+            if name not in sums:
+                sums[name] = self._own(name, "Counted by guests.", descriptions.get((name, False)))
+                sums[name].sum.aggregation_temporality = _CUMULATIVE
+                sums[name].sum.is_monotonic = True
+            sums[name].sum.data_points.append(self._number(own_labels(guest, labels), value))
+        histograms: dict[str, Metric] = {}
+        for (guest, name), observed in snapshot.own_histograms.items():
+            if name not in histograms:
+                histograms[name] = self._own(name, "Observed by guests.", descriptions.get((name, True)))
+                histograms[name].histogram.aggregation_temporality = _CUMULATIVE
+            histograms[name].histogram.data_points.extend(
+                self._distribution(own_labels(guest, labels), observed.bounds, counts, total)
+                for labels, (*counts, total) in observed.values.items()
             )
+
+    def _own(self, name: str, text: str, described: Description | None) -> Metric:
+        metric = self._metric(f"guest_{name}", text)
+        if described is not None:
+            metric.description = described.help or text
+            if described.unit:
+                # What is no unit of UCUM is an annotation there.
+                metric.unit = _UNITS.get(described.unit, f"{{{described.unit}}}")
+        return metric
 
     def _metric(self, name: str, text: str) -> Metric:
         metric: Metric = self._scope.metrics.add(name=name, description=text, unit=_unit(name))
@@ -122,11 +139,5 @@ class _Writer:
         )
 
 
-def _own_labels(guest: str, labels: list[str]) -> dict[str, str]:
-    return {"guest": guest, **dict(zip(labels[::2], labels[1::2], strict=True))}
-
-
 def _unit(name: str) -> str:
-    if name.endswith("_seconds"):
-        return "s"
-    return "By" if name.endswith("_bytes") else ""
+    return _UNITS.get(name.rpartition("_")[2], "")

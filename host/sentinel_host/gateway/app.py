@@ -33,7 +33,7 @@ from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.net import Names
 from sentinel_host.observe.recorder import Recorder
-from sentinel_host.sandbox import Series, Sink
+from sentinel_host.sandbox import Description, Series, Sink
 from sentinel_host.upstream import EndpointTable
 from sentinel_host.upstream.checkers import Checkers
 from sentinel_host.upstream.table import keep_swept
@@ -161,6 +161,10 @@ class Gateway(Quart):
     def guest_metrics(self) -> dict[str, list[Series]]:
         """What each guest counted by itself in this process, by name."""
         return self._builder.engine.metrics()
+
+    def guest_descriptions(self) -> dict[str, list[Description]]:
+        """What each guest says of its metrics in this process, by name."""
+        return self._builder.engine.descriptions()
 
     async def _start(self) -> None:
         self._log_pump.start()

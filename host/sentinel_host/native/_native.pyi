@@ -27,6 +27,22 @@ class MetricsHandle:
     full: int
     invalid: int
     used: int
+    described: int
+
+class Bounds:
+    count: int
+    upper: list[float]
+
+class Description:
+    kind: int
+    described: int
+    name_length: int
+    help_length: int
+    unit_length: int
+    bounds: Bounds
+    name: Any
+    help: Any
+    unit: Any
 
 class TrailHandle:
     enabled: bool
@@ -38,11 +54,12 @@ class Series:
     kind: int
     count: int
     sum: float
+    bounds: Bounds
     buckets: list[int]
 
 class _Lib:
     SNT_TRAIL_LABEL: int
-    SNT_METRIC_BOUNDS: list[float]
+    SNT_METRIC_BOUNDS: Bounds
     SNT_COUNTER: int
     SNT_HISTOGRAM: int
     SNT_SIZEOF_FUNC: int
@@ -138,6 +155,7 @@ class _Lib:
     def snt_plan_kv(self, plan: Plan, store: int, space: int, quota: int, /) -> None: ...
     def snt_plan_kv_clock(self, plan: Plan, now: Milliseconds, /) -> None: ...
     def snt_metrics_new(self) -> MetricsHandle: ...
+    def snt_metrics_description(self, metrics: MetricsHandle, place: int, /) -> Description: ...
     def snt_metrics_at(self, metrics: MetricsHandle, place: int, /) -> Series: ...
     def snt_guest_new(self, plan: Plan, /) -> Guest: ...
     def snt_guest_free(self, guest: Guest, /) -> None: ...

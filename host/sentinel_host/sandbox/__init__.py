@@ -4,7 +4,7 @@ package.
 
 from __future__ import annotations
 
-from sentinel_host.native.metrics import Series
+from sentinel_host.native.metrics import Description, Series
 from sentinel_host.sandbox.compiled import CompiledGuest, compile_guest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import Grants, HttpGrant
@@ -20,6 +20,7 @@ __all__ = [
     "TRACE",
     "AddressSpace",
     "CompiledGuest",
+    "Description",
     "Grants",
     "GuestEngine",
     "GuestLines",

@@ -14,7 +14,7 @@ from sentinel_host.kv.store import DEFAULT_BYTES
 from sentinel_host.native.failure import last_line, without_addresses
 from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.log import LogBuffer
-from sentinel_host.native.metrics import Series
+from sentinel_host.native.metrics import Description, Series
 from sentinel_host.native.plan import CallLimits, Export, OutboundCalls, Plan, StoreSpace, Ticker
 from sentinel_host.native.stand_ins import StandIns
 from sentinel_host.native.trail import Trail
@@ -99,6 +99,10 @@ class GuestEngine:
     def metrics(self) -> dict[str, list[Series]]:
         """What guests counted by themselves, by name."""
         return {name: stats.metrics.read() for name, stats in self._stats.items() if stats.metrics is not None}
+
+    def descriptions(self) -> dict[str, list[Description]]:
+        """What guests say of their metrics, by name."""
+        return {name: stats.metrics.descriptions() for name, stats in self._stats.items() if stats.metrics is not None}
 
     def _outbound(self, stats: GuestStats, grant: HttpGrant) -> OutboundCalls:
         fetch, counts = grant.fetch, stats.fetches

@@ -15,6 +15,6 @@ sentinel-host[testing]`` brings pytest and Hypothesis.
 from __future__ import annotations
 
 from sentinel_host.testing.chain import ChainResult, TestedChain
-from sentinel_host.testing.guest import ClientCertificate, Result, TestedGuest
+from sentinel_host.testing.guest import ClientCertificate, Described, Result, TestedGuest
 
-__all__ = ["ChainResult", "ClientCertificate", "Result", "TestedChain", "TestedGuest"]
+__all__ = ["ChainResult", "ClientCertificate", "Described", "Result", "TestedChain", "TestedGuest"]

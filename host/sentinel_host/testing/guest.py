@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from sentinel_host.abi.contract import METRIC_KINDS
 from sentinel_host.abi.decode import (
     decode_request_action,
     decode_request_body_action,
@@ -234,6 +235,14 @@ class TestedGuest:
         except AbiError as error:
             raise GuestProtocolError(self.name, hook, str(error)) from None
 
+    @property
+    def descriptions(self) -> dict[str, Described]:
+        """What the guest says of its metrics, by their names."""
+        return {
+            each.name: Described(METRIC_KINDS[each.is_histogram], each.help, each.unit, each.bounds)
+            for each in self._bench.engine.descriptions().get(self.name, [])
+        }
+
     def take_logs(self) -> tuple[tuple[str, str], ...]:
         """The lines since the last time, and since the last result: level and text."""
         return tuple(self._started.take_logs())
@@ -269,6 +278,15 @@ class TestedGuest:
             else:
                 counted[name] = series.values[0]
         return counted
+
+
+class Described(NamedTuple):
+    """What a guest says of a metric, which is a ``counter`` or a ``histogram``."""
+
+    kind: str
+    help: str
+    unit: str
+    bounds: tuple[float, ...]
 
 
 class ClientCertificate(NamedTuple):

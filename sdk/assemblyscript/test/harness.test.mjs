@@ -79,6 +79,10 @@ test("calls are recorded", () => {
     ["http.send", { method: "POST", url: "http://a/", headers: [["x-a", "1"]], content: "body", timeout: 7 }],
   ]);
   assert.deepEqual(harness.calls(), []);
+  assert.deepEqual(harness.descriptions(), [
+    ["m", "counter", "Größe.", "", []],
+    ["o_bytes", "histogram", "", "bytes", [1, 2.5]],
+  ]);
 });
 
 test("keys expire by the clock that a test moves", () => {

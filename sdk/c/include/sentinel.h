@@ -326,6 +326,26 @@ void sentinel_metrics_add(const char *name, const sentinel_header *labels, size_
 /* Observes a value in the histogram `guest_NAME`. */
 void sentinel_metrics_observe(const char *name, const sentinel_header *labels, size_t count, double value);
 
+/* What a metric is: what `sentinel_metrics_add` counts, or `sentinel_metrics_observe` observes. */
+typedef enum sentinel_metric_kind { SENTINEL_COUNTER, SENTINEL_HISTOGRAM } sentinel_metric_kind;
+
+/* What the gateway tells of a metric beside its numbers. */
+typedef struct sentinel_metric {
+  const char *name;
+  sentinel_metric_kind kind;
+  /* At most 256 bytes; NULL leaves the gateway's. */
+  const char *help;
+  /* Such as `seconds`; the name ends in it. NULL for none. */
+  const char *unit;
+  /* The upper ends of a histogram's buckets: at most 16, ascending. None leaves the gateway's. */
+  const double *bounds;
+  size_t bound_count;
+} sentinel_metric;
+
+/* Says what a metric is. It is there for `configure`; saying the same again changes nothing. What
+ * breaks the rules is refused with a warning in the log. */
+void sentinel_metrics_describe(const sentinel_metric *metric);
+
 typedef enum sentinel_kv_error {
   SENTINEL_KV_OK,
   SENTINEL_KV_FULL,

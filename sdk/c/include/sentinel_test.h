@@ -46,8 +46,10 @@ void sentinel_test_set_service(sentinel_test_service *service);
 
 /* The sum of what was counted for a metric, whatever the labels. */
 uint64_t sentinel_test_counted(const char *name);
+/* The help text that describes a metric; absent when nothing does. */
+sentinel_bytes sentinel_test_described(const char *name);
 
-/* Forgets lines, counts, keys, clocks and the service. */
+/* Forgets lines, counts, descriptions, keys, clocks and the service. */
 void sentinel_test_reset(void);
 
 #ifdef __cplusplus

@@ -25,6 +25,10 @@ static struct {
   uint64_t sum;
 } metrics[METRICS];
 static size_t metric_count;
+static struct {
+  sentinel_bytes name, help;
+} descriptions[METRICS];
+static size_t description_count;
 static uint64_t wall, monotonic, seed;
 static sentinel_test_service *service;
 
@@ -110,6 +114,14 @@ void sentinel_import_add(const char *name, size_t size, const sentinel_header *l
 void sentinel_import_observe(const char *name, size_t size, const sentinel_header *labels, size_t count, double value) {
   (void)value;
   sentinel_import_add(name, size, labels, count, 1);
+}
+
+void sentinel_import_describe(const char *name, size_t size, uint32_t kind, const char *help, size_t help_size,
+                              const char *unit, size_t unit_size, const double *bounds, size_t bound_count) {
+  (void)kind, (void)unit, (void)unit_size, (void)bounds, (void)bound_count;
+  if (description_count == METRICS) return;
+  descriptions[description_count].name = kept(name, size);
+  descriptions[description_count++].help = kept(help, help_size);
 }
 
 static stored *find(const char *key, size_t size) {
@@ -270,8 +282,15 @@ uint64_t sentinel_test_counted(const char *name) {
   return 0;
 }
 
+sentinel_bytes sentinel_test_described(const char *name) {
+  for (size_t i = 0; i < description_count; i++) {
+    if (sentinel_is(descriptions[i].name, name)) return descriptions[i].help;
+  }
+  return (sentinel_bytes){NULL, 0};
+}
+
 void sentinel_test_reset(void) {
-  lines.count = key_count = metric_count = 0;
+  lines.count = key_count = metric_count = description_count = 0;
   wall = monotonic = seed = 0;
   service = NULL;
 }

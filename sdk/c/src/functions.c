@@ -27,6 +27,12 @@ void sentinel_metrics_observe(const char *name, const sentinel_header *labels, s
   sentinel_import_observe(name, strlen(name), labels, count, value);
 }
 
+void sentinel_metrics_describe(const sentinel_metric *metric) {
+  sentinel_bytes help = sentinel_text(metric->help), unit = sentinel_text(metric->unit);
+  sentinel_import_describe(metric->name, strlen(metric->name), metric->kind, help.data, help.size, unit.data, unit.size,
+                           metric->bounds, metric->bound_count);
+}
+
 /* The contract counts errors from 0, which is "none" here. */
 static sentinel_kv_error kv_error(uint8_t failed, uint8_t error) {
   return failed ? (sentinel_kv_error)(error + 1) : SENTINEL_KV_OK;

@@ -86,6 +86,9 @@ SENTINEL_IMPORT("metrics", "add")
 void sentinel_import_add(const char *name, size_t size, const sentinel_header *labels, size_t count, uint64_t value);
 SENTINEL_IMPORT("metrics", "observe")
 void sentinel_import_observe(const char *name, size_t size, const sentinel_header *labels, size_t count, double value);
+SENTINEL_IMPORT("metrics", "describe")
+void sentinel_import_describe(const char *name, size_t size, uint32_t kind, const char *help, size_t help_size,
+                              const char *unit, size_t unit_size, const double *bounds, size_t bound_count);
 SENTINEL_IMPORT("kv", "get") void sentinel_import_get(const char *key, size_t size, sentinel_get_result *result);
 SENTINEL_IMPORT("kv", "set")
 void sentinel_import_set(const char *key, size_t size, const char *value, size_t value_size, uint64_t ttl,

@@ -134,6 +134,10 @@ static void test_the_host(void) {
   sentinel_metrics_add("seen", NULL, 0, 2);
   sentinel_metrics_add("seen", NULL, 0, 3);
   assert(sentinel_test_counted("seen") == 5);
+  sentinel_metrics_describe(&(sentinel_metric){.name = "seen", .help = "What was seen."});
+  sentinel_metrics_describe(&(sentinel_metric){.name = "age_seconds", .kind = SENTINEL_HISTOGRAM, .unit = "seconds"});
+  assert(sentinel_is(sentinel_test_described("seen"), "What was seen."));
+  assert(sentinel_test_described("age_seconds").size == 0 && sentinel_test_described("other").data == NULL);
   sentinel_http_request request = {.method = "POST", .url = "http://a/", .body = SENTINEL_TEXT("b"), .timeout = 5};
   sentinel_response response;
   assert(sentinel_http_send(&request, &response) == SENTINEL_HTTP_UNREACHABLE);

@@ -227,6 +227,18 @@ pub extern fn sentinel_random_bytes(count: u32) sentinel_bytes;
 pub extern fn sentinel_random_number() u64;
 pub extern fn sentinel_metrics_add(name: [*c]const u8, labels: [*c]const sentinel_header, count: usize, value: u64) void;
 pub extern fn sentinel_metrics_observe(name: [*c]const u8, labels: [*c]const sentinel_header, count: usize, value: f64) void;
+pub const SENTINEL_COUNTER: c_uint = 0;
+pub const SENTINEL_HISTOGRAM: c_uint = 1;
+pub const sentinel_metric_kind = c_uint;
+pub const sentinel_metric = extern struct {
+    name: [*c]const u8 = null,
+    kind: sentinel_metric_kind = 0,
+    help: [*c]const u8 = null,
+    unit: [*c]const u8 = null,
+    bounds: [*c]const f64 = null,
+    bound_count: usize = 0,
+};
+pub extern fn sentinel_metrics_describe(metric: [*c]const sentinel_metric) void;
 pub const SENTINEL_KV_OK: c_uint = 0;
 pub const SENTINEL_KV_FULL: c_uint = 1;
 pub const SENTINEL_KV_TOO_LARGE: c_uint = 2;
@@ -285,4 +297,5 @@ pub extern fn sentinel_test_set_clocks(wall: u64, monotonic: u64) void;
 pub const sentinel_test_service = fn (request: [*c]const sentinel_http_request, response: [*c]sentinel_response) callconv(.c) sentinel_http_error;
 pub extern fn sentinel_test_set_service(service: ?*const sentinel_test_service) void;
 pub extern fn sentinel_test_counted(name: [*c]const u8) u64;
+pub extern fn sentinel_test_described(name: [*c]const u8) sentinel_bytes;
 pub extern fn sentinel_test_reset() void;

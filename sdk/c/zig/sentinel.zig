@@ -521,6 +521,33 @@ pub const metrics = struct {
         const converted = (Response{ .headers = labels }).convert();
         c.sentinel_metrics_observe(name, converted.headers.items, labels.len, value);
     }
+
+    /// What a metric is: what `add` counts, or what `observe` observes.
+    pub const Kind = enum { counter, histogram };
+    pub const Description = struct {
+        /// At most 256 bytes.
+        help: [:0]const u8 = "",
+        /// Such as `seconds`; the name ends in it.
+        unit: [:0]const u8 = "",
+        /// The upper ends of a histogram's buckets: at most 16, ascending.
+        bounds: []const f64 = &.{},
+    };
+
+    /// Says what a metric is. It is there for `configure`; saying the same again changes nothing.
+    pub fn describe(name: [:0]const u8, kind: Kind, description: Description) void {
+        const metric: c.sentinel_metric = .{
+            .name = name,
+            .kind = switch (kind) {
+                .counter => c.SENTINEL_COUNTER,
+                .histogram => c.SENTINEL_HISTOGRAM,
+            },
+            .help = description.help,
+            .unit = description.unit,
+            .bounds = description.bounds.ptr,
+            .bound_count = description.bounds.len,
+        };
+        c.sentinel_metrics_describe(&metric);
+    }
 };
 
 /// Keys that all workers share, for so many milliseconds or, with 0, for ever; the grant is `kv`.
@@ -729,6 +756,10 @@ pub const testing = struct {
         const raw = allocator.create(c.sentinel_incoming_response) catch fail("out of memory");
         raw.* = c.sentinel_test_response(fields.headers.items, headers.len);
         return .init(raw);
+    }
+    /// The help text that describes a metric.
+    pub fn described(name: [:0]const u8) ?[]const u8 {
+        return slice(c.sentinel_test_described(name));
     }
     /// How many lines were logged, and each of them.
     pub fn lines() usize {

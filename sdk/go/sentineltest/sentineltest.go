@@ -40,6 +40,9 @@ func SetClock(now time.Time) { host.Now.WallNow = uint64(now.UnixNano()) }
 // Counted is the sum of what was counted for a metric, whatever the labels.
 func Counted(name string) uint64 { return host.Now.Counted[name] }
 
+// Described is the help text that describes a metric; empty when nothing does.
+func Described(name string) string { return host.Now.Described[name] }
+
 // SetService answers what the guest asks; nil is that the service cannot be reached.
 func SetService(service func(method, url string, body []byte) *sentinel.Response) {
 	host.Now.Service = func(request []byte) ([]byte, int) {

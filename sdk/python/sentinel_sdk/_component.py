@@ -18,7 +18,7 @@ import os
 import random as _random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from componentize_py_types import Err
@@ -76,6 +76,10 @@ class _ComponentHost:
 
     def metrics_observe(self, name: str, labels: _host.Labels, value: float) -> None:
         _granted(_metrics, "metrics.observe", "metrics").observe(name, list(labels), value)
+
+    def metrics_describe(self, name: str, kind: int, help: str, unit: str, bounds: Sequence[float]) -> None:
+        granted = _granted(_metrics, "metrics.describe", "metrics")
+        granted.describe(name, tuple(granted.Kind)[kind], help, unit, list(bounds))
 
     def kv_get(self, key: bytes) -> bytes | None:
         found = _asked(_granted(_kv, "kv.get", "kv").get, key)

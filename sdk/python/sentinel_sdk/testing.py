@@ -9,7 +9,7 @@ def test_it_greets() -> None:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sentinel_sdk import _host, _msgpack
@@ -20,6 +20,7 @@ from sentinel_sdk.guest import Guest
 from sentinel_sdk.headers import Field
 from sentinel_sdk.log import LEVELS
 from sentinel_sdk.message import ORIGINS, OUTCOMES, ClientCertificate, Fields, Origin, Outcome, Response
+from sentinel_sdk.metrics import KINDS, Kind
 
 HttpService = Callable[[str, str, bytes], Response]
 """Answers a guest's request: method, URL and body. `HttpError` is what the guest's call raises."""
@@ -60,7 +61,8 @@ class Harness:
     """A guest with its configuration, and stand-ins for the host's functions.
 
     The clock stands still at ``wall`` nanoseconds until a test adds to it. ``logs`` are level and
-    text, ``metrics`` what was counted, ``kv`` the keys that the guest finds. Raises `ConfigError`
+    text, ``metrics`` what was counted, ``kv`` the keys that the guest finds. ``descriptions`` are
+    kind, help text, unit and bounds of each metric that the guest describes. Raises `ConfigError`
     when the guest refuses the configuration.
     """
 
@@ -77,6 +79,7 @@ class Harness:
     ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.metrics: dict[str, float] = {}
+        self.descriptions: dict[str, tuple[Kind, str, str, tuple[float, ...]]] = {}
         self.kv: dict[bytes, bytes] = {key.encode(): encoded(value) for key, value in (kv or {}).items()}
         self.wall = wall
         self._host = _TestHost(self, http)
@@ -183,6 +186,9 @@ class _TestHost:
     def metrics_observe(self, name: str, labels: _host.Labels, value: float) -> None:
         for suffix, amount in (("count", 1), ("sum", value)):
             self.metrics_add(f"{name} {suffix}", labels, amount)  # type: ignore[arg-type]
+
+    def metrics_describe(self, name: str, kind: int, help: str, unit: str, bounds: Sequence[float]) -> None:
+        self._harness.descriptions[name] = (KINDS[kind], help, unit, tuple(bounds))
 
     def kv_get(self, key: bytes) -> bytes | None:
         return self._harness.kv.get(key)

@@ -9,7 +9,7 @@ const FUNCTIONS = {
   log: ["write"],
   clock: ["wall", "monotonic"],
   random: ["bytes", "number"],
-  metrics: ["add", "observe"],
+  metrics: ["add", "observe", "describe"],
   kv: ["get", "set", "add", "delete"],
   "http-client": ["send"],
 };

@@ -17,6 +17,13 @@ declare module "sentinel:gateway/random@0.1.0" {
 declare module "sentinel:gateway/metrics@0.1.0" {
   export function add(name: string, labels: [string, string][], value: number): void;
   export function observe(name: string, labels: [string, string][], value: number): void;
+  export function describe(
+    name: string,
+    kind: "counter" | "histogram",
+    help: string,
+    unit: string,
+    bounds: number[],
+  ): void;
 }
 
 declare module "sentinel:gateway/kv@0.1.0" {

@@ -20,7 +20,7 @@ export {
   ResponseChunk,
   Summary,
 } from "./messages.ts";
-export { type Labels, metrics } from "./metrics.ts";
+export { type Labels, type MetricDescription, type MetricKind, metrics } from "./metrics.ts";
 export { random } from "./random.ts";
 export { type HeaderFields, Response } from "./response.ts";
 export { bytesOf, decodeText, encodeText } from "./text.ts";

@@ -19,6 +19,8 @@ export class StandIns {
   readonly logs: [string, string][] = [];
   /** Name, value and labels of each call of `metrics`. */
   readonly metricCalls: [string, number, [string, string][]][] = [];
+  /** Name, kind, help text, unit and bounds of each description of a metric. */
+  readonly descriptions: [string, string, string, string, number[]][] = [];
   /** What was asked of HTTP services. */
   readonly requests: OutboundRequest[] = [];
   readonly store = new Map<string, Uint8Array>();
@@ -45,6 +47,7 @@ export class StandIns {
       void this.metricCalls.push([name, value, labels]),
     observe: (name: string, labels: [string, string][], value: number): void =>
       void this.metricCalls.push([name, value, labels]),
+    describe: (...told: [string, string, string, string, number[]]): void => void this.descriptions.push(told),
   };
 
   readonly kv = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { configSchema, readConfig, type Schema } from "../src/config.ts";
-import { equalSecrets, Guest, http, kv, type Request, Response, type ResponseChunk } from "../src/index.ts";
+import { equalSecrets, Guest, http, kv, metrics, type Request, Response, type ResponseChunk } from "../src/index.ts";
 import { pack, unpack, type Value } from "../src/msgpack.ts";
 import { GuestPromise, settled } from "../src/promise.ts";
 import { Runner } from "../src/runner.ts";
@@ -119,6 +119,11 @@ describe("promises", () => {
 });
 
 class Asking extends Guest {
+  configure(): void {
+    metrics.describe("questions", "counter", { help: "Questions." });
+    metrics.describe("age_seconds", "histogram", { unit: "seconds", bounds: [1, 60] });
+  }
+
   async onRequest(request: Request): Promise<Response | null> {
     kv.set("seen", request.path);
     const answer = await http.get("http://service/");
@@ -151,6 +156,12 @@ describe("the harness", () => {
     assert.equal((await harness.onRequest()).response?.status, 403);
     harness.host.service = () => "timeout";
     await assert.rejects(harness.onRequest(), { name: "HttpError", reason: "timeout" });
+  });
+  test("shows what the guest says of its metrics", () => {
+    assert.deepEqual(new Harness(Asking).host.descriptions, [
+      ["questions", "counter", "Questions.", "", []],
+      ["age_seconds", "histogram", "", "seconds", [1, 60]],
+    ]);
   });
   test("shows what became of a chunk", async () => {
     const result = await new Harness(Asking).onResponseChunk("abc");

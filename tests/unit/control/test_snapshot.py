@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from sentinel_host.control import Distribution, Snapshot, merge
 from sentinel_host.control.metrics import COUNTERS, GAUGES, HISTOGRAMS, render
-from sentinel_host.control.snapshot import GUESTS_OWN
+from sentinel_host.control.snapshot import GUESTS_OWN, Description
 
 
 def lines(snapshot: Snapshot) -> list[str]:
@@ -60,7 +60,7 @@ def test_rendering() -> None:
 def test_what_guests_count_by_themselves_has_names_and_labels_of_their_own() -> None:
     worker = Snapshot(
         counters={GUESTS_OWN: {("auth", "logins", "result", 'o"k'): 3, ("auth", "logins"): 1, ("other", "logins"): 2}},
-        histograms={GUESTS_OWN: Distribution((1.0, 2.5), {("auth", "age", "kind", "x"): [1, 0, 1, 9.5]})},
+        own_histograms={("auth", "age"): Distribution((1.0, 2.5), {("kind", "x"): [1, 0, 1, 9.5]})},
     )
     assert lines(merge([worker, worker])) == [
         'guest_logins_total{guest="auth",result="o\\"k"} 6.0',
@@ -72,6 +72,58 @@ def test_what_guests_count_by_themselves_has_names_and_labels_of_their_own() -> 
         'guest_age_count{guest="auth",kind="x"} 4.0',
         'guest_age_sum{guest="auth",kind="x"} 19.0',
     ]
+
+
+LOGINS = Description(False, "Logins.", "", (), 1)
+AGE = Description(True, "Age of tokens.", "seconds", (1.0,), 1)
+
+
+def test_what_guests_say_of_their_metrics_is_shown_before_they_count() -> None:
+    worker = Snapshot(descriptions={("auth", "logins"): LOGINS, ("auth", "age_seconds"): AGE})
+    shown = render(merge([worker, worker]), openmetrics=True).decode().splitlines()
+    assert [line for line in shown if "guest_" in line and "sentinel_" not in line] == [
+        "# HELP guest_logins Logins.",
+        "# TYPE guest_logins counter",
+        "# HELP guest_age_seconds Age of tokens.",
+        "# TYPE guest_age_seconds histogram",
+        "# UNIT guest_age_seconds seconds",
+    ]
+    assert "# HELP guest_logins_total Logins." in render(worker).decode().splitlines()
+
+
+def test_a_metric_is_not_described_as_what_it_is_not() -> None:
+    snapshot = Snapshot(
+        counters={GUESTS_OWN: {("a", "age_seconds"): 3, ("a", "logins"): 1}},
+        descriptions={("b", "age_seconds"): AGE, ("a", "logins"): Description(False, "", "", (), 1)},
+    )
+    shown = render(snapshot).decode().splitlines()
+    assert [line for line in shown if line.startswith("# HELP guest_")] == [
+        "# HELP guest_age_seconds_total Counted by guests.",
+        "# HELP guest_logins_total Counted by guests.",
+    ]
+
+
+def test_the_newest_description_of_all_workers_and_guests_wins() -> None:
+    newer = Description(False, "Newer.", "", (), 3)
+    snapshots = [
+        Snapshot(descriptions={("auth", "logins"): newer}),
+        Snapshot(descriptions={("auth", "logins"): LOGINS, ("other", "logins"): Description(False, "No.", "", (), 2)}),
+    ]
+    for workers in (snapshots, snapshots[::-1]):
+        total = merge(workers)
+        assert total.descriptions[("auth", "logins")] == newer
+        assert "# HELP guest_logins_total Newer." in render(total).decode().splitlines()
+
+
+def test_workers_that_count_by_older_bounds_are_left_out() -> None:
+    """While a version replaces another, no histogram is the sum of different buckets."""
+    key = ("auth", "age_seconds")
+    newer = Description(True, "", "", (1.0, 2.0), 2)
+    old = Snapshot(own_histograms={key: Distribution((1.0,), {(): [1, 2, 3.5]})}, descriptions={key: AGE})
+    new = Snapshot(own_histograms={key: Distribution((1.0, 2.0), {(): [1, 1, 1, 4.0]})}, descriptions={key: newer})
+    for workers in ([old, new], [new, old], [old.without_gauges(), new, old]):
+        assert merge(workers).own_histograms == new.own_histograms
+    assert merge([new, new]).own_histograms == {key: Distribution((1.0, 2.0), {(): [2, 2, 2, 8.0]})}
 
 
 def test_every_family_is_described_and_unknown_ones_are_left_out() -> None:

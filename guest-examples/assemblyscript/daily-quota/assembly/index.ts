@@ -1,7 +1,7 @@
 // Lets each principal make so many requests in 24 hours, over all workers of the gateway.
 
 import {
-  Config, Guest, IncomingResponse, kv, KvError, log, metrics, Request, Response,
+  Config, Guest, IncomingResponse, kv, KvError, log, MetricKind, metrics, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
 /** Milliseconds from a principal's first request on; the count begins anew with the first one after it. */
@@ -12,6 +12,7 @@ export class DailyQuota extends Guest {
   private header: string = "";
 
   configure(config: Config): string | null {
+    metrics.describe("quota_refused", MetricKind.counter, "Requests beyond a principal's daily quota.");
     config.require("limit");
     this.limit = config.int("limit");
     this.header = config.headerName("header", "x-principal");

@@ -29,6 +29,13 @@ test("a principal has a quota of its own", () => {
   );
 });
 
+test("what it counts is described", () => {
+  const harness = new Harness(module, { config: { limit: 1 } });
+  assert.deepEqual(harness.descriptions(), [
+    ["quota_refused", "counter", "Requests beyond a principal's daily quota.", "", []],
+  ]);
+});
+
 test("the count begins anew after a day", () => {
   const harness = new Harness(module, { config: { limit: 1 } });
   const statuses = [0, DAY - 1, 1].map((milliseconds) => {

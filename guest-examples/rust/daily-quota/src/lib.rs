@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sentinel_sdk::metrics::Description;
 use sentinel_sdk::prelude::*;
 use sentinel_sdk::{kv, metrics};
 
@@ -28,6 +29,7 @@ struct DailyQuota(Config);
 #[guest]
 impl Guest for DailyQuota {
     fn configure(config: Config) -> Result<Self, String> {
+        metrics::describe("quota_refused", Description::counter("Requests beyond a principal's daily quota."));
         Ok(Self(config))
     }
 

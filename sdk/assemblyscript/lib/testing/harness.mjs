@@ -104,6 +104,11 @@ export class Harness {
     return this.#instance.host.logs.splice(0);
   }
 
+  /** What the guest has said of its metrics: `[name, kind, help, unit, bounds]` of each time. */
+  descriptions() {
+    return this.#instance.host.descriptions;
+  }
+
   /** The calls of the host's functions, but for the log, since the last time this was asked:
    * `["kv.get", "key"]`. */
   calls() {

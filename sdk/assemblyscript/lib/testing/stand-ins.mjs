@@ -3,6 +3,7 @@
 
 import { pack, unpack } from "./msgpack.mjs";
 
+const METRIC_KINDS = ["counter", "histogram"];
 const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const KV_ERRORS = ["full", "tooLarge", "notANumber", "unavailable"];
 const HTTP_ERRORS = ["denied", "invalid", "tooMany", "timeout", "unreachable", "tooLarge"];
@@ -26,6 +27,8 @@ export class StandIns {
     this.logs = [];
     /** `[function, ...arguments]` of each call but the log's. */
     this.calls = [];
+    /** `[name, kind, help, unit, bounds]` of each description of a metric. */
+    this.descriptions = [];
     this.service = null;
     this.kvError = null;
     this.elapsed = 0n;
@@ -48,6 +51,7 @@ export class StandIns {
       metrics: {
         add: (...raw) => this.#metric("metrics.add", ...raw),
         observe: (...raw) => this.#metric("metrics.observe", ...raw),
+        describe: (...raw) => this.#describe(...raw),
       },
       kv: {
         get: (start, length, area) => this.#get(this.#text(start, length), area),
@@ -160,6 +164,12 @@ export class StandIns {
       return [this.#text(word(at), word(at + 4)), this.#text(word(at + 8), word(at + 12))];
     });
     this.calls.push([name, this.#text(start, length), pairs, typeof value === "bigint" ? Number(BigInt.asUintN(64, value)) : value]);
+  }
+
+  #describe(name, nameLength, kind, help, helpLength, unit, unitLength, bounds, count) {
+    const told = Array.from({ length: count }, (_, index) => this.#view().getFloat64(bounds + 8 * index, true));
+    const texts = [this.#text(help, helpLength), this.#text(unit, unitLength)];
+    this.descriptions.push([this.#text(name, nameLength), METRIC_KINDS[kind], ...texts, told]);
   }
 
   #randomBytes(length, area) {

@@ -1,8 +1,8 @@
 // Does something in every hook, and calls every function of the host.
 
 import {
-  clock, Config, Guest, http, HttpError, IncomingResponse, kv, KvError, log, metrics, random, Request, RequestChunk, Response,
-  ResponseChunk, Summary,
+  clock, Config, Guest, http, HttpError, IncomingResponse, kv, KvError, log, MetricKind, metrics, random, Request,
+  RequestChunk, Response, ResponseChunk, Summary,
 } from "@sentinel-gateway/assemblyscript";
 
 export class Busy extends Guest {
@@ -58,6 +58,8 @@ function call(name: string): string {
   if (name == "metrics") {
     metrics.add("m", [["a", "b"]], 4);
     metrics.observe("o", null, 0.5);
+    metrics.describe("m", MetricKind.counter, "Größe.");
+    metrics.describe("o_bytes", MetricKind.histogram, "", "bytes", [1, 2.5]);
   } else if (name == "http") {
     const answer = http.post("http://a/", "body").header("X-A", "1").timeout(7).send();
     if (answer === null) return http.errorMessage();

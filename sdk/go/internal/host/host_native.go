@@ -19,6 +19,7 @@ type State struct {
 	Lines            []Line
 	Keys             map[string][]byte
 	Counted          map[string]uint64
+	Described        map[string]string
 	WallNow, MonoNow uint64
 	Seed             uint64
 	// Service answers with an encoded response, or with an error's number; nil is unreachable.
@@ -30,7 +31,7 @@ var Now = NewState()
 
 // NewState is what tests begin with.
 func NewState() State {
-	return State{Keys: map[string][]byte{}, Counted: map[string]uint64{}}
+	return State{Keys: map[string][]byte{}, Counted: map[string]uint64{}, Described: map[string]string{}}
 }
 
 // The contract's numbers.
@@ -91,6 +92,11 @@ func Add(name string, labels [][2]string, value uint64) { Now.Counted[name] += v
 
 // Observe counts one.
 func Observe(name string, labels [][2]string, value float64) { Now.Counted[name]++ }
+
+// Describe keeps the help text.
+func Describe(name string, kind uint32, help, unit string, bounds []float64) {
+	Now.Described[name] = help
+}
 
 // Get reads a key.
 func Get(key string) ([]byte, bool, int) {

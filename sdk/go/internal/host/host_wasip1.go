@@ -29,6 +29,12 @@ func importAdd(name unsafe.Pointer, size uint32, labels unsafe.Pointer, count ui
 //go:wasmimport sentinel:gateway/metrics@0.1.0 observe
 func importObserve(name unsafe.Pointer, size uint32, labels unsafe.Pointer, count uint32, value float64)
 
+//go:wasmimport sentinel:gateway/metrics@0.1.0 describe
+func importDescribe(
+	name unsafe.Pointer, size uint32, kind uint32, help unsafe.Pointer, helpSize uint32, unit unsafe.Pointer, unitSize uint32,
+	bounds unsafe.Pointer, count uint32,
+)
+
 //go:wasmimport sentinel:gateway/kv@0.1.0 get
 func importGet(key unsafe.Pointer, size uint32, area unsafe.Pointer)
 
@@ -146,6 +152,14 @@ func Add(name string, labels [][2]string, value uint64) {
 func Observe(name string, labels [][2]string, value float64) {
 	made := labelled(labels)
 	importObserve(text(name), uint32(len(name)), unsafe.Pointer(unsafe.SliceData(made)), uint32(len(made)), value)
+}
+
+// Describe says what a metric is.
+func Describe(name string, kind uint32, help, unit string, bounds []float64) {
+	importDescribe(
+		text(name), uint32(len(name)), kind, text(help), uint32(len(help)), text(unit), uint32(len(unit)),
+		unsafe.Pointer(unsafe.SliceData(bounds)), uint32(len(bounds)),
+	)
 }
 
 // Get reads a key: the value, whether there is one, and an error's number, -1 for none.

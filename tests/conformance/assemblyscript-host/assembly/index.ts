@@ -1,7 +1,9 @@
 // A guest that calls the functions of the host that its configuration names, and answers with a line for each. The Rust guest
 // `host-functions` beside it does the same.
 
-import { clock, Config, Guest, http, HttpRequest, kv, KvError, metrics, random, Request, Response } from "@sentinel-gateway/assemblyscript";
+import {
+  clock, Config, Guest, http, HttpRequest, kv, KvError, MetricKind, metrics, random, Request, Response,
+} from "@sentinel-gateway/assemblyscript";
 
 export class HostFunctions extends Guest {
   private calls: string[] = [];
@@ -38,6 +40,11 @@ function call(words: string[]): string {
   }
   if (name == "observe") {
     metrics.observe(words[1], pairs(words), F64.parseFloat(words[2]));
+    return "";
+  }
+  if (name == "describe") {
+    const kind = words[2] == "histogram" ? MetricKind.histogram : MetricKind.counter;
+    metrics.describe(words[1], kind, textOf(words[3]), textOf(words[4]), numbers(words.slice(5)));
     return "";
   }
   if (name == "get") {
@@ -103,6 +110,17 @@ const ERRORS: StaticArray<string> = ["", "Full", "TooLarge", "NotANumber", "Unav
 /** What went well, or the error. */
 function told(result: string): string {
   return kv.error() == KvError.none ? result : ERRORS[kv.error()];
+}
+
+/** A text of the calls: `-` stands for an empty one. */
+function textOf(word: string): string {
+  return word == "-" ? "" : word;
+}
+
+function numbers(words: string[]): f64[] {
+  const found: f64[] = [];
+  for (let i = 0; i < words.length; ++i) found.push(F64.parseFloat(words[i]));
+  return found;
 }
 
 /** Labels, each written `name=value`. */

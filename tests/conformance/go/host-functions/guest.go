@@ -61,6 +61,9 @@ func call(words []string) string {
 		value, _ := strconv.ParseFloat(words[2], 64)
 		sentinel.Observe(words[1], value, labels(words[3:])...)
 		return ""
+	case "describe":
+		sentinel.Describe(described(words))
+		return ""
 	case "get":
 		value, found, err := sentinel.Get(words[1])
 		if err == nil && !found {
@@ -93,6 +96,18 @@ func call(words []string) string {
 		return fmt.Sprint(answer.Status, " ", header, " ", string(answer.Body))
 	}
 	panic("no function " + words[0])
+}
+
+// described is a metric; "-" stands for an empty text.
+func described(words []string) sentinel.Metric {
+	metric := sentinel.Metric{Name: words[1], Help: strings.Trim(words[3], "-"), Unit: strings.Trim(words[4], "-")}
+	if words[2] == "histogram" {
+		metric.Kind = sentinel.Histogram
+	}
+	for _, word := range words[5:] {
+		metric.Bounds = append(metric.Bounds, float64(number(word)))
+	}
+	return metric
 }
 
 //go:noinline

@@ -220,6 +220,39 @@ pub mod sentinel {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            /// What a metric is.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Kind {
+                /// What `add` counts.
+                Counter,
+                /// What `observe` observes.
+                Histogram,
+            }
+            impl ::core::fmt::Debug for Kind {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Kind::Counter => f.debug_tuple("Kind::Counter").finish(),
+                        Kind::Histogram => f.debug_tuple("Kind::Histogram").finish(),
+                    }
+                }
+            }
+            impl Kind {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Kind {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Kind::Counter,
+                        1 => Kind::Histogram,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Add to the counter that the gateway shows as `guest_NAME_total`.
             ///
@@ -295,8 +328,9 @@ pub mod sentinel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Observe a finite value in the histogram that the gateway shows as `guest_NAME`. Its buckets
-            /// end at 1, 2.5 and 5 times each power of ten from 0.001 to 100.
+            /// Observe a finite value in the histogram that the gateway shows as `guest_NAME`. Unless
+            /// described otherwise, its buckets end at 1, 2.5 and 5 times each power of ten from 0.001 to
+            /// 100.
             ///
             /// Failures: as for `add`.
             #[allow(async_fn_in_trait)]
@@ -364,6 +398,89 @@ pub mod sentinel {
                         result4,
                         len4,
                         _rt::as_f64(&value),
+                    );
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Say what a metric is, for those who read `/metrics` and for OpenTelemetry. It is there for
+            /// `configure`, which runs on every instance: saying the same again changes nothing. A metric
+            /// that nobody describes is counted all the same.
+            ///
+            /// `help` is text of at most 256 bytes without control characters; empty leaves the gateway's.
+            /// `unit` is a plural such as `seconds`, `bytes` or `tokens`, written like a label's name, and
+            /// the metric's name ends in it: `age_seconds`. Empty is no unit. `bounds` are the upper ends
+            /// of a histogram's buckets, at most 16, finite and ascending; the bucket beyond the last is
+            /// there anyway. None leaves those of `observe`.
+            ///
+            /// Of several versions of a guest, the newest that describes a metric says what it is, and so
+            /// does of several guests the one that described it last. If a new version describes other
+            /// bounds, its histogram begins anew.
+            ///
+            /// Failures: a trap for arguments that lie outside of memory, and for an unknown `kind`.
+            /// Nothing else that the guest sees: a description that breaks these rules, contradicts an
+            /// earlier one of the same version, or would be the 65th is refused with a warning in the log
+            /// that names guest and metric; the metric is counted as before.
+            #[allow(async_fn_in_trait)]
+            pub fn describe(
+                name: &str,
+                kind: Kind,
+                help: &str,
+                unit: &str,
+                bounds: &[f64],
+            ) -> () {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = help;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec2 = unit;
+                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                    let len2 = vec2.len();
+                    let vec3 = bounds;
+                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                    let len3 = vec3.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "sentinel:gateway/metrics@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "describe"]
+                        fn wit_import4(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        ptr0.cast_mut(),
+                        len0,
+                        kind.clone() as i32,
+                        ptr1.cast_mut(),
+                        len1,
+                        ptr2.cast_mut(),
+                        len2,
+                        ptr3.cast_mut(),
+                        len3,
                     );
                 }
             }
@@ -1171,30 +1288,32 @@ macro_rules! __export_lifecycle_guest_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:sentinel:gateway@0.1.0:lifecycle-guest:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 983] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1067] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd1\x06\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa5\x07\x01A\x02\x01\
 A\x0e\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1a\
 sentinel:gateway/log@0.1.0\x05\0\x01B\x03\x01@\0\0w\x04\0\x04wall\x01\0\x04\0\x09\
 monotonic\x01\0\x03\0\x1csentinel:gateway/clock@0.1.0\x05\x01\x01B\x05\x01p}\x01\
 @\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x01@\0\0w\x04\0\x06number\x01\x02\x03\
-\0\x1dsentinel:gateway/random@0.1.0\x05\x02\x01B\x06\x01o\x02ss\x01p\0\x01@\x03\x04\
-names\x06labels\x01\x05valuew\x01\0\x04\0\x03add\x01\x02\x01@\x03\x04names\x06la\
-bels\x01\x05valueu\x01\0\x04\0\x07observe\x01\x03\x03\0\x1esentinel:gateway/metr\
-ics@0.1.0\x05\x03\x01B\x10\x01m\x04\x04full\x09too-large\x0cnot-a-number\x0bunav\
-ailable\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\x01\x03k\
-ey\x02\0\x04\x04\0\x03get\x01\x05\x01j\0\x01\x01\x01@\x03\x03key\x02\x05value\x02\
-\x03ttlw\0\x06\x04\0\x03set\x01\x07\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x08\
-\x04\0\x06delete\x01\x09\x01j\x01x\x01\x01\x01@\x03\x03key\x02\x05deltax\x03ttlw\
-\0\x0a\x04\0\x03add\x01\x0b\x03\0\x19sentinel:gateway/kv@0.1.0\x05\x04\x01B\x06\x01\
-m\x06\x06denied\x07invalid\x08too-many\x07timeout\x0bunreachable\x09too-large\x04\
-\0\x05error\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x07request\x02\0\x03\x04\
-\0\x04send\x01\x04\x03\0\"sentinel:gateway/http-client@0.1.0\x05\x05\x01B\x04\x01\
-p}\x01j\0\x01s\x01@\x01\x06config\0\0\x01\x04\0\x09configure\x01\x02\x04\0\x20se\
-ntinel:gateway/lifecycle@0.1.0\x05\x06\x04\0&sentinel:gateway/lifecycle-guest@0.\
-1.0\x04\0\x0b\x15\x01\0\x0flifecycle-guest\x03\0\0\0G\x09producers\x01\x0cproces\
-sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x1dsentinel:gateway/random@0.1.0\x05\x02\x01B\x0b\x01m\x02\x07counter\x09hist\
+ogram\x04\0\x04kind\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x04names\x06labels\x03\x05\
+valuew\x01\0\x04\0\x03add\x01\x04\x01@\x03\x04names\x06labels\x03\x05valueu\x01\0\
+\x04\0\x07observe\x01\x05\x01pu\x01@\x05\x04names\x04kind\x01\x04helps\x04units\x06\
+bounds\x06\x01\0\x04\0\x08describe\x01\x07\x03\0\x1esentinel:gateway/metrics@0.1\
+.0\x05\x03\x01B\x10\x01m\x04\x04full\x09too-large\x0cnot-a-number\x0bunavailable\
+\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\
+\x04\x04\0\x03get\x01\x05\x01j\0\x01\x01\x01@\x03\x03key\x02\x05value\x02\x03ttl\
+w\0\x06\x04\0\x03set\x01\x07\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x08\x04\0\
+\x06delete\x01\x09\x01j\x01x\x01\x01\x01@\x03\x03key\x02\x05deltax\x03ttlw\0\x0a\
+\x04\0\x03add\x01\x0b\x03\0\x19sentinel:gateway/kv@0.1.0\x05\x04\x01B\x06\x01m\x06\
+\x06denied\x07invalid\x08too-many\x07timeout\x0bunreachable\x09too-large\x04\0\x05\
+error\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x07request\x02\0\x03\x04\0\x04\
+send\x01\x04\x03\0\"sentinel:gateway/http-client@0.1.0\x05\x05\x01B\x04\x01p}\x01\
+j\0\x01s\x01@\x01\x06config\0\0\x01\x04\0\x09configure\x01\x02\x04\0\x20sentinel\
+:gateway/lifecycle@0.1.0\x05\x06\x04\0&sentinel:gateway/lifecycle-guest@0.1.0\x04\
+\0\x0b\x15\x01\0\x0flifecycle-guest\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1207,28 +1326,30 @@ pub use __export_lifecycle_guest_impl as export_lifecycle;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 972] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x06\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1056] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x06\x01A\x02\x01\
 A\x0c\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1a\
 sentinel:gateway/log@0.1.0\x05\0\x01B\x03\x01@\0\0w\x04\0\x04wall\x01\0\x04\0\x09\
 monotonic\x01\0\x03\0\x1csentinel:gateway/clock@0.1.0\x05\x01\x01B\x05\x01p}\x01\
 @\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x01@\0\0w\x04\0\x06number\x01\x02\x03\
-\0\x1dsentinel:gateway/random@0.1.0\x05\x02\x01B\x06\x01o\x02ss\x01p\0\x01@\x03\x04\
-names\x06labels\x01\x05valuew\x01\0\x04\0\x03add\x01\x02\x01@\x03\x04names\x06la\
-bels\x01\x05valueu\x01\0\x04\0\x07observe\x01\x03\x03\0\x1esentinel:gateway/metr\
-ics@0.1.0\x05\x03\x01B\x10\x01m\x04\x04full\x09too-large\x0cnot-a-number\x0bunav\
-ailable\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\x01\x03k\
-ey\x02\0\x04\x04\0\x03get\x01\x05\x01j\0\x01\x01\x01@\x03\x03key\x02\x05value\x02\
-\x03ttlw\0\x06\x04\0\x03set\x01\x07\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x08\
-\x04\0\x06delete\x01\x09\x01j\x01x\x01\x01\x01@\x03\x03key\x02\x05deltax\x03ttlw\
-\0\x0a\x04\0\x03add\x01\x0b\x03\0\x19sentinel:gateway/kv@0.1.0\x05\x04\x01B\x06\x01\
-m\x06\x06denied\x07invalid\x08too-many\x07timeout\x0bunreachable\x09too-large\x04\
-\0\x05error\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x07request\x02\0\x03\x04\
-\0\x04send\x01\x04\x03\0\"sentinel:gateway/http-client@0.1.0\x05\x05\x04\0Fsenti\
-nel:gateway/lifecycle-guest-with-all-of-its-exports-removed@0.1.0\x04\0\x0b5\x01\
-\0/lifecycle-guest-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x1dsentinel:gateway/random@0.1.0\x05\x02\x01B\x0b\x01m\x02\x07counter\x09hist\
+ogram\x04\0\x04kind\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x04names\x06labels\x03\x05\
+valuew\x01\0\x04\0\x03add\x01\x04\x01@\x03\x04names\x06labels\x03\x05valueu\x01\0\
+\x04\0\x07observe\x01\x05\x01pu\x01@\x05\x04names\x04kind\x01\x04helps\x04units\x06\
+bounds\x06\x01\0\x04\0\x08describe\x01\x07\x03\0\x1esentinel:gateway/metrics@0.1\
+.0\x05\x03\x01B\x10\x01m\x04\x04full\x09too-large\x0cnot-a-number\x0bunavailable\
+\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\
+\x04\x04\0\x03get\x01\x05\x01j\0\x01\x01\x01@\x03\x03key\x02\x05value\x02\x03ttl\
+w\0\x06\x04\0\x03set\x01\x07\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x08\x04\0\
+\x06delete\x01\x09\x01j\x01x\x01\x01\x01@\x03\x03key\x02\x05deltax\x03ttlw\0\x0a\
+\x04\0\x03add\x01\x0b\x03\0\x19sentinel:gateway/kv@0.1.0\x05\x04\x01B\x06\x01m\x06\
+\x06denied\x07invalid\x08too-many\x07timeout\x0bunreachable\x09too-large\x04\0\x05\
+error\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x07request\x02\0\x03\x04\0\x04\
+send\x01\x04\x03\0\"sentinel:gateway/http-client@0.1.0\x05\x05\x04\0Fsentinel:ga\
+teway/lifecycle-guest-with-all-of-its-exports-removed@0.1.0\x04\0\x0b5\x01\0/lif\
+ecycle-guest-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cproc\
+essed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::stand_ins::{self, Call};
+use super::stand_ins::{self, Call, Described};
 use super::{request_head, response_head};
 use crate::chunk::{RequestChunk, ResponseChunk};
 use crate::edits::{RequestEdits, ResponseEdits};
@@ -157,7 +157,13 @@ impl<G: Guest> Harness<G> {
         stand_ins::with(|host| std::mem::take(&mut host.logs))
     }
 
-    /// The calls of the host's functions, but for the log, since the last time this was asked.
+    /// What the guest has said of its metrics.
+    pub fn descriptions(&self) -> Vec<Described> {
+        stand_ins::with(|host| host.descriptions.clone())
+    }
+
+    /// The calls of the host's functions, but for the log and descriptions of metrics, since the
+    /// last time this was asked.
     pub fn calls(&mut self) -> Vec<Call> {
         stand_ins::with(|host| std::mem::take(&mut host.calls))
     }

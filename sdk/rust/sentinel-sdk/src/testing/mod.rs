@@ -36,7 +36,7 @@ mod harness;
 pub(crate) mod stand_ins;
 
 pub use harness::{BodyAction, Harness, RequestAction, ResponseAction};
-pub use stand_ins::Call;
+pub use stand_ins::{Call, Described};
 
 use crate::config_schema::{whole, ConfigSchema, Part as SchemaPart};
 use crate::edits::put_header;

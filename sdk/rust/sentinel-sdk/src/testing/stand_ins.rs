@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::log::Level;
+use crate::metrics::{Description, Kind};
 use crate::{http, kv};
 
 /// 2026-01-01 UTC.
@@ -39,6 +40,17 @@ pub enum Call {
     MetricsObserve { name: String, labels: Vec<(String, String)>, value: f64 },
 }
 
+/// What a guest has said of a metric.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct Described {
+    pub name: String,
+    pub kind: Kind,
+    pub help: String,
+    pub unit: String,
+    pub bounds: Vec<f64>,
+}
+
 impl Call {
     /// The lengths of key and value.
     fn sizes(&self) -> (usize, usize) {
@@ -62,6 +74,7 @@ struct Entry {
 pub struct Host {
     pub logs: Vec<(Level, String)>,
     pub calls: Vec<Call>,
+    pub descriptions: Vec<Described>,
     pub service: Option<Service>,
     pub kv_error: Option<kv::Error>,
     pub elapsed: Duration,
@@ -183,6 +196,12 @@ pub fn metrics_add(name: &str, labels: &[(&str, &str)], value: u64) {
 
 pub fn metrics_observe(name: &str, labels: &[(&str, &str)], value: f64) {
     with(|host| host.calls.push(Call::MetricsObserve { name: name.into(), labels: owned(labels), value }));
+}
+
+pub fn metrics_describe(name: &str, description: Description) {
+    let Description { kind, help, unit, bounds } = description;
+    let described = Described { name: name.into(), kind, help: help.into(), unit: unit.into(), bounds: bounds.into() };
+    with(|host| host.descriptions.push(described));
 }
 
 fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {

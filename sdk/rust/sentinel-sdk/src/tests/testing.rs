@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::log::{self, Level};
-use crate::testing::{self, Call, Harness};
+use crate::metrics::{Description, Kind};
+use crate::testing::{self, Call, Described, Harness};
 use crate::{
     clock, http, kv, metrics, random, BodyMode, Guest, HeaderEdit, IncomingResponse, Origin, Request, RequestChunk,
     Response, ResponseChunk, Summary,
@@ -145,6 +146,8 @@ fn calls_are_recorded() {
     random::number();
     metrics::add("m", &[("a", "b")], 4);
     metrics::observe("o", &[], 0.5);
+    metrics::describe("m", Description::counter("Ms."));
+    metrics::describe("o_bytes", Description::histogram("").unit("bytes").bounds(&[1.0, 2.0]));
     let request = http::post("http://a/", "body").header("X-A", "1");
     assert_eq!(request.send(), Err(http::Error::Unreachable));
     assert_eq!(
@@ -168,6 +171,15 @@ fn calls_are_recorded() {
         ]
     );
     assert_eq!(harness.calls(), []);
+    let m = Described { name: "m".into(), kind: Kind::Counter, help: "Ms.".into(), unit: "".into(), bounds: vec![] };
+    let o = Described {
+        name: "o_bytes".into(),
+        kind: Kind::Histogram,
+        help: "".into(),
+        unit: "bytes".into(),
+        bounds: vec![1.0, 2.0],
+    };
+    assert_eq!(harness.descriptions(), [m, o]);
 }
 
 #[test]

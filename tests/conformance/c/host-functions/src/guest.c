@@ -73,6 +73,20 @@ static const char *ask(const sentinel_bytes *words) {
                          answer.body.data);
 }
 
+/* `-` stands for an empty text. */
+static void describe(const sentinel_bytes *words, size_t count) {
+  double bounds[WORDS];
+  for (size_t i = 5; i < count; i++) bounds[i - 5] = (double)number(words[i]);
+  sentinel_metrics_describe(&(sentinel_metric){
+      .name = sentinel_string(words[1]),
+      .kind = sentinel_is(words[2], "histogram") ? SENTINEL_HISTOGRAM : SENTINEL_COUNTER,
+      .help = sentinel_is(words[3], "-") ? NULL : sentinel_string(words[3]),
+      .unit = sentinel_is(words[4], "-") ? NULL : sentinel_string(words[4]),
+      .bounds = bounds,
+      .bound_count = count - 5,
+  });
+}
+
 static const char *call(const sentinel_bytes *words, size_t count) {
   sentinel_bytes name = words[0], value;
   bool found;
@@ -99,6 +113,7 @@ static const char *call(const sentinel_bytes *words, size_t count) {
     double seen = sentinel_is(words[2], "NaN") ? __builtin_nan("") : 0.3;
     return sentinel_metrics_observe(sentinel_string(words[1]), pairs(words + 3, count - 3), count - 3, seen), "";
   }
+  if (sentinel_is(name, "describe")) return describe(words, count), "";
   if (sentinel_is(name, "get")) {
     error = sentinel_kv_get(words[1], &value);
     if (value.data == NULL) return told(error, "absent");

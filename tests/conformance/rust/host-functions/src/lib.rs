@@ -4,6 +4,7 @@
 #[macro_use]
 extern crate sentinel_sdk;
 
+use sentinel_sdk::metrics::Description;
 use sentinel_sdk::prelude::*;
 use sentinel_sdk::{clock, http, kv, metrics, random};
 use std::time::Duration;
@@ -49,6 +50,13 @@ fn call(words: &[&str]) -> String {
         }
         ["observe", name, value, ref labels @ ..] => {
             metrics::observe(name, &pairs(labels), value.parse().expect("a number"));
+            String::new()
+        }
+        ["describe", name, kind, help, unit, ref bounds @ ..] => {
+            let bounds: Vec<f64> = bounds.iter().map(|word| word.parse().expect("a number")).collect();
+            let help = help.trim_matches('-');
+            let kind = if kind == "histogram" { Description::histogram(help) } else { Description::counter(help) };
+            metrics::describe(name, kind.unit(unit.trim_matches('-')).bounds(&bounds));
             String::new()
         }
         ["get", key] => match kv::get(key) {

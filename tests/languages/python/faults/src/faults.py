@@ -112,6 +112,9 @@ class Faults(Guest):
     def do_metrics(self) -> str:
         metrics.add("asked", {"how": "well"}, 2)
         metrics.observe("took", 0.5)
+        metrics.describe("asked", "counter", "Things that were asked.")
+        metrics.describe("took_seconds", "histogram", unit="seconds", bounds=[1, 2.5])
+        metrics.describe("took_seconds", "counter")
         return "counted"
 
     def do_http(self) -> str:

@@ -63,6 +63,9 @@ const WAYS: Record<string, () => string | Promise<string>> = {
   metrics: () => {
     metrics.add("asked", 2, { how: "well" });
     metrics.observe("seconds", 0.3);
+    metrics.describe("asked", "counter", { help: "Things that were asked." });
+    metrics.describe("seconds", "histogram", { unit: "seconds", bounds: [1, 2.5] });
+    metrics.describe("seconds", "counter");
     return "";
   },
   print: () => {
