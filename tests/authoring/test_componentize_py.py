@@ -9,7 +9,8 @@ import pytest
 from sentinel_host.authoring import componentize_py
 from sentinel_host.errors import ToolchainError
 
-# As the real one does, it looks for packages in the environment, and leaves what it compiled beside the sources.
+# As the real one does, it looks for packages in the environment, and leaves what it compiled beside
+# the sources.
 PROGRAM = """
 import os
 import sys
@@ -31,7 +32,9 @@ def script():
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a module. The tool is installed; so is a package in the author's environment."""
+    """A folder with a module. The tool is installed; so is a package in the author's
+    environment.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "environment"))
     package = tmp_path / "sentinel" / "tools" / f"componentize-py-{componentize_py.VERSION}" / "componentize_py"
@@ -47,8 +50,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_guest_finds_what_it_names_and_nothing_else(sources: Path, tmp_path: Path) -> None:
-    """Packages of the author's environment used to become part of a guest that did not name them, and a second build
-    read what the interpreter of the first one had compiled.
+    """Packages of the author's environment used to become part of a guest that did not name them,
+    and a second build read what the interpreter of the first one had compiled.
     """
     before = sorted(sources.rglob("*"))
     out = tmp_path / "out"

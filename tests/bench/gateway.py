@@ -85,7 +85,8 @@ def check_logs(servers: Mapping[str, Server], results: Results) -> None:
 def main() -> int:
     """Run, print, and return the exit code."""
     options = parse_options("What a request costs, in µs of CPU.")
-    # Many short rounds: a machine that others share drifts within seconds, and ratios are taken within a round.
+    # Many short rounds: a machine that others share drifts within seconds, and ratios are taken
+    # within a round.
     rounds, seconds = (2, 1) if options.quick else (15, 1)
     report = Report()
     with scratch() as name, contextlib.ExitStack() as stack:

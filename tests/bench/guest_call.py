@@ -1,19 +1,23 @@
-"""What one guest call costs: the native path, beside wasmtime-py's core and component APIs and the Extism Python SDK.
+"""What one guest call costs: the native path, beside wasmtime-py's core and component APIs and the
+Extism Python SDK.
 
-``python -m tests.bench.guest_call [--json FILE] [--quick]``. All contestants run alternately in one process; a figure
-is the median of the rounds, in µs a call. The echo is the same WAT for the first three; Extism's is written for its own
-kernel, and copies nothing in the guest, which favours Extism.
+``python -m tests.bench.guest_call [--json FILE] [--quick]``. All contestants run alternately in one
+process; a figure is the median of the rounds, in µs a call. The echo is the same WAT for the first
+three; Extism's is written for its own kernel, and copies nothing in the guest, which favours
+Extism.
 
-The host share is the total less the guest's own time, which is measured by a loop inside of the guest that does the
-echo's work, allocation and post-return included. The same own time is taken off for each, also for Extism.
+The host share is the total less the guest's own time, which is measured by a loop inside of the
+guest that does the echo's work, allocation and post-return included. The same own time is taken off
+for each, also for Extism.
 
-Example guests are those in build/guests; they are called through the native path with a configuration and a record that
-make them work. Nobody drains their log, which fills up and then counts lines: writing lines out is the host's cost per
-line, not per call. The guest `compress` also gets the documentation, 64 KiB a call, in ms of the processor.
+Example guests are those in build/guests; they are called through the native path with a
+configuration and a record that make them work. Nobody drains their log, which fills up and then
+counts lines: writing lines out is the host's cost per line, not per call. The guest `compress` also
+gets the documentation, 64 KiB a call, in ms of the processor.
 
-The guest `header-injection` is there in every language. What it costs beside its calls is told too: its file, compiling
-it, the compiled code with its memory image, and the memory of a further instance that has been called. What instances
-share of the image is not counted.
+The guest `header-injection` is there in every language. What it costs beside its calls is told too:
+its file, compiling it, the compiled code with its memory image, and the memory of a further
+instance that has been called. What instances share of the image is not counted.
 """
 
 from __future__ import annotations
@@ -103,7 +107,9 @@ async def _unreachable(request: bytes, label: str) -> tuple[int, bytes]:
 
 
 def at_once_call(engine: GuestEngine, folder: Path) -> Call:
-    """The same C on the caller's stack, without a deadline: what the call path costs, and what deadlines add to it."""
+    """The same C on the caller's stack, without a deadline: what the call path costs, and what
+    deadlines add to it.
+    """
     prepared = engine.prepare(parse_artefact(index.wasm("bench/echo"), "echo.wasm"))
     made = Blueprint("echo", engine, *prepared, default_limits(None))
     plain = start_instance(made, NO_CONFIG)
@@ -205,7 +211,9 @@ def measure(call: Call, record: bytes, seconds: float) -> float:
 
 
 def contestants(folder: Path) -> list[Contestant]:
-    """The four echoes, then every example guest that has been built and needs nothing of the host."""
+    """The four echoes, then every example guest that has been built and needs nothing of the
+    host.
+    """
     engine = GuestEngine()
     native, _ = native_call(engine, parse_artefact(index.wasm("bench/echo"), "echo.wasm"), "echo")
     at_once = at_once_call(engine, folder)
@@ -228,7 +236,9 @@ def contestants(folder: Path) -> list[Contestant]:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a guest costs beside its calls; ``compiling`` is seconds of the processor, the rest MiB."""
+    """What a guest costs beside its calls; ``compiling`` is seconds of the processor, the rest
+    MiB.
+    """
 
     file: float
     compiling: float
@@ -261,13 +271,17 @@ def price(path: Path) -> Price:
 
 
 def own_bytes() -> int:
-    """The memory of this process that no file is behind: pages of an image count once they are written to."""
+    """The memory of this process that no file is behind: pages of an image count once they are
+    written to.
+    """
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
 
 
 def compressing(rounds: int) -> dict[tuple[str, int], tuple[float, float]]:
-    """By coding and level: ms of the processor for 64 KiB of text, and the share of the text that is left."""
+    """By coding and level: ms of the processor for 64 KiB of text, and the share of the text that
+    is left.
+    """
     pages = sorted((ROOT / "docs").rglob("*.md"))
     text = b"".join(page.read_bytes() for page in pages)[: 5 * CHUNK]
     chunks = [text[begin : begin + CHUNK] for begin in range(0, len(text), CHUNK)]
@@ -343,7 +357,8 @@ def main() -> int:
             report.bar(f"a guest in {language} that sets a header", found, at_most=at_most)
     share = {name: max(medians[name, SIZES[0]] - own[SIZES[0]], 1e-3) for name in ECHOES}
     report.add("guest_call.echo_own_us", own[SIZES[0]])
-    # The bars are for the call path; that a call has a deadline and can be suspended is paid on top, told beside it.
+    # The bars are for the call path; that a call has a deadline and can be suspended is paid on
+    # top, told beside it.
     print(f"host share at {SIZES[0]} bytes, how many times cheaper the native path is:")
     for name, at_least in (("wasmtime_core", 100.0), ("wasmtime_component", 100.0), ("extism", 15.0)):
         ratio = share[name] / share["native"]

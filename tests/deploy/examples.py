@@ -53,7 +53,9 @@ def block_of(page: str) -> str:
 
 @contextlib.contextmanager
 def served(text: str, folder: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayProcess]:
-    """A gateway of a configuration, with free ports and an upstream of this test; ``path`` has the standard guests."""
+    """A gateway of a configuration, with free ports and an upstream of this test; ``path`` has the
+    standard guests.
+    """
     monkeypatch.setenv("PYTHONPATH", path)
     with running_upstream() as upstream:
         text = re.sub(r"0\.0\.0\.0:\d+|127\.0\.0\.1:808\d", "127.0.0.1:0", text)

@@ -1,4 +1,6 @@
-"""The configuration of the page on ACME lets an authority reach the client that answers challenges."""
+"""The configuration of the page on ACME lets an authority reach the client that answers
+challenges.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ PAGE = (REPOSITORY / "docs" / "how-to" / "acme.md").read_text()
 
 
 def test_challenges_arrive_in_the_clear() -> None:
-    """Port 80 once had the certificate of all listeners, and spoke TLS (RFC 8555 section 8.3 does not)."""
+    """Port 80 once had the certificate of all listeners, and spoke TLS (RFC 8555 section 8.3 does
+    not).
+    """
     (text,) = (block.text for block in blocks(PAGE) if block.language == "toml")
     config = parse_config(text, "sentinel.toml")
     _, challenges = config.server.bind

@@ -24,7 +24,8 @@ def test_the_rules_are_what_prometheus_loads() -> None:
     for rule in group["rules"]:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
         assert rule["annotations"]["summary"].endswith(".")
-        # Without an access log there is no such family: the rule about lost lines once never fired there.
+        # Without an access log there is no such family: the rule about lost lines once never fired
+        # there.
         assert " + " not in rule["expr"]
 
 

@@ -98,7 +98,9 @@ def test_the_order_of_modules_is_the_one_that_is_enforced() -> None:
 
 
 def test_modules_and_files_that_documents_cite_are_there() -> None:
-    """Documents name modules below the package, such as ``http/batch``, and files below the repository."""
+    """Documents name modules below the package, such as ``http/batch``, and files below the
+    repository.
+    """
     path = re.compile(
         r"`([a-z_0-9]+(?:/[\w.-]+)+)/?`|\b((?:config|gateway|hotload|http|server|supervisor)/[a-z0-9_/]+)"
     )

@@ -1,4 +1,6 @@
-"""What is installed from wheels: every file that it needs, and a gateway that serves standard guests."""
+"""What is installed from wheels: every file that it needs, and a gateway that serves standard
+guests.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def wheel_of(source: Path, out: Path, *environment: str) -> None:
 
 @pytest.fixture(scope="module")
 def host_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The gateway's wheel, made from its source archive: a working tree would hide what the archive lacks."""
+    """The gateway's wheel, made from its source archive: a working tree would hide what the archive
+    lacks.
+    """
     folder = tmp_path_factory.mktemp("host")
     source, out = folder / "source", folder / "out"
     products = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__", "node_modules", "target")
@@ -65,7 +69,8 @@ def host_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(REPOSITORY / name, source)
     run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
     (archive,) = out.glob("sentinel_host-*.tar.gz")
-    # What mypyc adds is looked at in the package that these tests run on: to compile it again takes a minute.
+    # What mypyc adds is looked at in the package that these tests run on: to compile it again takes
+    # a minute.
     wheel_of(archive, out, "SENTINEL_COMPILE=0")
     (wheel,) = out.glob("sentinel_host-*.whl")
     return wheel
@@ -83,7 +88,9 @@ def guests_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_wheel_made_from_the_source_archive_is_whole(host_wheel: Path) -> None:
-    """Every file of the package, the compiled module, the command, and what authors of guests build against."""
+    """Every file of the package, the compiled module, the command, and what authors of guests build
+    against.
+    """
     with zipfile.ZipFile(host_wheel) as content:
         metadata, names = set(), set()
         for name in content.namelist():
@@ -120,7 +127,9 @@ def test_a_wheel_made_from_the_source_archive_is_whole(host_wheel: Path) -> None
 
 
 def expected_sdk() -> set[str]:
-    """What the wheel must have of the SDKs and the contract: all but what develops and tests the SDKs themselves."""
+    """What the wheel must have of the SDKs and the contract: all but what develops and tests the
+    SDKs themselves.
+    """
     listed = subprocess.run(
         ("git", "ls-files", "sdk", "wit"), cwd=REPOSITORY, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,6 @@
-"""The Python SDK writes and reads exactly the bytes of tests/vectors, as the SDKs of the other languages do."""
+"""The Python SDK writes and reads exactly the bytes of tests/vectors, as the SDKs of the other
+languages do.
+"""
 
 from __future__ import annotations
 

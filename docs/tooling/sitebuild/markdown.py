@@ -20,7 +20,9 @@ _RULE: Final = re.compile(r"\|[-:| ]+\|")
 
 @dataclass(slots=True)
 class Block:
-    """A fenced block: its language, its text, the line where it begins, and the remarks in comments right above."""
+    """A fenced block: its language, its text, the line where it begins, and the remarks in comments
+    right above.
+    """
 
     language: str
     text: str
@@ -53,7 +55,9 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def torn_tables(text: str) -> Iterator[int]:
-    """The lines where a table begins without a head and a rule: a blank line ends the table before."""
+    """The lines where a table begins without a head and a rule: a blank line ends the table
+    before.
+    """
     lines = dict(prose(text))
     for number, line in lines.items():
         begins = line.startswith("|") and not lines.get(number - 1, "").startswith("|")
@@ -75,7 +79,9 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def long_lines(text: str) -> Iterator[int]:
-    """Numbers of the lines of prose beyond `WIDTH` columns. Tables may be wider, and targets of links do not count."""
+    """Numbers of the lines of prose beyond `WIDTH` columns. Tables may be wider, and targets of
+    links do not count.
+    """
     for number, line in prose(text):
         if len(LINK.sub(r"[\1]", line)) > WIDTH and not line.lstrip().startswith("|"):
             yield number
@@ -90,7 +96,9 @@ def links(text: str) -> Iterator[tuple[int, str]]:
 
 
 def without_blocks(text: str) -> str:
-    """The page with spaces in place of its fenced blocks: every other character stands where it stood."""
+    """The page with spaces in place of its fenced blocks: every other character stands where it
+    stood.
+    """
     outside = dict(prose(text))
     lines = [outside.get(number, " " * len(line)) for number, line in enumerate(text.splitlines(), 1)]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,5 @@
-"""What watches a gateway, from the declarations of its metrics: a dashboard for Grafana, alert rules for Prometheus.
+"""What watches a gateway, from the declarations of its metrics: a dashboard for Grafana, alert
+rules for Prometheus.
 
 A panel or a rule names families and labels that are declared: another name is refused here.
 """
@@ -191,7 +192,9 @@ RULES: Final[tuple[tuple[str, str, str, str, str], ...]] = (
 
 
 def dashboard() -> str:
-    """The dashboard as Grafana imports it. Raises `ValueError` for a metric or label that is not declared."""
+    """The dashboard as Grafana imports it. Raises `ValueError` for a metric or label that is not
+    declared.
+    """
     panels = [_panel(number, *panel) for number, panel in enumerate(PANELS)]
     told = {
         "title": "Sentinel",
@@ -207,7 +210,9 @@ def dashboard() -> str:
 
 
 def alerts() -> str:
-    """The rules as Prometheus loads them. Raises `ValueError` for a metric or label that is not declared."""
+    """The rules as Prometheus loads them. Raises `ValueError` for a metric or label that is not
+    declared.
+    """
     lines = [
         "# Made by docs/tooling from the declarations of the metrics.",
         "groups:",

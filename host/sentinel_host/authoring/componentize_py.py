@@ -37,8 +37,8 @@ _COMMAND: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from compone
 
 
 def componentize(wit: Path, world: str, app: str, paths: Sequence[Path], out: Path) -> None:
-    """Make a component of the module ``app`` and of what it imports from the folders ``paths``, which
-    stay as they are.
+    """Make a component of the module ``app`` and of what it imports from the folders ``paths``,
+    which stay as they are.
 
     Raises ToolchainError with what the program said.
     """
@@ -46,11 +46,13 @@ def componentize(wit: Path, world: str, app: str, paths: Sequence[Path], out: Pa
         work = Path(name)
         options = []
         for index, path in enumerate(path for path in paths if path.is_dir()):
-            # A copy: the interpreter leaves what it compiled beside its sources, and reads that the next time.
+            # A copy: the interpreter leaves what it compiled beside its sources, and reads that the
+            # next time.
             copy = work / str(index)
             shutil.copytree(path, copy, ignore=shutil.ignore_patterns("__pycache__"), ignore_dangling_symlinks=True)
             options += ["-p", str(copy)]
-        # Else it adds what is installed where the build runs, whether or not the guest depends on it.
+        # Else it adds what is installed where the build runs, whether or not the guest depends on
+        # it.
         environment = work / "environment"
         (environment / "lib" / "site-packages").mkdir(parents=True)
         command = (sys.executable, "-I", "-c", _COMMAND, str(_TOOL.folder()), "--quiet", "-d", str(wit), "-w", world)

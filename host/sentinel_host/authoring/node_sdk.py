@@ -41,8 +41,8 @@ def _install_modules(manifests: list[Path], modules: Path, tools: str) -> None:
     fresh = _empty(modules.with_suffix(".new"))
     for manifest in manifests:
         shutil.copy(manifest, fresh)
-    # `npm ci` refuses the lock file: some of the dependencies name builds for other platforms that do not exist.
-    # Without the tools that the SDK itself is checked with.
+    # `npm ci` refuses the lock file: some of the dependencies name builds for other platforms that
+    # do not exist. Without the tools that the SDK itself is checked with.
     command = ("npm", "install", "--omit=dev", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
     run(command, f"installing {tools} with npm, which needs its registry", cwd=fresh)
     os.rename(fresh, modules)

@@ -199,7 +199,9 @@ class Request(RequestEdits):
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
-        """The certificate that the client showed; None when it was asked for none, or showed none."""
+        """The certificate that the client showed; None when it was asked for none, or showed
+        none.
+        """
         # Left out by a gateway whose client showed none.
         shown = (*self._behind(), None)[6]
         return None if shown is None else ClientCertificate(shown[0], tuple(shown[1]), shown[2], shown[3])
@@ -213,7 +215,9 @@ class Request(RequestEdits):
         self._body = _STREAM
 
     def buffer_body(self, limit: int) -> None:
-        """Let ``on_request_chunk`` see the body whole; more than ``limit`` bytes are answered 413."""
+        """Let ``on_request_chunk`` see the body whole; more than ``limit`` bytes are answered
+        413.
+        """
         self._body = (2, limit)
 
     def skip_body(self) -> None:
@@ -291,7 +295,9 @@ class IncomingResponse:
         self._body = _STREAM
 
     def buffer_body(self, limit: int) -> None:
-        """Let ``on_response_chunk`` see the body whole; one of more than ``limit`` bytes is a 502."""
+        """Let ``on_response_chunk`` see the body whole; one of more than ``limit`` bytes is a
+        502.
+        """
         self._body = (2, limit)
 
     def skip_body(self) -> None:
@@ -375,7 +381,9 @@ class ResponseChunk(_Chunk):
 
 
 class Summary:
-    """What happened to a request. Times are microseconds; ``status`` is 0 when the client got none."""
+    """What happened to a request. Times are microseconds; ``status`` is 0 when the client got
+    none.
+    """
 
     __slots__ = (
         "authority",

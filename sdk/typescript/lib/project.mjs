@@ -7,7 +7,8 @@ import { GuestError } from "./errors.mjs";
 export const SDK = fileURLToPath(new URL("..", import.meta.url));
 export const GRANTS = ["clock", "random", "metrics", "kv", "http-client"];
 
-/** A project's entry and the grants that it asks for beside those of the functions that it calls. */
+/** A project's entry and the grants that it asks for beside those of the functions that it
+ * calls. */
 export function readProject(folder) {
   const file = join(folder, "package.json");
   const { main, grants = [] } = JSON.parse(readFileSync(file, "utf8")).sentinel ?? {};

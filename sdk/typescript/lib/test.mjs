@@ -1,4 +1,5 @@
-// The project's unit tests: each file of test/ is bundled, since Node reads no TypeScript, and run by Node's test runner.
+// The project's unit tests: each file of test/ is bundled, since Node reads no TypeScript, and run
+// by Node's test runner.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";

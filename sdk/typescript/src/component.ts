@@ -5,7 +5,8 @@ import { settled } from "./promise.ts";
 import { Runner, refusalOf } from "./runner.ts";
 import { traced } from "./trace.ts";
 
-/** Runs a hook. What it throws goes to the log with the author's lines, and on: the instance is given up. */
+/** Runs a hook. What it throws goes to the log with the author's lines, and on: the instance is
+ * given up. */
 function run<T>(hook: () => T | PromiseLike<T>): T {
   try {
     return settled(hook());

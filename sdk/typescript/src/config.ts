@@ -1,4 +1,5 @@
-/** The configuration's schema: a JSON Schema as a literal, whose types are those of the configuration. */
+/** The configuration's schema: a JSON Schema as a literal, whose types are those of the
+ * configuration. */
 import { ConfigError } from "./errors.ts";
 
 export interface Schema {
@@ -32,7 +33,8 @@ type ObjectOf<S> = {
   [N in keyof Properties<S>]: Member<Properties<S>[N], N extends Required<S> ? true : false>;
 } & (S extends { additionalProperties: infer A extends Schema } ? { [name: string]: ConfigOf<A> } : {});
 
-/** What a configuration is by its schema. What is absent has its `default`; objects and arrays are empty then. */
+/** What a configuration is by its schema. What is absent has its `default`; objects and arrays are
+ * empty then. */
 export type ConfigOf<S> = S extends { enum: readonly (infer E)[] }
   ? E
   : S extends { type: "string" }

@@ -1,4 +1,5 @@
-/** The part of MessagePack that the contract uses. Whole numbers beyond 2^53 lose their last digits. */
+/** The part of MessagePack that the contract uses. Whole numbers beyond 2^53 lose their last
+ * digits. */
 import { decodeText, encodeText } from "./text.ts";
 
 export type Value = null | boolean | number | string | Uint8Array | Value[] | { [key: string]: Value };
@@ -125,7 +126,8 @@ export class Reader {
   }
 }
 
-// What is written before it is handed over as a copy. It keeps its size: a call costs no allocation but the copy.
+// What is written before it is handed over as a copy. It keeps its size: a call costs no allocation
+// but the copy.
 let buffer = new Uint8Array(4096);
 let used = 0;
 

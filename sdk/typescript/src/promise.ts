@@ -1,7 +1,7 @@
 /**
- * Promises whose callbacks run before a hook returns. The interpreter has promises of its own, and nobody to run what
- * waits for them: the host calls a hook and wants bytes. Async functions are compiled to generators, so that they wait
- * for these.
+ * Promises whose callbacks run before a hook returns. The interpreter has promises of its own, and
+ * nobody to run what waits for them: the host calls a hook and wants bytes. Async functions are
+ * compiled to generators, so that they wait for these.
  */
 
 type Job = () => void;
@@ -157,7 +157,8 @@ function collected(values: Iterable<unknown>, collect: Collect): GuestPromise {
   });
 }
 
-/** What a promise comes to once all that waits has run. Throws its reason, and for one that nothing settles. */
+/** What a promise comes to once all that waits has run. Throws its reason, and for one that nothing
+ * settles. */
 export function settled<T>(result: T | PromiseLike<T>): T {
   if (!(result instanceof GuestPromise)) return result as T;
   runJobs();

@@ -11,7 +11,8 @@ export function pairsOf(headers: HeaderFields): [string, Uint8Array][] {
   return pairs.map(([name, value]) => [name.toLowerCase(), bytesOf(value)]);
 }
 
-/** A response made by a guest, or the answer of an HTTP service. `status` is 200 to 599; the gateway writes the body's length. */
+/** A response made by a guest, or the answer of an HTTP service. `status` is 200 to 599; the
+ * gateway writes the body's length. */
 export class Response {
   readonly headers: [string, Uint8Array][];
   readonly body: Uint8Array;

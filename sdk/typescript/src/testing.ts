@@ -1,4 +1,5 @@
-/** Unit tests of guests in Node: `Harness` calls the hooks as the gateway does, and shows what came of it. */
+/** Unit tests of guests in Node: `Harness` calls the hooks as the gateway does, and shows what came
+ * of it. */
 import type { GuestClass } from "./guest.ts";
 import { pack, unpack, type Value } from "./msgpack.ts";
 import { type HeaderFields, pairsOf, Response } from "./response.ts";

@@ -1,4 +1,5 @@
-/** Text and its bytes, by what the interpreter does natively: it has neither TextEncoder nor TextDecoder. */
+/** Text and its bytes, by what the interpreter does natively: it has neither TextEncoder nor
+ * TextDecoder. */
 
 const BEYOND_ASCII = /[^\x00-\x7f]/;
 // As many arguments as one call takes for sure.

@@ -1,6 +1,7 @@
-// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops": [[...], ...]}`. The
-// hook before a chunk hook asks for the body as `"body": ["stream"]` or `["buffer", 1024]` says. The vectors drive it,
-// and the guests in other languages beside it, and expect the same bytes of all.
+// A guest that has every hook and does what its configuration says: `{"hook": "on-request", "ops":
+// [[...], ...]}`. The hook before a chunk hook asks for the body as `"body": ["stream"]` or
+// `["buffer", 1024]` says. The vectors drive it, and the guests in other languages beside it, and
+// expect the same bytes of all.
 import {
   type ClientCertificate,
   configSchema,

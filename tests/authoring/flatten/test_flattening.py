@@ -123,8 +123,8 @@ def test_unchanged_code_is_merged_once(monkeypatch: pytest.MonkeyPatch, run: Run
 
 
 def with_image(text: str, at: int) -> bytes:
-    """What a tool leaves that makes a memory image: an empty segment to which code refers, and a variable that has
-    the guest's own number.
+    """What a tool leaves that makes a memory image: an empty segment to which code refers, and a
+    variable that has the guest's own number.
     """
     variable = f'(global $at (mut i32) (i32.const {at}))\n  (data $gone "")\n  (func (export "hook")'
     call = "(memory.init $gone (i32.const 0) (i32.const 0) (i32.const 0)) (call $write (i32.const 2) (global.get $at)"

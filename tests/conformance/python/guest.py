@@ -1,4 +1,5 @@
-"""A guest that has every hook and does what its configuration says: ``{"hook": "on-request", "ops": [[...], ...]}``.
+"""A guest that has every hook and does what its configuration says: ``{"hook": "on-request", "ops":
+[[...], ...]}``.
 
 The vectors drive it, and the guests in other languages beside it, and expect the same bytes of all.
 """

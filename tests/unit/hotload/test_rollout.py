@@ -413,7 +413,9 @@ def test_a_version_that_is_refused_is_tried_again_with_the_next_configuration(ch
 
 
 def test_configurations_are_read_and_served_one_after_the_other() -> None:
-    """What was read first was served last, when the second was served while the first was still being prepared."""
+    """What was read first was served last, when the second was served while the first was still
+    being prepared.
+    """
 
     async def scenario() -> None:
         executor = Executor(version(1))

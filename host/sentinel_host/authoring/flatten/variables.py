@@ -1,5 +1,5 @@
-"""The numbers that a module's globals begin with, taken out of it and put back: a memory image comes
-with those that fit its guest, and the code around them is the same.
+"""The numbers that a module's globals begin with, taken out of it and put back: a memory image
+comes with those that fit its guest, and the code around them is the same.
 
 While the modules are merged, such a global is one that they import.
 
