@@ -1,4 +1,5 @@
-/* What Python sees of the C: a copy of the declarations in src/, which the compiler holds to them. */
+/* What Python sees of the C: a copy of the declarations in src/, which the compiler holds to
+ * them. */
 
 typedef ... snt_engine;
 typedef ... snt_log;

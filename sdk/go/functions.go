@@ -10,15 +10,16 @@ import (
 	"sentinel-gateway/sentinel/internal/wire"
 )
 
-// Now is the time of day. It needs the grant "clock", as does Elapsed. A guest that calls one of them has the standard
-// library's clock, too; in others that stands still.
+// Now is the time of day. It needs the grant "clock", as does Elapsed. A guest that calls one of
+// them has the standard library's clock, too; in others that stands still.
 func Now() time.Time { return time.Unix(0, int64(host.Wall())).UTC() }
 
 // Elapsed is the time since some moment, which never runs backwards.
 func Elapsed() time.Duration { return time.Duration(host.Monotonic()) }
 
-// RandomBytes are at most 65,536 bytes, fit for keys. They need the grant "random", as does RandomNumber. A guest that
-// calls one of them has the standard library's random numbers, too; in others these are the same in each instance.
+// RandomBytes are at most 65,536 bytes, fit for keys. They need the grant "random", as does
+// RandomNumber. A guest that calls one of them has the standard library's random numbers, too; in
+// others these are the same in each instance.
 func RandomBytes(count int) []byte { return host.Random(uint32(count)) }
 
 // RandomNumber is one of 64 bits.
@@ -37,7 +38,8 @@ func pairs(labels []Label) [][2]string {
 	return made
 }
 
-// Count adds to the counter that the gateway shows as guest_NAME_total. It needs the grant "metrics", as does Observe.
+// Count adds to the counter that the gateway shows as guest_NAME_total. It needs the grant
+// "metrics", as does Observe.
 func Count(name string, value uint64, labels ...Label) { host.Add(name, pairs(labels), value) }
 
 // Observe puts a value into the histogram that the gateway shows as guest_NAME.
@@ -104,8 +106,8 @@ func Delete(key string) (bool, error) {
 	return found, errorOf(kvErrors[:], number)
 }
 
-// Add adds to the number at a key in one step, and returns the sum. An absent one is 0, and lasts for some time, or with
-// 0 for ever.
+// Add adds to the number at a key in one step, and returns the sum. An absent one is 0, and lasts
+// for some time, or with 0 for ever.
 func Add(key string, delta int64, ttl time.Duration) (int64, error) {
 	sum, number := host.Count(key, delta, milliseconds(ttl))
 	return sum, errorOf(kvErrors[:], number)
@@ -133,8 +135,8 @@ type Outbound struct {
 	Timeout time.Duration
 }
 
-// Send asks an HTTP service and waits for the whole answer; the guest is suspended meanwhile. It needs the grant
-// "http-client".
+// Send asks an HTTP service and waits for the whole answer; the guest is suspended meanwhile. It
+// needs the grant "http-client".
 func (o *Outbound) Send() (*Response, error) {
 	data, number := host.Send(o.encode())
 	if number >= 0 {
@@ -175,7 +177,8 @@ func (o *Outbound) encode() []byte {
 	return made
 }
 
-// EqualSecret tells whether both are the same, in a time that does not tell how much of a guess was right.
+// EqualSecret tells whether both are the same, in a time that does not tell how much of a guess was
+// right.
 func EqualSecret(guess, secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(guess), []byte(secret)) == 1
 }

@@ -1,4 +1,6 @@
-"""Guests of both languages, called with raw bytes through the native path and through wasmtime-py's component API."""
+"""Guests of both languages, called with raw bytes through the native path and through wasmtime-py's
+component API.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ class Native:
 
 
 class Component:
-    """The same file behind wasmtime-py's component API: no code of the gateway has a part in the call."""
+    """The same file behind wasmtime-py's component API: no code of the gateway has a part in the
+    call.
+    """
 
     def __init__(self, compiled: component.Component, engine: wasmtime.Engine, config: Any, services: Services) -> None:
         self._lines: list[list[str]] = []
@@ -183,7 +187,9 @@ def _packed(config: Any) -> bytes:
 
 
 class Start(Protocol):
-    """Starts the guest in a file with a configuration, or with the bytes of one; the services are those to ask."""
+    """Starts the guest in a file with a configuration, or with the bytes of one; the services are
+    those to ask.
+    """
 
     def __call__(self, path: Path, config: Any, services: Services = MappingProxyType({})) -> Any: ...
 
@@ -226,7 +232,9 @@ def conformance_guest(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session", params=LANGUAGES)
 def calling_guest(request: pytest.FixtureRequest) -> Path:
-    """The guest that calls the functions of the host that its configuration names, built from source."""
+    """The guest that calls the functions of the host that its configuration names, built from
+    source.
+    """
     return _build(request.param, "host-functions", HERE / "assemblyscript-host")
 
 

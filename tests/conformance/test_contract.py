@@ -17,7 +17,8 @@ from sentinel_host.abi import contract
 from tests.vectors.generate import CERTIFIED_FIELDS, ENUMS, RESPONSE_FIELDS, SUMMARY_FIELDS
 
 WIT = REPOSITORY / "wit"
-# The canonical ABI's core types of the WIT types that functions use (component model, CanonicalABI.md, flattening).
+# The canonical ABI's core types of the WIT types that functions use (component model,
+# CanonicalABI.md, flattening).
 FLAT = {
     "list": ("i32", "i32"),
     "string": ("i32", "i32"),
@@ -57,8 +58,8 @@ def flat(wit: dict[str, Any], function: dict[str, Any], *, is_import: bool) -> t
     result = FLAT.get(kind(wit, function["result"]), ("i32", "i32"))
     if len(result) == 1:
         return params, result
-    # Whatever is longer than one core value is returned through memory: at the address that the callee returns, or,
-    # of an import, at one that the caller passes behind its arguments.
+    # Whatever is longer than one core value is returned through memory: at the address that the
+    # callee returns, or, of an import, at one that the caller passes behind its arguments.
     return ((*params, "i32"), ()) if is_import else (params, ("i32",))
 
 
@@ -179,7 +180,9 @@ def test_abi_page_names_every_hook_and_import() -> None:
 
 
 def test_abi_page_examples_are_right() -> None:
-    """The byte-level examples of ABI.md, with their comments taken off, are what the vectors' encoder makes."""
+    """The byte-level examples of ABI.md, with their comments taken off, are what the vectors'
+    encoder makes.
+    """
     page = (WIT / "ABI.md").read_text()
     blocks = [
         "".join(re.findall(r"^ *((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: |$)", block, re.MULTILINE)).replace(" ", "")

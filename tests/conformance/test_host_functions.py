@@ -77,7 +77,9 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
 
 
 def test_what_is_printed_goes_to_the_log(calls: Calls, engine: GuestEngine) -> None:
-    """`println!` once went nowhere, and `console.log` was an import that the contract does not have."""
+    """`println!` once went nowhere, and `console.log` was an import that the contract does not
+    have.
+    """
     assert calls("print") == ["5"]
     lines = [(LOG_LEVELS[line.level], line.message.decode()) for line in lines_of(engine.log.buffer.drain()[0])]
     assert lines[:3] == [("info", "called"), ("info", "printed 1"), ("warn", "complained")]
@@ -221,7 +223,9 @@ def test_http_without_targets(calls: Calls) -> None:
 
 
 def test_the_backtrace_of_a_trap_names_lines(calling_guest: Path, engine: GuestEngine) -> None:
-    """By DWARF or a source map, read where the guest is compiled; the worker only looks an offset up."""
+    """By DWARF or a source map, read where the guest is compiled; the worker only looks an offset
+    up.
+    """
     if calling_guest.parent.name == "go":
         pytest.skip("Go tells its lines in the log")
     frames = backtrace(calling_guest, engine, "trap now")
@@ -233,7 +237,9 @@ INDEXES = ("texts", "numbers", "bytes", "fixed")
 
 
 def test_an_index_out_of_bounds_names_the_authors_line(calling_guest: Path, engine: GuestEngine) -> None:
-    """An accessor that was inlined left only lines of AssemblyScript's own library in the frame, or none."""
+    """An accessor that was inlined left only lines of AssemblyScript's own library in the frame, or
+    none.
+    """
     if calling_guest.parent.name in ("c", "go"):
         pytest.skip("C checks no index, and Go tells it in the log")
     rust = calling_guest.parent.name == "rust"

@@ -140,7 +140,9 @@ def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngi
 
 
 def test_the_order_of_labels_tells_no_series_apart(load: Load, engine: GuestEngine) -> None:
-    """/metrics once had two series that nobody can tell apart, for which a scraper drops the whole answer."""
+    """/metrics once had two series that nobody can tell apart, for which a scraper drops the whole
+    answer.
+    """
     middleware = started(load("granted/metrics_raw"))
 
     async def main() -> None:
@@ -311,7 +313,9 @@ def test_huge_keys_and_a_full_quota_are_errors_and_not_traps(load: Load, engine:
 
 @both_loops
 def test_guests_share_keys_with_themselves_only(load: Load, engine: GuestEngine, run: Run) -> None:
-    """All uses of a guest see the same keys, in every process that has the store; no other guest does."""
+    """All uses of a guest see the same keys, in every process that has the store; no other guest
+    does.
+    """
     started(load("granted/kv_raw"))
     assert engine.kv is not None
     elsewhere = GuestEngine(SharedStore.attach(os.dup(engine.kv.fd)))

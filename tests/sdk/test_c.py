@@ -1,4 +1,6 @@
-"""The SDK for C and Zig: its README's guests build and do what they say, and Zig's declarations are the headers'."""
+"""The SDK for C and Zig: its README's guests build and do what they say, and Zig's declarations are
+the headers'.
+"""
 
 from __future__ import annotations
 

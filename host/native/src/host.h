@@ -1,12 +1,15 @@
 /* What the functions that guests import have in common: who calls, and the caller's memory.
  *
- * Rule 1: the linker has checked the core type of every import, and nothing else: pointers and lengths are a guest's word.
- *         They are checked in 64-bit arithmetic against a size read after the last guest code ran.
- * Rule 2: a function that returns bytes calls the guest's cabi_realloc in the middle of the guest's own call. That may
- *         grow the memory, loop until the deadline, trap, or call this host again: nothing read before it is used after.
- * Rule 3: a wrong pointer is a trap, like any access out of bounds. What a correct guest may run into is a value that the
- *         function returns.
- * Rule 4: these functions work in start functions too, when the instance is not bound yet and its exports are looked up.
+ * Rule 1: the linker has checked the core type of every import, and nothing else: pointers and
+ *         lengths are a guest's word. They are checked in 64-bit arithmetic against a size read
+ *         after the last guest code ran.
+ * Rule 2: a function that returns bytes calls the guest's cabi_realloc in the middle of the guest's
+ *         own call. That may grow the memory, loop until the deadline, trap, or call this host
+ *         again: nothing read before it is used after.
+ * Rule 3: a wrong pointer is a trap, like any access out of bounds. What a correct guest may run
+ *         into is a value that the function returns.
+ * Rule 4: these functions work in start functions too, when the instance is not bound yet and its
+ *         exports are looked up.
  */
 #ifndef SNT_HOST_H
 #define SNT_HOST_H
@@ -28,25 +31,28 @@ wasm_trap_t *snt_refuse(const snt_engine *engine, const char *what, const char *
 /* Learn who calls. Returns NULL, or a trap for a caller that has no memory. */
 wasm_trap_t *snt_host_enter(snt_host_call *call, const snt_engine *engine, wasmtime_caller_t *caller, const char *what);
 
-/* Where `length` bytes at `start` of the caller's memory are, until guest code runs; NULL when they are not all inside. */
+/* Where `length` bytes at `start` of the caller's memory are, until guest code runs; NULL when they
+ * are not all inside. */
 uint8_t *snt_host_bytes(const snt_host_call *call, uint32_t start, uint32_t length);
 
 /* The return area of `size` bytes at `start`, which must be aligned to `align`; as above. */
 uint8_t *snt_host_area(const snt_host_call *call, uint32_t start, uint32_t size, uint32_t align);
 
-/* Memory of the guest's own for `length` bytes, which may be none, from its cabi_realloc. Returns NULL, or the trap to
- * return. */
+/* Memory of the guest's own for `length` bytes, which may be none, from its cabi_realloc. Returns
+ * NULL, or the trap to return. */
 wasm_trap_t *snt_host_allocate(const snt_host_call *call, uint32_t length, uint32_t *start);
 
-/* For a nested call that ended in a trap or an error, one of them NULL: what the outer function must return. */
+/* For a nested call that ended in a trap or an error, one of them NULL: what the outer function
+ * must return. */
 wasm_trap_t *snt_host_nested(const snt_host_call *call, wasm_trap_t *trap, wasmtime_error_t *error);
 
 /* The traps that most functions may end in. */
 wasm_trap_t *snt_host_outside(const snt_host_call *call);
 wasm_trap_t *snt_host_no_area(const snt_host_call *call);
 
-/* A function that guests may import, by its place in a list that ends where this returns NULL: its interface and name with
- * a full stop between, and its address, an unchecked callback whose `env` is the snt_engine. */
+/* A function that guests may import, by its place in a list that ends where this returns NULL: its
+ * interface and name with a full stop between, and its address, an unchecked callback whose `env`
+ * is the snt_engine. */
 const char *snt_import_name(size_t index);
 uintptr_t snt_import_address(size_t index);
 

@@ -119,7 +119,8 @@ static uint8_t *put(uint8_t *at, snt_text text) {
   return at + text.length + 1;
 }
 
-/* FNV-1a. Whoever finds keys that collide makes this guest's own look-ups walk over 256 series at most. */
+/* FNV-1a. Whoever finds keys that collide makes this guest's own look-ups walk over 256 series at
+ * most. */
 static uint64_t hash_of(const uint8_t *bytes, size_t length) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
   for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
@@ -303,8 +304,8 @@ static bool read_text(const snt_host_call *call, const uint8_t *fields, snt_text
   return text->bytes != NULL;
 }
 
-/* Name and labels of a call; too many labels are not looked at. Returns NULL or a trap. No guest code runs in here, so that
- * what is found stays where it is. */
+/* Name and labels of a call; too many labels are not looked at. Returns NULL or a trap. No guest
+ * code runs in here, so that what is found stays where it is. */
 static wasm_trap_t *read(snt_host_call *call, const wasmtime_val_raw_t *args, snt_text *name, snt_label *labels) {
   uint32_t start = (uint32_t)args[0].i32, length = (uint32_t)args[1].i32;
   uint32_t list = (uint32_t)args[2].i32, count = (uint32_t)args[3].i32;

@@ -1,10 +1,11 @@
 /* What one guest counts in one worker: counters and histograms, by name and labels, and what it
  * says of them.
  *
- * Rule 1: a guest chooses the names, and may choose them by what clients send. So their number and their lengths are
- *         bounded, and what goes beyond is counted and dropped: nothing is ever evicted, as a counter that begins anew
- *         would be a lie.
- * Rule 2: counting never fails for the guest, and costs a hash and a look-up: no allocation but for a new series.
+ * Rule 1: a guest chooses the names, and may choose them by what clients send. So their number and
+ *         their lengths are bounded, and what goes beyond is counted and dropped: nothing is ever
+ *         evicted, as a counter that begins anew would be a lie.
+ * Rule 2: counting never fails for the guest, and costs a hash and a look-up: no allocation but for
+ *         a new series.
  * Rule 3: written and read by the thread that calls the guest.
  * Rule 4: descriptions are looked at where a series begins, and never where it counts.
  */

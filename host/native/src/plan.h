@@ -1,8 +1,10 @@
-/* What instances of one guest with one configuration have in common: the linked module, limits, names, and counts.
+/* What instances of one guest with one configuration have in common: the linked module, limits,
+ * names, and counts.
  *
- * Rule 1: the names and shapes of hooks have been checked for their exact core type before they come here.
- * Rule 2: a plan lives until its last owner is gone, whether that is Python or an instance: Python may free both at once,
- *         in any order.
+ * Rule 1: the names and shapes of hooks have been checked for their exact core type before they
+ *         come here.
+ * Rule 2: a plan lives until its last owner is gone, whether that is Python or an instance: Python
+ *         may free both at once, in any order.
  */
 #ifndef SNT_PLAN_H
 #define SNT_PLAN_H
@@ -28,7 +30,8 @@ enum { SNT_SLOT_CONFIGURE = 0, SNT_SLOT_INITIALIZE = 7 };
 /* What a hook returns. */
 enum { SNT_RETURNS_NOTHING = 0, SNT_RETURNS_LIST = 1, SNT_RETURNS_OUTCOME = 2 };
 
-/* Bounds of one instance and its calls. Sizes are bytes, times nanoseconds of the guest's own running time. */
+/* Bounds of one instance and its calls. Sizes are bytes, times nanoseconds of the guest's own
+ * running time. */
 typedef struct {
   int64_t memory, table_elements, tables;
   uint32_t result;         /* the longest result */
@@ -56,7 +59,8 @@ typedef struct {
   char *name, *post;
 } snt_shape;
 
-/* A guest's own part of the store that all workers share: at most `quota` bytes. `store` is NULL without that grant. */
+/* A guest's own part of the store that all workers share: at most `quota` bytes. `store` is NULL
+ * without that grant. */
 typedef struct {
   snt_kv *store;
   uint32_t space;
@@ -64,8 +68,8 @@ typedef struct {
   const uint64_t *now; /* milliseconds by which keys run out; NULL for CLOCK_MONOTONIC */
 } snt_kv_grant;
 
-/* `linker` has the asynchronous function `wait`, and is NULL without that grant; `calls` may be made in one hook, with
- * requests of at most `request` bytes. */
+/* `linker` has the asynchronous function `wait`, and is NULL without that grant; `calls` may be
+ * made in one hook, with requests of at most `request` bytes. */
 typedef struct {
   const wasmtime_linker_t *linker;
   uint32_t calls, request;
@@ -98,17 +102,17 @@ typedef struct {
 /* Counts at zero, which live as long as the process; NULL when there is no memory. */
 snt_counters *snt_counters_new(void);
 
-/* A plan for the linked module at `pre`; `nullary` is a function type without parameters and results. The engine objects
- * are borrowed: the caller keeps them as long as it makes instances. Starts the ticker. NULL when there is no memory, or no
- * thread. */
+/* A plan for the linked module at `pre`; `nullary` is a function type without parameters and
+ * results. The engine objects are borrowed: the caller keeps them as long as it makes instances.
+ * Starts the ticker. NULL when there is no memory, or no thread. */
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
                        uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name);
 void snt_plan_keep(snt_plan *plan);
 void snt_plan_free(snt_plan *plan);
 
-/* Say that the guest exports the hook `index` under `name`: `lists` of its parameters are lists (with `takes_flag` a bool
- * stands behind the first); `post` is its post-return's name, NULL when there is none. Returns whether `index` and the shape
- * are possible and there is memory. */
+/* Say that the guest exports the hook `index` under `name`: `lists` of its parameters are lists
+ * (with `takes_flag` a bool stands behind the first); `post` is its post-return's name, NULL when
+ * there is none. Returns whether `index` and the shape are possible and there is memory. */
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);
 

@@ -65,8 +65,8 @@ static void put(snt_stand_ins *host, uint32_t index, const uint8_t *first, uint3
   host->used += sizeof head + first_length + second_length;
 }
 
-/* Record a call with up to two lists of the caller's memory. False when they are not all inside: that is for the function
- * to refuse. */
+/* Record a call with up to two lists of the caller's memory. False when they are not all inside:
+ * that is for the function to refuse. */
 static bool record(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t index, const wasmtime_val_raw_t *first,
                    const wasmtime_val_raw_t *second, int64_t number) {
   snt_host_call call;
@@ -159,7 +159,8 @@ static wasm_trap_t *metrics_describe(void *env, wasmtime_caller_t *caller, wasmt
   return snt_import_metrics_describe((void *)host->engine, caller, args, count);
 }
 
-/* `result<T, kv.error>` of `size` bytes with an error, whose payload stands at `payload`: T is aligned to that. */
+/* `result<T, kv.error>` of `size` bytes with an error, whose payload stands at `payload`: T is
+ * aligned to that. */
 static wasm_trap_t *fail_kv(snt_stand_ins *host, wasmtime_caller_t *caller, uint32_t area, uint32_t size,
                             uint32_t payload) {
   snt_host_call call;

@@ -29,7 +29,8 @@ static void series_are_told_apart_by_kind_name_and_labels(void) {
   forget(metrics);
 }
 
-/* /metrics once showed them as two series that nobody can tell apart, which makes a scraper drop the whole answer. */
+/* /metrics once showed them as two series that nobody can tell apart, which makes a scraper drop
+ * the whole answer. */
 static void the_order_of_labels_tells_no_series_apart(void) {
   snt_metrics *metrics = snt_metrics_new();
   snt_label labels[] = {label("b", "1"), label("a", "2"), label("ab", "3"), label("a_", "4")};

@@ -1,4 +1,5 @@
-"""A guest on trial: its file in the shipping sandbox, with stand-ins for what it imports, and no gateway around.
+"""A guest on trial: its file in the shipping sandbox, with stand-ins for what it imports, and no
+gateway around.
 
 Rule 1: what runs is the file that ships, in the engine, with the limits and the checks that a
         gateway has.
@@ -35,7 +36,9 @@ KV_ERRORS: Final = ("full", "too-large", "not-a-number", "unavailable")
 """The cases of ``kv.error``."""
 
 START: Final = 1_767_225_600_000_000_000
-"""2026-01-01 in UTC, in nanoseconds of the Unix epoch: when the clock begins, if nothing else is said."""
+"""2026-01-01 in UTC, in nanoseconds of the Unix epoch: when the clock begins, if nothing else is
+said.
+"""
 
 # Any but 0: a guest should not take the clock's origin for now.
 _UPTIME: Final = 3_600_000_000_000
@@ -44,7 +47,9 @@ _LABEL: Final = b"test"
 _BY_NAME: Final = {hook.name: hook for hook in HOOKS}
 
 Call = tuple[str | int, ...]
-"""A call of a host's function: its interface and name, such as ``kv.set``, and its arguments as text and numbers."""
+"""A call of a host's function: its interface and name, such as ``kv.set``, and its arguments as
+text and numbers.
+"""
 
 HttpService = Callable[[OutboundRequest], "Response | str"]
 """Answers what a guest asks: a response, or a case of ``http-client.error`` such as ``timeout``."""
@@ -59,8 +64,8 @@ def unreachable(request: OutboundRequest) -> Response | str:
 class Setup:
     """What the stand-ins begin with.
 
-    ``kv`` is the guest's keys, ``kv_error`` a case of ``kv.error`` for every call; ``wall`` is nanoseconds of the Unix
-    epoch.
+    ``kv`` is the guest's keys, ``kv_error`` a case of ``kv.error`` for every call; ``wall`` is
+    nanoseconds of the Unix epoch.
     """
 
     kv: Mapping[bytes, bytes] = field(default_factory=lambda: MappingProxyType({}))
@@ -84,7 +89,8 @@ class Workbench:
         self.guest: LoadedGuest = load(file, self.engine, grants, limits)
 
     def start(self, config: bytes, setup: Setup | None = None) -> StartedGuest:
-        """Start the guest with this configuration, one MessagePack map; what was started before ends.
+        """Start the guest with this configuration, one MessagePack map; what was started before
+        ends.
 
         Raises `GuestError` when it fails, or refuses the configuration.
         """
@@ -104,7 +110,9 @@ class Workbench:
         return started
 
     def take_logs(self) -> list[tuple[str, str]]:
-        """The lines since the last time, also those of a guest that did not start: level and text."""
+        """The lines since the last time, also those of a guest that did not start: level and
+        text.
+        """
         return _drained(self.engine)
 
     def close(self) -> None:

@@ -1,4 +1,6 @@
-"""Snapshots as Prometheus metrics, rendered on request by the process that serves the admin side."""
+"""Snapshots as Prometheus metrics, rendered on request by the process that serves the admin
+side.
+"""
 
 from __future__ import annotations
 

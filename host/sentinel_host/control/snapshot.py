@@ -1,4 +1,6 @@
-"""A worker's counts at one moment, as plain numbers. The process with the admin side adds them up."""
+"""A worker's counts at one moment, as plain numbers. The process with the admin side adds them
+up.
+"""
 
 from __future__ import annotations
 

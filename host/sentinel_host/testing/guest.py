@@ -290,7 +290,9 @@ class Described(NamedTuple):
 
 
 class ClientCertificate(NamedTuple):
-    """The certificate of a client, as guests see it: see ``client-certificate`` in ``wit/types.wit``."""
+    """The certificate of a client, as guests see it: see ``client-certificate`` in
+    ``wit/types.wit``.
+    """
 
     subject: str
     names: Sequence[str] = ()

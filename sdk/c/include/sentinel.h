@@ -14,13 +14,13 @@
  *     }
  *     SENTINEL_ON_REQUEST(on_request)
  *
- * Memory: what a hook is given, and what `sentinel_allocate` and the functions that return text allocate, is the
- * guest's until the hook ends. What `configure` reads and allocates stays for good. What has to outlive a hook
- * otherwise comes from `sentinel_keep`. An instance makes one call at a time, and several instances serve: what later
- * hooks of one request need goes into `context`.
+ * Memory: what a hook is given, and what `sentinel_allocate` and the functions that return text
+ * allocate, is the guest's until the hook ends. What `configure` reads and allocates stays for
+ * good. What has to outlive a hook otherwise comes from `sentinel_keep`. An instance makes one call
+ * at a time, and several instances serve: what later hooks of one request need goes into `context`.
  *
- * Errors: running out of memory, and records that break the contract, end the call with a line in the log; the client
- * gets 503 or what `on_failure` says. */
+ * Errors: running out of memory, and records that break the contract, end the call with a line in
+ * the log; the client gets 503 or what `on_failure` says. */
 #ifndef SENTINEL_H
 #define SENTINEL_H
 
@@ -35,14 +35,15 @@
 extern "C" {
 #endif
 
-/* Text and bytes ------------------------------------------------------------------------------------------------- */
+/* Text and bytes ------------------------------------------------------------------------------- */
 
 /* A literal as bytes. */
 #define SENTINEL_TEXT(literal) ((sentinel_bytes){"" literal, sizeof(literal) - 1})
 
 /* Text that ends in NUL as bytes; absent for NULL. */
 sentinel_bytes sentinel_text(const char *text);
-/* What printf makes of it, allocated: %s %c %d %i %u %x with h, l, ll and z, %.*s, %%, and widths with 0. */
+/* What printf makes of it, allocated: %s %c %d %i %u %x with h, l, ll and z, %.*s, %%, and widths
+ * with 0. */
 const char *sentinel_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *sentinel_format_list(const char *format, va_list arguments);
 /* A copy that ends in NUL, allocated. */
@@ -65,16 +66,17 @@ sentinel_bytes sentinel_json_string(sentinel_bytes text);
 /* Whether it is UTF-8 (RFC 3629). */
 bool sentinel_is_utf8(sentinel_bytes text);
 
-/* Memory --------------------------------------------------------------------------------------------------------- */
+/* Memory --------------------------------------------------------------------------------------- */
 
-/* So many bytes until the hook ends, or for good in `configure`; aligned to 8. It never returns NULL. */
+/* So many bytes until the hook ends, or for good in `configure`; aligned to 8. It never returns
+ * NULL. */
 void *sentinel_allocate(size_t size);
 /* So many bytes until `sentinel_release`; aligned to 8. It never returns NULL. */
 void *sentinel_keep(size_t size);
 /* Gives back what `sentinel_keep` returned; NULL is nothing. */
 void sentinel_release(void *kept);
 
-/* Log ------------------------------------------------------------------------------------------------------------ */
+/* Log ------------------------------------------------------------------------------------------ */
 
 typedef enum sentinel_level {
   SENTINEL_TRACE,
@@ -95,7 +97,7 @@ _Noreturn void sentinel_fail(const char *format, ...) __attribute__((format(prin
 #define SENTINEL_ASSERT(condition) \
   ((condition) ? (void)0 : sentinel_fail("%s:%d: not so: %s", __FILE__, __LINE__, #condition))
 
-/* Header fields -------------------------------------------------------------------------------------------------- */
+/* Header fields -------------------------------------------------------------------------------- */
 
 typedef struct sentinel_header {
   sentinel_bytes name;
@@ -131,7 +133,7 @@ const char *sentinel_header_name_problem(sentinel_bytes name);
 /* Why that is not a header's value, or NULL. The message leaves the value out. */
 const char *sentinel_header_value_problem(sentinel_bytes value);
 
-/* Messages ------------------------------------------------------------------------------------------------------- */
+/* Messages ------------------------------------------------------------------------------------- */
 
 /* Whether, and how, a guest sees a body. */
 typedef enum sentinel_body_kind { SENTINEL_SKIP, SENTINEL_STREAM, SENTINEL_BUFFER } sentinel_body_kind;
@@ -269,7 +271,7 @@ typedef struct sentinel_summary {
   sentinel_bytes context;
 } sentinel_summary;
 
-/* Configuration -------------------------------------------------------------------------------------------------- */
+/* Configuration -------------------------------------------------------------------------------- */
 
 /* A value of the configuration. `text` is that of a string; a map has a key for each item. */
 typedef struct sentinel_value {
@@ -283,8 +285,8 @@ typedef struct sentinel_value {
   size_t count;
 } sentinel_value;
 
-/* The configuration, or a map in it. A key of the wrong type gives the fallback, and `sentinel_finish` then returns a
- * message that names it; the first problem counts. */
+/* The configuration, or a map in it. A key of the wrong type gives the fallback, and
+ * `sentinel_finish` then returns a message that names it; the first problem counts. */
 typedef struct sentinel_config sentinel_config;
 
 /* The value of any type; NULL if there is no such key. */
@@ -311,7 +313,7 @@ void sentinel_refuse(sentinel_config *config, const char *format, ...) __attribu
 /* What is wrong, keys included that nobody asked for, or NULL: the result of `configure`. */
 const char *sentinel_finish(sentinel_config *config);
 
-/* The host's functions, each granted by the configuration -------------------------------------------------------- */
+/* The host's functions, each granted by the configuration -------------------------------------- */
 
 /* Nanoseconds since 1970 in UTC. Grant `clock`. */
 uint64_t sentinel_wall_clock(void);
@@ -354,7 +356,8 @@ typedef enum sentinel_kv_error {
   SENTINEL_KV_UNAVAILABLE,
 } sentinel_kv_error;
 
-/* The value at a key, absent if there is none. Grant `kv`, as for the three below; times are milliseconds, 0 for ever. */
+/* The value at a key, absent if there is none. Grant `kv`, as for the three below; times are
+ * milliseconds, 0 for ever. */
 sentinel_kv_error sentinel_kv_get(sentinel_bytes key, sentinel_bytes *value);
 sentinel_kv_error sentinel_kv_set(sentinel_bytes key, sentinel_bytes value, uint64_t ttl);
 sentinel_kv_error sentinel_kv_delete(sentinel_bytes key, bool *found);
@@ -379,10 +382,11 @@ typedef struct sentinel_http_request {
   uint32_t timeout;
 } sentinel_http_request;
 
-/* Asks an HTTP service and waits for the whole answer; the guest is suspended meanwhile. Grant `http-client`. */
+/* Asks an HTTP service and waits for the whole answer; the guest is suspended meanwhile. Grant
+ * `http-client`. */
 sentinel_http_error sentinel_http_send(const sentinel_http_request *request, sentinel_response *response);
 
-/* Hooks ---------------------------------------------------------------------------------------------------------- */
+/* Hooks ---------------------------------------------------------------------------------------- */
 
 /* What the host reads of an answer. */
 typedef struct sentinel_area {

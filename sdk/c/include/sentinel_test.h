@@ -1,5 +1,5 @@
-/* Unit tests of guests, natively: `sentinel test` compiles src/ and test/ together with stand-ins for the host, and
- * runs them. A test calls a guest's hooks as functions:
+/* Unit tests of guests, natively: `sentinel test` compiles src/ and test/ together with stand-ins
+ * for the host, and runs them. A test calls a guest's hooks as functions:
  *
  *     #include <assert.h>
  *     #include <sentinel_test.h>
@@ -29,10 +29,12 @@ sentinel_incoming_response sentinel_test_response(const sentinel_header *headers
 sentinel_bytes sentinel_test_edited(const sentinel_header_edits *edits, const char *name);
 /* Configures a guest with a map that a writer holds; what `configure` says. */
 const char *sentinel_test_configure(sentinel_configure_hook *hook, const sentinel_writer *config);
-/* Forgets what a hook allocated, as a gateway does between two calls, and never what `configure` did. */
+/* Forgets what a hook allocated, as a gateway does between two calls, and never what `configure`
+ * did. */
 void sentinel_test_end_call(void);
 
-/* How many lines were logged since `sentinel_test_reset`, at most 64 of them kept; and each of these. */
+/* How many lines were logged since `sentinel_test_reset`, at most 64 of them kept; and each of
+ * these. */
 size_t sentinel_test_lines(void);
 sentinel_bytes sentinel_test_line(size_t at);
 sentinel_level sentinel_test_level(size_t at);

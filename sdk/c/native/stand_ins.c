@@ -205,7 +205,7 @@ void sentinel_import_send(const void *data, size_t size, sentinel_send_result *r
   result->as.list = (sentinel_list_result){(const char *)writer.data, writer.size};
 }
 
-/* For tests ------------------------------------------------------------------------------------------------------ */
+/* For tests ------------------------------------------------------------------------------------ */
 
 sentinel_request sentinel_test_request(const char *method, const char *path, const sentinel_header *headers,
                                        size_t count) {

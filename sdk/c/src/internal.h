@@ -1,4 +1,5 @@
-/* What the SDK's files share with each other and with what stands in for the host in native tests. */
+/* What the SDK's files share with each other and with what stands in for the host in native
+ * tests. */
 #ifndef SENTINEL_INTERNAL_H
 #define SENTINEL_INTERNAL_H
 
@@ -24,7 +25,8 @@ sentinel_config *sentinel_open_config(const void *data, size_t size);
 /* What is wrong with the bytes themselves, or NULL. */
 const char *sentinel_malformed(const sentinel_config *config);
 
-/* Where the host writes what its functions return: the canonical ABI's layout of these types for a 32-bit memory. */
+/* Where the host writes what its functions return: the canonical ABI's layout of these types for a
+ * 32-bit memory. */
 typedef struct sentinel_list_result {
   const char *data;
   size_t size;

@@ -1,7 +1,7 @@
 //! The declarations of sentinel.h and sentinel_test.h, without the functions that take a `va_list`.
 //!
-//! `zig translate-c` made them, and its compiling of itself, which takes minutes once, is why they are kept. A test
-//! compares their names with the headers'.
+//! `zig translate-c` made them, and its compiling of itself, which takes minutes once, is why they
+//! are kept. A test compares their names with the headers'.
 
 pub const sentinel_bytes = extern struct {
     data: [*c]const u8 = null,

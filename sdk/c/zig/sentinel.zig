@@ -1,13 +1,15 @@
 //! Guests of the Sentinel gateway in Zig.
 //!
-//! A guest is a file whose public functions are the hooks that the gateway calls: `configure`, `onRequest`,
-//! `onResponse`, `onComplete`, `onRequestChunk`, `onResponseChunk`. A hook that is not there costs nothing, and a
-//! public function whose name begins with `on` and is none does not compile. An error that a hook returns, and a
-//! panic, are logged and fail the call: the client gets 503, or what `on_failure` says.
+//! A guest is a file whose public functions are the hooks that the gateway calls: `configure`,
+//! `onRequest`, `onResponse`, `onComplete`, `onRequestChunk`, `onResponseChunk`. A hook that is not
+//! there costs nothing, and a public function whose name begins with `on` and is none does not
+//! compile. An error that a hook returns, and a panic, are logged and fail the call: the client
+//! gets 503, or what `on_failure` says.
 //!
-//! What a hook is given, and what `allocator` allocates, is the guest's until the hook ends; what `configure` reads
-//! and allocates stays. What has to outlive a hook otherwise comes from `keeping`. Several instances serve, so that
-//! what later hooks of one request need goes into its context.
+//! What a hook is given, and what `allocator` allocates, is the guest's until the hook ends; what
+//! `configure` reads and allocates stays. What has to outlive a hook otherwise comes from
+//! `keeping`. Several instances serve, so that what later hooks of one request need goes into its
+//! context.
 //!
 //! All of it stands on the C SDK, whose declarations are in `c`.
 
@@ -399,7 +401,8 @@ pub const ResponseChunk = struct {
 /// How a request ended; `slice` makes text of its fields.
 pub const Summary = c.sentinel_summary;
 
-/// The configuration, or a map in it. A key of another type gives the fallback, and `finish` then refuses.
+/// The configuration, or a map in it. A key of another type gives the fallback, and `finish` then
+/// refuses.
 pub const Config = struct {
     raw: *c.sentinel_config,
 
@@ -739,7 +742,8 @@ fn Hooks(comptime Guest: type) type {
 
 /// Unit tests of guests, natively: `sentinel test` runs the `test` blocks of a project's sources.
 pub const testing = struct {
-    /// A request over HTTP/1.1 from 192.0.2.1. What earlier calls logged and allocated is forgotten.
+    /// A request over HTTP/1.1 from 192.0.2.1. What earlier calls logged and allocated is
+    /// forgotten.
     pub fn request(method: [:0]const u8, path: [:0]const u8, headers: []const Header) Request {
         c.sentinel_test_end_call();
         c.sentinel_test_reset();

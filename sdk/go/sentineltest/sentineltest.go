@@ -1,6 +1,7 @@
 //go:build !wasip1
 
-// Package sentineltest is for unit tests of guests: `go test` runs them natively, with stand-ins for the gateway.
+// Package sentineltest is for unit tests of guests: `go test` runs them natively, with stand-ins
+// for the gateway.
 package sentineltest
 
 import (
@@ -11,7 +12,8 @@ import (
 	"sentinel-gateway/sentinel/internal/wire"
 )
 
-// Request is a request over HTTP/1.1 from 192.0.2.1. What earlier tests did to the stand-ins is forgotten.
+// Request is a request over HTTP/1.1 from 192.0.2.1. What earlier tests did to the stand-ins is
+// forgotten.
 func Request(method, path string, headers ...sentinel.Header) *sentinel.Request {
 	host.Now = host.NewState()
 	return &sentinel.Request{

@@ -1,4 +1,5 @@
-/** The host's functions in unit tests: they record what they were asked, and answer as the test says. */
+/** The host's functions in unit tests: they record what they were asked, and answer as the test
+ * says. */
 import { pack, Reader, type Value } from "./msgpack.ts";
 import type { Response } from "./response.ts";
 import { decodeText } from "./text.ts";

@@ -4,7 +4,8 @@ import {
   Config, Guest, IncomingResponse, kv, KvError, log, MetricKind, metrics, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
-/** Milliseconds from a principal's first request on; the count begins anew with the first one after it. */
+/** Milliseconds from a principal's first request on; the count begins anew with the first one after
+ * it. */
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
 export class DailyQuota extends Guest {
@@ -23,7 +24,8 @@ export class DailyQuota extends Guest {
   onRequest(request: Request): Response | null {
     const count = kv.add(this.keyOf(request), 1, DAY);
     if (kv.error() != KvError.none) {
-      // Whoever cannot be counted is not let through: a flood of principals would be a way around the quota.
+      // Whoever cannot be counted is not let through: a flood of principals would be a way around
+      // the quota.
       log.error("cannot count: " + kv.errorMessage());
       return new Response(503).body("the quota cannot be checked\n");
     }
@@ -40,7 +42,8 @@ export class DailyQuota extends Guest {
     return null;
   }
 
-  /** Who is counted: the principal, or for want of one the client's address. No principal looks like an address. */
+  /** Who is counted: the principal, or for want of one the client's address. No principal looks
+   * like an address. */
   private keyOf(request: Request): string {
     const principal = request.headers.get(this.header);
     return principal === null ? "client " + request.client : "principal " + principal;

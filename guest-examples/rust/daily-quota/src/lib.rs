@@ -37,7 +37,8 @@ impl Guest for DailyQuota {
         let count = match kv::add(key(request, &self.0.header), 1, Some(DAY)) {
             Ok(count) => count,
             Err(error) => {
-                // Whoever cannot be counted is not let through: a flood of principals would be a way around the quota.
+                // Whoever cannot be counted is not let through: a flood of principals would be a
+                // way around the quota.
                 error!("cannot count: {error}");
                 return Err(Response::new(503).body("the quota cannot be checked\n"));
             }
@@ -63,7 +64,8 @@ impl Guest for DailyQuota {
     }
 }
 
-/// Who is counted: the principal, or for want of one the client's address. No principal looks like an address.
+/// Who is counted: the principal, or for want of one the client's address. No principal looks like
+/// an address.
 fn key(request: &Request, header: &HeaderName) -> Vec<u8> {
     match request.header(header) {
         Some(principal) => [b"principal ", &*principal].concat(),

@@ -47,8 +47,8 @@ export class Harness {
   /**
    * Calls `onRequest`. What is left out is that of a plain `GET /` over HTTP/1.1.
    *
-   * @returns `{ response, edits, headers, header(name) }`: the response for the client, or null when the request goes
-   * on; the changes; the header fields with the changes
+   * @returns `{ response, edits, headers, header(name) }`: the response for the client, or null
+   * when the request goes on; the changes; the header fields with the changes
    */
   onRequest({
     method = "GET", path = "/", query = null, headers = [], scheme = "http", authority = "localhost",

@@ -66,7 +66,8 @@ func Realloc(old, oldSize, align, size uint32) uint32 {
 	return at
 }
 
-// Taken is the memory at an address that the gateway has filled; from then on it is an ordinary slice.
+// Taken is the memory at an address that the gateway has filled; from then on it is an ordinary
+// slice.
 func Taken(at, size uint32) []byte {
 	if size == 0 {
 		return nil

@@ -1,5 +1,5 @@
-// A guest that calls the functions of the host that its configuration names, and answers with a line for each. The Rust guest
-// `host-functions` beside it does the same.
+// A guest that calls the functions of the host that its configuration names, and answers with a
+// line for each. The Rust guest `host-functions` beside it does the same.
 
 import {
   clock, Config, Guest, http, HttpRequest, kv, KvError, MetricKind, metrics, random, Request, Response,

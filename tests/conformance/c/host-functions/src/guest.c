@@ -1,5 +1,5 @@
-/* A guest that calls the functions of the host that its configuration names, `{"calls": ["random 8", "clock"]}`, and
- * answers with a line for each. */
+/* A guest that calls the functions of the host that its configuration names,
+ * `{"calls": ["random 8", "clock"]}`, and answers with a line for each. */
 #include <sentinel.h>
 
 #define WORDS 8

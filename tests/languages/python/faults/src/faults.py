@@ -1,4 +1,6 @@
-"""A guest that does what the query says: everything that it may, and everything that it should not."""
+"""A guest that does what the query says: everything that it may, and everything that it should
+not.
+"""
 
 from __future__ import annotations
 
