@@ -106,7 +106,9 @@ def test_what_is_missing_is_named(language: str, advice: str, tmp_path: Path, mo
 
 
 def test_a_build_of_the_same_sources_is_skipped(tmp_path: Path) -> None:
-    """Node compiles everything anew each time; `sentinel test` builds what `sentinel build` has built."""
+    """Node compiles everything anew each time; `sentinel test` builds what `sentinel build` has
+    built.
+    """
     project = create_project(tmp_path / "same", LANGUAGES["assemblyscript"])
     project.build()
     built = project.file.stat().st_ino

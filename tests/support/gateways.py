@@ -21,7 +21,8 @@ from tests.support.clocks import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "guests"
-# Compiled guests of all tests: the user's own cache is none of their business, and most tests have the same few guests.
+# Compiled guests of all tests: the user's own cache is none of their business, and most tests have
+# the same few guests.
 CACHED = {"XDG_CACHE_HOME": str(ROOT / "build" / "cache")}
 
 _ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
@@ -34,7 +35,9 @@ _FAULTS = ("Traceback", "never retrieved", "Fatal error", "was destroyed")
 
 
 class GatewayProcess:
-    """A gateway that listens; ``public`` and ``admin`` are ``(host, port)``, ``log`` grows while it runs."""
+    """A gateway that listens; ``public`` and ``admin`` are ``(host, port)``, ``log`` grows while it
+    runs.
+    """
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
@@ -81,7 +84,9 @@ class GatewayProcess:
         return [record for record in records if record.get("guest") == guest]
 
     def metric(self, line: str) -> float:
-        """One figure of ``/metrics``, by its name and labels as they are written there; 0 when it is not there."""
+        """One figure of ``/metrics``, by its name and labels as they are written there; 0 when it
+        is not there.
+        """
         text = fetch(self.admin, "/metrics").body.decode()
         return next(
             (float(value) for name, _, value in (entry.rpartition(" ") for entry in text.splitlines()) if name == line),
@@ -147,7 +152,9 @@ def write_config(folder: Path, text: str, guests: Mapping[str, Path | bytes] | N
 
 @contextlib.contextmanager
 def sentinel_run(config: Path, environment: Mapping[str, str] | None = None) -> Iterator[GatewayProcess]:
-    """``sentinel run`` with a configuration; its listeners should ask for port 0. `environment` is laid over ours."""
+    """``sentinel run`` with a configuration; its listeners should ask for port 0. `environment` is
+    laid over ours.
+    """
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with _running(command, config.parent, listeners, environment=environment) as gateway:
@@ -218,5 +225,7 @@ def is_of_a_guest(line: str) -> bool:
 
 
 def _said_by_hypercorn(line: str) -> bool:
-    """A response that breaks off is an exception to Hypercorn, which says so in JSON and a second time in lines."""
+    """A response that breaks off is an exception to Hypercorn, which says so in JSON and a second
+    time in lines.
+    """
     return not line.startswith("{") or "ResponseAborted" in line
