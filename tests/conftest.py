@@ -1,10 +1,15 @@
-"""The order of tests: as they are written, or shuffled by a seed."""
+"""The order of tests: as they are written, or shuffled by a seed. How long examples may take: as they will."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# By default an example fails that takes 200 ms, and a test whose examples take long to make: on a busy machine, any.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

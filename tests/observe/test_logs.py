@@ -134,7 +134,7 @@ def test_an_access_log_goes_to_a_datagram_socket(tmp_path: Path, origin: Upstrea
 
 def test_a_stalled_reader_of_the_log_costs_no_request(tmp_path: Path, origin: Upstream) -> None:
     """Nobody reads what the gateway writes: more than a pipe and all buffers hold."""
-    more = f'[access_log]\nformat = "{{path}} {"x" * 4000}"'
+    more = f'[access_log]\nformat = "{{path}} {"x" * 8000}"'
     config = write(tmp_path, origin.url, more)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel_host.limiter import Limit, SharedTable
@@ -75,7 +75,7 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.lists(STEPS, max_size=120))
 def test_all_together_allow_the_limit_and_what_was_not_exchanged(steps: list[tuple[int, str]]) -> None:
     gateways = [Gateway() for _ in range(4)]
