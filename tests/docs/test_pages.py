@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sitebuild import guests, links, markdown, reference, site
-from sitebuild.places import ROOT
+from sitebuild.places import DOCS, ROOT, pages
 
 
 def test_every_link_names_a_file_and_a_heading_that_are_there() -> None:
@@ -47,6 +47,12 @@ def test_a_row_that_a_blank_line_tears_off_is_found() -> None:
 
 def test_every_page_is_listed_in_an_index() -> None:
     assert site.unlisted() == []
+
+
+def test_what_the_index_lists_is_on_the_site() -> None:
+    """The site's navigation is made of it."""
+    linked = {(DOCS / target).resolve() for _, target in markdown.links((DOCS / "index.md").read_text())}
+    assert linked - set(pages()) == set()
 
 
 def test_the_reference_is_what_the_code_says() -> None:
