@@ -26,9 +26,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
     "hmac-auth": {"keys": {"a": base64.b64encode(_SECRET).decode()}, "require_nonce": False},
     "ip-filter": {"allow": ["10.0.0.0/8", "192.0.2.0/24"]},
+    "json-schema": {"schema": {"type": "object", "required": ["amount"]}},
     "jwt-auth": {"jwks": json.dumps({"keys": [jwk(_KEY)]})},
     "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
     "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}]},
+    "templates": {"pages": {"/orders": "<p>{{article}}</p>"}},
 }
 """By the guest's name; others run without one."""
 
