@@ -329,7 +329,7 @@ EDIT = msgpack.packb([0, [[[1, ["x-a", b"1"]]], 201]])
         ("good/nil", "closed", {"isolation": "request"}),
         ("good/nil", "closed", {"retire_calls": 1}),
         ("good/slow_edit", "closed", {"retire_calls": 1}),
-        ("good/slow_edit", "open", {"deadline": 0.001}),
+        ("hostile/loop_always", "open", {"deadline": 0.001}),
     ],
 )
 def test_what_stops_c_in_the_middle(
