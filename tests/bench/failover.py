@@ -160,8 +160,8 @@ def main() -> int:
         report.add(f"failover.{peer}.down.refused_p99_ms", p99)
         report.add(f"failover.{peer}.down.seconds_to_return", back)
     report.bar("all down: milliseconds to refuse, p99", down["sentinel"][0], at_most=10.0)
-    # Two checks, a second apart, have to succeed.
-    report.bar("all down: seconds until the first that is back serves", down["sentinel"][1], at_most=2.5)
+    # Within one check: they are a second apart, give or take a tenth; then it is seen and served.
+    report.bar("all down: seconds until the first that is back serves", down["sentinel"][1], at_most=1.5)
     return report.finish(options)
 
 

@@ -14,7 +14,7 @@ from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.http.client import UpstreamRequest
 from sentinel_host.net import Names
 from sentinel_host.upstream.call import UpstreamCall
-from sentinel_host.upstream.table import EndpointTable
+from sentinel_host.upstream.table import EndpointState, EndpointTable
 from sentinel_host.upstream.upstream import Surroundings, Upstream
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
@@ -126,10 +126,12 @@ class Group:
     def ejections(self) -> int:
         return sum(endpoint.ejections for endpoint in self.upstream.endpoints)
 
-    def state(self, number: int) -> Any:
+    def key(self, number: int) -> int:
         server = self.servers[number]
-        key = next(each.key for each in self.upstream.endpoints if each.name == server.url)
-        return self.table.state(key)
+        return next(each.key for each in self.upstream.endpoints if each.name == server.url)
+
+    def state(self, number: int) -> EndpointState:
+        return self.table.state(self.key(number))
 
     async def statuses(self, count: int, **more: Any) -> Counter[int]:
         return Counter([await self.ask(**more) for _ in range(count)])

@@ -13,7 +13,7 @@ from tests.support.backends import Backend, running_backends
 from tests.support.clients import fetch
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 
-CHECK = 'check = { path = "/healthz", interval = "300ms", timeout = "300ms", down = 3, up = 1 }\neject = false\n'
+CHECK = 'check = { path = "/healthz", interval = "300ms", timeout = "300ms", down = 3, up = 2 }\neject = false\n'
 
 
 @pytest.fixture(scope="module")

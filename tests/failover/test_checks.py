@@ -12,13 +12,16 @@ import h2.connection
 import h2.events
 import pytest
 
-from sentinel_host.config.upstreams import CheckConfig, UpstreamConfig
+from sentinel_host.config.upstreams import CheckConfig, EjectConfig, UpstreamConfig
+from sentinel_host.errors import UpstreamError, UpstreamUnavailable
 from sentinel_host.net import Names
 from sentinel_host.upstream.checks import Checker
-from tests.failover.support import Group, garbage, group, ok, reset, silence, status
+from tests.failover.support import Group, Server, garbage, group, ok, reset, silence, status
 from tests.upstream.support import eventually
 
-SOON: dict[str, Any] = {"interval": 0.02, "timeout": 0.02}
+SOON: dict[str, Any] = {"interval": 0.02, "timeout": 0.3}
+# None of many failures in a row, or of successes, comes of a busy machine.
+SURE: dict[str, Any] = {"interval": 0.02, "timeout": 30}
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +62,7 @@ def test_an_endpoint_whose_check_fails_gets_nothing_until_it_is_well(run, how):
 
 def test_the_first_answer_decides(run):
     async def main():
-        async with checked(2, CheckConfig(down=1000, up=1000, **SOON)) as (web, checker):
+        async with checked(2, CheckConfig(down=1000, up=1000, **SURE)) as (web, checker):
             web.servers[0].answer = status(500)
             await eventually(lambda: len(checker.states) == 2)
             await eventually(lambda: all(state.healthy is not None for state in checker.states.values()))
@@ -89,6 +92,115 @@ def test_checks_use_one_connection_and_say_who_they_are(run):
             assert head.startswith(b"get /health?full=1 http/1.1\r\n")
             assert b"host: inner.test\r\n" in head
             assert b"user-agent: sentinel-check\r\n" in head
+
+    run(main)
+
+
+# Only the first result, and one success while no endpoint serves, put an endpoint back.
+ONE = CheckConfig(path="/healthz", down=1, up=1000, **SURE)
+LONG = EjectConfig(time=300, max_time=300)
+
+
+async def failing(reader, writer, head):
+    """Well when it is checked, and for no request."""
+    await (ok if b"/healthz" in head else reset)(reader, writer, head)
+
+
+async def eject(web: Group, number: int) -> None:
+    """Have an endpoint fail requests until it is ejected."""
+    web.servers[number].answer = failing
+    client = 0
+    while not web.state(number).ejected_for:
+        client += 1
+        with contextlib.suppress(UpstreamError):
+            await web.ask(client=f"192.0.2.{client}")
+
+
+async def checks(server: Server, count: int) -> None:
+    """Wait for the results of so many checks from now on."""
+    begun = server.requests
+    # The last of them may still be under way.
+    await eventually(lambda: server.requests > begun + count)
+
+
+async def _drain(web: Group, number: int) -> None:
+    web.table.drain(web.key(number), True)
+
+
+async def _take_down(web: Group, number: int) -> None:
+    web.servers[number].answer = status(503)
+    await eventually(lambda: web.state(number).down)
+
+
+async def _eject_and_take_down(web: Group, number: int) -> None:
+    await eject(web, number)
+    await _take_down(web, number)
+
+
+@pytest.mark.parametrize(
+    "other", [eject, _drain, _take_down, _eject_and_take_down], ids=["ejected", "draining", "down", "ejected and down"]
+)
+@pytest.mark.parametrize("panic", [0, 50, 100])
+def test_one_success_is_enough_while_no_other_serves(run, other, panic):
+    async def main():
+        async with checked(2, ONE, panic=panic, eject=LONG) as (web, checker):
+            first, second = web.servers
+            await eventually(lambda: sum(state.healthy is True for state in checker.states.values()) == 2)
+            await _take_down(web, 0)
+            await other(web, 1)
+            first.answer = ok
+            await eventually(lambda: not web.state(0).down)
+            assert checker.states[first.url].flaps == 2
+            assert await web.ask() == 200
+            # Now that one serves, the other needs as many as ever.
+            if web.state(1).down:
+                second.answer = ok
+                await checks(second, 5)
+                assert web.state(1).down
+
+    run(main)
+
+
+def test_several_successes_are_needed_while_another_serves(run):
+    async def main():
+        async with checked(2, ONE) as (web, checker):
+            await eventually(lambda: sum(state.healthy is True for state in checker.states.values()) == 2)
+            await _take_down(web, 0)
+            web.servers[0].answer = ok
+            await checks(web.servers[0], 5)
+            assert web.state(0).down
+
+    run(main)
+
+
+def test_one_of_several_that_recover_at_once_is_put_back_by_one_success(run):
+    async def main():
+        async with checked(3, ONE, panic=0) as (web, _):
+            for number in range(3):
+                await _take_down(web, number)
+            with pytest.raises(UpstreamUnavailable):
+                await web.ask()
+            for server in web.servers:
+                server.answer = ok
+            for server in web.servers:
+                await checks(server, 5)
+            assert sum(web.state(number).down for number in range(3)) == 2
+            assert await web.statuses(10) == {200: 10}
+
+    run(main)
+
+
+def test_the_success_that_puts_an_endpoint_back_ends_its_ejection(run):
+    async def main():
+        async with checked(2, ONE, eject=LONG) as (web, checker):
+            await eventually(lambda: sum(state.healthy is True for state in checker.states.values()) == 2)
+            await eject(web, 1)
+            await _take_down(web, 0)
+            await _take_down(web, 1)
+            web.servers[1].answer = ok
+            await eventually(lambda: not web.state(1).down)
+            assert not web.state(1).ejected_for
+            assert await web.statuses(10) == {200: 10}
 
     run(main)
 
@@ -131,5 +243,41 @@ def test_grpc_servers_are_asked_for_their_service(run):
             service.state = 1
             await eventually(lambda: not web.table.state(key).down)
         server.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_the_first_that_is_restarted_is_used_within_one_check(run, kind):
+    async def main():
+        async with checked(2, CheckConfig(type=kind, down=1, up=1000, **SURE)) as (web, checker):
+            await eventually(lambda: sum(state.healthy is True for state in checker.states.values()) == 2)
+            for server in web.servers:
+                await server.stop()
+            await eventually(lambda: web.state(0).down and web.state(1).down)
+            await web.servers[1].start()
+            await eventually(lambda: not web.state(1).down)
+            assert await web.statuses(10) == {200: 10}
+
+    run(main)
+
+
+def test_the_first_grpc_server_that_serves_again_is_used_within_one_check(run):
+    async def main():
+        services = [HealthService(), HealthService()]
+        servers = [await asyncio.start_server(service, "127.0.0.1", 0) for service in services]
+        urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+        check = CheckConfig(type="grpc", down=1, up=1000, **SURE)
+        async with checked(0, check, targets=urls) as (web, checker):
+            keys = [next(each.key for each in web.upstream.endpoints if each.name == url) for url in urls]
+            await eventually(lambda: sum(state.healthy is True for state in checker.states.values()) == 2)
+            for service in services:
+                service.state = 2
+            await eventually(lambda: all(web.table.state(key).down for key in keys))
+            services[1].state = 1
+            await eventually(lambda: not web.table.state(keys[1]).down)
+            assert web.table.state(keys[0]).down
+        for server in servers:
+            server.close()
 
     run(main)

@@ -88,7 +88,7 @@ class CheckConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Failures in a row that take an endpoint out."""
     # Envoy Gateway: `healthyThreshold` 1.
     up: int = 2
-    """Successes in a row that put it back."""
+    """Successes in a row that put it back; one, while no endpoint of the upstream serves."""
 
 
 class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,8 @@
 Rule 1: one process of a machine checks, and publishes the results in the table. Responses to
         clients' requests do not count here: they are for ejection.
 Rule 2: the first result decides. After that, a change takes several results in a row, so that a
-        single lost check does not take an endpoint out.
+        single lost check does not take an endpoint out. But while no endpoint serves, one success is
+        enough: requests are refused, or sent to endpoints that fail.
 Rule 3: every result counts as a success or a failure, so that an unexpected status does not freeze
         the state.
 Rule 4: checks of one endpoint never overlap, and those of several are spread over the interval.
@@ -50,8 +51,8 @@ class CheckState:
     flaps: int = 0
     _streak: int = 0
 
-    def answered(self, well: bool) -> bool:
-        """Whether this changes what is known."""
+    def answered(self, well: bool, *, none_serves: bool = False) -> bool:
+        """Whether this changes what is known; ``none_serves``: no endpoint of the upstream does."""
         if self.healthy is None:
             self.healthy = well
             return True
@@ -59,7 +60,7 @@ class CheckState:
             self._streak = 0
             return False
         self._streak += 1
-        if self._streak < (self.up if well else self.down):
+        if self._streak < (self.down if not well else 1 if none_serves else self.up):
             return False
         self._streak = 0
         self.healthy = well
@@ -145,13 +146,24 @@ class Checker:
         try:
             while True:
                 well, reason = await _ask(probe, check.timeout)
-                if state.answered(well):
+                # All endpoints are looked at only when it matters.
+                none_serves = well and state.healthy is False and not self._any_serves()
+                if state.answered(well, none_serves=none_serves):
                     self._tell(key, name, well, reason, first=state.flaps == 0)
                 await asyncio.sleep(check.interval * (1 + _JITTER * (2 * random() - 1)))
         finally:
             self.states.pop(name, None)
             await probe.close()
             del cell
+
+    def _any_serves(self) -> bool:
+        """Whether any endpoint gets requests because it is well, and not for want of a better one."""
+        for key in self._watches:
+            # One whose watch has yet to begin may have no row.
+            with suppress(LookupError):
+                if self._table.state(key).serves:
+                    return True
+        return False
 
     def _forget(self, key: int) -> None:
         """The endpoint is no longer checked: it must not stay down."""

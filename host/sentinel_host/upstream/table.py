@@ -56,6 +56,11 @@ class EndpointState:
     in_service_for: int | None
     """How long it has been in service, or back; None: since the first worker knew it."""
 
+    @property
+    def serves(self) -> bool:
+        """Whether it gets requests because it is well."""
+        return not (self.draining or self.down or self.ejected_for)
+
 
 def key_of(upstream: str, url: str, address: str) -> int:
     """The key of an endpoint: the same in every process, and for no other endpoint of any

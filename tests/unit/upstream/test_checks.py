@@ -13,6 +13,8 @@ from sentinel_host.upstream.grpc_probe import encode_request, judge
 from sentinel_host.upstream.probe import Unwell
 
 WELL, BAD = True, False
+# A success while no endpoint serves.
+ALONE = "alone"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,33 @@ def test_several_answers_in_a_row_change_what_is_known(answers, changes, flaps):
     state = CheckState(down=3, up=2)
     assert [number for number, well in enumerate(answers) if state.answered(well)] == changes
     assert state.flaps == flaps
+
+
+@pytest.mark.parametrize(
+    ("answers", "changes", "flaps"),
+    [
+        ([BAD, ALONE], [0, 1], 1),
+        ([BAD, BAD, BAD, ALONE], [0, 3], 1),
+        ([BAD, WELL, ALONE], [0, 2], 1),
+        # The success before does not count any more.
+        ([BAD, WELL, BAD, WELL, ALONE], [0, 4], 1),
+        # It stays for as long as any other: one failure in three does not take it out.
+        ([BAD, ALONE, BAD, BAD, WELL, BAD, BAD, WELL], [0, 1], 1),
+        ([BAD, ALONE, BAD, BAD, BAD], [0, 1, 4], 2),
+        # The next one needs several again.
+        ([BAD, ALONE, BAD, BAD, BAD, WELL, WELL], [0, 1, 4, 6], 3),
+    ],
+)
+def test_one_success_is_enough_while_none_serves(answers, changes, flaps):
+    state = CheckState(down=3, up=2)
+    given = [state.answered(answer is not BAD, none_serves=answer is ALONE) for answer in answers]
+    assert [number for number, changed in enumerate(given) if changed] == changes
+    assert state.flaps == flaps
+
+
+def test_failures_count_alike_whoever_serves():
+    state = CheckState(down=3, up=2, healthy=True)
+    assert [state.answered(BAD, none_serves=True) for _ in range(3)] == [False, False, True]
 
 
 def message(status: int) -> bytes:
