@@ -3,8 +3,8 @@
 Rule 1: one process of a machine checks, and publishes the results in the table. Responses to
         clients' requests do not count here: they are for ejection.
 Rule 2: the first result decides. After that, a change takes several results in a row, so that a
-        single lost check does not take an endpoint out. But while no endpoint serves, one success is
-        enough: requests are refused, or sent to endpoints that fail.
+        single lost check does not take an endpoint out. But while no endpoint serves, one success
+        is enough: requests are refused, or sent to endpoints that fail.
 Rule 3: every result counts as a success or a failure, so that an unexpected status does not freeze
         the state.
 Rule 4: checks of one endpoint never overlap, and those of several are spread over the interval.
@@ -157,7 +157,7 @@ class Checker:
             del cell
 
     def _any_serves(self) -> bool:
-        """Whether any endpoint gets requests because it is well, and not for want of a better one."""
+        """Whether any endpoint gets requests because it is well, not for want of a better one."""
         for key in self._watches:
             # One whose watch has yet to begin may have no row.
             with suppress(LookupError):
