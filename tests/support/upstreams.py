@@ -13,19 +13,25 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sentinel_host.http.proxy_header import ProxyHeader
+
 Handler = Callable[["Received", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
 class Received:
     """A request as the upstream got it: the request line, the header fields in order, and the body
-    as far as read.
+    as far as read. ``client`` and ``own`` are what the PROXY header of its connection said, in an
+    upstream that is ``proxied``; ``connection`` counts connections from 1.
     """
 
     line: str
     headers: list[tuple[str, str]]
     body: bytes = b""
     trailers: list[tuple[str, str]] = field(default_factory=list)
+    client: tuple[str, int] | None = None
+    own: tuple[str, int] | None = None
+    connection: int = 0
 
     @property
     def method(self) -> str:
@@ -41,9 +47,13 @@ class Received:
 
 
 class Upstream:
-    """An HTTP/1.1 server. ``requests`` holds what came in, oldest first."""
+    """An HTTP/1.1 server. ``requests`` holds what came in, oldest first. One that is ``proxied``
+    expects a PROXY header at the begin of each connection, and keeps what came in ``headers``.
+    """
 
     def __init__(self) -> None:
+        self.proxied = False
+        self.headers: list[bytes] = []
         self.requests: list[Received] = []
         self.connections = 0
         self.port = 0
@@ -64,14 +74,19 @@ class Upstream:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
+        header = ProxyHeader()
         try:
+            if self.proxied:
+                self.headers.append(await read_proxy_header(reader))
+                header.feed(self.headers[-1])
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 line, *fields = head.decode("latin-1").rstrip("\r\n").split("\r\n")
                 headers = [
                     (name.lower(), value.strip()) for name, _, value in (entry.partition(":") for entry in fields)
                 ]
-                received = Received(line, headers)
+                received = Received(line, headers, client=header.client, own=header.own, connection=number)
                 self.requests.append(received)
                 if self.read_bodies:
                     await read_body(received, reader)
@@ -81,6 +96,15 @@ class Upstream:
             pass
         finally:
             writer.close()
+
+
+async def read_proxy_header(reader: asyncio.StreamReader) -> bytes:
+    """The PROXY header, of either version, that a connection begins with."""
+    header = await reader.readexactly(len(b"PROXY UNKNOWN\r\n"))
+    if header.startswith(b"PROXY "):
+        return header if header.endswith(b"\r\n") else header + await reader.readuntil(b"\r\n")
+    header += await reader.readexactly(1)
+    return header + await reader.readexactly(int.from_bytes(header[14:16], "big"))
 
 
 async def read_body(received: Received, reader: asyncio.StreamReader) -> None:

@@ -171,6 +171,11 @@ class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How endpoints are spoken to: `http/2` without asking first, or `auto`: what TLS negotiates
     (ALPN). By default `auto` for https, and HTTP/1.1 otherwise.
     """
+    # HAProxy: `send-proxy` and `send-proxy-v2`.
+    proxy_protocol: Literal["v1", "v2"] | None = None
+    """Version of the PROXY header that connections begin with, to tell endpoints the client's
+    address. Only requests of one client's connection share such a connection, over HTTP/1.1.
+    """
     ca: str | None = None
     """PEM file or directory of authorities for https, instead of the system's."""
     cert: str | None = None

@@ -37,6 +37,7 @@ from sentinel_host.gateway.response import TRAILERS, Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
+from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, proxy_header
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.messages import Origin, Outcome, ResponseHead, Summary
@@ -75,6 +76,7 @@ class ProxyExchange:
         "_recorder",
         "_response",
         "_route",
+        "_scope",
         "_started",
         "_stats",
         "_tries",
@@ -106,6 +108,7 @@ class ProxyExchange:
         self._tries: Tries | None = None
         self._stats = stats
         self._admitted = admitted
+        self._scope = scope
         self._route = route
         self._generation = generation
         recording = observation.recording if observation is not None else None
@@ -331,6 +334,8 @@ class ProxyExchange:
             upgrade=self._upgrade,
             takes_trailers=self._is_call or (admitted.takes_trailers and bool(route.trailers)),
         )
+        if upstream.proxy_version is not None:
+            request.proxy_header = self._proxy_header(upstream.proxy_version)
         call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)
         if upstream.is_sticky:
             call.is_secure = head.scheme == "https"
@@ -368,15 +373,27 @@ class ProxyExchange:
     def _mirror(self, mirror: Mirror, source: bytes | BodySource, length: int | None) -> bytes | BodySource:
         """Have the request copied. Returns where its body is to be read from then on."""
         admitted, route = self._admitted, self._route
+        upstream = self._generation.upstreams[mirror.upstream]
         self._copy = mirror.begin(
-            self._generation.upstreams[mirror.upstream],
+            upstream,
             admitted.head,
             admitted.host if route.preserve_host else b"",
             source,
             length,
             self._stats.mirrors[route.name, mirror.upstream],
+            b"" if upstream.proxy_version is None else self._proxy_header(upstream.proxy_version),
         )
         return source if self._copy is None or isinstance(source, bytes) else MirroredBody(source, self._copy)
+
+    def _proxy_header(self, version: ProxyVersion) -> bytes:
+        """What tells an upstream who the client is. Of one that a trusted proxy has named, no port
+        is known.
+        """
+        client, own = self._scope.get("client"), self._scope.get("server")
+        if not client or not own:
+            return local_header(version)
+        address = self._admitted.head.client
+        return proxy_header(version, client if client[0] == address else (address, 0), own)
 
     def _split(self) -> str:
         split = self._route.split

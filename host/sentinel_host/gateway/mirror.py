@@ -176,6 +176,7 @@ class Mirror:
         body: bytes | BodySource,
         length: int | None,
         counts: MirrorCounts,
+        proxy_header: bytes = b"",
     ) -> Copy | None:
         """Send a copy of a request to ``upstream``; None when there are too many under way.
 
@@ -196,6 +197,7 @@ class Mirror:
             body=copy if is_streamed else body,
             content_length=length,
         )
+        request.proxy_header = proxy_header
         call = UpstreamCall(request, host, head.client, repeatable=False)
         if upstream.hash_key is not None:
             call.hash = upstream.hash_key(head)

@@ -119,6 +119,7 @@ class UpstreamCall:
         )
         request.idle_timeout = asked.idle_timeout
         request.response_timeout = asked.response_timeout
+        request.proxy_header = asked.proxy_header
         twin = UpstreamCall(request, self.host, self.client, self.repeatable, self.hash)
         twin.per_try_timeout = self.per_try_timeout
         twin.is_secure = self.is_secure

@@ -22,6 +22,7 @@ from typing import Final
 
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import SentinelError
+from sentinel_host.http.proxy_header_writer import local_header
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.discovery import Discovery, Location
@@ -88,6 +89,8 @@ class Checker:
         self._name = config.name
         self._check = config.check
         self._protocol = config.protocol
+        version = config.proxy_protocol
+        self._proxy_header = local_header(version) if version is not None else b""
         self._table = table
         self._worker = worker
         self._names = names
@@ -142,7 +145,7 @@ class Checker:
             _log.error("upstream %s: %s is not checked: %s", self._name, name, error)
             return
         state = self.states[name] = CheckState(check.down, check.up)
-        probe = make_probe(check, self._protocol, location, self._names, self._context)
+        probe = make_probe(check, self._protocol, location, self._names, self._context, self._proxy_header)
         try:
             while True:
                 well, reason = await _ask(probe, check.timeout)

@@ -29,8 +29,11 @@ class GrpcProbe:
     answer.
     """
 
-    def __init__(self, location: Location, service: str, names: Names, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, location: Location, service: str, names: Names, context: ssl.SSLContext | None, proxy_header: bytes = b""
+    ) -> None:
         self._location = location
+        self._proxy_header = proxy_header
         self._names = names
         self._context = context
         message = encode_request(service)
@@ -47,7 +50,12 @@ class GrpcProbe:
         """Part of `Probe`."""
         location = self._location
         pool = make_pool(
-            "http/2", location.target, ssl_context=self._context, names=self._names, fixed=location.addresses
+            "http/2",
+            location.target,
+            ssl_context=self._context,
+            names=self._names,
+            fixed=location.addresses,
+            proxy_header=self._proxy_header,
         )
         try:
             await self._exchange(pool)

@@ -4,6 +4,7 @@ health service.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 from sentinel_host.config.upstreams import CheckConfig
@@ -20,25 +21,30 @@ def make_probe(
     location: Location,
     names: Names,
     context: ssl.SSLContext | None,
+    proxy_header: bytes = b"",
 ) -> Probe:
-    """The probe that a configuration asks for; ``protocol`` is the upstream's."""
+    """The probe that a configuration asks for; ``protocol`` is the upstream's, and its connections
+    begin with ``proxy_header``.
+    """
     if check.type == "tcp":
-        return TcpProbe(location)
+        return TcpProbe(location, proxy_header)
     if check.type == "grpc":
-        return GrpcProbe(location, check.service, names, context)
-    return HttpProbe(check, protocol, location, names, context)
+        return GrpcProbe(location, check.service, names, context, proxy_header)
+    return HttpProbe(check, protocol, location, names, context, proxy_header)
 
 
 class TcpProbe:
-    """Connects, and says nothing."""
+    """Connects, and says nothing but the PROXY header."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, proxy_header: bytes) -> None:
         self._location = location
+        self._proxy_header = proxy_header
 
     async def ask(self) -> None:
         """Part of `Probe`."""
-        sock = await dial(self._location)
-        sock.close()
+        with await dial(self._location) as sock:
+            if self._proxy_header:
+                await asyncio.get_running_loop().sock_sendall(sock, self._proxy_header)
 
     async def close(self) -> None:
         """Part of `Probe`."""
@@ -54,6 +60,7 @@ class HttpProbe:
         location: Location,
         names: Names,
         context: ssl.SSLContext | None,
+        proxy_header: bytes,
     ) -> None:
         self._statuses = frozenset(check.statuses)
         times = Timeouts(connect=check.timeout, response=check.timeout, idle=check.timeout)
@@ -65,6 +72,7 @@ class HttpProbe:
             ssl_context=context,
             names=names,
             fixed=location.addresses,
+            proxy_header=proxy_header,
         )
         host = check.host.encode("ascii") if check.host is not None else self._pool.authority
         self._request = UpstreamRequest(

@@ -19,6 +19,7 @@ from typing import Any, Final
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import Progress, UpstreamError
 from sentinel_host.http.client import Timeouts, UpstreamResponse, make_pool
+from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
 from sentinel_host.upstream.balancer import Balancer
@@ -61,6 +62,8 @@ class Upstream:
     ) -> None:
         self.name: Final = config.name
         self.is_sticky: Final = config.sticky is not None
+        # Whether its connections begin with a PROXY header, and of which version.
+        self.proxy_version: Final[ProxyVersion | None] = config.proxy_protocol
         self.hash_key: Final = hash_key(config.hash) if config.hash is not None else None
         retry = config.retries
         # Bytes of a request's body that are kept for another try.
@@ -151,6 +154,7 @@ class Upstream:
             config.key,
             config.server_name,
             config.protocol,
+            config.proxy_protocol,
             config.connect_timeout,
             config.response_timeout,
             config.idle_timeout,
@@ -219,6 +223,7 @@ class Upstream:
             ssl_context=self._context,
             names=around.names,
             fixed=location.addresses,
+            proxy_header=local_header(self.proxy_version) if self.proxy_version is not None else b"",
         )
         endpoint = Endpoint(str(location), key, pool, cell, self.counts)
         endpoint.users = 1

@@ -139,6 +139,18 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
             '[[upstream]]\nname = "b"\ntargets = ["https://h"]\nserver_name = "a b"',
             "gw.toml: upstream[1].server_name: 'a b' is not a host name",
         ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["http://h"]\nprotocol = "http/2"\nproxy_protocol = "v2"',
+            "gw.toml: upstream[1].proxy_protocol: does not go with protocol = 'http/2'",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["https://h"]\nprotocol = "auto"\nproxy_protocol = "v1"',
+            "gw.toml: upstream[1].proxy_protocol: does not go with protocol = 'auto'",
+        ),
+        (
+            '[[upstream]]\nname = "b"\ntargets = ["http://h"]\nproxy_protocol = "v3"',
+            "gw.toml: upstream[1].proxy_protocol: invalid enum value 'v3'",
+        ),
         ("[guest.a.http]\ncalls = 0", "gw.toml: guest.a.http.calls: expected 1 to 1000"),
         ("[guest.a.limits]\nheaders = 0", "gw.toml: guest.a.limits.headers: expected 1 to 1024"),
         ('[guest.a.limits]\ncontext = "2MiB"', "gw.toml: guest.a.limits.context: expected 1 to 1048576"),

@@ -34,6 +34,13 @@ def verify_upstreams(config: Config) -> None:
         names.add(upstream.name)
         _verify_targets(config, at, upstream)
         _verify_tls(config, at, upstream)
+        if upstream.proxy_protocol is not None and upstream.protocol in ("http/2", "auto"):
+            raise fail(
+                config,
+                f"{at}.proxy_protocol",
+                f"does not go with protocol = {upstream.protocol!r}: an HTTP/2 connection carries requests of many "
+                "clients, and a PROXY header tells of one",
+            )
         _verify_balance(config, at, upstream)
         _verify_connections(config, at, upstream)
         _verify_ejection(config, at, upstream)

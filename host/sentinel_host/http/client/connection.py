@@ -82,8 +82,8 @@ class ClientConnection:
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
     ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may
-    serve. ``target`` is named in errors. ``batch`` writes the requests of kept connections at the
-    end of the loop's turn.
+    serve. So is ``proxy_header``, the bytes that it began with. ``target`` is named in errors.
+    ``batch`` writes the requests of kept connections at the end of the loop's turn.
     """
 
     __slots__ = (
@@ -101,6 +101,7 @@ class ClientConnection:
         "_unsent",
         "_upload",
         "_writable",
+        "proxy_header",
         "requests_left",
         "retires_at",
         "write_paused",
@@ -131,6 +132,7 @@ class ClientConnection:
         self._upload: Upload | None = None
         self._unsent = 0
         self._writable: asyncio.Future[None] | None = None
+        self.proxy_header = b""
         self.requests_left = 0
         self.retires_at = inf
         self.write_paused = False

@@ -50,15 +50,15 @@ class Connector:
         self.addresses = Addresses(target.host, self._names, dns_ttl, fixed=fixed)
         self._allows = allows
 
-    async def connect(self, make: Callable[[], T]) -> T:
+    async def connect(self, make: Callable[[], T], proxy_header: bytes = b"") -> T:
         """A protocol that ``make`` has made, connected, after the TLS handshake if there is to be
-        one.
+        one. ``proxy_header`` goes before everything else.
 
         Raises UpstreamError, UpstreamTimeout and UpstreamDenied; nothing was sent then.
         """
         try:
             async with asyncio.timeout(self._timeouts.connect):
-                connection = await self._connect_somewhere(make)
+                connection = await self._connect_somewhere(make, proxy_header)
         except TimeoutError:
             raise UpstreamTimeout(
                 f"upstream {self.target}: no connection within {self._timeouts.connect:g} s", Progress.UNSENT
@@ -75,11 +75,11 @@ class Connector:
         if self._owns_names:
             self._names.close()
 
-    async def _connect_somewhere(self, make: Callable[[], T]) -> T:
+    async def _connect_somewhere(self, make: Callable[[], T], proxy_header: bytes) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.connect
         if self.target.path:
-            return await self._begin(make, await connect_unix(self.target.path))
+            return await self._begin(make, await connect_unix(self.target.path), proxy_header)
         addresses = await self.addresses.find()
         if self._allows is not None:
             addresses = list(filter(self._allows, addresses))
@@ -94,12 +94,12 @@ class Connector:
                 raise refusal or error from None
             try:
                 if self._ssl is None or not addresses:
-                    connection = await self._begin(make, sock)
+                    connection = await self._begin(make, sock, proxy_header)
                 else:
                     # A server that accepts and keeps silent in its handshake must leave time for
                     # those after it.
                     async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
-                        connection = await self._begin(make, sock)
+                        connection = await self._begin(make, sock, proxy_header)
             except OSError as error:
                 self.addresses.failed(address)
                 if not addresses:
@@ -109,10 +109,12 @@ class Connector:
                 self.addresses.worked(address)
                 return connection
 
-    async def _begin(self, make: Callable[[], T], sock: socket.socket) -> T:
+    async def _begin(self, make: Callable[[], T], sock: socket.socket, proxy_header: bytes) -> T:
         loop = asyncio.get_running_loop()
         connection = make()
         try:
+            if proxy_header:
+                await loop.sock_sendall(sock, proxy_header)
             if self._ssl is None:
                 await loop.create_connection(lambda: cast(Any, connection), sock=sock)
             else:

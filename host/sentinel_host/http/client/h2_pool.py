@@ -42,7 +42,7 @@ class Http2Pool:
     """As `UpstreamPool`, for a target that speaks HTTP/2.
 
     ``on_other`` takes over a connection that negotiated another protocol; without it, such are
-    closed.
+    closed. ``proxy_header`` begins every connection, whatever requests it carries.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Http2Pool:
         max_requests: int = 0,
         alpn: Sequence[str] = ("h2",),
         on_other: Callable[[Http2ClientConnection], None] | None = None,
+        proxy_header: bytes = b"",
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -80,6 +81,7 @@ class Http2Pool:
             alpn=alpn,
         )
         self._on_other = on_other
+        self._proxy_header = proxy_header
         self._scheme = target.scheme.encode("ascii")
         self._max_head_bytes = max_head_bytes
         self._max_age = max_age
@@ -256,7 +258,7 @@ class Http2Pool:
         """Open a connection, for whoever waits."""
         error: UpstreamError | None = None
         try:
-            connection = await self.connector.connect(self._make)
+            connection = await self.connector.connect(self._make, self._proxy_header)
         except UpstreamError as raised:
             error = raised
         if error is not None:

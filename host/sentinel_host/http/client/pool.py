@@ -9,6 +9,8 @@ Rules:
 4. One timer for all: it runs while connections exist.
 5. A connection that has changed its protocol may last for days and serves no other request: it
    gives its slot back, and is one of the ``tunnels``, which have a limit of their own.
+6. A connection that began with a PROXY header serves only requests with the same one: those of the
+   same client's connection. Where others wait, it makes room for a new one.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class UpstreamPool:
     A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random
     tenth, so that those that began together do not end together; 0: for as long as it works.
     ``fixed`` are the target's addresses, where its name is not to be looked up here.
+    ``proxy_header`` is what connections begin with for requests that bring no PROXY header of their
+    own; empty: this target is sent none.
 
     ``allows`` is asked for every address that the target's name has, before it is connected to.
     ``names`` looks it up, and is the pool's own unless it is given.
@@ -69,6 +73,7 @@ class UpstreamPool:
         max_tunnels: int = 1024,
         max_age: float = 0.0,
         max_requests: int = 0,
+        proxy_header: bytes = b"",
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -93,6 +98,7 @@ class UpstreamPool:
         self._max_head_bytes = max_head_bytes
         self._max_age = max_age
         self._max_requests = max_requests
+        self._proxy_header = proxy_header
         self._tunnels: set[ClientConnection] = set()
         self._idle: list[ClientConnection] = []
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
@@ -133,12 +139,13 @@ class UpstreamPool:
             self._sweep_interval = max(0.005, min(0.1, own / _SWEEP_SHARE))
         retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
         sent = False
-        connection = self._take_idle()
+        proxy_header = (request.proxy_header or self._proxy_header) if self._proxy_header else b""
+        connection = self._take_idle(proxy_header)
         try:
             while True:
                 if connection is None:
                     # Kept ones are what a request that is sent again has failed on.
-                    connection = await self._acquire(new=sent)
+                    connection = await self._acquire(proxy_header, new=sent)
                 response = connection.start(request, head)
                 try:
                     await response.head
@@ -155,7 +162,7 @@ class UpstreamPool:
                     raise
                 # Out of the handler: compiled, what waits inside one shows its exception to
                 # whatever runs meanwhile.
-                connection = None if sent else self._take_idle()
+                connection = None if sent else self._take_idle(proxy_header)
         except UpstreamError as error:
             self.failures += 1
             if sent and error.progress == Progress.UNSENT:
@@ -227,26 +234,35 @@ class UpstreamPool:
 
     # How a request comes by a connection
 
-    def _take_idle(self) -> ClientConnection | None:
+    def _take_idle(self, proxy_header: bytes) -> ClientConnection | None:
         if not self._idle:
             return None
+        connection = self._idle[-1]
+        if connection.proxy_header != proxy_header:
+            fitting = [each for each in self._idle if each.proxy_header == proxy_header]
+            if not fitting:
+                return None
+            connection = fitting[-1]
+            self._idle.remove(connection)
+        else:
+            self._idle.pop()
         self.reuses += 1
         if self._rests:
             self._sweep_soon()
-        return self._idle.pop()
+        return connection
 
-    async def _acquire(self, *, new: bool = False) -> ClientConnection:
+    async def _acquire(self, proxy_header: bytes, *, new: bool = False) -> ClientConnection:
         while True:
             if self._closed:
                 raise self._error("the pool is closed", "closed")
-            if new and self._idle and self.open >= self.max_connections:
+            if (new or proxy_header) and self._idle and self.open >= self.max_connections:
                 self._idle[0].abort()
             if self.open < self.max_connections:
                 self.open += 1
-                return await self._connect()
+                return await self._connect(proxy_header)
             connection = await self._wait()
             if connection is None:
-                return await self._connect()
+                return await self._connect(proxy_header)
             if new:
                 # Kept ones are what this request has just failed on: this one makes room for a new
                 # one.
@@ -256,6 +272,9 @@ class UpstreamPool:
                 return connection
 
     def _pass_on(self, connection: ClientConnection) -> None:
+        if self._waiters and connection.proxy_header:
+            connection.retire()
+            return
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -304,13 +323,14 @@ class UpstreamPool:
                 self.open += 1
                 waiter.set_result(None)
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self, proxy_header: bytes) -> ClientConnection:
         """Open a connection in a slot that is already counted."""
         try:
-            connection = await self.connector.connect(self.make)
+            connection = await self.connector.connect(self.make, proxy_header)
         except BaseException:
             self._slot_free()
             raise
+        connection.proxy_header = proxy_header
         self._begin(connection)
         return connection
 

@@ -71,14 +71,17 @@ class Pool(Protocol):
         ...
 
 
-def make_pool(version: HttpVersion | None, target: Target, *, max_tunnels: int = 1024, **options: Any) -> Pool:
+def make_pool(
+    version: HttpVersion | None, target: Target, *, max_tunnels: int = 1024, proxy_header: bytes = b"", **options: Any
+) -> Pool:
     """A pool for a target; ``options`` are those of `UpstreamPool`. None: ``auto`` for https,
     HTTP/1.1 otherwise.
 
-    ``auto`` is HTTP/1.1 where there is no TLS to negotiate it.
+    ``auto`` is HTTP/1.1 where there is no TLS to negotiate it, and with a ``proxy_header``: an
+    HTTP/2 connection carries requests of many clients.
     """
     if version == "http/2":
-        return Http2Pool(target, **options)
-    if target.scheme == "https" and version != "http/1.1":
+        return Http2Pool(target, proxy_header=proxy_header, **options)
+    if target.scheme == "https" and version != "http/1.1" and not proxy_header:
         return AutoPool(target, max_tunnels=max_tunnels, **options)
-    return UpstreamPool(target, max_tunnels=max_tunnels, **options)
+    return UpstreamPool(target, max_tunnels=max_tunnels, proxy_header=proxy_header, **options)

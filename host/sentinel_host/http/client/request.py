@@ -48,7 +48,8 @@ class UpstreamRequest:
     written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are
     wanted (RFC 9110 section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and
     ``idle_timeout`` are seconds, as in `Timeouts`, for this request alone; None stands for the
-    pool's.
+    pool's. ``proxy_header`` tells the upstream about the client: only a connection that began with
+    these bytes may carry the request; empty stands for the pool's.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class UpstreamRequest:
         "idle_timeout",
         "method",
         "on_informational",
+        "proxy_header",
         "response_timeout",
         "takes_trailers",
         "target",
@@ -88,6 +90,7 @@ class UpstreamRequest:
         self.takes_trailers = takes_trailers
         self.response_timeout: float | None = None
         self.idle_timeout: float | None = None
+        self.proxy_header = b""
 
 
 def encode_head(request: UpstreamRequest) -> bytes:
