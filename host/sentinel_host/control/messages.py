@@ -124,6 +124,10 @@ class Drain(msgspec.Struct, frozen=True, tag="drain"):
     """
 
 
+class Draining(msgspec.Struct, frozen=True, tag="draining"):
+    """From a worker that drains: no listener accepts any more."""
+
+
 class Reopen(msgspec.Struct, frozen=True, tag="reopen"):
     """To a worker: the files of its logs were moved away; open them anew."""
 
@@ -245,6 +249,7 @@ Message: TypeAlias = (
     | Learned
     | Failed
     | Drain
+    | Draining
     | Reopen
     | StatsRequest
     | Stats

@@ -66,6 +66,7 @@ async def serve(
     shutdown: Callable[[], Awaitable[Any]],
     grace: float,
     ready: Callable[[], None] = lambda: None,
+    draining: Callable[[], None] = lambda: None,
     quic: QuicEndpoint | None = None,
     may_accept: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
@@ -78,7 +79,7 @@ async def serve(
 
     ``may_accept`` is awaited once the application has started, and returns when ``shutdown()`` does
     at the latest; if it returns false, nothing is accepted. ``ready`` is called once every socket
-    accepts.
+    accepts, and ``draining`` once none does any more.
     """
     loop = asyncio.get_running_loop()
     state: dict[str, Any] = {}
@@ -90,7 +91,7 @@ async def serve(
             return
         try:
             if may_accept is None or await may_accept():
-                await _accept(app, endpoints, connections, state, stop, grace, ready, quic)
+                await _accept(app, endpoints, connections, state, stop, grace, ready, draining, quic)
         finally:
             await lifespan.wait_for_shutdown()
             lifespan_task.cancel()
@@ -123,6 +124,7 @@ async def _accept(
     stop: asyncio.Future[Any],
     grace: float,
     ready: Callable[[], None],
+    draining: Callable[[], None],
     quic: QuicEndpoint | None,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -153,6 +155,7 @@ async def _accept(
         await _accept_the_last(endpoints[: len(servers)], grace)
         for listening in servers:
             listening.close()
+        draining()
         await _let_begin(endpoints, grace)
         for waiting in proxied:
             waiting.abort_waiting()

@@ -36,6 +36,8 @@ _START_TIME: Final = 60.0
 _BEYOND_GRACE: Final = 0.85
 # A guest may take a second to start for each of its configurations, and as long for its self-test.
 _APPLY_TIME: Final = 30.0
+# Seconds for a worker that drains to accept no more.
+_CLOSE_TIME: Final = 5.0
 # Seconds. A worker that dies loses the counts of this interval at most.
 _REFRESH_INTERVAL: Final = 1.0
 
@@ -83,7 +85,7 @@ class Fleet:
 
     async def roll(self, plan: FleetPlan) -> None:
         """Replace every worker by one of ``plan``, one after the other: each is ready before the
-        old one drains.
+        old one drains. Returns once no old one accepts.
 
         Raises `RollFailed`.
         """
@@ -96,6 +98,10 @@ class Fleet:
                 raise error
         self._shrink(plan.workers)
         self._spawn_task(self._spare.provide(plan))
+        draining = [worker.draining_or_gone for worker in self._plans if worker.state is State.DRAINING]
+        if draining:
+            # One that hangs is killed after its grace period.
+            await asyncio.wait(draining, timeout=_CLOSE_TIME)
 
     async def apply(self, message: Load | Reconfigure, codes: dict[str, bytes]) -> Applied | None:
         """Tell every worker to apply a change. If the first worker refuses it, return its refusal

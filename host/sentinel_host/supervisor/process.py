@@ -20,6 +20,7 @@ from sentinel_host.control import (
     CodeRequest,
     ConfigSource,
     Drain,
+    Draining,
     Failed,
     Learned,
     Lines,
@@ -80,8 +81,8 @@ class WorkerProcess:
     """A worker from its execution to its end.
 
     ``prepared_or_gone`` is done once it waits for `accept`, and ``ready_or_gone`` once it is ready,
-    or when it has ended before that. ``ended`` is done once the
-    process has ended, and ``gone`` once its last messages are read too. ``serves`` is the
+    or when it has ended before that; ``draining_or_gone`` is done once it accepts no more. ``ended``
+    is done once the process has ended, and ``gone`` once its last messages are read too. ``serves`` is the
     configuration and the guests' digests that it was told. ``failure`` is its own reason why it
     could not start. ``faults`` has the guests that are not in service, ``guests`` all of them, and
     ``snapshot`` its latest counts.
@@ -97,6 +98,7 @@ class WorkerProcess:
         self.snapshot = Snapshot()
         self.prepared_or_gone: asyncio.Future[None] = loop.create_future()
         self.ready_or_gone: asyncio.Future[None] = loop.create_future()
+        self.draining_or_gone: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
         self._codes: dict[str, bytes] = {}
@@ -274,6 +276,9 @@ class WorkerProcess:
                     self.state = State.READY
                     self._ready_at = asyncio.get_running_loop().time()
                     self.ready_or_gone.set_result(None)
+            case Draining():
+                if not self.draining_or_gone.done():
+                    self.draining_or_gone.set_result(None)
             case Learned(names):
                 self._observer.learned(names)
             case Failed(reason):
@@ -304,7 +309,7 @@ class WorkerProcess:
             await asyncio.wait_for(asyncio.shield(self._channel.closed), 1.0)
         await self._channel.close()
         self.state = State.GONE
-        for reached in (self.prepared_or_gone, self.ready_or_gone):
+        for reached in (self.prepared_or_gone, self.ready_or_gone, self.draining_or_gone):
             if not reached.done():
                 reached.set_result(None)
         self.gone.set_result(None)

@@ -19,6 +19,7 @@ from sentinel_host.control import (
     Applied,
     Channel,
     Drain,
+    Draining,
     Failed,
     Frame,
     FrameDecoder,
@@ -143,6 +144,7 @@ class _Worker:
                 shutdown=self._stop.wait,
                 grace=serving.grace,
                 ready=self._ready,
+                draining=lambda: self._channel.send(Draining()),
                 may_accept=self._may_accept,
             )
             if self._rollout is not None:
