@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
+from tests.support.forked import ForkedProcess, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "guests"
@@ -39,7 +41,7 @@ class GatewayProcess:
     runs.
     """
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+    def __init__(self, process: Process, folder: Path) -> None:
         self.process = process
         self.folder = folder
         self.log: list[str] = []
@@ -156,24 +158,24 @@ def sentinel_run(config: Path, environment: Mapping[str, str] | None = None) -> 
     laid over ours.
     """
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
-    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    with _running(command, config.parent, listeners, environment=environment) as gateway:
+    process = ForkedProcess(["run", "--config", str(config)], config.parent, _variables(environment or {}))
+    with _running(process, config.parent, listeners) as gateway:
         yield gateway
 
 
 @contextlib.contextmanager
 def sentinel_proxy(upstream: str, folder: Path) -> Iterator[GatewayProcess]:
     """``sentinel run --upstream URL``, in a folder without any configuration."""
-    command = [sys.executable, "-m", "sentinel_host", "run", "--upstream", upstream, "--bind", "127.0.0.1:0"]
-    with _running(command, folder, 1) as gateway:
+    arguments = ["run", "--upstream", upstream, "--bind", "127.0.0.1:0"]
+    with _running(ForkedProcess(arguments, folder, _variables()), folder, 1) as gateway:
         yield gateway
 
 
 @contextlib.contextmanager
 def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
     """The same application under Hypercorn as it is installed."""
-    module = config.parent / "application.py"
-    module.write_text(
+    folder = config.parent
+    (folder / "application.py").write_text(
         "import logging, sys\n"
         "from sentinel_host.gateway import create_app\n"
         "import atexit\n"
@@ -182,29 +184,27 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
         "atexit.register(begin_log(create_lock()).close)\n"
         f"app = create_app({str(config)!r})\n"
     )
-    command = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"]
-    with _running(command, config.parent, 1, _said_by_hypercorn) as gateway:
-        yield gateway
-
-
-@contextlib.contextmanager
-def _running(
-    command: list[str],
-    folder: Path,
-    listeners: int,
-    tolerated: Callable[[str], bool] = lambda line: False,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[GatewayProcess]:
-    variables = os.environ | (environment or {})
-    path = os.pathsep.join([str(folder), *filter(None, [variables.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=variables | {"PYTHONPATH": path} | CACHED,
+        env=_variables(),
     )
+    with _running(process, folder, 1, _said_by_hypercorn) as gateway:
+        yield gateway
+
+
+def _variables(environment: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """A gateway's environment: ours, what a test lays over it, and the cache of all tests."""
+    return {**os.environ, **environment, **CACHED}
+
+
+@contextlib.contextmanager
+def _running(
+    process: Process, folder: Path, listeners: int, tolerated: Callable[[str], bool] = lambda line: False
+) -> Iterator[GatewayProcess]:
     gateway = GatewayProcess(process, folder)
     try:
         gateway.wait(lambda: len(gateway.addresses) >= listeners, "listener", _START)

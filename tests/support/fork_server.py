@@ -1,0 +1,104 @@
+"""A process that has loaded what ``sentinel run`` needs, and forks for each gateway: loading takes
+half a second of a core, which is more than most gateways of the tests need for all else.
+
+`tests.support.forked` starts it as ``python -m tests.support.fork_server FD``. A request is one
+message on the socket FD: JSON, and three descriptors, for stdout, for stderr, and of a pipe that
+gets the process's id, and its wait status when it has ended. When the other end of the socket is
+closed, the server ends, and its gateways go on.
+
+Workers are executed as always, and so are gateways in tests of starting and stopping.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+NUMBER = struct.Struct("=i")
+_MOST = 1 << 20
+_PRELOADED = ("sentinel_host.cli.run", "sentinel_host.__main__")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a gateway is started with, as a command would get it from its shell."""
+
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+
+    def begin(self) -> int:
+        """Be ``python -m sentinel_host``; returns the exit code."""
+        from sentinel_host.__main__ import main
+
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        path = self.environment.get("PYTHONPATH", "").split(os.pathsep)
+        sys.path[:] = [self.folder, *dict.fromkeys(filter(None, [*path, *sys.path[1:]]))]
+        sys.argv = ["sentinel", *self.arguments]
+        return main()
+
+
+def serve(requests: socket.socket) -> Job | None:
+    """Fork for each request. Returns the job in the processes that are to do one, and None in the
+    server at its end.
+    """
+    # By the descriptor that shows the end of a process: its id, and where to tell.
+    running: dict[int, tuple[int, int]] = {}
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    while True:
+        for ready, _ in poll.poll():
+            if ready in running:
+                pid, told = running.pop(ready)
+                poll.unregister(ready)
+                os.close(ready)
+                _tell(told, os.waitpid(pid, 0)[1])
+                os.close(told)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(requests, _MOST, 3)
+            if not message:
+                return None
+            stdout, stderr, told = descriptors
+            pid = os.fork()
+            if not pid:
+                requests.close()
+                for descriptor, (_, others) in running.items():
+                    os.close(descriptor)
+                    os.close(others)
+                os.dup2(stdout, 1)
+                os.dup2(stderr, 2)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                return Job(**json.loads(message))
+            os.close(stdout)
+            os.close(stderr)
+            _tell(told, pid)
+            end = os.pidfd_open(pid)
+            running[end] = (pid, told)
+            poll.register(end, select.POLLIN)
+
+
+def _tell(pipe: int, number: int) -> None:
+    # Whoever asked may have gone.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(pipe, NUMBER.pack(number))
+
+
+def main() -> int:
+    for module in _PRELOADED:
+        import_module(module)
+    job = serve(socket.socket(fileno=int(sys.argv[1])))
+    return 0 if job is None else job.begin()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Gateways that a fork server starts, as `subprocess.Popen` would."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from tests.support.fork_server import NUMBER
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process(Protocol):
+    """What tests ask of a gateway's process, which is either forked or a `subprocess.Popen`."""
+
+    pid: int
+    stdout: TextIO | None
+    stderr: TextIO | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class ForkedProcess:
+    """``python -m sentinel_host`` with arguments, in a folder, with the whole environment as given.
+
+    It has loaded its modules already, and is a child of the fork server. Everything else is as
+    `subprocess.Popen` would have it.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self.returncode: int | None = None
+        out, theirs = os.pipe()
+        err, also_theirs = os.pipe()
+        self._told, tell = os.pipe()
+        job = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+        try:
+            socket.send_fds(_server(), [json.dumps(job).encode()], [theirs, also_theirs, tell])
+        finally:
+            for descriptor in (theirs, also_theirs, tell):
+                os.close(descriptor)
+        # Whoever reads them closes them.
+        self.stdout: TextIO | None = open(out)  # noqa: SIM115
+        self.stderr: TextIO | None = open(err)  # noqa: SIM115
+        self.pid = self._number()
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the signal; None while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The same, once it has ended. Raises `subprocess.TimeoutExpired`."""
+        code = self._ended(timeout)
+        if code is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired("sentinel", timeout)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        """Nothing if it has ended."""
+        if self.poll() is None:
+            # It may end meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+            self.returncode = os.waitstatus_to_exitcode(self._number())
+            os.close(self._told)
+        return self.returncode
+
+    def _number(self) -> int:
+        data = os.read(self._told, NUMBER.size)
+        if not data:
+            raise RuntimeError("the fork server has ended")
+        return int(NUMBER.unpack(data)[0])
+
+
+@cache
+def _server() -> socket.socket:
+    """The socket to this process's fork server."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
+        # Its streams are pipes, as a gateway's will be: Python buffers what goes to a terminal in
+        # another way.
+        server = subprocess.Popen(
+            command, cwd=ROOT, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def end() -> None:
+        ours.close()
+        server.communicate()
+
+    atexit.register(end)
+    return ours
