@@ -20,38 +20,49 @@ static sentinel_area *nothing(void) {
 
 /* Begins a record: fields beyond those that this SDK knows are passed over, fields that are missing
  * are not read. */
-static size_t open_record(sentinel_reader *reader, const void *data, size_t size) {
+static inline size_t open_record(sentinel_reader *reader, const void *data, size_t size) {
   sentinel_begin_call();
   *reader = sentinel_reader_over(data, size);
-  return sentinel_read_list(reader);
+  return sentinel_next_list(reader);
 }
 
-static void check(const sentinel_reader *reader, const char *what) {
-  if (reader->failed) sentinel_fail("the host's %s is not what the contract says", what);
+static inline void check(bool failed, const char *what) {
+  if (failed) sentinel_fail("the host's %s is not what the contract says", what);
 }
 
-sentinel_headers sentinel_read_headers(sentinel_reader *reader) {
-  size_t count = sentinel_read_list(reader);
+static void skip_fields(sentinel_reader *reader, size_t count) {
+  sentinel_reader other = *reader;
+  for (; count > 0; count--) sentinel_skip(&other);
+  *reader = other;
+}
+
+static inline sentinel_headers next_headers(sentinel_reader *reader) {
+  size_t count = sentinel_next_list(reader);
   sentinel_header *items = sentinel_allocate(count * sizeof *items);
   for (size_t i = 0; i < count; i++) {
-    size_t fields = sentinel_read_list(reader);
-    items[i].name = sentinel_read_string(reader);
-    items[i].value = sentinel_read_binary(reader);
-    for (; fields > 2; fields--) sentinel_skip(reader);
+    size_t fields = sentinel_next_list(reader);
+    items[i].name = sentinel_next_string(reader);
+    items[i].value = sentinel_next_binary(reader);
+    if (fields > 2) skip_fields(reader, fields - 2);
   }
   return (sentinel_headers){items, count};
 }
 
+sentinel_headers sentinel_read_headers(sentinel_reader *reader) {
+  return next_headers(reader);
+}
+
+/* The last field that this SDK knows: nothing is read behind it. */
 static const sentinel_client_certificate *read_client_certificate(sentinel_reader *reader) {
   if (sentinel_read_nil(reader)) return NULL;
   sentinel_client_certificate *shown = sentinel_allocate(sizeof *shown);
-  size_t fields = sentinel_read_list(reader);
-  shown->subject = sentinel_read_string(reader);
-  shown->name_count = sentinel_read_list(reader);
+  size_t fields = sentinel_next_list(reader);
+  shown->subject = sentinel_next_string(reader);
+  shown->name_count = sentinel_next_list(reader);
   sentinel_bytes *names = sentinel_allocate(shown->name_count * sizeof *names);
-  for (size_t i = 0; i < shown->name_count; i++) names[i] = sentinel_read_string(reader);
+  for (size_t i = 0; i < shown->name_count; i++) names[i] = sentinel_next_string(reader);
   shown->names = names;
-  shown->sha256 = sentinel_read_string(reader);
+  shown->sha256 = sentinel_next_string(reader);
   shown->verified = sentinel_read_bool(reader);
   for (; fields > 4; fields--) sentinel_skip(reader);
   return shown;
@@ -147,19 +158,25 @@ sentinel_outcome_area *sentinel_run_configure(sentinel_configure_hook *hook, con
 sentinel_area *sentinel_run_request(sentinel_request_hook *hook, const void *head, size_t size) {
   sentinel_reader reader;
   size_t present = open_record(&reader, head, size);
-  sentinel_request request = {0};
-  request.method = sentinel_read_string(&reader);
-  request.path = sentinel_read_string(&reader);
-  request.query = sentinel_read_optional_string(&reader);
-  request.headers = sentinel_read_headers(&reader);
-  request.scheme = sentinel_read_string(&reader);
-  request.authority = sentinel_read_string(&reader);
-  request.client = sentinel_read_string(&reader);
-  request.request_id = sentinel_read_string(&reader);
-  request.route = sentinel_read_string(&reader);
-  request.http_version = sentinel_read_string(&reader);
-  if (present > 10) request.client_certificate = read_client_certificate(&reader);
-  check(&reader, "request-head");
+  sentinel_request request;
+  request.edits = (sentinel_request_edits){0};
+  request.method = sentinel_next_string(&reader);
+  request.path = sentinel_next_string(&reader);
+  request.query = sentinel_next_optional_string(&reader);
+  request.headers = next_headers(&reader);
+  request.scheme = sentinel_next_string(&reader);
+  request.authority = sentinel_next_string(&reader);
+  request.client = sentinel_next_string(&reader);
+  request.request_id = sentinel_next_string(&reader);
+  request.route = sentinel_next_string(&reader);
+  request.http_version = sentinel_next_string(&reader);
+  request.client_certificate = NULL;
+  if (present > 10) {
+    sentinel_reader rest = reader;
+    request.client_certificate = read_client_certificate(&rest);
+    reader.failed = rest.failed;
+  }
+  check(reader.failed, "request-head");
   const sentinel_response *response = hook(&request);
   size_t fields = request_fields(&request.edits);
   if (response == NULL && fields == 0) return nothing();
@@ -185,7 +202,7 @@ sentinel_area *sentinel_run_response(sentinel_response_hook *hook, const void *h
   incoming.status = (uint16_t)sentinel_read_unsigned(&reader);
   incoming.headers = sentinel_read_headers(&reader);
   incoming.origin = (sentinel_origin)sentinel_read_unsigned(&reader);
-  check(&reader, "response-head");
+  check(reader.failed, "response-head");
   const sentinel_response *response = hook(&incoming);
   size_t fields = response_fields(&incoming.edits);
   if (response == NULL && fields == 0) return nothing();
@@ -201,14 +218,14 @@ void sentinel_run_complete(sentinel_complete_hook *hook, const void *data, size_
   sentinel_reader reader;
   size_t fields = open_record(&reader, data, size);
   sentinel_summary summary = {.context = {context, context_size}};
-  summary.request_id = sentinel_read_string(&reader);
-  summary.method = sentinel_read_string(&reader);
-  summary.path = sentinel_read_string(&reader);
-  summary.query = sentinel_read_optional_string(&reader);
-  summary.route = sentinel_read_string(&reader);
-  summary.authority = sentinel_read_string(&reader);
-  summary.client = sentinel_read_string(&reader);
-  summary.http_version = sentinel_read_string(&reader);
+  summary.request_id = sentinel_next_string(&reader);
+  summary.method = sentinel_next_string(&reader);
+  summary.path = sentinel_next_string(&reader);
+  summary.query = sentinel_next_optional_string(&reader);
+  summary.route = sentinel_next_string(&reader);
+  summary.authority = sentinel_next_string(&reader);
+  summary.client = sentinel_next_string(&reader);
+  summary.http_version = sentinel_next_string(&reader);
   summary.started_at = sentinel_read_unsigned(&reader);
   summary.duration = sentinel_read_unsigned(&reader);
   summary.status = (uint16_t)sentinel_read_unsigned(&reader);
@@ -216,14 +233,14 @@ void sentinel_run_complete(sentinel_complete_hook *hook, const void *data, size_
   summary.response_bytes = sentinel_read_unsigned(&reader);
   summary.outcome = (sentinel_outcome)sentinel_read_unsigned(&reader);
   summary.origin = (sentinel_origin)sentinel_read_unsigned(&reader);
-  if (fields > 15) summary.upstream = sentinel_read_optional_string(&reader);
+  if (fields > 15) summary.upstream = sentinel_next_optional_string(&reader);
   if (fields > 16 && !sentinel_read_nil(&reader)) {
     summary.has_upstream_duration = true;
     summary.upstream_duration = sentinel_read_unsigned(&reader);
   }
-  if (fields > 17) summary.endpoint = sentinel_read_optional_string(&reader);
+  if (fields > 17) summary.endpoint = sentinel_next_optional_string(&reader);
   if (fields > 18) summary.tries = (uint32_t)sentinel_read_unsigned(&reader);
-  check(&reader, "summary");
+  check(reader.failed, "summary");
   hook(&summary);
   sentinel_end_call();
 }

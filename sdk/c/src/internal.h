@@ -17,6 +17,54 @@ void sentinel_end_call(void);
 /* Never forget what was allocated so far. */
 void sentinel_keep_all(void);
 
+/* What a head consists of, in the forms that nearly every value of it has: up to 31 bytes of text,
+ * 255 of binary, 15 items. They are read in place; others take the reader's functions. As the reader
+ * itself is handed to nobody here, compilers keep it in registers. */
+static inline sentinel_bytes sentinel_next_string(sentinel_reader *reader) {
+  const uint8_t *at = reader->at;
+  ptrdiff_t left = reader->end - at;
+  if (left > 0 && (*at & 0xe0) == 0xa0 && (*at & 31) < left) {
+    reader->at = at + 1 + (*at & 31);
+    return (sentinel_bytes){(const char *)at + 1, *at & 31};
+  }
+  sentinel_reader other = *reader;
+  sentinel_bytes found = sentinel_read_string(&other);
+  *reader = other;
+  return found;
+}
+
+static inline sentinel_bytes sentinel_next_optional_string(sentinel_reader *reader) {
+  if (reader->at == reader->end || *reader->at != 0xc0) return sentinel_next_string(reader);
+  reader->at++;
+  return (sentinel_bytes){NULL, 0};
+}
+
+static inline sentinel_bytes sentinel_next_binary(sentinel_reader *reader) {
+  const uint8_t *at = reader->at;
+  ptrdiff_t left = reader->end - at;
+  if (left > 1 && *at == 0xc4 && at[1] < left - 1) {
+    reader->at = at + 2 + at[1];
+    return (sentinel_bytes){(const char *)at + 2, at[1]};
+  }
+  sentinel_reader other = *reader;
+  sentinel_bytes found = sentinel_read_binary(&other);
+  *reader = other;
+  return found;
+}
+
+static inline size_t sentinel_next_list(sentinel_reader *reader) {
+  const uint8_t *at = reader->at;
+  ptrdiff_t left = reader->end - at;
+  if (left > 0 && (*at & 0xf0) == 0x90 && (*at & 15) < left) {
+    reader->at = at + 1;
+    return *at & 15;
+  }
+  sentinel_reader other = *reader;
+  size_t found = sentinel_read_list(&other);
+  *reader = other;
+  return found;
+}
+
 /* A record's header fields, allocated. */
 sentinel_headers sentinel_read_headers(sentinel_reader *reader);
 void sentinel_write_response(sentinel_writer *writer, const sentinel_response *response);

@@ -162,17 +162,24 @@ void sentinel_skip(sentinel_reader *reader) {
   }
 }
 
+static void grow(sentinel_writer *writer, size_t more) {
+  size_t capacity = writer->capacity < 128 ? 256 : 2 * writer->capacity;
+  while (capacity - writer->size < more) capacity *= 2;
+  uint8_t *data = sentinel_allocate(capacity);
+  if (writer->size > 0) memcpy(data, writer->data, writer->size);
+  writer->data = data;
+  writer->capacity = capacity;
+}
+
 /* Room for so many bytes more. */
-static uint8_t *room(sentinel_writer *writer, size_t more) {
-  if (writer->capacity - writer->size < more) {
-    size_t capacity = writer->capacity < 128 ? 256 : 2 * writer->capacity;
-    while (capacity - writer->size < more) capacity *= 2;
-    uint8_t *data = sentinel_allocate(capacity);
-    if (writer->size > 0) memcpy(data, writer->data, writer->size);
-    writer->data = data;
-    writer->capacity = capacity;
-  }
+static inline uint8_t *room(sentinel_writer *writer, size_t more) {
+  if (writer->capacity - writer->size < more) grow(writer, more);
   return writer->data + writer->size;
+}
+
+static inline void put_byte(sentinel_writer *writer, uint8_t byte) {
+  *room(writer, 1) = byte;
+  writer->size++;
 }
 
 static void put(sentinel_writer *writer, uint8_t first, uint64_t value, size_t width) {
@@ -189,15 +196,15 @@ void sentinel_write_raw(sentinel_writer *writer, const void *data, size_t size) 
 }
 
 void sentinel_write_nil(sentinel_writer *writer) {
-  put(writer, NIL, 0, 0);
+  put_byte(writer, NIL);
 }
 
 void sentinel_write_bool(sentinel_writer *writer, bool value) {
-  put(writer, value ? TRUE_ : FALSE_, 0, 0);
+  put_byte(writer, value ? TRUE_ : FALSE_);
 }
 
 void sentinel_write_unsigned(sentinel_writer *writer, uint64_t value) {
-  if (value < FIXMAP) put(writer, (uint8_t)value, 0, 0);
+  if (value < FIXMAP) put_byte(writer, (uint8_t)value);
   else if (value <= UINT8_MAX) put(writer, UINT8, value, 1);
   else if (value <= UINT16_MAX) put(writer, UINT8 + 1, value, 2);
   else if (value <= UINT32_MAX) put(writer, UINT8 + 2, value, 4);
@@ -206,7 +213,7 @@ void sentinel_write_unsigned(sentinel_writer *writer, uint64_t value) {
 
 void sentinel_write_integer(sentinel_writer *writer, int64_t value) {
   if (value >= 0) sentinel_write_unsigned(writer, (uint64_t)value);
-  else if (value >= -32) put(writer, (uint8_t)value, 0, 0);
+  else if (value >= -32) put_byte(writer, (uint8_t)value);
   else if (value >= INT8_MIN) put(writer, INT8, (uint64_t)value, 1);
   else if (value >= INT16_MIN) put(writer, INT8 + 1, (uint64_t)value, 2);
   else if (value >= INT32_MIN) put(writer, INT8 + 2, (uint64_t)value, 4);
@@ -219,7 +226,7 @@ void sentinel_write_float(sentinel_writer *writer, double value) {
 }
 
 void sentinel_write_string(sentinel_writer *writer, sentinel_bytes text) {
-  if (text.size < 32) put(writer, (uint8_t)(FIXSTR | text.size), 0, 0);
+  if (text.size < 32) put_byte(writer, (uint8_t)(FIXSTR | text.size));
   else if (text.size <= UINT8_MAX) put(writer, STR8, text.size, 1);
   else if (text.size <= UINT16_MAX) put(writer, STR8 + 1, text.size, 2);
   else put(writer, STR32, text.size, 4);
@@ -234,7 +241,7 @@ void sentinel_write_binary(sentinel_writer *writer, sentinel_bytes bytes) {
 }
 
 static void write_count(sentinel_writer *writer, uint8_t fix, uint8_t wide, size_t count) {
-  if (count < 16) put(writer, (uint8_t)(fix | count), 0, 0);
+  if (count < 16) put_byte(writer, (uint8_t)(fix | count));
   else if (count <= UINT16_MAX) put(writer, wide, count, 2);
   else put(writer, (uint8_t)(wide + 1), count, 4);
 }

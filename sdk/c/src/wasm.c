@@ -31,28 +31,46 @@ __attribute__((export_name("cabi_realloc"))) void *sentinel_exported_realloc(voi
   return sentinel_allocate(size);
 }
 
-/* For a few bytes a loop is faster than the instruction, which is a call into the engine.
- * `volatile` keeps the compiler from making a call of this very function out of the loop. */
-#define FEW 64
+/* Up to here loops are faster than the instructions, which are calls into the engine; compilers are
+ * told not to use those by themselves. `volatile` keeps them from making calls of these very
+ * functions out of the loops. */
+#define FEW 256
+#define FEW_BYTE_BY_BYTE 64
+#define INSTRUCTION static __attribute__((target("bulk-memory-opt")))
 
 typedef uint64_t __attribute__((aligned(1), may_alias)) word;
 
+INSTRUCTION void copy(void *to, const void *from, size_t size) {
+  __asm__ volatile("local.get %0\nlocal.get %1\nlocal.get %2\nmemory.copy 0, 0"
+                   : : "r"(to), "r"(from), "r"(size) : "memory");
+}
+
+INSTRUCTION void fill(void *to, int byte, size_t size) {
+  __asm__ volatile("local.get %0\nlocal.get %1\nlocal.get %2\nmemory.fill 0"
+                   : : "r"(to), "r"(byte), "r"(size) : "memory");
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t size) {
-  if (size > FEW) return memmove(to, from, size);
   char *d = to;
   const char *s = from;
-  for (; size >= sizeof(word); size -= sizeof(word), d += sizeof(word), s += sizeof(word)) {
-    *(volatile word *)d = *(const word *)s;
+  if (size > FEW) {
+    copy(d, s, size);
+  } else if (size >= sizeof(word)) {
+    /* The last word overlaps the one before it. */
+    size_t last = size - sizeof(word);
+    for (size_t i = 0; i < last; i += sizeof(word)) *(volatile word *)(d + i) = *(const word *)(s + i);
+    *(volatile word *)(d + last) = *(const word *)(s + last);
+  } else {
+    for (size_t i = 0; i < size; i++) ((volatile char *)d)[i] = s[i];
   }
-  for (size_t i = 0; i < size; i++) ((volatile char *)d)[i] = s[i];
   return to;
 }
 
 void *memmove(void *to, const void *from, size_t size) {
   char *d = to;
   const char *s = from;
-  if (size > FEW) {
-    __asm__ volatile("local.get %0\nlocal.get %1\nlocal.get %2\nmemory.copy 0, 0" : : "r"(d), "r"(s), "r"(size) : "memory");
+  if (size > FEW_BYTE_BY_BYTE) {
+    copy(d, s, size);
   } else if (d <= s) {
     for (size_t i = 0; i < size; i++) ((volatile char *)d)[i] = s[i];
   } else {
@@ -62,10 +80,16 @@ void *memmove(void *to, const void *from, size_t size) {
 }
 
 void *memset(void *to, int byte, size_t size) {
+  char *d = to;
   if (size > FEW) {
-    __asm__ volatile("local.get %0\nlocal.get %1\nlocal.get %2\nmemory.fill 0" : : "r"(to), "r"(byte), "r"(size) : "memory");
+    fill(d, byte, size);
+  } else if (size >= sizeof(word)) {
+    word filled = (unsigned char)byte * (word)0x0101010101010101;
+    size_t last = size - sizeof(word);
+    for (size_t i = 0; i < last; i += sizeof(word)) *(volatile word *)(d + i) = filled;
+    *(volatile word *)(d + last) = filled;
   } else {
-    for (size_t i = 0; i < size; i++) ((volatile char *)to)[i] = (char)byte;
+    for (size_t i = 0; i < size; i++) ((volatile char *)d)[i] = (char)byte;
   }
   return to;
 }
