@@ -75,6 +75,87 @@ def test_what_was_not_sent_goes_elsewhere_whatever_its_method(run, method):
     run(main)
 
 
+PAUSE = status(503, b"Retry-After: 3600")
+
+
+async def pause(web, number):
+    """Have an endpoint ask for no retries."""
+    server = web.servers[number]
+    server.answer, before = PAUSE, server.requests
+    while server.requests == before:
+        await web.ask()
+
+
+async def where(web, **more):
+    """The status of a request, and the numbers of the endpoints that were asked, in turn."""
+    asked = call(**more)
+    response = await web.upstream.send(asked)
+    response.abort()
+    numbers = {server.url: number for number, server in enumerate(web.servers)}
+    failed = [numbers[name] for name, *_ in asked.tried or []]
+    return response.status, failed if response.status >= 500 else [*failed, numbers[asked.endpoint.name]]
+
+
+BOUNDLESS = RetryConfig(backoff=0.0, budget=100, least=10_000)
+
+
+@pytest.mark.parametrize("how", ["resets", "503"])
+def test_retries_leave_out_an_endpoint_that_asks_for_a_pause(run, how):
+    async def main():
+        async with group(3, eject=False, retry=BOUNDLESS) as web:
+            await pause(web, 0)
+            web.servers[1].answer = FAILING[how]
+            tries = [await where(web) for _ in range(60)]
+            assert {status for status, _ in tries} == {200}
+            # It gets requests as ever, and no retry.
+            assert {asked[0] for _, asked in tries} == {0, 1, 2}
+            assert all(0 not in asked[1:] for _, asked in tries)
+
+    run(main)
+
+
+def test_a_pause_ends_when_the_endpoint_answers_well(run):
+    async def main():
+        async with group(2, eject=False, retry=BOUNDLESS) as web:
+            await pause(web, 0)
+            web.servers[1].answer = status(503)
+            web.servers[0].answer = ok
+            tries = []
+            while (200, [1, 0]) not in tries:
+                tries.append(await where(web))
+            # Until a request was sent to it first, it got no retry.
+            first = tries.index((200, [0]))
+            assert tries[:first] == [(503, [1])] * first
+
+    run(main)
+
+
+def test_when_all_ask_for_a_pause_nobody_is_asked_twice(run):
+    async def main():
+        async with group(3, eject=False, retry=BOUNDLESS) as web:
+            for number in range(3):
+                await pause(web, number)
+            before = sum(web.requests())
+            response = await web.upstream.send(call())
+            assert (response.status, dict(response.headers)[b"retry-after"]) == (503, b"3600")
+            response.abort()
+            assert sum(web.requests()) == before + 1
+            assert web.upstream.counts.retries_denied == 0
+
+    run(main)
+
+
+def test_what_was_not_sent_goes_also_to_one_that_asks_for_a_pause(run):
+    async def main():
+        async with group(2, eject=False, retry=BOUNDLESS) as web:
+            await pause(web, 0)
+            await web.servers[1].stop()
+            web.servers[0].answer = ok
+            assert await web.statuses(10, method=b"POST") == {200: 10}
+
+    run(main)
+
+
 @pytest.mark.parametrize("how", ["resets", "503"])
 def test_what_may_have_had_an_effect_is_not_sent_twice(run, how):
     async def main():

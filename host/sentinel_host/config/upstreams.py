@@ -95,7 +95,8 @@ class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another endpoint is asked when one fails.
 
     What was not sent yet always goes elsewhere. What may have been seen goes elsewhere only if its
-    method is idempotent or among the route's `retry_methods`.
+    method is idempotent or among the route's `retry_methods`. An endpoint that answers one of
+    `statuses` with `Retry-After` gets no retries for that time, or until it answers a request well.
     """
 
     # Envoy: `num_retries` 1.

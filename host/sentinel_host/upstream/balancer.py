@@ -7,7 +7,9 @@ Rule 2: a failure counts against an endpoint at once when nothing was sent, or w
         then succeeded elsewhere. Otherwise it may be the request's own: it counts when several
         clients have such failures. So one client that sends what makes endpoints fail takes none
         away from others.
-Rule 3: a request keeps the members that it began with. Those that vanish meanwhile finish what they
+Rule 3: an endpoint that asks for a pause (`Retry-After`) gets no retries until then, or until it
+        answers a request well.
+Rule 4: a request keeps the members that it began with. Those that vanish meanwhile finish what they
         have.
 """
 
@@ -21,6 +23,7 @@ import zlib
 from collections.abc import Coroutine, Sequence
 from random import random
 from time import monotonic, perf_counter_ns
+from time import time as wall_clock
 from typing import Any, Final
 
 from sentinel_host.errors import (
@@ -37,6 +40,7 @@ from sentinel_host.upstream.call import UpstreamCall
 from sentinel_host.upstream.endpoint import Endpoint, UpstreamCounts
 from sentinel_host.upstream.outliers import ShareWatch
 from sentinel_host.upstream.replay import ReplayableBody
+from sentinel_host.upstream.retry_after import pause_of
 from sentinel_host.upstream.settings import UpstreamSettings
 from sentinel_host.upstream.sticky import StickyCookie
 from sentinel_host.upstream.table import EndpointTable
@@ -53,6 +57,8 @@ _NONE_FAILED: Final[tuple[tuple[int, int], ...]] = ()
 _OURS: Final = ("busy", "closed", "denied", "overloaded")
 # Also of those that nothing is sent to: a request must not go round hundreds that are all down.
 _MOST_TRIES: Final = 8
+# What `Group.pick` can leave out beside those that were tried; more of them may get retries.
+_MOST_PAUSED: Final = 16
 
 
 Failures = tuple[tuple[int, int], ...]
@@ -198,10 +204,12 @@ class Balancer:
                 response.hold(endpoint)
                 call.note_try(began, response.status, "")
                 failed = (*failed, (index, _SERVER_FAILURE))
+                self._heed_pause(endpoint, response)
                 goes_on = waits = self._may_repeat(call, members, tried, response.status)
             if goes_on:
                 try:
-                    index = await self._next(members, call, tried, waits=waits)
+                    unsent = error is not None and error.progress == Progress.UNSENT
+                    index = await self._next(members, call, tried, waits=waits, unsent=unsent)
                 except BaseException:
                     if response is not None:
                         response.abort()
@@ -248,6 +256,7 @@ class Balancer:
         """The endpoint has answered, and the client gets that."""
         call.answered = perf_counter_ns()
         call.latency = (call.answered - began) // 1000
+        endpoint.paused_until = 0.0
         if not endpoint.is_doubted:
             endpoint.cell.succeeded(call.latency)
         if failed:
@@ -284,8 +293,12 @@ class Balancer:
                 return index
         return members.group.pick(call.hash, tried)
 
-    async def _next(self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool) -> int:
-        """The endpoint for the next try, after a pause where one is due."""
+    async def _next(
+        self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool, unsent: bool
+    ) -> int:
+        """The endpoint for the next try, after a pause where one is due; ``unsent``: nobody has got
+        the request yet.
+        """
         retry = self._settings.retry
         assert retry is not None
         if waits:
@@ -293,7 +306,8 @@ class Balancer:
             await asyncio.sleep(most * random())
         # A sticky client whose endpoint failed is to be kept by the next.
         call.is_kept = False
-        index = members.group.pick(call.hash, tried)
+        left_out = tried if unsent else (*tried, *_paused(members, tried)[:_MOST_PAUSED])
+        index = members.group.pick(call.hash, left_out)
         if index != _NOBODY:
             self.counts.retries += 1
         return index
@@ -311,6 +325,7 @@ class Balancer:
             and len(tried) < retry.tries
             and error.progress != Progress.RESPONDED
             and _can_be_read_again(call.request)
+            and len(tried) + len(_paused(members, tried)) < len(members.endpoints)
             and self._afford()
         )
 
@@ -320,10 +335,18 @@ class Balancer:
             retry is not None
             and call.repeatable
             and status in retry.statuses
-            and len(tried) < min(retry.tries, len(members.endpoints))
+            and len(tried) < retry.tries
             and _can_be_read_again(call.request)
+            and len(tried) + len(_paused(members, tried)) < len(members.endpoints)
             and self._afford()
         )
+
+    def _heed_pause(self, endpoint: Endpoint, response: UpstreamResponse) -> None:
+        retry = self._settings.retry
+        if retry is not None and response.status in retry.statuses:
+            pause = pause_of(response.headers, wall_clock())
+            if pause:
+                endpoint.paused_until = monotonic() + pause
 
     def _afford(self) -> bool:
         if self.budget.take():
@@ -445,6 +468,18 @@ async def _send_within(endpoint: Endpoint, request: UpstreamRequest, seconds: fl
             return await endpoint.pool.send(request)
     except TimeoutError:
         raise UpstreamTimeout(f"upstream {endpoint.name}: no response within {seconds:g} s", Progress.SENT) from None
+
+
+def _paused(members: Members, tried: tuple[int, ...]) -> tuple[int, ...]:
+    """The indices of those that have asked for no retries now, without ``tried``."""
+    now = monotonic()
+    return tuple(
+        [
+            index
+            for index, endpoint in enumerate(members.endpoints)
+            if endpoint.paused_until > now and index not in tried
+        ]
+    )
 
 
 def _can_be_read_again(request: UpstreamRequest) -> bool:

@@ -33,10 +33,22 @@ class Endpoint:
 
     ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.
     ``ejections`` are those by this worker. ``is_doubted``: the last response broke off. Until one
-    is whole, a head says nothing of its health.
+    is whole, a head says nothing of its health. ``paused_until``, in seconds of `monotonic`: it has
+    asked for no retries until then, and answered no request well since.
     """
 
-    __slots__ = ("authority", "cell", "counts", "ejections", "is_doubted", "key", "name", "pool", "users")
+    __slots__ = (
+        "authority",
+        "cell",
+        "counts",
+        "ejections",
+        "is_doubted",
+        "key",
+        "name",
+        "paused_until",
+        "pool",
+        "users",
+    )
 
     def __init__(self, name: str, key: int, pool: Pool, cell: Cell, counts: UpstreamCounts) -> None:
         self.name: Final = name
@@ -47,6 +59,7 @@ class Endpoint:
         self.counts: Final = counts
         self.ejections = 0
         self.is_doubted = False
+        self.paused_until = 0.0
         self.users = 0
 
     def end(self, how: int) -> None:
