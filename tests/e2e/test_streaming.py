@@ -15,11 +15,11 @@ import time
 import pytest
 
 from tests.e2e.conftest import only_sentinel
-from tests.support.clients import Wire
+from tests.support.clients import Wire, fetch
 from tests.support.clocks import PATIENCE
 from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import GatewayProcess
-from tests.support.upstreams import Received, Upstream, answering
+from tests.support.upstreams import Handler, Received, Upstream, answering
 
 MIB = 1 << 20
 BLOCK = bytes(range(256)) * 4096
@@ -29,6 +29,26 @@ CONFIG = (
 [[route]]
 path = "/"
 upstream = "origin"
+
+[[route]]
+path = "/head"
+upstream = "origin"
+timeout = "300ms"
+
+[[route]]
+path = "/whole"
+upstream = "origin"
+total_timeout = "500ms"
+
+[[route]]
+path = "/pieces"
+upstream = "origin"
+idle_timeout = "300ms"
+
+[[route]]
+path = "/small"
+upstream = "origin"
+body_bytes = "1KiB"
 """
 )
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -224,6 +244,108 @@ def test_an_answer_that_takes_its_time(shared_gateway: GatewayProcess, origin: U
         gate.wait()
         gate.open()
         assert client.answer().body == b"news"
+
+
+async def say_nothing(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def say_half(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart")
+    await writer.drain()
+    await reader.read()
+
+
+async def say_more_and_more(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until the gateway has had enough, or the kernel's buffers are full."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    left = asyncio.create_task(reader.read())
+    while not left.done():
+        writer.write(b"4\r\nmore\r\n")
+        await writer.drain()
+        await asyncio.wait([left], timeout=0.02)
+
+
+@pytest.mark.parametrize("path", ["/head", "/whole"])
+def test_a_route_bounds_the_wait_for_a_head(shared_gateway: GatewayProcess, origin: Upstream, path: str) -> None:
+    """The time of the whole response did not bound the wait for its head."""
+    origin.handler = say_nothing
+    assert fetch(shared_gateway.public, path).status == 504
+
+
+@pytest.mark.parametrize(("path", "handler"), [("/whole", say_more_and_more), ("/pieces", say_half)])
+def test_a_route_bounds_a_response(
+    shared_gateway: GatewayProcess, origin: Upstream, path: str, handler: Handler
+) -> None:
+    origin.handler = handler
+    with Wire(shared_gateway.public) as client:
+        client.get(path)
+        # On a busy machine, the time may be over before the head is here.
+        if client.head().status == 200:
+            received = client.rest()
+            assert received.startswith((b"4\r\nmore\r\n", b"part"))
+            assert not received.endswith(b"0\r\n\r\n")
+
+
+@only_sentinel
+def test_event_streams_and_upgrades_outlive_the_time_of_a_response(
+    shared_gateway: GatewayProcess, origin: Upstream
+) -> None:
+    gate = Gate()
+
+    async def stream(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if received.values("upgrade"):
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            writer.write(await reader.read(4))
+        elif received.target == "/whole/events":
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 4\r\n\r\n")
+            await writer.drain()
+            await gate.passed()
+            writer.write(b"last")
+        else:
+            await say_more_and_more(received, reader, writer)
+
+    origin.handler = stream
+    with Wire(shared_gateway.public) as events, Wire(shared_gateway.public) as tunnel:
+        tunnel.get("/whole", "Connection: upgrade", "Upgrade: websocket")
+        events.get("/whole/events")
+        heads = tunnel.head().status, events.head().status
+        # One that began after them is cut off.
+        with Wire(shared_gateway.public) as other:
+            other.get("/whole")
+            other.rest()
+        if heads == (101, 200):
+            tunnel.send(b"ping")
+            assert tunnel.exactly(4) == b"ping"
+            gate.open()
+            assert events.exactly(4) == b"last"
+
+
+def test_a_routes_largest_body(shared_gateway: GatewayProcess, origin: Upstream) -> None:
+    fits = fetch(shared_gateway.public, "/small", method="POST", body=b"x" * 1024)
+    assert (fits.status, len(origin.requests[0].body)) == (200, 1024)
+    too_large = fetch(shared_gateway.public, "/small", method="POST", body=b"x" * 1025)
+    assert (too_large.status, len(origin.requests)) == (413, 1)
+
+
+def test_a_routes_largest_body_is_counted_while_it_streams(shared_gateway: GatewayProcess, origin: Upstream) -> None:
+    arrived, ended = threading.Event(), threading.Event()
+
+    async def receive(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(b"400\r\n") + 1024)
+        arrived.set()
+        await reader.read()
+        ended.set()
+
+    origin.read_bodies = False
+    origin.handler = receive
+    with Wire(shared_gateway.public) as client:
+        client.send(CHUNKED.replace(b"/ ", b"/small ", 1))
+        client.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
+        assert arrived.wait(PATIENCE)
+        client.send(b"1\r\nx\r\n")
+        assert client.head().status == 413
+    assert ended.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("when", ["before the response", "in the response", "in the request"])

@@ -430,7 +430,9 @@ class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout: Seconds | None = None
     """Time between two pieces of the response's body, instead of the upstream's."""
     total_timeout: Seconds | None = None
-    """Time for the whole response. Upgrades and event streams are not bound by it."""
+    """Time for the whole response, its head included. Upgrades are not bound by it, nor are event
+    streams that have begun.
+    """
     retry_methods: list[str] = []
     """Methods beside the idempotent ones whose requests may be sent again."""
     hedge_after: Seconds | None = None

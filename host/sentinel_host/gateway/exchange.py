@@ -348,7 +348,7 @@ class ProxyExchange:
         elif observation.sampled:
             call.observation = observation
         if route.times is not None:
-            _set_times(call, route.times)
+            _set_times(call, route.times, self._started)
         if self._deadline is not None:
             call.timeout = self._deadline if call.timeout is None else min(call.timeout, self._deadline)
         sender.passed(FORWARD)
@@ -423,13 +423,17 @@ def _has_failed(summary: Summary) -> bool:
     return summary.status >= _SERVER_FAILURE or summary.outcome != _COMPLETED
 
 
-def _set_times(call: UpstreamCall, times: RouteTimes) -> None:
+def _set_times(call: UpstreamCall, times: RouteTimes, started: int) -> None:
     request = call.request
     request.idle_timeout = times.idle
     if request.upgrade:
         # An upgraded connection may last for days (RFC 9110 section 7.8).
         return
     call.timeout = times.timeout
+    if times.total is not None:
+        # Its head tells whether it is an event stream: until then it is a response like any other.
+        left = max(0.001, round(times.total - (perf_counter_ns() - started) / 1e9, 3))
+        call.timeout = left if call.timeout is None else min(call.timeout, left)
     call.per_try_timeout = times.per_try
     call.hedge_after = times.hedge_after
 
