@@ -49,6 +49,33 @@ def test_a_slow_endpoint_gets_fewer_requests(run):
     run(main)
 
 
+def test_one_that_comes_back_gets_little_at_first(run):
+    async def main():
+        async with group(2, slow_start=Seconds(3600), balance="random") as web:
+            # Those that are there from the start need no warming up.
+            await web.statuses(100)
+            assert min(web.requests()) > 20
+            web.table.checked(web.key(0), healthy=False)
+            web.table.checked(web.key(0), healthy=True)
+            before = web.requests()[0]
+            await web.statuses(400)
+            assert 0 < web.requests()[0] - before < 100
+
+    run(main)
+
+
+@pytest.mark.parametrize(("panic", "used"), [(50, 4), (25, 1), (0, 1)])
+def test_below_the_threshold_all_are_used(run, panic, used):
+    async def main():
+        async with group(4, panic=panic) as web:
+            for number in range(3):
+                web.table.checked(web.key(number), healthy=False)
+            await web.statuses(100)
+            assert sum(count > 0 for count in web.requests()) == used
+
+    run(main)
+
+
 def test_a_client_stays_on_its_endpoint(run):
     async def main():
         async with group(3, sticky=StickyConfig("backend", secret="s")) as web:

@@ -114,6 +114,8 @@ def _verify_balance(config: Config, at: str, upstream: UpstreamConfig) -> None:
         raise fail(config, f"{at}.panic", f"expected 0 to 100 percent, got {upstream.panic}")
     if upstream.slow_start > 86_400:
         raise fail(config, f"{at}.slow_start", 'expected at most "24h"')
+    if upstream.slow_start and upstream.balance == "hash":
+        raise fail(config, f"{at}.slow_start", "has no effect: a hash sends each client to its endpoint at once")
 
 
 def _verify_connections(config: Config, at: str, upstream: UpstreamConfig) -> None:
