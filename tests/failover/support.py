@@ -21,8 +21,8 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable
 
 
 class Server:
-    """One endpoint. ``answer`` is called for every request with its head; ``heads`` are those that
-    came.
+    """One endpoint, at an address or at the path of a Unix socket. ``answer`` is called for every
+    request with its head; ``heads`` are those that came.
     """
 
     def __init__(self, address: str = "127.0.0.1") -> None:
@@ -35,14 +35,21 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}:{self.port}"
+        return f"http+unix://{self.address}" if self._is_path else f"http://{self.address}:{self.port}"
 
     @property
     def requests(self) -> int:
         return len(self.heads)
 
+    @property
+    def _is_path(self) -> bool:
+        return self.address.startswith("/")
+
     async def start(self) -> None:
         """Accept connections, on the port of before if there was one."""
+        if self._is_path:
+            self._server = await asyncio.start_unix_server(self._serve, self.address)
+            return
         self._server = await asyncio.start_server(self._serve, self.address, self.port, reuse_address=True)
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -84,6 +84,28 @@ def test_a_refused_connection_is_a_failure_of_either_kind(run):
     run(main)
 
 
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_unix_sockets(run, tmp_path, kind):
+    """They are endpoints as any other: requests go there, checks do, and failures."""
+
+    async def main():
+        servers = [Server(str(tmp_path / "a")), Server()]
+        for server in servers:
+            await server.start()
+        targets = [server.url for server in servers]
+        async with checked(0, CheckConfig(type=kind, path="/healthz", **SOON), targets=targets) as (web, _):
+            web.servers += servers
+            assert await web.statuses(20) == {200: 20}
+            assert all(any(head.startswith(b"GET / ") for head in server.heads) for server in servers)
+            await servers[0].stop()
+            assert await web.statuses(20) == {200: 20}
+            await eventually(lambda: web.state(0).down)
+            await servers[0].start()
+            await eventually(lambda: not web.state(0).down)
+
+    run(main)
+
+
 def test_checks_use_one_connection_and_say_who_they_are(run):
     async def main():
         async with checked(1, CheckConfig(path="/health?full=1", host="inner.test", **SOON)) as (web, _):
