@@ -326,7 +326,7 @@ def test_no_settings_come(run):
 
     async def main():
         async with Upstream(silent) as upstream:
-            web = pool(upstream, timeouts=Timeouts(connect=0.2))
+            web = pool(upstream, timeouts=Timeouts(connect=0.5))
             with pytest.raises(UpstreamTimeout, match="no SETTINGS"):
                 await web.send(get())
             await web.close()

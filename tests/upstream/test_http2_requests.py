@@ -161,7 +161,7 @@ def test_another_connection_is_opened_when_all_streams_are_taken(run):
 
     async def main():
         async with Upstream(speaking(script)) as upstream:
-            web = pool(upstream, max_connections=2, timeouts=Timeouts(pool_wait=0.05, connect=0.05))
+            web = pool(upstream, max_connections=2, timeouts=Timeouts(pool_wait=0.05, connect=0.5))
             one, two = await web.send(get()), await web.send(get())
             assert upstream.accepted == 2
             with pytest.raises(UpstreamBusy):
@@ -355,7 +355,7 @@ def test_times_run_out_for_one_stream_alone(run):
 
     async def main():
         async with Upstream(speaking(script)) as upstream:
-            web = pool(upstream, timeouts=Timeouts(response=0.1, idle=0.1))
+            web = pool(upstream, timeouts=Timeouts(response=0.5, idle=0.5))
             with pytest.raises(UpstreamTimeout, match="no response within"):
                 await web.send(get())
             response = await web.send(get())

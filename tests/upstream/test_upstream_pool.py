@@ -50,13 +50,15 @@ def test_a_request_after_a_rest_is_late_as_soon_as_any():
         nonlocal asked
         asked = asyncio.Event()
         async with Upstream(script) as upstream:
-            pool = upstream.pool(timeouts=Timeouts(response=0.2, keepalive=MINUTES))
+            pool = upstream.pool(timeouts=Timeouts(response=MINUTES, keepalive=MINUTES))
             await drain(await pool.send(get()))
             # The first look finds that there was a request, the second that there was none since.
             await leap(5)
             await leap(5)
             assert pool.idle == 1
-            request = asyncio.create_task(pool.send(get()))
+            hasty = get()
+            hasty.response_timeout = 0.2
+            request = asyncio.create_task(pool.send(hasty))
             await asked.wait()
             # Twice the timeout, and well before the next look at idle connections.
             await leap(0.4)
