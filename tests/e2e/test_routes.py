@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader, StreamWriter
+
 import pytest
 
 from tests.support.clients import fetch
 from tests.support.gateways import ARTEFACTS, GatewayProcess
-from tests.support.upstreams import Upstream
+from tests.support.upstreams import Received, Upstream, answer_hello
 
 CONFIG = """
 [server]
@@ -82,6 +84,20 @@ config = { upstream = { header = "x-color", map = { blue = "blue", red = "red" }
 path = "/ungranted"
 upstream = "origin"
 chain = ["ungranted"]
+
+[[upstream]]
+name = "pair"
+targets = ["UPSTREAM", "http://localhost:PORT"]
+eject = false
+
+[[route]]
+path = "/pair"
+upstream = "pair"
+
+[[route]]
+path = "/pair/again"
+upstream = "pair"
+retry_methods = ["POST"]
 """
 GUESTS = {
     "header-injection": ARTEFACTS / "rust" / "header-injection.wasm",
@@ -159,3 +175,23 @@ def test_an_upstream_that_was_not_granted_is_not_asked(
     assert fetch(shared_gateway.public, path, headers={"x-color": color}).status == 503
     assert origin.requests == []
     shared_gateway.wait_for_log("which is not granted to it")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [("GET", "/pair", {200}), ("PUT", "/pair", {200}), ("POST", "/pair", {200, 503}), ("POST", "/pair/again", {200})],
+)
+def test_a_route_says_which_methods_are_sent_again(
+    shared_gateway: GatewayProcess, origin: Upstream, method: str, path: str, statuses: set[int]
+) -> None:
+    """One of two endpoints answers 503."""
+
+    async def answer(received: Received, reader: StreamReader, writer: StreamWriter) -> None:
+        if received.values("host")[0].startswith("localhost"):
+            await answer_hello(received, reader, writer)
+        else:
+            writer.write(b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n")
+
+    origin.handler = answer
+    assert {fetch(shared_gateway.public, path, method=method, body=b"body").status for _ in range(10)} == statuses
+    assert {received.body for received in origin.requests} == {b"body"}

@@ -223,7 +223,15 @@ async def half(reader, writer, head):
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
 
-@pytest.mark.parametrize("how", [broken_body, half], ids=["breaks off", "stands still"])
+async def head_alone(reader, writer, head):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    await writer.drain()
+    await reset(reader, writer, head)
+
+
+@pytest.mark.parametrize(
+    "how", [broken_body, head_alone, half], ids=["breaks off", "resets after the head", "stands still"]
+)
 def test_one_that_breaks_bodies_off_is_ejected_once_several_clients_saw_it(run, how):
     """Every head counted as a success, so that an endpoint that never finished a body kept its
     share.
