@@ -11,9 +11,20 @@ from pathlib import Path
 import pytest
 
 from guestbuild.places import GUESTS, REPOSITORY
+from sentinel_host.sandbox.artefact import read_artefact
 from sitebuild.markdown import blocks
 
 PAGES = sorted((REPOSITORY / "docs" / "guests").glob("*.md"))
+
+
+def test_each_standard_guest_has_a_page_a_schema_a_self_test_and_a_case_table() -> None:
+    guests = sorted((GUESTS / "rust").glob("*.wasm"))
+    assert [page.stem for page in PAGES] == [guest.stem for guest in guests]
+    for guest in guests:
+        artefact = read_artefact(guest)
+        assert artefact.config_schema, guest.stem
+        assert artefact.self_test, guest.stem
+        assert (REPOSITORY / "guest-examples" / "cases" / f"{guest.stem}.json").is_file(), guest.stem
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -32,7 +32,7 @@ def assemble(out: Path) -> list[str]:
     for folder in ("wasm", "schemas", "docs"):
         (package / folder).mkdir()
     for name, path in sorted(found.items()):
-        document = _document(name, path.parent.name)
+        document = _document(name)
         data = path.read_bytes()
         schema = parse_artefact(data, str(path)).config_schema
         (package / "wasm" / path.name).write_bytes(data)
@@ -42,12 +42,9 @@ def assemble(out: Path) -> list[str]:
     return sorted(found)
 
 
-def _document(name: str, language: str) -> Path:
-    """A guest's page, or the README beside its sources. Raises ToolchainError if there is
-    neither.
-    """
-    page, readme = REPOSITORY / "docs" / "guests" / f"{name}.md", _EXAMPLES / language / name / "README.md"
-    for path in (page, readme):
-        if path.is_file():
-            return path
-    raise ToolchainError(f"{page} is missing: each standard guest has a page")
+def _document(name: str) -> Path:
+    """A guest's page. Raises ToolchainError if there is none."""
+    page = REPOSITORY / "docs" / "guests" / f"{name}.md"
+    if not page.is_file():
+        raise ToolchainError(f"{page} is missing: each standard guest has a page")
+    return page

@@ -44,6 +44,11 @@ def with_cases(data: bytes, *cases: dict[str, Any]) -> bytes:
     return data + custom_section(SELF_TEST, json.dumps(cases).encode())
 
 
+def without_own_cases(data: bytes) -> bytes:
+    """The section has another name of the same length, which says nothing to the host."""
+    return data.replace(SELF_TEST.encode(), SELF_TEST.upper().encode())
+
+
 def load(
     data: bytes, limits: Limits | None = None, engine: GuestEngine | None = None, grants: Grants = ALL
 ) -> LoadedGuest:
@@ -144,14 +149,14 @@ def test_all_hooks_can_be_tested() -> None:
     """The redactor has chunk hooks and a response hook, the access log a completion hook."""
     chunk = {"name": "c", "hook": "on-response-chunk", "chunk": "4111111111111", "context": ""}
     head = {"name": "h", "hook": "on-response", "head": {"status": 200, "headers": [["content-type", "text/plain"]]}}
-    redactor = (ARTEFACTS / "rust" / "redactor.wasm").read_bytes()
+    redactor = without_own_cases((ARTEFACTS / "rust" / "redactor.wasm").read_bytes())
     cases = [
         chunk | {"expect": {"action": "replace", "chunk": "*" * 13}},
         chunk | {"chunk": "", "expect": {"action": "continue"}},
         head | {"expect": {"action": "continue", "body": "stream", "edits": [], "status": None}},
     ]
     started(load(with_cases(redactor, *cases))).close()
-    log = (ARTEFACTS / "rust" / "access-log.wasm").read_bytes()
+    log = without_own_cases((ARTEFACTS / "rust" / "access-log.wasm").read_bytes())
     summary = {"status": 499, "outcome": "client-aborted", "origin": "gateway", "upstream": "blue"}
     case = {"name": "s", "hook": "on-complete", "head": summary, "expect": {"action": "continue"}}
     started(load(with_cases(log, case))).close()

@@ -48,3 +48,4 @@ impl Guest for AccessLog {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");

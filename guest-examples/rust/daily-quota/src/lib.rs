@@ -74,3 +74,4 @@ fn key(request: &Request, header: &HeaderName) -> Vec<u8> {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");

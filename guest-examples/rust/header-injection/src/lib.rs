@@ -29,3 +29,4 @@ impl Guest for HeaderInjection {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");

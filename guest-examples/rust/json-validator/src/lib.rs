@@ -64,3 +64,4 @@ fn is_json(content_type: &[u8]) -> bool {
 }
 
 config_schema!(JsonValidator);
+self_test!("self-test.json");

@@ -82,6 +82,7 @@ impl PathRewrite {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");
 
 #[cfg(test)]
 mod tests {

@@ -76,3 +76,4 @@ fn is_text(content_type: &[u8]) -> bool {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");

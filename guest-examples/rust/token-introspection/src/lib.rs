@@ -1,7 +1,8 @@
 //! Lets a request pass if an authorization server says that its bearer token is active (RFC 7662),
-//! and tells the upstream whose it is. What the server says is remembered for a while, under the
-//! token's hash.
+//! that it is for this service, and tells the upstream whose it is. What the server says is
+//! remembered for a while, under a hash of the endpoint and the token.
 
+mod demands;
 mod server;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use sentinel_sdk::prelude::*;
 use sentinel_sdk::{clock, kv};
 use sha2::{Digest, Sha256};
 
+use crate::demands::{Demands, Unmet};
 use crate::server::{Server, Verdict};
 
 #[derive(ConfigSchema, Deserialize)]
@@ -20,6 +22,15 @@ struct Config {
     /// How the gateway identifies itself there.
     #[serde(default)]
     authorization: Option<String>,
+    /// Scopes that the token has to have, all of them; otherwise the answer is 403.
+    #[serde(default)]
+    required_scopes: Vec<String>,
+    /// `aud` has to hold one of these. Left out: any.
+    #[serde(default)]
+    audiences: Vec<String>,
+    /// Accepted values of `iss`. Left out: any.
+    #[serde(default)]
+    issuers: Vec<String>,
     /// Seconds for which an active token is not asked about again, at most until it ends.
     #[serde(default = "default_cache")]
     #[schema(default = 60)]
@@ -48,6 +59,7 @@ fn default_principal_header() -> HeaderName {
 
 struct TokenIntrospection {
     server: Server,
+    demands: Demands,
     cache: Duration,
     refused_cache: Duration,
     principal_header: HeaderName,
@@ -58,6 +70,7 @@ impl Guest for TokenIntrospection {
     fn configure(config: Config) -> Result<Self, String> {
         Ok(Self {
             server: Server { endpoint: config.endpoint, authorization: config.authorization },
+            demands: Demands::new(config.required_scopes, config.audiences, config.issuers)?,
             cache: Duration::from_secs(config.cache.into()),
             refused_cache: Duration::from_secs(config.refused_cache.into()),
             principal_header: config.principal_header,
@@ -72,7 +85,8 @@ impl Guest for TokenIntrospection {
         if sent.next().is_some() {
             return Err(Response::new(400).body("more than one authorization was sent\n"));
         }
-        let key = Sha256::digest(token);
+        // Places of a chain share the guest's keys, and may ask different servers.
+        let key = Sha256::new().chain_update(&self.server.endpoint).chain_update([0]).chain_update(token).finalize();
         let verdict = match remembered(&key) {
             Some(verdict) => verdict,
             None => {
@@ -84,9 +98,18 @@ impl Guest for TokenIntrospection {
                 verdict
             }
         };
-        match verdict {
-            Verdict::Active { principal, .. } => request.set_header(&self.principal_header, principal),
-            Verdict::Refused => return Err(challenge("Bearer error=\"invalid_token\"")),
+        let Verdict::Active(grant) = verdict else {
+            return Err(challenge("Bearer error=\"invalid_token\""));
+        };
+        match self.demands.unmet(&grant) {
+            None => request.set_header(&self.principal_header, grant.principal),
+            Some(Unmet::Elsewhere) => return Err(challenge("Bearer error=\"invalid_token\"")),
+            Some(Unmet::Scope) => {
+                // RFC 6750, section 3.1.
+                let scope = self.demands.scope();
+                let told = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+                return Err(Response::new(403).header("www-authenticate", told));
+            }
         }
         Ok(())
     }
@@ -96,16 +119,18 @@ impl TokenIntrospection {
     /// No longer than the token lives: one that is revoked meanwhile passes for as long as `cache`
     /// says.
     fn remember(&self, key: &[u8], verdict: &Verdict) {
-        let (value, lasts) = match verdict {
-            Verdict::Active { principal, expires } => {
-                let left = expires.map_or(Duration::MAX, |at| Duration::from_secs(at).saturating_sub(clock::wall()));
-                (format!("+{principal}"), self.cache.min(left))
+        let lasts = match verdict {
+            Verdict::Active(grant) => {
+                let left =
+                    grant.expires.map_or(Duration::MAX, |at| Duration::from_secs(at).saturating_sub(clock::wall()));
+                self.cache.min(left)
             }
-            Verdict::Refused => ("-".into(), self.refused_cache),
+            Verdict::Refused => self.refused_cache,
         };
         if lasts.is_zero() {
             return;
         }
+        let value = serde_json::to_vec(verdict).expect("text, lists and numbers");
         if let Err(error) = kv::set(key, value, Some(lasts)) {
             warn!("cannot remember what the authorization server said: {error}");
         }
@@ -113,11 +138,7 @@ impl TokenIntrospection {
 }
 
 fn remembered(key: &[u8]) -> Option<Verdict> {
-    let value = String::from_utf8(kv::get(key).ok()??).ok()?;
-    match value.strip_prefix('+') {
-        Some(principal) => Some(Verdict::Active { principal: principal.into(), expires: None }),
-        None => Some(Verdict::Refused),
-    }
+    serde_json::from_slice(&kv::get(key).ok()??).ok()
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750, section 2.1), whatever the scheme's case.
@@ -132,6 +153,7 @@ fn challenge(scheme: &str) -> Response {
 }
 
 config_schema!(Config);
+self_test!("self-test.json");
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The authorization server: what is asked, and what its answer means (RFC 7662, section 2).
 
 use sentinel_sdk::http;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub struct Server {
@@ -8,11 +9,22 @@ pub struct Server {
     pub authorization: Option<String>,
 }
 
-/// What the server says of a token; `expires` is seconds since 1970.
-#[derive(Debug, PartialEq)]
+/// What the server says of a token.
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
 pub enum Verdict {
-    Active { principal: String, expires: Option<u64> },
+    Active(Grant),
     Refused,
+}
+
+/// Of an active token. What the server does not say is empty; `expires` is seconds since 1970.
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+pub struct Grant {
+    pub principal: String,
+    /// Scopes with spaces between them.
+    pub scope: String,
+    pub audiences: Vec<String>,
+    pub issuer: Option<String>,
+    pub expires: Option<u64>,
 }
 
 impl Server {
@@ -41,7 +53,18 @@ fn verdict(body: &[u8]) -> Option<Verdict> {
     if principal.is_empty() || principal.chars().any(char::is_control) {
         return None;
     }
-    Some(Verdict::Active { principal: principal.into(), expires: answer.get("exp").and_then(Value::as_u64) })
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(String::from);
+    let audiences = match answer.get("aud") {
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(String::from).collect(),
+        _ => text("aud").into_iter().collect(),
+    };
+    Some(Verdict::Active(Grant {
+        principal: principal.into(),
+        scope: text("scope").unwrap_or_default(),
+        audiences,
+        issuer: text("iss"),
+        expires: answer.get("exp").and_then(Value::as_u64),
+    }))
 }
 
 /// `token=...`, percent-encoded where a form needs it; the characters of a token are few.

@@ -3,15 +3,25 @@ use sentinel_sdk::testing::{Call, Harness};
 
 use super::*;
 
-fn harness(answer: Option<&'static str>) -> Harness<TokenIntrospection> {
-    let mut harness = Harness::configure(Config {
+fn config() -> Config {
+    Config {
         endpoint: "http://auth/".into(),
         authorization: None,
+        required_scopes: Vec::new(),
+        audiences: Vec::new(),
+        issuers: Vec::new(),
         cache: 60,
         refused_cache: 5,
         principal_header: default_principal_header(),
-    })
-    .unwrap();
+    }
+}
+
+fn harness(answer: Option<&'static str>) -> Harness<TokenIntrospection> {
+    configured(config(), answer)
+}
+
+fn configured(config: Config, answer: Option<&'static str>) -> Harness<TokenIntrospection> {
+    let mut harness = Harness::configure(config).unwrap();
     if let Some(body) = answer {
         harness.http_service(move |_| Ok(http::Response::new(200, &[], body)));
     }
@@ -80,6 +90,36 @@ fn nothing_is_remembered_beyond_the_tokens_end() {
 fn the_token_itself_is_not_stored() {
     let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
     assert_eq!(status(&mut harness, "secret"), 200);
-    assert_eq!(kv::get("secret"), Ok(None));
-    assert_eq!(kv::get(Sha256::digest("secret")), Ok(Some(b"+ann".to_vec())));
+    let keys = [&b"secret"[..], &Sha256::digest("http://auth/\0secret")];
+    let found = keys.map(|key| kv::get(key).unwrap().map(|value| String::from_utf8(value).unwrap()));
+    assert!(matches!(&found, [None, Some(value)] if value.contains("ann") && !value.contains("secret")), "{found:?}");
+}
+
+#[test]
+fn what_another_server_said_is_not_asked_for() {
+    let mut first = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    assert_eq!(status(&mut first, "token"), 200);
+    let kept = kv::get(Sha256::digest("http://auth/\0token")).unwrap().unwrap();
+    let mut second = configured(Config { endpoint: "http://other/".into(), ..config() }, Some(r#"{"active":false}"#));
+    kv::set(Sha256::digest("http://auth/\0token"), kept, None).unwrap();
+    assert_eq!(status(&mut second, "token"), 401);
+}
+
+#[test]
+fn what_an_older_guest_remembered_is_asked_for_again() {
+    let mut harness = harness(Some(r#"{"active":true,"sub":"ann"}"#));
+    kv::set(Sha256::digest("http://auth/\0token"), "+root", None).unwrap();
+    let action = harness.on_request("GET", "/", &[("authorization", "Bearer token")]);
+    assert_eq!(action.header("x-principal"), Some(&b"ann"[..]));
+}
+
+/// Other places of a chain may demand something else of the same token.
+#[test]
+fn what_is_demanded_holds_for_remembered_tokens() {
+    let mut harness = configured(
+        Config { required_scopes: vec!["write".into()], ..config() },
+        Some(r#"{"active":true,"sub":"ann","scope":"read"}"#),
+    );
+    assert_eq!(["token", "token"].map(|token| status(&mut harness, token)), [403; 2]);
+    assert_eq!(asked(&mut harness), 1);
 }
