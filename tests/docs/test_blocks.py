@@ -47,11 +47,14 @@ TOOLS = {
     "docs/tutorials/rust-guest.md": "cargo",
     "docs/tutorials/typescript-guest.md": "npm",
 }
-# The code in these is compiled elsewhere: as the documentation of a crate, and by tests/sdk.
+# The code in these is compiled elsewhere: as the documentation of a crate, by the tests of the SDK
+# in TypeScript, and by tests/sdk.
 COMPILED = {
     "sdk/c/README.md": ("c", "zig"),
     "sdk/go/README.md": ("go",),
+    "sdk/python/README.md": ("python",),
     "sdk/rust/README.md": ("rust",),
+    "sdk/typescript/README.md": ("ts",),
     "sdk/assemblyscript/README.md": ("ts", "js"),
 }
 SESSIONS = re.compile(r"^def (\w+)\(session", re.MULTILINE).findall((REPOSITORY / "noxfile.py").read_text())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from guestbuild.places import REPOSITORY
 from sentinel_sdk import (
     ConfigError,
     Guest,
@@ -31,6 +35,21 @@ from sentinel_sdk import (
 )
 from sentinel_sdk.guest import hooks_of
 from sentinel_sdk.testing import Harness
+from sitebuild.markdown import blocks
+
+README = REPOSITORY / "sdk" / "python" / "README.md"
+
+
+def test_the_guest_of_the_readme_passes_the_test_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = [block.text for block in blocks(README.read_text()) if block.language == "python"]
+    for text in written:
+        (tmp_path / Path(text.splitlines()[0].removeprefix("# ")).name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    unit_tests = importlib.import_module("test_maintenance")
+    try:
+        unit_tests.test_only_the_open_path_is_served()
+    finally:
+        del sys.modules["test_maintenance"], sys.modules["maintenance"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ ELSEWHERE: Final = {
     "sdk/assemblyscript/README.md": "reference/sdk-assemblyscript.md",
     "sdk/c/README.md": "reference/sdk-c.md",
     "sdk/go/README.md": "reference/sdk-go.md",
+    "sdk/python/README.md": "reference/sdk-python.md",
+    "sdk/typescript/README.md": "reference/sdk-typescript.md",
 }
 
 
