@@ -29,9 +29,7 @@ HEAD = RequestHead("GET", "/a", None, HEADERS, "http", "shop.example", "192.0.2.
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])
-def test_many_calls_need_no_more_memory_than_the_first(
-    language: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_calls_need_no_more_memory_than_the_first(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # What gateways of other tests have compiled of the same guests, too.
     monkeypatch.setenv("XDG_CACHE_HOME", CACHED["XDG_CACHE_HOME"])
     engine = GuestEngine()
