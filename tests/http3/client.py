@@ -14,6 +14,7 @@ from aioquic.asyncio import QuicConnectionProtocol, connect
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StopSendingReceived, StreamReset
 
 from tests.support.clocks import PATIENCE
@@ -109,13 +110,23 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def connected(address: tuple[str, int], authority: Path | None = None) -> AsyncIterator[Client]:
-    """A connection; without an authority's certificate the server's may be any."""
+async def connected(
+    address: tuple[str, int], authority: Path | None = None, *, first_id: bytes = b""
+) -> AsyncIterator[Client]:
+    """A connection; without an authority's certificate the server's may be any. ``first_id`` is the
+    server's connection id until it has told its own; by default it is random.
+    """
     verify = ssl.CERT_NONE if authority is None else ssl.CERT_REQUIRED
     cafile = None if authority is None else str(authority)
     configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, verify_mode=verify, cafile=cafile)
+
+    def make(quic: QuicConnection, stream_handler: Any = None) -> Client:
+        if first_id:
+            quic._peer_cid.cid = quic._original_destination_connection_id = first_id
+        return Client(quic, stream_handler)
+
     async with (
         asyncio.timeout(3 * PATIENCE),
-        connect(*address, configuration=configuration, create_protocol=Client) as client,
+        connect(*address, configuration=configuration, create_protocol=make) as client,
     ):
         yield cast(Client, client)

@@ -46,6 +46,14 @@ class ListenerFd(msgspec.Struct, frozen=True):
     proxy_protocol: tuple[str, ...] = ()
 
 
+class QuicFds(msgspec.Struct, frozen=True):
+    """The inherited datagram sockets of HTTP/3, by cell, the key of their group, and their TLS."""
+
+    fds: list[int]
+    key: int
+    tls: TlsConfig
+
+
 class Guests(msgspec.Struct, frozen=True):
     """Every guest that a configuration names: its version, or the reason why there is none.
 
@@ -72,8 +80,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
     ``shared`` holds the inherited descriptors of shared memory by name. A worker that lacks another
     guest than those in ``tolerated`` says so and ends, and no client has met it; None tolerates
-    all. ``cell`` is where it counts in the table of endpoints. ``names`` are answers of the name
-    service that others have got.
+    all. ``cell`` is where it counts in the table of endpoints, and which of the sockets of ``quic``
+    is its own. ``names`` are answers of the name service that others have got.
     """
 
     worker: int
@@ -85,6 +93,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     tolerated: list[str] | None = None
     cell: int = 0
     names: Remembered = msgspec.field(default_factory=Remembered)
+    quic: QuicFds | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sentinel_host.server.certificates import Certificates, ListenerTls
-from sentinel_host.server.quic import QuicEndpoint, open_quic
+from sentinel_host.server.quic import QuicEndpoint, QuicGroup, open_quic
 from sentinel_host.server.serve import Endpoint, run, serve
 from sentinel_host.server.sockets import address_of, bind, take_no_more, tls_context
 
@@ -12,6 +12,7 @@ __all__ = [
     "Endpoint",
     "ListenerTls",
     "QuicEndpoint",
+    "QuicGroup",
     "address_of",
     "bind",
     "open_quic",

@@ -1,4 +1,4 @@
-"""HTTP/3 for one worker: a UDP socket that passes datagrams on by their connection id.
+"""HTTP/3 of one process: a UDP socket that passes datagrams on by their connection id.
 
 Rule 1: At most `_MAX_HANDSHAKES` connections may be in their handshake, because their senders'
         addresses are not verified yet. Clients that get no answer fall back to TCP.
@@ -20,10 +20,10 @@ from sentinel_host.config.files import as_file
 from sentinel_host.http.h3 import Http3Protocol, Path, Quic
 from sentinel_host.http.server import Connections, Listener
 from sentinel_host.server.certificates import ListenerTls
+from sentinel_host.server.steering import ID_LENGTH, ConnectionIds
 
 _log = logging.getLogger(__name__)
 
-_ID_LENGTH: Final = 8
 # RFC 9000 section 14.1: a smaller datagram begins no connection, which limits amplification.
 _LEAST_FIRST: Final = 1200
 _MAX_HANDSHAKES: Final = 1000
@@ -33,7 +33,9 @@ Address = tuple[Any, ...]
 class Http3Socket(asyncio.DatagramProtocol):
     """Finds the connection of each datagram by the id that it names, and begins new ones."""
 
-    def __init__(self, listener: Listener, connections: Connections, certificates: ListenerTls) -> None:
+    def __init__(
+        self, listener: Listener, connections: Connections, certificates: ListenerTls, ids: ConnectionIds
+    ) -> None:
         limits = connections.limits
         self._listener = listener
         self._extensions = listener.extensions()
@@ -45,11 +47,12 @@ class Http3Socket(asyncio.DatagramProtocol):
         self._configuration = QuicConfiguration(
             is_client=False,
             alpn_protocols=H3_ALPN,
-            connection_id_length=_ID_LENGTH,
+            connection_id_length=ID_LENGTH,
             # Deadlines end connections. This one is for peers that disappear silently.
             idle_timeout=max(limits.keep_alive_idle, limits.body_idle, limits.write_stalled) + 1,
             max_stream_data=max(limits.body_buffer, 2 * limits.head_bytes),
         )
+        self._ids = ids
         self._certificates = certificates
         self._loaded = b""
         self._load_certificate()
@@ -62,7 +65,7 @@ class Http3Socket(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """One datagram."""
         try:
-            header = pull_quic_header(Buffer(data=data), host_cid_length=_ID_LENGTH)
+            header = pull_quic_header(Buffer(data=data), host_cid_length=ID_LENGTH)
         except ValueError:
             return
         versions = self._configuration.supported_versions
@@ -98,7 +101,7 @@ class Http3Socket(asyncio.DatagramProtocol):
 
     def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
         self._load_certificate()
-        quic = Quic(self._configuration, destination_id)
+        quic = Quic(self._configuration, destination_id, self._ids.make)
         ids = {destination_id, quic.host_cid}
         in_handshake = True
 

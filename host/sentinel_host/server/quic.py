@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.server import Application
 from sentinel_host.server.certificates import ListenerTls
 from sentinel_host.server.sockets import address_of
+from sentinel_host.server.steering import ConnectionIds, make_key, steer
 
 # Seconds for which a client may remember where HTTP/3 is served; nginx's examples have a day.
 _REMEMBERED = 86400
@@ -20,11 +22,14 @@ _REMEMBERED = 86400
 
 @dataclass(frozen=True, slots=True)
 class QuicEndpoint:
-    """A bound datagram socket, the listener's name that applications see, and its certificate."""
+    """A bound datagram socket, the listener's name that applications see, its certificate, and the
+    ids of its connections.
+    """
 
     name: str
     socket: socket.socket
     certificates: ListenerTls
+    ids: ConnectionIds
 
     @property
     def port(self) -> int:
@@ -32,15 +37,46 @@ class QuicEndpoint:
         port: int = self.socket.getsockname()[1]
         return port
 
+
+@dataclass(frozen=True, slots=True)
+class QuicGroup:
+    """The datagram sockets of one address, in the order in which they were bound. Each is for one
+    process at a time.
+    """
+
+    sockets: Sequence[socket.socket]
+    key: int = field(default_factory=make_key)
+
+    def endpoint(self, number: int, certificates: ListenerTls) -> QuicEndpoint:
+        """What `serve` takes, for the process that has the socket of this number."""
+        return QuicEndpoint("public", self.sockets[number], certificates, ConnectionIds(number, self.key))
+
+    def steer(self, accepting: Sequence[int]) -> None:
+        """Have these sockets get new connections, as in `steering.steer`."""
+        steer(self.sockets, self.key, accepting)
+
     def __str__(self) -> str:
-        return f"quic on https://{address_of(self.socket)}"
+        return f"quic on https://{address_of(self.sockets[0])}"
 
 
-def open_quic(name: str, sock: socket.socket, certificates: ListenerTls) -> QuicEndpoint:
-    """Serve HTTP/3 on a bound socket. Raises `ConfigError` when the extra is missing."""
+def open_quic(sockets: Sequence[socket.socket]) -> QuicGroup:
+    """Serve HTTP/3 on bound sockets.
+
+    Raises `ConfigError` when the extra is missing, or when the system cannot tell the datagrams of
+    several sockets apart.
+    """
     if importlib.util.find_spec("aioquic") is None:
         raise ConfigError("server.quic_bind: HTTP/3 needs aioquic; install the extra: sentinel-host[h3]")
-    return QuicEndpoint(name, sock, certificates)
+    group = QuicGroup(sockets)
+    if len(sockets) > 1:
+        try:
+            group.steer(())
+        except OSError as error:
+            raise ConfigError(
+                f"server.quic_bind: server.workers must be 1, because this system cannot steer datagrams to workers: "
+                f"{error.strerror or error}"
+            ) from None
+    return group
 
 
 def advertising(app: Application, port: int) -> Application:

@@ -172,7 +172,7 @@ async def _open_quic(endpoint: QuicEndpoint, listener: Listener, connections: Co
     from sentinel_host.server.http3 import Http3Socket
 
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Http3Socket(listener, connections, endpoint.certificates), sock=endpoint.socket
+        lambda: Http3Socket(listener, connections, endpoint.certificates, endpoint.ids), sock=endpoint.socket
     )
     return transport
 

@@ -8,11 +8,14 @@ import socket
 import ssl
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from hypercorn.config import Config
 
 from sentinel_host.errors import ConfigError
+
+Instruction: TypeAlias = tuple[int, int, int, int]
+"""Of classic BPF: code, the two jumps, and the operand."""
 
 # From <asm-generic/socket.h> and <linux/filter.h>; Python names neither.
 _SO_ATTACH_FILTER: Final = 26
@@ -27,11 +30,12 @@ _NO_NEW_CONNECTION: Final = (
 )
 
 
-def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM, *, in_group: bool = False) -> socket.socket:
     """A bound, not yet listening socket for ``host:port`` or ``[v6]:port``; port 0 takes a free one
     (see `address_of`).
 
-    ``kind`` may be that of datagrams. Raises `ConfigError` that names the address.
+    ``kind`` may be that of datagrams. Sockets that are ``in_group`` share an address with others.
+    Raises `ConfigError` that names the address.
     """
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -43,6 +47,8 @@ def bind(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.s
         if kind is socket.SOCK_STREAM:
             # Datagram sockets of several processes could share the address, and take each other's.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if in_group:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             # [::] must not collide with 0.0.0.0, whatever the system's default is.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -62,11 +68,17 @@ def take_no_more(sock: socket.socket) -> None:
     begun still complete. A client repeats a dropped SYN, usually after one second, and is then
     refused or accepted by a successor. Does nothing on systems without socket filters.
     """
-    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
-    code = ctypes.create_string_buffer(program, len(program))
     with contextlib.suppress(OSError):
-        option = struct.pack("HL", len(_NO_NEW_CONNECTION), ctypes.addressof(code))
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+        attach_program(sock, _SO_ATTACH_FILTER, _NO_NEW_CONNECTION)
+
+
+def attach_program(sock: socket.socket, option: int, instructions: Sequence[Instruction]) -> None:
+    """Have the kernel run a program of classic BPF for a socket; ``option`` says what for. Raises
+    OSError.
+    """
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    code = ctypes.create_string_buffer(program, len(program))
+    sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("HL", len(instructions), ctypes.addressof(code)))
 
 
 def address_of(sock: socket.socket) -> str:

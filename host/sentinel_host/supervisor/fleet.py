@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from sentinel_host.control import Applied, ControlError, Load, Reconfigure, Snapshot
@@ -51,11 +51,16 @@ class RollFailed(SentinelError):
 class Fleet:
     """All workers of a gateway, each with one of the ``cells``.
 
-    ``observer`` hears what they report unasked.
+    ``observer`` hears what they report unasked. ``steer`` is told the cells of those that accept,
+    whenever these change.
     """
 
-    def __init__(self, observer: WorkerObserver, cells: Cells) -> None:
+    def __init__(
+        self, observer: WorkerObserver, cells: Cells, steer: Callable[[Sequence[int]], None] = lambda cells: None
+    ) -> None:
         self._observer = observer
+        self._steer = steer
+        self._accepting: list[int] = []
         self._cells = cells
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, FleetPlan] = {}
@@ -192,7 +197,8 @@ class Fleet:
         self._plans[worker] = plan
         worker.ready_or_gone.add_done_callback(lambda _: self._on_ready_or_gone(number, worker))
         # Its last messages may take a second; what it had under way ended with it.
-        worker.ended.add_done_callback(lambda _: self._cells.release(cell))
+        worker.ended.add_done_callback(lambda _: self._on_ended(cell))
+        worker.draining_or_gone.add_done_callback(lambda _: self._note_accepting())
         worker.gone.add_done_callback(lambda _: self._on_gone(worker))
         asyncio.get_running_loop().call_later(_START_TIME, worker.kill_if_starting)
         worker.begin(plan.start(number, cell, tolerated, self._names), plan.guests.codes())
@@ -210,9 +216,24 @@ class Fleet:
 
     def _on_ready_or_gone(self, number: int, worker: WorkerProcess) -> None:
         if worker.state is State.READY:
+            self._note_accepting()
             _log.info("worker %d (pid %d) is ready", number, worker.pid)
         if not self._all_ready.done() and all(place.worker.state is State.READY for place in self._places):
             self._all_ready.set_result(None)
+
+    def _on_ended(self, cell: int) -> None:
+        self._note_accepting()
+        self._cells.release(cell)
+
+    def _note_accepting(self) -> None:
+        accepting = sorted(
+            worker.cell
+            for worker in self._plans
+            if worker.state is State.READY and not (worker.ended.done() or worker.draining_or_gone.done())
+        )
+        if accepting != self._accepting:
+            self._accepting = accepting
+            self._steer(accepting)
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         del self._plans[worker]
@@ -299,6 +320,7 @@ class Fleet:
     def _retire(self, worker: WorkerProcess) -> None:
         if worker in self._plans:
             worker.drain()
+            self._note_accepting()
             asyncio.get_running_loop().call_later(self._plans[worker].grace + _BEYOND_GRACE, worker.kill)
 
     async def _refresh_always(self) -> None:

@@ -43,6 +43,7 @@ _NEEDS_RESTART: Final = (
     "server.admin_token",
     "server.admin_token_file",
     "server.limit_slots",
+    "server.quic_bind",
 )
 
 MakePlan = Callable[[GuestSet], FleetPlan]
@@ -55,7 +56,7 @@ class FleetRollout:
 
     They serve ``config``, read from ``source``, with the guests of ``folder``; all three are
     replaced by `roll`. Each has one of the ``cells``. ``checks`` are those of what they serve.
-    ``renewals`` are those of this process.
+    ``renewals`` are those of this process. ``steer`` is as in `Fleet`.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class FleetRollout:
         cells: Cells,
         checks: FleetChecks,
         renewals: Sequence[Renewal],
+        steer: Callable[[Sequence[int]], None],
     ) -> None:
-        self.fleet = Fleet(self, cells)
+        self.fleet = Fleet(self, cells, steer)
         self._source = source
         self._config = config
         self._folder = folder

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sentinel_host.config import BindConfig, Config, TlsConfig
 from sentinel_host.errors import ConfigError
-from sentinel_host.server import Certificates, Endpoint, QuicEndpoint, address_of, bind, take_no_more
+from sentinel_host.server import Certificates, Endpoint, QuicGroup, address_of, bind, take_no_more
 from sentinel_host.supervisor.output import say_on_stderr
 
 
@@ -38,7 +38,7 @@ class Listening:
         return f"{self.name} on {scheme}://{address_of(self.socket)}"
 
 
-def print_listeners(listeners: Iterable[Listening | QuicEndpoint]) -> None:
+def print_listeners(listeners: Iterable[Listening | QuicGroup]) -> None:
     """One line per listener on stderr, for people and for programs that asked for port 0."""
     for listening in listeners:
         say_on_stderr(str(listening))
@@ -90,9 +90,17 @@ class Listeners:
             return None
         return Listening("admin", self._open(config.server.admin), owned=True)
 
-    def open_datagrams(self, address: str) -> socket.socket:
-        """A socket for HTTP/3. Raises `ConfigError`."""
-        return self._open(address, socket.SOCK_DGRAM)
+    def open_datagrams(self, address: str, count: int) -> list[socket.socket]:
+        """So many sockets for HTTP/3, of one address. Raises `ConfigError`."""
+        first = self._open(address, socket.SOCK_DGRAM)
+        if count == 1:
+            return [first]
+        # Another gateway's sockets must not join ours, nor ours another's: the first has found the
+        # address to be free.
+        address = address_of(first)
+        self._opened.remove(first)
+        first.close()
+        return [self._open(address, socket.SOCK_DGRAM, in_group=True) for _ in range(count)]
 
     def keep(self, used: list[Listening]) -> None:
         """Close every other public socket, and let none of those that we bound be connected to.
@@ -125,9 +133,11 @@ class Listeners:
             sockets.append(self._bound[key])
         return sockets
 
-    def _open(self, address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+    def _open(
+        self, address: str, kind: socket.SocketKind = socket.SOCK_STREAM, *, in_group: bool = False
+    ) -> socket.socket:
         try:
-            sock = bind(address, kind)
+            sock = bind(address, kind, in_group=in_group)
         except ConfigError as error:
             cause = error.__cause__
             if not self._may_be_used or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:

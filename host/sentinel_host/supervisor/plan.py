@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sentinel_host.control import ConfigSource, Guests, ListenerFd, Start
+from sentinel_host.control import ConfigSource, Guests, ListenerFd, QuicFds, Start
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.net import Remembered
@@ -74,6 +74,7 @@ class FleetPlan:
     shared: dict[str, int]
     workers: int
     grace: float
+    quic: QuicFds | None = None
 
     def start(self, number: int, cell: int, tolerated: list[str] | None, names: Remembered) -> Start:
         """The first message to worker ``number``, which may lack the ``tolerated`` guests; None
@@ -82,8 +83,11 @@ class FleetPlan:
         ``cell`` and ``names`` are as in `Start`.
         """
         guests = self.guests.message()
-        return Start(number, self.workers, self.source, self.listeners, self.shared, guests, tolerated, cell, names)
+        return Start(
+            number, self.workers, self.source, self.listeners, self.shared, guests, tolerated, cell, names, self.quic
+        )
 
     def fds(self) -> list[int]:
         """The descriptors that workers inherit."""
-        return [*(listener.fd for listener in self.listeners), *self.shared.values()]
+        datagrams = self.quic.fds if self.quic is not None else []
+        return [*(listener.fd for listener in self.listeners), *datagrams, *self.shared.values()]

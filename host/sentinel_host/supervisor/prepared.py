@@ -19,7 +19,7 @@ from sentinel_host.hotload.signature import verifier_of
 from sentinel_host.http.client import configured_context
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
-from sentinel_host.server import Certificates, QuicEndpoint, open_quic
+from sentinel_host.server import Certificates, QuicGroup, open_quic
 from sentinel_host.supervisor.cells import cells_for
 from sentinel_host.supervisor.listeners import Listeners, Listening
 from sentinel_host.supervisor.source import parse_source
@@ -39,7 +39,7 @@ class Prepared:
     certificates: Certificates
     public: list[Listening]
     admin: Listening | None
-    quic: QuicEndpoint | None
+    quic: QuicGroup | None
     access: AdminAccess
     table: SharedTable | None
     store: SharedStore | None
@@ -60,18 +60,19 @@ def prepare(
     source = msgspec.structs.replace(source, files=config.files)
     try:
         public, admin = listeners.open_public(config), listeners.open_admin(config)
-        quic = _open_quic(config, listeners, certificates)
+        quic = _open_quic(config, listeners)
         return Prepared(source, config, certificates, public, admin, quic, access, *_memory(config))
     except ConfigError:
         listeners.close()
         raise
 
 
-def _open_quic(config: Config, listeners: Listeners, certificates: Certificates) -> QuicEndpoint | None:
-    address, tls = config.server.quic_bind, config.server.tls
-    if address is None or tls is None:
+def _open_quic(config: Config, listeners: Listeners) -> QuicGroup | None:
+    """A socket for each process that there may be at one time, by the number of its cell."""
+    address, workers = config.server.quic_bind, config.server.workers
+    if address is None:
         return None
-    return open_quic("public", listeners.open_datagrams(address), certificates.of(tls))
+    return open_quic(listeners.open_datagrams(address, 1 if workers == 1 else cells_for(workers)))
 
 
 def check_files(config: Config) -> Certificates:

@@ -82,10 +82,10 @@ class WorkerProcess:
 
     ``prepared_or_gone`` is done once it waits for `accept`, and ``ready_or_gone`` once it is ready,
     or when it has ended before that; ``draining_or_gone`` is done once it accepts no more. ``ended``
-    is done once the process has ended, and ``gone`` once its last messages are read too. ``serves`` is the
-    configuration and the guests' digests that it was told. ``failure`` is its own reason why it
-    could not start. ``faults`` has the guests that are not in service, ``guests`` all of them, and
-    ``snapshot`` its latest counts.
+    is done once the process has ended, and ``gone`` once its last messages are read too. ``serves``
+    is the configuration and the guests' digests that it was told, and ``cell`` its own. ``failure``
+    is its own reason why it could not start. ``faults`` has the guests that are not in service,
+    ``guests`` all of them, and ``snapshot`` its latest counts.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], observer: WorkerObserver) -> None:
@@ -94,6 +94,7 @@ class WorkerProcess:
         self.faults: dict[str, str] = {}
         self.guests: list[GuestState] = []
         self.serves: tuple[ConfigSource | None, dict[str, str]] = (None, {})
+        self.cell = 0
         self.failure: str | None = None
         self.snapshot = Snapshot()
         self.prepared_or_gone: asyncio.Future[None] = loop.create_future()
@@ -167,6 +168,7 @@ class WorkerProcess:
         by digest.
         """
         self.state = State.STARTING
+        self.cell = start.cell
         self.serves = (start.source, start.guests.digests())
         self._codes = codes
         self._channel.send(start)

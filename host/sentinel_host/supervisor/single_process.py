@@ -16,7 +16,7 @@ from sentinel_host.export import Exporter
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.observe import Taken
-from sentinel_host.server import QuicEndpoint, run, serve
+from sentinel_host.server import QuicGroup, run, serve
 from sentinel_host.supervisor.checked_config import checked_config
 from sentinel_host.supervisor.exporting import exporter_of
 from sentinel_host.supervisor.listeners import Listening, print_listeners
@@ -37,7 +37,7 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
     """
     listeners = [*prepared.public, *([prepared.admin] if prepared.admin is not None else [])]
     endpoints = [listening.endpoint(prepared.certificates) for listening in listeners]
-    quic = prepared.quic
+    quic, tls = prepared.quic, prepared.config.server.tls
     overview = _SingleProcess(serving, [*listeners, *([quic] if quic is not None else [])], notifier)
     exporter = exporter_of(prepared.config, overview)
     overview.exporter = exporter
@@ -68,7 +68,7 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
             shutdown=stop.wait,
             grace=serving.grace,
             ready=overview.ready,
-            quic=quic,
+            quic=quic.endpoint(0, prepared.certificates.of(tls)) if quic is not None and tls is not None else None,
         )
         if exporter is not None:
             await exporter.close()
@@ -84,7 +84,7 @@ def run_single_process(serving: Serving, prepared: Prepared, notifier: Notifier)
 class _SingleProcess:
     """The `Overview` of one process."""
 
-    def __init__(self, serving: Serving, listeners: list[Listening | QuicEndpoint], notifier: Notifier) -> None:
+    def __init__(self, serving: Serving, listeners: list[Listening | QuicGroup], notifier: Notifier) -> None:
         self._serving = serving
         self._listeners = listeners
         self._notifier = notifier

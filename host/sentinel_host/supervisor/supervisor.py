@@ -7,13 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from quart import Quart
 
 from sentinel_host.config import Config, read_files
-from sentinel_host.control import ConfigSource, ListenerFd, Snapshot, install_admin, merge
+from sentinel_host.control import ConfigSource, ListenerFd, QuicFds, Snapshot, install_admin, merge
 from sentinel_host.control.process import process_numbers
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.aside import aside
@@ -86,6 +86,7 @@ class _Supervision:
         self._shared = shared
         self._public = prepared.public
         self._admin = prepared.admin
+        self._quic = prepared.quic
         self._certificates = prepared.certificates
         self._serves = False
         self._is_ending = False
@@ -98,7 +99,7 @@ class _Supervision:
         self._cells = Cells(prepared.endpoints)
         self._checks = FleetChecks(prepared.endpoints)
         self._rollout = FleetRollout(
-            self._source, self._config, folder, self._cells, self._checks, [self._access.renew]
+            self._source, self._config, folder, self._cells, self._checks, [self._access.renew], self._steer
         )
         self._fleet = self._rollout.fleet
         self._controller = RolloutController(self._rollout, self._store)
@@ -115,6 +116,14 @@ class _Supervision:
         )
         self._log = log
         self._exporter = exporter_of(self._config, self._overview)
+
+    def _steer(self, accepting: Sequence[int]) -> None:
+        if self._quic is None:
+            return
+        try:
+            self._quic.steer(accepting)
+        except OSError as error:
+            _log.error("HTTP/3: new connections go where they went before: %s", error)
 
     def _counted(self) -> Snapshot:
         exported = [self._exporter.snapshot()] if self._exporter is not None else []
@@ -163,7 +172,8 @@ class _Supervision:
         self._serves = True
         if self._exporter is not None:
             self._exporter.start()
-        print_listeners([*self._public, *([self._admin] if self._admin is not None else [])])
+        admin = [self._admin] if self._admin is not None else []
+        print_listeners([*self._public, *admin, *([self._quic] if self._quic is not None else [])])
         self._notifier.ready(self._status())
         while True:
             await self._reload.wait()
@@ -193,6 +203,8 @@ class _Supervision:
         await renew(config, [self._access.renew])
         if config.server.admin != self._config.server.admin:
             _log.warning("server.admin is read at the start only")
+        if config.server.quic_bind not in (None, self._config.server.quic_bind):
+            _log.warning("server.quic_bind is read at the start only")
         folder = FolderSource(config, self._store)
 
         async def replace() -> Mapping[str, GuestVersion]:
@@ -237,7 +249,15 @@ class _Supervision:
 
     def _plan(self, source: ConfigSource, config: Config, public: list[Listening], guests: GuestSet) -> FleetPlan:
         fds = [ListenerFd(each.name, each.socket.fileno(), each.tls, each.proxy_protocol) for each in public]
-        return FleetPlan(source, guests, fds, self._shared, config.server.workers, config.server.grace)
+        return FleetPlan(
+            source, guests, fds, self._shared, config.server.workers, config.server.grace, self._quic_fds(config)
+        )
+
+    def _quic_fds(self, config: Config) -> QuicFds | None:
+        group, tls = self._quic, config.server.tls
+        if group is None or tls is None or config.server.quic_bind is None:
+            return None
+        return QuicFds([sock.fileno() for sock in group.sockets], group.key, tls)
 
     def _reopen_logs(self) -> None:
         self._log.reopen()

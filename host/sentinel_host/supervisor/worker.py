@@ -47,7 +47,8 @@ from sentinel_host.hotload.background import Background
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.net import Names
-from sentinel_host.server import Certificates, Endpoint, run, serve
+from sentinel_host.server import Certificates, Endpoint, QuicEndpoint, run, serve
+from sentinel_host.server.steering import ConnectionIds
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.log import Log
@@ -92,7 +93,10 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
     guests = OfferedGuests(start.guests, channel)
     try:
         config = parse_source(start.source)
-        certificates = Certificates(config, [each.tls for each in start.listeners if each.tls is not None])
+        secure = [each.tls for each in start.listeners if each.tls is not None]
+        if start.quic is not None:
+            secure.append(start.quic.tls)
+        certificates = Certificates(config, secure)
         serving = Serving(
             config,
             log,
@@ -107,19 +111,27 @@ async def _serve(start: Start, sock: socket.socket, log: Log) -> int:
             names=Names(remembered=start.names, learned=lambda names: channel.send(Learned(names))),
         )
         endpoints = _endpoints(start, certificates)
+        quic = _quic(start, certificates)
     except SentinelError as error:
         channel.send(Failed(str(error)))
         await channel.close()
         return 1
-    return await _Worker(serving, endpoints, guests, channel, start).serve(orders)
+    return await _Worker(serving, endpoints, quic, guests, channel, start).serve(orders)
 
 
 class _Worker:
     def __init__(
-        self, serving: Serving, endpoints: list[Endpoint], guests: OfferedGuests, channel: Channel, start: Start
+        self,
+        serving: Serving,
+        endpoints: list[Endpoint],
+        quic: QuicEndpoint | None,
+        guests: OfferedGuests,
+        channel: Channel,
+        start: Start,
     ) -> None:
         self._serving = serving
         self._endpoints = endpoints
+        self._quic = quic
         self._guests = guests
         self._channel = channel
         self._start = start
@@ -144,6 +156,7 @@ class _Worker:
                 shutdown=self._stop.wait,
                 grace=serving.grace,
                 ready=self._ready,
+                quic=self._quic,
                 draining=lambda: self._channel.send(Draining()),
                 may_accept=self._may_accept,
             )
@@ -272,6 +285,19 @@ def _exactly(sock: socket.socket, size: int) -> bytes | None:
             return None
         data += more
     return bytes(data)
+
+
+def _quic(start: Start, certificates: Certificates) -> QuicEndpoint | None:
+    """HTTP/3 on this worker's socket; those of others are closed here."""
+    quic, own = start.quic, start.cell
+    if quic is None:
+        return None
+    for cell, fd in enumerate(quic.fds):
+        if cell != own:
+            os.close(fd)
+    os.set_inheritable(quic.fds[own], False)
+    sock = socket.socket(fileno=quic.fds[own])
+    return QuicEndpoint("public", sock, certificates.of(quic.tls), ConnectionIds(own, quic.key))
 
 
 def _endpoints(start: Start, certificates: Certificates) -> list[Endpoint]:

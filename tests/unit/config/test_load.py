@@ -101,10 +101,6 @@ chain = ["access-log", { guest = "header-injection", config = { request = { set 
         ("[server.limits]\nhead_time = 5", "gw.toml: server.limits.head_time: expected a duration"),
         ('[server]\nquic_bind = "x"', "gw.toml: server.quic_bind: expected an address"),
         ('[server]\nquic_bind = "127.0.0.1:1"', "gw.toml: server.quic_bind: HTTP/3 is always encrypted"),
-        (
-            '[server]\nquic_bind = "127.0.0.1:1"\nworkers = 2\ntls = { cert = "c", key = "k" }',
-            "gw.toml: server.quic_bind: HTTP/3 is served by one worker",
-        ),
         ("[server.limits]\nidle_frames = 0", "gw.toml: server.limits.idle_frames: expected at least 1, got 0"),
         ('[server.limits]\nbody_progress = "0B"', "gw.toml: server.limits.body_progress: expected at least 1, got 0"),
         ("[guest.a]\nbodies = 0", "gw.toml: guest.a.bodies: expected 1 to 10000"),

@@ -88,8 +88,6 @@ def _verify_quic(config: Config, address: str) -> None:
         raise fail(config, "server.quic_bind", "HTTP/3 is always encrypted: server.tls is needed")
     if config.server.tls.client_ca is not None:
         raise fail(config, "server.quic_bind", "HTTP/3 asks no client for a certificate, as server.tls.client_ca does")
-    if config.server.workers != 1:
-        raise fail(config, "server.quic_bind", "HTTP/3 is served by one worker: server.workers must be 1")
 
 
 def _verify_limits(config: Config) -> None:

@@ -1,5 +1,5 @@
-"""aioquic's connection, with windows that follow the application's reads, and counts of unsent
-bytes.
+"""aioquic's connection, with windows that follow the application's reads, counts of unsent bytes,
+and connection ids of our making.
 
 Rule 1: aioquic doubles a stream's window once half of it has arrived, even if nobody reads it. A
         client could make us hold any amount of data. Here a stream may send one window beyond what
@@ -20,10 +20,15 @@ from aioquic.quic.stream import QuicStream
 
 
 class Quic(QuicConnection):
-    """``held`` tells how many bytes of a stream have arrived and were not taken."""
+    """``held`` tells how many bytes of a stream have arrived and were not taken. ``make_id`` makes
+    connection ids, of the length that is configured.
+    """
 
-    def __init__(self, configuration: QuicConfiguration, destination_id: bytes) -> None:
+    def __init__(self, configuration: QuicConfiguration, destination_id: bytes, make_id: Callable[[], bytes]) -> None:
         super().__init__(configuration=configuration, original_destination_connection_id=destination_id)
+        self._make_id = make_id
+        first = make_id()
+        self._host_cids[0].cid = self.host_cid = self._local_initial_source_connection_id = first
         self.held: Callable[[int], int] = lambda stream: 0
 
     def unsent(self, stream: int) -> int:
@@ -53,6 +58,12 @@ class Quic(QuicConnection):
         """Whether the peer has sent all of a stream."""
         known = self._streams.get(stream)
         return known is None or known.receiver.is_finished
+
+    def _replenish_connection_ids(self) -> None:
+        known = len(self._host_cids)
+        super()._replenish_connection_ids()
+        for issued in self._host_cids[known:]:
+            issued.cid = self._make_id()
 
     def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
         number = stream.stream_id
