@@ -187,6 +187,7 @@ class UpstreamBusy(UpstreamError):
     """Every connection that the pool may open is in use, and the wait for one ran out."""
 
     status = 503
+    retry_after = 1
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, "busy", Progress.UNSENT)

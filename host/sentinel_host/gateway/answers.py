@@ -8,6 +8,7 @@ from sentinel_host.errors import (
     ClientError,
     GuestUnavailable,
     SentinelError,
+    UpstreamBusy,
     UpstreamOverloaded,
     UpstreamUnavailable,
 )
@@ -24,7 +25,7 @@ def refusal(error: SentinelError) -> Response:
     if isinstance(error, ClientError):
         return error_reply(error.status, str(error))
     response = error_reply(error.status)
-    if isinstance(error, GuestUnavailable | UpstreamUnavailable | UpstreamOverloaded):
+    if isinstance(error, GuestUnavailable | UpstreamBusy | UpstreamOverloaded | UpstreamUnavailable):
         # RFC 9110 section 10.2.3.
         response.headers.append((b"retry-after", b"%d" % error.retry_after))
     return response
