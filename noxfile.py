@@ -79,6 +79,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "start": {},
     "sandbox": {},
     "http2": {"nginx": "nginx", "h2load": "nghttp2-client"},
+    "http3": {"nginx": "nginx", "openssl": "openssl"},
     "grpc": {"nginx": "nginx", "h2load": "nghttp2-client", "curl": "curl"},
     "failover": {"nginx": "nginx", "haproxy": "haproxy"},
     "floods": {"nginx": "nginx", "h2load": "nghttp2-client"},

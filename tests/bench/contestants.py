@@ -83,6 +83,7 @@ _SENTINEL = """\
 bind = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:{admin}"
 workers = {workers}
+{listening}
 
 [[upstream]]
 name = "origin"
@@ -253,13 +254,21 @@ def _nginx(name: str, http: str, port: int, folder: Path, core: int) -> Iterator
 
 
 def write_gateway(
-    home: Path, behind: int, tables: str, ca: Path | None = None, *, workers: int = 1, settings: str = ""
+    home: Path,
+    behind: int,
+    tables: str,
+    ca: Path | None = None,
+    *,
+    workers: int = 1,
+    settings: str = "",
+    http3: tuple[Path, Path] | None = None,
 ) -> tuple[Path, int]:
     """Write a gateway's guests and configuration. Returns the file and the listener's port.
 
     ``tables`` are its routes and guests in TOML; the upstream is called ``origin``, and has these
     ``settings``. With ``ca`` the gateway speaks TLS with the port ``behind``, whose certificate
-    that authority signed.
+    that authority signed. With ``http3``, a certificate and its key, its listener speaks TLS, and
+    HTTP/3 at the same port.
     """
     (home / "guests").mkdir(parents=True)
     for guest, language in GUESTS.items():
@@ -269,11 +278,13 @@ def write_gateway(
         shutil.copy(artefact, home / "guests")
     port = free_port()
     config = home / "sentinel.toml"
+    listening = f'quic_bind = "127.0.0.1:{port}"\ntls = {{ cert = "{http3[0]}", key = "{http3[1]}" }}' if http3 else ""
     config.write_text(
         _SENTINEL.format(
             port=port,
             admin=free_port(),
             workers=workers,
+            listening=listening,
             upstream=behind,
             scheme="https" if ca else "http",
             settings=f'ca = "{ca}"\n{settings}' if ca else settings,
@@ -294,14 +305,16 @@ def sentinel(
     limit: str = "",
     ca: Path | None = None,
     settings: str = "",
+    http3: tuple[Path, Path] | None = None,
 ) -> Iterator[Server]:
     """Our gateway, as `sentinel run` starts it; guests' log lines go to ``NAME.out``.
 
-    ``limit`` is the route's, in TOML; ``ca`` and ``settings`` are as for `write_gateway`.
+    ``limit`` is the route's, in TOML; ``ca``, ``settings`` and ``http3`` are as for
+    `write_gateway`.
     """
     chosen = f"limit = {limit}" if limit else ""
     route = _ROUTE.format(chain=", ".join(chain), limit=chosen)
-    config, port = write_gateway(folder / name, behind, route, ca, settings=settings)
+    config, port = write_gateway(folder / name, behind, route, ca, settings=settings, http3=http3)
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with server(name, command, port, folder, core) as running:
         yield running

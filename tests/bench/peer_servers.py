@@ -24,8 +24,9 @@ _CADDYFILE = """\
   auto_https off
   persist_config off
 }}
-http://127.0.0.1:{port} {{
+{site} {{
   bind 127.0.0.1
+  {tls}
   reverse_proxy 127.0.0.1:{upstream} {{
     transport http {{
       keepalive_idle_conns_per_host 512
@@ -59,12 +60,14 @@ def envoy(
     share: bool = False,
     limit: int | None = None,
     http2: bool = False,
+    http3: tuple[Path, Path] | None = None,
 ) -> Iterator[Server]:
     """Envoy with one worker; filters write their lines to ``NAME.out``.
 
     ``limit`` is a number of requests an hour, for all clients together: cheaper than one for each,
-    as ours is. With ``http2`` it speaks that with its upstream. With ``share`` filters of equal
-    code live in one VM, which needs filters that tell their configurations apart.
+    as ours is. With ``http2`` it speaks that with its upstream. With ``http3``, a certificate and
+    its key, it speaks that with clients too, at the same port. With ``share`` filters of equal code
+    live in one VM, which needs filters that tell their configurations apart.
     """
     port = free_port()
     chain = [
@@ -74,7 +77,7 @@ def envoy(
     if limit is not None:
         chain.insert(0, _local_limit(limit))
     config = folder / f"{name}.json"
-    config.write_text(json.dumps(_bootstrap(port, behind, chain, http2=http2)))
+    config.write_text(json.dumps(_bootstrap(port, behind, chain, http2=http2, http3=http3)))
     log = ["--log-path", str(folder / f"{name}.out"), "--log-format", _ENVOY_LOG, "--log-level", "info"]
     options = ["-c", str(config), "--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "1000"]
     with server(name, [in_environment("envoy"), *options, *log], port, folder, core) as running:
@@ -109,7 +112,14 @@ def _local_limit(requests: int) -> dict[str, Any]:
     return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}
 
 
-def _bootstrap(port: int, behind: int, filters: list[dict[str, Any]], *, http2: bool = False) -> dict[str, Any]:
+def _bootstrap(
+    port: int,
+    behind: int,
+    filters: list[dict[str, Any]],
+    *,
+    http2: bool = False,
+    http3: tuple[Path, Path] | None = None,
+) -> dict[str, Any]:
     def address(number: int) -> dict[str, Any]:
         return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
@@ -141,16 +151,43 @@ def _bootstrap(port: int, behind: int, filters: list[dict[str, Any]], *, http2: 
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         }
-    listener = {"name": "public", "address": address(port), "filter_chains": [{"filters": [network]}]}
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+    listeners = [{"name": "public", "address": address(port), "filter_chains": [{"filters": [network]}]}]
+    if http3 is not None:
+        listeners.append(_datagrams(port, manager, *http3))
+    return {"static_resources": {"listeners": listeners, "clusters": [cluster]}}
+
+
+def _datagrams(port: int, manager: dict[str, Any], certificate: Path, key: Path) -> dict[str, Any]:
+    """A listener for HTTP/3 with the manager of another."""
+    pair = {"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}
+    transport = {
+        "@type": f"{_EXTENSIONS}.transport_sockets.quic.v3.QuicDownstreamTransport",
+        "downstream_tls_context": {"common_tls_context": {"tls_certificates": [pair]}},
+    }
+    typed = {**manager, "stat_prefix": "datagrams", "codec_type": "HTTP3", "http3_protocol_options": {}}
+    return {
+        "name": "datagrams",
+        "address": {"socket_address": {"protocol": "UDP", "address": "127.0.0.1", "port_value": port}},
+        "udp_listener_config": {"quic_options": {}},
+        "filter_chains": [
+            {
+                "transport_socket": {"name": "envoy.transport_sockets.quic", "typed_config": transport},
+                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed}],
+            }
+        ],
+    }
 
 
 @contextlib.contextmanager
-def caddy(folder: Path, core: int, behind: int) -> Iterator[Server]:
-    """Caddy as a plain proxy on one thread of Go."""
+def caddy(folder: Path, core: int, behind: int, http3: tuple[Path, Path] | None = None) -> Iterator[Server]:
+    """Caddy as a plain proxy on one thread of Go. With ``http3``, a certificate and its key, it
+    speaks that and TLS.
+    """
     port = free_port()
     config = folder / "Caddyfile"
-    config.write_text(_CADDYFILE.format(port=port, upstream=behind))
+    site = f"http://127.0.0.1:{port}" if http3 is None else f"https://:{port}"
+    tls = "" if http3 is None else f"tls {http3[0]} {http3[1]}"
+    config.write_text(_CADDYFILE.format(site=site, tls=tls, upstream=behind))
     home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder), "GOMAXPROCS": "1"}
     command = [in_environment("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
     with server("caddy", command, port, folder, core, environment=home) as running:

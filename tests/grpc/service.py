@@ -17,12 +17,14 @@ OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_messag
 
 class Service:
     """``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled;
-    ``waiting`` are under way. ``seen`` has the metadata of the last call.
+    ``waiting`` has the messages of those under way, ``given_up`` those of the cancelled. ``seen``
+    has the metadata of the last call.
     """
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
-        self.waiting = 0
+        self.waiting: list[bytes] = []
+        self.given_up: list[bytes] = []
         self._lock = threading.Lock()
         self.waits = threading.Event()
         self.seen: list[tuple[str, str | bytes]] = []
@@ -57,11 +59,13 @@ class Service:
         over = threading.Event()
         context.add_callback(over.set)
         with self._lock:
-            self.waiting += 1
+            self.waiting.append(request)
         self.waits.set()
-        over.wait(60)
+        is_over = over.wait(60)
         with self._lock:
-            self.waiting -= 1
+            self.waiting.remove(request)
+            if is_over and not context.is_active():
+                self.given_up.append(request)
         self.cancelled.set()
         return b""
 
@@ -86,7 +90,7 @@ class Service:
 def running_service() -> Iterator[tuple[Service, str]]:
     """A server, and its address."""
     service = Service()
-    server = grpc.server(ThreadPoolExecutor(64), options=OPTIONS, compression=grpc.Compression.Gzip)
+    server = grpc.server(ThreadPoolExecutor(128), options=OPTIONS, compression=grpc.Compression.Gzip)
     server.add_generic_rpc_handlers((service.handlers(),))
     reflection.enable_server_reflection((NAME, reflection.SERVICE_NAME), server)
     port = server.add_insecure_port("127.0.0.1:0")

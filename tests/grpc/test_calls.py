@@ -207,14 +207,15 @@ def test_a_cancelled_call_is_cancelled_at_the_service(channel: grpc.Channel, ser
     assert service.cancelled.wait(PATIENCE)
 
 
-def test_fifty_calls_that_are_all_cancelled_leave_nothing(
-    gateway: GatewayProcess, channel: grpc.Channel, service: Service
-) -> None:
-    calls = [channel.unary_unary(f"/{NAME}/Wait").future(b"", metadata=KEY) for _ in range(50)]
-    wait_until(lambda: service.waiting == 50, "all of them")
+def test_a_hundred_calls_that_are_all_cancelled_leave_nothing(channel: grpc.Channel, service: Service) -> None:
+    """The service hears of each of them. They are as many as one connection has streams."""
+    messages = {b"%03d" % number for number in range(100)}
+    calls = [channel.unary_unary(f"/{NAME}/Wait").future(each, metadata=KEY) for each in messages]
+    wait_until(lambda: messages <= set(service.waiting), "all of them")
     for call in calls:
         call.cancel()
-    wait_until(lambda: service.waiting == 0, "their end")
+    wait_until(lambda: messages <= set(service.given_up), "their cancellation")
+    assert messages.isdisjoint(service.waiting)
     assert unary(channel)(b"next", metadata=KEY, timeout=PATIENCE) == b"next"
 
 
