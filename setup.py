@@ -169,6 +169,7 @@ HOT_PATH = (
     "http/client/h2_pool",
     "http/client/h2_response",
     "http/client/h2_stream",
+    "http/client/h2_tunnel",
     "http/client/head",
     "http/client/pool",
     "http/client/request",

@@ -198,7 +198,9 @@ class UpstreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int = 256
     """Connections to one endpoint that requests share, per worker. Requests beyond them wait."""
     tunnels: int = 1024
-    """Connections to one endpoint that changed their protocol, such as WebSockets, per worker."""
+    """Connections to one endpoint that changed their protocol, such as WebSockets, per worker; over
+    HTTP/2, streams.
+    """
     max_age: Seconds = Seconds(0)
     """How long a connection serves, less a random tenth; 0: as long as it works."""
     max_requests_per_connection: int = 0

@@ -100,6 +100,7 @@ class Http2ClientConnection:
         "_owner",
         "_reads_later",
         "_scheme",
+        "_settled",
         "_target",
         "_timeouts",
         "_transport",
@@ -142,6 +143,7 @@ class Http2ClientConnection:
         self._asked_at = inf
         self._reads_later = False
         self._waiting: list[Http2Stream] = []
+        self._settled: asyncio.Future[None] | None = None
         self._unsent: set[Http2Stream] = set()
         self.core: Http2Connection = Http2Connection(
             self._write,
@@ -177,7 +179,8 @@ class Http2ClientConnection:
             # An upstream may have given up a connection on which nothing was asked.
             self._heard_at = self._loop.time()
             self._defers = 0 if self._out else 2
-        state = self.core.open(encode_section(section), isinstance(body, bytes) and not body)
+        ends = isinstance(body, bytes) and not body and not request.upgrade
+        state = self.core.open(encode_section(section), ends)
         stream = Http2Stream(self, state, request, self._timeouts, self._max_head_bytes, self._loop)
         self.streams[state.number] = stream
         self._unsent.add(stream)
@@ -186,6 +189,18 @@ class Http2ClientConnection:
         if not self.requests_left or state.number >= wire.MAX_STREAM - 1:
             self.retire()
         return stream.response
+
+    async def settled(self) -> bool:
+        """Wait until the upstream has said what it allows; false when it closes before that."""
+        while not self.core.is_settled and not self.gone:
+            if self._settled is None:
+                self._settled = self._loop.create_future()
+            await asyncio.shield(self._settled)
+        return self.core.is_settled
+
+    def _wake_settled(self) -> None:
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
     def _write(self, data: bytes | memoryview) -> None:
         out = self._out
@@ -306,6 +321,7 @@ class Http2ClientConnection:
             if found < 0:
                 return found
             if found == SETTINGS:
+                self._wake_settled()
                 if not self.closed:
                     self._owner.on_room(self)
             elif found == GOAWAY:
@@ -447,6 +463,7 @@ class Http2ClientConnection:
         self._retire()
         self.flush()
         self.gone = True
+        self._wake_settled()
         self._owner.on_gone(self)
         if self._transport is None:
             return

@@ -7,7 +7,9 @@ Rules:
 3. A request of which an upstream has seen nothing (GOAWAY, REFUSED_STREAM, a connection that died
    before it was written) goes out again on another stream, a few times at most; after that, whoever
    asked may go elsewhere.
-4. Where TLS has negotiated something else, every request that waits is told (`NotHttp2`).
+4. A request that changes the protocol becomes a tunnel on a stream, where the upstream's SETTINGS
+   allow that (`h2_tunnel`).
+5. Where TLS has negotiated something else, every request that waits is told (`NotHttp2`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from sentinel_host.errors import NotHttp2, Progress, UpstreamBusy, UpstreamDenie
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.h2_connection import Http2ClientConnection
 from sentinel_host.http.client.h2_fields import request_section
+from sentinel_host.http.client.h2_tunnel import WEBSOCKET, tunnel_section
 from sentinel_host.http.client.request import UpstreamRequest
 from sentinel_host.http.client.response import UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
@@ -42,7 +45,8 @@ class Http2Pool:
     """As `UpstreamPool`, for a target that speaks HTTP/2.
 
     ``on_other`` takes over a connection that negotiated another protocol; without it, such are
-    closed. ``proxy_header`` begins every connection, whatever requests it carries.
+    closed. ``max_tunnels`` bounds the streams that are tunnels. ``proxy_header`` begins every
+    connection, whatever requests it carries.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Http2Pool:
         allows: Callable[[str], bool] | None = None,
         names: Names | None = None,
         fixed: Sequence[str] = (),
+        max_tunnels: int = 1024,
         max_age: float = 0.0,
         max_requests: int = 0,
         alpn: Sequence[str] = ("h2",),
@@ -67,6 +72,7 @@ class Http2Pool:
         self.authority = target.authority
         self.timeouts = timeouts
         self.max_connections = max_connections
+        self.max_tunnels = max_tunnels
         self.connects = 0
         self.reuses = 0
         self.failures = 0
@@ -109,8 +115,9 @@ class Http2Pool:
 
     @property
     def tunnels(self) -> int:
-        """None: HTTP/2 to upstreams has no tunnels here."""
-        return 0
+        """Streams that are tunnels, or are asked for as such."""
+        connections = [*self._serving, *self._leaving]
+        return sum([stream.is_tunnel for connection in connections for stream in connection.streams.values()])
 
     @property
     def waiting(self) -> int:
@@ -122,11 +129,10 @@ class Http2Pool:
         `UpstreamPool.send`, and `NotHttp2`.
         """
         if request.upgrade:
-            self.failures += 1
-            raise UpstreamError(
-                f"upstream {self.target}: a protocol can be changed over HTTP/1.1 only", "malformed", Progress.UNSENT
-            )
-        section = request_section(request, self._scheme)
+            self._check_tunnel(request)
+            section = tunnel_section(request, self._scheme)
+        else:
+            section = request_section(request, self._scheme)
         again = _AGAIN
         while True:
             connection = self._with_room()
@@ -134,6 +140,8 @@ class Http2Pool:
                 connection = await self._acquire()
             else:
                 self.reuses += 1
+            if request.upgrade and not await self._takes_tunnel(connection):
+                continue
             response = connection.start(request, section)
             try:
                 await response.head
@@ -150,6 +158,26 @@ class Http2Pool:
     def learn(self) -> None:
         """As `UpstreamPool.learn`."""
         self.connector.addresses.learn()
+
+    def _check_tunnel(self, request: UpstreamRequest) -> None:
+        if request.upgrade != WEBSOCKET:
+            self.failures += 1
+            raise self._error("over HTTP/2, the protocol can be changed to websocket only", "malformed")
+        if self.tunnels >= self.max_tunnels:
+            self.failures += 1
+            raise UpstreamBusy(f"upstream {self.target}: {self.max_tunnels} streams are tunnels")
+
+    async def _takes_tunnel(self, connection: Http2ClientConnection) -> bool:
+        """Whether a tunnel has room on a connection now. Raises `UpstreamError` where the upstream
+        wants none, or does not say.
+        """
+        if not await connection.settled():
+            self.failures += 1
+            raise self._error("the connection closed before its SETTINGS came", "reset")
+        if not connection.core.allows_connect:
+            self.failures += 1
+            raise self._error("it takes no WebSockets over HTTP/2: its SETTINGS do not allow RFC 8441", "malformed")
+        return connection.room > 0
 
     def drain(self) -> None:
         """As `UpstreamPool.drain`."""

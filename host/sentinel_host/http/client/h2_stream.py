@@ -6,7 +6,9 @@ Rules:
 2. What is read and not taken is bounded by the stream's window; it is given back as the reader
    takes what came. So a slow reader stops its own stream and no other.
 3. One piece of the request's body is held here until the windows and the transport have taken it.
-4. Time counts against the upstream only while it is its turn: not while nobody reads what came, and
+4. A stream that is asked for as a tunnel stays open for writing, and a 2xx stands for the 101 of
+   HTTP/1.1 (`h2_tunnel`).
+5. Time counts against the upstream only while it is its turn: not while nobody reads what came, and
    not while the next piece of the request is somebody else's to send.
 """
 
@@ -19,6 +21,7 @@ from typing import Final, Protocol
 from sentinel_host.errors import Progress, UpstreamError, UpstreamTimeout
 from sentinel_host.http.client.h2_fields import request_trailers
 from sentinel_host.http.client.h2_response import HEAD, INFORMATIONAL, RESPONSE, ResponseReader
+from sentinel_host.http.client.h2_tunnel import switched_fields
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
 from sentinel_host.http.client.target import Timeouts
@@ -28,6 +31,8 @@ from sentinel_host.http.h2.connection import Http2Connection
 from sentinel_host.http.h2.flow import StreamState
 from sentinel_host.http.h2.hpack_encoder import encode_section
 from sentinel_host.http.h2.wire import ErrorCode
+
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 class StreamCarrier(Protocol):
@@ -68,7 +73,9 @@ class Http2Stream:
         "_since",
         "_timeouts",
         "_upload",
+        "_writable",
         "is_over",
+        "is_tunnel",
         "response",
         "state",
         "write_paused",
@@ -88,6 +95,7 @@ class Http2Stream:
         self.response.http_version = b"2"
         self.write_paused = False
         self.is_over = False
+        self.is_tunnel: Final = bool(request.upgrade)
         self._carrier = carrier
         self._request = request
         self._timeouts = timeouts
@@ -98,6 +106,7 @@ class Http2Stream:
         self._pending: bytes | memoryview = b""
         self._ends = False
         self._upload: Upload | None = None
+        self._writable: asyncio.Future[None] | None = None
 
     # The request's body.
 
@@ -162,6 +171,8 @@ class Http2Stream:
                 flow.leave(state)
             if self._upload is not None:
                 self._upload.resume()
+            elif self._writable is not None:
+                self._wake_writer()
 
     def _wake(self) -> None:
         # Not at once: one that leaves wakes the next, and hundreds would be called from within each
@@ -181,7 +192,10 @@ class Http2Stream:
             return
         self._since = self._loop.time()
         if what == RESPONSE:
-            response.begin(reader.status, reader.headers, b"2")
+            if self.is_tunnel and 200 <= reader.status < 300:
+                response.begin(_SWITCHING_PROTOCOLS, switched_fields(self._request, reader.headers), b"2")
+            else:
+                response.begin(reader.status, reader.headers, b"2")
         if ended:
             self._finish()
 
@@ -196,6 +210,8 @@ class Http2Stream:
 
     def _finish(self) -> None:
         response = self.response
+        if self.is_tunnel and not self._pending:
+            self.write_eof()
         if not self.state.local_ended:
             # RFC 9113 section 8.1: the upstream has no use for the rest of the request.
             self._end(ErrorCode.NO_ERROR)
@@ -246,6 +262,7 @@ class Http2Stream:
             state.opened = None
         if self._upload is not None:
             self._upload.cancel()
+        self._wake_writer()
         self._carrier.on_stream_ended(self)
 
     @property
@@ -259,6 +276,9 @@ class Http2Stream:
 
     def check(self, now: float, name: str) -> None:
         """Break off what was silent for too long."""
+        if self.response.status == _SWITCHING_PROTOCOLS:
+            # A tunnel may be silent for as long as its client lets it.
+            return
         request, awaits = self._request, self._reader.state == HEAD
         own = request.response_timeout if awaits else request.idle_timeout
         limit = own if own is not None else self._timeouts.response if awaits else self._timeouts.idle
@@ -273,13 +293,27 @@ class Http2Stream:
             error = UpstreamTimeout(f"upstream {name}: {what} within {limit:g} s", self.progress)
             self.fail(error, ErrorCode.CANCEL)
 
-    # Tunnels, which are not asked for here.
+    # Tunnels.
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Part of `ResponseChannel`."""
+        if not self.is_over and not self.state.local_ended:
+            self._pending = b"".join((self._pending, *parts))
+            self.pump()
 
     async def drained(self) -> None:
         """Part of `ResponseChannel`."""
+        while self.write_paused and not self.is_over:
+            self._writable = self._loop.create_future()
+            await self._writable
+
+    def _wake_writer(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
     def write_eof(self) -> None:
         """Part of `ResponseChannel`."""
+        if self._pending:
+            self._ends = True
+        elif not self.is_over and not self.state.local_ended:
+            self._carrier.core.send_data(self.state, b"", True)

@@ -81,7 +81,7 @@ def make_pool(
     HTTP/2 connection carries requests of many clients.
     """
     if version == "http/2":
-        return Http2Pool(target, proxy_header=proxy_header, **options)
+        return Http2Pool(target, max_tunnels=max_tunnels, proxy_header=proxy_header, **options)
     if target.scheme == "https" and version != "http/1.1" and not proxy_header:
         return AutoPool(target, max_tunnels=max_tunnels, **options)
     return UpstreamPool(target, max_tunnels=max_tunnels, proxy_header=proxy_header, **options)

@@ -81,8 +81,9 @@ class Http2Connection:
 
     ``write`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream
     may send ahead, in bytes; ``max_section`` bounds a field section. ``is_client`` says which end
-    it is. A client's `max_streams` is how many streams the server allows at a time; `is_settled`
-    tells whether it has said so.
+    it is. A client's `max_streams` is how many streams the server allows at a time, and
+    `allows_connect` whether it takes the extended CONNECT of RFC 8441; `is_settled` tells whether
+    it has said so.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Http2Connection:
         "_reset",
         "_streams",
         "_write",
+        "allows_connect",
         "code",
         "data",
         "ended",
@@ -134,6 +136,7 @@ class Http2Connection:
         # The last stream that was opened.
         self.last = 0
         self.is_settled = False
+        self.allows_connect = False
         self.max_streams = _STREAMS_UNTIL_SETTLED
         self.goaway_last = wire.MAX_STREAM
         self.goaway_code = 0
@@ -352,6 +355,11 @@ class Http2Connection:
                 self.flow.limit_frames(value)
             elif setting == wire.MAX_CONCURRENT_STREAMS:
                 self.max_streams = value
+            elif setting == wire.ENABLE_CONNECT_PROTOCOL and self._is_client:
+                # RFC 8441 section 3: what was 1 stays 1.
+                if value > 1 or value < self.allows_connect:
+                    raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_CONNECT_PROTOCOL is neither 0 nor 1")
+                self.allows_connect = value == 1
             elif setting == wire.ENABLE_PUSH and value > (0 if self._is_client else 1):
                 # RFC 9113 section 6.5.2: a server says 0 at most.
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH has a value that it must not have")
