@@ -250,7 +250,7 @@ def test_a_slow_upstream_pauses_the_source(run):
             source = Source(*[MIB] * 64)
             sending = asyncio.create_task(pool.send(get(method=b"POST", body=source)))
             before = -1
-            while before != source.given:
+            while not source.given or before != source.given:
                 before = source.given
                 await asyncio.sleep(0.1)
             assert 0 < source.given < 32 * len(MIB)
