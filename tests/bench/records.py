@@ -12,30 +12,55 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sentinel_host.abi.encode import encode_request_head, encode_summary
-from sentinel_host.messages import Headers, RequestHead, Summary
+from sentinel_host.abi.encode import encode_request_head, encode_response_head, encode_summary
+from sentinel_host.messages import Headers, Origin, RequestHead, ResponseHead, Summary
 from tests.support.tokens import jwk, signed
 
-_KEY = ec.generate_private_key(ec.SECP256R1())
+KEY = ec.generate_private_key(ec.SECP256R1())
+"""Of whoever issues tokens."""
+
+KEYS = {"keys": [jwk(KEY)]}
 _SECRET = b"32 bytes of a secret that nobody"
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "api-key-auth": {"keys": {"demo-key": "demo"}},
     "basic-auth": {"users": {"ann": "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}},
-    "cors": {"origins": ["https://app.example"]},
+    "bot-filter": {"categories": ["scanners", "scrapers", "ai"], "deny": ["badbot"]},
+    "compress": {"encodings": ["gzip"], "level": 4},
+    "cors": {"origins": ["https://app.example", "https://*.preview.example"], "credentials": True},
+    "daily-quota": {"limit": (1 << 32) - 1},
+    "forward-auth": {"address": "https://auth.example/check", "auth_response_headers": ["x-user"]},
     "header-injection": {"request": {"set": {"x-gateway": "sentinel"}}},
     "hmac-auth": {"keys": {"a": base64.b64encode(_SECRET).decode()}, "require_nonce": False},
     "ip-filter": {"allow": ["10.0.0.0/8", "192.0.2.0/24"]},
     "json-schema": {"schema": {"type": "object", "required": ["amount"]}},
-    "jwt-auth": {"jwks": json.dumps({"keys": [jwk(_KEY)]})},
+    "json-validator": {"required": ["article", "amount"]},
+    "jwt-auth": {"jwks": json.dumps(KEYS)},
+    "maintenance": {"enabled": True, "allow": ["192.0.2.0/24"]},
+    "oidc-login": {
+        "issuer": "https://login.example",
+        "client_id": "shop",
+        "client_secret": "a secret of the client's",
+        "redirect_uri": "https://shop.example/callback",
+        "cookie_secret": base64.b64encode(_SECRET).decode(),
+    },
     "path-rewrite": {"strip_prefix": "/api", "add_prefix": "/v1"},
-    "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}]},
+    "redactor": {"words": ["secret-token"]},
+    "redirect-rules": {"rules": [{"prefix": "/old", "to": "/new"}, {"pattern": "/blog/*/*", "to": "/posts/$1-$2"}]},
+    "request-transform": {
+        "headers": {"remove": ["x-internal"], "add": {"x-source": "gateway"}},
+        "query": {"set": {"version": "2"}},
+    },
+    "response-transform": {"headers": {"set": {"x-served-by": "gateway"}}, "body": {"remove": ["/card"]}},
+    "security-headers": {"content_security_policy": "default-src 'self'", "remove": ["server"]},
     "templates": {"pages": {"/orders": "<p>{{article}}</p>"}},
+    "token-introspection": {"endpoint": "https://login.example/introspect", "required_scopes": ["read"]},
+    "token-quota": {"limit": 1 << 40},
 }
 """By the guest's name; others run without one."""
 
-GRANTED = frozenset({"cache", "daily-quota", "forward-auth", "oidc-login", "token-introspection", "token-quota"})
-"""Guests that need functions of the host: what those take is not the price of a call."""
+LEAST = 256
+"""The size of the smallest records."""
 
 
 def credentials(name: str) -> Headers:
@@ -43,8 +68,16 @@ def credentials(name: str) -> Headers:
     if name == "basic-auth":
         return [(b"authorization", b"Basic " + base64.b64encode(b"ann:U*U"))]
     if name == "jwt-auth":
-        token = signed("ES256", _KEY, {"sub": "ann", "exp": time.time() + 3600})
+        token = signed("ES256", KEY, {"sub": "ann", "exp": time.time() + 3600})
         return [(b"authorization", f"Bearer {token}".encode())]
+    if name == "token-introspection":
+        return [(b"authorization", b"Bearer 2YotnFZFEjr1zCsicMWpAA")]
+    if name == "cors":
+        return [(b"origin", b"https://app.example")]
+    if name == "compress":
+        return [(b"accept-encoding", b"gzip, br")]
+    if name in ("json-validator", "json-schema"):
+        return [(b"content-type", b"application/json")]
     if name == "hmac-auth":
         covered = '("@method" "@authority" "@path" "@query")'
         params = f'{covered};created={int(time.time())};keyid="a"'
@@ -72,6 +105,27 @@ def request_head(size: int, sent: Headers | None = None) -> bytes:
         "GET", "/api/v1/items", "x=1", headers, "https", "shop.example", "192.0.2.7", "r-1", "main", "1.1"
     )
     return _padded(size, lambda fill: encode_request_head(_with_cookie(head, fill)))
+
+
+def response_head(size: int) -> bytes:
+    """A ``response-head`` of about ``size`` bytes, padded by a header field."""
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"max-age=3600"),
+        (b"etag", b'"1"'),
+        (b"server", b"nginx"),
+    ]
+
+    def encode(fill: int) -> bytes:
+        return encode_response_head(ResponseHead(200, [*headers, (b"x-fill", b"a" * fill)], Origin.UPSTREAM))
+
+    return _padded(size, encode)
+
+
+def body(size: int) -> bytes:
+    """JSON of that size, as a request's body and as a response's."""
+    document = b'{"article":"shoes","amount":3,"card":"4111111111111111","usage":{"total_tokens":1},"note":"'
+    return document + b"a" * (size - len(document) - 2) + b'"}'
 
 
 def summary(size: int) -> bytes:

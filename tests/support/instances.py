@@ -5,6 +5,7 @@ stands.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -40,7 +41,10 @@ def start_instance(blueprint: Blueprint, config: bytes, plan: Plan | None = None
 
 
 def run_to_end(instance: NativeGuest, answer: bytes | Suspension | None) -> bytes | None:
-    """What a call answers in the end, run without a pause."""
+    """What a call answers in the end, run without a pause. Services that it asks answer at once."""
     while isinstance(answer, Suspension):
+        if instance.is_waiting:
+            with contextlib.suppress(StopIteration):
+                instance.ask().send(None)
         answer = instance.resume()
     return answer
