@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+use crate::text::utf8;
 use crate::wire::{Malformed, Reader};
 
 /// The header fields of a message as they arrived, in order. They are decoded as they are looked
@@ -61,7 +62,7 @@ impl<'a> Headers<'a> {
 
     /// Every field's name, in lower case, and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.raw().map(|(name, value)| (std::str::from_utf8(name).expect("a header's name is a token"), value))
+        self.raw().map(|(name, value)| (utf8(name).expect("a header's name is a token"), value))
     }
 
     fn raw(&self) -> RawHeaders<'a> {

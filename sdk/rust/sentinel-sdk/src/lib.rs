@@ -27,6 +27,7 @@ mod summary;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
 mod wire;
 
 pub use chunk::{Chunk, RequestChunk, ResponseChunk};

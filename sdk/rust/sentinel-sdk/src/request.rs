@@ -9,6 +9,7 @@ use crate::context;
 use crate::edits::{edited, first_value, BodyMode, HeaderEdits, RequestEdits};
 use crate::headers::Headers;
 use crate::response::Response;
+use crate::text::utf8;
 use crate::wire::{Malformed, Reader};
 
 /// What is known of a client that showed a certificate in the TLS handshake.
@@ -153,7 +154,7 @@ impl<'a> RequestHead<'a> {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect(AS_AGREED)
+    utf8(bytes).expect(AS_AGREED)
 }
 
 /// A request on its way to the upstream. Reading shows it with the edits made so far;

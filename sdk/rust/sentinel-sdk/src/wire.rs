@@ -4,6 +4,8 @@
 //! Rule 1: nothing here allocates but the writers' output. Rule 2: no recursion, so depth costs no
 //! stack. Rule 3: a reader that failed is not read again.
 
+use crate::text;
+
 /// The payload is not what the contract says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -110,12 +112,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The number of elements of an array.
-    #[inline]
+    #[inline(always)]
     pub fn array(&mut self) -> Result<u32, Malformed> {
-        if let [marker @ 0x90..=0x9f, rest @ ..] = self.rest {
-            self.rest = rest;
-            return Ok((marker & 0x0f).into());
-        }
+        let (length, rest) = match *self.rest {
+            [marker @ 0x90..=0x9f, ref rest @ ..] => ((marker & 0x0f).into(), rest),
+            [0xdc, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
+            _ => return self.any_array(),
+        };
+        self.rest = rest;
+        Ok(length)
+    }
+
+    #[cold]
+    fn any_array(&mut self) -> Result<u32, Malformed> {
         match self.token()? {
             Token::Array(length) => Ok(length),
             _ => Err(Malformed),
@@ -123,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes of a str, which are not checked to be UTF-8.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self) -> Result<&'a [u8], Malformed> {
         let (length, rest) = match self.rest {
             [marker @ 0xa0..=0xbf, rest @ ..] => (marker & 0x1f, rest),
@@ -134,6 +143,7 @@ impl<'a> Reader<'a> {
         self.take(length.into())
     }
 
+    #[cold]
     fn long_text(&mut self) -> Result<&'a [u8], Malformed> {
         match self.token()? {
             Token::Str(text) => Ok(text),
@@ -141,8 +151,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn str(&mut self) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.text()?).map_err(|_| Malformed)
+        text::utf8(self.text()?).ok_or(Malformed)
     }
 
     pub fn bool(&mut self) -> Result<bool, Malformed> {
@@ -164,17 +175,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
         let (value, rest) = match *self.rest {
             [value @ ..=0x7f, ref rest @ ..] | [0xcc, value, ref rest @ ..] => (value.into(), rest),
             [0xcd, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
-            _ => return self.large_unsigned(),
+            [0xce, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]).into(), rest),
+            [0xcf, a, b, c, d, e, f, g, h, ref rest @ ..] => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest),
+            _ => return self.any_unsigned(),
         };
         self.rest = rest;
         Ok(value)
     }
 
-    fn large_unsigned(&mut self) -> Result<u64, Malformed> {
+    #[cold]
+    fn any_unsigned(&mut self) -> Result<u64, Malformed> {
         match self.token()? {
             Token::Unsigned(value) => Ok(value),
             Token::Signed(value) => value.try_into().map_err(|_| Malformed),
@@ -182,6 +197,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     /// `nil` as `None`, or what `read` makes of the value.
     pub fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
         if let [0xc0, rest @ ..] = self.rest {

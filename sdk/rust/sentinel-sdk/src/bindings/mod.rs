@@ -1,5 +1,5 @@
 //! What wit-bindgen makes of the contract: a module for each world, and in each an export macro
-//! that only guests with that hook use. All `unsafe` code of this crate is there.
+//! that only guests with that hook use. All `unsafe` code of this crate is there and in `text`.
 //!
 //! The files are written by `generate-bindings`, which lies beside this crate; a check holds them
 //! to `wit/`.

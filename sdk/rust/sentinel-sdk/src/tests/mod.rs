@@ -11,6 +11,7 @@ mod response;
 mod secrets;
 mod summary;
 mod testing;
+mod text;
 mod wire;
 
 /// Bytes written as hexadecimal digits, with blanks where one likes.

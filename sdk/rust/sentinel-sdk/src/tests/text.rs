@@ -1,0 +1,50 @@
+use crate::json::Object;
+use crate::text::{judge, utf8, Buffer};
+
+/// Each length up to three words, with a byte beyond ASCII at each place.
+#[test]
+fn every_byte_is_looked_at() {
+    for length in 0..25 {
+        let mut bytes = vec![b'a'; length];
+        assert_eq!(utf8(&bytes), Some("a".repeat(length).as_str()));
+        for place in 0..length {
+            bytes[place] = 0xff;
+            assert_eq!(utf8(&bytes), None, "{place} of {length}");
+            let found = judge(&bytes, |word| u64::from(word.to_ne_bytes().contains(&0xff)));
+            assert_eq!(found, 1, "{place} of {length}");
+            bytes[place] = b'a';
+        }
+    }
+}
+
+#[test]
+fn text_beyond_ascii_is_text() {
+    for text in ["ü", "aü", "löwenzahn", "日本", "\u{10ffff}"] {
+        assert_eq!(utf8(text.as_bytes()), Some(text));
+    }
+    // Cut off, overlong, and half of a pair.
+    for bytes in [b"\xc3".as_slice(), b"abcdefgh\xe6\x97", b"\xc0\xaf", b"\xed\xa0\x80"] {
+        assert_eq!(utf8(bytes), None);
+    }
+}
+
+#[test]
+fn a_buffer_grows() {
+    let mut buffer = Buffer::with_room(4);
+    buffer.push(["ab", "", "c"]);
+    assert!(buffer.push_between(["<"], &"x".repeat(50), ">", |_| 0));
+    buffer.push_number(1234567890);
+    assert!(!buffer.push_between(["<"], "refused", ">", |_| 0x80));
+    buffer.strip("no");
+    buffer.push(["!"]);
+    buffer.strip("!");
+    assert_eq!(buffer.into_string(), format!("abc<{}>1234567890", "x".repeat(50)));
+}
+
+#[test]
+fn long_objects_are_whole() {
+    let (name, value) = ("n".repeat(300), "v\"".repeat(300));
+    let written = Object::new().string(&name, &name).string("v", &value).number(&value, 7).into_string();
+    let escaped = value.replace('"', "\\\"");
+    assert_eq!(written, format!("{{\"{name}\":\"{name}\",\"v\":\"{escaped}\",\"{escaped}\":7}}"));
+}
