@@ -5,7 +5,7 @@ export { clock } from "./assembly/clock";
 export { headerNameProblem, headerValueProblem } from "./assembly/checks";
 export { Config, HeaderField, Kind, Value } from "./assembly/config";
 export { Guest } from "./assembly/guest";
-export { HeaderEdits, Headers } from "./assembly/headers";
+export { HeaderEdits, Headers, PreparedEdits } from "./assembly/headers";
 export { http, HttpError, HttpRequest, HttpResponse } from "./assembly/http-client";
 export { JsonObject } from "./assembly/json";
 export { kv, KvError } from "./assembly/kv";

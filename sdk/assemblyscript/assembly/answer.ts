@@ -15,19 +15,23 @@ export const answer = new Writer(1024);
 let edits: i32 = 0;
 
 /** Forgets what an earlier call left. */
+// @ts-ignore: decorator
+@inline
 export function beginAnswer(): void {
-  answer.reset(ROOM);
+  answer.restart(ROOM);
   edits = 0;
 }
 
-/** Counts one header edit, which the caller writes. */
+/** Counts header edits, which the caller writes. */
 // @ts-ignore: decorator
 @inline
-export function beginEdit(): void {
-  ++edits;
+export function beginEdits(count: i32): void {
+  edits += count;
 }
 
 /** How many header edits the current call has made. */
+// @ts-ignore: decorator
+@inline
 export function editCount(): i32 {
   return edits;
 }
@@ -60,7 +64,7 @@ export function finishEdits(before: u32, size: i32): usize {
 
 /** Begins an answer without edits; those that were made are dropped. */
 export function restart(): Writer {
-  answer.reset(ROOM);
+  answer.restart(ROOM);
   return answer;
 }
 

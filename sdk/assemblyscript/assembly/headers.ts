@@ -1,8 +1,9 @@
-import { answer, beginEdit } from "./answer";
+import { answer, beginEdits } from "./answer";
 import { Bytes } from "./bytes";
 import { assertCurrent, currentCall } from "./memory";
 import { reader, seek } from "./record";
 import { decode } from "./utf8";
+import { Writer } from "./writer";
 
 /**
  * Changes to a list of header fields, applied in order. Names have to be tokens and are sent in
@@ -29,21 +30,71 @@ export class HeaderEdits {
   /** Removes every field of that name; nothing happens when there is none. */
   remove(name: string): void {
     assertCurrent(this.call);
-    beginEdit();
-    answer.array(2);
-    answer.uint(2);
-    answer.name(name);
+    beginEdits(1);
+    writeRemoval(answer, name);
   }
 
   private edit<V>(kind: u32, name: string, value: V): void {
     assertCurrent(this.call);
-    beginEdit();
-    answer.array(2);
-    answer.uint(kind);
-    answer.array(2);
-    answer.name(name);
-    answer.bytes<V>(value);
+    beginEdits(1);
+    writeEdit<V>(answer, kind, name, value);
   }
+}
+
+/**
+ * Changes to a list of header fields that are made once, for example in `configure`, and applied to
+ * many messages with `editHeaders`: that copies bytes. The same holds for names and values as in
+ * `HeaderEdits`.
+ */
+@final
+export class PreparedEdits {
+  private written: Writer = new Writer(0);
+  private edits: i32 = 0;
+
+  /** Removes every field of that name, then adds this one. */
+  set<V>(name: string, value: V): void {
+    ++this.edits;
+    writeEdit<V>(this.written, 0, name, value);
+  }
+
+  /** Adds a field after those of the same name. */
+  append<V>(name: string, value: V): void {
+    ++this.edits;
+    writeEdit<V>(this.written, 1, name, value);
+  }
+
+  /** Removes every field of that name; nothing happens when there is none. */
+  remove(name: string): void {
+    ++this.edits;
+    writeRemoval(this.written, name);
+  }
+
+  /** The number of changes. */
+  get count(): i32 {
+    return this.edits;
+  }
+
+  /** Adds all of these changes to those of the current call. */
+  apply(): void {
+    const edits = this.edits;
+    if (!edits) return;
+    beginEdits(edits);
+    answer.raw(this.written);
+  }
+}
+
+function writeEdit<V>(to: Writer, kind: u32, name: string, value: V): void {
+  to.array(2);
+  to.uint(kind);
+  to.array(2);
+  to.name(name);
+  to.bytes<V>(value);
+}
+
+function writeRemoval(to: Writer, name: string): void {
+  to.array(2);
+  to.uint(2);
+  to.name(name);
 }
 
 /**

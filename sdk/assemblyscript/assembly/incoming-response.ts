@@ -1,7 +1,7 @@
 import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } from "./answer";
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
-import { HeaderEdits, Headers } from "./headers";
+import { HeaderEdits, Headers, PreparedEdits } from "./headers";
 import { assertCurrent, currentCall } from "./memory";
 import { integerField, openRecord } from "./record";
 import { Response } from "./response";
@@ -27,6 +27,12 @@ export function originField(field: i32): Origin {
 export abstract class ResponseEdits {
   protected call: u32 = currentCall();
   private newStatus: u16 = 0;
+
+  /** Adds changes to header fields that were made beforehand. */
+  editHeaders(edits: PreparedEdits): void {
+    assertCurrent(this.call);
+    edits.apply();
+  }
 
   /** A new status, 200 to 599. */
   setStatus(status: u16): void {

@@ -8,13 +8,23 @@ import { Reader } from "./reader";
 /** The record's reader; whoever seeks a field reads it at once. */
 export const reader = new Reader();
 
-const MOST_FIELDS = 32;
 const starts = memory.data(4 * 32, 4);
+let start: usize = 0;
+let length: usize = 0;
+/** The number of fields; below zero as long as nobody has asked for one. */
 let count: i32 = 0;
 let reached: i32 = 0;
 
-/** Makes the record in `length` bytes at `start` the current one. */
-export function openRecord(start: usize, length: usize): void {
+/** Makes the record in `size` bytes at `at` the current one. */
+// @ts-ignore: decorator
+@inline
+export function openRecord(at: usize, size: usize): void {
+  start = at;
+  length = size;
+  count = -1;
+}
+
+function begin(): void {
   reader.reset(start, length);
   count = reader.array();
   reached = 0;
@@ -23,6 +33,7 @@ export function openRecord(start: usize, length: usize): void {
 
 /** Moves the reader to a field; false if the encoder left it out. */
 export function seek(field: i32): bool {
+  if (count < 0) begin();
   if (field >= count) return false;
   reader.position = load<usize>(starts + ((<usize>min(field, reached)) << 2));
   while (reached < field) {

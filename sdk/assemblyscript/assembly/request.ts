@@ -2,7 +2,7 @@ import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } fro
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
 import { ClientCertificate, clientCertificateField } from "./client-certificate";
-import { HeaderEdits, Headers } from "./headers";
+import { HeaderEdits, Headers, PreparedEdits } from "./headers";
 import { assertCurrent, currentCall } from "./memory";
 import { bytesOfStringField, openRecord, optionalStringField, stringField } from "./record";
 import { Response } from "./response";
@@ -15,6 +15,12 @@ export abstract class RequestEdits {
   private newQuery: string | null = null;
   private newMethod: string | null = null;
   private newUpstream: string | null = null;
+
+  /** Adds changes to header fields that were made beforehand. */
+  editHeaders(edits: PreparedEdits): void {
+    assertCurrent(this.call);
+    edits.apply();
+  }
 
   /** A new path: canonical, beginning with `/`. It does not choose another route. */
   setPath(path: string): void {
@@ -43,10 +49,11 @@ export abstract class RequestEdits {
 
   /** The number of fields of `request-edits` that have to be written, without body mode. */
   protected fieldCount(context: bool): i32 {
-    if (this.newUpstream !== null) return 6;
-    if (this.newMethod !== null) return 5;
-    if (this.newQuery !== null) return 4;
-    if (this.newPath !== null) return 3;
+    // Addresses: comparing strings, even with null, is a call.
+    if (changetype<usize>(this.newUpstream)) return 6;
+    if (changetype<usize>(this.newMethod)) return 5;
+    if (changetype<usize>(this.newQuery)) return 4;
+    if (changetype<usize>(this.newPath)) return 3;
     return context ? 2 : editCount() ? 1 : 0;
   }
 

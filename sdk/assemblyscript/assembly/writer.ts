@@ -13,13 +13,24 @@ export class Writer {
   }
 
   /** The number of bytes written. */
+  // @ts-ignore: decorator
+  @inline
   get length(): i32 {
     return <i32>this.used;
   }
 
   /** The address of the first byte; it may change with every write. */
+  // @ts-ignore: decorator
+  @inline
   get pointer(): usize {
     return changetype<usize>(this.buffer);
+  }
+
+  /** Starts over after `kept` bytes. */
+  // @ts-ignore: decorator
+  @inline
+  restart(kept: usize): void {
+    this.used = kept;
   }
 
   /** Starts over after `kept` bytes, and lets go of a buffer larger than `limit`. */

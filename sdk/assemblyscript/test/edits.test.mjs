@@ -18,6 +18,11 @@ function doing(what) {
   return guest;
 }
 
+const PREPARED = [
+  [2, "x-old"],
+  [0, ["x-new", bin("1")]],
+  [1, ["x-new", bin("2")]],
+];
 const continues = (...fields) => pack([0, fields]);
 
 describe("a request's edits", () => {
@@ -28,6 +33,11 @@ describe("a request's edits", () => {
       [0, ["c", bin("bc")]],
       [0, ["d", bin("buf")]],
       [0, ["e", bin("grün 🔑")]],
+    ]),
+    "prepared edits among others": continues([
+      [0, ["a", bin("b")]],
+      ...PREPARED,
+      [1, ["c", bin("3")]],
     ]),
     "a lone surrogate": continues([[0, ["a", bin("x\ufffdy")]]]),
     // Only ASCII letters have a lower case on the wire.
@@ -58,6 +68,7 @@ describe("a request's edits", () => {
 
 test("a response's edits", () => {
   const answerOf = (what) => doing(what).call("onResponse", responseHead(), EMPTY);
+  assert.deepEqual(answerOf("prepared edits among others"), continues(PREPARED));
   assert.deepEqual(answerOf("status alone"), continues([], 404));
   assert.deepEqual(answerOf("take the body mode back"), NIL);
   assert.deepEqual(answerOf("buffer"), continues([], null, [2, 5]));
@@ -86,6 +97,7 @@ describe("what was lent is gone when the hook has returned", () => {
     ["keep a view", "read a kept view"],
     ["keep the request", "read the kept request"],
     ["keep the request", "edit the kept request"],
+    ["keep the request", "edit the kept request beforehand"],
   ]) {
     test(`${first}, ${second}`, () => {
       const guest = doing(first);

@@ -1,51 +1,38 @@
 import {
-  Config, Guest, HeaderEdits, HeaderField, IncomingResponse, Request, Response,
+  Config, Guest, IncomingResponse, PreparedEdits, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
-/** The changes that are configured for one direction. */
-class Changes {
-  private removed: string[];
-  private set: HeaderField[];
-  private appended: HeaderField[];
-
-  constructor(config: Config) {
-    this.removed = config.headerNames("remove");
-    this.set = config.headers("set");
-    this.appended = config.headers("append");
-  }
-
-  /** Whether there are any: where there are none, nothing has to be made of a message. */
-  get any(): bool {
-    return this.removed.length > 0 || this.set.length > 0 || this.appended.length > 0;
-  }
-
-  apply(headers: HeaderEdits): void {
-    for (let i = 0; i < this.removed.length; ++i) headers.remove(this.removed[i]);
-    for (let i = 0; i < this.set.length; ++i) headers.set(this.set[i].name, this.set[i].value);
-    for (let i = 0; i < this.appended.length; ++i) headers.append(this.appended[i].name, this.appended[i].value);
-  }
+/** The changes that are configured for one direction. Removals come first, so that a field can be
+ * removed and added anew. */
+function changes(config: Config): PreparedEdits {
+  const edits = new PreparedEdits();
+  const removed = config.headerNames("remove");
+  const set = config.headers("set");
+  const appended = config.headers("append");
+  for (let i = 0; i < removed.length; ++i) edits.remove(removed[i]);
+  for (let i = 0; i < set.length; ++i) edits.set(set[i].name, set[i].value);
+  for (let i = 0; i < appended.length; ++i) edits.append(appended[i].name, appended[i].value);
+  return edits;
 }
 
 /** Removes, sets and appends header fields of requests and responses, as configured. */
 export class HeaderInjection extends Guest {
-  private request: Changes | null = null;
-  private response: Changes | null = null;
+  private request: PreparedEdits = new PreparedEdits();
+  private response: PreparedEdits = new PreparedEdits();
 
   configure(config: Config): string | null {
-    this.request = new Changes(config.map("request"));
-    this.response = new Changes(config.map("response"));
+    this.request = changes(config.map("request"));
+    this.response = changes(config.map("response"));
     return config.finish();
   }
 
   onRequest(request: Request): Response | null {
-    const changes = this.request!;
-    if (changes.any) changes.apply(request.headers);
+    request.editHeaders(this.request);
     return null;
   }
 
   onResponse(response: IncomingResponse): Response | null {
-    const changes = this.response!;
-    if (changes.any) changes.apply(response.headers);
+    response.editHeaders(this.response);
     return null;
   }
 }

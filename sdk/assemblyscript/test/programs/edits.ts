@@ -1,7 +1,7 @@
 // Makes the edits that its configuration names, one test case at a time.
 
 import {
-  Bytes, Config, Guest, Request, RequestChunk, Response, ResponseChunk, IncomingResponse,
+  Bytes, Config, Guest, PreparedEdits, Request, RequestChunk, Response, ResponseChunk, IncomingResponse,
 } from "@sentinel-gateway/assemblyscript";
 
 let kept: Bytes | null = null;
@@ -9,10 +9,15 @@ let keptRequest: Request | null = null;
 
 export class Edits extends Guest {
   private what: string = "";
+  private prepared: PreparedEdits = new PreparedEdits();
   private constant: Response = new Response(503).header("x", "y").body("down");
 
   configure(config: Config): string | null {
     this.what = config.string("do");
+    this.prepared = new PreparedEdits();
+    this.prepared.remove("X-Old");
+    this.prepared.set("X-New", "1");
+    this.prepared.append("x-new", Uint8Array.wrap(String.UTF8.encode("2")));
     return config.finish();
   }
 
@@ -26,7 +31,13 @@ export class Edits extends Guest {
       headers.set("c", array.subarray(1, 3));
       headers.set("d", String.UTF8.encode("buf"));
       headers.set("e", "grün 🔑");
-    } else if (what == "a lone surrogate") headers.set("a", "x\uD800y");
+    } else if (what == "prepared edits among others") {
+      headers.set("a", "b");
+      request.editHeaders(this.prepared);
+      request.editHeaders(new PreparedEdits());
+      headers.append("c", this.prepared.count.toString());
+    } else if (what == "edit the kept request beforehand") keptRequest!.editHeaders(this.prepared);
+    else if (what == "a lone surrogate") headers.set("a", "x\uD800y");
     else if (what == "capitals") headers.set("X-ABCZ-Ä[@`{", "V");
     else if (what == "a long name in capitals") headers.remove("A".repeat(65));
     else if (what == "edits, then an answer") {
@@ -60,6 +71,7 @@ export class Edits extends Guest {
 
   onResponse(response: IncomingResponse): Response | null {
     if (this.what == "read a kept view") return new Response().body(kept!.toString());
+    if (this.what == "prepared edits among others") response.editHeaders(this.prepared);
     if (this.what == "status alone") response.setStatus(404);
     else if (this.what == "take the body mode back") {
       response.streamBody();
