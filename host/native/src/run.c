@@ -21,7 +21,8 @@ static void charge(snt_guest *guest) {
   if (guest->ticked) {
     guest->used_ns += cpu - guest->cpu_base_ns;
   } else {
-    /* Whatever the wall clock says, it ran for no longer than its first ticks. */
+    /* Whatever the wall clock says, it is charged for no more than its first ticks: it may have
+     * been kept from running, or the first of them was a quiet worker's. */
     uint64_t passed = clock_ns(CLOCK_MONOTONIC) - guest->began_ns;
     guest->used_ns += passed < SNT_FIRST_TICKS * SNT_TICK_NS ? passed : SNT_FIRST_TICKS * SNT_TICK_NS;
     guest->ticked = true;

@@ -33,21 +33,24 @@ static void *tick(void *argument) {
   snt_ticker *ticker = argument;
   struct timespec next, now;
   uint_fast64_t last = 0;
-  unsigned idle = 0;
+  unsigned idle = 0, steps = 1;
   clock_gettime(CLOCK_MONOTONIC, &next);
   while (!atomic_load(&ticker->stopping)) {
-    after(&next, SNT_TICK_NS);
+    after(&next, (long)steps * SNT_TICK_NS);
     clock_gettime(CLOCK_MONOTONIC, &now);
     /* Ticks that were missed are not made up for: a guest would be charged for several at once. */
     if (is_before(&next, &now)) next = now;
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
     ticker->engine->wasmtime_engine_increment_epoch(ticker->wasm_engine);
     uint_fast64_t entered = atomic_load(&ticker->entered);
-    idle = entered == last && atomic_load(&ticker->left) == entered ? idle + 1 : 0;
+    bool runs = atomic_load(&ticker->left) != entered;
+    idle = entered == last && !runs ? idle + steps : 0;
+    steps = !runs && entered - last <= (uint_fast64_t)steps * SNT_FEW_ENTRIES ? SNT_QUIET_STEPS : 1;
     last = entered;
     if (idle >= SNT_TICKS_BEFORE_SLEEP) {
       fall_asleep(ticker, entered);
       idle = 0;
+      steps = 1;
       clock_gettime(CLOCK_MONOTONIC, &next);
     }
   }
