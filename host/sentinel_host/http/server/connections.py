@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from math import inf
 from time import time
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,11 @@ _log: Final = logging.getLogger(__name__)
 _LAST_REQUEST: Final = 0.5
 # What a cancelled request may take to clean up; with two of them shutdown stays within grace + 1 s.
 _CANCEL_TIME: Final = 0.4
+
+# A worker at rest is swept more rarely, by this much: the shortest deadline is then noticed late by
+# at most half of itself. At least once a second, for Date.
+_REST: Final = 5
+_LONGEST_REST: Final = 1.0
 
 # The scope extension of a request that asks for another protocol. An application that sends
 # `ACCEPT`, with the fields of the handshake's answer as ``headers``, has a tunnel: `http.request`
@@ -125,6 +131,8 @@ class Connections:
         self._per_client: dict[bytes | str, int] = {}
         self._emptied: asyncio.Future[None] | None = None
         self._interval = limits.sweep_interval()
+        # Connections and requests up to the last sweep.
+        self._used = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -176,12 +184,27 @@ class Connections:
         self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
         # First of all, so that an error does not end the sweeps.
         self._timer = self.loop.call_later(self._interval, self._sweep)
-        for connection in [each for each in self.active if each.next_deadline() <= now]:
+        nearest = inf
+        due = []
+        for connection in self.active:
+            deadline = connection.next_deadline()
+            if deadline <= now:
+                due.append(connection)
+            elif deadline < nearest:
+                nearest = deadline
+        for connection in due:
             try:
                 connection.expire(now)
             except Exception:
                 _log.exception("a connection could not be ended as it should, and is aborted")
                 connection.abort()
+        used = self.accepted + self.requests
+        rest = min(nearest - now, self._interval * _REST, _LONGEST_REST)
+        if used == self._used and not due and rest > self._interval:
+            # Nothing was begun: no deadline is new that is as short as the interval is made for.
+            self._timer.cancel()
+            self._timer = self.loop.call_later(rest, self._sweep)
+        self._used = used
 
     async def drain(self, grace: float) -> None:
         """Let requests in flight end, at most ``grace`` seconds, then cancel them. Idle connections
