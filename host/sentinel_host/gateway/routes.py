@@ -1,4 +1,8 @@
-"""Choosing the route of a request."""
+"""Choosing the route of a request.
+
+Rule 1: the number of routes does not matter: paths and hosts are looked up. Only the routes of one
+        path and one host are tried one after the other, for their headers and methods.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +64,9 @@ class Route:
     scheme: str = ""
     grpc_web: bool = False
 
-    def matches(self, head: RequestHead, host: str) -> bool:
-        """Whether everything but the path fits; ``host`` is the authority's, in lower case and
-        without port.
-        """
+    def fits(self, head: RequestHead) -> bool:
+        """Whether method and headers fit, which no table looks up."""
         if self.methods and head.method not in self.methods:
-            return False
-        if self.hosts and not any(host_fits(pattern, host) for pattern in self.hosts):
             return False
         return not self.headers or all(condition in head.headers for condition in self.headers)
 
@@ -74,7 +74,7 @@ class Route:
         """Sorts routes of one path: exact hosts before wildcards before none, then by the number of
         conditions.
         """
-        host = 0 if not self.hosts else 1 if any(pattern.startswith("*.") for pattern in self.hosts) else 2
+        host = 0 if not self.hosts else 1 if any(_is_pattern(host) for host in self.hosts) else 2
         return (host, len(self.headers), bool(self.methods))
 
 
@@ -105,10 +105,11 @@ class _Paths:
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._by_path: dict[str, list[Route]] = {}
+        by_path: dict[str, list[Route]] = {}
         for route in sorted(routes, key=Route.specificity, reverse=True):
-            self._by_path.setdefault(route.path, []).append(route)
-        self._roots = self._by_path.pop("/", [])
+            by_path.setdefault(route.path, []).append(route)
+        self._by_path = {path: _Hosts(those) for path, those in by_path.items() if path != "/"}
+        self._root = _Hosts(by_path.get("/", []))
         self._longest = max((len(path) for path in self._by_path), default=0)
         self._by_host = any(route.hosts for route in routes)
 
@@ -117,13 +118,11 @@ class _Paths:
         host = host_of(head.authority) if self._by_host else ""
         if self._by_path:
             for prefix in self._prefixes(head.path):
-                for route in self._by_path.get(prefix, ()):
-                    if route.matches(head, host):
-                        return route
-        for route in self._roots:
-            if route.matches(head, host):
-                return route
-        return None
+                hosts = self._by_path.get(prefix)
+                route = None if hosts is None else hosts.match(head, host)
+                if route is not None:
+                    return route
+        return self._root.match(head, host)
 
     def _prefixes(self, path: str) -> Iterator[str]:
         """From the longest prefix that can be a route's path downwards, without ``/`` itself."""
@@ -137,6 +136,67 @@ class _Paths:
             end = path.rfind("/", 0, end)
 
 
+class _Hosts:
+    """Routes of one path by host, so that a host's routes are found among those of thousands.
+
+    ``_exact`` has the routes that name no pattern. ``_patterns`` has the others by each pattern and
+    host that they name, with their place in the order of specificity: a host may fit several.
+    """
+
+    __slots__ = ("_any", "_exact", "_longest", "_patterns")
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """``routes`` are in the order of specificity."""
+        self._any = tuple(route for route in routes if not route.hosts)
+        self._exact: dict[str, list[Route]] = {}
+        self._patterns: dict[str, list[tuple[int, Route]]] = {}
+        for place, route in enumerate(routes):
+            has_pattern = any(_is_pattern(host) for host in route.hosts)
+            for host in route.hosts:
+                if has_pattern:
+                    self._patterns.setdefault(host, []).append((place, route))
+                else:
+                    self._exact.setdefault(host, []).append(route)
+        self._longest = max((len(key) for key in self._patterns), default=0)
+
+    def match(self, head: RequestHead, host: str) -> Route | None:
+        """The most specific route, or ``None``; ``host`` is the authority's, in lower case and
+        without port.
+        """
+        if self._exact:
+            for route in self._exact.get(host, ()):
+                if route.fits(head):
+                    return route
+        if self._patterns:
+            for _, route in self._with_patterns(host):
+                if route.fits(head):
+                    return route
+        for route in self._any:
+            if route.fits(head):
+                return route
+        return None
+
+    def _with_patterns(self, host: str) -> list[tuple[int, Route]]:
+        patterns = self._patterns
+        found = list(patterns.get(host, ()))
+        dot = host.rfind(".")
+        # A host longer than any pattern has many dots for nothing.
+        while dot > 0 and len(host) - dot < self._longest:
+            found += patterns.get("*" + host[dot:], ())
+            dot = host.rfind(".", 0, dot)
+        if len(found) > 1:
+            found.sort(key=_place)
+        return found
+
+
+def _place(found: tuple[int, Route]) -> int:
+    return found[0]
+
+
+def _is_pattern(host: str) -> bool:
+    return host.startswith("*.")
+
+
 def host_fits(pattern: str, host: str) -> bool:
     """Whether a host is the pattern, or a name below ``*.`` of it."""
-    return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1 if pattern.startswith("*.") else host == pattern
+    return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1 if _is_pattern(pattern) else host == pattern

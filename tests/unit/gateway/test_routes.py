@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sentinel_host.gateway.routes import Route, RouteTable
+from sentinel_host.gateway.routes import Route, RouteTable, host_fits
 from sentinel_host.messages import Headers, RequestHead, Response
 from sentinel_host.pipeline import Chain
 
@@ -87,6 +89,63 @@ def test_hosts(authority: str, name: str) -> None:
         route("v6", "/", hosts=("[::1]",)),
     ]
     assert match(routes, "/", authority) == name
+
+
+HOSTS = ("a.example", "b.a.example", "c.b.a.example", "*.example", "*.a.example", "*.b.a.example", "other")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(HOSTS), max_size=3, unique=True),
+            st.sampled_from(("", "GET", "POST")),
+            st.integers(0, 2),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(("a.example", "b.a.example", "x.a.example", "x.c.b.a.example", ".example", "other", "example", "")),
+)
+def test_hosts_are_found_as_if_every_route_were_tried(
+    conditions: list[tuple[list[str], str, int]], authority: str
+) -> None:
+    fields = [(b"x-one", b"1"), (b"x-two", b"2")]
+    routes = [
+        route(
+            str(number), "/", hosts=tuple(hosts), methods=frozenset(filter(None, [method])), headers=tuple(fields[:n])
+        )
+        for number, (hosts, method, n) in enumerate(conditions)
+    ]
+    expected = next(
+        (
+            each.name
+            for each in sorted(routes, key=Route.specificity, reverse=True)
+            if (not each.hosts or any(host_fits(pattern, authority) for pattern in each.hosts))
+            and each.methods <= {"GET"}
+            and each.headers in ((), (fields[0],))
+        ),
+        None,
+    )
+    assert match(routes, "/", authority, headers=fields[:1]) == expected
+
+
+class CountedFields(list[tuple[bytes, bytes]]):
+    """Fields that count how often they are searched."""
+
+    searches = 0
+
+    def __contains__(self, field: object) -> bool:
+        self.searches += 1
+        return super().__contains__(field)
+
+
+@pytest.mark.parametrize("pattern", ["{}.example", "*.{}.example"])
+def test_routes_of_other_hosts_are_not_tried(pattern: str) -> None:
+    condition = (b"x-tenant", b"1")
+    routes = [route(str(number), "/", hosts=(pattern.format(number),), headers=(condition,)) for number in range(5000)]
+    fields = CountedFields([condition])
+    host = pattern.format(4321).replace("*", "www")
+    assert match(routes, "/", host, headers=fields) == "4321"
+    assert fields.searches == 1
 
 
 def test_a_longer_path_that_does_not_fit_otherwise_falls_back_to_a_shorter() -> None:
