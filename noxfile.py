@@ -86,6 +86,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "bodies": {},
     "swap": {"nginx": "nginx", "wrk": "wrk"},
     "peers": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client"},
+    "scale": {"nginx": "nginx", "wrk": "wrk"},
 }
 
 

@@ -45,14 +45,17 @@ def saturate(
     path: str = "/",
     headers: Mapping[str, str] | None = None,
     status: int = 200,
+    turns: int = 1,
 ) -> Round:
-    """Load a server with one thread of wrk that always asks, and measure what that cost.
+    """Load a server with one thread of wrk that always asks, and measure what that cost; ``turns``
+    is as for `wrk`.
 
     Raises `BenchError` when anything went wrong on the way, or an answer was not of the kind of
     ``status``: a server is not fast for refusing.
     """
     before = target.cpu()
-    load = wrk(f"{target.url}{path}", core, connections=connections, seconds=seconds, headers=headers)
+    url = f"{target.url}{path}"
+    load = wrk(url, core, connections=connections, seconds=seconds, headers=headers, turns=turns)
     used = target.cpu() - before
     # A limiter lets one pass when its window turns over, nginx's each minute.
     wrong = load.refused if status < 400 else max(0, load.requests - load.refused - (status == 429))
@@ -61,12 +64,24 @@ def saturate(
     return Round(used / load.requests * 1e6, load)
 
 
-def wrk(url: str, core: int, *, connections: int, seconds: int, headers: Mapping[str, str] | None = None) -> Load:
+def wrk(
+    url: str,
+    core: int,
+    *,
+    connections: int,
+    seconds: int,
+    headers: Mapping[str, str] | None = None,
+    turns: int = 1,
+) -> Load:
     """Run wrk on a core, for whole seconds: one that is stopped by a signal as it starts sleeps
     through the signal.
+
+    With more than one turn, requests go to the paths ``/r1``, ``/r2`` and so on, and begin again.
     """
     fields = [argument for name, value in (headers or {}).items() for argument in ("-H", f"{name}: {value}")]
     command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT), *fields, url]
+    if turns > 1:
+        command += ["--", str(turns)]
     result = subprocess.run([tool("taskset"), "-c", str(core), *command], capture_output=True, text=True, check=False)
     try:
         seen = json.loads(result.stdout.splitlines()[-1])

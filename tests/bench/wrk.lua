@@ -1,3 +1,14 @@
+-- With a number for an argument, requests go to the paths /r1, /r2 and so on up to it, in turn.
+init = function(args)
+  local turns, number = tonumber(args[1]), 0
+  if turns then
+    request = function()
+      number = number % turns + 1
+      return wrk.format("GET", "/r" .. number)
+    end
+  end
+end
+
 -- The last line of wrk's output as JSON; times in microseconds.
 done = function(summary, latency, requests)
   io.write(string.format(
