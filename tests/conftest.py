@@ -1,4 +1,5 @@
-"""The order of tests: as they are written, or shuffled by a seed. How long examples may take: as they will."""
+"""The order of tests: as they are written, or shuffled by a seed. How long examples may take: as
+they will. The cache: the tests' own."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ import random
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.caches import use_own_cache
+
 # By default an example fails that takes 200 ms, and a test whose examples take long to make: on a busy machine, any.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+use_own_cache()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

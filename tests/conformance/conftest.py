@@ -21,17 +21,19 @@ import wasmtime
 from wasmtime import component
 
 from guestbuild.assemblyscript_guests import SDK
-from guestbuild.places import BUILD
+from guestbuild.places import BUILD, REPOSITORY
 from guestbuild.project_guests import build_projects
 from guestbuild.rust_guests import build_rust
 from sentinel_host.abi.contract import GRANTS, HOOKS, HTTP_ERRORS, LOG_LEVELS, PACKAGE, VERSION, Hook
 from sentinel_host.abi.decode import decode_outbound_request
 from sentinel_host.abi.encode import encode_response
+from sentinel_host.authoring import stamps
 from sentinel_host.authoring.c import C
+from sentinel_host.authoring.cache import locked
 from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Language
 from sentinel_host.authoring.loading import load
-from sentinel_host.authoring.node import install
+from sentinel_host.authoring.node import check, install
 from sentinel_host.authoring.processes import run
 from sentinel_host.errors import GuestError
 from sentinel_host.native.guest import SUSPENDED
@@ -41,6 +43,7 @@ from sentinel_host.sandbox.instance import SLOTS, Blueprint
 from tests.support.instances import start_instance
 
 HERE = Path(__file__).parent
+WIT = REPOSITORY / "wit"
 VECTORS = json.loads((HERE.parent / "vectors" / "vectors.json").read_text())
 BY_NAME = {hook.name: hook for hook in HOOKS}
 ABI = ".".join(map(str, VERSION))
@@ -247,13 +250,21 @@ def rust_calling_guest() -> Path:
 def _build(language: str, name: str, sources: Path) -> Path:
     out: Path = BUILD / "conformance" / language
     out.mkdir(parents=True, exist_ok=True)
-    if language == "rust":
-        return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
-    if language in PROJECTS:
-        built = build_projects(PROJECTS[language], HERE / language, out, debug=True)
-        return next(guest.path for guest in built if guest.path.stem == name)
-    install(SDK)
-    path = out / f"{name}.wasm"
-    command = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path), "--source-map")
-    run(command, f"building the guest {name} in AssemblyScript")
+    # Files of tests that run at the same time want the same guests.
+    with locked(out.with_suffix(".lock")):
+        if language == "rust":
+            return next(Path(guest.path) for guest in build_rust(HERE / "rust", out) if guest.path.stem == name)
+        if language in PROJECTS:
+            built = build_projects(PROJECTS[language], HERE / language, out, debug=True)
+            return next(guest.path for guest in built if guest.path.stem == name)
+        return _build_assemblyscript(name, sources, out / f"{name}.wasm")
+
+
+def _build_assemblyscript(name: str, sources: Path, path: Path) -> Path:
+    stamp, inputs = path.with_suffix(".json"), stamps.tree_digest([sources, SDK, WIT], salt=check())
+    if not stamps.is_current(stamp, inputs, path.parent):
+        install(SDK)
+        asc = ("node", str(SDK / "bin" / "sentinel-asc.mjs"), "build", str(sources), "-o", str(path), "--source-map")
+        run(asc, f"building the guest {name} in AssemblyScript")
+        stamps.record(stamp, inputs, {path.name: stamps.file_digest(path)})
     return path

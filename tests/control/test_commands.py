@@ -22,9 +22,10 @@ from sentinel_host.cli.top import screen
 from sentinel_host.control.state import StateView
 from tests.control.support import KEY, admin, config
 from tests.supervisor.support import wait_until
+from tests.support.caches import CACHED
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
-from tests.support.gateways import CACHED, GatewayProcess
+from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Upstream
 
 

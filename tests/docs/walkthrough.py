@@ -32,8 +32,9 @@ from types import TracebackType
 from guestbuild import cargo_command, rust_environment
 from guestbuild.places import BUILD, REPOSITORY
 from sentinel_host.authoring.cache import locked
+from tests.support.caches import CACHED
 from tests.support.clocks import PATIENCE
-from tests.support.gateways import CACHED, GatewayProcess, sentinel_run
+from tests.support.gateways import GatewayProcess, sentinel_run
 
 _PATH = re.compile(r"(?:#|//) (\S+\.\w+)\n")
 _SERVER = re.compile(r"http\.server (\d+)")

@@ -16,10 +16,11 @@ import pytest
 from sentinel_host.cli import main
 from sentinel_host.config import parse_config
 from sentinel_host.errors import ConfigError
+from tests.support.caches import CACHED
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.configurations import ONE_ORIGIN
-from tests.support.gateways import CACHED, GatewayProcess, write_config
+from tests.support.gateways import GatewayProcess, write_config
 from tests.wat import index
 
 CONFIG = (

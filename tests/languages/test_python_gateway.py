@@ -17,7 +17,7 @@ from sentinel_host.sandbox.grants import ALL
 from tests.hotload.configuration import with_one_route
 from tests.hotload.versions import VersionLoad, config, echo_version, put, running, wait_for_version
 from tests.support.clients import fetch
-from tests.support.gateways import CACHED, sentinel_run, write_config
+from tests.support.gateways import sentinel_run, write_config
 from tests.support.modules import with_custom
 from tests.support.upstreams import Upstream, running_upstream
 
@@ -31,9 +31,7 @@ response = { set = { x-answered = "1" } }
 def compile_ahead(file: Path, data: bytes) -> None:
     """Into the tests' cache: on a busy machine a gateway would take minutes until it listens."""
     file.write_bytes(data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", CACHED["XDG_CACHE_HOME"])
-        load(file, GuestEngine(), ALL)
+    load(file, GuestEngine(), ALL)
 
 
 @pytest.fixture

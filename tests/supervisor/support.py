@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.caches import CACHED
 from tests.support.clocks import PATIENCE
-from tests.support.gateways import CACHED, GatewayProcess
+from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received
 
 # Below the quarter of a second in which a gateway that ends takes a connection's next request to be

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from tests.supervisor.support import children, config, wait_until
+from tests.support.caches import CACHED
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
-from tests.support.gateways import CACHED, GatewayProcess, write_config
+from tests.support.gateways import GatewayProcess, write_config
 from tests.support.upstreams import Upstream
 from tests.wat import index
 

@@ -17,15 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tests.support.caches import CACHED
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.forked import ForkedProcess, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "guests"
-# Compiled guests of all tests: the user's own cache is none of their business, and most tests have
-# the same few guests.
-CACHED = {"XDG_CACHE_HOME": str(ROOT / "build" / "cache")}
 
 _ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
 
@@ -197,7 +195,7 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
 
 
 def _variables(environment: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """A gateway's environment: ours, what a test lays over it, and the cache of all tests."""
+    """A gateway's environment: ours, what a test lays over it, and the tests' cache."""
     return {**os.environ, **environment, **CACHED}
 
 

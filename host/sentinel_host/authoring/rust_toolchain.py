@@ -171,7 +171,8 @@ def _cached_sysroot(version: str) -> Path:
         if not has_standard_library(sysroot):
             note(f"building Rust's standard library for {TARGET}, once for this compiler (about a minute)")
             _build_standard_library(sysroot)
-    return sysroot
+    # By one path, however it is reached: with another flag cargo compiles everything anew.
+    return sysroot.resolve()
 
 
 _MANIFEST = """\
