@@ -88,11 +88,14 @@ def project(tmp_path: Path) -> Path:
     return create_project(tmp_path / "edited", LANGUAGES["rust"]).folder
 
 
-def edit(project: Path, old: str, new: str) -> None:
+def edit(project: Path, *changes: tuple[str, str]) -> None:
+    """In one write: each of two might be built by itself, and might not compile."""
     source = project / "src" / "lib.rs"
     text = source.read_text()
-    assert old in text
-    source.write_text(text.replace(old, new))
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    source.write_text(text)
 
 
 @pytest.fixture
@@ -114,16 +117,19 @@ def test_the_newest_guest_that_builds_serves(dev: Dev, project: Path) -> None:
         ["sets x-guest: edited"],
     )
 
-    edit(project, "a user-agent is needed", "who are you?")
+    edit(project, ("a user-agent is needed", "who are you?"))
     dev.until("swapped")
-    edit(project, "Ok(())", "Ok(()")
+    edit(project, ("Ok(())", "Ok(()"))
     failed = dev.until("failed")
     assert failed["serves"]
     assert "src/lib.rs" in failed["reason"]
 
     # What it imports by and by is granted.
-    edit(project, "Ok(()", 'info!("at {:?}", clock::wall());\n        Ok(())')
-    edit(project, "use sentinel_sdk::prelude::*;", "use sentinel_sdk::{clock, prelude::*};")
+    edit(
+        project,
+        ("Ok(()", 'info!("at {:?}", clock::wall());\n        Ok(())'),
+        ("use sentinel_sdk::prelude::*;", "use sentinel_sdk::{clock, prelude::*};"),
+    )
     dev.until("swapped")
     assert dev.last("built")["grants"] == ["clock"]
     assert get(url, headers=TEST)[0] == 200
