@@ -15,6 +15,7 @@ CONFIG = """
 bind = ["127.0.0.1:0"]
 
 [guest.forward-auth]
+deadline = "5s"
 grants = ["http-client"]
 
 [guest.forward-auth.config]
@@ -25,6 +26,7 @@ add_auth_cookies_to_response = ["sid"]
 [guest.forward-auth.http]
 allow = ["SERVICE"]
 networks = ["127.0.0.1/32"]
+timeout = "60s"
 
 [[upstream]]
 name = "origin"

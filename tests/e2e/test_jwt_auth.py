@@ -21,6 +21,7 @@ admin = "127.0.0.1:0"
 workers = 2
 
 [guest.jwt-auth]
+deadline = "5s"
 grants = ["http-client", "kv", "clock"]
 instances = 8
 config = { jwks_uri = "ISSUER/keys", issuers = ["test"], jwks_refresh = 3600, jwks_cache = 3600 }
@@ -28,6 +29,7 @@ config = { jwks_uri = "ISSUER/keys", issuers = ["test"], jwks_refresh = 3600, jw
 [guest.jwt-auth.http]
 allow = ["ISSUER"]
 networks = ["127.0.0.1/32"]
+timeout = "60s"
 
 [[upstream]]
 name = "origin"

@@ -23,6 +23,7 @@ admin = "127.0.0.1:0"
 workers = 2
 
 [guest.oidc-login]
+deadline = "5s"
 grants = ["clock", "http-client", "kv", "random"]
 instances = 16
 
@@ -38,6 +39,7 @@ forward_access_token = true
 [guest.oidc-login.http]
 allow = ["ISSUER"]
 networks = ["127.0.0.1/32"]
+timeout = "60s"
 
 [[upstream]]
 name = "origin"
