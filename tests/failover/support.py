@@ -164,9 +164,13 @@ def call(method: bytes = b"GET", client: str = "192.0.2.1", *, headers: Any = No
 
 
 @contextlib.asynccontextmanager
-async def group(count: int = 3, *, rows: int = 64, **settings: Any) -> AsyncIterator[Group]:
-    """An upstream of so many servers; ``settings`` are of its configuration."""
-    servers = [Server() for _ in range(count)]
+async def group(
+    count: int = 3, *, rows: int = 64, make: Callable[[], Any] = Server, **settings: Any
+) -> AsyncIterator[Group]:
+    """An upstream of so many servers, each made by ``make``; ``settings`` are of its
+    configuration.
+    """
+    servers = [make() for _ in range(count)]
     for server in servers:
         await server.start()
     table = EndpointTable.create(cells=2, rows=rows)

@@ -29,7 +29,7 @@ async def checked(count: int, check: CheckConfig, **more: Any) -> AsyncIterator[
     async with group(count, check=check, **more) as web:
         names = Names()
         targets = more.get("targets", [server.url for server in web.servers])
-        config = UpstreamConfig("web", targets, check=check)
+        config = UpstreamConfig("web", targets, check=check, protocol=more.get("protocol"))
         checker = Checker(config, web.table, 1, names)
         checker.start()
         try:
