@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.grammar import CONTROLS
+from sentinel_host.fields import first_fault
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -34,11 +34,9 @@ def section_size(fields: Fields) -> int:
 
 def check_values(fields: Fields) -> None:
     """RFC 9113 section 8.2.1, and no other control character either. Raises `Malformed`."""
-    values = [value for _, value in fields]
-    block = b"".join(values)
-    if len(block.translate(None, CONTROLS)) != len(block):
+    if first_fault(fields) >= 0:
         raise Malformed("control character in a header value")
-    for value in values:
+    for _, value in fields:
         # Control characters are excluded already: a byte up to the space is a space or a tab.
         if value and (value[0] <= _SPACE or value[-1] <= _SPACE):
             raise Malformed("white space around a header value")

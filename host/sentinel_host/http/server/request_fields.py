@@ -48,7 +48,9 @@ _SPECIAL: Final = {
 }
 # Names seen to be well-formed: clients make names.
 _KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
-_PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority", b":protocol"))
+_SCHEMES: Final = {b"http": "http", b"https": "https"}
+# Those seen to be well-formed. A gateway serves few; the longest that is kept is 64 bytes.
+_AUTHORITIES: Final[Memo[bytes, bool]] = Memo(256, 64)
 
 
 class RequestFields:
@@ -63,32 +65,46 @@ class RequestFields:
 
     def __init__(self, fields: Fields, max_fields: int) -> None:
         """Raises `Malformed`, or `ClientError` with the status to answer."""
-        pseudo: dict[bytes, bytes] = {}
+        method: bytes | None = None
+        path: bytes | None = None
+        scheme: bytes | None = None
+        authority: bytes | None = None
+        protocol: bytes | None = None
         position = 0
+        # Compared one after the other: a look-up in a table costs as much as all of them.
         for name, value in fields:
-            if name not in _PSEUDO:
+            if name == b":method":
+                before, method = method, value
+            elif name == b":path":
+                before, path = path, value
+            elif name == b":scheme":
+                before, scheme = scheme, value
+            elif name == b":authority":
+                before, authority = authority, value
+            elif name == b":protocol":
+                before, protocol = protocol, value
+            else:
                 break
-            if name in pseudo:
+            if before is not None:
                 raise Malformed("a repeated pseudo-header")
-            pseudo[name] = value
             position += 1
         regular = fields[position:] if position else fields
         check_values(fields)
-        method = pseudo.get(b":method")
-        if method is None or is_token(method) is None:
+        served = METHODS.get(method) if method is not None else None
+        if method is None or (served is None and is_token(method) is None):
             raise Malformed("no method, or no token for one")
         self.length = -1
         self.expects = False
-        self.headers = self._regular(regular, pseudo.get(b":authority"), max_fields)
-        self.protocol = pseudo.get(b":protocol", b"")
-        if method == b"CONNECT" and b":protocol" not in pseudo:
+        self.headers = self._regular(regular, authority, max_fields)
+        self.protocol = protocol or b""
+        if method == b"CONNECT" and protocol is None:
             raise ClientError("CONNECT is for proxies", 501)
-        path = pseudo.get(b":path")
-        if not path or b":scheme" not in pseudo or (b":protocol" in pseudo and method != b"CONNECT"):
+        if not path or scheme is None or (protocol is not None and method != b"CONNECT"):
             raise Malformed("a pseudo-header is missing or out of place")
-        self.scheme = pseudo[b":scheme"].decode("latin-1")
-        if self.scheme not in ("http", "https"):
+        known = _SCHEMES.get(scheme)
+        if known is None:
             raise ClientError("scheme is neither http nor https")
+        self.scheme = known
         if is_target(path) is None or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
             raise ClientError("malformed path")
         self.target = path
@@ -96,8 +112,8 @@ class RequestFields:
             if is_protocol(self.protocol) is None or self.length >= 0:
                 raise Malformed("no protocol, or a length for one")
             self.method = "CONNECT"
-        elif method in METHODS:
-            self.method = METHODS[method]
+        elif served is not None:
+            self.method = served
         else:
             raise ClientError("method not implemented", 501)
 
@@ -136,7 +152,7 @@ class RequestFields:
             authority = without_empty_port(authority)
             if host is not None and host.lower() != authority.lower():
                 raise ClientError("Host differs from :authority")
-        if authority is None or is_authority(authority) is None:
+        if authority is None or (authority not in _AUTHORITIES.known and not _is_authority(authority)):
             raise ClientError("no authority, or one that is not a host with an optional port")
         if crumbs > 1:
             regular = _with_one_cookie(regular)
@@ -145,6 +161,14 @@ class RequestFields:
         if host is None:
             return [(b"host", authority), *regular]
         return [(b"host", authority), *(field for field in regular if field[0] != b"host")]
+
+
+def _is_authority(authority: bytes) -> bool:
+    """Whether it is one that is not known yet."""
+    if is_authority(authority) is None:
+        return False
+    _AUTHORITIES.keep(authority, True)
+    return True
 
 
 def _with_one_cookie(fields: Fields) -> Fields:
