@@ -34,6 +34,8 @@ class Process(Protocol):
 
     def send_signal(self, sig: int) -> None: ...
 
+    def terminate(self) -> None: ...
+
     def kill(self) -> None: ...
 
 
@@ -78,6 +80,10 @@ class ForkedProcess:
             # It may end meanwhile.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL."""
