@@ -13,13 +13,13 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.config import BindConfig, Config, load_config, read_files
 from sentinel_host.errors import SentinelError
-from sentinel_host.gateway import Gateway
-from sentinel_host.gateway import create_app as gateway_app
+from sentinel_host.gateway.app import Gateway
+from sentinel_host.gateway.app import create_app as gateway_app
 from sentinel_host.http.server import Application, Connections
 from sentinel_host.sandbox import Sink
 from sentinel_host.server import Certificates, Endpoint, address_of, bind
-from sentinel_host.server import serve as serve_application
 from sentinel_host.server.limits import server_limits
+from sentinel_host.server.serve import serve as serve_application
 
 __all__ = ["ServedGateway", "create_app", "serve"]
 

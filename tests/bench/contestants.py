@@ -157,7 +157,8 @@ import sys
 
 from plain_hello import app
 from sentinel_host.http.server import Connections, ServerLimits
-from sentinel_host.server import Endpoint, bind, run, serve
+from sentinel_host.server import Endpoint, bind
+from sentinel_host.server.serve import run, serve
 
 
 async def main():

@@ -418,9 +418,10 @@ def test_requests_leave_nothing_to_the_collector(upstream: Upstream) -> None:
         """
         import asyncio, gc, sys
         from sentinel_host.config import quick_config
-        from sentinel_host.gateway import create_app
+        from sentinel_host.gateway.app import create_app
         from sentinel_host.http.server import Connections, ServerLimits
-        from sentinel_host.server import Endpoint, address_of, bind, run, serve
+        from sentinel_host.server import Endpoint, address_of, bind
+        from sentinel_host.server.serve import run, serve
 
         async def ask(reader, writer, number):
             for _ in range(number):

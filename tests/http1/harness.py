@@ -15,7 +15,8 @@ from typing import Any
 from sentinel_host.http import acks
 from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.server import Connections, ServerLimits
-from sentinel_host.server import Endpoint, bind, run, serve
+from sentinel_host.server import Endpoint, bind
+from sentinel_host.server.serve import run, serve
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap, run_leaping
 

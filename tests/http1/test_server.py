@@ -20,7 +20,8 @@ from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.server import Connections, ServerLimits
-from sentinel_host.server import Endpoint, address_of, bind, run, serve, take_no_more
+from sentinel_host.server import Endpoint, address_of, bind, take_no_more
+from sentinel_host.server.serve import run, serve
 from tests.http1.harness import (
     answer,
     describe,
@@ -176,7 +177,8 @@ def test_descriptors_running_out_do_not_end_the_loop(tmp_path: Path) -> None:
             """
             import asyncio, resource, signal
             from sentinel_host.http.server import Connections, ServerLimits
-            from sentinel_host.server import Endpoint, address_of, bind, run, serve
+            from sentinel_host.server import Endpoint, address_of, bind
+            from sentinel_host.server.serve import run, serve
             from tests.http1.harness import echo
 
             async def main():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sentinel_host.config import load_config
 from sentinel_host.embedding import serve_gateway
-from sentinel_host.gateway import Gateway, create_app
+from sentinel_host.gateway.app import Gateway, create_app
 from sentinel_host.observe import RequestRecord
 from tests.support.clients import Answer, fetch
 from tests.support.clocks import PATIENCE

@@ -23,7 +23,13 @@ from importlib import import_module
 
 NUMBER = struct.Struct("=i")
 _MOST = 1 << 20
-_PRELOADED = ("sentinel_host.cli.run", "sentinel_host.__main__")
+_PRELOADED = (
+    "sentinel_host.__main__",
+    "sentinel_host.cli.run",
+    "sentinel_host.supervisor.serving",
+    "sentinel_host.supervisor.single_process",
+    "sentinel_host.supervisor.supervisor",
+)
 
 
 @dataclass(frozen=True)

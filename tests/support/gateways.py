@@ -175,7 +175,7 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
     folder = config.parent
     (folder / "application.py").write_text(
         "import logging, sys\n"
-        "from sentinel_host.gateway import create_app\n"
+        "from sentinel_host.gateway.app import create_app\n"
         "import atexit\n"
         "from sentinel_host.cli.logs import begin_log\n"
         "from sentinel_host.supervisor.output import create_lock\n"

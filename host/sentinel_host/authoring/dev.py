@@ -28,11 +28,11 @@ from sentinel_host.authoring.toml_text import table
 from sentinel_host.config import load_config, read_files
 from sentinel_host.embedding import ServedGateway, serve_gateway
 from sentinel_host.errors import ConfigError, SentinelError
-from sentinel_host.gateway import Gateway
+from sentinel_host.gateway.app import Gateway
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.sandbox import GuestLines
 from sentinel_host.server import Endpoint, address_of, bind
-from sentinel_host.server import serve as serve_application
+from sentinel_host.server.serve import serve as serve_application
 
 # Editors save in several steps, which a person does not notice as a wait.
 _LOOK_EVERY: Final = 0.2

@@ -88,7 +88,7 @@ def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.Argum
 def _worker_parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(prog=f"sentinel {_WORKER}")
     command.add_argument("--control", metavar="FD", type=int, required=True)
-    command.set_defaults(command=_command("run", "worker"))
+    command.set_defaults(command=_command("worker", "worker"))
     return command
 
 

@@ -1,5 +1,7 @@
-"""``sentinel run``: one worker in this process, or several under a supervisor; ``sentinel worker``
-is one of those.
+"""``sentinel run``: one worker in this process, or several under a supervisor.
+
+Each of the two needs modules that the other does without, and that take a tenth of a second to
+load.
 """
 
 from __future__ import annotations
@@ -16,11 +18,8 @@ from sentinel_host.supervisor.listeners import Listeners
 from sentinel_host.supervisor.notify import Notifier
 from sentinel_host.supervisor.output import LOCK, create_lock
 from sentinel_host.supervisor.prepared import prepare
-from sentinel_host.supervisor.serving import ENDPOINTS, KEYS, LIMITS, Serving
-from sentinel_host.supervisor.single_process import run_single_process
+from sentinel_host.supervisor.shared import ENDPOINTS, KEYS, LIMITS
 from sentinel_host.supervisor.source import parse_source, read_source
-from sentinel_host.supervisor.supervisor import Supervisor
-from sentinel_host.supervisor.worker import work
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,12 +45,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def worker(options: argparse.Namespace) -> int:
-    """Serve what the supervisor says."""
-    return work(options.control, begin_log)
-
-
 def _run_single_process(source: ConfigSource, listeners: Listeners, notifier: Notifier, log: ProcessLog) -> None:
+    from sentinel_host.supervisor.serving import Serving
+    from sentinel_host.supervisor.single_process import run_single_process
+
     prepared = prepare(source, listeners, os.environ, make_token=True)
     serving = Serving(
         prepared.config,
@@ -63,6 +60,8 @@ def _run_single_process(source: ConfigSource, listeners: Listeners, notifier: No
 
 
 def _supervise(source: ConfigSource, listeners: Listeners, notifier: Notifier, log: ProcessLog, lock: int) -> None:
+    from sentinel_host.supervisor.supervisor import Supervisor
+
     prepared = prepare(source, listeners, os.environ, make_token=True)
     assert prepared.table is not None
     assert prepared.store is not None

@@ -1,15 +1,16 @@
 """What operators see, on the admin listener only, and what workers tell their supervisor so that
 they can.
 
-`collect` is not imported here: it needs the gateway, which the process that supervises does
-without.
+`collect` and `admin` are not imported here: they need the gateway and Quart, which the process that
+supervises and commands do without.
 """
 
 from __future__ import annotations
 
-from sentinel_host.control.admin import AdminAccess, guest_faults, install_admin
+from sentinel_host.control.access import AdminAccess
 from sentinel_host.control.channel import Channel, Reply
 from sentinel_host.control.codec import ControlError, FrameDecoder, encode
+from sentinel_host.control.guests import guest_faults
 from sentinel_host.control.messages import (
     Accept,
     Applied,
@@ -87,6 +88,5 @@ __all__ = [
     "StatsRequest",
     "encode",
     "guest_faults",
-    "install_admin",
     "merge",
 ]

@@ -1,65 +1,22 @@
-"""The admin side: who may ask, and the routes, ordinary Quart, reachable only through the admin
-listener.
-"""
+"""The admin side: its routes, ordinary Quart, reachable only through the admin listener."""
 
 from __future__ import annotations
 
 import ipaddress
-import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 from quart import Blueprint, Quart, Response, request
 
-from sentinel_host.config import Config
 from sentinel_host.control import sessions
+from sentinel_host.control.access import AdminAccess
 from sentinel_host.control.dashboard import add_dashboard
 from sentinel_host.control.operations import Operations
 from sentinel_host.control.overview import Overview
-from sentinel_host.control.token import admin_token, explain_token, is_authorised
-
-_log = logging.getLogger("sentinel.control")
+from sentinel_host.control.token import explain_token, is_authorised
 
 # Run before a request: its refusal, or None.
 Check = Callable[[], Awaitable[Response | None]]
-
-
-@dataclass(slots=True)
-class AdminAccess:
-    """Who may ask: the names of the admin side, and the token that it asks for, ``None`` for
-    none.
-    """
-
-    hosts: tuple[str, ...] = ()
-    token: str | None = None
-
-    @classmethod
-    def of(
-        cls, config: Config, environment: Mapping[str, str], directory: Path | None, *, make_token: bool
-    ) -> AdminAccess:
-        """As it is configured; see `admin_token`. Raises `ConfigError`."""
-        address = config.server.admin
-        if address is None:
-            return cls()
-        token = admin_token(config, environment, directory, make=make_token, needed=False)
-        return cls((address.rpartition(":")[0],), token)
-
-    def renew(self, config: Config) -> Callable[[], None]:
-        """Look at the token's file anew; returns what has another token count. Raises
-        `ConfigError`.
-        """
-        if config.server.admin is None or config.server.admin_token_file is None:
-            return lambda: None
-        token = admin_token(config, {}, None, make=False)
-
-        def count() -> None:
-            if token != self.token:
-                self.token = token
-                _log.info("%s: server.admin_token_file: another token is asked for from now on", config.file)
-
-        return count
 
 
 def install_admin(app: Quart, overview: Overview, access: AdminAccess) -> None:
@@ -129,11 +86,6 @@ def _token_check(access: AdminAccess, is_open: set[str]) -> Check:
 def _is_signed_in(token: str) -> bool:
     cookie, proof = request.cookies.get(sessions.COOKIE, ""), request.headers.get(sessions.HEADER, "")
     return sessions.is_valid(token, cookie, proof, time.time())
-
-
-def guest_faults(faults: dict[str, str]) -> list[str]:
-    """What ``/readyz`` says about guests that are not in service."""
-    return [f"guest {name} is not in service: {reason}" for name, reason in faults.items()]
 
 
 def _host(value: str) -> str:

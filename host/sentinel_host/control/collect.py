@@ -18,7 +18,7 @@ from sentinel_host.control.snapshot import (
     UpstreamReport,
     merge,
 )
-from sentinel_host.gateway import Gateway
+from sentinel_host.gateway.app import Gateway
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.stats import LAG_BUCKETS, LATENCY_BUCKETS, SIZE_BUCKETS, STAGES, Histogram, StageTimes, Stats
 from sentinel_host.http.server.connections import ServerConnection

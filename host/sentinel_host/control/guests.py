@@ -162,3 +162,8 @@ def _state(states: Mapping[int, GuestState], *, quarantined: bool) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def guest_faults(faults: dict[str, str]) -> list[str]:
+    """What ``/readyz`` says about guests that are not in service."""
+    return [f"guest {name} is not in service: {reason}" for name, reason in faults.items()]

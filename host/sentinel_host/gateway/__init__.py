@@ -1,8 +1,7 @@
-"""The gateway: a Quart application whose HTTP side is the data plane."""
+"""The gateway: a Quart application whose HTTP side is the data plane.
+
+Modules are imported one by one: whoever checks a configuration, or looks for a request's route, does
+without Quart.
+"""
 
 from __future__ import annotations
-
-from sentinel_host.gateway.app import Gateway, create_app
-from sentinel_host.gateway.generation_manager import GenerationManager
-
-__all__ = ["Gateway", "GenerationManager", "create_app"]

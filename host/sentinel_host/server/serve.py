@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import select
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 import uvloop
@@ -19,6 +16,7 @@ from hypercorn.config import Config
 from sentinel_host.http.h1 import Http1Protocol
 from sentinel_host.http.server import Application, Connections, Listener
 from sentinel_host.http.tls import TlsServer
+from sentinel_host.server.endpoint import Endpoint
 from sentinel_host.server.http2 import Http2Connections
 from sentinel_host.server.proxied import ProxiedServer
 from sentinel_host.server.quic import QuicEndpoint, advertising
@@ -38,24 +36,6 @@ _LAST_CONNECTIONS: Final = 0.05
 _LAST_HANDSHAKES: Final = 0.3
 # Long enough for a full queue. Clients that go on connecting must not keep a worker from stopping.
 _QUEUE_TIME: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A bound socket, and the name of its listener as applications see it.
-
-    ``tls`` gives the context of each new connection where the listener speaks TLS.
-
-    ``owned``: no other process accepts from the socket, now or later. ``proxy_protocol``: networks
-    of the peers whose connections begin with a PROXY header; where there are any, others are
-    refused.
-    """
-
-    name: str
-    socket: socket.socket
-    tls: Callable[[], ssl.SSLContext] | None = None
-    owned: bool = False
-    proxy_protocol: tuple[str, ...] = ()
 
 
 async def serve(

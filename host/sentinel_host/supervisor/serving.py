@@ -11,7 +11,7 @@ from sentinel_host.config import Config
 from sentinel_host.control import Snapshot, merge
 from sentinel_host.control.collect import collect
 from sentinel_host.control.process import process_numbers
-from sentinel_host.gateway import create_app
+from sentinel_host.gateway.app import create_app
 from sentinel_host.hotload.guest_source import GuestSource, Renewal
 from sentinel_host.http.server import Connections, ServerLimits
 from sentinel_host.kv import SharedStore
@@ -21,15 +21,6 @@ from sentinel_host.server.limits import server_limits
 from sentinel_host.supervisor.access import open_access_log
 from sentinel_host.supervisor.log import Log, log_counts
 from sentinel_host.upstream import EndpointTable
-
-KEYS = "keys"
-"""The name of the store of guests' keys among the shared memory that workers are given."""
-
-LIMITS = "limits"
-"""The name of the limits' table there."""
-
-ENDPOINTS = "endpoints"
-"""The name of the table of endpoints there."""
 
 
 class Serving:

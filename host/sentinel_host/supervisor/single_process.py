@@ -10,13 +10,15 @@ from typing import Final
 from hypercorn.utils import LifespanFailureError
 
 from sentinel_host.config import Config
-from sentinel_host.control import Snapshot, guest_faults, install_admin, merge
+from sentinel_host.control import Snapshot, guest_faults, merge
+from sentinel_host.control.admin import install_admin
 from sentinel_host.errors import SentinelError
 from sentinel_host.export import Exporter
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.state import GuestState
 from sentinel_host.observe import Taken
-from sentinel_host.server import QuicGroup, run, serve
+from sentinel_host.server import QuicGroup
+from sentinel_host.server.serve import run, serve
 from sentinel_host.supervisor.checked_config import checked_config
 from sentinel_host.supervisor.exporting import exporter_of
 from sentinel_host.supervisor.listeners import Listening, print_listeners

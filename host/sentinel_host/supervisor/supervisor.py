@@ -13,7 +13,8 @@ import msgspec
 from quart import Quart
 
 from sentinel_host.config import Config, read_files
-from sentinel_host.control import ConfigSource, ListenerFd, QuicFds, Snapshot, install_admin, merge
+from sentinel_host.control import ConfigSource, ListenerFd, QuicFds, Snapshot, merge
+from sentinel_host.control.admin import install_admin
 from sentinel_host.control.process import process_numbers
 from sentinel_host.errors import ConfigError, SentinelError
 from sentinel_host.hotload.aside import aside
@@ -23,7 +24,7 @@ from sentinel_host.hotload.reloader import HotReloader
 from sentinel_host.hotload.rollout import RolloutController
 from sentinel_host.hotload.store import RolloutStore
 from sentinel_host.http.server import Connections, ServerLimits
-from sentinel_host.server import run, serve
+from sentinel_host.server.serve import run, serve
 from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.checking import FleetChecks
 from sentinel_host.supervisor.exporting import exporter_of

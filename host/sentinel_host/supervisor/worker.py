@@ -47,14 +47,16 @@ from sentinel_host.hotload.background import Background
 from sentinel_host.kv import SharedStore
 from sentinel_host.limiter import SharedTable
 from sentinel_host.net import Names
-from sentinel_host.server import Certificates, Endpoint, QuicEndpoint, run, serve
+from sentinel_host.server import Certificates, Endpoint, QuicEndpoint
+from sentinel_host.server.serve import run, serve
 from sentinel_host.server.steering import ConnectionIds
 from sentinel_host.supervisor.fairness import COUNTS, SharedConnections
 from sentinel_host.supervisor.listeners import Listening
 from sentinel_host.supervisor.log import Log
 from sentinel_host.supervisor.offered import OfferedGuests
 from sentinel_host.supervisor.output import LOCK
-from sentinel_host.supervisor.serving import ENDPOINTS, KEYS, LIMITS, Serving, tune_collector
+from sentinel_host.supervisor.serving import Serving, tune_collector
+from sentinel_host.supervisor.shared import ENDPOINTS, KEYS, LIMITS
 from sentinel_host.supervisor.source import parse_source
 from sentinel_host.supervisor.worker_rollout import WorkerRollout
 from sentinel_host.upstream import EndpointTable

@@ -6,7 +6,7 @@ import msgspec
 
 from sentinel_host.config import Config
 from sentinel_host.control import Channel, Guests, ProbationDegraded, ProbationFailed
-from sentinel_host.gateway import GenerationManager
+from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.hotload.deployment import Deployment
 from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.supervisor.offered import OfferedGuests

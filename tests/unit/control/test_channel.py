@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sentinel_host.control import Channel, ControlError, Drain, Message, Ready, Refused, Reply, StatsRequest
-from sentinel_host.server import run
+from sentinel_host.server.serve import run
 
 Talk = Callable[[Channel, Channel, list[tuple[Message, Reply]]], Awaitable[None]]
 

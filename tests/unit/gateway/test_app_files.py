@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_host.errors import ConfigError
-from sentinel_host.gateway import create_app
+from sentinel_host.gateway.app import create_app
 
 ROUTE = '[[upstream]]\nname = "o"\ntargets = ["https://a"]\n[[route]]\npath = "/"\nupstream = "o"\n'
 

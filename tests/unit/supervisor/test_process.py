@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from sentinel_host.control import Snapshot
 from sentinel_host.net import Remembered
-from sentinel_host.server import run
+from sentinel_host.server.serve import run
 from sentinel_host.supervisor.process import WorkerProcess
 from tests.support.clocks import PATIENCE
 
