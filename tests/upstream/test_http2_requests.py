@@ -20,6 +20,7 @@ from hyperframe.frame import (
 
 from sentinel_host.errors import Progress, UpstreamBusy, UpstreamError, UpstreamTimeout
 from sentinel_host.http.client import Timeouts
+from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.http2 import OK, Http2Peer, data, pool, serve, settle, speaking
 from tests.upstream.support import MIB, Main, Source, Upstream, drain, eventually, get, run_on
 
@@ -342,10 +343,11 @@ def test_an_answer_before_the_bodys_end_stops_the_upload(run):
     run(main)
 
 
-def test_times_run_out_for_one_stream_alone(run):
+def test_times_run_out_for_one_stream_alone():
     async def script(peer: Http2Peer) -> None:
         await peer.begin()
         first = await peer.request()
+        asked.set()
         assert (await peer.next(RstStreamFrame)).stream_id == first.stream
         second = await peer.request()
         await peer.send(peer.headers(second.stream, OK), data(second.stream, b"a"))
@@ -353,20 +355,71 @@ def test_times_run_out_for_one_stream_alone(run):
         await peer.answer((await peer.request()).stream)
         await peer.closed()
 
-    async def main():
+    async def main() -> None:
+        nonlocal asked
+        asked = asyncio.Event()
         async with Upstream(speaking(script)) as upstream:
-            web = pool(upstream, timeouts=Timeouts(response=0.5, idle=0.5))
+            web = pool(upstream, timeouts=Timeouts(response=MINUTES, idle=MINUTES, keepalive=100 * MINUTES))
+            late = asyncio.create_task(web.send(get()))
+            await asked.wait()
+            await leap(2 * MINUTES)
             with pytest.raises(UpstreamTimeout, match="no response within"):
-                await web.send(get())
+                await late
             response = await web.send(get())
             assert await response.read() == b"a"
+            await leap(2 * MINUTES)
             with pytest.raises(UpstreamTimeout, match="fell silent"):
                 await response.read()
             assert await drain(await web.send(get())) == b"ok"
             assert upstream.accepted == 1
             await web.close()
 
-    run(main)
+    asked: asyncio.Event
+    run_leaping(main())
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_silent_upstream_is_asked_whether_it_is_there(answers):
+    """One that has something to answer, and only as often as is polite."""
+
+    async def script(peer: Http2Peer) -> None:
+        await peer.begin()
+        asked = await peer.request()
+        waits.set()
+        ping = await peer.next(PingFrame)
+        if answers:
+            await peer.send(PingFrame(0, ping.opaque_data, flags=["ACK"]), peer.headers(asked.stream, OK))
+        pinged.set()
+        await may_answer.wait()
+        if answers:
+            await peer.send(data(asked.stream, b"ok", end=True))
+        await peer.closed()
+
+    async def main() -> None:
+        nonlocal waits, pinged, may_answer
+        waits, pinged, may_answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        async with Upstream(speaking(script)) as upstream:
+            web = pool(upstream, timeouts=Timeouts(response=MINUTES, idle=MINUTES))
+            request = asyncio.create_task(web.send(get()))
+            await waits.wait()
+            await leap(16)
+            await pinged.wait()
+            if answers:
+                # The head came behind the answer to PING.
+                response = await request
+                await leap(11)
+                may_answer.set()
+                assert await drain(response) == b"ok"
+            else:
+                await leap(11)
+                with pytest.raises(UpstreamTimeout, match="no answer to PING within 10 s"):
+                    await request
+            await web.close()
+
+    waits: asyncio.Event
+    pinged: asyncio.Event
+    may_answer: asyncio.Event
+    run_leaping(main())
 
 
 def test_pings_are_answered(run):
