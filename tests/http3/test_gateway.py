@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -85,6 +86,15 @@ def talk(gateway: GatewayProcess, use: Use) -> None:
             assert client.terminated is None
 
     asyncio.run(main())
+
+
+def refuses(address: tuple[str, int]) -> bool:
+    """Whether nobody accepts connections there."""
+    try:
+        socket.create_connection(address, PATIENCE).close()
+    except OSError:
+        return True
+    return False
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -290,7 +300,8 @@ def test_requests_in_flight_end_well_at_shutdown(
                 stream = client.begin()
                 await eventually(lambda: bool(begun))
                 gateway.process.terminate()
-                await asyncio.sleep(1)
+                # It drains from then on.
+                await eventually(lambda: refuses(gateway.public))
                 begun[0][0].call_soon_threadsafe(begun[0][1].set)
                 got = await client.answer(stream)
                 assert (got.status, len(got.body), got.ended) == (200, 3_000_000, True)

@@ -30,6 +30,7 @@ from sentinel_host.errors import Progress, UpstreamError, UpstreamTimeout
 from sentinel_host.http.client import Target, Timeouts
 from sentinel_host.http.client.auto_pool import AutoPool
 from sentinel_host.http.client.h2_pool import Http2Pool
+from tests.support.loops import MINUTES, leap, run_leaping
 from tests.upstream.http2 import OK, Http2Peer, data, pool, serve, speaking
 from tests.upstream.support import Main, Peer, Secure, Source, Upstream, drain, eventually, get, run_on
 
@@ -320,18 +321,21 @@ def test_every_second_stream_is_reset(run):
     run(main)
 
 
-def test_no_settings_come(run):
+def test_no_settings_come():
     async def silent(peer: Peer) -> None:
         await peer.closed()
 
-    async def main():
+    async def main() -> None:
         async with Upstream(silent) as upstream:
-            web = pool(upstream, timeouts=Timeouts(connect=0.5))
+            web = pool(upstream, timeouts=Timeouts(connect=MINUTES, response=100 * MINUTES))
+            asked = asyncio.create_task(web.send(get()))
+            await eventually(lambda: web.connects == 1)
+            await leap(2 * MINUTES)
             with pytest.raises(UpstreamTimeout, match="no SETTINGS"):
-                await web.send(get())
+                await asked
             await web.close()
 
-    run(main)
+    run_leaping(main())
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_many_requests_share_one_connection_and_no_more_than_the_upstream_allows
     run(main)
 
 
-def test_another_connection_is_opened_when_all_streams_are_taken(run):
+def test_another_connection_is_opened_when_all_streams_are_taken():
     async def script(peer: Http2Peer) -> None:
         await peer.begin({SettingsFrame.MAX_CONCURRENT_STREAMS: 1})
         asked = await peer.request()
@@ -158,20 +158,25 @@ def test_another_connection_is_opened_when_all_streams_are_taken(run):
         await peer.send(data(asked.stream, b"ok", end=True))
         await peer.closed()
 
-    go = asyncio.Event()
-
-    async def main():
+    async def main() -> None:
+        nonlocal go
+        go = asyncio.Event()
         async with Upstream(speaking(script)) as upstream:
-            web = pool(upstream, max_connections=2, timeouts=Timeouts(pool_wait=0.05, connect=0.5))
+            times = Timeouts(pool_wait=MINUTES, response=100 * MINUTES, idle=100 * MINUTES)
+            web = pool(upstream, max_connections=2, timeouts=times)
             one, two = await web.send(get()), await web.send(get())
             assert upstream.accepted == 2
+            third = asyncio.create_task(web.send(get()))
+            await eventually(lambda: web.waiting == 1)
+            await leap(2 * MINUTES)
             with pytest.raises(UpstreamBusy):
-                await web.send(get())
+                await third
             go.set()
             assert [await drain(one), await drain(two)] == [b"ok", b"ok"]
             await web.close()
 
-    run(main)
+    go: asyncio.Event
+    run_leaping(main())
 
 
 def test_a_reader_that_stops_stops_its_own_stream_alone(run):

@@ -235,19 +235,21 @@ def test_settings_that_break_the_rules_of_it(run, values):
     run(main)
 
 
-@both_loops
-def test_an_upstream_that_says_nothing_is_given_up(run):
+def test_an_upstream_that_says_nothing_is_given_up():
     async def script(peer: Http2Peer) -> None:
         await peer.closed()
 
     async def main() -> None:
         async with Upstream(speaking(script)) as upstream:
-            web = pool(upstream, timeouts=Timeouts(connect=0.1))
+            web = pool(upstream, timeouts=Timeouts(connect=MINUTES))
+            asked = asyncio.create_task(web.send(websocket()))
+            await eventually(lambda: web.connects == 1)
+            await leap(2 * MINUTES)
             with pytest.raises(UpstreamError, match="before its SETTINGS came"):
-                await web.send(websocket())
+                await asked
             await web.close()
 
-    run(main)
+    run_leaping(main())
 
 
 def test_a_tunnel_may_be_silent():
