@@ -107,6 +107,10 @@ def main() -> int:
     over = median(ours.rps / stock.rps for ours, stock in pairs)
     report.add("http2.ratio.sentinel_over_hypercorn", over)
     report.bar("the gateway's requests/s over stock Hypercorn's hello", over, at_least=1.0)
+    pairs = zip(results["sentinel"], results["nginx"], strict=True)
+    over = median(ours.rps / theirs.rps for ours, theirs in pairs)
+    report.add("http2.ratio.sentinel_over_nginx", over)
+    report.bar("the gateway's requests/s over nginx's, both as proxies", over, at_least=0.8)
     return report.finish(options)
 
 
