@@ -43,6 +43,8 @@ def _install_modules(manifests: list[Path], modules: Path, tools: str) -> None:
         shutil.copy(manifest, fresh)
     # `npm ci` refuses the lock file: some of the dependencies name builds for other platforms that
     # do not exist. Without the tools that the SDK itself is checked with.
+    # In AssemblyScript's manifest, `overrides` leave one binaryen of two: each is half of what is
+    # installed.
     command = ("npm", "install", "--omit=dev", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
     run(command, f"installing {tools} with npm, which needs its registry", cwd=fresh)
     os.rename(fresh, modules)

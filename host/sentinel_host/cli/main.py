@@ -263,9 +263,9 @@ def _add_authoring(commands: Commands) -> None:
         nargs="?",
         const=10_000,
         default=0,
-        help="make N odd calls, too; by itself 10,000",
+        help="make N odd requests, too; by itself 10,000",
     )
-    command.add_argument("--seed", metavar="N", type=int, default=0, help="of the odd calls; default: %(default)s")
+    command.add_argument("--seed", metavar="N", type=int, default=0, help="of the odd requests; default: %(default)s")
     command.add_argument("--json", action="store_true", help=_TOLD_JSON)
     command.set_defaults(command=_command("trial", "test"))
 

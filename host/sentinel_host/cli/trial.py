@@ -93,12 +93,12 @@ class _Report:
         """A case for each finding, or one for none."""
         self._fuzzed = fuzzed
         suite = "fuzz"
-        told = f"{fuzzed.calls:,} odd calls, with seed {fuzzed.seed}"
+        told = f"{fuzzed.requests:,} odd requests, with seed {fuzzed.seed}"
         if not fuzzed.findings:
             self.add(Outcome(suite, told, None, 0.0))
         for finding in fuzzed.findings:
             reason = f"{finding.reason}\n{json.dumps(finding.request)}"
-            self.add(Outcome(suite, f"call {finding.number} of seed {fuzzed.seed}", reason, 0.0))
+            self.add(Outcome(suite, f"request {finding.number} of seed {fuzzed.seed}", reason, 0.0))
 
     def end(self, guest: str) -> int:
         """The exit code."""
