@@ -87,7 +87,13 @@ class FlowControl:
         """How many bytes one DATA frame of the stream may have now."""
         if self._queue and not stream.has_turn:
             return 0
-        return max(0, min(stream.send_window, self.send_window, self.max_frame))
+        # Compiled, `min` of three numbers makes objects of them.
+        room = stream.send_window
+        if self.send_window < room:
+            room = self.send_window
+        if self.max_frame < room:
+            room = self.max_frame
+        return room if room > 0 else 0
 
     def spend(self, stream: StreamState, size: int) -> None:
         """Count the bytes of a DATA frame that is sent."""
