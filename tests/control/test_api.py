@@ -12,6 +12,7 @@ from sentinel_host.limiter import address_key
 from tests.control.support import KEY, TOKEN, admin, as_browser, config
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Upstream
 
@@ -184,7 +185,7 @@ def test_the_page_loads_nothing_from_elsewhere(gateway: GatewayProcess, name: st
 def test_what_happens_is_told_as_events(gateway: GatewayProcess) -> None:
     import http.client
 
-    connection = http.client.HTTPConnection(*gateway.admin, timeout=30)
+    connection = http.client.HTTPConnection(*gateway.admin, timeout=PATIENCE)
     connection.request("GET", "/events", headers={"authorization": f"Bearer {TOKEN}"})
     response = connection.getresponse()
     assert response.headers["content-type"] == "text/event-stream"

@@ -18,6 +18,7 @@ from guestbuild.places import REPOSITORY
 from sitebuild.markdown import blocks
 from tests.support.certificates import self_signed
 from tests.support.clients import Answer
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.tokens import signed
 from tests.support.upstreams import Upstream, answering, running_upstream
@@ -46,7 +47,7 @@ class Shop:
         there = f"::{self._addresses[url.partition(':')[0]]}"
         command = ["curl", "-s", "-i", "-X", method, "--cacert", self._certificate, "--connect-to", there, url]
         fields = [word for header in headers for word in ("-H", header)]
-        printed = subprocess.run([*command, *fields], capture_output=True, check=True, timeout=60).stdout
+        printed = subprocess.run([*command, *fields], capture_output=True, check=True, timeout=PATIENCE).stdout
         head, _, body = printed.partition(b"\r\n\r\n")
         status, *lines = head.decode().split("\r\n")
         pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
@@ -57,7 +58,9 @@ class Shop:
         there = f"::{self._addresses['https']}"
         command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}\n", "--cacert", self._certificate, url]
         fields = [word for header in headers for word in ("-H", header)]
-        done = subprocess.run([*command, "--connect-to", there, *fields], capture_output=True, check=True, timeout=60)
+        done = subprocess.run(
+            [*command, "--connect-to", there, *fields], capture_output=True, check=True, timeout=PATIENCE
+        )
         return [int(line) for line in done.stdout.split()]
 
 

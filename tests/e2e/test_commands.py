@@ -19,6 +19,7 @@ import pytest
 from sentinel_host.cli import main
 from tests.support.certificates import self_signed
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import ARTEFACTS, ROOT, sentinel_proxy, write_config
 from tests.support.guests import trapping
 from tests.support.upstreams import Upstream
@@ -54,7 +55,7 @@ def process(tmp_path: Path) -> Sentinel:
 
     def run(*arguments: str) -> Result:
         command = [sys.executable, "-m", "sentinel_host", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
@@ -477,5 +478,5 @@ def test_a_failure_of_the_real_command_is_one_line(process: Sentinel) -> None:
 
 def test_the_demo_probes_itself() -> None:
     command = [sys.executable, "guest-examples/demo/run.py", "--check", "--any-port"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clients import Answer, Wire, fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import ARTEFACTS, GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Received, Upstream, answering, running_upstream
 
@@ -99,7 +100,8 @@ def decoded(gateway: GatewayProcess, path: str, coding: str) -> tuple[str, bytes
     own.
     """
     command = ["curl", "-s", "-i", "--compressed", "-H", f"accept-encoding: {coding}", gateway.url + path]
-    head, _, body = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.partition(b"\r\n\r\n")
+    answer = subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE).stdout
+    head, _, body = answer.partition(b"\r\n\r\n")
     return head.decode().lower(), body
 
 
@@ -168,7 +170,7 @@ def test_a_head_is_answered_by_a_stored_get(gateway: GatewayProcess, upstream: U
 def test_a_body_that_breaks_off_is_asked_for_again(gateway: GatewayProcess, upstream: Upstream) -> None:
     cut = response(b"x" * 100_000, "cache-control: max-age=600")[:-50_000]
     upstream.handler = answering(cut, then_close=True)
-    subprocess.run(["curl", "-s", "-o", "/dev/null", f"{gateway.url}/cache/cut"], check=False, timeout=60)
+    subprocess.run(["curl", "-s", "-o", "/dev/null", f"{gateway.url}/cache/cut"], check=False, timeout=PATIENCE)
     upstream.handler = answering(response(b"whole", "cache-control: max-age=600"))
     assert fetch(gateway.public, "/cache/cut").body == b"whole"
 

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from grpc_reflection.v1alpha import reflection
 
+from tests.support.clocks import PATIENCE
+
 NAME = "test.Echo"
 # gRPC's own default is 4 MiB.
 OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
@@ -61,7 +63,7 @@ class Service:
         with self._lock:
             self.waiting.append(request)
         self.waits.set()
-        is_over = over.wait(60)
+        is_over = over.wait(PATIENCE)
         with self._lock:
             self.waiting.remove(request)
             if is_over and not context.is_active():

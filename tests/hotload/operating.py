@@ -30,17 +30,17 @@ def wait_for_answer(gateway: GatewayProcess, name: str, times: int = 1) -> None:
     def is_it() -> bool:
         return all(ask(gateway)[1] == name.encode() for _ in range(times))
 
-    wait_until(is_it, f"answers of {name}", 40)
+    wait_until(is_it, f"answers of {name}")
 
 
-def wait_for_digest(gateway: GatewayProcess, data: bytes, canary: bytes | None = None, seconds: float = 40) -> None:
+def wait_for_digest(gateway: GatewayProcess, data: bytes, canary: bytes | None = None) -> None:
     """Wait until every worker runs that version, and beside it that canary or none."""
     expected = {(digest(data), digest(canary) if canary is not None else None)}
 
     def is_it() -> bool:
         return {(worker["sha256"], worker["canary"]) for worker in told(gateway)["workers"]} == expected
 
-    wait_until(is_it, f"{digest(data)[:12]} everywhere", seconds)
+    wait_until(is_it, f"{digest(data)[:12]} everywhere")
 
 
 def admin(gateway: GatewayProcess, path: str, method: str = "GET", token: str | None = TOKEN) -> Answer:

@@ -59,8 +59,9 @@ def test_a_canary_gets_its_share_until_it_is_promoted(
 
 def test_a_canary_that_does_not_fail_is_promoted_in_time(start: Start) -> None:
     gateway = start(config('canary = { weight = 50, time = "2s" }', workers=1), ONE)
-    begin(gateway, TWO)
-    gateway.wait_for_log("was promoted", 40)
+    # On a busy machine its time may be over before anybody has seen it as a canary.
+    put(gateway, TWO)
+    gateway.wait_for_log("was promoted")
     wait_for_answer(gateway, "two", 20)
 
 
@@ -74,7 +75,7 @@ def test_a_canary_that_fails_is_rolled_back(start: Start, count: int) -> None:
         answers(gateway, 40, "DELETE")
         return told(gateway)["rolled_back"] is not None
 
-    wait_until(is_back, "the version before", 60)
+    wait_until(is_back, "the version before")
     wait_for_answer(gateway, "one", 20)
     assert told(gateway)["canary"] is None
     assert told(gateway)["rolled_back"] == digest(bad)
@@ -104,6 +105,6 @@ def test_a_canary_lives_on_when_the_configuration_changes(start: Start) -> None:
     fresh = gateway.folder / "sentinel.new"
     fresh.write_text(file.read_text().replace('path = "/"', 'path = "/"\nmethods = ["GET"]'))
     fresh.rename(file)
-    wait_until(lambda: ask(gateway, method="DELETE")[0] == 404, "the other configuration", 40)
+    wait_until(lambda: ask(gateway, method="DELETE")[0] == 404, "the other configuration")
     assert set(answers(gateway, 60)) == {b"one", b"two"}
     assert told(gateway)["canary"] is not None

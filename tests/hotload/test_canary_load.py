@@ -24,11 +24,11 @@ def test_canaries_come_and_go_under_load(upstream: Upstream, tmp_path: Path, wor
     with running(tmp_path, text, {"g": versions[0]}) as gateway, VersionLoad(gateway) as load:
         for number in range(1, 9):
             put(gateway, versions[number % 4])
-            gateway.wait_for_metric(CANARY, workers, 60)
+            gateway.wait_for_metric(CANARY, workers)
             load.wait_for(60)
             if number % 4 == 3:
                 assert command(gateway, "rollback", "g") == 0
-                gateway.wait_for_metric(CANARY, 0, 60)
+                gateway.wait_for_metric(CANARY, 0)
             else:
                 assert command(gateway, "promote", "g") == 0
                 wait_for_version(gateway, versions[number % 4], workers)

@@ -25,7 +25,7 @@ def write(gateway: GatewayProcess, text: str, *, refused: bool = False) -> str:
     said = _REFUSED if refused else _RELOADED
     before = sum(said in line for line in gateway.log)
     (gateway.folder / "sentinel.toml").write_text(text)
-    gateway.wait(lambda: sum(said in line for line in gateway.log) > before, said, 60)
+    gateway.wait(lambda: sum(said in line for line in gateway.log) > before, said)
     return [line for line in gateway.log if said in line][-1]
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_served_changes_nothing_and_says_where(
         # is right again.
         before = sum(_RELOADED in line for line in gateway.log)
         put(gateway, versioned(1), "absent")
-        gateway.wait(lambda: sum(_RELOADED in line for line in gateway.log) > before, _RELOADED, 60)
+        gateway.wait(lambda: sum(_RELOADED in line for line in gateway.log) > before, _RELOADED)
         write(gateway, text)
     assert load.failed == []
 
@@ -182,12 +182,12 @@ def test_a_file_that_is_slow_to_read_holds_up_no_request(upstream: Upstream, tmp
                 writers.append(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
             return bool(writers)
 
-        wait_until(is_read, "the gateway to read the pipe", 60)
+        wait_until(is_read, "the gateway to read the pipe")
         assert fetch(gateway.public).status == 200
         # Guests come and go meanwhile.
         put(gateway, versioned(2))
         wait_for_version(gateway, versioned(2), workers)
         with open(writers[0], "w") as writer:
             writer.write(text.replace('path = "/"', 'path = "/api"'))
-        gateway.wait_for_log(_RELOADED, 60)
+        gateway.wait_for_log(_RELOADED)
         assert fetch(gateway.public, "/api").status == 200

@@ -102,7 +102,7 @@ def test_a_certificate_is_replaced_by_its_files_content(
             replace(cert, chain)
             replace(key, private)
             changed()
-            wait_until(lambda chain=chain: shown(gateway) == {chain.decode()}, "the new certificate", 60)
+            wait_until(lambda chain=chain: shown(gateway) == {chain.decode()}, "the new certificate")
         for path, content, reason in (
             (cert, GARBAGE, f"server.tls.cert: {cert}: it holds no certificate in PEM"),
             (cert, pairs[0][0], f"server.tls.key: {key}: it is not the key of {cert}"),
@@ -110,14 +110,14 @@ def test_a_certificate_is_replaced_by_its_files_content(
         ):
             path.write_bytes(content)
             changed()
-            assert "the active one stays" in gateway.wait_for_log(reason, 60)
+            assert "the active one stays" in gateway.wait_for_log(reason)
             assert shown(gateway) == {pairs[2][0].decode()}
         key.unlink()
         changed()
-        gateway.wait_for_log(f"server.tls.key: {key}: No such file or directory", 60)
+        gateway.wait_for_log(f"server.tls.key: {key}: No such file or directory")
         key.write_bytes(pairs[0][1])
         changed()
-        wait_until(lambda: shown(gateway) == {pairs[0][0].decode()}, "the certificate whose key has come", 60)
+        wait_until(lambda: shown(gateway) == {pairs[0][0].decode()}, "the certificate whose key has come")
         if workers == 1 or watch == "true":
             assert status(kept) == b"200"
         restarts = gateway.metric('sentinel_worker_restarts_total{worker="0"}')
@@ -140,12 +140,12 @@ def test_an_upstreams_authorities_are_replaced_by_their_files_content(tmp_path: 
 
             assert statuses() == {502}
             replace(ca, pairs[0][0])
-            wait_until(lambda: statuses() == {200}, "trust in the upstream", 60)
+            wait_until(lambda: statuses() == {200}, "trust in the upstream")
             ca.write_bytes(GARBAGE)
-            assert "the active one stays" in gateway.wait_for_log(f"upstream[0].ca: {ca}: it holds no certificate", 60)
+            assert "the active one stays" in gateway.wait_for_log(f"upstream[0].ca: {ca}: it holds no certificate")
             assert statuses() == {200}
             replace(ca, pairs[1][0])
-            wait_until(lambda: statuses() == {502}, "no trust in it any more", 60)
+            wait_until(lambda: statuses() == {502}, "no trust in it any more")
 
 
 def test_a_directory_of_authorities_is_read_as_openssl_reads_it(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_directory_of_authorities_is_read_as_openssl_reads_it(tmp_path: Path) 
         with running(tmp_path, text, {}) as gateway:
             assert fetch(gateway.public).status == 502
             (folder / "00000001.0").write_bytes(certificate)
-            wait_until(lambda: fetch(gateway.public).status == 200, "trust in the upstream", 60)
+            wait_until(lambda: fetch(gateway.public).status == 200, "trust in the upstream")
 
 
 @both
@@ -201,9 +201,9 @@ ca = "ca.pem"
             tokens = itertools.count()
             assert asked() == 0
             replace(ca, pairs[0][0])
-            wait_until(lambda: asked() > 0, "a call that the service has got", 60)
+            wait_until(lambda: asked() > 0, "a call that the service has got")
             ca.write_bytes(GARBAGE)
-            gateway.wait_for_log(f"guest.token-introspection.http.ca: {ca}: it holds no certificate", 60)
+            gateway.wait_for_log(f"guest.token-introspection.http.ca: {ca}: it holds no certificate")
 
 
 @both
@@ -217,10 +217,10 @@ def test_an_admin_token_is_replaced_by_its_files_content(tmp_path: Path, workers
     with running(tmp_path, text, {}) as gateway:
         assert admin(gateway, "/guests", token=first).status == 200
         replace(file, second.encode())
-        wait_until(lambda: admin(gateway, "/guests", token=second).status == 200, "the new token", 60)
+        wait_until(lambda: admin(gateway, "/guests", token=second).status == 200, "the new token")
         assert admin(gateway, "/guests", token=first).status == 401
         file.write_text("short")
-        gateway.wait_for_log(f"server.admin_token_file: {file}: expected 16 to 512 visible ASCII characters", 60)
+        gateway.wait_for_log(f"server.admin_token_file: {file}: expected 16 to 512 visible ASCII characters")
         assert admin(gateway, "/guests", token=second).status == 200
         assert second not in "".join(gateway.log)
 
@@ -245,11 +245,11 @@ def test_keys_that_guests_are_signed_by_are_replaced_by_their_files_content(
     with running(tmp_path, text, {"versioned": signed("first", "one", 1)}) as gateway:
         wait_for_answer(gateway, "first")
         put(gateway, signed("second", "two", 2))
-        gateway.wait_for_log("which is not one of verify_keys", 60)
+        gateway.wait_for_log("which is not one of verify_keys")
         replace(keys, (tmp_path / "two.pub").read_bytes())
         wait_for_answer(gateway, "second", 6)
         keys.write_bytes(GARBAGE)
-        gateway.wait_for_log("guests.verify_keys[0]: ", 60)
+        gateway.wait_for_log("guests.verify_keys[0]: ")
         put(gateway, signed("third", "two", 3))
         wait_for_answer(gateway, "third", 6)
         assert ask(gateway)[0] == 200

@@ -95,7 +95,7 @@ def test_a_pair_that_needs_each_other_is_replaced_together(tmp_path: Path, worke
         for number, (name, letter) in enumerate((("two", "b"), ("three", "c"))):
             volume(tmp_path, name, configured(letter, workers), particular(name, letter))
             wait_for_answer(gateway, name, 8)
-            gateway.wait(lambda number=number: said(gateway, _RELOADED) > number, _RELOADED, 60)
+            gateway.wait(lambda number=number: said(gateway, _RELOADED) > number, _RELOADED)
         # The version before does not start with the configuration of this one.
         assert command(gateway, "rollback", "versioned") == 1
         wait_for_answer(gateway, "three", 4)
@@ -120,7 +120,7 @@ def test_whichever_of_a_pair_comes_first_waits_for_the_other(tmp_path: Path, wor
     with sentinel_run(file) as gateway:
         wait_for_answer(gateway, "one")
         come(first)
-        gateway.wait_for_log("was not replaced" if first == "guest" else _REFUSED, 60)
+        gateway.wait_for_log("was not replaced" if first == "guest" else _REFUSED)
         assert ask(gateway)[1] == b"one"
         come("configuration" if first == "guest" else "guest")
         wait_for_answer(gateway, "two", 8)
@@ -139,7 +139,7 @@ def test_a_version_that_waits_for_a_configuration_comes_with_it(tmp_path: Path, 
     file.write_text(text)
     with sentinel_run(file) as gateway:
         put(gateway, particular("two", "b"))
-        gateway.wait_for_log("was not replaced", 60)
+        gateway.wait_for_log("was not replaced")
         assert ask(gateway)[1] == b"one"
         fresh = tmp_path / "fresh"
         fresh.write_text(text.replace('"a"', '"b"'))
@@ -153,8 +153,8 @@ def test_a_pair_of_which_one_is_broken_changes_nothing(tmp_path: Path, workers: 
     with sentinel_run(tmp_path / "sentinel.toml") as gateway:
         wait_for_answer(gateway, "one")
         volume(tmp_path, "second", configured("b", workers), particular("two", "c"))
-        gateway.wait_for_log("was not replaced", 60)
-        gateway.wait_for_log(_REFUSED, 60)
+        gateway.wait_for_log("was not replaced")
+        gateway.wait_for_log(_REFUSED)
         assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
         volume(tmp_path, "third", configured("b", workers), particular("three", "b"))
         wait_for_answer(gateway, "three", 8)

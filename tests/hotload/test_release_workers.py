@@ -17,20 +17,20 @@ ONE, TWO = version("one"), version("two")
 
 def wait_for(gateway: GatewayProcess, serving: bytes, canary: bytes | None) -> None:
     """Wait until every worker runs that: new ones may have to start first."""
-    wait_for_digest(gateway, serving, canary, 60)
+    wait_for_digest(gateway, serving, canary)
 
 
 def replace_one(gateway: GatewayProcess) -> None:
     before = starts(gateway)
     kill(workers(gateway)[1])
-    wait_until(lambda: starts(gateway) > before, "a new worker", 60)
+    wait_until(lambda: starts(gateway) > before, "a new worker")
 
 
 def replace_all(gateway: GatewayProcess) -> None:
     before = starts(gateway)
     gateway.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: starts(gateway) >= before + 2, "two new workers", 60)
-    gateway.wait_for_log("every worker serves the new configuration", 60)
+    wait_until(lambda: starts(gateway) >= before + 2, "two new workers")
+    gateway.wait_for_log("every worker serves the new configuration")
 
 
 def test_a_canary_goes_on(start: Start) -> None:
@@ -71,7 +71,7 @@ def test_a_worker_that_comes_later_watches_a_version_on_trial(start: Start) -> N
     # The other is gone too: whoever sees the failures now came after the swap.
     before = starts(gateway)
     kill(workers(gateway)[0])
-    wait_until(lambda: starts(gateway) > before, "a new worker", 60)
+    wait_until(lambda: starts(gateway) > before, "a new worker")
     wait_for(gateway, bad, None)
 
     def is_back() -> bool:
@@ -79,7 +79,7 @@ def test_a_worker_that_comes_later_watches_a_version_on_trial(start: Start) -> N
             ask(gateway, f"192.0.2.{number % 5}")
         return told(gateway)["rolled_back"] == digest(bad)
 
-    wait_until(is_back, "the version before", 60)
+    wait_until(is_back, "the version before")
     wait_for(gateway, ONE, None)
 
 

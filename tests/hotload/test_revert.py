@@ -33,7 +33,7 @@ def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, c
         fail(gateway, 5, 10)
         return told(gateway)["rolled_back"] is not None
 
-    wait_until(is_back, "the version before", 60)
+    wait_until(is_back, "the version before")
     wait_for_answer(gateway, "one", 8)
     line = gateway.wait_for_log("was rolled back, and")
     # Of two workers, one may have got those of some clients only.
@@ -46,7 +46,7 @@ def test_a_version_that_fails_for_several_clients_is_rolled_back(start: Start, c
     assert {ask(gateway)[1] for _ in range(8)} == {b"one"}
     put(gateway, version("three"))
     wait_for_answer(gateway, "three", 8)
-    assert told(gateway)["rolled_back"] is None
+    wait_until(lambda: told(gateway)["rolled_back"] is None, "the end of the rollback")
 
 
 def test_one_client_alone_takes_nothing_back(start: Start) -> None:
@@ -71,7 +71,7 @@ def test_one_client_alone_takes_nothing_back(start: Start) -> None:
         fail(gateway, 9, 40, "DELETE")
         return told(gateway)["rolled_back"] is not None
 
-    wait_until(is_back, "the version before", 60)
+    wait_until(is_back, "the version before")
     wait_for_answer(gateway, "one", 8)
 
 
@@ -112,4 +112,4 @@ def test_a_version_in_quarantine_before_the_swap_does_not_haunt_the_one_after(st
     wait_until(lambda: told(gateway)["state"] == "quarantined", "quarantine")
     put(gateway, version("two"))
     wait_for_answer(gateway, "two", 3)
-    assert told(gateway)["state"] == "serving"
+    wait_until(lambda: told(gateway)["state"] == "serving", "the end of the quarantine")

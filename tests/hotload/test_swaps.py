@@ -57,7 +57,7 @@ def test_swaps_to_broken_versions_change_nothing(upstream: Upstream, tmp_path: P
                 before = refusals(gateway)
                 # Every one another file, as if its author had tried again.
                 put(gateway, with_custom(data, b"%d" % round) if data.startswith(b"\0asm") else data + b" " * round)
-                gateway.wait(lambda before=before: refusals(gateway) > before, "a refusal", 60)
+                gateway.wait(lambda before=before: refusals(gateway) > before, "a refusal")
         load.wait_for(20)
         assert serving(gateway) == {"7"}
         assert fetch(gateway.admin, "/readyz").status == 200

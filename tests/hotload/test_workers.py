@@ -23,7 +23,7 @@ def test_a_worker_that_starts_later_serves_what_its_siblings_serve(upstream: Ups
         for pid in workers(gateway).values():
             before = starts(gateway)
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda before=before: starts(gateway) > before, "a new worker", 60)
+            wait_until(lambda before=before: starts(gateway) > before, "a new worker")
         wait_for_version(gateway, versioned(2), 2)
         assert serving(gateway) == {"2"}
 
@@ -37,7 +37,7 @@ def test_a_worker_that_starts_later_has_the_configuration_of_its_siblings(upstre
         gateway.wait_for_log("was not reloaded")
         before = starts(gateway)
         os.kill(workers(gateway)[0], signal.SIGKILL)
-        wait_until(lambda: starts(gateway) > before, "a new worker", 60)
+        wait_until(lambda: starts(gateway) > before, "a new worker")
         assert serving(gateway) == {"2"}
 
 
@@ -47,7 +47,7 @@ def test_workers_that_die_while_versions_change_end_up_alike(upstream: Upstream,
             before = starts(gateway)
             put(gateway, versioned(number))
             os.kill(workers(gateway)[number % 2], signal.SIGKILL)
-            wait_until(lambda before=before: starts(gateway) > before, "a new worker", 60)
+            wait_until(lambda before=before: starts(gateway) > before, "a new worker")
             wait_for_version(gateway, versioned(number), 2)
         assert serving(gateway) == {"5"}
 
@@ -61,7 +61,7 @@ def test_versions_change_during_a_rolling_restart(upstream: Upstream, tmp_path: 
             before = starts(gateway)
             gateway.process.send_signal(signal.SIGHUP)
             put(gateway, versioned(number))
-            wait_until(lambda before=before: starts(gateway) >= before + 2, "two new workers", 60)
+            wait_until(lambda before=before: starts(gateway) >= before + 2, "two new workers")
             wait_for_version(gateway, versioned(number), 2)
     # Kept connections end with the workers that had them, between two requests.
     assert not [failure for failure in load.failed if "asked by" in failure]

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.hotload.configuration import with_one_route
 from tests.supervisor.support import starts, wait_until
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.guests import answering, edit, edit_response
 from tests.support.upstreams import Received, Upstream
@@ -70,7 +71,7 @@ def serving(gateway: GatewayProcess) -> set[str | None]:
 def wait_for_version(gateway: GatewayProcess, data: bytes, workers: int = 1) -> None:
     """Wait until every worker serves this file as guest ``g``."""
     digest = hashlib.sha256(data).hexdigest()
-    gateway.wait_for_metric(f'sentinel_guest_info{{guest="g",sha256="{digest}"}}', workers, 60)
+    gateway.wait_for_metric(f'sentinel_guest_info{{guest="g",sha256="{digest}"}}', workers)
 
 
 def refusals(gateway: GatewayProcess) -> int:
@@ -114,10 +115,10 @@ class VersionLoad:
     def wait_for(self, more: int) -> None:
         """Wait until so many more requests have been answered."""
         goal = self.total + more
-        wait_until(lambda: self.total >= goal or bool(self.failed), f"{more} more answers", 60)
+        wait_until(lambda: self.total >= goal or bool(self.failed), f"{more} more answers")
 
     def _run(self, keep: bool) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=30)
+        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
         while not self._stop.is_set():
             try:
                 connection.request("GET", "/")

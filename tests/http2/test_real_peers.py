@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.certificates import self_signed
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, answering, running_upstream
 
@@ -109,7 +110,7 @@ def test_h2load_has_no_failure(gateway: GatewayProcess, origin: Upstream) -> Non
     program = shutil.which("h2load")
     assert program is not None
     command = [program, "-n", "2000", "-c", "4", "-m", "50", url(gateway)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     counts = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", result.stdout)
     assert counts is not None, result.stdout
     assert counts.groups() == ("2000", "0", "0", "0")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.support.clocks import PATIENCE
+
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
@@ -17,7 +19,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Coroutine[Any,
 
     def runner(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await main()
 
         with asyncio.Runner(loop_factory=factory) as loop_runner:

@@ -15,6 +15,7 @@ from sentinel_host.native.log import lines_of
 from sentinel_host.sandbox import Grants, GuestEngine, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
 from sentinel_host.sandbox.grants import ALL
+from tests.support.clocks import PATIENCE
 from tests.support.instances import started
 from tests.wat import index
 
@@ -125,7 +126,7 @@ def test_start_functions_may_call_too(load: Load) -> None:
 @both_loops
 def test_a_flood_of_metrics_is_bounded_and_counted(load: Load, engine: GuestEngine, run: Run) -> None:
     """What was counted first goes on; nothing is evicted by names that a client may choose."""
-    middleware = started(load("granted/metrics_flood", deadline=1.0))
+    middleware = started(load("granted/metrics_flood", deadline=PATIENCE))
 
     async def main() -> None:
         for _ in range(2):

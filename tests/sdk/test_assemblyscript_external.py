@@ -12,6 +12,7 @@ import pytest
 from guestbuild.components import wasm_tools
 from guestbuild.places import BUILD, REPOSITORY
 from sentinel_host.authoring.cache import locked
+from tests.support.clocks import PATIENCE
 
 SDK = REPOSITORY / "sdk" / "assemblyscript"
 GUEST = """\
@@ -29,7 +30,7 @@ README_GUEST = re.compile(r"```ts\n// assembly/index\.ts\n(.*?)```", re.DOTALL)
 
 def run(*command: str | Path, cwd: Path) -> str:
     finished = subprocess.run(
-        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=10 * PATIENCE, check=False
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout

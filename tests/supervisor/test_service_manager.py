@@ -154,5 +154,5 @@ def test_sockets_that_fit_nothing_are_refused(
     with ExitStack() as stack:
         sockets = [stack.enter_context(listening_socket()) for _ in range(count)]
         gateway = stack.enter_context(launched(file, environment=environment, sockets=sockets))
-        assert gateway.process.wait(20) == 1
+        assert gateway.process.wait(PATIENCE) == 1
         gateway.wait_for_log(reason)

@@ -8,6 +8,7 @@ import pytest
 
 from sentinel_host.control import Channel, ControlError, Drain, Message, Ready, Refused, Reply, StatsRequest
 from sentinel_host.server.serve import run
+from tests.support.clocks import PATIENCE
 
 Talk = Callable[[Channel, Channel, list[tuple[Message, Reply]]], Awaitable[None]]
 
@@ -26,7 +27,7 @@ def talk(conversation: Talk) -> None:
             await ours.close()
             await theirs.close()
 
-    run(asyncio.wait_for(main(), 20))
+    run(asyncio.wait_for(main(), PATIENCE))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -96,4 +97,4 @@ def test_what_is_no_message_ends_the_channel() -> None:
             await channel.closed
         assert received == []
 
-    run(asyncio.wait_for(main(), 20))
+    run(asyncio.wait_for(main(), PATIENCE))

@@ -17,6 +17,7 @@ from sentinel_host.errors import GuestLoadError
 from sentinel_host.hotload.compiler import Compiler
 from sentinel_host.sandbox import GuestEngine, load_compiled
 from tests.supervisor import support
+from tests.support.clocks import PATIENCE
 from tests.support.modules import costly
 from tests.wat import index
 
@@ -37,7 +38,7 @@ def children(of: int | None = None) -> set[int]:
     return set(support.children(os.getpid() if of is None else of))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

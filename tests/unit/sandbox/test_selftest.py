@@ -56,9 +56,9 @@ def load(
     return load_artefact(artefact, "guest", engine or GuestEngine(), limits or Limits(), grants)
 
 
-def refusal(data: bytes, config: bytes = b"\x80") -> str:
+def refusal(data: bytes, config: bytes = b"\x80", deadline: float = PATIENCE) -> str:
     with pytest.raises(GuestLoadError) as refused:
-        started(load(data, Limits(start_deadline=0.02, deadline=0.005)), config)
+        started(load(data, Limits(start_deadline=PATIENCE, deadline=deadline)), config)
     return str(refused.value)
 
 
@@ -173,7 +173,10 @@ def test_all_hooks_can_be_tested() -> None:
 )
 def test_a_case_that_fails_otherwise_says_how(guest: str, reason: str) -> None:
     case = {"name": "n", "hook": "on-request", "expect": {"action": "continue"}}
-    assert re.match(rf"guest\.wasm: self-test 'n': {reason}", refusal(with_cases(index.wasm(guest), case)))
+    # On a busy machine, one that is short could come before what the others fail by.
+    deadline = 0.005 if "loops" in guest else PATIENCE
+    said = refusal(with_cases(index.wasm(guest), case), deadline=deadline)
+    assert re.match(rf"guest\.wasm: self-test 'n': {reason}", said)
 
 
 BROKEN = {

@@ -66,7 +66,7 @@ def test_what_a_worker_counted_last_stays_when_an_earlier_answer_is_looked_at_la
         await worker.gone
         return worker.snapshot
 
-    assert run(asyncio.wait_for(main(), 30)).counters[COUNTER] == {("main",): 2}
+    assert run(asyncio.wait_for(main(), PATIENCE)).counters[COUNTER] == {("main",): 2}
 
 
 def test_a_worker_has_ended_before_its_channel_has() -> None:
