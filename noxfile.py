@@ -74,7 +74,7 @@ BENCH_PEERS: dict[str, dict[str, str]] = {
     "stream": {"nginx": "nginx", "curl": "curl"},
     "balance": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "instructions": {"nginx": "nginx", "h2load": "nghttp2-client", "valgrind": "valgrind"},
-    "observe": {"nginx": "nginx", "h2load": "nghttp2-client", "valgrind": "valgrind"},
+    "observe": {"nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "valgrind": "valgrind"},
     "limiter": {"nginx": "nginx", "wrk": "wrk"},
     "start": {},
     "sandbox": {},

@@ -9,6 +9,9 @@ the loop's timers run: the access log is written by a thread, and records are ke
 - ``observe.access_log_ratio``: each request has a line of JSON in a file.
 - ``observe.dashboard_open_ratio``: a worker records ten requests a second for a dashboard, at
   `_SERVED` a second, at the cost of one that is recorded.
+- ``observe.flood_…``: without valgrind, a worker at its limit with the dashboard closed and open:
+  requests a second, what one costs, the messages a second that the page gets, and what the gateway
+  grows by. No request and no message may fail.
 
 Under valgrind everything takes some fifty times as long, and what goes by the clock would count for
 that much more. So the cost of a recorded request is measured, and the shares are computed.
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench import contestants
+from tests.bench.dashboard import flood
 from tests.bench.instructions import Scenario, control, counted_gateway, send
 from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
@@ -40,6 +44,9 @@ _TABLES: Final = {
 _SERVED: Final = 5000
 _RECORDED: Final = 10
 _SAMPLED: Final = 0.01
+# A message a second is sent, and a worker's ring of records has 5 MiB.
+_LEAST_MESSAGES: Final = 0.5
+_MOST_GROWTH: Final = 16.0
 
 
 def costs(
@@ -89,6 +96,7 @@ def main() -> int:
         behind = stack.enter_context(contestants.upstream(place, loading)).port
         for what, more in _TABLES.items():
             found[what] = costs(folder / what, core, loading, behind, more, requests, rounds)
+        flooded = flood(folder / "flood", core, loading, behind, rounds=rounds, seconds=4)
     report.versions["valgrind"] = version_of(tool("valgrind"), "--version")
     names = [scenario.name for scenario in _SCENARIOS]
     table(("", *names), [(what, *(f"{found[what][name]:,.0f}" for name in names)) for what in _TABLES])
@@ -109,6 +117,16 @@ def main() -> int:
     ):
         report.add(f"observe.{figure}", value)
         report.bar(f"observe.{figure}", value, at_most=most)
+    for figure, amount in (
+        ("closed_rps", flooded.closed_rps),
+        ("open_rps", flooded.open_rps),
+        ("cpu_ratio", flooded.open_us / flooded.closed_us),
+        ("messages_per_second", flooded.messages),
+        ("growth_mib", flooded.growth_mib),
+    ):
+        report.add(f"observe.flood_{figure}", amount)
+    report.bar("observe.flood_messages_per_second", flooded.messages, at_least=_LEAST_MESSAGES)
+    report.bar("observe.flood_growth_mib", flooded.growth_mib, at_most=_MOST_GROWTH)
     return report.finish(options)
 
 

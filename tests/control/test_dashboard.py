@@ -1,9 +1,12 @@
-"""The dashboard in a browser: signing in, figures that move, a request through three guests, an
-endpoint that dies, the dark, and a narrow window.
+"""The dashboard in a browser: signing in, figures that move, a request through three guests, as many
+requests as the machine can make, an endpoint that dies, the dark, and a narrow window.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,10 +17,22 @@ import pytest
 from tests.control.support import GUESTS, KEY, TOKEN, config
 from tests.support.browser import Page, browsing, missing
 from tests.support.clients import fetch
+from tests.support.clocks import PATIENCE
 from tests.support.gateways import ROOT, GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream, running_upstream
 
 SHOTS = ROOT / "build" / "docs" / "dashboard"
+# A route that costs the least, so that there are as many requests as possible.
+STATUS = """
+[[route]]
+name = "status"
+path = "/status"
+respond = { body = "ok" }
+"""
+# Requests that the page shows, and one more that is open.
+MOST_ROWS = 31
+# Of the whole page: thirty requests of eight elements, the tables, and the picture.
+MOST_ELEMENTS = 1500
 ROWS = "document.querySelectorAll('#{} tr').length"
 
 
@@ -61,6 +76,42 @@ class Traffic:
             fetch(self._gateway.public, "/api/orders?page=2", headers=KEY)
 
 
+class Flood:
+    """As many requests for ``/status`` as h2load can make, until the block ends. ``sent`` is how
+    many that was, and ``reports`` what each run of it said.
+    """
+
+    ROUND = 2000
+
+    def __init__(self, gateway: GatewayProcess) -> None:
+        program = shutil.which("h2load")
+        assert program is not None
+        self.sent = 0
+        self.reports: list[str] = []
+        self._command = [program, f"-n{self.ROUND}", "-c8", "-m10", f"{gateway.url}/status"]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Flood:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def failures(self) -> list[str]:
+        """What runs said in which not every request had its answer."""
+        whole = re.compile(rf"{self.ROUND} succeeded, 0 failed, 0 errored, 0 timeout\nstatus codes: {self.ROUND} 2xx")
+        return [report for report in self.reports if whole.search(report) is None]
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            done = subprocess.run(self._command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
+            self.sent += self.ROUND
+            self.reports.append(done.stdout + done.stderr)
+
+
 def cell(row: str, label: str) -> str:
     """The text of a cell of a row whose header begins so."""
     rows = "[...document.querySelectorAll('tbody tr')]"
@@ -78,14 +129,14 @@ def sign_in(page: Page, gateway: GatewayProcess) -> None:
     page.evaluate("document.getElementById('token').value = ''")
     page.type(TOKEN)
     page.press("Enter", 13)
-    page.wait(f"{ROWS.format('route-rows')} === 2")
+    page.wait(f"{ROWS.format('route-rows')} === 3")
     # What the browser said of the token that was refused.
     page.faults.clear()
 
 
 def test_an_operator_sees_what_happens(tmp_path: Path, page: Page, upstreams: tuple[list[Upstream], ExitStack]) -> None:
     (first, second), ending = upstreams
-    text = config(first.url, second.url, workers=2)
+    text = config(first.url, second.url, workers=2) + STATUS
     with sentinel_run(write_config(tmp_path, text, GUESTS)) as gateway, Traffic(gateway):
         page.resize(1280, 900)
         page.prefer("light")
@@ -95,6 +146,7 @@ def test_an_operator_sees_what_happens(tmp_path: Path, page: Page, upstreams: tu
         shows_a_request_through_three_guests(page)
         page.evaluate("document.getElementById('requests').scrollIntoView()")
         page.screenshot(SHOTS / "request.webp")
+        keeps_up_with_a_flood(page, gateway)
         dies(page, second, ending)
         is_dark(page)
         page.evaluate("scrollTo(0, 0)")
@@ -134,6 +186,23 @@ def shows_a_request_through_three_guests(page: Page) -> None:
     ):
         assert text in told, told
     assert "demo-key" not in told
+
+
+def keeps_up_with_a_flood(page: Page, gateway: GatewayProcess) -> None:
+    total = f"Number({cell('status', 'Total')}.replaceAll(',', ''))"
+    assert page.evaluate(total) == 0
+    with Flood(gateway) as flood:
+        for _ in range(3):
+            before = page.evaluate(total)
+            page.wait(f"{total} > {before}")
+            assert page.evaluate("document.getElementById('live').innerText") == "live"
+        page.wait(f"Number({cell('status', 'Requests/s')}.replaceAll(',', '')) > 0")
+    assert flood.failures() == []
+    # Nothing that was counted is missing, and of the requests the page has a few.
+    page.wait(f"{total} === {flood.sent}")
+    assert page.evaluate("document.querySelectorAll('#request-rows > li').length") <= MOST_ROWS
+    assert page.evaluate("document.querySelectorAll('*').length") < MOST_ELEMENTS
+    assert not any(line.startswith("Traceback") for line in gateway.log)
 
 
 def dies(page: Page, upstream: Upstream, ending: ExitStack) -> None:
