@@ -40,7 +40,9 @@ CRATES = tuple(
         "tests/bench/proxy_wasm/rust",
     )
 )
-C_TESTS = tuple(f"host/native{part}/tests" for part in ("", "/calls", "/endpoints", "/fields", "/kv", "/limiter"))
+C_TESTS = tuple(
+    f"host/native{part}/tests" for part in ("", "/access", "/calls", "/endpoints", "/fields", "/kv", "/limiter")
+)
 BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 

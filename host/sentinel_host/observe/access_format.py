@@ -1,183 +1,129 @@
-"""Entries of the access log as lines: JSON with chosen fields, the common log formats, or a text
-with fields in it.
+"""What a line of the access log is made of: JSON with chosen fields, the common log formats, or a
+text with fields in it.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import Any, Final
-
-import msgspec
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
 
 from sentinel_host.config.access_layout import COMBINED, COMMON, DEFAULT_FIELDS, JSON, parse_layout
-from sentinel_host.memo import Memo
-from sentinel_host.messages import Origin, Outcome, Summary
-from sentinel_host.observe.access_log import Entry
+from sentinel_host.messages import Origin, Outcome
+from sentinel_host.observe._access import Lines
 from sentinel_host.sandbox.text import escape
 
-Formatter = Callable[[Sequence[Entry]], list[bytes]]
-"""Makes pieces of whole lines."""
+Piece = tuple[bytes, str, str | int, tuple[bytes, ...]]
+"""What `Lines` takes: the bytes in front of a value, its kind, where it is from, names."""
 
-_OUTCOMES: Final = {outcome: outcome.name.lower().replace("_", "-") for outcome in Outcome}
-_ORIGINS: Final = {origin: origin.name.lower() for origin in Origin}
+# How a value is written, as host/native/access/module.c knows it. A text that is missing or empty
+# is null or empty in JSON, and else a dash, if it is not bare.
+_JSON_STRING: Final = "j"
+_TEXT: Final = "t"
+_QUOTED: Final = "q"
+_BARE: Final = "p"
+_QUERY: Final = "?"
+_NUMBER: Final = "n"
+_SIZE: Final = "b"
+_JSON_MILLIS: Final = "m"
+_MILLIS: Final = "M"
+_RFC3339: Final = "z"
+_JSON_TIME: Final = "Z"
+_CLF_TIME: Final = "c"
+_NAME: Final = "e"
 
-_SUMMARY: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
-    "time": ("started_at", lambda started_at: _rfc3339(started_at)),
-    "request_id": ("request_id", None),
-    "client": ("client", None),
-    "method": ("method", None),
-    "path": ("path", None),
-    "query": ("query", None),
-    "authority": ("authority", None),
-    "http_version": ("http_version", None),
-    "route": ("route", None),
-    "status": ("status", None),
-    "outcome": ("outcome", _OUTCOMES.__getitem__),
-    "origin": ("origin", _ORIGINS.__getitem__),
-    "duration_ms": ("duration", lambda duration: duration / 1000),
-    "request_bytes": ("request_bytes", None),
-    "response_bytes": ("response_bytes", None),
-    "upstream": ("upstream", None),
-    "endpoint": ("endpoint", None),
-    "upstream_ms": ("upstream_duration", lambda duration: None if duration is None else duration / 1000),
-    "tries": ("tries", None),
+_TEXTS: Final[dict[str, str | int]] = {
+    **{name: name for name in ("request_id", "client", "method", "path", "query", "authority", "http_version")},
+    **{name: name for name in ("route", "upstream", "endpoint")},
+    # Beside the summary.
+    **{"trace_id": 0, "user_agent": 1, "referer": 2},
 }
-# Where an entry has what its summary has not.
-_BESIDE: Final = {"trace_id": 1, "user_agent": 2, "referer": 3}
-
+_NUMBERS: Final = frozenset(("status", "request_bytes", "response_bytes", "tries"))
+_DURATIONS: Final = {"duration_ms": "duration", "upstream_ms": "upstream_duration"}
+_ENUMS: Final[dict[str, type[IntEnum]]] = {"outcome": Outcome, "origin": Origin}
 _HEADER_FIELDS: Final = frozenset(("user_agent", "referer"))
 
 
-def formatter(layout: str, fields: Sequence[str]) -> tuple[Formatter, bool]:
-    """What makes lines of a layout that has been checked, and whether it needs header fields."""
-    if layout == JSON:
-        return _json(fields or DEFAULT_FIELDS), bool(_HEADER_FIELDS & set(fields))
-    if layout in (COMMON, COMBINED):
-        return _apache(layout == COMBINED), layout == COMBINED
-    parts = parse_layout(layout)
-    return _text(parts), any(name in _HEADER_FIELDS for _, name in parts)
-
-
-def _reader(fields: Sequence[str]) -> Callable[[Entry], list[Any]]:
-    """What takes the values of these fields out of an entry."""
-    # A summary has no field for those beside it; any will do until they are put in.
-    told = [_SUMMARY.get(name, ("status", None)) for name in fields]
-    get = attrgetter("status", *(attribute for attribute, _ in told))
-    converted = [(index, convert) for index, (_, convert) in enumerate(told, 1) if convert is not None]
-    beside = [(index, _BESIDE[name]) for index, name in enumerate(fields, 1) if name in _BESIDE]
-
-    def read(entry: Entry) -> list[Any]:
-        # Of one field alone there would be no tuple: the first is left out again.
-        values = list(get(entry[0]))
-        for index, convert in converted:
-            values[index] = convert(values[index])
-        for index, place in beside:
-            values[index] = entry[place]
-        return values[1:]
-
-    return read
-
-
-def _json(fields: Sequence[str]) -> Formatter:
-    read = _reader(fields)
-    # The names of a struct's fields are encoded once, and not for each line.
-    line: Callable[..., Any] = msgspec.defstruct("Line", [(name, object) for name in fields], gc=False)
-    encode = msgspec.json.Encoder().encode_lines
-
-    def render(entries: Sequence[Entry]) -> list[bytes]:
-        return [encode([line(*read(entry)) for entry in entries])]
-
-    def render_usual(entries: Sequence[Entry]) -> list[bytes]:
-        return [
-            encode([line(*read(entry))]) if (text := _usual_line(entry[0])) is None else text.encode("ascii")
-            for entry in entries
-        ]
-
-    return render_usual if tuple(fields) == DEFAULT_FIELDS else render
-
-
-def _usual_line(summary: Summary) -> str | None:
-    """A line of `DEFAULT_FIELDS`, or nothing where a text has a character that JSON escapes.
-
-    It costs a third of what an encoder does: nearly all lines are like this.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What each line is made of. ``with_fields`` and ``with_trace`` tell whether it has header
+    fields, or the trace's id.
     """
-    told = f"{summary.method}{summary.path}{summary.client}"
-    if '"' in told or "\\" in told or not (told.isascii() and told.isprintable()):
-        return None
-    return (
-        f'{{"time":"{_rfc3339(summary.started_at)}","request_id":"{summary.request_id}","client":"{summary.client}",'
-        f'"method":"{summary.method}","path":"{summary.path}","status":{summary.status},'
-        f'"duration_ms":{summary.duration / 1000},"response_bytes":{summary.response_bytes},'
-        f'"route":{_name(summary.route)},"upstream":{_name(summary.upstream)},"endpoint":{_name(summary.endpoint)},'
-        f'"outcome":"{_OUTCOMES[summary.outcome]}"}}\n'
-    )
+
+    pieces: tuple[Piece, ...]
+    end: bytes
+    with_fields: bool
+    with_trace: bool
+
+    def lines(self) -> Lines:
+        """A place to gather such lines."""
+        return Lines(self.pieces, self.end, escape)
 
 
-def _name(name: str | None) -> str:
-    """A name of the configuration as JSON; there are few."""
-    if name is None:
-        return "null"
-    known = _names.known.get(name)
-    if known is None:
-        known = json.dumps(name)
-        _names.keep(name, known)
-    return known
+def layout_of(layout: str, fields: Sequence[str]) -> Layout:
+    """What a layout that has been checked means."""
+    if layout == JSON:
+        return _json(fields or DEFAULT_FIELDS)
+    if layout in (COMMON, COMBINED):
+        return _apache(layout == COMBINED)
+    return _text(layout)
 
 
-_names: Final[Memo[str, str]] = Memo(1024)
+def _json(fields: Sequence[str]) -> Layout:
+    pieces = [
+        _piece(f"{',' if index else '{'}{json.dumps(name)}:", name, is_json=True) for index, name in enumerate(fields)
+    ]
+    return _layout(pieces, "}\n", fields)
 
 
-def _apache(combined: bool) -> Formatter:
-    def render(entries: Sequence[Entry]) -> list[bytes]:
-        return [_apache_line(entry, combined).encode("utf-8", "replace") for entry in entries]
-
-    return render
-
-
-def _apache_line(entry: Entry, combined: bool) -> str:
-    summary = entry[0]
-    target = summary.path if summary.query is None else f"{summary.path}?{summary.query}"
-    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(summary.started_at // 1_000_000))
-    request = _quoted(f"{summary.method} {target} HTTP/{summary.http_version}")
-    line = f"{summary.client or '-'} - - [{when}] {request} {summary.status} {summary.response_bytes or '-'}"
-    return f"{line} {_quoted(entry[3] or '-')} {_quoted(entry[2] or '-')}\n" if combined else f"{line}\n"
+def _text(layout: str) -> Layout:
+    pieces, names, literal = [], [], ""
+    for text, name in parse_layout(layout):
+        literal += text
+        if name is not None:
+            pieces.append(_piece(literal, name, is_json=False))
+            names.append(name)
+            literal = ""
+    return _layout(pieces, f"{literal}\n", names)
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(escape(text), ensure_ascii=False)
+def _apache(combined: bool) -> Layout:
+    pieces: list[Piece] = [
+        (b"", _TEXT, "client", ()),
+        (b" - - [", _CLF_TIME, "started_at", ()),
+        (b'] "', _BARE, "method", ()),
+        (b" ", _BARE, "path", ()),
+        (b"", _QUERY, "query", ()),
+        (b" HTTP/", _BARE, "http_version", ()),
+        (b'" ', _NUMBER, "status", ()),
+        (b" ", _SIZE, "response_bytes", ()),
+    ]
+    if not combined:
+        return _layout(pieces, "\n", ())
+    pieces += [(b' "', _QUOTED, _TEXTS["referer"], ()), (b'" "', _QUOTED, _TEXTS["user_agent"], ())]
+    return _layout(pieces, '"\n', ("referer", "user_agent"))
 
 
-def _text(parts: list[tuple[str, str | None]]) -> Formatter:
-    read = _reader([name for _, name in parts if name is not None])
-    literals = [literal for literal, name in parts if name is not None]
-    end = "".join(literal for literal, name in parts if name is None)
-
-    def render(entries: Sequence[Entry]) -> list[bytes]:
-        lines = []
-        for entry in entries:
-            told = [text + _plain(value) for text, value in zip(literals, read(entry), strict=True)]
-            lines.append(f"{''.join(told)}{end}\n".encode("utf-8", "replace"))
-        return lines
-
-    return render
+def _layout(pieces: Sequence[Piece], end: str, names: Sequence[str]) -> Layout:
+    return Layout(tuple(pieces), end.encode(), bool(_HEADER_FIELDS & set(names)), "trace_id" in names)
 
 
-def _plain(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    return escape(value) if isinstance(value, str) else str(value)
+def _piece(literal: str, name: str, *, is_json: bool) -> Piece:
+    """A field behind a literal."""
+    before = literal.encode()
+    if name == "time":
+        return before, _JSON_TIME if is_json else _RFC3339, "started_at", ()
+    if name in _NUMBERS:
+        return before, _NUMBER, name, ()
+    if name in _DURATIONS:
+        return before, _JSON_MILLIS if is_json else _MILLIS, _DURATIONS[name], ()
+    if name in _ENUMS:
+        return before, _NAME, name, _names(_ENUMS[name], '"' if is_json else "")
+    return before, _JSON_STRING if is_json else _TEXT, _TEXTS[name], ()
 
 
-_second = (0, "")
-
-
-def _rfc3339(microseconds: int) -> str:
-    """A time in UTC with milliseconds. Its second's text is kept, for entries come in order."""
-    global _second
-    seconds, rest = divmod(microseconds, 1_000_000)
-    if _second[0] != seconds:
-        _second = (seconds, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)))
-    return f"{_second[1]}.{rest // 1000:03d}Z"
+def _names(enum: type[IntEnum], quote: str) -> tuple[bytes, ...]:
+    """The names of an enum's members, which count from 0."""
+    return tuple(f"{quote}{member.name.lower().replace('_', '-')}{quote}".encode() for member in sorted(enum))

@@ -1,6 +1,7 @@
-"""The gateway's own access log: requests that are over, gathered until somebody writes them.
+"""The gateway's own access log: lines of requests that are over, gathered until somebody writes
+them.
 
-A request pays for one entry in a list. Formatting and writing is the work of a thread, in batches.
+A request pays for its line, which C makes. Writing is the work of a thread, in batches.
 """
 
 from __future__ import annotations
@@ -10,30 +11,29 @@ from time import time_ns
 from typing import Any, Final
 
 from sentinel_host.messages import Headers, Summary
+from sentinel_host.observe.access_format import Layout
 from sentinel_host.sandbox.text import readable
 
-Entry = tuple[Summary, str, str, str]
-"""A request's summary, the id of its trace, and the fields ``user-agent`` and ``referer``."""
-
-# Entries of one batch: what a worker at its limit serves in a few hundredths of a second.
-_BATCH: Final = 512
+# Bytes of one batch: what a worker at its limit serves in a few hundredths of a second.
+_BATCH: Final = 1 << 16
 # Bytes of a field that is told.
 _MOST_FIELD: Final = 1024
 
 
 class AccessLog:
-    """Gathers entries and hands them to ``submit`` in batches, at the latest when `flush` is
-    called.
+    """Gathers lines of a layout and hands them to ``submit`` in batches of whole lines, at the
+    latest when `flush` is called.
 
-    ``with_fields`` tells whether the header fields are wanted, which have to be looked for.
+    ``with_trace`` tells whether `add` has to be told the trace's id.
     """
 
-    __slots__ = ("_entries", "_submit", "_with_fields")
+    __slots__ = ("_lines", "_submit", "_with_fields", "with_trace")
 
-    def __init__(self, submit: Callable[[list[Entry]], None], *, with_fields: bool) -> None:
+    def __init__(self, layout: Layout, submit: Callable[[bytes], None]) -> None:
+        self._lines = layout.lines()
         self._submit = submit
-        self._with_fields = with_fields
-        self._entries: list[Entry] = []
+        self._with_fields = layout.with_fields
+        self.with_trace = layout.with_trace
 
     def add(self, summary: Summary, headers: Headers, trace_id: str) -> None:
         """A request is over."""
@@ -44,8 +44,7 @@ class AccessLog:
                     agent = readable(value[:_MOST_FIELD])
                 elif name == b"referer":
                     referer = readable(value[:_MOST_FIELD])
-        self._entries.append((summary, trace_id, agent, referer))
-        if len(self._entries) >= _BATCH:
+        if self._lines.add(summary, trace_id, agent, referer) >= _BATCH:
             self.flush()
 
     def add_refused(self, scope: dict[str, Any], status: int) -> None:
@@ -69,6 +68,6 @@ class AccessLog:
 
     def flush(self) -> None:
         """Hand over what waits."""
-        if self._entries:
-            self._submit(self._entries)
-            self._entries = []
+        lines = self._lines.take()
+        if lines:
+            self._submit(lines)

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sentinel_host.config.access_layout import DEFAULT_FIELDS, FIELDS, check_layout
 from sentinel_host.messages import Origin, Outcome, Summary
-from sentinel_host.observe.access_format import formatter
-from sentinel_host.observe.access_log import AccessLog, Entry
+from sentinel_host.observe._access import Lines
+from sentinel_host.observe.access_format import layout_of
+from sentinel_host.observe.access_log import AccessLog
+from sentinel_host.sandbox.text import escape
+
+Entry = tuple[Summary, str, str, str]
 
 ENTRY: Entry = (
     Summary(
@@ -41,7 +50,12 @@ BARE: Entry = Summary("", "GET", "/", None, "", "", "", "2", 0), "", "", ""
 
 def lines(layout: str, *fields: str, entry: Entry = ENTRY) -> list[bytes]:
     check_layout(layout, fields)
-    return b"".join(formatter(layout, fields)[0]([entry, entry])).splitlines(keepends=True)
+    made = layout_of(layout, fields).lines()
+    size = made.add(*entry)
+    assert made.add(*entry) == 2 * size
+    taken = made.take()
+    assert (len(taken), made.take()) == (2 * size, b"")
+    return taken.splitlines(keepends=True)
 
 
 def test_json_has_the_usual_fields() -> None:
@@ -64,12 +78,141 @@ def test_json_has_the_usual_fields() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/a", '/"', "/\\", "/\n", "/ä"])
-def test_json_is_the_same_however_it_is_made(path: str) -> None:
-    summary = Summary("r1", "GET", path, None, 'a "route"', "", "::1", "2", 1_700_000_000_123_456, 1500, 200)
-    entry = (summary, "", "", "")
-    usual = json.loads(lines("json", entry=entry)[0])
-    assert usual == json.loads(lines("json", *reversed(DEFAULT_FIELDS), entry=entry)[0])
+# What a line is, in Python: the rule that the C has to follow.
+
+
+def rule_of_json(entry: Entry, fields: tuple[str, ...]) -> str:
+    return json.dumps(dict(zip(fields, values_of(entry, fields), strict=True)), separators=(",", ":")) + "\n"
+
+
+def rule_of_text(entry: Entry, fields: tuple[str, ...]) -> str:
+    return "|".join("-" if value in (None, "") else escape(str(value)) for value in values_of(entry, fields)) + "\n"
+
+
+def rule_of_apache(entry: Entry) -> str:
+    summary, _, agent, referer = entry
+    target = summary.path if summary.query is None else f"{summary.path}?{summary.query}"
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(summary.started_at // 1_000_000))
+    request = quoted(f"{summary.method} {target} HTTP/{summary.http_version}")
+    line = f"{escape(summary.client) or '-'} - - [{when}] {request} {summary.status} {summary.response_bytes or '-'}"
+    return f"{line} {quoted(referer or '-')} {quoted(agent or '-')}\n"
+
+
+def quoted(text: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", escape(text)) + '"'
+
+
+def values_of(entry: Entry, fields: tuple[str, ...]) -> list[Any]:
+    summary, trace_id, agent, referer = entry
+    seconds, rest = divmod(summary.started_at, 1_000_000)
+    upstream = summary.upstream_duration
+    beside = {
+        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:03d}Z",
+        "trace_id": trace_id,
+        "user_agent": agent,
+        "referer": referer,
+        "outcome": summary.outcome.name.lower().replace("_", "-"),
+        "origin": summary.origin.name.lower(),
+        "duration_ms": summary.duration / 1000,
+        "upstream_ms": None if upstream is None else upstream / 1000,
+    }
+    return [beside[name] if name in beside else getattr(summary, name) for name in fields]
+
+
+def some_entry(draw: random.Random) -> Entry:
+    """An entry of texts and numbers that are at their edges more often than real ones."""
+    parts = ["a", "/", '"', "\\", "\n", "\x1b", "\x7f", "\x00", "ä", "€", "\u2028", "\u202e", "😀", " ", "%", "{"]
+
+    def text() -> str:
+        return "".join(draw.choices(parts, k=draw.choice((0, 1, 3, 40))))
+
+    def number() -> int:
+        return draw.choice((0, 1, 9, 10, 999, 1000, 1010, 123_456, draw.getrandbits(40)))
+
+    def maybe(make: Callable[[], Any]) -> Any:
+        return make() if draw.random() < 0.7 else None
+
+    summary = Summary(
+        *(text(), text(), text(), maybe(text), text(), text(), text(), text(), draw.getrandbits(51)),
+        duration=number(),
+        status=draw.choice((0, 200, 404, 599)),
+        request_bytes=number(),
+        response_bytes=number(),
+        outcome=draw.choice(list(Outcome)),
+        origin=draw.choice(list(Origin)),
+        upstream=maybe(text),
+        upstream_duration=maybe(number),
+        endpoint=maybe(text),
+        tries=number(),
+    )
+    return summary, text(), text(), text()
+
+
+def test_each_line_follows_the_rule() -> None:
+    draw = random.Random(19)
+    text = "|".join(f"{{{name}}}" for name in FIELDS)
+    for _ in range(100):
+        entry = some_entry(draw)
+        for fields in (DEFAULT_FIELDS, FIELDS):
+            line = lines("json", *fields, entry=entry)[0].decode()
+            assert line.encode("ascii", "backslashreplace").count(b"\n") == 1
+            assert json.loads(line) == json.loads(rule_of_json(entry, fields))
+            # The same but for JSON's choices: characters beyond ASCII are written as they are.
+            assert line == unescaped(rule_of_json(entry, fields))
+        assert lines(text, entry=entry)[0].decode() == rule_of_text(entry, FIELDS)
+        assert lines("combined", entry=entry)[0].decode() == rule_of_apache(entry)
+
+
+def unescaped(line: str) -> str:
+    return json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def test_what_has_no_utf8_is_replaced() -> None:
+    summary = Summary("r", "GET", "/\ud800", None, "", "", "", "2", 0)
+    assert b'"path":"/?"' in lines("json", entry=(summary, "", "", ""))[0]
+    assert lines("{path}", entry=(summary, "", "", ""))[0] == b"/?\n"
+
+
+def test_a_line_that_cannot_be_finished_is_none() -> None:
+    made = layout_of("{path} {outcome}", ()).lines()
+    size = made.add(*ENTRY)
+    nameless: Any = SimpleNamespace(path="/", outcome=9)
+    with pytest.raises(ValueError, match="outcome: 9 has no name"):
+        made.add(nameless, "", "", "")
+    with pytest.raises(AttributeError):
+        made.add(object(), "", "", "")  # type: ignore[arg-type]
+    made.add(SimpleNamespace(path="/b", outcome=Outcome.COMPLETED), "", "", "")  # type: ignore[arg-type]
+    assert made.take() == b"/a client-aborted\n/b completed\n"
+    assert size == len("/a client-aborted\n")
+
+
+def test_a_long_line_is_whole_and_its_room_given_back() -> None:
+    long = "/" + '"' * 300_000
+    made = layout_of("json", ("path",)).lines()
+    made.add(Summary("r", "GET", long, None, "", "", "", "2", 0), "", "", "")
+    assert json.loads(made.take()) == {"path": long}
+    made.add(*ENTRY)
+    assert made.take() == b'{"path":"/a"}\n'
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        (b"", "x", "path", ()),
+        (b"", "jj", "path", ()),
+        (b"", "j", 3, ()),
+        (b"", "j", -1, ()),
+        (b"", "j", None, ()),
+        (b"", "e", 0, ()),
+        (b"", "e", "outcome", ("completed",)),
+        ("", "j", "path", ()),
+        (b"", "j", "path"),
+        [],
+    ],
+)
+def test_a_piece_that_is_none_is_refused(piece: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Lines(((b"", "j", "path", ()), piece), b"\n", escape)
 
 
 def test_json_has_the_fields_that_were_chosen() -> None:
@@ -125,21 +268,23 @@ def test_what_is_no_layout_is_refused(layout: str, fields: list[str], reason: st
         check_layout(layout, fields)
 
 
-def test_entries_are_handed_over_in_batches() -> None:
-    batches: list[Any] = []
-    log = AccessLog(batches.append, with_fields=True)
-    for _ in range(600):
+def test_lines_are_handed_over_in_batches() -> None:
+    batches: list[bytes] = []
+    log = AccessLog(layout_of("{user_agent}|{referer}|{trace_id}", ()), batches.append)
+    assert log.with_trace
+    line = b"curl\\n|/|t\n"
+    most = (1 << 16) // len(line) + 1
+    for _ in range(most + 3):
         log.add(ENTRY[0], [(b"user-agent", b"curl\n"), (b"referer", b"/")], "t")
-    assert [len(batch) for batch in batches] == [512]
+    assert batches == [line * most]
     log.flush()
     log.flush()
-    assert [len(batch) for batch in batches] == [512, 88]
-    assert batches[0][0] == (ENTRY[0], "t", "curl\\n", "/")
+    assert batches == [line * most, line * 3]
 
 
-def test_a_refused_request_has_an_entry() -> None:
-    batches: list[Any] = []
-    log = AccessLog(batches.append, with_fields=False)
+def test_a_refused_request_has_a_line() -> None:
+    batches: list[bytes] = []
+    log = AccessLog(layout_of("{path} {query} {client} {status} {user_agent}", ()), batches.append)
     scope = {
         "method": "GET",
         "raw_path": b"/a\x00?q",
@@ -150,5 +295,4 @@ def test_a_refused_request_has_an_entry() -> None:
     }
     log.add_refused(scope, 404)
     log.flush()
-    summary = batches[0][0][0]
-    assert (summary.path, summary.query, summary.client, summary.status) == ("/a\\x00", "q", "::1", 404)
+    assert batches == [b"/a\\x00 q ::1 404 -\n"]
