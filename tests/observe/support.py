@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from sentinel_host.config import load_config
@@ -31,6 +32,9 @@ config = {{ keys = {{ "demo-key" = "demo" }} }}
 request = {{ set = {{ "x-gateway" = "sentinel", "x-other" = "new" }} }}
 response = {{ set = {{ "x-served-by" = "sentinel" }} }}
 
+[guest.own-trace.config]
+request = {{ set = {{ "traceparent" = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }} }}
+
 [guest.trap]
 on_failure = "open"
 
@@ -49,18 +53,27 @@ path = "/plain"
 upstream = "origin"
 
 [[route]]
+path = "/own-trace"
+upstream = "origin"
+chain = ["own-trace"]
+
+[[route]]
 path = "/trap"
 upstream = "origin"
 chain = ["trap"]
 
 {more}
 """
+CACHE = Path(__file__).resolve().parents[2] / "build" / "cache" / "sentinel"
 GUESTS: dict[str, Path | bytes] = {
     "access-log": ARTEFACTS / "rust" / "access-log.wasm",
     "api-key-auth": ARTEFACTS / "rust" / "api-key-auth.wasm",
     "header-injection": ARTEFACTS / "rust" / "header-injection.wasm",
+    "own-trace": ARTEFACTS / "rust" / "header-injection.wasm",
     "trap": index.wasm("hostile/unreachable"),
 }
+OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+"""What the route ``/own-trace`` has a guest set."""
 KEY = {"x-api-key": "demo-key"}
 
 
@@ -85,19 +98,24 @@ class Observed:
         return ring.after(0).decoded()
 
 
+@contextlib.asynccontextmanager
+async def observed(folder: Path, upstream: str, *, more: str = "", trusted: str = "") -> AsyncIterator[Observed]:
+    """Serve before an upstream."""
+    text = CONFIG.format(upstream=upstream, more=more, trusted=trusted, cache=CACHE)
+    config = load_config(write_config(folder, text, GUESTS))
+    gateway = create_app(config)
+    async with serve_gateway(gateway, config) as served:
+        host, port = served.urls[0].removeprefix("http://").split(":")
+        yield Observed(gateway, (host, int(port)))
+
+
 def run_observed(
     folder: Path, upstream: str, scenario: Callable[[Observed], Awaitable[None]], *, more: str = "", trusted: str = ""
 ) -> None:
     """Serve, and run a scenario with it."""
-    cache = Path(__file__).resolve().parents[2] / "build" / "cache" / "sentinel"
-    text = CONFIG.format(upstream=upstream, more=more, trusted=trusted, cache=cache)
-    file = write_config(folder, text, GUESTS)
 
     async def main() -> None:
-        config = load_config(file)
-        gateway = create_app(config)
-        async with serve_gateway(gateway, config) as served:
-            host, port = served.urls[0].removeprefix("http://").split(":")
-            await scenario(Observed(gateway, (host, int(port))))
+        async with observed(folder, upstream, more=more, trusted=trusted) as serving:
+            await scenario(serving)
 
     asyncio.run(main())

@@ -1,19 +1,40 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
+from hyperframe.frame import HeadersFrame
 
-from sentinel_host.observe.trace_context import TraceParent, read_trace_parent, span_of_try, unsampled_parent
-from tests.observe.support import KEY, Observed, run_observed
+from sentinel_host.observe.trace_context import TraceParent, read_trace_parent, span_of_try
+from tests.observe.support import KEY, OWN_TRACE, Observed, observed, run_observed
 from tests.support.upstreams import Upstream
+from tests.upstream.http2 import Http2Peer, speaking
+from tests.upstream.support import Upstream as PeerUpstream
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 TRUSTED = '"127.0.0.1"'
 ALL = "[tracing]\nshare = 1.0"
 NONE = '[tracing]\nshare = 0.0\nslow = "1h"'
+
+
+HTTP2 = """
+[[upstream]]
+name = "http2"
+protocol = "http/2"
+targets = ["{url}"]
+
+[[route]]
+path = "/http2"
+upstream = "http2"
+
+[[route]]
+path = "/http2/own"
+upstream = "http2"
+chain = ["own-trace"]
+"""
 
 
 @pytest.mark.parametrize(
@@ -125,7 +146,47 @@ def test_the_id_of_a_trace_that_begins_here_is_the_requests(tmp_path: Path, orig
         own = answer.header("x-request-id") or ""
         assert told == [f"00-{own}-{own[16:]}-00"]
         await observed.fetch("/plain", headers={"x-request-id": "of-a-peer"})
-        assert origin.requests[-1].values("traceparent") == [unsampled_parent("of-a-peer").decode()]
-        assert read_trace_parent(unsampled_parent("of-a-peer")) is not None
+        (told,) = origin.requests[-1].values("traceparent")
+        assert read_trace_parent(told.encode()) is not None
+        # The same id is the same trace.
+        await observed.fetch("/plain", headers={"x-request-id": "of-a-peer"})
+        assert origin.requests[-1].values("traceparent") == [told]
 
     run_observed(tmp_path, origin.url, scenario, more=NONE, trusted=TRUSTED)
+
+
+@pytest.mark.parametrize("tracing", [NONE, ALL])
+def test_a_guests_own_trace_parent_stands_alone(tmp_path: Path, origin: Upstream, tracing: str) -> None:
+    """Unsampled, the gateway once added its own beside it."""
+
+    async def scenario(observed: Observed) -> None:
+        assert (await observed.fetch("/own-trace")).status == 200
+        (received,) = origin.requests
+        assert received.values("traceparent") == [OWN_TRACE]
+
+    run_observed(tmp_path, origin.url, scenario, more=tracing)
+
+
+def test_a_guests_own_trace_parent_stands_alone_over_http2(tmp_path: Path) -> None:
+    told: list[list[bytes]] = []
+
+    async def serve(peer: Http2Peer) -> None:
+        await peer.begin()
+        while True:
+            frame = await peer.next(HeadersFrame)
+            fields = peer.decoder.decode(frame.data, raw=True)
+            told.append([bytes(value) for name, value in fields if name == b"traceparent"])
+            await peer.answer(frame.stream_id)
+
+    async def main() -> None:
+        async with PeerUpstream(speaking(serve)) as upstream:
+            url = f"http://127.0.0.1:{upstream.port}"
+            more = NONE + HTTP2.format(url=url)
+            async with observed(tmp_path, url, more=more) as serving:
+                assert (await serving.fetch("/http2/own")).status == 200
+                assert (await serving.fetch("/http2")).status == 200
+
+    asyncio.run(main())
+    own, made = told
+    assert own == [OWN_TRACE.encode()]
+    assert [read_trace_parent(value) is not None for value in made] == [True]

@@ -40,7 +40,7 @@ from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamRespo
 from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, proxy_header
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
-from sentinel_host.messages import Origin, Outcome, ResponseHead, Summary
+from sentinel_host.messages import Headers, Origin, Outcome, ResponseHead, Summary
 from sentinel_host.observe.recorder import Observation, Recorder, Tries
 from sentinel_host.observe.trace_context import TRACEPARENT, trace_id_of, unsampled_parent
 from sentinel_host.pipeline import LocalReply
@@ -68,6 +68,7 @@ class ProxyExchange:
     __slots__ = (
         "_admitted",
         "_body",
+        "_call",
         "_copy",
         "_deadline",
         "_generation",
@@ -79,7 +80,7 @@ class ProxyExchange:
         "_scope",
         "_started",
         "_stats",
-        "_tries",
+        "_status",
         "_upgrade",
         "_watch",
     )
@@ -105,7 +106,9 @@ class ProxyExchange:
         self._started = started
         self._observation = observation
         self._recorder = recorder
-        self._tries: Tries | None = None
+        self._call: UpstreamCall | None = None
+        # The upstream's, once it has answered.
+        self._status = 0
         self._stats = stats
         self._admitted = admitted
         self._scope = scope
@@ -184,11 +187,11 @@ class ProxyExchange:
             if (observation is not None and observation.recording is not None) or (
                 recorder.looks_back and (summary.duration >= recorder.slow or _has_failed(summary))
             ):
-                recorder.end(observation, self._admitted, summary, self._started, self._tries or [])
+                recorder.end(observation, self._admitted, summary, self._started, self._tries())
             if recorder.access_log is not None:
-                trace = observation.trace_id if observation is not None else ""
-                if not trace and recorder.is_on:
-                    trace = trace_id_of(summary.request_id)
+                trace = ""
+                if recorder.access_log.with_trace and recorder.is_on:
+                    trace = self._trace_id() if observation is None else observation.trace_id
                 recorder.access_log.add(summary, self._admitted.head.headers, trace)
             sender.run.close()
             sender.run.on_complete(summary)
@@ -343,9 +346,10 @@ class ProxyExchange:
             call.hash = upstream.hash_key(head)
         observation = self._observation
         if observation is None:
-            if self._recorder.is_on:
-                request.headers.append((TRACEPARENT, unsampled_parent(head.request_id)))
-        elif observation.sampled:
+            # A guest may have set the field: its own stands.
+            if self._recorder.is_on and not (route.chain.guests and _has_trace_parent(head.headers)):
+                request.headers.append((TRACEPARENT, unsampled_parent(self._trace_id())))
+        elif observation.sampled and (TRACEPARENT, observation.told) in head.headers:
             call.observation = observation
         if route.times is not None:
             _set_times(call, route.times, self._started)
@@ -359,16 +363,27 @@ class ProxyExchange:
             # cycle.
             summary.tries = call.tries
             summary.endpoint = None if call.endpoint is None else call.endpoint.name
-            self._tries = call.tried
+            self._call = call
+        self._status = response.status
         summary.upstream_duration = (call.answered - call.began) // 1000
-        is_told = observation is not None or self._recorder.looks_back
-        if is_told and response.status < _SERVER_FAILURE and summary.endpoint is not None:
-            served = (summary.endpoint, call.answered - call.latency * 1000, call.answered, response.status, "")
-            self._tries = [*(call.tried or ()), served]
         if call.cookie is not None:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response
+
+    def _trace_id(self) -> str:
+        """The id of a trace that begins here."""
+        return trace_id_of(self._admitted.head.request_id, self._admitted.has_own_id)
+
+    def _tries(self) -> Tries:
+        """How endpoints were asked, the one that served included."""
+        call = self._call
+        if call is None:
+            return []
+        tries: Tries = list(call.tried or ())
+        if 0 < self._status < _SERVER_FAILURE and call.endpoint is not None:
+            tries.append((call.endpoint.name, call.answered - call.latency * 1000, call.answered, self._status, ""))
+        return tries
 
     def _mirror(self, mirror: Mirror, source: bytes | BodySource, length: int | None) -> bytes | BodySource:
         """Have the request copied. Returns where its body is to be read from then on."""
@@ -417,6 +432,10 @@ class ProxyExchange:
             # A guest replaced the status: its response is sent, and the protocol stays.
             response.abort()
             await sender.send_whole(head, b"")
+
+
+def _has_trace_parent(headers: Headers) -> bool:
+    return any(name == TRACEPARENT for name, _ in headers)
 
 
 def _has_failed(summary: Summary) -> bool:

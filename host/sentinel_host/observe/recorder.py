@@ -74,10 +74,11 @@ class Tracing:
 class Observation:
     """What is known of a request that takes part in a trace, or is ``recording``.
 
-    Ids are those of `RequestRecord`; ``sampled`` is what is told to upstreams.
+    Ids are those of `RequestRecord`; ``sampled`` is what is told to upstreams. ``told`` is the
+    ``traceparent`` that guests see.
     """
 
-    __slots__ = ("parent_id", "recording", "sampled", "span_id", "state", "trace_id")
+    __slots__ = ("parent_id", "recording", "sampled", "span_id", "state", "told", "trace_id")
 
     def __init__(self, trace_id: str, span_id: str, parent_id: str, state: str, sampled: bool) -> None:
         self.trace_id = trace_id
@@ -85,6 +86,7 @@ class Observation:
         self.parent_id = parent_id
         self.state = state
         self.sampled = sampled
+        self.told = b""
         self.recording: Recording | None = None
 
     def fields_of_try(self, headers: Headers, number: int) -> Headers:
@@ -149,8 +151,9 @@ class Recorder:
     def trace(self, tracing: Tracing | None) -> None:
         """Have requests take part in traces so from now on, or not."""
         self._tracing = tracing
-        # A share is compared with 64 of the trace id's bits, which are random (Trace Context Level
-        # 2, section 3.2.2.3.1).
+        # A share is compared with the first 64 of the trace id's bits, which are random (Trace
+        # Context Level 2, section 3.2.2.3.1). Of two texts the longer is the greater one where it
+        # begins with the other.
         self._threshold = _threshold(tracing.share) if tracing is not None else ""
         self._adjust()
 
@@ -179,13 +182,15 @@ class Recorder:
         observation: Observation | None = None
         head = admitted.head
         if self._tracing is not None:
-            if asked is None and not why and trace_id_of(head.request_id)[:16] >= self._threshold:
+            trace_id = trace_id_of(head.request_id, admitted.has_own_id)
+            if asked is None and not why and trace_id >= self._threshold:
                 # Its upstream is told later: guests would have to read it, which costs their time.
                 return None
             parent = read_trace_parent(asked.trace_parent) if asked is not None and asked.trace_parent else None
-            observation = self._follow(parent, asked.trace_state if asked is not None else b"", head.request_id)
+            observation = self._follow(parent, asked.trace_state if asked is not None else b"", trace_id)
             sampled = observation.sampled
-            head.headers.append((TRACEPARENT, write_trace_parent(observation.trace_id, observation.span_id, sampled)))
+            observation.told = write_trace_parent(observation.trace_id, observation.span_id, sampled)
+            head.headers.append((TRACEPARENT, observation.told))
             if observation.state:
                 head.headers.append((TRACESTATE, observation.state.encode("ascii")))
             if sampled and not why:
@@ -217,7 +222,7 @@ class Recorder:
                 return
             known = observation
             if known is None and self._tracing is not None:
-                known = self._follow(None, b"", admitted.head.request_id)
+                known = self._follow(None, b"", trace_id_of(admitted.head.request_id, admitted.has_own_id))
             if known is None:
                 known = Observation("", "", "", "", False)
             record = self._record(admitted, "", known, is_whole=False)
@@ -305,10 +310,10 @@ class Recorder:
         self._late_left -= 1
         return True
 
-    def _follow(self, parent: TraceParent | None, state: bytes, request_id: str) -> Observation:
+    def _follow(self, parent: TraceParent | None, state: bytes, trace_id: str) -> Observation:
+        """Take part in the trace of ``parent``, or, without one, begin that of this id."""
         if parent is None:
-            trace_id = trace_id_of(request_id)
-            return Observation(trace_id, trace_id[16:], "", "", trace_id[:16] < self._threshold)
+            return Observation(trace_id, trace_id[16:], "", "", trace_id < self._threshold)
         span_id = getrandbits(64).to_bytes(8, "big").hex()
         return Observation(parent.trace_id, span_id, parent.parent_id, readable_state(state), parent.sampled)
 

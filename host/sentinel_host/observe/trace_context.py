@@ -48,19 +48,19 @@ def write_trace_parent(trace_id: str, span_id: str, sampled: bool) -> bytes:
     return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}".encode("ascii")
 
 
-def trace_id_of(request_id: str) -> str:
+def trace_id_of(request_id: str, is_own: bool) -> str:
     """The id of a trace that begins with this request: the request's own, if it may be one, so that
-    either is found by the other.
+    either is found by the other. ``is_own`` says that it was made here, of random bits, so that
+    there is nothing to check.
     """
-    if _TRACE_ID.fullmatch(request_id) is not None:
+    if is_own or _TRACE_ID.fullmatch(request_id) is not None:
         return request_id
     return sha256(request_id.encode()).hexdigest()[:32]
 
 
-def unsampled_parent(request_id: str) -> bytes:
+def unsampled_parent(trace_id: str) -> bytes:
     """The field for an upstream of a request with which a trace begins that is not sampled."""
-    trace_id = trace_id_of(request_id).encode("ascii")
-    return b"00-%b-%b-00" % (trace_id, trace_id[16:])
+    return f"00-{trace_id}-{trace_id[16:]}-00".encode("ascii")
 
 
 def readable_state(value: bytes) -> str:

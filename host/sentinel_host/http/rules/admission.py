@@ -126,7 +126,16 @@ class Admission:
         length = says.content_length
         has_body = says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0"))
         return Admitted(
-            head, host, peer, has_body, length, says.forwarded, says.may_forward, says.takes_trailers, says.observed
+            head,
+            host,
+            peer,
+            has_body,
+            length,
+            says.forwarded,
+            says.may_forward,
+            says.takes_trailers,
+            says.observed,
+            not says.request_id,
         )
 
     def _sort(

@@ -14,13 +14,15 @@ class Admitted:
     trusted proxies. ``forwarded`` holds the forwarded fields of a trusted peer. ``host`` is the
     authority as the client wrote it. ``may_forward`` is false when its Max-Forwards is used up;
     ``takes_trailers`` is true when the client said so (RFC 9110 section 10.1.4). ``observed`` is
-    what the request says to whoever records requests, if it says anything.
+    what the request says to whoever records requests, if it says anything. ``has_own_id`` is true
+    when its id was made here, and not by a trusted peer.
     """
 
     __slots__ = (
         "content_length",
         "forwarded",
         "has_body",
+        "has_own_id",
         "head",
         "host",
         "may_forward",
@@ -40,6 +42,7 @@ class Admitted:
         may_forward: bool,
         takes_trailers: bool,
         observed: ObservedFields | None = None,
+        has_own_id: bool = False,
     ) -> None:
         self.head = head
         self.host = host
@@ -50,3 +53,4 @@ class Admitted:
         self.may_forward = may_forward
         self.takes_trailers = takes_trailers
         self.observed = observed
+        self.has_own_id = has_own_id
