@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -60,9 +62,14 @@ def response_changes(record: bytes, edits: ResponseEdits) -> list[Change]:
 
 def shown(name: bytes, value: bytes) -> str:
     """A field's value, cut, or its size if it is a secret."""
-    if name in _SECRET or any(part in name for part in _SECRET_PARTS):
+    if _is_secret(name):
         return f"({len(value)} bytes)"
     return _cut(readable(value[: _MOST_TEXT + 1]))
+
+
+@lru_cache(1024)
+def _is_secret(name: bytes) -> bool:
+    return name in _SECRET or any(part in name for part in _SECRET_PARTS)
 
 
 def _changes_anything(edits: RequestEdits) -> bool:
@@ -76,17 +83,27 @@ def _fields(raw: list[list[Any]]) -> Headers:
 
 
 def _header_changes(before: Headers, edits: list[HeaderEdit]) -> list[Change]:
+    names = dict.fromkeys([name for _, name, _ in edits])
     after = edit_headers(list(before), edits)
-    found = []
-    for name in dict.fromkeys(name for _, name, _ in edits):
-        was, now = _values(before, name), _values(after, name)
-        if was != now:
-            found.append(Change("header", name.decode(), was, now))
+    was, now = _values(before, names), _values(after, names)
+    return [
+        Change("header", name.decode(), _all_shown(name, was.get(name)), _all_shown(name, now.get(name)))
+        for name in names
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _values(fields: Headers, names: Collection[bytes]) -> dict[bytes, list[bytes]]:
+    """The values of the fields with these names."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        if name in names:
+            found.setdefault(name, []).append(value)
     return found
 
 
-def _values(fields: Headers, name: bytes) -> tuple[str, ...]:
-    return tuple(shown(name, value) for key, value in fields if key == name)
+def _all_shown(name: bytes, values: list[bytes] | None) -> tuple[str, ...]:
+    return () if values is None else tuple([shown(name, value) for value in values])
 
 
 def _change(part: str, before: str, after: str) -> Change:
