@@ -60,7 +60,8 @@ def trace_id_of(request_id: str, is_own: bool) -> str:
 
 def unsampled_parent(trace_id: str) -> bytes:
     """The field for an upstream of a request with which a trace begins that is not sampled."""
-    return f"00-{trace_id}-{trace_id[16:]}-00".encode("ascii")
+    raw = trace_id.encode("ascii")
+    return b"00-%b-%b-00" % (raw, raw[16:])
 
 
 def readable_state(value: bytes) -> str:
