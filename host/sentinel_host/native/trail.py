@@ -76,7 +76,7 @@ class Trail:
         """
         count = lib.snt_trail_find(self.handle, label, since, self._found, _MOST)
         # One look at the bytes costs a tenth of what each field of each struct does by itself.
-        found = _CALL.iter_unpack(ffi.buffer(self._found, count * _CALL.size))
+        found = _CALL.iter_unpack(ffi.buffer(self._found, count * _CALL.size)[:])
         calls = [
             TrailCall(*self._marked[mark], hook, began, ended, running, result, taken)
             for began, ended, running, result, taken, mark, hook in found
