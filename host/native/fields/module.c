@@ -9,6 +9,7 @@
 
 #include "src/field.h"
 #include "src/head.h"
+#include "src/pack.h"
 #include "src/record.h"
 
 static PyObject *refuse(const char *what, snt_text text) {

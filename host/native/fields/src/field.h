@@ -1,5 +1,4 @@
-/* One header field as bytes: what may stand in it, and how it looks in an HTTP/1 head and in
- * MessagePack.
+/* One header field as bytes: what may stand in it, and how it looks in an HTTP/1 head.
  *
  * Rule 1: nothing here knows Python, allocates, or reads beyond the lengths that it is given.
  * Rule 2: a `put` function writes exactly as many bytes as its `size` function says.
@@ -30,24 +29,5 @@ bool snt_is_target(snt_text text);
 /* A line of an HTTP/1 head behind another: CR LF, the name, a colon and a space, the value. */
 size_t snt_line_size(const snt_field *field);
 uint8_t *snt_put_line(uint8_t *out, const snt_field *field);
-
-/* The `header` record of wit/ABI.md section 3: an array of the name as str and the value as bin.
- * Lengths are below 2^32. */
-size_t snt_packed_size(const snt_field *field);
-uint8_t *snt_put_packed(uint8_t *out, const snt_field *field);
-
-/* What the other values of a record look like in MessagePack, in the shortest form; counts and
- * lengths are below 2^32. */
-size_t snt_array_size(size_t count);
-uint8_t *snt_put_array(uint8_t *out, size_t count);
-size_t snt_str_size(size_t length);
-uint8_t *snt_put_str(uint8_t *out, snt_text text);
-size_t snt_bin_size(size_t length);
-uint8_t *snt_put_bin(uint8_t *out, snt_text text);
-size_t snt_number_size(uint64_t number);
-uint8_t *snt_put_number(uint8_t *out, uint64_t number);
-uint8_t *snt_put_nil(uint8_t *out);
-
-uint8_t *snt_put_text(uint8_t *out, snt_text text);
 
 #endif

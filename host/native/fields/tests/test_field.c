@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../src/field.h"
+#include "../src/pack.h"
 
 static snt_text copy_of(const char *bytes, size_t length) {
   uint8_t *copy = malloc(length);
