@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::headers::Headers;
+use crate::text::{self, EACH};
 use crate::wire::{self, Malformed, Reader, NIL};
 
 /// Changes to a list of header fields, applied in order.
@@ -101,7 +102,7 @@ impl HeaderEdits {
 fn put_name(out: &mut Vec<u8>, name: &str) {
     wire::put_str(out, name);
     // The bytes of a name in lower case all have this bit, and a capital has not.
-    if name.bytes().fold(0x20, |common, byte| common & byte) == 0 {
+    if text::judge(name.as_bytes(), |word| !word) & (EACH * 0x20) != 0 {
         let start = out.len() - name.len();
         out[start..].make_ascii_lowercase();
     }

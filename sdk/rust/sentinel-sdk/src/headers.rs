@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::text::utf8;
+use crate::text::{same, utf8};
 use crate::wire::{Malformed, Reader};
 
 /// The header fields of a message as they arrived, in order. They are decoded as they are looked
@@ -72,7 +72,7 @@ impl<'a> Headers<'a> {
 
 fn same_name(field: &[u8], name: &str) -> bool {
     // Fields arrive in lower case, and that is how nearly every name is written.
-    field == name.as_bytes() || field.eq_ignore_ascii_case(name.as_bytes())
+    same(field, name.as_bytes()) || field.eq_ignore_ascii_case(name.as_bytes())
 }
 
 struct RawHeaders<'a> {

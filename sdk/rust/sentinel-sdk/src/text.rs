@@ -45,6 +45,31 @@ pub fn judge(bytes: &[u8], judge: impl Fn(u64) -> u64) -> u64 {
     judge(few(bytes))
 }
 
+/// Whether the bytes are the same, as `==` says; for names, whose length nearly always differs.
+#[inline(always)]
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && same_words(left, right)
+}
+
+#[inline(never)]
+fn same_words(mut left: &[u8], mut right: &[u8]) -> bool {
+    let mut difference = 0;
+    if let (Some(&first), Some(&second)) = (left.last_chunk(), right.last_chunk()) {
+        difference = u64::from_ne_bytes(first) ^ u64::from_ne_bytes(second);
+        while let (Some((&first, left_rest)), Some((&second, right_rest))) =
+            (left.split_first_chunk(), right.split_first_chunk())
+        {
+            difference |= u64::from_ne_bytes(first) ^ u64::from_ne_bytes(second);
+            (left, right) = (left_rest, right_rest);
+        }
+        return difference == 0;
+    }
+    for (first, second) in left.iter().zip(right) {
+        difference |= u64::from(first ^ second);
+    }
+    difference == 0
+}
+
 fn halves(first: [u8; 4], last: [u8; 4]) -> u64 {
     u64::from(u32::from_ne_bytes(first)) << 32 | u64::from(u32::from_ne_bytes(last))
 }

@@ -163,12 +163,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
-        if let [0xc4, length, rest @ ..] = self.rest {
-            self.rest = rest;
-            return self.take((*length).into());
-        }
+        let [0xc4, length, rest @ ..] = self.rest else { return self.long_bin() };
+        self.rest = rest;
+        self.take((*length).into())
+    }
+
+    #[cold]
+    fn long_bin(&mut self) -> Result<&'a [u8], Malformed> {
         match self.token()? {
             Token::Bin(bytes) => Ok(bytes),
             _ => Err(Malformed),

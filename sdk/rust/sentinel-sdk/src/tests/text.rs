@@ -1,5 +1,6 @@
 use crate::json::Object;
-use crate::text::{judge, utf8, Buffer};
+use crate::text::{judge, same, utf8, Buffer};
+use crate::{HeaderEdit, HeaderEdits};
 
 /// Each length up to three words, with a byte beyond ASCII at each place.
 #[test]
@@ -13,6 +14,32 @@ fn every_byte_is_looked_at() {
             let found = judge(&bytes, |word| u64::from(word.to_ne_bytes().contains(&0xff)));
             assert_eq!(found, 1, "{place} of {length}");
             bytes[place] = b'a';
+        }
+    }
+}
+
+#[test]
+fn every_byte_is_compared() {
+    for length in 0..25 {
+        let bytes = vec![b'a'; length];
+        assert!(same(&bytes, &bytes.clone()));
+        assert!(!same(&bytes, &vec![b'a'; length + 1]) && !same(&vec![b'a'; length + 1], &bytes));
+        for place in 0..length {
+            let mut other = bytes.clone();
+            other[place] = b'A';
+            assert!(!same(&bytes, &other), "{place} of {length}");
+        }
+    }
+}
+
+#[test]
+fn a_capital_anywhere_in_a_name_is_lowered() {
+    for length in 1..25 {
+        for place in 0..length {
+            let mut edits = HeaderEdits::new();
+            edits.remove(&format!("{}{}{}", "a".repeat(place), "Z", "a".repeat(length - place - 1)));
+            let lowered = format!("{}{}{}", "a".repeat(place), "z", "a".repeat(length - place - 1));
+            assert_eq!(edits.iter().collect::<Vec<_>>(), [HeaderEdit::Remove(&lowered)]);
         }
     }
 }
