@@ -4,7 +4,6 @@
 import { Config } from "./config";
 
 export { abort } from "./abort";
-export { returned } from "./answer";
 export { openRequestChunk, openResponseChunk } from "./chunks";
 export { Config } from "./config";
 export { console, trace } from "./console";

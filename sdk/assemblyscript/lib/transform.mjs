@@ -52,7 +52,7 @@ export function sentinelTransform(result, { sourceMap }) {
       for (const hook of result.hooks) {
         const name = canonicalName(hook, version);
         rename(module, hook, name);
-        if (hook !== "onComplete") rename(module, `post_${hook}`, `cabi_post_${name}`);
+        if (hook === "configure") rename(module, `post_${hook}`, `cabi_post_${name}`);
       }
     }
   };
@@ -268,6 +268,5 @@ export function ${hook}(${parameters}): ${answers ? "usize" : "void"} {
   const record = sdk.${open}(${lowered.join(", ")});
   ${answers ? `const answer = record.finish(${call}(record))` : `${call}(record)`};
 ${releases}  sdk.endCall();
-${answers ? "  return answer;\n" : ""}}
-${answers ? `export function post_${hook}(area: usize): void {\n  sdk.returned();\n}` : ""}`;
+${answers ? "  return answer;\n" : ""}}`;
 }

@@ -29,7 +29,7 @@ const EVERY = ["_initialize", "cabi_realloc", "memory"];
 function expectedExports(...hooks) {
   const names = hooks.flatMap((hook) => {
     const name = `sentinel:gateway/${HOOKS[hook].interface}@0.1.0#${HOOKS[hook].function}`;
-    return hook === "onComplete" ? [name] : [name, `cabi_post_${name}`];
+    return hook !== "configure" ? [name] : [name, `cabi_post_${name}`];
   });
   return [...EVERY, ...names].sort();
 }

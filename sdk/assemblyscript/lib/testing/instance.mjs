@@ -34,14 +34,11 @@ export class Instance {
 
   /** Calls a hook with byte strings and booleans; returns the bytes of its answer. */
   call(hook, ...args) {
-    const name = canonicalName(hook, VERSION);
     const area = this.#exported(hook)(
       ...args.flatMap((arg) => (typeof arg === "boolean" ? [Number(arg)] : this.lower(arg))),
     );
     if (hook === "onComplete") return undefined;
-    const answer = this.bytes(this.word(area), this.word(area + 4));
-    this.exports[`cabi_post_${name}`](area);
-    return answer;
+    return this.bytes(this.word(area), this.word(area + 4));
   }
 
   /** Calls `configure`; returns its message, or null. */
