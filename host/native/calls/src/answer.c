@@ -4,6 +4,9 @@
 
 #include "../../fields/src/field.h"
 
+/* One bit for each byte: those of a token (RFC 9110 section 5.6.2) but for capitals. */
+static const uint64_t NAME_BYTES[4] = {0x03ff6cfa00000000, 0x57ffffffc0000000, 0, 0};
+
 /* One bit for each byte, as `_PLAIN` of paths.py has them, with the slash; and printable ASCII
  * without `#`. */
 static const uint64_t PATH_BYTES[4] = {0x2fffffd200000000, 0x7ffffffeefffffff, 0, 0};
@@ -91,10 +94,7 @@ static bool is_owned(snt_text name) {
 }
 
 static bool read_name(reader *in, snt_text *name) {
-  if (!read_str(in, name) || !snt_is_token(*name) || is_owned(*name)) return false;
-  for (size_t i = 0; i < name->length; i++)
-    if (name->bytes[i] >= 'A' && name->bytes[i] <= 'Z') return false;
-  return true;
+  return read_str(in, name) && name->length > 0 && is_made_of(*name, NAME_BYTES) && !is_owned(*name);
 }
 
 static bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }

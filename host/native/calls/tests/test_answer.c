@@ -109,11 +109,22 @@ static void nothing_is_read_beyond(void) {
     }
 }
 
+static void names_are_tokens_without_capitals(void) {
+  for (int byte = 0; byte < 256; byte++) {
+    uint8_t answer[] = {0x92, 0, 0x91, 0x91, 0x92, 2, 0xa3, 'x', (uint8_t)byte, 'y'};
+    bool is_capital = byte >= 'A' && byte <= 'Z';
+    snt_plain plain;
+    CHECK(snt_read_request_answer((snt_text){answer, sizeof answer}, &LIMITS, &plain) ==
+          (!is_capital && snt_is_token((snt_text){answer + 7, 3})));
+  }
+}
+
 int main(void) {
   RUN(what_sdks_write_is_plain);
   RUN(what_they_say_is_found);
   RUN(other_answers_are_not);
   RUN(more_than_the_limits_is_not);
   RUN(nothing_is_read_beyond);
+  RUN(names_are_tokens_without_capitals);
   return 0;
 }
