@@ -4,7 +4,6 @@ record, and odd requests.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -21,12 +20,11 @@ from sentinel_host.authoring.trials import Outcome, run_trials
 from sentinel_host.authoring.workbench import START, Setup, Workbench
 from sentinel_host.errors import ConfigError, GuestProtocolError, GuestTrap
 from sentinel_host.messages import OutboundRequest, Response
-from sentinel_host.sandbox.artefact import read_artefact
 from sentinel_host.sandbox.cases import head_record
-from sentinel_host.sandbox.limits import default_limits
 from tests.bench.records import CONFIGS
 from tests.support import guests
 from tests.support.clocks import PATIENCE
+from tests.support.instances import patient_limits
 
 TABLES = REPOSITORY / "guest-examples" / "cases"
 QUOTA = GUESTS / "rust" / "daily-quota.wasm"
@@ -51,12 +49,6 @@ def run_table(file: Path, tmp_path: Path, *cases: dict[str, Any]) -> list[Outcom
         bench.close()
 
 
-def patient(file: Path) -> Workbench:
-    """Odd requests are many, and a busy machine takes the processor away in the middle of one."""
-    limits = default_limits(read_artefact(file).language)
-    return Workbench(file, dataclasses.replace(limits, deadline=PATIENCE, start_deadline=PATIENCE))
-
-
 def hostile(tmp_path: Path, data: bytes) -> Workbench:
     file = tmp_path / "hostile.wasm"
     file.write_bytes(data)
@@ -65,7 +57,7 @@ def hostile(tmp_path: Path, data: bytes) -> Workbench:
 
 @pytest.mark.parametrize("file", BUILT, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_example_guests_pass_their_tables_and_stand_odd_requests(file: Path) -> None:
-    bench = patient(file)
+    bench = Workbench(file, patient_limits(file))
     outcomes = list(run_trials(bench, [TABLES / f"{file.stem}.json"], b"\x80"))
     # Interpreters take ten to a hundred times as long.
     fuzzed = fuzz(bench, encode_config(CONFIGS.get(file.stem, {})), 50 if file.parent.name in SLOW else 1000, 1)
@@ -165,7 +157,8 @@ def test_an_odd_request_takes_the_way_that_a_gateway_leads_it() -> None:
     """Contexts that no guest had left, and bodies that it had not asked for, were found to break
     guests that are in order.
     """
-    bench = patient(GUESTS / "rust" / "compress.wasm")
+    file = GUESTS / "rust" / "compress.wasm"
+    bench = Workbench(file, patient_limits(file))
     fuzzed = fuzz(bench, encode_config({}), 2000, 1)
     bench.close()
     assert (fuzzed.requests, fuzzed.findings) == (2000, ())

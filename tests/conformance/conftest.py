@@ -40,7 +40,7 @@ from sentinel_host.native.guest import SUSPENDED
 from sentinel_host.native.log import lines_of
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
-from tests.support.instances import start_instance
+from tests.support.instances import patient_limits, start_instance
 
 HERE = Path(__file__).parent
 WIT = REPOSITORY / "wit"
@@ -206,7 +206,7 @@ def native() -> Start:
     def compiled(path: Path) -> Blueprint:
         # Each guest has keys of its own.
         name = f"{path.parent.name}-{path.stem}"
-        return dataclasses.replace(load(path, engine, Grants(GRANTS)).blueprint, name=name)
+        return dataclasses.replace(load(path, engine, Grants(GRANTS), patient_limits(path)).blueprint, name=name)
 
     return lambda path, config, services=MappingProxyType({}): Native(compiled(path), config, services)
 

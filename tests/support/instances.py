@@ -6,13 +6,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from sentinel_host.native import CallFailed, NativeGuest, Plan, Suspension
-from sentinel_host.sandbox import GuestMiddleware, LoadedGuest
+from sentinel_host.sandbox import GuestMiddleware, Limits, LoadedGuest
+from sentinel_host.sandbox.artefact import read_artefact
 from sentinel_host.sandbox.instance import Blueprint, guest_error
+from sentinel_host.sandbox.limits import default_limits
 from sentinel_host.sandbox.load import NO_CONFIG
+from tests.support.clocks import PATIENCE
+
+
+def patient_limits(file: Path) -> Limits:
+    """Those of a guest's language, but for its deadlines: a busy machine takes the processor away
+    in the middle of a call, and that time counts.
+    """
+    limits = default_limits(read_artefact(file).language)
+    return dataclasses.replace(limits, deadline=PATIENCE, start_deadline=PATIENCE)
 
 
 def started(guest: LoadedGuest, config: bytes = NO_CONFIG, **options: Any) -> GuestMiddleware:
