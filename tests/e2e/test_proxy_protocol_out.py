@@ -206,6 +206,7 @@ async def hang_up_later(received, reader, writer) -> None:
 def test_checks_say_that_they_are_the_gateways_own(gateway: GatewayProcess, upstreams: dict[str, Upstream]) -> None:
     """Each kind of check asks once at the start; the answer to the one for gRPC is none of it."""
     checked = upstreams["checked"]
-    eventually(lambda: len(checked.headers) >= 3)
+    asked = {"GET /checked HTTP/1.1", "PRI * HTTP/2.0"}
+    # The check of a connection says nothing behind its header.
+    eventually(lambda: len(checked.headers) >= 3 and asked <= {each.line for each in checked.requests})
     assert {LOCAL["v1"], LOCAL["v2"]} == set(checked.headers)
-    eventually(lambda: "GET /checked HTTP/1.1" in [each.line for each in checked.requests])

@@ -27,6 +27,7 @@ CONFIG = """
 bind = ["127.0.0.1:0"]
 quic_bind = "127.0.0.1:0"
 workers = 2
+grace = "5m"
 tls = { cert = "CERT", key = "KEY" }
 
 [[upstream]]
@@ -72,8 +73,8 @@ def worker_of(client: Client) -> int:
 async def both(gateway: GatewayProcess) -> AsyncIterator[list[Client]]:
     """A connection to each of the workers that accept: the client's own id chooses."""
     async with (
-        connected(gateway.addresses["quic"], first_id=bytes(8)) as first,
-        connected(gateway.addresses["quic"], first_id=b"\0\1" + bytes(6)) as second,
+        connected(gateway.addresses["quic"], first_id=b"\0\0" + os.urandom(6)) as first,
+        connected(gateway.addresses["quic"], first_id=b"\0\1" + os.urandom(6)) as second,
     ):
         assert [(await client.get(b"/begin")).status for client in (first, second)] == [200, 200]
         yield [first, second]
