@@ -10,6 +10,7 @@ mod claims;
 mod key;
 mod key_set;
 mod remote;
+mod scopes;
 mod token;
 
 pub use algorithm::Algorithm;
@@ -18,6 +19,7 @@ pub use claims::{claim, holds_any, text_of, Claims, Rejection, Validation};
 pub use key::Key;
 pub use key_set::KeySet;
 pub use remote::Remote;
+pub use scopes::Scopes;
 pub use token::Token;
 
 #[cfg(test)]

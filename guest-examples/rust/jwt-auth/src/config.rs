@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jose::base64ct::{Base64, Encoding};
-use jose::{Algorithm, Key, KeySet, Remote, Validation};
+use jose::{Algorithm, Key, KeySet, Remote, Scopes, Validation};
 use sentinel_sdk::prelude::*;
 
 use crate::credential::Places;
@@ -55,6 +55,9 @@ pub struct Config {
     /// Claims that have to have, or to hold, one of these values; otherwise the answer is 403.
     #[serde(default)]
     pub require: BTreeMap<String, Vec<String>>,
+    /// Scopes that `scope` or `scp` has to hold, all of them; otherwise the answer is 403.
+    #[serde(default)]
+    pub required_scopes: Vec<String>,
     /// Seconds by which clocks may differ.
     #[serde(default = "default_leeway")]
     #[schema(default = 60, maximum = 86400)]
@@ -202,6 +205,7 @@ impl Config {
                 leeway: Duration::from_secs(self.leeway.into()),
             },
             require: self.require,
+            scopes: Scopes::required(self.required_scopes)?,
             headers,
             seen: Seen::default(),
             places: Places { header: self.header, cookie: self.cookie, query: self.query },

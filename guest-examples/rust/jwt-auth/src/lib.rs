@@ -8,7 +8,7 @@ mod seen;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use jose::{claim, text_of, Algorithm, Claims, KeySet, Rejection, Remote, Token, Validation};
+use jose::{claim, text_of, Algorithm, Claims, KeySet, Rejection, Remote, Scopes, Token, Validation};
 use sentinel_sdk::clock;
 use sentinel_sdk::prelude::*;
 
@@ -23,6 +23,7 @@ struct JwtAuth {
     types: Vec<String>,
     validation: Validation,
     require: BTreeMap<String, Vec<String>>,
+    scopes: Scopes,
     headers: Vec<(HeaderName, String)>,
     seen: Seen,
     places: Places,
@@ -37,6 +38,8 @@ enum Refusal {
     Unauthorized(Option<Rejection>),
     Ambiguous,
     Forbidden,
+    /// A scope is missing.
+    Unscoped,
     /// The keys cannot be had.
     Unavailable,
 }
@@ -88,11 +91,13 @@ impl JwtAuth {
         let payload = self.payload(text, &token)?.ok_or(invalid("the token's signature is not right"))?;
         let claims = self.validation.claims(&payload, clock::wall()).map_err(invalid)?;
         let has = |(name, values): (&String, &Vec<String>)| jose::holds_any(claim(&claims, name), values);
-        if self.require.iter().all(has) {
-            Ok(claims)
-        } else {
-            Err(Refusal::Forbidden)
+        if !self.require.iter().all(has) {
+            return Err(Refusal::Forbidden);
         }
+        if !self.scopes.are_claimed(&claims) {
+            return Err(Refusal::Unscoped);
+        }
+        Ok(claims)
     }
 
     /// What the token says, if one of the keys signed it.
@@ -140,6 +145,11 @@ impl JwtAuth {
             }
             Refusal::Forbidden => {
                 (403, "www-authenticate", challenge(", error=\"insufficient_scope\""), "the token does not permit this")
+            }
+            Refusal::Unscoped => {
+                // RFC 6750, section 3.1.
+                let rest = format!(", error=\"insufficient_scope\", scope=\"{}\"", self.scopes.joined());
+                (403, "www-authenticate", challenge(&rest), "the token lacks a scope")
             }
             Refusal::Unavailable => (503, "retry-after", "1".into(), "the token cannot be checked"),
         };
