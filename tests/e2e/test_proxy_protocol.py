@@ -53,7 +53,7 @@ workers = {request.param}
 trusted_proxies = ["127.0.0.0/8"]
 
 [server.limits]
-head_time = "300ms"
+head_time = "2s"
 connections_per_client = 2
 
 [[upstream]]
