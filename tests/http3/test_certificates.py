@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.http3.client import connected
 from tests.support.certificates import self_signed
@@ -18,6 +21,7 @@ CONFIG = """
 [server]
 bind = ["127.0.0.1:0"]
 quic_bind = "127.0.0.1:0"
+workers = WORKERS
 tls = { cert = "cert.pem", key = "key.pem" }
 
 [[upstream]]
@@ -46,14 +50,18 @@ def put(pair: tuple[Path, Path], folder: Path) -> None:
         shutil.copy(file, folder / "fresh").rename(folder / name)
 
 
-def test_a_new_connection_is_shown_the_certificate_that_counts_now(tmp_path: Path, shared_upstream: Upstream) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_new_connection_is_shown_the_certificate_that_counts_now(
+    tmp_path: Path, shared_upstream: Upstream, workers: int
+) -> None:
     """Whether its key is another one or not. A connection that is there goes on."""
     for name in ("one", "two", "gateway"):
         (tmp_path / name).mkdir()
     pairs = [self_signed(tmp_path / "one"), self_signed(tmp_path / "two")]
     pairs.append(renewed(tmp_path, pairs[1][1]))
     put(pairs[0], tmp_path / "gateway")
-    config = write_config(tmp_path / "gateway", CONFIG.replace("UPSTREAM", shared_upstream.url))
+    text = CONFIG.replace("UPSTREAM", shared_upstream.url).replace("WORKERS", str(workers))
+    config = write_config(tmp_path / "gateway", text)
 
     async def use(gateway: GatewayProcess) -> None:
         address = gateway.addresses["quic"]
@@ -62,10 +70,13 @@ def test_a_new_connection_is_shown_the_certificate_that_counts_now(tmp_path: Pat
             for count, pair in enumerate(pairs[1:], 1):
                 put(pair, tmp_path / "gateway")
                 await asyncio.to_thread(
-                    gateway.wait, lambda count=count: "".join(gateway.log).count(SHOWN) == count, SHOWN
+                    gateway.wait, lambda count=count: "".join(gateway.log).count(SHOWN) == count * workers, SHOWN
                 )
-                async with connected(address, pair[0]) as fresh:
-                    assert (await fresh.get()).status == 200
+                for number in range(workers):
+                    # The first word of the client's own id chooses the worker.
+                    first_id = number.to_bytes(2, "big") + os.urandom(6)
+                    async with connected(address, pair[0], first_id=first_id) as fresh:
+                        assert (await fresh.get()).status == 200
             assert (await kept.get()).status == 200
 
     with sentinel_run(config) as gateway:
