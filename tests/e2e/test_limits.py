@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from guestbuild.places import GUESTS
 from tests.e2e.conftest import StartGateway
-from tests.support.clients import fetch
+from tests.supervisor.support import wait_until
+from tests.support.clients import Wire, fetch
 from tests.support.upstreams import Upstream
 
 BASE = """
@@ -57,6 +58,33 @@ def test_a_refused_request_is_in_the_access_log(start_anywhere: StartGateway, up
     gateway.wait(lambda: len(gateway.guest_lines("access-log")) == 2, "two lines")
     messages = [json.loads(line["message"]) for line in gateway.guest_lines("access-log")]
     assert [message["status"] for message in messages] == [401, 429]
+
+
+def test_refusals_are_told_counted_and_logged_and_keep_the_connection(
+    start_sentinel: StartGateway, upstream: Upstream
+) -> None:
+    """Also of requests without an answer's body, and with a body that nobody reads."""
+    server = 'admin = "127.0.0.1:0"\n[access_log]\nto = "access.log"\nfields = ["method", "path", "status", "route"]'
+    gateway = start_sentinel(config(upstream, 'limit = { requests = 1, window = "1m" }', server))
+    body = b'{"error": "Too Many Requests"}'
+    with Wire(gateway.public) as wire:
+        wire.get("/first")
+        assert wire.answer().status == 200
+        for method, content in (("GET", b""), ("HEAD", b""), ("POST", b"0123456789"), ("OPTIONS", b"")):
+            length = b"Content-Length: %d\r\n" % len(content) if content else b""
+            wire.send(b"%s /over HTTP/1.1\r\nHost: a\r\n%s\r\n%s" % (method.encode(), length, content))
+            answer = wire.answer(method)
+            assert (answer.status, answer.body) == (429, b"" if method == "HEAD" else body)
+            assert answer.header("content-length") == str(len(body))
+            assert len(answer.header("x-request-id") or "") == 32
+            assert answer.header("ratelimit-policy") == '"default";q=1;w=60'
+            assert answer.header("connection") is None
+    gateway.wait_for_metric('sentinel_requests_total{route="/",status="429"}', 4)
+    log = gateway.folder / "access.log"
+    wait_until(lambda: log.exists() and log.read_text().count("\n") == 5, "five lines")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {(line["path"], line["status"], line["route"]) for line in lines[1:]} == {("/over", 429, "/")}
+    assert [line["method"] for line in lines] == ["GET", "GET", "HEAD", "POST", "OPTIONS"]
 
 
 def test_a_limit_by_what_a_guest_set(start_anywhere: StartGateway, upstream: Upstream) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from sentinel_host.limiter import Limit, Style, limit_headers, strictest
+import pytest
+
+from sentinel_host.limiter import Limit, Style, limit_headers, strictest, told_of
 
 MINUTE = Limit(100, 60)
 DAY = Limit(1000, 86400, name="daily")
@@ -29,6 +31,19 @@ def test_several_limits_are_one_list_and_the_longest_refusal_says_when() -> None
         (b"ratelimit", b'"default";r=0;t=31, "daily";r=7;t=80000, "default";r=0;t=1'),
         (b"retry-after", b"31"),
     ]
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("refused", [False, True])
+def test_results_that_are_told_alike_have_one_number(style: Style, refused: bool) -> None:
+    results = [
+        packed(left, reset, refused=refused) for left in (0, 1, 0xFFFFFF) for reset in (0, 1, 1000, 1001, 0xFFFFFFFF)
+    ]
+    for one in results:
+        for other in results:
+            if told_of(one) == told_of(other):
+                assert limit_headers([(MINUTE, one)], style) == limit_headers([(MINUTE, other)], style)
+    assert len({told_of(result) for result in results}) == 3 * 4
 
 
 def test_the_older_form_tells_the_strictest_limit() -> None:

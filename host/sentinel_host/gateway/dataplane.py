@@ -4,19 +4,23 @@ ordinary routes.
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from quart.asgi import ASGIHTTPConnection
 
-from sentinel_host.errors import ClientError
+from sentinel_host.errors import ClientError, ClientGone
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.grpc import is_call, trailers_only
+from sentinel_host.gateway.limited import STATUS, LimitRefusal, is_plain
 from sentinel_host.gateway.stats import ADMIT, Stats
 from sentinel_host.gateway.unmatched import UnmatchedLog
-from sentinel_host.messages import Response
+from sentinel_host.gateway.whole import send_framed, send_whole
+from sentinel_host.limiter import Checked
+from sentinel_host.messages import Outcome, Response
 from sentinel_host.observe.recorder import Recorder
 
 LISTENER: Final = "sentinel.listener"
@@ -54,10 +58,11 @@ class DataPlane:
         if listener is not None and listener["name"] == "admin":
             await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
             return
-        stats = gateway.stats
+        stats, recorder = gateway.stats, gateway.recorder
         stages = stats.stages
         began = perf_counter_ns() if stages is not None else 0
         refused: Response | None = None
+        over: LimitRefusal | None = None
         try:
             generation = gateway.generation
             admitted = generation.admission.admit(scope)
@@ -65,22 +70,46 @@ class DataPlane:
             if route is None:
                 gateway.unmatched.note(admitted.head)
                 raise ClientError("no route matches", 404, close=False)
-            exchange = ProxyExchange(stats, gateway.recorder, generation, admitted, route, scope, receive, send)
+            admitted.head.route = route.name
+            checked: list[Checked] | None = None
+            if route.limits is not None:
+                started = perf_counter_ns()
+                if is_plain(stats, recorder, admitted, route, scope, started):
+                    checked = []
+                    if route.limits.check(route.limits.before, admitted.head, checked):
+                        over = LimitRefusal(stats, recorder, admitted, route, checked, started)
+            if over is None:
+                exchange = ProxyExchange(stats, recorder, generation, admitted, route, scope, receive, send, checked)
         except ClientError as error:
             stats.refused[error.status] += 1
-            if gateway.recorder.access_log is not None:
-                gateway.recorder.access_log.add_refused(scope, error.status)
+            if recorder.access_log is not None:
+                recorder.access_log.add_refused(scope, error.status)
             refused = _refusal(error, scope)
+        extensions = scope.get("extensions") or {}
         if refused is not None:
-            await send({"type": "http.response.start", "status": refused.status, "headers": refused.headers})
             body = b"" if scope["method"] == "HEAD" else refused.body
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            await send_whole(send, extensions, refused.status, refused.headers, body)
             return
         if stages is not None:
             stages.add(ADMIT, began)
         generation.active += 1
         try:
-            await exchange.run()
+            if over is None:
+                await exchange.run()
+            else:
+                outcome = Outcome.COMPLETED
+                try:
+                    await send_framed(send, extensions, STATUS, over.headers, over.body, over.is_head)
+                except (ClientGone, ConnectionError):
+                    outcome = Outcome.CLIENT_ABORTED
+                except asyncio.CancelledError:
+                    outcome = Outcome.CLIENT_ABORTED
+                    raise
+                except BaseException:
+                    outcome = Outcome.GATEWAY_ABORTED
+                    raise
+                finally:
+                    over.end(outcome)
         finally:
             generation.active -= 1
             if generation.on_idle is not None and not generation.active:

@@ -36,10 +36,12 @@ from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.gateway.response import TRAILERS, Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
+from sentinel_host.gateway.whole import WHOLE
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
 from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, proxy_header
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
+from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, Outcome, ResponseHead, Summary
 from sentinel_host.observe.recorder import Observation, Recorder, Tries
 from sentinel_host.observe.trace_context import TRACEPARENT, trace_id_of, unsampled_parent
@@ -73,6 +75,7 @@ class ProxyExchange:
         "_deadline",
         "_generation",
         "_is_call",
+        "_is_checked",
         "_observation",
         "_recorder",
         "_response",
@@ -95,9 +98,10 @@ class ProxyExchange:
         scope: Scope,
         receive: Receive,
         send: Send,
+        checked: list[Checked] | None,
     ) -> None:
+        """``checked`` are the route's first limits, if they were checked already."""
         extensions = scope.get("extensions") or {}
-        admitted.head.route = route.name
         upgrade = tunnel.asked_for(extensions, route.upgrades)
         started = perf_counter_ns()
         observation: Observation | None = None
@@ -125,12 +129,16 @@ class ProxyExchange:
                 if not web.keeps_length:
                     admitted.content_length = None
                 extensions = {**extensions, TRAILERS: {}}
+                extensions.pop(WHOLE, None)
                 self._is_call = True
             elif admitted.head.http_version in ("2", "3"):
                 self._is_call = is_call(admitted.head.headers)
             if self._is_call:
                 self._deadline = deadline_of(admitted.head.headers)
         self._response = ResponseSender(stats, admitted.head, route, extensions, send, recording, self._is_call)
+        self._is_checked = checked is not None
+        if checked is not None:
+            self._response.checked = checked
         self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
         self._body = RequestBody(
             receive,
@@ -204,7 +212,7 @@ class ProxyExchange:
             refused = error_reply(_CONTENT_TOO_LARGE)
             await sender.send_whole(ResponseHead(refused.status, refused.headers, Origin.GATEWAY), refused.body)
             return
-        if limits is not None:
+        if limits is not None and not self._is_checked:
             # Only strict checks may wait. A coroutine costs more than a check.
             if limits.strict:
                 over = await limits.check_strictly(limits.before, request, sender.checked)

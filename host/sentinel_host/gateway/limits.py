@@ -24,6 +24,7 @@ from sentinel_host.limiter import (
     Style,
     key_function,
     limit_headers,
+    told_of,
 )
 from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.net import Names
@@ -143,13 +144,17 @@ class RouteLimits:
     wait.
     """
 
-    __slots__ = ("_counters", "_style", "after", "before", "strict")
+    __slots__ = ("_counters", "_style", "_told", "_told_fields", "_told_limit", "after", "before", "strict")
 
     def __init__(
         self, route: str, limits: Sequence[LimitConfig], counters: Counters, style: Style, ipv6_prefix: int
     ) -> None:
         self._counters = counters
         self._style = style
+        # What the last refusal by a single limit was told, and by what.
+        self._told_limit: Limit | None = None
+        self._told = -1
+        self._told_fields: Headers = []
         made = [(limit, RouteLimit(limit, route, counters.counts[route, limit.name], ipv6_prefix)) for limit in limits]
         self.before = tuple(limit for config, limit in made if not config.needs_guests)
         self.after = tuple(limit for config, limit in made if config.needs_guests)
@@ -196,3 +201,16 @@ class RouteLimits:
     def headers(self, checked: list[Checked]) -> Headers:
         """The fields that tell the client, ``Retry-After`` included when it was refused."""
         return limit_headers(checked, self._style)
+
+    def refusal(self, checked: list[Checked]) -> Headers:
+        """As `headers`, for a refused request; the caller may not change them. Times are told in
+        seconds, so that most refusals of a busy client are told the same.
+        """
+        if len(checked) != 1:
+            return limit_headers(checked, self._style)
+        limit, packed = checked[0]
+        told = told_of(packed)
+        if limit is not self._told_limit or told != self._told:
+            self._told_fields = limit_headers(checked, self._style)
+            self._told_limit, self._told = limit, told
+        return self._told_fields

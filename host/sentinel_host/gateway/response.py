@@ -22,6 +22,7 @@ from sentinel_host.gateway.filtered import FilteredResponse
 from sentinel_host.gateway.grpc import trailers_only
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, STAGES, Stats
+from sentinel_host.gateway.whole import WHOLE
 from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
@@ -68,6 +69,7 @@ class ResponseSender:
         "_recording",
         "_request",
         "_route",
+        "_sends_whole",
         "_stats",
         "_tasks",
         "_trailers",
@@ -101,6 +103,7 @@ class ResponseSender:
         # Without the extension a server has no way to send one, and HTTP/1.0 clients must not get
         # any.
         self.has_informational = INFORMATIONAL in extensions and head.http_version != "1.0"
+        self._sends_whole = WHOLE in extensions
         self._trailers = (bool(route.trailers) or is_call) and TRAILERS in extensions
         # Few responses have 1xx ones before them.
         self._tasks: set[asyncio.Task[None]] | None = None
@@ -206,9 +209,14 @@ class ResponseSender:
         head.headers = _without(head.headers, b"content-length")
         if head.status not in _BODILESS:
             head.headers.append((b"content-length", b"%d" % len(body)))
-        await self._start(head)
         if self._bodiless:
             body = b""
+        if self._sends_whole:
+            self._complete(head)
+            self.summary.response_bytes += len(body)
+            await self.send({"type": WHOLE, "status": head.status, "headers": head.headers, "body": body})
+            return
+        await self._start(head)
         self.summary.response_bytes += len(body)
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -304,12 +312,16 @@ class ResponseSender:
             kept = [field for field in kept if field[0] in names]
         await self.send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
-    def _start(self, head: ResponseHead, *, trailers: bool = False) -> Awaitable[None]:
+    def _complete(self, head: ResponseHead) -> None:
+        """Add what every head tells, and take from it what the summary tells."""
         if self._route.chain.guests:
             head.headers = _without(head.headers, b"x-request-id")
         head.headers.append((b"x-request-id", self._request.request_id.encode("ascii")))
         self.summary.status = head.status
         self.summary.origin = head.origin
+
+    def _start(self, head: ResponseHead, *, trailers: bool = False) -> Awaitable[None]:
+        self._complete(head)
         message: dict[str, Any] = {"type": "http.response.start", "status": head.status, "headers": head.headers}
         if trailers:
             message["trailers"] = True

@@ -78,21 +78,20 @@ class StageTimes:
 class Histogram:
     """Counts per bucket, the last beyond all bounds, and the sum of what was observed."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("_first", "bounds", "counts", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
+        self._first = bounds[0]
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
         """Count one value; a value on a bound belongs below it, as Prometheus has it."""
-        if value:
-            self.counts[bisect_left(self.bounds, value)] += 1
-            self.sum += value
-        else:
-            # Most requests have no body.
-            self.counts[0] += 1
+        # Most requests have no body, and many a short answer at once: they need no search.
+        index = 0 if value <= self._first else bisect_left(self.bounds, value)
+        self.counts[index] += 1
+        self.sum += value
 
 
 class RouteStats:
@@ -110,14 +109,27 @@ class RouteStats:
 
     def record(self, summary: Summary) -> None:
         """Count one finished exchange."""
-        self.statuses[summary.status] += 1
+        self.add(
+            summary.status,
+            summary.method,
+            summary.outcome,
+            summary.duration,
+            summary.request_bytes,
+            summary.response_bytes,
+        )
+
+    def add(self, status: int, method: str, outcome: int, duration: int, taken: int, given: int) -> None:
+        """As `record`; ``duration`` is microseconds, ``taken`` and ``given`` are bytes of the
+        bodies.
+        """
+        self.statuses[status] += 1
         # Clients must not make series.
-        self.methods[summary.method if summary.method in KNOWN_METHODS else OTHER_METHOD] += 1
-        if summary.outcome:
-            self.outcomes[summary.outcome] += 1
-        self.duration.observe(summary.duration / 1e6)
-        self.request_size.observe(summary.request_bytes)
-        self.response_size.observe(summary.response_bytes)
+        self.methods[method if method in KNOWN_METHODS else OTHER_METHOD] += 1
+        if outcome:
+            self.outcomes[outcome] += 1
+        self.duration.observe(duration / 1e6)
+        self.request_size.observe(taken)
+        self.response_size.observe(given)
 
 
 class LimitCounts:

@@ -4,7 +4,7 @@ answers.
 
 from __future__ import annotations
 
-from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest
+from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest, told_of
 from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, AddressKeys, KeyFunction, address_key, key_function
 from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow
 from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
@@ -26,4 +26,5 @@ __all__ = [
     "key_function",
     "limit_headers",
     "strictest",
+    "told_of",
 ]

@@ -76,5 +76,12 @@ def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers
     return headers
 
 
+def told_of(packed: int) -> int:
+    """What `limit_headers` tells of the result of a check, as a number: equal ones make equal
+    fields. The results must both be refusals, or both not.
+    """
+    return (packed >> 32 & 0xFFFFFF) << 32 | _seconds(packed)
+
+
 def _seconds(packed: int) -> int:
     return ((packed & 0xFFFFFFFF) + 999) // 1000

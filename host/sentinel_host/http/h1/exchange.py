@@ -23,7 +23,7 @@ from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h1.connection import CONTINUE, Http1Connection
 from sentinel_host.http.h1.response import encode_reply
 from sentinel_host.http.h1.states import TUNNELLED
-from sentinel_host.http.server.connections import ACCEPT, EXTENSION
+from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.http.server.writer import COPY_BELOW, Writer
@@ -186,7 +186,10 @@ class Http1Exchange:
         if kind == "http.response.start":
             self._response.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
             return
-        if kind == "http.response.body":
+        if kind == WHOLE:
+            self._response.start(message["status"], message["headers"], trailers=False)
+            self._send_body(message["body"], False)
+        elif kind == "http.response.body":
             self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.trailers":
             block = self._response.trailers(message.get("headers", ()), message.get("more_trailers", False))

@@ -37,6 +37,10 @@ _LONGEST_REST: Final = 1.0
 EXTENSION: Final = "sentinel.upgrade"
 ACCEPT: Final = "sentinel.upgrade.accept"
 
+# The type of a message that is a whole response: ``status``, ``headers`` and ``body``. As two
+# messages it would take two calls of ``send``, each of which costs as much as framing a head.
+WHOLE: Final = "sentinel.whole_response"
+
 # What ASGI cannot say of a target, on the requests of which it is true: that it ends in ``?``, as
 # an empty query is not the same as none (RFC 3986 section 6.2.3), and that its scheme, which stands
 # under ``scheme``, is not what the connection has.
@@ -95,6 +99,7 @@ class Listener:
             "http.response.trailers": {},
             "http.response.informational": {},
             "sentinel.cancel_on_disconnect": {},
+            WHOLE: {},
             "sentinel.listener": {"name": self.name},
         }
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.field_section import Fields
-from sentinel_host.http.server.connections import ACCEPT, EXTENSION, Application, Connections
+from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE, Application, Connections
 from sentinel_host.http.server.limit_exceeded import LimitExceeded
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 from sentinel_host.http.server.replies import error_reply
@@ -143,8 +143,10 @@ class Stream:
         if kind == "http.response.start":
             self._start(message)
             return
+        if kind == WHOLE:
+            self._start(message)
         self._wrote = True
-        if kind == "http.response.body":
+        if kind == "http.response.body" or kind == WHOLE:
             await self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.trailers":
             self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
