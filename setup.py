@@ -154,6 +154,7 @@ HOT_PATH = (
     "http/h1/framer",
     "http/server/replies",
     "http/server/scope",
+    "http/server/wakeup",
     "http/server/writer",
     "http/h1/response",
     "http/h1/task",

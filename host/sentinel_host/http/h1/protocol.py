@@ -177,9 +177,11 @@ class Http1Protocol:
     def _act(self, action: int) -> None:
         connection = self.connection
         if action == REQUEST:
-            self._requests.serve(self._exchange())
+            self._requests.exchange = self._exchange()
+            # What has come of the body, before the application asks for it.
             while (action := connection.read_ahead(self._loop.time())) != NOTHING:
                 self._pass_on(action)
+            self._requests.serve()
         elif action in (DATA, FAULT):
             self._pass_on(action)
         elif action != NOTHING:

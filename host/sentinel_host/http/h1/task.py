@@ -2,7 +2,9 @@
 
 Rule 1: The task begins with the first request and waits between requests, because making a task
         takes longer than parsing a head.
-Rule 2: A request must not affect the next one through the task. After a cancellation, or a change
+Rule 2: A task that waits goes on within the call of `RequestTask.serve`. So a request costs no turn
+        of the loop, and what the application writes leaves at the end of this one.
+Rule 3: A request must not affect the next one through the task. After a cancellation, or a change
         of context variables, the next request gets a new task.
 """
 
@@ -16,6 +18,7 @@ from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.h1.exchange import Http1Exchange
 from sentinel_host.http.h1.states import ENDING
 from sentinel_host.http.server.connections import Application
+from sentinel_host.http.server.wakeup import Wakeup
 from sentinel_host.http.server.writer import Writer
 
 
@@ -35,16 +38,17 @@ class RequestTask:
         self._finished: Callable[[], None] | None = finished
         self._task: asyncio.Task[None] | None = None
         # What the task waits for between two requests.
-        self._called: asyncio.Future[None] | None = None
+        self._called = Wakeup(writer.loop)
         self.exchange: Http1Exchange | None = None
 
-    def serve(self, exchange: Http1Exchange) -> None:
-        """Have the application answer a request, in a later turn of the loop."""
-        self.exchange = exchange
+    def serve(self) -> None:
+        """Have the application answer ``exchange``: as far as it gets without waiting if the task
+        is there and waits, or in a later turn of the loop.
+        """
         if self._task is None:
             self._begin(copy_context())
         else:
-            self._call()
+            self._called.ring()
 
     def lose(self) -> None:
         """The connection is lost: an application that still answers is cancelled."""
@@ -55,7 +59,7 @@ class RequestTask:
         self._writer.connections.keep(task)
         exchange = self.exchange
         if exchange is None:
-            self._call()
+            self._called.ring()
             return
         exchange.wake()
         if not exchange.answered():
@@ -67,11 +71,6 @@ class RequestTask:
         # Not by the loop's `create_task`: numbering each task in its name takes as long as making
         # it.
         self._task = asyncio.Task(self._run(), loop=self._writer.loop, name="requests", context=context)
-
-    def _call(self) -> None:
-        called = self._called
-        if called is not None and not called.done():
-            called.set_result(None)
 
     def _finish(self) -> None:
         self.exchange = None
@@ -101,7 +100,6 @@ class RequestTask:
                     return
                 del task
                 if self.exchange is None:
-                    self._called = self._writer.loop.create_future()
                     await self._called
                 else:
                     # Between pipelined requests, let the loop serve other connections.

@@ -1,0 +1,75 @@
+"""What a task waits for that goes on as soon as it is told to.
+
+A future lets its task go on in the loop's next turn. That costs a handle, and on a quiet worker
+another look at all sockets for each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextvars import Context
+from typing import Any
+
+
+class Wakeup:
+    """To be awaited by one task at a time, again and again: until `ring` is called.
+
+    To asyncio it is a future (`asyncio.isfuture`). The loop, or a task that is cancelled, may let
+    its waiter go on as well.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_is_cancelled", "_loop")
+
+    _asyncio_future_blocking: bool
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asyncio_future_blocking = False
+        self._loop = loop
+        self._callback: Callable[[Wakeup], object] | None = None
+        self._context: Context | None = None
+        self._is_cancelled = False
+
+    def ring(self) -> None:
+        """Let the waiting task go on before this returns, or in the loop's next turn where another
+        task runs. Nothing happens if none waits.
+        """
+        callback, context = self._callback, self._context
+        if callback is None or context is None:
+            return
+        self._callback = self._context = None
+        if asyncio.current_task(self._loop) is None:
+            context.run(callback, self)
+        else:
+            self._loop.call_soon(callback, self, context=context)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    # What a task calls.
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the task."""
+        return self._loop
+
+    def add_done_callback(self, callback: Callable[[Wakeup], object], *, context: Context) -> None:
+        """Call back once, in that context."""
+        self._callback = callback
+        self._context = context
+
+    def cancel(self, msg: object = None) -> bool:
+        """Have the waiting task raise `asyncio.CancelledError`, in the loop's next turn."""
+        callback, context = self._callback, self._context
+        if callback is None:
+            return False
+        self._callback = self._context = None
+        self._is_cancelled = True
+        self._loop.call_soon(callback, self, context=context)
+        return True
+
+    def result(self) -> None:
+        """Raises `asyncio.CancelledError` after `cancel`."""
+        if self._is_cancelled:
+            self._is_cancelled = False
+            raise asyncio.CancelledError
