@@ -213,8 +213,12 @@ def native() -> Start:
 
 @pytest.fixture(scope="session")
 def as_component() -> Start:
-    """Starts a guest behind the component API; each file is compiled once."""
-    engine = wasmtime.Engine()
+    """Starts a guest behind the component API; each file is compiled once, and kept for the next
+    run in the tests' cache.
+    """
+    config = wasmtime.Config()
+    config.cache = True
+    engine = wasmtime.Engine(config)
 
     @functools.cache
     def compiled(path: Path) -> component.Component:
