@@ -32,7 +32,7 @@ def group() -> Iterator[QuicGroup]:
 
 
 def ids_of(group: QuicGroup, number: int) -> ConnectionIds:
-    return ConnectionIds(number, group.key)
+    return ConnectionIds(number, group.key, group.secret)
 
 
 def short(connection_id: bytes) -> bytes:
@@ -58,16 +58,17 @@ def arrive(group: QuicGroup, number: int, datagrams: list[bytes]) -> None:
 
 def test_our_ids_name_their_socket_in_either_header(group: QuicGroup) -> None:
     """Also while that socket's worker accepts no new connections."""
-    for accepting in ((), (1,), (0, 1, 2, 3, 4)):
-        group.steer(accepting)
-        for number in range(SOCKETS):
+    everybody = range(SOCKETS)
+    for accepting, alive in (((), everybody), ((1,), everybody), (everybody, everybody), (everybody, range(5000))):
+        group.steer(accepting, alive)
+        for number in everybody:
             ids = ids_of(group, number)
             arrive(group, number, [short(ids.make()), long(ids.make()), long(ids.make(), kind=0xE0)])
 
 
 def test_ids_of_clients_go_to_those_that_accept(group: QuicGroup) -> None:
     for accepting in ((), (3,), (1, 4), (0, 2, 3)):
-        group.steer(accepting)
+        group.steer(accepting, accepting)
         for word in range(6):
             number = accepting[word % len(accepting)] if accepting else 0
             for length in (8, ID_LENGTH, 20):
@@ -77,7 +78,7 @@ def test_ids_of_clients_go_to_those_that_accept(group: QuicGroup) -> None:
 
 
 def test_whatever_else_comes_goes_to_one_of_them(group: QuicGroup) -> None:
-    group.steer((1, 2))
+    group.steer((1, 2), (1, 2))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         sent = [b"", b"\x40", b"\xc0", b"\x40" + bytes(3), os.urandom(1200), b"\xff" * 7]
         for datagram in sent:
@@ -93,8 +94,33 @@ def test_whatever_else_comes_goes_to_one_of_them(group: QuicGroup) -> None:
     assert sorted(got) == sorted(sent)
 
 
+def test_ids_of_a_worker_that_has_died_go_to_one_that_accepts(group: QuicGroup) -> None:
+    group.steer((1, 4), (1, 3, 4))
+    for number in (0, 2):
+        for _ in range(8):
+            connection_id = ids_of(group, number).make()
+            other = (1, 4)[int.from_bytes(connection_id[:2], "big") % 2]
+            arrive(group, other, [short(connection_id), long(connection_id)])
+    arrive(group, 3, [short(ids_of(group, 3).make())])
+
+
+def test_a_stateless_reset_is_what_the_connections_own_worker_would_have_promised() -> None:
+    """RFC 9000 section 10.3: it looks like any datagram, and is shorter than what it answers."""
+    dead, alive = (ConnectionIds(number, 0x1234, b"s" * 32) for number in (1, 2))
+    connection_id = dead.make()
+    for size in (22, 40, 1200):
+        answer = alive.reset(connection_id, size)
+        assert answer is not None
+        assert answer.endswith(dead.token(connection_id))
+        assert answer[0] & 0xC0 == 0x40
+        assert 21 <= len(answer) == min(size - 1, 43)
+    assert alive.reset(connection_id, 21) is None
+    assert alive.reset(bytes(12), 1200) is None
+    assert ConnectionIds(1, 0x1234, b"t" * 32).token(connection_id) != dead.token(connection_id)
+
+
 def test_ids_differ() -> None:
-    ids = ConnectionIds(7, 0x1234)
+    ids = ConnectionIds(7, 0x1234, b"secret")
     made = {ids.make() for _ in range(100)}
     assert len(made) == 100
     assert {len(each) for each in made} == {ID_LENGTH}

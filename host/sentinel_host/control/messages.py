@@ -47,10 +47,13 @@ class ListenerFd(msgspec.Struct, frozen=True):
 
 
 class QuicFds(msgspec.Struct, frozen=True):
-    """The inherited datagram sockets of HTTP/3, by cell, the key of their group, and their TLS."""
+    """The inherited datagram sockets of HTTP/3, by cell, the key and the secret of their group, and
+    their TLS.
+    """
 
     fds: list[int]
     key: int
+    secret: bytes
     tls: TlsConfig
 
 

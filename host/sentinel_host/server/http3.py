@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 # RFC 9000 section 14.1: a smaller datagram begins no connection, which limits amplification.
 _LEAST_FIRST: Final = 1200
 _MAX_HANDSHAKES: Final = 1000
+# Of one second. RFC 9000 section 10.3.3 wants a bound, and one is enough for a client.
+_MAX_RESETS: Final = 1000
 Address = tuple[Any, ...]
 
 
@@ -42,6 +44,8 @@ class Http3Socket(asyncio.DatagramProtocol):
         self._connections = connections
         self._by_id: dict[bytes, Http3Protocol] = {}
         self._handshakes = 0
+        self._resets = 0
+        self._resets_since = 0.0
         self._transport: asyncio.DatagramTransport
         self._own: Address = ()
         self._configuration = QuicConfiguration(
@@ -71,7 +75,10 @@ class Http3Socket(asyncio.DatagramProtocol):
         versions = self._configuration.supported_versions
         known = self._by_id.get(header.destination_cid)
         if known is None:
-            if header.version is None or len(data) < _LEAST_FIRST:
+            if header.version is None:
+                self._reset(header.destination_cid, len(data), addr)
+                return
+            if len(data) < _LEAST_FIRST:
                 return
             if header.version not in versions:
                 if header.packet_type is not QuicPacketType.VERSION_NEGOTIATION:
@@ -90,6 +97,16 @@ class Http3Socket(asyncio.DatagramProtocol):
             _log.exception("a connection of HTTP/3 failed")
             known.abort()
 
+    def _reset(self, connection_id: bytes, size: int, addr: Any) -> None:
+        """Tell a client that its connection is gone: the worker that had it may have died."""
+        now = self._connections.loop.time()
+        if now - self._resets_since >= 1:
+            self._resets, self._resets_since = 0, now
+        answer = self._ids.reset(connection_id, size)
+        if answer is not None and self._resets < _MAX_RESETS:
+            self._resets += 1
+            self._transport.sendto(answer, addr)
+
     def _load_certificate(self) -> None:
         """Use the current certificate for new connections."""
         certificate = self._certificates.default()
@@ -101,7 +118,7 @@ class Http3Socket(asyncio.DatagramProtocol):
 
     def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
         self._load_certificate()
-        quic = Quic(self._configuration, destination_id, self._ids.make)
+        quic = Quic(self._configuration, destination_id, self._ids)
         ids = {destination_id, quic.host_cid}
         in_handshake = True
 

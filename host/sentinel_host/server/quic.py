@@ -14,7 +14,7 @@ from sentinel_host.errors import ConfigError
 from sentinel_host.http.server import Application
 from sentinel_host.server.certificates import ListenerTls
 from sentinel_host.server.sockets import address_of
-from sentinel_host.server.steering import ConnectionIds, make_key, steer
+from sentinel_host.server.steering import ConnectionIds, make_key, make_secret, steer
 
 # Seconds for which a client may remember where HTTP/3 is served; nginx's examples have a day.
 _REMEMBERED = 86400
@@ -46,14 +46,17 @@ class QuicGroup:
 
     sockets: Sequence[socket.socket]
     key: int = field(default_factory=make_key)
+    secret: bytes = field(default_factory=make_secret)
 
     def endpoint(self, number: int, certificates: ListenerTls) -> QuicEndpoint:
         """What `serve` takes, for the process that has the socket of this number."""
-        return QuicEndpoint("public", self.sockets[number], certificates, ConnectionIds(number, self.key))
+        return QuicEndpoint("public", self.sockets[number], certificates, ConnectionIds(number, self.key, self.secret))
 
-    def steer(self, accepting: Sequence[int]) -> None:
-        """Have these sockets get new connections, as in `steering.steer`."""
-        steer(self.sockets, self.key, accepting)
+    def steer(self, accepting: Sequence[int], alive: Sequence[int]) -> None:
+        """Have the first get new connections, and the others keep theirs, as in
+        `steering.steer`.
+        """
+        steer(self.sockets, self.key, accepting, alive)
 
     def __str__(self) -> str:
         return f"quic on https://{address_of(self.sockets[0])}"
@@ -70,7 +73,7 @@ def open_quic(sockets: Sequence[socket.socket]) -> QuicGroup:
     group = QuicGroup(sockets)
     if len(sockets) > 1:
         try:
-            group.steer(())
+            group.steer((), ())
         except OSError as error:
             raise ConfigError(
                 f"server.quic_bind: server.workers must be 1, because this system cannot steer datagrams to workers: "

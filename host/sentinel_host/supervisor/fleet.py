@@ -42,6 +42,11 @@ _CLOSE_TIME: Final = 5.0
 _REFRESH_INTERVAL: Final = 1.0
 
 
+_SERVING: Final = (State.ACCEPTING, State.READY, State.DRAINING)
+
+Steer = Callable[[Sequence[int], Sequence[int]], None]
+
+
 class RollFailed(SentinelError):
     """A new worker serves less than the old one, or did not start; every worker serves what it
     served before.
@@ -52,15 +57,13 @@ class Fleet:
     """All workers of a gateway, each with one of the ``cells``.
 
     ``observer`` hears what they report unasked. ``steer`` is told the cells of those that accept,
-    whenever these change.
+    and of those that have connections, whenever these change.
     """
 
-    def __init__(
-        self, observer: WorkerObserver, cells: Cells, steer: Callable[[Sequence[int]], None] = lambda cells: None
-    ) -> None:
+    def __init__(self, observer: WorkerObserver, cells: Cells, steer: Steer = lambda accepting, alive: None) -> None:
         self._observer = observer
         self._steer = steer
-        self._accepting: list[int] = []
+        self._steered: tuple[list[int], list[int]] = [], []
         self._cells = cells
         self._places: list[Place] = []
         self._plans: dict[WorkerProcess, FleetPlan] = {}
@@ -226,14 +229,12 @@ class Fleet:
         self._cells.release(cell)
 
     def _note_accepting(self) -> None:
-        accepting = sorted(
-            worker.cell
-            for worker in self._plans
-            if worker.state is State.READY and not (worker.ended.done() or worker.draining_or_gone.done())
-        )
-        if accepting != self._accepting:
-            self._accepting = accepting
-            self._steer(accepting)
+        alive = [worker for worker in self._plans if worker.state in _SERVING and not worker.ended.done()]
+        accepting = [each for each in alive if each.state is State.READY and not each.draining_or_gone.done()]
+        steered = sorted(worker.cell for worker in accepting), sorted(worker.cell for worker in alive)
+        if steered != self._steered:
+            self._steered = steered
+            self._steer(*steered)
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         del self._plans[worker]

@@ -29,7 +29,7 @@ from sentinel_host.hotload.guest_version import GuestVersion
 from sentinel_host.net import Remembered
 from sentinel_host.supervisor.cells import Cells
 from sentinel_host.supervisor.checking import FleetChecks
-from sentinel_host.supervisor.fleet import Fleet
+from sentinel_host.supervisor.fleet import Fleet, Steer
 from sentinel_host.supervisor.offered import deployment_without_code
 from sentinel_host.supervisor.plan import FleetPlan, GuestSet
 from sentinel_host.supervisor.renewal import renew
@@ -67,7 +67,7 @@ class FleetRollout:
         cells: Cells,
         checks: FleetChecks,
         renewals: Sequence[Renewal],
-        steer: Callable[[Sequence[int]], None],
+        steer: Steer,
     ) -> None:
         self.fleet = Fleet(self, cells, steer)
         self._source = source

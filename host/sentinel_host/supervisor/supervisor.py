@@ -118,11 +118,11 @@ class _Supervision:
         self._log = log
         self._exporter = exporter_of(self._config, self._overview)
 
-    def _steer(self, accepting: Sequence[int]) -> None:
+    def _steer(self, accepting: Sequence[int], alive: Sequence[int]) -> None:
         if self._quic is None:
             return
         try:
-            self._quic.steer(accepting)
+            self._quic.steer(accepting, alive)
         except OSError as error:
             _log.error("HTTP/3: new connections go where they went before: %s", error)
 
@@ -258,7 +258,7 @@ class _Supervision:
         group, tls = self._quic, config.server.tls
         if group is None or tls is None or config.server.quic_bind is None:
             return None
-        return QuicFds([sock.fileno() for sock in group.sockets], group.key, tls)
+        return QuicFds([sock.fileno() for sock in group.sockets], group.key, group.secret, tls)
 
     def _reopen_logs(self) -> None:
         self._log.reopen()

@@ -299,7 +299,7 @@ def _quic(start: Start, certificates: Certificates) -> QuicEndpoint | None:
             os.close(fd)
     os.set_inheritable(quic.fds[own], False)
     sock = socket.socket(fileno=quic.fds[own])
-    return QuicEndpoint("public", sock, certificates.of(quic.tls), ConnectionIds(own, quic.key))
+    return QuicEndpoint("public", sock, certificates.of(quic.tls), ConnectionIds(own, quic.key, quic.secret))
 
 
 def _endpoints(start: Start, certificates: Certificates) -> list[Endpoint]:

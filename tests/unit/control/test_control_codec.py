@@ -58,7 +58,7 @@ FRAMES = [
         False,
         Start(1, 2, SOURCE, [ListenerFd("public", 5, TlsConfig("c", "k"))], {"limits": 9}, GUESTS, None, 6, LEARNED),
     ),
-    Frame(0, False, Start(0, 1, SOURCE, [], {}, GUESTS, quic=QuicFds([5, 6, 7], 1, TlsConfig("c", "k")))),
+    Frame(0, False, Start(0, 1, SOURCE, [], {}, GUESTS, quic=QuicFds([5, 6, 7], 1, b"s", TlsConfig("c", "k")))),
     Frame(0, False, Prepared()),
     Frame(0, False, Accept()),
     Frame(0, False, Ready({"auth": "missing"}, [GuestState("auth", error="missing")])),

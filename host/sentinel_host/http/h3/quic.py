@@ -10,6 +10,7 @@ Rule 2: Only this file touches private parts of aioquic.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from aioquic.h3.connection import FrameType, H3Connection, encode_frame
 from aioquic.quic.configuration import QuicConfiguration
@@ -19,16 +20,29 @@ from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
 
+class IdMaker(Protocol):
+    """Makes connection ids."""
+
+    def make(self) -> bytes:
+        """Another one."""
+        ...
+
+    def token(self, connection_id: bytes) -> bytes:
+        """Its stateless reset token, of 16 bytes."""
+        ...
+
+
 class Quic(QuicConnection):
-    """``held`` tells how many bytes of a stream have arrived and were not taken. ``make_id`` makes
+    """``held`` tells how many bytes of a stream have arrived and were not taken. ``ids`` makes
     connection ids, of the length that is configured.
     """
 
-    def __init__(self, configuration: QuicConfiguration, destination_id: bytes, make_id: Callable[[], bytes]) -> None:
+    def __init__(self, configuration: QuicConfiguration, destination_id: bytes, ids: IdMaker) -> None:
         super().__init__(configuration=configuration, original_destination_connection_id=destination_id)
-        self._make_id = make_id
-        first = make_id()
-        self._host_cids[0].cid = self.host_cid = self._local_initial_source_connection_id = first
+        self._ids = ids
+        (first,) = self._host_cids
+        first.cid = self.host_cid = self._local_initial_source_connection_id = ids.make()
+        first.stateless_reset_token = ids.token(first.cid)
         self.held: Callable[[int], int] = lambda stream: 0
 
     def unsent(self, stream: int) -> int:
@@ -63,7 +77,8 @@ class Quic(QuicConnection):
         known = len(self._host_cids)
         super()._replenish_connection_ids()
         for issued in self._host_cids[known:]:
-            issued.cid = self._make_id()
+            issued.cid = self._ids.make()
+            issued.stateless_reset_token = self._ids.token(issued.cid)
 
     def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
         number = stream.stream_id
