@@ -64,15 +64,17 @@ class Hostile:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Http2Peer(Peer(1, reader, writer))
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await peer.begin()
-            stream = (await peer.request()).stream
-            self.asked += 1
-            assert self.act is not None
-            await self.act(peer, stream)
-            while not isinstance(await peer.frame(), RstStreamFrame | GoAwayFrame):
-                pass
-        writer.transport.abort()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await peer.begin()
+                stream = (await peer.request()).stream
+                self.asked += 1
+                assert self.act is not None
+                await self.act(peer, stream)
+                while not isinstance(await peer.frame(), RstStreamFrame | GoAwayFrame):
+                    pass
+        finally:
+            writer.transport.abort()
 
 
 @pytest.fixture(scope="module")
