@@ -117,18 +117,27 @@ impl<'a> Reader<'a> {
         let (length, rest) = match *self.rest {
             [marker @ 0x90..=0x9f, ref rest @ ..] => ((marker & 0x0f).into(), rest),
             [0xdc, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
-            _ => return self.any_array(),
+            _ => return self.rare(Self::any_array),
         };
         self.rest = rest;
         Ok(length)
     }
 
     #[cold]
-    fn any_array(&mut self) -> Result<u32, Malformed> {
+    fn any_array(mut self) -> Result<(u32, Self), Malformed> {
         match self.token()? {
-            Token::Array(length) => Ok(length),
+            Token::Array(length) => Ok((length, self)),
             _ => Err(Malformed),
         }
+    }
+
+    /// What is rare is read by a function of its own, which gets the place and returns the next one.
+    /// A reference to it would keep the place in memory all the time, and not in registers.
+    #[inline(always)]
+    fn rare<T>(&mut self, read: impl FnOnce(Self) -> Result<(T, Self), Malformed>) -> Result<T, Malformed> {
+        let (value, behind) = read(*self)?;
+        *self = behind;
+        Ok(value)
     }
 
     /// The bytes of a str, which are not checked to be UTF-8.
@@ -137,16 +146,16 @@ impl<'a> Reader<'a> {
         let (length, rest) = match self.rest {
             [marker @ 0xa0..=0xbf, rest @ ..] => (marker & 0x1f, rest),
             [0xd9, length, rest @ ..] => (*length, rest),
-            _ => return self.long_text(),
+            _ => return self.rare(Self::long_text),
         };
         self.rest = rest;
         self.take(length.into())
     }
 
     #[cold]
-    fn long_text(&mut self) -> Result<&'a [u8], Malformed> {
+    fn long_text(mut self) -> Result<(&'a [u8], Self), Malformed> {
         match self.token()? {
-            Token::Str(text) => Ok(text),
+            Token::Str(text) => Ok((text, self)),
             _ => Err(Malformed),
         }
     }
@@ -165,15 +174,15 @@ impl<'a> Reader<'a> {
 
     #[inline(always)]
     pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
-        let [0xc4, length, rest @ ..] = self.rest else { return self.long_bin() };
+        let [0xc4, length, rest @ ..] = self.rest else { return self.rare(Self::long_bin) };
         self.rest = rest;
         self.take((*length).into())
     }
 
     #[cold]
-    fn long_bin(&mut self) -> Result<&'a [u8], Malformed> {
+    fn long_bin(mut self) -> Result<(&'a [u8], Self), Malformed> {
         match self.token()? {
-            Token::Bin(bytes) => Ok(bytes),
+            Token::Bin(bytes) => Ok((bytes, self)),
             _ => Err(Malformed),
         }
     }
@@ -185,17 +194,17 @@ impl<'a> Reader<'a> {
             [0xcd, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
             [0xce, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]).into(), rest),
             [0xcf, a, b, c, d, e, f, g, h, ref rest @ ..] => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest),
-            _ => return self.any_unsigned(),
+            _ => return self.rare(Self::any_unsigned),
         };
         self.rest = rest;
         Ok(value)
     }
 
     #[cold]
-    fn any_unsigned(&mut self) -> Result<u64, Malformed> {
+    fn any_unsigned(mut self) -> Result<(u64, Self), Malformed> {
         match self.token()? {
-            Token::Unsigned(value) => Ok(value),
-            Token::Signed(value) => value.try_into().map_err(|_| Malformed),
+            Token::Unsigned(value) => Ok((value, self)),
+            Token::Signed(value) => Ok((value.try_into().map_err(|_| Malformed)?, self)),
             _ => Err(Malformed),
         }
     }
