@@ -24,6 +24,7 @@ from sentinel_host.pipeline import ChainRun
 STATUS: Final = 429
 
 _COMPLETED: Final = Outcome.COMPLETED
+_REPLY: Final = error_reply(STATUS)
 
 
 def is_plain(
@@ -69,13 +70,11 @@ class LimitRefusal:
         self._admitted = admitted
         self._route = route
         self._started = started
-        reply = error_reply(STATUS)
         head = admitted.head
-        headers: Headers = reply.headers
-        headers += route.limits.refusal(checked)
+        headers: Headers = _REPLY.headers + route.limits.refusal(checked)
         headers.append((b"x-request-id", head.request_id.encode("ascii")))
         self.headers = headers
-        self.body = reply.body
+        self.body = _REPLY.body
         self.is_head = head.method == "HEAD"
 
     def end(self, outcome: Outcome) -> None:

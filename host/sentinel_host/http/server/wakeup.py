@@ -38,9 +38,10 @@ class Wakeup:
         if callback is None or context is None:
             return
         self._callback = self._context = None
-        if asyncio.current_task(self._loop) is None:
+        try:
             context.run(callback, self)
-        else:
+        except RuntimeError:
+            # A loop enters no task while another one runs. It has left this one as it was.
             self._loop.call_soon(callback, self, context=context)
 
     def __await__(self) -> Generator[Any, None, None]:
