@@ -53,7 +53,7 @@ class ForkedProcess:
         self._told, tell = os.pipe()
         job = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
         try:
-            socket.send_fds(_server(), [json.dumps(job).encode()], [theirs, also_theirs, tell])
+            socket.send_fds(_server()[0], [json.dumps(job).encode()], [theirs, also_theirs, tell])
         finally:
             for descriptor in (theirs, also_theirs, tell):
                 os.close(descriptor)
@@ -90,33 +90,41 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
-            self.returncode = os.waitstatus_to_exitcode(self._number())
-            os.close(self._told)
+        if self.returncode is None:
+            # Not select, which takes no descriptor above 1023.
+            poll = select.poll()
+            poll.register(self._told, select.POLLIN)
+            if poll.poll(None if timeout is None else timeout * 1000):
+                self.returncode = os.waitstatus_to_exitcode(self._number())
+                os.close(self._told)
         return self.returncode
 
     def _number(self) -> int:
         data = os.read(self._told, NUMBER.size)
         if not data:
-            raise RuntimeError("the fork server has ended")
+            output = _server()[1].stdout
+            said = output.read().decode() if output is not None else ""
+            raise RuntimeError(f"the fork server has ended:\n{said}")
         return int(NUMBER.unpack(data)[0])
 
 
 @cache
-def _server() -> socket.socket:
-    """The socket to this process's fork server."""
+def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """The socket to this process's fork server, and its process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
         # Its streams are pipes, as a gateway's will be: Python buffers what goes to a terminal in
         # another way.
         server = subprocess.Popen(
-            command, cwd=ROOT, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cwd=ROOT, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     def end() -> None:
         ours.close()
-        server.communicate()
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
 
     atexit.register(end)
-    return ours
+    return ours, server
