@@ -3,10 +3,12 @@ authors come along.
 
 Three modules are C behind cffi; six are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
-endpoint, a line of the access log. `HOT_PATH` is Python that every request runs through: mypyc
-compiles it, by the types that it has anyway. The same files run uncompiled too, and do so from a
-working tree: `pip install --editable` leaves them as they are, so that no edit is hidden behind an
-earlier build, and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the
+endpoint, a line of the access log. Another is a library that builds of guests preload.
+
+`HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that it has
+anyway. The same files run uncompiled too, and do so from a working tree:
+`pip install --editable` leaves them as they are, so that no edit is hidden behind an earlier build,
+and so does ``SENTINEL_COMPILE=0``. docs/decisions/053-compiled-python.md has the
 figures.
 
 The SDKs and the contract go into the package as ``sentinel_host/_sdk``, so that a guest is written
@@ -99,6 +101,10 @@ ACCESS = Extension(
     "sentinel_host.observe._access",
     ["host/native/access/module.c", "host/native/access/src/line.c"],
     extra_compile_args=FIELDS.extra_compile_args,
+)
+# No module of Python's, but a library that builds of guests preload.
+STEADY = Extension(
+    "sentinel_host.authoring._steady", ["host/native/steady/module.c"], extra_compile_args=FIELDS.extra_compile_args
 )
 HOT_PATH = (
     "abi/decode",
@@ -312,5 +318,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, *compiled()],
+        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, STEADY, *compiled()],
     )

@@ -55,7 +55,7 @@ def test_a_guest_finds_what_it_names_and_nothing_else(sources: Path, tmp_path: P
     """
     before = sorted(sources.rglob("*"))
     out = tmp_path / "out"
-    componentize_py.componentize(tmp_path, "world", "guest", [sources, tmp_path / "missing"], out)
+    componentize_py.componentize(tmp_path, "world", "guest", [sources, tmp_path / "missing"], out, "seed")
     assert out.read_text() == "guest.py"
     assert sorted(sources.rglob("*")) == before
 
@@ -63,4 +63,4 @@ def test_a_guest_finds_what_it_names_and_nothing_else(sources: Path, tmp_path: P
 def test_what_the_program_says_is_the_error(sources: Path, tmp_path: Path) -> None:
     (sources / "broken.py").touch()
     with pytest.raises(ToolchainError, match=r"broken\.py: no module"):
-        componentize_py.componentize(tmp_path, "world", "guest", [sources], tmp_path / "out")
+        componentize_py.componentize(tmp_path, "world", "guest", [sources], tmp_path / "out", "seed")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sentinel_host.authoring import steady
 from sentinel_host.authoring.processes import attempt
 from sentinel_host.authoring.pypi_tools import PypiTool
 from sentinel_host.errors import ToolchainError
@@ -36,9 +37,9 @@ _TOOL: Final = PypiTool(
 _COMMAND: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from componentize_py import script; script()"
 
 
-def componentize(wit: Path, world: str, app: str, paths: Sequence[Path], out: Path) -> None:
+def componentize(wit: Path, world: str, app: str, paths: Sequence[Path], out: Path, seed: str) -> None:
     """Make a component of the module ``app`` and of what it imports from the folders ``paths``,
-    which stay as they are.
+    which stay as they are. The random numbers that the interpreter draws follow from the ``seed``.
 
     Raises ToolchainError with what the program said.
     """
@@ -58,7 +59,7 @@ def componentize(wit: Path, world: str, app: str, paths: Sequence[Path], out: Pa
         command = (sys.executable, "-I", "-c", _COMMAND, str(_TOOL.folder()), "--quiet", "-d", str(wit), "-w", world)
         code, output = attempt(
             (*command, "componentize", "--stub-wasi", *options, "-o", str(out), app),
-            environment={"VIRTUAL_ENV": str(environment)},
+            environment={"VIRTUAL_ENV": str(environment), **steady.environment(seed, files=True)},
         )
     if code != 0:
         raise ToolchainError(output)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentinel_host.abi.contract import GRANTS, HOOKS, PACKAGE, VERSION
-from sentinel_host.authoring import componentize_py, custom_sections, pypi_tools, stamps
+from sentinel_host.authoring import componentize_py, custom_sections, pypi_tools, stamps, steady
 from sentinel_host.authoring.building import build_once, failure, present
 from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.flatten import Flattening, flatten
@@ -128,8 +128,8 @@ class Python:
         packages = _packages(build.folder, manifest)
         link(build.folder / LINKS / "python", sdk_source("python"))
         roots = [*present(build.folder, self.sources), sdk_source("python") / "sentinel_sdk", wit_source()]
-        inputs = stamps.tree_digest(roots, salt=f"{_REVISION} {packages and packages.name}")
-        build_once(build, inputs, lambda: _built(build, manifest, packages))
+        inputs = stamps.tree_digest(roots, salt=f"{_REVISION} {packages and packages.name} {steady.identity()}")
+        build_once(build, inputs, lambda: _built(build, manifest, packages, inputs))
 
     def test(self, folder: Path) -> UnitTests | None:
         """pytest, natively."""
@@ -219,8 +219,8 @@ def _locked_versions(manifest: _Manifest) -> str:
     return "".join(sorted(lines, key=str.lower))
 
 
-def _built(build: Build, manifest: _Manifest, packages: Path | None) -> bytes:
-    """The guest's core module."""
+def _built(build: Build, manifest: _Manifest, packages: Path | None, inputs: str) -> bytes:
+    """The guest's core module. What it finds random follows from the digest of its ``inputs``."""
     _check_syntax(build)
     with tempfile.TemporaryDirectory(prefix="sentinel-") as name:
         work = Path(name)
@@ -231,7 +231,7 @@ def _built(build: Build, manifest: _Manifest, packages: Path | None) -> bytes:
         out = work / "component.wasm"
         paths = [work, build.folder / "src", sdk_source("python"), *([packages] if packages is not None else [])]
         try:
-            componentize_py.componentize(wit, _WORLD, _APP, paths, out)
+            componentize_py.componentize(wit, _WORLD, _APP, paths, out, inputs)
         except ToolchainError as error:
             raise failure(build.name, "\n".join(_own_lines(str(error)))) from None
         component = out.read_bytes()

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from sentinel_host.authoring import custom_sections, node, node_sdk, stamps
+from sentinel_host.authoring import custom_sections, node, node_sdk, stamps, steady
 from sentinel_host.authoring.building import build_once, failure, present
 from sentinel_host.authoring.flatten import Flattening, flatten
 from sentinel_host.authoring.language import Build, UnitTests
@@ -30,7 +30,7 @@ _HOOKS: Final = {
     "onResponseChunk": "on-response-chunk",
 }
 # Another number for every change of what this module makes of a component.
-_REVISION: Final = "1"
+_REVISION: Final = "2"
 
 _MANIFEST: Final = """\
 {{
@@ -144,8 +144,9 @@ class TypeScript:
         once more.
         """
         sdk = _prepare(build.folder)
-        inputs = stamps.tree_digest(present(build.folder, self.sources), salt=f"{_REVISION} {sdk.name}")
-        build_once(build, inputs, lambda: _built(build, sdk))
+        salt = f"{_REVISION} {sdk.name} {steady.identity()}"
+        inputs = stamps.tree_digest(present(build.folder, self.sources), salt)
+        build_once(build, inputs, lambda: _built(build, sdk, inputs))
 
     def test(self, folder: Path) -> UnitTests | None:
         """Node's own test runner."""
@@ -179,12 +180,12 @@ def _install_packages(folder: Path) -> None:
     stamps.record(stamp, stamps.tree_digest([manifest, lock]), {})
 
 
-def _built(build: Build, sdk: Path) -> bytes:
-    """The guest's core module."""
+def _built(build: Build, sdk: Path, inputs: str) -> bytes:
+    """The guest's core module. What it finds random follows from the digest of its ``inputs``."""
     with tempfile.TemporaryDirectory(prefix="sentinel-") as name:
         out = Path(name)
         command = ("node", str(sdk / "bin" / "sentinel-ts.mjs"), "build", ".", str(out))
-        code, output = attempt(command, cwd=build.folder)
+        code, output = attempt(command, cwd=build.folder, environment=steady.environment(inputs))
         if code != 0:
             raise failure(build.name, output)
         told: dict[str, Any] = json.loads((out / "guest.json").read_text())

@@ -67,6 +67,14 @@ function writeWorld(grants, work) {
   return wit;
 }
 
+/** The code without the comments that name files outside of the project: these depend on where it
+ * is, and the same sources are to come to the same bytes. No line is lost. */
+function withoutPlaces(code, inputs) {
+  const comments = new Set(Object.keys(inputs).map((path) => `// ${path}`));
+  const isPlace = (line) => line.startsWith("// ..") && comments.has(line);
+  return code.replaceAll(/^.*$/gm, (line) => (isPlace(line) ? "//" : line));
+}
+
 function componentText(entry) {
   return `import ${JSON.stringify(join(SDK, "src", "globals.ts"))};
 import { component } from ${JSON.stringify(join(SDK, "src", "component.ts"))};
@@ -98,7 +106,7 @@ export async function build(where, out) {
     const { component } = await componentize({
       witPath: writeWorld(all, work),
       world: WORLD,
-      jsSource: `${code}\nglobalThis.sentinelOrigins = ${lines};\n`,
+      jsSource: `${withoutPlaces(code, metafile.inputs)}\nglobalThis.sentinelOrigins = ${lines};\n`,
       sync: true,
     }).catch((error) => {
       throw new GuestError(error.message);
