@@ -104,6 +104,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(host_wheel: Path) -> None
     modules = {
         f"sentinel_host/{name}"
         for name in (
+            "authoring/_steady",
             "fields/_fields",
             "http/client/_pending",
             "kv/_store",
