@@ -112,6 +112,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(host_wheel: Path) -> None
             "limiter/_table",
             "native/_calls",
             "native/_native",
+            "observe/_access",
             "upstream/_endpoints",
         )
     }
