@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import msgspec
 from sentinel_host.messages import HeaderEdit, Headers, RequestEdits, ResponseEdits
 from sentinel_host.observe.record import Change
 from sentinel_host.pipeline.edits import edit_headers
-from sentinel_host.sandbox.text import readable
+from sentinel_host.sandbox.text import escape
 
 MOST_CHANGES: Final = 64
 """Of one hook; more are left out."""
@@ -37,7 +36,7 @@ def request_changes(record: bytes, edits: RequestEdits) -> list[Change]:
     if not _changes_anything(edits):
         return []
     head = _decode(record)
-    changes = _header_changes(_fields(head[_REQUEST_HEADERS]), edits.headers)
+    changes = _header_changes(head[_REQUEST_HEADERS], edits.headers)
     if edits.method is not None:
         changes.append(_change("method", head[_METHOD], edits.method))
     if edits.path is not None:
@@ -54,7 +53,7 @@ def response_changes(record: bytes, edits: ResponseEdits) -> list[Change]:
     if not edits.headers and edits.status is None:
         return []
     head = _decode(record)
-    changes = _header_changes(_fields(head[_RESPONSE_HEADERS]), edits.headers)
+    changes = _header_changes(head[_RESPONSE_HEADERS], edits.headers)
     if edits.status is not None:
         changes.append(Change("status", before=(str(head[_STATUS]),), after=(str(edits.status),)))
     return changes[:MOST_CHANGES]
@@ -64,7 +63,7 @@ def shown(name: bytes, value: bytes) -> str:
     """A field's value, cut, or its size if it is a secret."""
     if _is_secret(name):
         return f"({len(value)} bytes)"
-    return _cut(readable(value[: _MOST_TEXT + 1]))
+    return _cut(escape(value[: _MOST_TEXT + 1].decode(errors="replace")))
 
 
 @lru_cache(1024)
@@ -78,27 +77,23 @@ def _changes_anything(edits: RequestEdits) -> bool:
     )
 
 
-def _fields(raw: list[list[Any]]) -> Headers:
-    return [(name.encode(), value) for name, value in raw]
-
-
-def _header_changes(before: Headers, edits: list[HeaderEdit]) -> list[Change]:
-    names = dict.fromkeys([name for _, name, _ in edits])
-    after = edit_headers(list(before), edits)
-    was, now = _values(before, names), _values(after, names)
+def _header_changes(fields: list[list[Any]], edits: list[HeaderEdit]) -> list[Change]:
+    """``fields`` are those of a record: the ones that no edit names stay as they are."""
+    names = {name.decode(): name for _, name, _ in edits}
+    before = [(names[name], value) for name, value in fields if name in names]
+    was, now = _values(before), _values(edit_headers(list(before), edits))
     return [
-        Change("header", name.decode(), _all_shown(name, was.get(name)), _all_shown(name, now.get(name)))
-        for name in names
+        Change("header", text, _all_shown(name, was.get(name)), _all_shown(name, now.get(name)))
+        for text, name in names.items()
         if was.get(name) != now.get(name)
     ]
 
 
-def _values(fields: Headers, names: Collection[bytes]) -> dict[bytes, list[bytes]]:
-    """The values of the fields with these names."""
+def _values(fields: Headers) -> dict[bytes, list[bytes]]:
+    """The values by their fields' names."""
     found: dict[bytes, list[bytes]] = {}
     for name, value in fields:
-        if name in names:
-            found.setdefault(name, []).append(value)
+        found.setdefault(name, []).append(value)
     return found
 
 

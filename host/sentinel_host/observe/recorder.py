@@ -59,6 +59,9 @@ _SERVER_FAILURE: Final = 500
 # Bytes of a field that is told.
 _MOST_FIELD: Final = 256
 _COMPLETED: Final = Outcome.COMPLETED
+# Their names by number: members look their names up at a price.
+_OUTCOMES: Final = [outcome.name.lower().replace("_", "-") for outcome in sorted(Outcome)]
+_ORIGINS: Final = [origin.name.lower() for origin in sorted(Origin)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +239,8 @@ class Recorder:
         record.method, record.path, record.query = summary.method, summary.path, summary.query
         record.duration = summary.duration
         record.status = summary.status
-        record.outcome = Outcome(summary.outcome).name.lower().replace("_", "-")
-        record.origin = Origin(summary.origin).name.lower()
+        record.outcome = _OUTCOMES[int(summary.outcome)]
+        record.origin = _ORIGINS[int(summary.origin)]
         record.request_bytes = summary.request_bytes
         record.response_bytes = summary.response_bytes
         record.upstream = summary.upstream or ""

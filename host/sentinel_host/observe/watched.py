@@ -14,8 +14,10 @@ from sentinel_host.messages import (
     HeldRequest,
     HeldResponse,
     RequestAction,
+    RequestEdits,
     Response,
     ResponseAction,
+    ResponseEdits,
 )
 from sentinel_host.observe.changes import request_changes, response_changes
 from sentinel_host.observe.record import Change, HookRecord
@@ -26,6 +28,8 @@ from sentinel_host.sandbox.text import one_line
 
 T = TypeVar("T")
 
+# What is there at once. Asking whether something can be awaited costs several times that.
+_ACTIONS: Final = (Answer, RequestEdits, Response, ResponseEdits)
 _BODY_ACTIONS: Final = (bytes, Response, HeldRequest, HeldResponse)
 
 
@@ -113,14 +117,14 @@ class WatchedGuest:
         call: Callable[[], T | Awaitable[T | None] | None],
         note: Callable[[HookRecord, T | None], None],
     ) -> T | Awaitable[T | None] | None:
-        hook, began = self.begin(name), perf_counter_ns()
+        hook, began = self._recording.begin_hook(self.name, name), perf_counter_ns()
         try:
             action = call()
         except GuestError as error:
             _note_failure(hook, error)
             self.end(hook, began)
             raise
-        if isinstance(action, Awaitable):
+        if action is not None and not isinstance(action, _ACTIONS) and isinstance(action, Awaitable):
             # It is awaited even where the request does not wait for it.
             self._recording.open += 1
             return self._finish(action, hook, began, note)
