@@ -5,7 +5,9 @@ over.
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from sentinel_host.native._native import ffi, lib
 
@@ -23,7 +25,7 @@ _MARKS: Final = 1 << 16
 _CALL: Final = Struct(f"={ffi.offsetof('snt_trail_call', 'began_ns')}xQQQqIHH")
 
 
-class TrailCall(NamedTuple):
+class TrailCall(msgspec.Struct, frozen=True, gc=False):
     """A call that has ended: of whose hook, when, and how.
 
     Times are nanoseconds of the performance counter; ``running`` is the guest's own running time.
