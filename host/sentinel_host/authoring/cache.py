@@ -34,7 +34,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock for the block; another process waits. The file stays: removing it
     would split the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # As in `cache_folder`: the lock may be the first that the cache has.
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

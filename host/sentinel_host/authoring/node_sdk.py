@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from sentinel_host.authoring import stamps
-from sentinel_host.authoring.cache import cache_directory, locked
+from sentinel_host.authoring.cache import cache_folder, locked
 from sentinel_host.authoring.processes import note, run
 from sentinel_host.authoring.sdk import sdk_source, wit_source
 
@@ -18,7 +18,7 @@ def installed(language: str, tools: str, version: str) -> Path:
     ``tools`` says what is installed, ``version`` is Node's. Raises ToolchainError.
     """
     source, wit = sdk_source(language), wit_source()
-    cache = cache_directory() / "sdk"
+    cache = cache_folder("sdk")
     manifests = [source / "package.json", source / "package-lock.json"]
     modules = cache / f"node-{stamps.tree_digest(manifests, salt=version)[:16]}"
     sdk = cache / f"{language}-{stamps.tree_digest([source, wit], salt=modules.name)[:16]}"

@@ -124,7 +124,7 @@ def _with_rustup() -> RustToolchain | None:
     try:
         run(("rustup", "target", "add", TARGET), f"rustup target add {TARGET}", timeout=_RUSTUP_SECONDS)
     except ToolchainError as error:
-        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         failure.write_text(f"{error}\n")
         return None
     return _on_path()
