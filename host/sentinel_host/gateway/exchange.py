@@ -443,7 +443,11 @@ class ProxyExchange:
 
 
 def _has_trace_parent(headers: Headers) -> bool:
-    return any(name == TRACEPARENT for name, _ in headers)
+    # Of each request: a generator takes three times as many instructions.
+    for name, _ in headers:  # noqa: SIM110
+        if name == TRACEPARENT:
+            return True
+    return False
 
 
 def _has_failed(summary: Summary) -> bool:
