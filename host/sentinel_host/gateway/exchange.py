@@ -443,7 +443,7 @@ class ProxyExchange:
 
 
 def _has_trace_parent(headers: Headers) -> bool:
-    # Of each request: a generator takes three times as many instructions.
+    # A generator would be made for each request.
     for name, _ in headers:  # noqa: SIM110
         if name == TRACEPARENT:
             return True
