@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.hotload.configuration import with_one_route
-from tests.supervisor.support import starts, wait_until
+from tests.supervisor.support import PAUSE, starts, wait_until
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
@@ -90,7 +90,6 @@ class VersionLoad:
     def __init__(self, gateway: GatewayProcess, clients: int = 4) -> None:
         self.answers: dict[str, int] = {}
         self.failed: list[str] = []
-        self.slowest = 0.0
         self._address = gateway.public
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -135,4 +134,5 @@ class VersionLoad:
                 connection.close()
             if not keep:
                 connection.close()
+            self._stop.wait(PAUSE)
         connection.close()

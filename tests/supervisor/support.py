@@ -27,6 +27,9 @@ from tests.support.upstreams import Received
 # on its way.
 _HELD_UP = 0.2
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
+# Seconds between a client's requests: without them its load takes the processors from the workers
+# whose start it waits for.
+PAUSE = 0.01
 # Puts inherited sockets where a service manager would, and becomes the gateway.
 _LAUNCHER = """
 import fcntl, os, sys
@@ -225,7 +228,6 @@ class Load:
             except ConnectionRefusedError as error:
                 self.refused.append(repr(error))
                 connection.close()
-                time.sleep(0.01)
             except (OSError, http.client.HTTPException) as error:
                 # From the request before: its answer may have lain there for a while.
                 held_up = begun - asked > _HELD_UP
@@ -236,6 +238,7 @@ class Load:
                 connection.close()
             if not keep:
                 connection.close()
+            self._stop.wait(PAUSE)
         connection.close()
 
 
