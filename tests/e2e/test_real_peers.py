@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import random
 import re
 import shutil
 import socket
@@ -23,6 +22,7 @@ from tests.support.certificates import self_signed
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
+from tests.support.peers import free_port, peer_server
 
 PAGE = (
     b"<!doctype html><link rel=stylesheet href=/style.css><script src=/app.js></script><img src=/logo.bin>"
@@ -115,21 +115,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def behind_gateway(folder: Path, command: list[str], port: int, config: str = CONFIG) -> Iterator[GatewayProcess]:
     """The gateway in front of a server that a command starts."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as peer:
-        try:
-            end = time.monotonic() + PATIENCE
-            while True:
-                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                    break
-                assert peer.poll() is None, f"{command[0]} ended"
-                assert time.monotonic() < end, f"{command[0]} does not listen"
-                time.sleep(0.05)
-            # A folder of its own: what is written over another's configuration, that one loads.
-            text = config.format(port=port, ca=folder / "cert.pem")
-            with sentinel_run(write_config(folder / f"gateway-{port}", text)) as gateway:
-                yield gateway
-        finally:
-            peer.terminate()
+    with peer_server(command, port, folder):
+        # A folder of its own: what is written over another's configuration, that one loads.
+        text = config.format(port=port, ca=folder / "cert.pem")
+        with sentinel_run(write_config(folder / f"gateway-{port}", text)) as gateway:
+            yield gateway
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +130,6 @@ def nginx(site: Path) -> Iterator[GatewayProcess]:
     command = [tool("nginx"), "-e", "stderr", "-p", str(site), "-c", str(site / "nginx.conf")]
     with behind_gateway(site, command, port) as gateway:
         yield gateway
-
-
-def free_port() -> int:
-    """One of those that the kernel gives to nobody who asks for any: it stays free until the server
-    has it.
-    """
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def tool(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ class CollectorServer:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers["content-encoding"] == "gzip":
+                    body = gzip.decompress(body)
                 if collector.stalls.is_set():
                     collector.released.wait()
                 status = collector.answers.pop(0) if collector.answers and self.path == "/v1/traces" else 200

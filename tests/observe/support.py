@@ -64,6 +64,18 @@ chain = ["trap"]
 
 {more}
 """
+EXPORT = """
+[tracing]
+share = 0.0
+
+[otlp]
+endpoint = "{collector}"
+headers = {{ "x-token" = "secret" }}
+metrics = true
+logs = true
+interval = "200ms"
+timeout = "500ms"
+"""
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache" / "sentinel"
 GUESTS: dict[str, Path | bytes] = {
     "access-log": ARTEFACTS / "rust" / "access-log.wasm",
@@ -119,3 +131,12 @@ def run_observed(
             await scenario(serving)
 
     asyncio.run(main())
+
+
+def exporting(upstream: str, collector: str, server: str = "") -> str:
+    """A configuration that sends traces, metrics and lines of the log to a collector's URL;
+    ``server`` is keys of ``[server]``.
+    """
+    more = EXPORT.format(collector=collector)
+    text = CONFIG.format(upstream=upstream, trusted='"127.0.0.1"', cache=CACHE, more=more)
+    return text.replace("[server]", f'[server]\nadmin = "127.0.0.1:0"\n{server}', 1)

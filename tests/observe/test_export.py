@@ -10,42 +10,20 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.observe.collectors import CollectorServer, attributes, collector_server
-from tests.observe.support import CONFIG, GUESTS, KEY
+from tests.observe.support import GUESTS, KEY, exporting
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
-from tests.support.gateways import ROOT, GatewayProcess, sentinel_run, write_config
+from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.upstreams import Upstream
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-EXPORT = """
-[tracing]
-share = 0.0
-
-[otlp]
-endpoint = "{collector}"
-headers = {{ "x-token" = "secret" }}
-metrics = true
-logs = true
-interval = "200ms"
-timeout = "500ms"
-"""
 
 
 @pytest.fixture(scope="module")
 def collector() -> Iterator[CollectorServer]:
     with collector_server() as made:
         yield made
-
-
-def config_of(origin: Upstream, collector: CollectorServer, server: str = "") -> str:
-    text = CONFIG.format(
-        upstream=origin.url,
-        trusted='"127.0.0.1"',
-        cache=ROOT / "build" / "cache" / "sentinel",
-        more=EXPORT.format(collector=collector.url),
-    )
-    return text.replace("[server]", f'[server]\nadmin = "127.0.0.1:0"\n{server}', 1)
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["single", "workers"])
@@ -56,7 +34,7 @@ def gateway(
     collector: CollectorServer,
 ) -> Iterator[GatewayProcess]:
     collector.requests["/v1/traces"].clear()
-    text = config_of(shared_upstream, collector, f"workers = {request.param}")
+    text = exporting(shared_upstream.url, collector.url, f"workers = {request.param}")
     with sentinel_run(write_config(tmp_path_factory.mktemp("export"), text, GUESTS)) as running:
         yield running
 
@@ -149,7 +127,7 @@ def test_a_stalled_collector_costs_no_request(tmp_path: Path, origin: Upstream) 
     # A collector of its own: what it was held up with comes when it goes on.
     with collector_server() as collector:
         collector.stalls.set()
-        text = config_of(origin, collector).replace("share = 0.0", "share = 1.0")
+        text = exporting(origin.url, collector.url).replace("share = 0.0", "share = 1.0")
         with sentinel_run(write_config(tmp_path, text, GUESTS)) as gateway:
             for _ in range(200):
                 assert fetch(gateway.public, "/", headers=KEY).status == 200
