@@ -9,10 +9,8 @@ import gzip
 import hashlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +18,6 @@ import pytest
 
 from tests.support.certificates import self_signed
 from tests.support.clients import fetch
-from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
 from tests.support.peers import free_port, peer_server
 
