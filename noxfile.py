@@ -41,8 +41,10 @@ CRATES = tuple(
     )
 )
 C_TESTS = tuple(
-    f"host/native{part}/tests" for part in ("", "/access", "/calls", "/endpoints", "/fields", "/kv", "/limiter")
+    f"host/native{part}/tests"
+    for part in ("", "/access", "/calls", "/endpoints", "/fields", "/hpack", "/kv", "/limiter")
 )
+FUZZERS = tuple(f"host/native/{part}/tests" for part in ("calls", "hpack"))
 BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
@@ -170,9 +172,13 @@ def native(session: nox.Session) -> None:
 
 @session
 def fuzz(session: nox.Session) -> None:
-    """libFuzzer looks for answers of guests that the C misreads: `-- [SECONDS] [--keep]`."""
+    """libFuzzer looks for what the C misreads: answers of guests, header blocks.
+
+    `-- [SECONDS] [--keep]`, the seconds for each.
+    """
     debian.provide("clang", "libclang-rt-dev", commands=("clang",))
-    session.run("python", "host/native/calls/tests/fuzz.py", *session.posargs)
+    for tests in FUZZERS:
+        session.run("python", f"{tests}/fuzz.py", *session.posargs)
 
 
 @session

@@ -36,7 +36,6 @@ from sentinel_host.http.h2.connection import (
     TURN_OVER,
     Http2Connection,
 )
-from sentinel_host.http.h2.hpack_encoder import encode_section
 from sentinel_host.http.h2.wire import ConnectionFault, ErrorCode
 from sentinel_host.http.server.budget import Budget
 from sentinel_host.http.tls.connection import TlsConnection
@@ -180,7 +179,7 @@ class Http2ClientConnection:
             self._heard_at = self._loop.time()
             self._defers = 0 if self._out else 2
         ends = isinstance(body, bytes) and not body and not request.upgrade
-        state = self.core.open(encode_section(section), ends)
+        state = self.core.open(section, ends)
         stream = Http2Stream(self, state, request, self._timeouts, self._max_head_bytes, self._loop)
         self.streams[state.number] = stream
         self._unsent.add(stream)

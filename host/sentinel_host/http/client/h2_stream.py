@@ -29,7 +29,6 @@ from sentinel_host.http.client.upload import Upload
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2.connection import Http2Connection
 from sentinel_host.http.h2.flow import StreamState
-from sentinel_host.http.h2.hpack_encoder import encode_section
 from sentinel_host.http.h2.wire import ErrorCode
 
 _SWITCHING_PROTOCOLS: Final = 101
@@ -131,7 +130,7 @@ class Http2Stream:
             return
         core = self._carrier.core
         if trailers:
-            core.send_headers(self.state, encode_section(request_trailers(trailers)), True)
+            core.send_headers(self.state, 0, request_trailers(trailers), True)
         else:
             core.send_data(self.state, b"", True)
 

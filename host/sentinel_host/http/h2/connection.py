@@ -20,7 +20,7 @@ from typing import Final
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2 import wire
 from sentinel_host.http.h2.flow import CONNECTION_WINDOW, FlowControl, StreamState
-from sentinel_host.http.h2.hpack import HpackDecoder
+from sentinel_host.http.h2.hpack import HpackDecoder, encode_section, message_frames
 from sentinel_host.http.h2.reader import NO_FRAME, TURN_OVER, FrameReader, unpadded
 from sentinel_host.http.h2.wire import END_HEADERS, END_STREAM, ConnectionFault, ErrorCode
 from sentinel_host.http.server.budget import Budget
@@ -411,15 +411,15 @@ class Http2Connection:
 
     # Writing.
 
-    def open(self, block: bytes, end: bool) -> StreamState:
-        """Open a stream with a request's header block; for clients, while `last` is below
+    def open(self, fields: Fields, end: bool) -> StreamState:
+        """Open a stream with a request's fields; for clients, while `last` is below
         `wire.MAX_STREAM`.
         """
         number = self.last + 2 if self.last else 1
         self.last = number
         flow = self.flow
         stream = self._streams[number] = StreamState(number, flow.initial_window, flow.stream_window)
-        self.send_headers(stream, block, end)
+        self.send_headers(stream, 0, fields, end)
         return stream
 
     def send_ping(self) -> None:
@@ -440,40 +440,45 @@ class Http2Connection:
         """
         self._write(wire.goaway(last, code, reason))
 
-    def send_headers(self, stream: StreamState, block: bytes, end: bool) -> None:
-        """A header block, in as many frames as the peer's frame size asks for."""
-        size = self.flow.max_frame
-        number = stream.number
-        flags = END_STREAM if end else 0
-        if len(block) <= size:
-            self._write(wire.frame_head(wire.HEADERS, flags | END_HEADERS, number, len(block)) + block)
+    def send_headers(self, stream: StreamState, status: int, fields: Fields, end: bool) -> None:
+        """A field section, in as many frames as the peer's frame size asks for; ``status`` begins
+        it unless it is 0.
+        """
+        frame = message_frames(stream.number, status, fields, None, end, self.flow.max_frame)
+        if frame is not None:
+            self._write(frame)
         else:
-            self._write(wire.frame_head(wire.HEADERS, flags, number, size) + block[:size])
-            for start in range(size, len(block), size):
-                piece = block[start : start + size]
-                last = END_HEADERS if start + size >= len(block) else 0
-                self._write(wire.frame_head(wire.CONTINUATION, last, number, len(piece)) + piece)
+            self._send_in_frames(stream.number, encode_section(status, fields), END_STREAM if end else 0)
         if end:
             self._end_local(stream)
 
-    def send_response(self, stream: StreamState, block: bytes, data: bytes | memoryview, end: bool) -> bool:
+    def _send_in_frames(self, number: int, block: bytes, flags: int) -> None:
+        size = self.flow.max_frame
+        self._write(wire.frame_head(wire.HEADERS, flags, number, size) + block[:size])
+        for start in range(size, len(block), size):
+            piece = block[start : start + size]
+            last = END_HEADERS if start + size >= len(block) else 0
+            self._write(wire.frame_head(wire.CONTINUATION, last, number, len(piece)) + piece)
+
+    def send_response(
+        self, stream: StreamState, status: int, fields: Fields, data: bytes | memoryview, end: bool
+    ) -> bool:
         """HEADERS, and a DATA frame if there is room for it; whether there was."""
         flow = self.flow
         size = len(data)
         if size > flow.room(stream):
-            self.send_headers(stream, block, False)
+            self.send_headers(stream, status, fields, False)
             return False
-        length = len(block)
-        if size > _TOGETHER or length > flow.max_frame or not isinstance(data, bytes):
-            self.send_headers(stream, block, False)
-            self.send_data(stream, data, end)
-            return True
-        flow.spend(stream, size)
-        number = stream.number
-        head = wire.frame_head(wire.HEADERS, END_HEADERS, number, length)
-        self._write(head + block + wire.frame_head(wire.DATA, END_STREAM if end else 0, number, size) + data)
-        if end:
-            self._end_local(stream)
+        if size <= _TOGETHER and isinstance(data, bytes):
+            frames = message_frames(stream.number, status, fields, data, end, flow.max_frame)
+            if frames is not None:
+                flow.spend(stream, size)
+                self._write(frames)
+                if end:
+                    self._end_local(stream)
+                return True
+        self.send_headers(stream, status, fields, False)
+        self.send_data(stream, data, end)
         return True
 
     def send_data(self, stream: StreamState, data: bytes | memoryview, end: bool) -> None:

@@ -8,7 +8,6 @@ from typing import Final
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2.connection import Http2Connection
 from sentinel_host.http.h2.flow import StreamState
-from sentinel_host.http.h2.hpack_encoder import encode_section
 from sentinel_host.http.h2.wire import ErrorCode
 from sentinel_host.http.server.sink import ResetReason
 from sentinel_host.http.server.writer import Writer
@@ -35,11 +34,11 @@ class Http2Sink:
 
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """HEADERS, and CONTINUATION where the peer's frame size asks for it."""
-        self._connection.send_headers(self._stream, encode_section(fields, status), end)
+        self._connection.send_headers(self._stream, status, fields, end)
 
     def send_response(self, status: int, fields: Fields, data: bytes | memoryview, end: bool) -> bool:
         """HEADERS, and one DATA frame with it."""
-        return self._connection.send_response(self._stream, encode_section(fields, status), data, end)
+        return self._connection.send_response(self._stream, status, fields, data, end)
 
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """One DATA frame."""
@@ -47,7 +46,7 @@ class Http2Sink:
 
     def send_trailers(self, fields: Fields) -> None:
         """HEADERS with END_STREAM."""
-        self._connection.send_headers(self._stream, encode_section(fields), True)
+        self._connection.send_headers(self._stream, 0, fields, True)
 
     def reset(self, reason: ResetReason) -> None:
         """RST_STREAM, unless the stream is closed."""

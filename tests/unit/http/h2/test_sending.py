@@ -14,6 +14,7 @@ from hyperframe.frame import (
 )
 
 from sentinel_host.http.h2.connection import DATA, STREAM_FAULT
+from sentinel_host.http.h2.hpack import encode_section
 from sentinel_host.http.h2.wire import ErrorCode
 from tests.unit.http.h2.core import FAULT, Core, raw
 
@@ -30,12 +31,13 @@ def test_the_preface() -> None:
     assert (settings.settings, window.stream_id, window.window_increment) == ({3: 100, 4: 70000}, 0, (1 << 20) - 65535)
 
 
-@pytest.mark.parametrize("size", [0, 1, 16384, 16385, 40000])
+@pytest.mark.parametrize("size", [0, 16383, 16384, 16385, 16386, 40000])
 def test_a_header_block_in_frames_of_the_peers_size(size: int) -> None:
     core = Core().opened()
     core.feed(raw(WHOLE))
-    block = b"\x88" * size
-    core.connection.send_headers(core.streams[1], block, True)
+    fields = [(b"x", b"v" * (size - 100)), (b"y", b"w" * 92)] if size > 100 else []
+    block = encode_section(200, fields)
+    core.connection.send_headers(core.streams[1], 200, fields, True)
     frames = core.written()
     assert [type(frame) for frame in frames[1:]] == [ContinuationFrame] * (len(frames) - 1)
     assert b"".join(frame.data for frame in frames if isinstance(frame, HeadersFrame | ContinuationFrame)) == block
