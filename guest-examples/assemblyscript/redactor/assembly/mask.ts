@@ -9,6 +9,8 @@ const NOTHING = new Uint8Array(0);
 export class Mask {
   /** The bytes in which neither a word nor a run of digits goes on. */
   private plain: StaticArray<bool> = new StaticArray<bool>(256);
+  /** The length of the shortest text that is masked. */
+  private shortest: i32;
   /** Where the automaton stands after the bytes seen so far. */
   private state: i32 = 0;
   /** How many digits they end with. */
@@ -22,6 +24,7 @@ export class Mask {
       const byte = <u8>i;
       this.plain[i] = !words.contain(byte) && !(digits > 0 && isDigit(byte));
     }
+    this.shortest = digits ? min(digits, words.shortest) : words.shortest;
   }
 
   /** What to send for a chunk; null for the chunk as it is. */
@@ -34,21 +37,26 @@ export class Mask {
     let out: Uint8Array | null = before ? joined(held, start, size) : null;
     let state = this.state;
     let run = this.run;
-    for (let i = 0; i < size; ++i) {
-      const byte = load<u8>(start + i);
-      if (unchecked(plain[byte])) {
-        state = 0;
-        run = 0;
-        continue;
-      }
-      state = this.words.next(state, byte);
-      run = isDigit(byte) ? run + 1 : 0;
-      const length = max(this.words.found(state), this.digitsFound(run));
-      if (length) {
-        const end = before + i + 1;
-        if (out === null) out = joined(NOTHING, start, size);
-        // What went out before was masked then.
-        out.fill(this.mask, max(0, end - length), end);
+    let i = 0;
+    while (i < size) {
+      if (!run && !state) i = this.skip(start, size, i);
+      while (i < size) {
+        const byte = load<u8>(start + i);
+        ++i;
+        if (unchecked(plain[byte])) {
+          state = 0;
+          run = 0;
+          break;
+        }
+        state = this.words.next(state, byte);
+        run = isDigit(byte) ? run + 1 : 0;
+        const length = max(this.words.found(state), this.digitsFound(run));
+        if (length) {
+          const end = before + i;
+          if (out === null) out = joined(NOTHING, start, size);
+          // What went out before was masked then.
+          out.fill(this.mask, max(0, end - length), end);
+        }
       }
     }
     this.held = NOTHING;
@@ -60,6 +68,29 @@ export class Mask {
     const sent = max(0, out.length - open);
     this.held = out.slice(sent);
     return out.subarray(0, sent);
+  }
+
+  /**
+   * Where the next text that is masked may begin, at `first` or after; nothing before `first` is
+   * part of one.
+   *
+   * Such a text has no plain byte. So none begins before the last plain byte of as many bytes as
+   * the shortest one has, and most of the others need not be looked at.
+   */
+  private skip(chunk: usize, size: i32, first: i32): i32 {
+    const plain = this.plain;
+    const shortest = this.shortest;
+    // No byte between `first` and this place is plain.
+    let known = first;
+    while (true) {
+      const isTail = shortest > size - first;
+      const end = isTail ? size : first + shortest;
+      let i = end;
+      while (i > known && !unchecked(plain[load<u8>(chunk + i - 1)])) --i;
+      if (i > known) first = i;
+      if (isTail || i == known) return first;
+      known = end;
+    }
   }
 
   /** How many bytes at the end of a run are to be masked now: all once it is long enough, then each

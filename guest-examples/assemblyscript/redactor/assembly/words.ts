@@ -23,14 +23,19 @@ export class Words {
   private ends: Array<u16> = [];
   private opens: Array<u16> = [];
   private depths: Array<u16> = [];
+  /** The length of the shortest word; more than a body can have if there is none. */
+  readonly shortest: i32;
 
   constructor(words: string[]) {
     const encoded = words.map<Uint8Array>((word) => Uint8Array.wrap(String.UTF8.encode(word)));
     let length = 0;
+    let shortest = i32.MAX_VALUE;
     for (let i = 0; i < encoded.length; ++i) {
       this.addColumns(encoded[i]);
       length += encoded[i].length;
+      shortest = min(shortest, encoded[i].length);
     }
+    this.shortest = shortest;
     this.table = new StaticArray<u16>((length + 1) * this.width);
     this.addState(0);
     for (let i = 0; i < encoded.length; ++i) this.insert(encoded[i]);

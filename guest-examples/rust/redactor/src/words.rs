@@ -13,6 +13,7 @@ pub struct Words {
     next: Vec<u16>,
     found: Vec<u16>,
     open: Vec<u16>,
+    shortest: usize,
 }
 
 impl Words {
@@ -33,7 +34,8 @@ impl Words {
                 width += 1;
             }
         }
-        let mut made = Self { columns, width, next: vec![0; width], found: vec![0], open: vec![0] };
+        let shortest = words.iter().map(String::len).min().unwrap_or(usize::MAX);
+        let mut made = Self { columns, width, next: vec![0; width], found: vec![0], open: vec![0], shortest };
         let mut depth = vec![0];
         for word in words {
             made.insert(word, &mut depth);
@@ -45,6 +47,11 @@ impl Words {
     /// Whether the byte occurs in a word.
     pub fn contain(&self, byte: u8) -> bool {
         self.columns[usize::from(byte)] != 0
+    }
+
+    /// The length of the shortest word; more than a body can have if there is none.
+    pub fn shortest(&self) -> usize {
+        self.shortest
     }
 
     pub fn next(&self, state: usize, byte: u8) -> usize {
