@@ -42,7 +42,7 @@ CRATES = tuple(
 )
 C_TESTS = tuple(
     f"host/native{part}/tests"
-    for part in ("", "/access", "/calls", "/endpoints", "/fields", "/hpack", "/kv", "/limiter")
+    for part in ("", "/access", "/calls", "/endpoints", "/fields", "/hpack", "/kv", "/limiter", "/section")
 )
 FUZZERS = tuple(f"host/native/{part}/tests" for part in ("calls", "hpack"))
 BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"

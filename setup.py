@@ -1,10 +1,10 @@
 """The part of the packaging that pyproject.toml cannot say: what is compiled, and which sources for
 authors come along.
 
-Three modules are C behind cffi; seven are extensions, for what cffi cannot do, Python's lists, and
+Three modules are C behind cffi; eight are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
-endpoint, a line of the access log, HTTP/2's header blocks. Another is a library that builds of
-guests preload.
+endpoint, a line of the access log, HTTP/2's header blocks and requests. Another is a library that
+builds of guests preload.
 
 `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that it has
 anyway. The same files run uncompiled too, and do so from a working tree:
@@ -106,6 +106,11 @@ ACCESS = Extension(
 HPACK = Extension(
     "sentinel_host.http.h2._hpack",
     [f"host/native/hpack/{name}.c" for name in ("module", "decoder_type", "src/block", "src/huffman")],
+    extra_compile_args=FIELDS.extra_compile_args,
+)
+SECTION = Extension(
+    "sentinel_host.http.server._section",
+    ["host/native/section/module.c", "host/native/section/src/rules.c", "host/native/fields/src/field.c"],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 # No module of Python's, but a library that builds of guests preload.
@@ -323,5 +328,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, HPACK, STEADY, *compiled()],
+        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, HPACK, SECTION, STEADY, *compiled()],
     )

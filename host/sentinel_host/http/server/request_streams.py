@@ -21,7 +21,7 @@ from sentinel_host.http.server.connections import TARGET_SCHEME, Connections, Li
 from sentinel_host.http.server.limit_exceeded import LimitExceeded, limit_of
 from sentinel_host.http.server.phases import DONE
 from sentinel_host.http.server.request_body import RequestBody
-from sentinel_host.http.server.request_fields import RequestFields
+from sentinel_host.http.server.request_fields import request_fields
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.sink import ResetReason, StreamSink
 from sentinel_host.http.server.stream import Stream, send_error
@@ -109,7 +109,7 @@ class RequestStreams:
         try:
             if not is_whole:
                 raise LimitExceeded("head_bytes", "request head too large", 431)
-            head = RequestFields(fields, limits.header_count)
+            head = request_fields(fields, limits.header_count)
             if ended and head.length > 0:
                 raise Malformed("a body that is too short")
             if limits.body_bytes is not None and head.length > limits.body_bytes:

@@ -1,0 +1,21 @@
+"""Compiles and runs the C tests of field sections under the address and undefined-behaviour
+sanitizers.
+
+``python host/native/section/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc
+or clang.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+NATIVE = HERE.parents[1]
+SOURCES = [HERE.parent / "src" / "rules.c", NATIVE / "fields" / "src" / "field.c"]
+SANITIZERS = {"test_rules": ["address,undefined"]}
+testing = runpy.run_path(str(NATIVE / "testing.py"))
+
+if __name__ == "__main__":
+    sys.exit(testing["run_tests"](sys.argv[1:], SANITIZERS, HERE, {"": SOURCES}, []))
