@@ -33,6 +33,7 @@ def test_only_whole_files_are_ever_loaded(upstream: Upstream, tmp_path: Path) ->
                     load.wait_for(50)
                 assert number not in serving(gateway)
             wait_for_version(gateway, data)
+        load.wait_for(20)
         assert refusals(gateway) == 0
     assert load.failed == []
     assert set(load.answers) == {"1", "2", "3"}
@@ -177,4 +178,5 @@ def test_a_volume_of_kubernetes_is_taken_as_a_whole(upstream: Upstream, tmp_path
         (folder / "..data_tmp").symlink_to("..second")
         (folder / "..data_tmp").rename(folder / "..data")
         wait_for_version(gateway, versioned(2))
+        load.wait_for(20)
     assert set(load.answers) >= {"1", "2"}

@@ -25,11 +25,13 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a gateway from a configuration's text and its guests."""
+    """Starts a gateway from a configuration's text and its guests, which forks its workers, or
+    executes them.
+    """
     with ExitStack() as stack:
 
-        def begin(text: str, guests: Mapping[str, Path | bytes] | None = None) -> GatewayProcess:
-            gateway = stack.enter_context(sentinel_run(write_config(tmp_path, text, guests)))
+        def begin(text: str, guests: Mapping[str, Path | bytes] | None = None, *, forks: bool = True) -> GatewayProcess:
+            gateway = stack.enter_context(sentinel_run(write_config(tmp_path, text, guests), forks=forks))
             count = tomllib.loads(text)["server"].get("workers", 1)
             if count > 1:
                 # Listeners are announced on one pipe, workers on another: their lines may be read

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.support.caches import CACHED
 from tests.support.clocks import PATIENCE
+from tests.support.forked_children import FORKER
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received
 
@@ -93,24 +94,26 @@ def exists(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started, and that run."""
+    """The processes that a process has started, and that run; not the forker of a forked
+    gateway.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(pid) and exists(int(entry.name)):
+                before, _, after = (entry / "stat").read_text().rpartition(")")
+                parent, is_forker = after.split()[1], before.endswith(f"({FORKER}")
+                if parent == str(pid) and not is_forker and exists(int(entry.name)):
                     found.append(int(entry.name))
     return found
 
 
-def command_line(pid: int) -> bytes:
-    """The arguments that a process was executed with, each ended by a zero; empty once it has
-    ended.
-    """
+def command(pid: int) -> str:
+    """What a forked gateway's child calls itself; empty once it has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return b""
+        return ""
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:

@@ -135,7 +135,7 @@ def test_a_reload_that_would_take_a_guest_out_of_service_is_refused(
 def test_workers_that_were_replaced_go_back_when_a_later_one_fails(
     upstream: Upstream, start: Start, tmp_path: Path
 ) -> None:
-    gateway = start(config(upstream.url))
+    gateway = start(config(upstream.url), forks=False)
     certificate, key = self_signed(tmp_path)
     write_config(tmp_path, config(upstream.url, more=f'tls = {{ cert = "{certificate}", key = "{key}" }}'))
     wait_until(lambda: len(children(gateway.process.pid)) == 3, "two workers and the process in reserve")

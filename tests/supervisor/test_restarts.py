@@ -12,7 +12,7 @@ import pytest
 
 from tests.failover.support import refusing_port
 from tests.supervisor.conftest import Start
-from tests.supervisor.support import Load, children, command_line, config, exists, kill, starts, wait_until, workers
+from tests.supervisor.support import Load, children, command, config, exists, kill, starts, wait_until, workers
 from tests.support.clients import Wire, fetch
 from tests.support.gateways import GatewayProcess, write_config
 from tests.support.upstreams import Upstream
@@ -48,7 +48,7 @@ def test_a_worker_that_starts_late_serves_what_was_loaded_meanwhile(
 
     def serving(gateway: GatewayProcess) -> set[int]:
         """The workers and the spare one, without the process that follows the folder."""
-        return {pid for pid in children(gateway.process.pid) if b"\0worker\0" in command_line(pid)}
+        return {pid for pid in children(gateway.process.pid) if command(pid) == "worker"}
 
     def text(target: str) -> str:
         return config(target, routes='chain = ["slow"]').replace("watch = false", "watch = true")

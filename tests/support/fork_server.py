@@ -6,7 +6,8 @@ message on the socket FD: JSON, and three descriptors, for stdout, for stderr, a
 gets the process's id, and its wait status when it has ended. When the other end of the socket is
 closed, the server ends, and its gateways go on.
 
-Workers are executed as always, and so are gateways in tests of starting and stopping.
+What a gateway executes is forked as well (`tests.support.forked_children`), unless a test wants it
+executed; gateways in tests of starting and stopping are executed themselves.
 """
 
 from __future__ import annotations
@@ -21,36 +22,43 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 
+from sentinel_host import __main__ as command
+from tests.support.forked_children import provide
+
 NUMBER = struct.Struct("=i")
 _MOST = 1 << 20
 _PRELOADED = (
-    "sentinel_host.__main__",
     "sentinel_host.cli.run",
     "sentinel_host.supervisor.serving",
     "sentinel_host.supervisor.single_process",
     "sentinel_host.supervisor.supervisor",
+    "sentinel_host.cli.worker",
 )
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a gateway is started with, as a command would get it from its shell."""
+    """What a gateway is started with, as a command would get it from its shell; and whether it
+    ``forks`` its children.
+    """
 
     arguments: list[str]
     folder: str
     environment: dict[str, str]
+    forks: bool
 
     def begin(self) -> int:
         """Be ``python -m sentinel_host``; returns the exit code."""
-        from sentinel_host.__main__ import main
-
         os.environ.clear()
         os.environ.update(self.environment)
         os.chdir(self.folder)
         path = self.environment.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:] = [self.folder, *dict.fromkeys(filter(None, [*path, *sys.path[1:]]))]
+        child = provide() if self.forks else None
+        if child is not None:
+            return child.begin()
         sys.argv = ["sentinel", *self.arguments]
-        return main()
+        return command.main()
 
 
 def serve(requests: socket.socket) -> Job | None:

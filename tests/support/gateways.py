@@ -151,12 +151,15 @@ def write_config(folder: Path, text: str, guests: Mapping[str, Path | bytes] | N
 
 
 @contextlib.contextmanager
-def sentinel_run(config: Path, environment: Mapping[str, str] | None = None) -> Iterator[GatewayProcess]:
+def sentinel_run(
+    config: Path, environment: Mapping[str, str] | None = None, *, forks: bool = True
+) -> Iterator[GatewayProcess]:
     """``sentinel run`` with a configuration; its listeners should ask for port 0. `environment` is
-    laid over ours.
+    laid over ours. It ``forks`` its children, or executes them.
     """
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
-    process = ForkedProcess(["run", "--config", str(config)], config.parent, _variables(environment or {}))
+    variables = _variables(environment or {})
+    process = ForkedProcess(["run", "--config", str(config)], config.parent, variables, forks)
     with _running(process, config.parent, listeners) as gateway:
         yield gateway
 
