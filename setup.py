@@ -155,6 +155,7 @@ HOT_PATH = (
     "http/server/response_fields",
     "http/server/sink",
     "http/server/stream",
+    "http/server/stream_tasks",
     "http/server/write_clock",
     "http/batch",
     "http/chunked",

@@ -25,6 +25,7 @@ from sentinel_host.http.server.request_fields import request_fields
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.sink import ResetReason, StreamSink
 from sentinel_host.http.server.stream import Stream, send_error
+from sentinel_host.http.server.stream_tasks import StreamTasks
 
 # What `expire` finds.
 NOTHING_LATE: Final = 0
@@ -48,6 +49,7 @@ class RequestStreams:
         "_on_drained",
         "_running",
         "_scopes",
+        "_tasks",
         "_version",
         "deadline",
         "draining",
@@ -71,6 +73,7 @@ class RequestStreams:
         self._scopes = scopes
         self._version = version
         self._on_drained = on_drained
+        self._tasks = StreamTasks(listener.app, connections.loop)
         self._running: set[Stream] = set()
         self._begins: dict[Stream, None] = {}
         self._head_ends = inf
@@ -144,7 +147,7 @@ class RequestStreams:
             expects=head.expects,
             is_call=not ended and head.method == "POST" and _is_call(head.headers),
         )
-        stream = Stream(self, sink, number, body, connections, self._listener.app, scope)
+        stream = Stream(self, sink, number, body, connections, scope)
         self._idle_ends = inf
         self.streams[number] = stream
         self._running.add(stream)
@@ -153,9 +156,13 @@ class RequestStreams:
 
     def begin(self) -> None:
         """Start the requests that were accepted since this was last called."""
-        for stream in self._begins:
-            stream.begin()
-        self._begins.clear()
+        if not self._begins:
+            return
+        begins, self._begins = self._begins, {}
+        for stream in begins:
+            # The ones before may have had the connection end.
+            if not stream.gone:
+                self._tasks.serve(stream)
 
     def fail(self, number: int) -> None:
         """The protocol has reset a stream for what the client did: its application is cancelled."""
@@ -202,6 +209,7 @@ class RequestStreams:
         self.streams.clear()
         for stream in open_streams:
             stream.cancel()
+        self._tasks.close()
 
     # Deadlines.
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.field_section import Fields
-from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE, Application, Connections
+from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE, Connections
 from sentinel_host.http.server.limit_exceeded import LimitExceeded
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD, TRAILERS
 from sentinel_host.http.server.replies import error_reply
@@ -48,12 +48,11 @@ class StreamOwner(Protocol):
 class Stream:
     """``number`` is the stream's identifier, ``phase`` how far the response is.
 
-    ``gone``: the client has left, or was given up.
+    ``gone``: the client has left, or was given up. ``task`` is the one that serves it, while it
+    does; ``has_begun`` tells whether the application was called.
     """
 
     __slots__ = (
-        "_app",
-        "_begun",
         "_bodyless",
         "_connections",
         "_fields",
@@ -67,6 +66,7 @@ class Stream:
         "_wrote",
         "body",
         "gone",
+        "has_begun",
         "number",
         "phase",
         "scope",
@@ -81,12 +81,10 @@ class Stream:
         number: int,
         body: RequestBody,
         connections: Connections,
-        app: Application,
         scope: dict[str, Any],
     ) -> None:
         self._owner = owner
         self._connections = connections
-        self._app = app
         self.sink = sink
         self.number = number
         self.body = body
@@ -95,38 +93,33 @@ class Stream:
         self.gone = False
         self._write_clock = WriteClock(sink, connections.limits)
         self._sent = 0
-        self._begun = self._wrote = self._trailers_follow = False
+        self.has_begun = self._wrote = self._trailers_follow = False
         self._opened: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """Start the request's only task."""
-        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
-        # it.
-        self.task = asyncio.Task(self._run(), loop=self._connections.loop, name="request")
+    # What its task calls.
 
-    async def _run(self) -> None:
-        self._begun = True
-        try:
-            await self._app(self.scope, self.body.receive, self.send)
-            if self.phase != DONE and not self.gone:
-                _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
-                self._answer_failure(500, "internal error")
-        except ClientError as error:
+    def returned(self) -> None:
+        """The application has returned."""
+        if self.phase != DONE and not self.gone:
+            _log.error("the application returned before the response to %s was complete", self.scope["raw_path"])
+            self._answer_failure(500, "internal error")
+
+    def failed(self, error: Exception) -> None:
+        """The application has raised."""
+        if isinstance(error, ClientError):
             self._answer_failure(error.status, str(error))
-        except ResponseAborted as aborted:
-            # Not by the name above: compiled, a name has the type of its first handler.
-            self._answer_failure(500, "internal error")
-            _log.info("response aborted: %s", aborted)
-        except Exception:
-            if self.phase == DONE or not self.gone:
-                _log.exception("the application failed on %s", self.scope["raw_path"])
-            self._answer_failure(500, "internal error")
-        finally:
-            self._owner.finished(self)
-            # A cancelled task keeps its traceback, whose frames refer to this stream: a reference
-            # cycle.
-            self.task = None
+            return
+        if isinstance(error, ResponseAborted):
+            _log.info("response aborted: %s", error)
+        elif self.phase == DONE or not self.gone:
+            _log.error("the application failed on %s", self.scope["raw_path"], exc_info=error)
+        self._answer_failure(500, "internal error")
+
+    def finish(self) -> None:
+        """The application is done with the request, or was cancelled."""
+        self._owner.finished(self)
+        self.task = None
 
     # The response.
 
@@ -372,7 +365,7 @@ class Stream:
         if self.phase != DONE or self.body.tunnel:
             if self.task is not None:
                 self.task.cancel()
-            if not self._begun:
+            if not self.has_begun:
                 # A task that is cancelled before its first step never runs: its `finally` does not,
                 # either.
                 self.task = None
