@@ -83,7 +83,6 @@ class FrameReader:
 
     def next(self) -> int:
         """The type of the next frame, `NO_FRAME` or `TURN_OVER`. Raises `ConnectionFault`."""
-        unpack = wire.FRAME_HEAD.unpack_from
         while True:
             data = self._buffer
             position = self._at
@@ -96,22 +95,20 @@ class FrameReader:
                 continue
             if end - position < 9:
                 return self._no_frame(position)
-            high: int
-            low: int
-            kind: int
-            flags: int
-            number: int
-            high, low, kind, flags, number = unpack(data, position)
-            length = high << 8 | low
+            # Compiled, byte by byte is a fifth of what unpacking takes.
+            length = data[position] << 16 | data[position + 1] << 8 | data[position + 2]
             if length > wire.DEFAULT_FRAME:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame too large")
             if end - position - 9 < length:
                 return self._no_frame(position)
             self._left -= 1
+            kind = data[position + 3]
+            flags = data[position + 4]
+            number = (data[position + 5] & 0x7F) << 24 | data[position + 6] << 16
+            number |= data[position + 7] << 8 | data[position + 8]
             position += 9
             payload = data[position : position + length]
             self._at = position + length
-            number &= 0x7FFFFFFF
             if self._block_stream and (kind != wire.CONTINUATION or number != self._block_stream):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame inside a header block")
             if kind == wire.HEADERS:
