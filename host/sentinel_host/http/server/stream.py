@@ -140,7 +140,11 @@ class Stream:
             self._start(message)
         self._wrote = True
         if kind == "http.response.body" or kind == WHOLE:
-            await self._send_body(message.get("body", b""), message.get("more_body", False))
+            more = message.get("more_body", False)
+            rest = self._send_body(message.get("body", b""), more)
+            if rest is not None:
+                await self._send_slowly(rest, not more and not self._trailers_follow)
+                self._sent_body(more)
         elif kind == "http.response.trailers":
             self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
         elif kind == "http.response.informational":
@@ -181,7 +185,10 @@ class Stream:
         self.phase = BODY
         self.body.become_tunnel()
 
-    async def _send_body(self, data: Any, more: bool) -> None:
+    def _send_body(self, data: Any, more: bool) -> memoryview | None:
+        """Send a piece of the body at once. If there is no room for it, it is returned, and is to be
+        sent slowly.
+        """
         sink = self.sink
         if type(data) is not bytes:
             # A bytearray may change while the transport still holds it; a view is sent as it is.
@@ -200,32 +207,30 @@ class Stream:
                 size, data = 0, b""
             if not size:
                 sink.send_headers(self._status, fields, end)
-                sent = True
-            else:
-                sent = sink.send_response(self._status, fields, data, end)
-            if sent:
-                if end:
-                    self._done()
-                elif not more:
-                    self.phase = TRAILERS
-                return
+            elif not sink.send_response(self._status, fields, data, end):
+                return memoryview(data)
         elif self.phase == BODY:
             self._count(size, more)
             if self.body.tunnel and not self.body.complete:
                 self.body.restart_clock()
+            if self._bodyless:
+                size, data = 0, b""
+            if size > sink.room():
+                return memoryview(data)
+            if size or end:
+                sink.send_data(data, end)
         else:
             raise RuntimeError("http.response.body out of order")
-        if self._bodyless:
-            size, data = 0, b""
-        if size or end:
-            if not size or size <= sink.room():
-                sink.send_data(data, end)
-            else:
-                await self._send_slowly(memoryview(data), end)
-        if end:
-            self._done()
-        elif not more:
+        self._sent_body(more)
+        return None
+
+    def _sent_body(self, more: bool) -> None:
+        if more:
+            return
+        if self._trailers_follow:
             self.phase = TRAILERS
+        else:
+            self._done()
 
     def _count(self, size: int, more: bool) -> None:
         if self._left >= 0 and not self._bodyless:
