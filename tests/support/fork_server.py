@@ -22,12 +22,17 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 
-from sentinel_host import __main__ as command
+from hypercorn import __main__ as hypercorn
+
+from sentinel_host import __main__ as sentinel
 from tests.support.forked_children import provide
 
 NUMBER = struct.Struct("=i")
 _MOST = 1 << 20
+_MAINS = {"sentinel_host": sentinel.main, "hypercorn": hypercorn.main}
 _PRELOADED = (
+    "hypercorn.asyncio.run",
+    "sentinel_host.gateway.app",
     "sentinel_host.cli.run",
     "sentinel_host.supervisor.serving",
     "sentinel_host.supervisor.single_process",
@@ -38,17 +43,18 @@ _PRELOADED = (
 
 @dataclass(frozen=True)
 class Job:
-    """What a gateway is started with, as a command would get it from its shell; and whether it
-    ``forks`` its children.
+    """What a gateway is started with, as a command would get it from its shell: ``module`` is
+    ``sentinel_host`` or ``hypercorn``, and the former may fork its children.
     """
 
+    module: str
     arguments: list[str]
     folder: str
     environment: dict[str, str]
     forks: bool
 
     def begin(self) -> int:
-        """Be ``python -m sentinel_host``; returns the exit code."""
+        """Be ``python -m`` with the module; returns the exit code."""
         os.environ.clear()
         os.environ.update(self.environment)
         os.chdir(self.folder)
@@ -57,8 +63,8 @@ class Job:
         child = provide() if self.forks else None
         if child is not None:
             return child.begin()
-        sys.argv = ["sentinel", *self.arguments]
-        return command.main()
+        sys.argv = [self.module, *self.arguments]
+        return _MAINS[self.module]()
 
 
 def serve(requests: socket.socket) -> Job | None:

@@ -40,21 +40,32 @@ class Process(Protocol):
 
 
 class ForkedProcess:
-    """``python -m sentinel_host`` with arguments, in a folder, with the whole environment as given.
+    """``python -m`` with a module, which is `sentinel_host` or `hypercorn`, and arguments, in a
+    folder, with the whole environment as given.
 
     It has loaded its modules already, and is a child of the fork server; its own children are
-    forked, too, unless it is told otherwise. Everything else is as `subprocess.Popen` would have
-    it.
+    forked, too, if it is told so. Everything else is as `subprocess.Popen` would have it.
     """
 
     def __init__(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], forks: bool = True
+        self,
+        module: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        forks: bool = False,
     ) -> None:
         self.returncode: int | None = None
         out, theirs = os.pipe()
         err, also_theirs = os.pipe()
         self._told, tell = os.pipe()
-        job = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment), "forks": forks}
+        job = {
+            "module": module,
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "environment": dict(environment),
+            "forks": forks,
+        }
         try:
             socket.send_fds(_server()[0], [json.dumps(job).encode()], [theirs, also_theirs, tell])
         finally:

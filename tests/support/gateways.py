@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -159,7 +158,7 @@ def sentinel_run(
     """
     listeners = 2 if re.search(r"^admin\s*=", config.read_text(), re.MULTILINE) else 1
     variables = _variables(environment or {})
-    process = ForkedProcess(["run", "--config", str(config)], config.parent, variables, forks)
+    process = ForkedProcess("sentinel_host", ["run", "--config", str(config)], config.parent, variables, forks)
     with _running(process, config.parent, listeners) as gateway:
         yield gateway
 
@@ -168,13 +167,14 @@ def sentinel_run(
 def sentinel_proxy(upstream: str, folder: Path) -> Iterator[GatewayProcess]:
     """``sentinel run --upstream URL``, in a folder without any configuration."""
     arguments = ["run", "--upstream", upstream, "--bind", "127.0.0.1:0"]
-    with _running(ForkedProcess(arguments, folder, _variables()), folder, 1) as gateway:
+    process = ForkedProcess("sentinel_host", arguments, folder, _variables(), forks=True)
+    with _running(process, folder, 1) as gateway:
         yield gateway
 
 
 @contextlib.contextmanager
 def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
-    """The same application under Hypercorn as it is installed."""
+    """The same application under Hypercorn as it is installed, without a worker process."""
     folder = config.parent
     (folder / "application.py").write_text(
         "import logging, sys\n"
@@ -185,14 +185,8 @@ def stock_hypercorn(config: Path) -> Iterator[GatewayProcess]:
         "atexit.register(begin_log(create_lock()).close)\n"
         f"app = create_app({str(config)!r})\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "application:app"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_variables(),
-    )
+    arguments = ["--workers", "0", "--bind", "127.0.0.1:0", "application:app"]
+    process = ForkedProcess("hypercorn", arguments, folder, _variables())
     with _running(process, folder, 1, _said_by_hypercorn) as gateway:
         yield gateway
 
