@@ -16,6 +16,7 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StopSendingReceived, StreamReset
+from cryptography import x509
 
 from tests.support.clocks import PATIENCE
 
@@ -71,6 +72,13 @@ class Client(QuicConnectionProtocol):
     def of(self, stream: int) -> Answer:
         return self.answers.setdefault(stream, Answer())
 
+    @property
+    def certificate(self) -> x509.Certificate:
+        """What the server has shown."""
+        shown = self._quic.tls._peer_certificate
+        assert shown is not None
+        return shown
+
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until a condition on what came holds."""
         async with asyncio.timeout(PATIENCE):
@@ -78,10 +86,17 @@ class Client(QuicConnectionProtocol):
                 self._changed.clear()
                 await self._changed.wait()
 
-    def begin(self, method: bytes = b"GET", path: bytes = b"/", *more: tuple[bytes, bytes], end: bool = True) -> int:
+    def begin(
+        self,
+        method: bytes = b"GET",
+        path: bytes = b"/",
+        *more: tuple[bytes, bytes],
+        end: bool = True,
+        host: bytes = b"a.example",
+    ) -> int:
         """Send a request's head; returns its stream."""
         stream = self._quic.get_next_available_stream_id()
-        pseudo = [(b":method", method), (b":scheme", b"https"), (b":authority", b"a.example"), (b":path", path)]
+        pseudo = [(b":method", method), (b":scheme", b"https"), (b":authority", host), (b":path", path)]
         self.h3.send_headers(stream, [*pseudo, *more], end)
         self.transmit()
         return stream
@@ -111,14 +126,17 @@ class Client(QuicConnectionProtocol):
 
 @asynccontextmanager
 async def connected(
-    address: tuple[str, int], authority: Path | None = None, *, first_id: bytes = b""
+    address: tuple[str, int], authority: Path | None = None, *, first_id: bytes = b"", name: str | None = None
 ) -> AsyncIterator[Client]:
     """A connection; without an authority's certificate the server's may be any. ``first_id`` is the
-    server's connection id until it has told its own; by default it is random.
+    server's connection id until it has told its own; by default it is random. ``name`` is the
+    server that is asked for (SNI); by default, as it is an address, none is.
     """
     verify = ssl.CERT_NONE if authority is None else ssl.CERT_REQUIRED
     cafile = None if authority is None else str(authority)
-    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, verify_mode=verify, cafile=cafile)
+    configuration = QuicConfiguration(
+        is_client=True, alpn_protocols=H3_ALPN, verify_mode=verify, cafile=cafile, server_name=name
+    )
 
     def make(quic: QuicConnection, stream_handler: Any = None) -> Client:
         if first_id:

@@ -129,9 +129,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bind: list[str | BindConfig] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
     """Addresses of the public side. An entry is an address, or a table with `address` and `tls`."""
     quic_bind: str | None = None
-    """UDP address for HTTP/3. Needs the extra `h3` of the package, and `tls`. Every client gets the
-    default certificate.
-    """
+    """UDP address for HTTP/3. Needs the extra `h3` of the package, and `tls`."""
     admin: str | None = None
     """Address of the admin side; without it there is none."""
     admin_token: str | None = None

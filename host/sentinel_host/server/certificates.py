@@ -25,24 +25,22 @@ _log = logging.getLogger(__name__)
 
 
 class ListenerTls:
-    """The TLS of one listener: its certificates, of which the first is shown by default."""
+    """The TLS of one listener: its certificates, of which the first is shown by default. ``selector``
+    chooses for the next handshake.
+    """
 
     def __init__(self, settings: TlsConfig, certificates: list[Certificate], content: list[bytes]) -> None:
         self.settings = settings
         self.content = content
-        self._selector = CertificateSelector(certificates)
+        self.selector = CertificateSelector(certificates)
 
     def context(self) -> ssl.SSLContext:
         """For the next handshake."""
-        return self._selector.default.context
-
-    def default(self) -> Certificate:
-        """The certificate for clients that name no server, or another one."""
-        return self._selector.default
+        return self.selector.default.context
 
     def replace(self, fresh: ListenerTls) -> None:
         """Do what another says from now on."""
-        self.settings, self.content, self._selector = fresh.settings, fresh.content, fresh._selector
+        self.settings, self.content, self.selector = fresh.settings, fresh.content, fresh.selector
 
 
 class Certificates:

@@ -16,8 +16,7 @@ from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicPacketType, encode_quic_version_negotiation, pull_quic_header
 
-from sentinel_host.config.files import as_file
-from sentinel_host.http.h3 import Http3Protocol, Path, Quic
+from sentinel_host.http.h3 import CertificateChoice, CertificateStore, Http3Protocol, Path, Quic
 from sentinel_host.http.server import Connections, Listener
 from sentinel_host.server.certificates import ListenerTls
 from sentinel_host.server.steering import ID_LENGTH, ConnectionIds
@@ -58,8 +57,10 @@ class Http3Socket(asyncio.DatagramProtocol):
         )
         self._ids = ids
         self._certificates = certificates
-        self._loaded = b""
-        self._load_certificate()
+        self._store = CertificateStore()
+        # aioquic makes no connection without one. Each is given its own.
+        shown = self._store.shown(certificates.selector.default)
+        self._configuration.certificate, self._configuration.private_key = shown.certificate, shown.key
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there."""
@@ -107,18 +108,10 @@ class Http3Socket(asyncio.DatagramProtocol):
             self._resets += 1
             self._transport.sendto(answer, addr)
 
-    def _load_certificate(self) -> None:
-        """Use the current certificate for new connections."""
-        certificate = self._certificates.default()
-        # A renewed chain may belong to the old key.
-        if certificate.chain is not self._loaded:
-            with as_file(certificate.chain) as chain, as_file(certificate.key) as key:
-                self._configuration.load_cert_chain(chain, key)
-            self._loaded = certificate.chain
-
     def _begin(self, destination_id: bytes, address: Address) -> Http3Protocol:
-        self._load_certificate()
-        quic = Quic(self._configuration, destination_id, self._ids)
+        # A connection keeps the certificates that were current when it began.
+        certificates = CertificateChoice(self._certificates.selector, self._store)
+        quic = Quic(self._configuration, destination_id, self._ids, certificates)
         ids = {destination_id, quic.host_cid}
         in_handshake = True
 

@@ -4,7 +4,8 @@ configured.
 
 from __future__ import annotations
 
+from sentinel_host.http.h3.certificates import CertificateChoice, CertificateStore
 from sentinel_host.http.h3.protocol import Http3Protocol, Path
 from sentinel_host.http.h3.quic import Quic
 
-__all__ = ["Http3Protocol", "Path", "Quic"]
+__all__ = ["CertificateChoice", "CertificateStore", "Http3Protocol", "Path", "Quic"]

@@ -137,6 +137,8 @@ class Http3Protocol:
         elif isinstance(event, ConnectionIdIssued | ConnectionIdRetired):
             self._path.knows(event.connection_id, isinstance(event, ConnectionIdIssued))
         elif isinstance(event, ProtocolNegotiated):
+            # The client has named the server that it asks for.
+            self._scopes.tell_serves(self._quic.certificates.serves)
             self._connection.begin()
         elif isinstance(event, HandshakeCompleted):
             self._path.shaken()

@@ -1,5 +1,5 @@
 """aioquic's connection, with windows that follow the application's reads, counts of unsent bytes,
-and connection ids of our making.
+connection ids of our making, and a certificate by the server name that the client sends.
 
 Rule 1: aioquic doubles a stream's window once half of it has arrived, even if nobody reads it. A
         client could make us hold any amount of data. Here a stream may send one window beyond what
@@ -12,12 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from aioquic._buffer import Buffer
 from aioquic.h3.connection import FrameType, H3Connection, encode_frame
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, stream_is_unidirectional
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import pull_client_hello
+
+from sentinel_host.http.h3.certificates import CertificateChoice
 
 
 class IdMaker(Protocol):
@@ -34,11 +38,15 @@ class IdMaker(Protocol):
 
 class Quic(QuicConnection):
     """``held`` tells how many bytes of a stream have arrived and were not taken. ``ids`` makes
-    connection ids, of the length that is configured.
+    connection ids, of the length that is configured. ``certificates`` chooses what the client is
+    shown.
     """
 
-    def __init__(self, configuration: QuicConfiguration, destination_id: bytes, ids: IdMaker) -> None:
+    def __init__(
+        self, configuration: QuicConfiguration, destination_id: bytes, ids: IdMaker, certificates: CertificateChoice
+    ) -> None:
         super().__init__(configuration=configuration, original_destination_connection_id=destination_id)
+        self.certificates = certificates
         self._ids = ids
         (first,) = self._host_cids
         first.cid = self.host_cid = self._local_initial_source_connection_id = ids.make()
@@ -72,6 +80,21 @@ class Quic(QuicConnection):
         """Whether the peer has sent all of a stream."""
         known = self._streams.get(stream)
         return known is None or known.receiver.is_finished
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        tls = self.tls
+        go_on = tls._server_handle_hello
+
+        def choose(input_buf: Buffer, initial_buf: Buffer, handshake_buf: Buffer) -> None:
+            # aioquic does not ask which certificate to show, so that the message is read here, too.
+            shown = self.certificates.choose(pull_client_hello(input_buf).server_name)
+            input_buf.seek(0)
+            tls.certificate, tls.certificate_chain = shown.certificate, shown.chain
+            tls.certificate_private_key = shown.key
+            go_on(input_buf, initial_buf, handshake_buf)
+
+        tls._server_handle_hello = choose  # type: ignore[method-assign]
 
     def _replenish_connection_ids(self) -> None:
         known = len(self._host_cids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -32,6 +33,12 @@ class ScopeBuilder:
         self._server = server
         self._tls = tls
         self._first: dict[str, Any] | None = None
+
+    def tell_serves(self, serves: Callable[[str], bool] | None) -> None:
+        """What the handshake has chosen, of a client that shows no certificate; see
+        `ServerSslObject`.
+        """
+        self._tls = None if serves is None else {"serves": serves, "client_certificate": None}
 
     @staticmethod
     def of(transport: asyncio.BaseTransport) -> ScopeBuilder:

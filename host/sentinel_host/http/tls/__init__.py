@@ -8,13 +8,14 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from sentinel_host.http.tls.certificates import Certificate, CertificateSelector, ServerSslObject, pair_fault
+from sentinel_host.http.tls.certificates import Certificate, CertificateSelector, ServerSslObject, Serves, pair_fault
 from sentinel_host.http.tls.connection import TlsConnection
 
 __all__ = [
     "Certificate",
     "CertificateSelector",
     "ServerSslObject",
+    "Serves",
     "TlsConnection",
     "TlsServer",
     "connect_tls",

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 
 from sentinel_host.config.files import as_file
 
+Serves = Callable[[str], bool]
+"""Whether the certificate that a connection showed is the one for a host."""
+
 _WILDCARD = "*."
 
 
@@ -31,7 +34,7 @@ class ServerSslObject(ssl.SSLObject):
     client named no server, and where there is one certificate only.
     """
 
-    serves: Callable[[str], bool] | None = None
+    serves: Serves | None = None
 
 
 class CertificateSelector:
@@ -42,6 +45,7 @@ class CertificateSelector:
 
     def __init__(self, certificates: Sequence[Certificate]) -> None:
         self.default = certificates[0]
+        self._has_more = len(certificates) > 1
         self._exact: dict[str, Certificate] = {}
         self._wildcard: dict[str, Certificate] = {}
         for certificate in certificates:
@@ -50,7 +54,7 @@ class CertificateSelector:
                     self._wildcard.setdefault(name.removeprefix(_WILDCARD), certificate)
                 else:
                     self._exact.setdefault(name, certificate)
-        if len(certificates) > 1:
+        if self._has_more:
             context = self.default.context
             context.sslobject_class = ServerSslObject
             context.sni_callback = self._on_server_name
@@ -60,13 +64,22 @@ class CertificateSelector:
         name = name.lower().removesuffix(".")
         return self._exact.get(name) or self._wildcard.get(name.partition(".")[2]) or self.default
 
+    def choose(self, name: str | None) -> tuple[Certificate, Serves | None]:
+        """The certificate for a client that asks for this server, or for none, and
+        `ServerSslObject.serves`.
+        """
+        if name is None or not self._has_more:
+            return self.default, None
+        chosen = self.select(name)
+        return chosen, lambda host: self.select(host) is chosen
+
     def _on_server_name(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         if name is None:
             return
-        chosen = self.select(name)
+        chosen, serves = self.choose(name)
         connection.context = chosen.context
         if isinstance(connection, ServerSslObject):
-            connection.serves = lambda host: self.select(host) is chosen
+            connection.serves = serves
 
 
 def pair_fault(cert: str, chain: bytes, key: str, error: BaseException | None) -> tuple[str, str]:
