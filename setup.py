@@ -3,7 +3,7 @@ authors come along.
 
 Three modules are C behind cffi; eight are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
-endpoint, a line of the access log, HTTP/2's header blocks and requests. Another is a library that
+endpoint, a line of the access log, HTTP/2's header blocks and fields. Another is a library that
 builds of guests preload.
 
 `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that it has

@@ -7,12 +7,13 @@
 #include <Python.h>
 #include <stdbool.h>
 
+#include "../fields/src/field.h"
 #include "../fields/src/record.h"
 #include "src/rules.h"
 
 /* Names that are added to sections. */
 typedef struct {
-  PyObject *host;
+  PyObject *host, *method, *scheme, *authority, *path;
 } module_state;
 
 /* The pseudo-headers of a request, each NULL until it was seen; borrowed. */
@@ -64,7 +65,7 @@ static Py_ssize_t read_pseudo_headers(const snt_fields *opened, pseudo_headers *
 }
 
 /* Whether the regular fields are an ordinary request's. `length` is the content-length, or -1. */
-static bool read_regular(const snt_fields *opened, Py_ssize_t from, int64_t *length) {
+static bool read_request_fields(const snt_fields *opened, Py_ssize_t from, int64_t *length) {
   bool has_cookie = false;
   *length = -1;
   for (Py_ssize_t i = from; i < opened->count; i++) {
@@ -114,7 +115,7 @@ static PyObject *read_opened(PyObject *host, const snt_fields *opened, Py_ssize_
   pseudo_headers seen = {0};
   Py_ssize_t from = read_pseudo_headers(opened, &seen);
   int64_t length;
-  if (from < 0 || opened->count - from > most || !read_regular(opened, from, &length)) return not_ordinary();
+  if (from < 0 || opened->count - from > most || !read_request_fields(opened, from, &length)) return not_ordinary();
   PyObject *headers = with_host(host, opened, from, seen.authority);
   if (headers == NULL) return NULL;
   return Py_BuildValue("(OOONL)", seen.method, seen.path, seen.is_https ? Py_True : Py_False, headers,
@@ -136,20 +137,97 @@ static PyObject *ordinary_request(PyObject *module, PyObject *const *args, Py_ss
   return read;
 }
 
+/* Whether the fields are an ordinary response's or its trailers'. `length` is the content-length, or
+ * -1. */
+static bool read_response_fields(const snt_fields *opened, Py_ssize_t from, int64_t *length) {
+  *length = -1;
+  for (Py_ssize_t i = from; i < opened->count; i++) {
+    snt_field field;
+    if (!snt_read_field(opened, i, &field) || !snt_is_bare_value(field.value)) return false;
+    snt_name_kind kind = snt_kind_of(field.name);
+    if (kind == SNT_NAME_OTHER) return false;
+    if (kind == SNT_NAME_LENGTH && (*length >= 0 || (*length = snt_read_length(field.value)) < 0)) return false;
+  }
+  return true;
+}
+
+/* 0 if the first field is not a status. */
+static int read_status(const snt_fields *opened) {
+  snt_field field;
+  if (opened->count == 0 || !snt_read_field(opened, 0, &field)) return 0;
+  int64_t status = field.value.length == 3 && SNT_IS(field.name, ":status") ? snt_read_length(field.value) : 0;
+  return status < 100 ? 0 : (int)status;
+}
+
+static PyObject *response_of(const snt_fields *opened, Py_ssize_t most) {
+  int64_t length;
+  int status = read_status(opened);
+  if (status == 0 || opened->count - 1 > most || !read_response_fields(opened, 1, &length)) return not_ordinary();
+  PyObject *headers = PySequence_GetSlice(opened->sequence, 1, opened->count);
+  return headers == NULL ? NULL : Py_BuildValue("(iNL)", status, headers, (long long)length);
+}
+
+static PyObject *ordinary_response(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 2 || !PyList_Check(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "ordinary_response(fields: list, most: int)");
+    return NULL;
+  }
+  Py_ssize_t most = PyLong_AsSsize_t(args[1]);
+  if (most == -1 && PyErr_Occurred()) return NULL;
+  snt_fields opened = {args[0], PyList_GET_SIZE(args[0])};
+  return response_of(&opened, most);
+}
+
+static PyObject *are_ordinary_trailers(PyObject *module, PyObject *fields) {
+  (void)module;
+  snt_fields opened;
+  int64_t length;
+  if (!snt_open_fields(fields, &opened)) return NULL;
+  bool are = read_response_fields(&opened, 0, &length) && length < 0;
+  Py_DECREF(opened.sequence);
+  return PyErr_Occurred() ? NULL : PyBool_FromLong(are);
+}
+
+static PyObject *pseudo_headers_of(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  snt_text method, scheme, authority, path;
+  if (count != 4 || !snt_read_text(args[0], &method) || !snt_read_text(args[1], &scheme) ||
+      !snt_read_text(args[2], &authority) || !snt_read_text(args[3], &path)) {
+    PyErr_SetString(PyExc_TypeError, "pseudo_headers(method: bytes, scheme: bytes, authority: bytes, path: bytes)");
+    return NULL;
+  }
+  if (!snt_is_token(method) || !snt_is_token(scheme) || !snt_is_bare_value(authority) || !snt_is_path(path))
+    Py_RETURN_NONE;
+  const module_state *state = PyModule_GetState(module);
+  return Py_BuildValue("[(OO)(OO)(OO)(OO)]", state->method, args[0], state->scheme, args[1], state->authority,
+                       args[2], state->path, args[3]);
+}
+
 static PyMethodDef functions[] = {
+    {"are_ordinary_trailers", are_ordinary_trailers, METH_O, NULL},
+    {"ordinary_response", (PyCFunction)(void (*)(void))ordinary_response, METH_FASTCALL, NULL},
+    {"pseudo_headers", (PyCFunction)(void (*)(void))pseudo_headers_of, METH_FASTCALL, NULL},
     {"ordinary_request", (PyCFunction)(void (*)(void))ordinary_request, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static int make_names(PyObject *module) {
   module_state *state = PyModule_GetState(module);
-  state->host = PyBytes_FromString("host");
-  return state->host == NULL ? -1 : 0;
+  bool made = (state->host = PyBytes_FromString("host")) != NULL &&
+              (state->method = PyBytes_FromString(":method")) != NULL &&
+              (state->scheme = PyBytes_FromString(":scheme")) != NULL &&
+              (state->authority = PyBytes_FromString(":authority")) != NULL &&
+              (state->path = PyBytes_FromString(":path")) != NULL;
+  return made ? 0 : -1;
 }
 
 static int clear_state(PyObject *module) {
   module_state *state = PyModule_GetState(module);
   Py_CLEAR(state->host);
+  Py_CLEAR(state->method);
+  Py_CLEAR(state->scheme);
+  Py_CLEAR(state->authority);
+  Py_CLEAR(state->path);
   return 0;
 }
 

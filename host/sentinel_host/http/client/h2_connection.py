@@ -417,7 +417,7 @@ class Http2ClientConnection:
     def check(self, now: float) -> None:
         """Close what has been idle or silent for too long."""
         for stream in list(self.streams.values()):
-            stream.check(now, str(self._target))
+            stream.check(now, self._target)
         silent = now - self._heard_at
         if not self.core.is_settled and silent >= self._timeouts.connect:
             self.break_off(f"no SETTINGS within {self._timeouts.connect:g} s", "timeout")

@@ -4,6 +4,8 @@ section 8).
 Rule 1: A response with a missing, repeated, unknown or misplaced pseudo-header, a name in upper
         case or a connection-specific field is `Malformed`: an error of its stream alone.
 Rule 2: Nothing is written of a request that has a fault: `SentinelError`, as with HTTP/1.1.
+Rule 3: C reads and checks what is ordinary in one pass (``host/native/section``). For everything
+        else the rules are here.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from sentinel_host.grammar import CONNECTION_SPECIFIC, MAX_LENGTH_DIGITS, is_fie
 from sentinel_host.http.client.head import MAX_FIELDS
 from sentinel_host.http.client.request import EXPECTS_BODY, UpstreamRequest
 from sentinel_host.http.field_section import Fields, Malformed, check_values
+from sentinel_host.http.server._section import are_ordinary_trailers, ordinary_response, pseudo_headers
 from sentinel_host.http.server.response_fields import response_section
 from sentinel_host.memo import Memo
 
@@ -31,13 +34,29 @@ _KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
 
 def request_section(request: UpstreamRequest, scheme: bytes) -> Fields:
     """The fields of a request's head. Raises `SentinelError` for what must not be written."""
-    if is_token(request.method) is None or is_target(request.target) is None:
-        raise SentinelError("request head for the upstream: a malformed method or target")
     body = request.body
     if not isinstance(body, bytes):
         length = -1 if request.content_length is None else request.content_length
     else:
         length = len(body) if body or request.method in EXPECTS_BODY else -1
+    fields = pseudo_headers(request.method, scheme, request.host, request.target)
+    if fields is None:
+        fields = _judged_pseudo_headers(request, scheme)
+    try:
+        fields += response_section(request.headers)
+    except ValueError as error:
+        raise SentinelError(f"request head for the upstream: {error}") from None
+    if request.takes_trailers:
+        fields.append((b"te", b"trailers"))
+    if length >= 0:
+        fields.append((b"content-length", b"%d" % length))
+    return fields
+
+
+def _judged_pseudo_headers(request: UpstreamRequest, scheme: bytes) -> Fields:
+    """Raises `SentinelError`."""
+    if is_token(request.method) is None or is_target(request.target) is None:
+        raise SentinelError("request head for the upstream: a malformed method or target")
     fields: Fields = [
         (b":method", request.method),
         (b":scheme", scheme),
@@ -45,14 +64,9 @@ def request_section(request: UpstreamRequest, scheme: bytes) -> Fields:
         (b":path", request.target),
     ]
     try:
-        fields += response_section(request.headers)
-        check_values(fields[:4])
-    except (ValueError, Malformed) as error:
+        check_values(fields)
+    except Malformed as error:
         raise SentinelError(f"request head for the upstream: {error}") from None
-    if request.takes_trailers:
-        fields.append((b"te", b"trailers"))
-    if length >= 0:
-        fields.append((b"content-length", b"%d" % length))
     return fields
 
 
@@ -64,8 +78,22 @@ def request_trailers(trailers: Fields) -> Fields:
         raise SentinelError(f"request trailers for the upstream: {error}") from None
 
 
-def read_status(fields: Fields) -> int:
-    """The status of a response's section. Raises `Malformed`."""
+def read_response(fields: Fields) -> tuple[int, Fields, int]:
+    """The status of a response's section, the fields after it, and the Content-Length or -1. Raises
+    `Malformed`.
+    """
+    ordinary = ordinary_response(fields, MAX_FIELDS)
+    return judged_response(fields) if ordinary is None else ordinary
+
+
+def judged_response(fields: Fields) -> tuple[int, Fields, int]:
+    """The same for any section, by all rules."""
+    status = _read_status(fields)
+    headers, length = _read_headers(fields)
+    return status, headers, length
+
+
+def _read_status(fields: Fields) -> int:
     if not fields or fields[0][0] != b":status":
         raise Malformed("the response has no status")
     value = fields[0][1]
@@ -74,8 +102,7 @@ def read_status(fields: Fields) -> int:
     return int(value)
 
 
-def read_headers(fields: Fields) -> tuple[Fields, int]:
-    """The fields after the status, and the Content-Length or -1. Raises `Malformed`."""
+def _read_headers(fields: Fields) -> tuple[Fields, int]:
     regular = fields[1:]
     if len(regular) > MAX_FIELDS:
         raise Malformed(f"the response head has more than {MAX_FIELDS} fields")
@@ -101,6 +128,8 @@ def read_trailers(fields: Fields) -> Fields:
     """Trailer fields. Raises `Malformed`."""
     if len(fields) > MAX_FIELDS:
         raise Malformed(f"the response has more than {MAX_FIELDS} trailer fields")
+    if are_ordinary_trailers(fields):
+        return fields
     check_values(fields)
     for name, _ in fields:
         if is_field_name(name) is None or _SPECIAL.get(name, _PLAIN):

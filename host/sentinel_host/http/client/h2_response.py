@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.client.h2_fields import read_headers, read_status, read_trailers
+from sentinel_host.http.client.h2_fields import read_response, read_trailers
 from sentinel_host.http.field_section import Fields, Malformed, section_size
 
 HEAD: Final = 0
@@ -37,11 +37,15 @@ TRAILERS: Final = 3
 _FAULT: Final = 4
 
 # By state, for what came: without END_STREAM, then with it.
-_TABLE: Final = (
-    (INFORMATIONAL, RESPONSE, _FAULT, _FAULT, _FAULT, RESPONSE, _FAULT, _FAULT),  # HEAD
-    (_FAULT, _FAULT, _FAULT, PIECE, _FAULT, _FAULT, TRAILERS, PIECE),  # BODY
-    (_FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT),  # END
+# As bytes: compiled, a tuple would be made anew for each look-up.
+_TABLE: Final = bytes(
+    (
+        *(INFORMATIONAL, RESPONSE, _FAULT, _FAULT, _FAULT, RESPONSE, _FAULT, _FAULT),  # HEAD
+        *(_FAULT, _FAULT, _FAULT, PIECE, _FAULT, _FAULT, TRAILERS, PIECE),  # BODY
+        *(_FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT, _FAULT),  # END
+    )
 )
+_WAYS: Final = 8
 _STATUSES: Final = frozenset((204, 304))
 
 
@@ -67,16 +71,13 @@ class ResponseReader:
         """Read a field section: INFORMATIONAL, RESPONSE or TRAILERS. Raises `Malformed`."""
         if not is_whole:
             raise Malformed(f"the response head is larger than {self._max_head_bytes} bytes")
-        came = _SECTION
-        if self.state == HEAD:
-            self.status = read_status(fields)
-            came = _INTERIM if self.status < 200 else _FINAL
-        what = self._look_up(came, ended)
-        if what == TRAILERS:
+        if self.state != HEAD:
+            what = self._look_up(_SECTION, ended)
             self.trailers = read_trailers(fields)
             self._end()
             return what
-        self.headers, length = read_headers(fields)
+        self.status, self.headers, length = read_response(fields)
+        what = self._look_up(_INTERIM if self.status < 200 else _FINAL, ended)
         if what == INFORMATIONAL:
             self._inform(fields)
             return what
@@ -102,7 +103,7 @@ class ResponseReader:
             self._end()
 
     def _look_up(self, came: int, ended: bool) -> int:
-        what = _TABLE[self.state][came + (_ENDING if ended else 0)]
+        what = _TABLE[self.state * _WAYS + came + (_ENDING if ended else 0)]
         if what == _FAULT:
             raise Malformed("a frame that the response cannot have there")
         return what

@@ -24,7 +24,7 @@ from sentinel_host.http.client.h2_response import HEAD, INFORMATIONAL, RESPONSE,
 from sentinel_host.http.client.h2_tunnel import switched_fields
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
-from sentinel_host.http.client.target import Timeouts
+from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.upload import Upload
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2.connection import Http2Connection
@@ -273,7 +273,7 @@ class Http2Stream:
             return Progress.RESPONDED
         return Progress.ANSWERED if self._reader.informational else Progress.SENT
 
-    def check(self, now: float, name: str) -> None:
+    def check(self, now: float, target: Target) -> None:
         """Break off what was silent for too long."""
         if self.response.status == _SWITCHING_PROTOCOLS:
             # A tunnel may be silent for as long as its client lets it.
@@ -289,7 +289,7 @@ class Http2Stream:
             self._since = now
         elif now - self._since >= limit:
             what = "no response" if awaits else "the response fell silent"
-            error = UpstreamTimeout(f"upstream {name}: {what} within {limit:g} s", self.progress)
+            error = UpstreamTimeout(f"upstream {target}: {what} within {limit:g} s", self.progress)
             self.fail(error, ErrorCode.CANCEL)
 
     # Tunnels.
