@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import sys
 import threading
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.bench.load import saturate
 from tests.bench.processes import BenchError, PeakMemory, server
 from tests.bench.report import median
 
-_TOKEN: Final = "the-token-of-this-benchmark"
+TOKEN: Final = "the-token-of-this-benchmark"
 _ROUTE: Final = """\
 [[route]]
 path = "/"
@@ -42,13 +43,14 @@ class Flood:
 
 class Dashboard:
     """Listens to the events of an admin side, as the page does, while the block runs. ``states`` are
-    the messages that it got.
+    the messages that it got, ``latest`` is the last one in JSON, and when it came.
     """
 
     def __init__(self, admin: str) -> None:
         self.states = 0
+        self.latest = b"", 0.0
         self._connection = http.client.HTTPConnection(admin, timeout=_PATIENCE)
-        self._connection.request("GET", "/events", headers={"authorization": f"Bearer {_TOKEN}"})
+        self._connection.request("GET", "/events", headers={"authorization": f"Bearer {TOKEN}"})
         self._response = self._connection.getresponse()
         if self._response.status != 200:
             raise BenchError(f"/events: {self._response.status}")
@@ -70,7 +72,10 @@ class Dashboard:
     def _run(self) -> None:
         try:
             while not self._ending:
-                self.states += self._response.readline() == b"event: state\n"
+                if self._response.readline() == b"event: state\n":
+                    told = self._response.readline().removeprefix(b"data: ")
+                    self.latest = told, time.monotonic()
+                    self.states += 1
         except (OSError, http.client.HTTPException) as error:
             self._fault = error
 
@@ -83,7 +88,7 @@ def flood(folder: Path, core: int, loading: int, behind: int, *, rounds: int, se
     config, port = contestants.write_gateway(folder / "gateway", behind, _ROUTE)
     admin = tomllib.loads(config.read_text())["server"]["admin"]
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    environment = {"SENTINEL_ADMIN_TOKEN": _TOKEN}
+    environment = {"SENTINEL_ADMIN_TOKEN": TOKEN}
     closed, opened, messages, growth = [], [], [], 0.0
     with server("flooded", command, port, folder, core, environment=environment) as gateway:
         saturate(gateway, loading, connections=_CONNECTIONS, seconds=1)

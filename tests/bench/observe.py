@@ -8,6 +8,8 @@ table of their configuration. Requests are sent as in `instructions`.
 - ``observe.access_log_ratio``: each request has a line of JSON in a file.
 - ``observe.dashboard_open_ratio``: a worker records ten requests a second for a dashboard, at
   `_SERVED` a second, at the cost of one that is recorded.
+- ``observe.red_after_s``: without valgrind, the longest time from the death of an endpoint until the
+  dashboard was told.
 - ``observe.flood_…``: without valgrind, a worker at its limit with the dashboard closed and open:
   requests a second, what one costs, the messages a second that the page gets, and what the gateway
   grows by. No request and no message may fail.
@@ -33,6 +35,7 @@ from tests.bench import contestants
 from tests.bench.dashboard import flood
 from tests.bench.instructions import Scenario, control, counted_gateway, inclusive, send
 from tests.bench.processes import BenchError, Server, cores, scratch, tool, version_of
+from tests.bench.red import red_after
 from tests.bench.report import Report, median, parse_options, table
 
 _TOTAL: Final = re.compile(r"^(?:summary|totals): (\d+)$", re.MULTILINE)
@@ -56,6 +59,8 @@ _SAMPLED: Final = 0.01
 # Batches of the access log in a second at that rate: 25 that are full, of 330 bytes a line, and the
 # 20 that a timer takes.
 _BATCHES: Final = 45
+# Seconds: an operator sees it when it happens.
+_MOST_RED: Final = 2.0
 # A message a second is sent, and a worker's ring of records has 5 MiB.
 _LEAST_MESSAGES: Final = 0.5
 _MOST_GROWTH: Final = 16.0
@@ -168,6 +173,7 @@ def main() -> int:
         behind = stack.enter_context(contestants.upstream(place, loading)).port
         for what, more in _TABLES.items():
             found[what] = costs(folder / what, core, loading, behind, more, requests, rounds)
+        red = red_after(folder / "red", core, loading, rounds=3 if options.quick else 10)
         flooded = flood(folder / "flood", core, loading, behind, rounds=rounds, seconds=4)
     report.versions["valgrind"] = version_of(tool("valgrind"), "--version")
     names = [scenario.name for scenario in _SCENARIOS]
@@ -195,6 +201,8 @@ def main() -> int:
     ):
         report.add(f"observe.{figure}", value)
         report.bar(f"observe.{figure}", value, at_most=most)
+    report.add("observe.red_after_s", red)
+    report.bar("observe.red_after_s", red, at_most=_MOST_RED)
     for figure, amount in (
         ("closed_rps", flooded.closed_rps),
         ("open_rps", flooded.open_rps),
