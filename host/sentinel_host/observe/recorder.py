@@ -54,7 +54,8 @@ _LATE_EACH_SECOND: Final = 50
 _SECOND: Final = 1_000_000_000
 # Requests that are recorded at the same time: long ones, such as tunnels, must not pile up.
 _MOST_ACTIVE: Final = 512
-_NEVER: Final = 1 << 62
+# The largest that compiled code keeps without an object.
+_NEVER: Final = (1 << 62) - 1
 _SERVER_FAILURE: Final = 500
 # Bytes of a field that is told.
 _MOST_FIELD: Final = 256
