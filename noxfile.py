@@ -48,6 +48,9 @@ FUZZERS = tuple(f"host/native/{part}/tests" for part in ("calls", "hpack"))
 BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
+# Processes of tests that share one core with two busy loops.
+_STRESSED = 4
+
 # The languages of the standard guests, and of the demo's.
 STANDARD = ("rust", "assemblyscript")
 
@@ -250,9 +253,10 @@ def tests(session: nox.Session) -> None:
     build_guests(session)
     stress = "--stress" in session.posargs
     runner = ["python", "-m", "tests.stress" if stress else "pytest"]
-    # More than there are cores: half of their time they wait. A file's tests share what they set
-    # up.
-    workers = ["-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "loadfile", "--max-worker-restart", "0"]
+    # More than there are cores, for half of their time they wait; beside the busy loops there are
+    # more, for the loops never do. A file's tests share what they set up, and keep their order.
+    count = _STRESSED if stress else len(os.sched_getaffinity(0)) + 1
+    workers = ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
     arguments = [argument for argument in session.posargs if argument != "--stress"]
     built = build_wheel(session, "python", interpreters.TAG)
     session.run(*runner, *workers, *arguments, env={"SENTINEL_WHEEL": str(built)})

@@ -1,9 +1,10 @@
-"""The order of tests: as they are written, or shuffled by a seed. How long examples may take: as
+"""The order of tests: files that take long first, or shuffled by a seed. How long examples may take: as
 they will. The cache: the tests' own."""
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,23 @@ settings.load_profile("busy")
 use_own_cache()
 
 
+# Their files take the longest: begun last, one of them would be waited for alone.
+_FIRST = {
+    Path(__file__).with_name(folder)
+    for folder in (
+        "authoring",
+        "docs",
+        "failover",
+        "hotload",
+        "languages",
+        "packaging",
+        "sdk",
+        "supervisor",
+        "toolchain",
+    )
+}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, metavar="SEED", help="files and their tests in an order made by this seed")
 
@@ -23,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed: int | None = config.getoption("--shuffle")
     if seed is None:
+        items.sort(key=lambda item: _FIRST.isdisjoint(item.path.parents))
         return
     chance = random.Random(seed)
     files: dict[object, list[pytest.Item]] = {}

@@ -28,7 +28,7 @@ response = { set = { "x-served-by" = "sentinel" } }
 [[upstream]]
 name = "origin"
 targets = [TARGETS]
-check = { path = "/health", interval = "1s", timeout = "1s" }
+check = { path = "/health", interval = "5s", timeout = "5s" }
 
 [[route]]
 name = "api"

@@ -48,9 +48,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-def build(project: Path, source: str) -> Path:
+def write(project: Path, source: str) -> None:
     (project / "assembly").mkdir(exist_ok=True)
     (project / "assembly" / "index.ts").write_text(source)
+
+
+def build(project: Path, source: str) -> Path:
+    write(project, source)
     component = project / "guest.wasm"
     run("npx", "--no", "sentinel-asc", "build", ".", "-o", component, cwd=project)
     return component
@@ -84,7 +88,7 @@ def test_the_unit_test_in_the_readme_passes(project: Path) -> None:
     """With the packed SDK: the harness finds all it needs there."""
     readme = (SDK / "README.md").read_text()
     (test,) = README_TEST.findall(readme)
-    build(project, README_GUEST.findall(readme)[0])
+    write(project, README_GUEST.findall(readme)[0])
     (project / "test").mkdir()
     (project / "test" / "maintenance.test.mjs").write_text(test)
     assert "# pass 1" in run("node", "--test", "--test-reporter=tap", "test/maintenance.test.mjs", cwd=project)

@@ -86,7 +86,7 @@ ca = "{authority.file}"
 cert = "own.cert"
 key = "own.key"
 server_name = "inner.test"
-check = {{ path = "/health", interval = "1s", timeout = "1s", down = 1000 }}
+check = {{ path = "/health", interval = "5s", timeout = "5s", down = 1000 }}
 
 [[route]]
 path = "/"
