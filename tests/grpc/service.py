@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,10 @@ OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_messag
 
 
 class Service:
-    """``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled;
+    """``/Tell`` sends what is put into ``told``, up to an empty message; ``/Take`` puts what comes into
+    ``taken``, and answers early with its metadata if the call's has ``x-early``.
+
+    ``waits`` is set when a call of ``/Wait`` begins, ``cancelled`` when one is cancelled;
     ``waiting`` has the messages of those under way, ``given_up`` those of the cancelled. ``seen``
     has the metadata of the last call.
     """
@@ -30,6 +34,8 @@ class Service:
         self._lock = threading.Lock()
         self.waits = threading.Event()
         self.seen: list[tuple[str, str | bytes]] = []
+        self.taken: queue.Queue[bytes] = queue.Queue()
+        self.told: queue.Queue[bytes] = queue.Queue()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What is called by which name."""
@@ -42,6 +48,8 @@ class Service:
                 "Count": grpc.unary_stream_rpc_method_handler(self.count),
                 "Collect": grpc.stream_unary_rpc_method_handler(self.collect),
                 "Talk": grpc.stream_stream_rpc_method_handler(self.talk),
+                "Tell": grpc.stream_stream_rpc_method_handler(self.tell),
+                "Take": grpc.stream_unary_rpc_method_handler(self.take),
                 "Greet": grpc.stream_stream_rpc_method_handler(self.greet),
             },
         )
@@ -81,6 +89,16 @@ class Service:
     def talk(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         for request in requests:
             yield request.upper()
+
+    def tell(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        return iter(self.told.get, b"")
+
+    def take(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        if "x-early" in dict(context.invocation_metadata()):
+            context.send_initial_metadata(())
+        for request in requests:
+            self.taken.put(request)
+        return b"taken"
 
     def greet(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Speaks first."""
