@@ -117,9 +117,13 @@ static PyObject *read_opened(PyObject *host, const snt_fields *opened, Py_ssize_
   int64_t length;
   if (from < 0 || opened->count - from > most || !read_request_fields(opened, from, &length)) return not_ordinary();
   PyObject *headers = with_host(host, opened, from, seen.authority);
-  if (headers == NULL) return NULL;
-  return Py_BuildValue("(OOONL)", seen.method, seen.path, seen.is_https ? Py_True : Py_False, headers,
-                       (long long)length);
+  PyObject *number = headers == NULL ? NULL : PyLong_FromLongLong((long long)length);
+  PyObject *read = number == NULL ? NULL
+                                  : PyTuple_Pack(5, seen.method, seen.path, seen.is_https ? Py_True : Py_False, headers,
+                                                 number);
+  Py_XDECREF(number);
+  Py_XDECREF(headers);
+  return read;
 }
 
 static PyObject *ordinary_request(PyObject *module, PyObject *const *args, Py_ssize_t count) {

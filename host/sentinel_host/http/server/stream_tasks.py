@@ -17,7 +17,7 @@ from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.stream import Stream
 from sentinel_host.http.server.wakeup import Wakeup
 
-# Tasks of one connection that wait for a request, of some kilobytes each.
+# Tasks of one connection that wait for a request, of about a kilobyte each.
 _MOST_WAITING: Final = 16
 
 
