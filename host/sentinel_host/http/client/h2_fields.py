@@ -21,6 +21,11 @@ from sentinel_host.http.server._section import are_ordinary_trailers, ordinary_r
 from sentinel_host.http.server.response_fields import response_section
 from sentinel_host.memo import Memo
 
+# Compiled, a name of another module is looked up each time.
+_pseudo_headers: Final = pseudo_headers
+_ordinary: Final = ordinary_response
+_are_ordinary: Final = are_ordinary_trailers
+
 _PLAIN: Final = 0
 _LENGTH: Final = 1
 _FORBIDDEN: Final = 2
@@ -39,7 +44,7 @@ def request_section(request: UpstreamRequest, scheme: bytes) -> Fields:
         length = -1 if request.content_length is None else request.content_length
     else:
         length = len(body) if body or request.method in EXPECTS_BODY else -1
-    fields = pseudo_headers(request.method, scheme, request.host, request.target)
+    fields = _pseudo_headers(request.method, scheme, request.host, request.target)
     if fields is None:
         fields = _judged_pseudo_headers(request, scheme)
     try:
@@ -82,7 +87,7 @@ def read_response(fields: Fields) -> tuple[int, Fields, int]:
     """The status of a response's section, the fields after it, and the Content-Length or -1. Raises
     `Malformed`.
     """
-    ordinary = ordinary_response(fields, MAX_FIELDS)
+    ordinary = _ordinary(fields, MAX_FIELDS)
     return judged_response(fields) if ordinary is None else ordinary
 
 
@@ -128,7 +133,7 @@ def read_trailers(fields: Fields) -> Fields:
     """Trailer fields. Raises `Malformed`."""
     if len(fields) > MAX_FIELDS:
         raise Malformed(f"the response has more than {MAX_FIELDS} trailer fields")
-    if are_ordinary_trailers(fields):
+    if _are_ordinary(fields):
         return fields
     check_values(fields)
     for name, _ in fields:

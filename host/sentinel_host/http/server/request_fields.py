@@ -51,6 +51,8 @@ _SPECIAL: Final = {
 }
 # Names seen to be well-formed: clients make names.
 _KINDS: Final[Memo[bytes, int]] = Memo(1024, 64, _SPECIAL)
+# Compiled, a name of another module is looked up each time.
+_ordinary: Final = ordinary_request
 _SCHEMES: Final = {b"http": "http", b"https": "https"}
 
 
@@ -78,7 +80,7 @@ def request_fields(fields: Fields, max_fields: int) -> RequestFields:
     """The head that a field section is. Raises `Malformed`, or `ClientError` with the status to
     answer.
     """
-    ordinary = ordinary_request(fields, max_fields)
+    ordinary = _ordinary(fields, max_fields)
     if ordinary is not None:
         method, target, is_https, headers, length = ordinary
         served = METHODS.get(method)

@@ -180,15 +180,19 @@ class RequestStreams:
 
     def close(self, stream: Stream) -> None:
         """The stream has ended in both directions, or was reset by us."""
-        self.streams.pop(stream.number, None)
+        # Compiled, these two cost half of what `pop` does.
+        if stream.number in self.streams:
+            del self.streams[stream.number]
 
     def finished(self, stream: Stream) -> None:
         """A stream's task has ended, or will not begin."""
         self._running.discard(stream)
-        self._begins.pop(stream, None)
+        if self._begins:
+            self._begins.pop(stream, None)
         if self.is_closed:
             return
-        if self.streams.pop(stream.number, None) is not None:
+        if stream.number in self.streams:
+            del self.streams[stream.number]
             # The task was cancelled from outside, or one direction of a tunnel is left: nothing
             # will answer or read.
             stream.sink.reset(ResetReason.CANCELLED if stream.phase == DONE else ResetReason.INTERNAL_ERROR)
