@@ -92,10 +92,10 @@ static const size_t SNT_SIZEOF_RECORDED;
 #define SNT_LOG_MESSAGE_MAX ...
 static const int64_t SNT_RETIRABLE;
 
-enum { SNT_SLOT_CONFIGURE, SNT_SLOT_INITIALIZE, ... };
-enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING };
+enum { SNT_SLOT_CONFIGURE, SNT_SLOT_NEEDED_HOOKS, SNT_SLOT_INITIALIZE, ... };
+enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SELECTING, SNT_SERVING };
 
-enum { SNT_RETURNS_NOTHING, SNT_RETURNS_LIST, SNT_RETURNS_OUTCOME, ... };
+enum { SNT_RETURNS_NOTHING, SNT_RETURNS_LIST, SNT_RETURNS_OUTCOME, SNT_RETURNS_NUMBER, ... };
 enum {
   SNT_REFUSED,
   SNT_TRAP_IN_REALLOC,
@@ -178,6 +178,7 @@ int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t 
                  size_t second_length, bool flag, const char *label);
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
+uint32_t snt_guest_needed_hooks(const snt_guest *guest);
 int snt_guest_phase(const snt_guest *guest);
 bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);

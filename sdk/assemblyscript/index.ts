@@ -4,7 +4,7 @@ export { ClientCertificate } from "./assembly/client-certificate";
 export { clock } from "./assembly/clock";
 export { headerNameProblem, headerValueProblem } from "./assembly/checks";
 export { Config, HeaderField, Kind, Value } from "./assembly/config";
-export { Guest } from "./assembly/guest";
+export { Guest, NeededHooks } from "./assembly/guest";
 export { HeaderEdits, Headers, PreparedEdits } from "./assembly/headers";
 export { http, HttpError, HttpRequest, HttpResponse } from "./assembly/http-client";
 export { JsonObject } from "./assembly/json";

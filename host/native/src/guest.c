@@ -104,6 +104,10 @@ int64_t snt_run_hook(snt_guest *guest) {
      * takes. */
     return hook->has_post && !enter(guest, &hook->post, area, 1) ? SNT_TRAP_IN_POST : 0;
   }
+  if (hook->returns == SNT_RETURNS_NUMBER) {
+    guest->needed_hooks = (uint32_t)area[0].i32;
+    return 0;
+  }
   int64_t length = lift(guest, (uint32_t)area[0].i32, hook->returns == SNT_RETURNS_OUTCOME);
   if (length < 0 && length != SNT_REFUSED) return length;
   if (hook->has_post && !enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;

@@ -63,7 +63,7 @@ enum {
 #define SNT_RETIRABLE ((int64_t)1 << 32)
 
 /* What an instance is doing, or did when it failed. */
-typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SERVING } snt_phase;
+typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SELECTING, SNT_SERVING } snt_phase;
 
 typedef struct {
   bool bound, has_post, takes_flag;
@@ -97,6 +97,7 @@ typedef struct {
   wasmtime_func_t realloc_, runner;
   snt_hook hooks[SNT_HOOKS];
   const snt_hook *hook; /* the current call */
+  uint32_t needed_hooks;
   snt_list lists[2];
   bool flag;
   const char *label; /* of its log lines */
@@ -127,8 +128,8 @@ snt_guest *snt_guest_new(snt_plan *plan);
 /* Frees the store too; a call that is suspended ends. */
 void snt_guest_free(snt_guest *guest);
 
-/* Make the instance: its start function, then _initialize and configure, where the guest has them.
- * Returns 0, a failure, or SNT_SUSPENDED. The configuration must stay where it is until then. */
+/* Make the instance: its start function, then _initialize, configure and sentinel_needed_hooks, where
+ * the guest has them. Returns 0, a failure, or SNT_SUSPENDED. The configuration must stay where it is until then. */
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
 /* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with
@@ -153,6 +154,9 @@ bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, s
 /* The output of the last call, its length, and how much fits before the address moves. */
 const uint8_t *snt_guest_output(const snt_guest *guest);
 size_t snt_guest_length(const snt_guest *guest);
+
+/* What an instance that has started says of the hooks that it needs: all bits when it says nothing. */
+uint32_t snt_guest_needed_hooks(const snt_guest *guest);
 
 /* What the instance is doing, and whether its last call ended at its deadline. */
 int snt_guest_phase(const snt_guest *guest);

@@ -59,6 +59,7 @@ snt_guest *snt_guest_new(snt_plan *plan) {
   guest->plan = plan;
   guest->engine = engine;
   guest->label = "";
+  guest->needed_hooks = UINT32_MAX;
   snt_plan_keep(plan);
   const snt_limits *limits = &plan->limits;
   engine->wasmtime_store_limiter(guest->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
@@ -162,6 +163,11 @@ static bool begin_next(snt_guest *guest) {
   if (guest->phase < SNT_CONFIGURING && guest->hooks[SNT_SLOT_CONFIGURE].bound) {
     guest->phase = SNT_CONFIGURING;
     begin_call(guest, SNT_SLOT_CONFIGURE);
+    return true;
+  }
+  if (guest->phase < SNT_SELECTING && guest->hooks[SNT_SLOT_NEEDED_HOOKS].bound) {
+    guest->phase = SNT_SELECTING;
+    begin_call(guest, SNT_SLOT_NEEDED_HOOKS);
     return true;
   }
   return false;
@@ -286,6 +292,8 @@ int64_t snt_resume(snt_guest *guest) {
 const uint8_t *snt_guest_output(const snt_guest *guest) { return guest->output; }
 
 size_t snt_guest_length(const snt_guest *guest) { return guest->length; }
+
+uint32_t snt_guest_needed_hooks(const snt_guest *guest) { return guest->needed_hooks; }
 
 int snt_guest_phase(const snt_guest *guest) { return (int)guest->phase; }
 

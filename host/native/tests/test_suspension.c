@@ -44,6 +44,13 @@ static fake_outcome ticking_configure(fake_instance *instance, wasmtime_val_raw_
   return ticking(instance, 'c', outcome, values);
 }
 
+static fake_outcome needs_two_hooks(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance;
+  step('n');
+  values[0].i32 = 5;
+  return RETURNS;
+}
+
 static void a_call_is_left_and_gone_on_with(void) {
   pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
   made.instance->has_fibers = true;
@@ -103,9 +110,11 @@ static void starting_goes_from_step_to_step(void) {
   fake_export_function(instance, "cabi_realloc", bump);
   fake_export_function(instance, "initialize", ticking_initialize);
   fake_export_function(instance, "configure", ticking_configure);
+  fake_export_function(instance, "needed", needs_two_hooks);
   snt_plan *plan = plan_for(instance, &LIMITS);
   CHECK(snt_plan_hook(plan, SNT_SLOT_INITIALIZE, 0, false, SNT_RETURNS_NOTHING, "initialize", NULL));
   CHECK(snt_plan_hook(plan, SNT_SLOT_CONFIGURE, 1, false, SNT_RETURNS_OUTCOME, "configure", NULL));
+  CHECK(snt_plan_hook(plan, SNT_SLOT_NEEDED_HOOKS, 0, false, SNT_RETURNS_NUMBER, "needed", NULL));
   for (int ticks = 0; ticks < 7; ticks++) {
     snt_plan_keep(plan);
     snt_guest *guest = guest_of(instance, plan);
@@ -115,8 +124,9 @@ static void starting_goes_from_step_to_step(void) {
     CHECK(snt_guest_start(guest, NULL, 0) == SNT_BUSY);
     CHECK(snt_guest_phase(guest) == SNT_STARTING);
     for (int i = 1; i < ticks; i++) CHECK(snt_resume(guest) == (i == 6 ? 0 : SNT_SUSPENDED));
-    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiicc") == 0);
-    if (ticks == 6) CHECK(snt_guest_phase(guest) == SNT_SERVING);
+    CHECK(snt_guest_needed_hooks(guest) == UINT32_MAX);
+    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiiccn") == 0);
+    if (ticks == 6) CHECK(snt_guest_phase(guest) == SNT_SERVING && snt_guest_needed_hooks(guest) == 5);
     snt_guest_free(guest);
   }
   snt_plan_free(plan);

@@ -55,6 +55,13 @@ ON_REQUEST_CHUNK = Hook("on-request-chunk", "request-body-handler", ("i32",) * 5
 ON_RESPONSE_CHUNK = Hook("on-response-chunk", "response-body-handler", ("i32",) * 5, ("i32",))
 
 HOOKS = (CONFIGURE, ON_REQUEST, ON_RESPONSE, ON_COMPLETE, ON_REQUEST_CHUNK, ON_RESPONSE_CHUNK)
+
+NEEDED_HOOKS = "sentinel_needed_hooks"
+"""The core export that tells which of the head hooks a configured guest needs."""
+
+NEEDED_BITS = {ON_REQUEST: 1, ON_RESPONSE: 2, ON_COMPLETE: 4}
+"""The bit of each in its result."""
+
 IMPORTS = (
     Import("log", "write", ("i32",) * 3),
     Import("clock", "wall", (), ("i64",)),

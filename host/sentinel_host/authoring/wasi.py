@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from sentinel_host.abi.contract import PACKAGE
+from sentinel_host.abi.contract import NEEDED_HOOKS, PACKAGE
 from sentinel_host.authoring.flatten import binaryen, core
 from sentinel_host.authoring.flatten.reader import CannotFlatten, Reader
 from sentinel_host.authoring.flatten.stand_ins import STAND_INS, Needed, stand_in_module
@@ -17,7 +17,9 @@ from sentinel_host.sandbox.text_format import assemble
 
 _WASI: Final = "wasi_snapshot_preview1"
 _GUEST: Final = "guest"
-_OURS: Final = re.compile(rf"memory|cabi_realloc|_initialize|(cabi_post_)?{re.escape(PACKAGE)}/[a-z-]+@[0-9.]+#[a-z-]+")
+_OURS: Final = re.compile(
+    rf"memory|cabi_realloc|_initialize|{NEEDED_HOOKS}|(cabi_post_)?{re.escape(PACKAGE)}/[a-z-]+@[0-9.]+#[a-z-]+"
+)
 
 
 def without_wasi(module: bytes) -> bytes:

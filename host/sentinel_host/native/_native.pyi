@@ -76,15 +76,18 @@ class _Lib:
     SNT_LOG_MESSAGE_MAX: int
     SNT_RETIRABLE: int
     SNT_SLOT_CONFIGURE: int
+    SNT_SLOT_NEEDED_HOOKS: int
     SNT_SLOT_INITIALIZE: int
     SNT_NEW: int
     SNT_STARTING: int
     SNT_INITIALIZING: int
     SNT_CONFIGURING: int
+    SNT_SELECTING: int
     SNT_SERVING: int
     SNT_RETURNS_NOTHING: int
     SNT_RETURNS_LIST: int
     SNT_RETURNS_OUTCOME: int
+    SNT_RETURNS_NUMBER: int
     SNT_REFUSED: int
     SNT_TRAP_IN_REALLOC: int
     SNT_TRAP_IN_HOOK: int
@@ -166,6 +169,7 @@ class _Lib:
     def snt_guest_deliver(self, guest: Guest, error: int, answer: bytes, length: int, /) -> bool: ...
     def snt_guest_output(self, guest: Guest, /) -> Bytes: ...
     def snt_guest_length(self, guest: Guest, /) -> int: ...
+    def snt_guest_needed_hooks(self, guest: Guest, /) -> int: ...
     def snt_guest_phase(self, guest: Guest, /) -> int: ...
     def snt_guest_timed_out(self, guest: Guest, /) -> bool: ...
     def snt_guest_take_trap(self, guest: Guest, /) -> int: ...

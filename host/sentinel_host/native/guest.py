@@ -61,8 +61,8 @@ class NativeGuest:
         self.is_waiting = False
 
     def start(self, config: bytes) -> Suspension | None:
-        """Make the instance: its start function, ``_initialize`` and ``configure`` with this
-        configuration.
+        """Make the instance: its start function, ``_initialize``, ``configure`` with this
+        configuration, and ``sentinel_needed_hooks``.
 
         Raises `CallFailed`.
         """
@@ -118,6 +118,11 @@ class NativeGuest:
         if not lib.snt_guest_deliver(self._handle, error, answer, len(answer)):
             raise MemoryError
         self.is_waiting = False
+
+    @property
+    def needed_hooks(self) -> int:
+        """What a started instance says of the hooks that it needs, by the bits of `NEEDED_HOOKS`."""
+        return lib.snt_guest_needed_hooks(self._handle)
 
     @property
     def phase(self) -> Phase:

@@ -29,6 +29,9 @@ SLOT_CONFIGURE = lib.SNT_SLOT_CONFIGURE
 SLOT_INITIALIZE = lib.SNT_SLOT_INITIALIZE
 """The hook slot that starting an instance calls before that."""
 
+SLOT_NEEDED_HOOKS = lib.SNT_SLOT_NEEDED_HOOKS
+"""The hook slot that starting an instance calls last."""
+
 
 class Returns(enum.IntEnum):
     """What a hook returns, as the C numbers it."""
@@ -36,6 +39,7 @@ class Returns(enum.IntEnum):
     NOTHING = lib.SNT_RETURNS_NOTHING
     LIST = lib.SNT_RETURNS_LIST
     OUTCOME = lib.SNT_RETURNS_OUTCOME
+    NUMBER = lib.SNT_RETURNS_NUMBER
 
 
 @dataclass(frozen=True, slots=True)

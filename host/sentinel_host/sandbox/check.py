@@ -19,7 +19,7 @@ from typing import cast
 
 from wasmtime import FuncType, GlobalType, MemoryType, Module, TableType, ValType, _bindings
 
-from sentinel_host.abi.contract import HOOKS, IMPORTS, PACKAGE, VERSION, Hook, Import
+from sentinel_host.abi.contract import HOOKS, IMPORTS, NEEDED_HOOKS, PACKAGE, VERSION, Hook, Import
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox.text import one_line
 
@@ -87,6 +87,7 @@ class CheckedGuest:
     hooks: tuple[CheckedHook, ...]
     imports: tuple[str, ...]
     has_initialize: bool
+    has_needed_hooks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class CheckedHook:
 MEMORY = Memory()
 REALLOC = Function(("i32",) * 4, ("i32",))
 INITIALIZE = Function(())
+NEEDED = Function((), ("i32",))
 
 
 def surface_of(module: Module) -> Surface:
@@ -124,9 +126,10 @@ def check(surface: Surface, path: str, grants: frozenset[str] = frozenset()) -> 
         _expect(surface.exports, "memory", MEMORY, required=True)
         _expect(surface.exports, "cabi_realloc", REALLOC, required=True)
         has_initialize = _expect(surface.exports, "_initialize", INITIALIZE)
+        has_needed_hooks = _expect(surface.exports, NEEDED_HOOKS, NEEDED)
     except _Wrong as wrong:
         raise GuestLoadError(f"{path}: {one_line(str(wrong))}") from None
-    return CheckedGuest(version, hooks, imports, has_initialize)
+    return CheckedGuest(version, hooks, imports, has_initialize, has_needed_hooks)
 
 
 class _Wrong(Exception):

@@ -8,12 +8,21 @@ from itertools import islice
 
 from wasmtime import InstancePre
 
-from sentinel_host.abi.contract import CONFIGURE, HOOKS, Hook
+from sentinel_host.abi.contract import CONFIGURE, HOOKS, NEEDED_HOOKS, Hook
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestTimeout, GuestTrap
 from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
 from sentinel_host.native.guest import NativeGuest
 from sentinel_host.native.log import LogBuffer
-from sentinel_host.native.plan import SLOT_CONFIGURE, SLOT_INITIALIZE, CallLimits, Export, Plan, Returns, Shape
+from sentinel_host.native.plan import (
+    SLOT_CONFIGURE,
+    SLOT_INITIALIZE,
+    SLOT_NEEDED_HOOKS,
+    CallLimits,
+    Export,
+    Plan,
+    Returns,
+    Shape,
+)
 from sentinel_host.sandbox.check import CheckedGuest
 from sentinel_host.sandbox.engine import GuestEngine
 from sentinel_host.sandbox.grants import NONE, Grants
@@ -26,9 +35,14 @@ SLOTS = {hook: index for index, hook in enumerate(HOOKS)}
 """A hook's number on the native side."""
 
 assert SLOTS[CONFIGURE] == SLOT_CONFIGURE
-assert len(HOOKS) <= SLOT_INITIALIZE
+assert len(HOOKS) <= SLOT_NEEDED_HOOKS
 
-_STEPS = {Phase.STARTING: "start", Phase.INITIALIZING: "_initialize", Phase.CONFIGURING: CONFIGURE.name}
+_STEPS = {
+    Phase.STARTING: "start",
+    Phase.INITIALIZING: "_initialize",
+    Phase.CONFIGURING: CONFIGURE.name,
+    Phase.SELECTING: NEEDED_HOOKS,
+}
 
 # The engine keeps some twenty, of which inlined calls make more; a guest of deep recursion and long
 # names must not make long log lines.
@@ -57,6 +71,8 @@ class Blueprint:
         }
         if self.checked.has_initialize:
             exports[SLOT_INITIALIZE] = Export("_initialize", None, Shape(0, False, Returns.NOTHING))
+        if self.checked.has_needed_hooks:
+            exports[SLOT_NEEDED_HOOKS] = Export(NEEDED_HOOKS, None, Shape(0, False, Returns.NUMBER))
         limits = self.limits
         return self.engine.new_plan(
             self.name,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sentinel_host.abi.contract import ON_COMPLETE, ON_REQUEST, ON_REQUEST_CHUNK, ON_RESPONSE, ON_RESPONSE_CHUNK
+from sentinel_host.abi.contract import (
+    NEEDED_BITS,
+    ON_COMPLETE,
+    ON_REQUEST,
+    ON_REQUEST_CHUNK,
+    ON_RESPONSE,
+    ON_RESPONSE_CHUNK,
+)
 from sentinel_host.messages import RequestAction, RequestBodyAction, ResponseAction, ResponseBodyAction
 from sentinel_host.sandbox.actions import ActionDecoder
 from sentinel_host.sandbox.bodies import BodyCalls
@@ -23,7 +30,8 @@ class GuestMiddleware:
     Every hook takes its record's bytes, those of the request's id, which marks what the guest logs,
     and the client's address. It returns its action or, for a call that takes longer than a tick or
     must wait for an instance, an awaitable of it; either way it may raise `GuestError`. Hooks that
-    the guest does not export must not be called: the ``handles_…`` attributes tell which those are.
+    the guest does not export must not be called: the ``handles_…`` attributes tell which those are,
+    and once it has started, also which it has no need of.
     ``heads`` and ``bodies`` are the pools of its instances. ``direct`` is how C calls the same
     hooks.
     """
@@ -76,7 +84,10 @@ class GuestMiddleware:
 
     async def start(self) -> None:
         """Make the first instance, while the event loop goes on; raises `GuestError`."""
-        await self.heads.start()
+        needed = await self.heads.start()
+        self.handles_request &= bool(needed & NEEDED_BITS[ON_REQUEST])
+        self.handles_response &= bool(needed & NEEDED_BITS[ON_RESPONSE])
+        self.handles_completion &= bool(needed & NEEDED_BITS[ON_COMPLETE])
 
     def on_request(
         self, record: bytes, request_id: bytes, client: str = ""

@@ -77,14 +77,17 @@ class Pool:
         self.size = 0
         self.stats = blueprint.engine.stats_of(blueprint.name)
 
-    async def start(self) -> None:
-        """Make the first instance while the event loop goes on. No call waits for it: a failure is
-        not counted.
+    async def start(self) -> int:
+        """Make the first instance while the event loop goes on; returns its `needed_hooks`. No call
+        waits for it: a failure is not counted.
 
         Raises `GuestError`.
         """
         self.size += 1
-        self.release(await self._start())
+        instance = await self._start()
+        needed = instance.needed_hooks
+        self.release(instance)
+        return needed
 
     async def acquire(self) -> NativeGuest:
         """An instance for one call: an idle one, a new one, or the first that is given back.

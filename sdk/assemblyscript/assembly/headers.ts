@@ -109,6 +109,11 @@ export class Headers extends HeaderEdits {
     super();
   }
 
+  /** Lends it to the current call. */
+  lend(): void {
+    this.call = currentCall();
+  }
+
   /** How many fields there are. */
   get length(): i32 {
     return this.open();

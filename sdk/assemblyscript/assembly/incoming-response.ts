@@ -2,7 +2,7 @@ import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } fro
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
 import { HeaderEdits, Headers, PreparedEdits } from "./headers";
-import { assertCurrent, currentCall } from "./memory";
+import { assertCurrent, currentCall, LENT } from "./memory";
 import { integerField, openRecord } from "./record";
 import { Response } from "./response";
 
@@ -27,6 +27,12 @@ export function originField(field: i32): Origin {
 export abstract class ResponseEdits {
   protected call: u32 = currentCall();
   private newStatus: u16 = 0;
+
+  /** Lends it to the current call, without changes. */
+  protected lendEdits(): void {
+    this.call = currentCall();
+    this.newStatus = 0;
+  }
 
   /** Adds changes to header fields that were made beforehand. */
   editHeaders(edits: PreparedEdits): void {
@@ -70,6 +76,18 @@ export class IncomingResponse extends ResponseEdits {
     private size: i32,
   ) {
     super();
+  }
+
+  /** Lends it to the current call, as that got it. */
+  lend(start: usize, size: i32): void {
+    this.lendEdits();
+    const fields = this.fields;
+    if (fields !== null) fields.lend();
+    // Not by assignment, which would be a call, to tell the garbage collector.
+    store<usize>(changetype<usize>(this), 0, offsetof<IncomingResponse>("left"));
+    this.bodyKind = BodyKind.skip;
+    this.start = start;
+    this.size = size;
   }
 
   /** The context that this guest's `onRequest` left, or empty. */
@@ -144,11 +162,22 @@ export class IncomingResponse extends ResponseEdits {
   }
 }
 
+const lent = new StaticArray<IncomingResponse | null>(LENT);
+let last: i32 = 0;
+
 /** Begins a call of `on-response`. */
 export function openResponse(head: usize, length: usize, context: usize, contextLength: usize): IncomingResponse {
   beginAnswer();
   openRecord(head, length);
-  return new IncomingResponse(context, <i32>contextLength);
+  last = (last + 1) % LENT;
+  const known = unchecked(lent[last]);
+  if (known !== null) {
+    known.lend(context, <i32>contextLength);
+    return known;
+  }
+  const made = new IncomingResponse(context, <i32>contextLength);
+  unchecked((lent[last] = made));
+  return made;
 }
 
 /** Changes to a response's head that is still held while its body is buffered. */

@@ -25,6 +25,13 @@ export function assertCurrent(call: u32): void {
   if (call != generation) stale();
 }
 
+/**
+ * How many requests (and responses) are made before the first one is lent again. Making one for each
+ * call and collecting it takes longer than most hooks do; one that outlived its hook is found out in
+ * all calls but those that it is lent to.
+ */
+export const LENT: i32 = 32;
+
 function stale(): void {
   throw new Error("a value that was lent to a hook is used after that hook has returned; copy what has to live longer");
 }

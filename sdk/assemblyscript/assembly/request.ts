@@ -3,7 +3,7 @@ import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
 import { ClientCertificate, clientCertificateField } from "./client-certificate";
 import { HeaderEdits, Headers, PreparedEdits } from "./headers";
-import { assertCurrent, currentCall } from "./memory";
+import { assertCurrent, currentCall, LENT } from "./memory";
 import { bytesOfStringField, openRecord, optionalStringField, stringField } from "./record";
 import { Response } from "./response";
 import { Writer } from "./writer";
@@ -15,6 +15,17 @@ export abstract class RequestEdits {
   private newQuery: string | null = null;
   private newMethod: string | null = null;
   private newUpstream: string | null = null;
+
+  /** Lends it to the current call, without changes. */
+  protected lendEdits(): void {
+    this.call = currentCall();
+    // Not by assignment: each would be a call, to tell the garbage collector.
+    const start = changetype<usize>(this);
+    store<usize>(start, 0, offsetof<RequestEdits>("newPath"));
+    store<usize>(start, 0, offsetof<RequestEdits>("newQuery"));
+    store<usize>(start, 0, offsetof<RequestEdits>("newMethod"));
+    store<usize>(start, 0, offsetof<RequestEdits>("newUpstream"));
+  }
 
   /** Adds changes to header fields that were made beforehand. */
   editHeaders(edits: PreparedEdits): void {
@@ -81,6 +92,15 @@ export class Request extends RequestEdits {
   private context: Writer | null = null;
   private bodyKind: BodyKind = BodyKind.skip;
   private bodyLimit: u32 = 0;
+
+  /** Lends it to the current call, as that got it. */
+  lend(): void {
+    this.lendEdits();
+    const fields = this.fields;
+    if (fields !== null) fields.lend();
+    store<usize>(changetype<usize>(this), 0, offsetof<Request>("context"));
+    this.bodyKind = BodyKind.skip;
+  }
 
   /** Header fields, end to end, in the order of arrival; reading and changing them. */
   get headers(): Headers {
@@ -224,11 +244,22 @@ export class Request extends RequestEdits {
   }
 }
 
+const lent = new StaticArray<Request | null>(LENT);
+let last: i32 = 0;
+
 /** Begins a call of `on-request`. */
 export function openRequest(head: usize, length: usize): Request {
   beginAnswer();
   openRecord(head, length);
-  return new Request();
+  last = (last + 1) % LENT;
+  const known = unchecked(lent[last]);
+  if (known !== null) {
+    known.lend();
+    return known;
+  }
+  const made = new Request();
+  unchecked((lent[last] = made));
+  return made;
 }
 
 /** Changes to a request's head that is still held while its body is buffered. */

@@ -30,6 +30,10 @@ export const HOOKS = {
   },
 };
 
+/** The method that is no hook: it tells which of them are called. Its name, and that of its
+ * export. */
+export const NEEDED_HOOKS = { method: "neededHooks", export: "sentinel_needed_hooks" };
+
 /** Other names that an author may use for a hook. */
 export const SYNONYMS = { process: "onRequest" };
 

@@ -5,7 +5,7 @@
 import { CommonFlags, NodeKind, SourceKind } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";
 
-import { canonicalName, HOOKS, METHODS, SYNONYMS } from "./hooks.mjs";
+import { canonicalName, HOOKS, METHODS, NEEDED_HOOKS, SYNONYMS } from "./hooks.mjs";
 import { witVersion } from "./wit.mjs";
 
 export const PACKAGE = "@sentinel-gateway/assemblyscript";
@@ -30,7 +30,9 @@ export function sentinelTransform(result, { sourceMap }) {
       const sources = parser.sources.filter((source) => !source.internalPath.startsWith("~lib/"));
       const entry = sources.find((source) => source.sourceKind === SourceKind.UserEntry);
       const guest = findGuest(entry, sources);
-      result.hooks = Object.keys(guest.methods);
+      const names = Object.keys(guest.methods);
+      result.hooks = names.filter((name) => name in HOOKS);
+      this.tellsNeeded = names.includes(NEEDED_HOOKS.method);
       this.authors = Object.values(guest.methods).map((name) =>
         guest.binding ? `*#${name}` : `${entry.internalPath}/${name}`,
       );
@@ -54,6 +56,7 @@ export function sentinelTransform(result, { sourceMap }) {
         rename(module, hook, name);
         if (hook === "configure") rename(module, `post_${hook}`, `cabi_post_${name}`);
       }
+      if (this.tellsNeeded) rename(module, NEEDED_HOOKS.method, NEEDED_HOOKS.export);
     }
   };
 }
@@ -169,7 +172,7 @@ function hooksAmong(functions, entry) {
   const found = {};
   for (const node of functions) {
     const name = node.name.text;
-    if (METHODS.includes(name)) {
+    if (METHODS.includes(name) || name === NEEDED_HOOKS.method) {
       const hook = SYNONYMS[name] ?? name;
       if (found[hook] !== undefined && found[hook] !== name) {
         throw new GuestError(`${where(node)}: ${name} and ${found[hook]} are the same hook; write one of them`);
@@ -185,7 +188,7 @@ function hooksAmong(functions, entry) {
       throw new GuestError(`${where(node)}: ${name} is not a hook; the hooks are ${METHODS.join(", ")}`);
     }
   }
-  if (!Object.keys(found).some((hook) => hook !== "configure")) {
+  if (!Object.keys(found).some((hook) => hook !== "configure" && hook !== NEEDED_HOOKS.method)) {
     throw new GuestError(
       `${entry.normalizedPath}: no hook found: export a class that extends Guest and has one of ` +
         `${METHODS.join(", ")} besides configure`,
@@ -193,7 +196,7 @@ function hooksAmong(functions, entry) {
   }
   // In the order of the contract, so that the same guest always gives the same bytes.
   return Object.fromEntries(
-    Object.keys(HOOKS)
+    [...Object.keys(HOOKS), NEEDED_HOOKS.method]
       .filter((hook) => hook in found)
       .map((hook) => [hook, found[hook]]),
   );
@@ -255,6 +258,7 @@ export function post_configure(area: usize): void {
   sdk.configured();
 }`;
   }
+  if (hook === NEEDED_HOOKS.method) return `export function ${hook}(): i32 { return ${call}(); }`;
   const { open, lists } = HOOKS[hook];
   const lowered = lists.flatMap((list) => [list, `${list}Length`]);
   if (lists[0] === "chunk") lowered.splice(2, 0, "last");

@@ -43,6 +43,13 @@ test("every hook", async () => {
   assert.deepEqual(await exportsOf(guestWith(...Object.values(METHODS))), expectedExports(...Object.keys(METHODS)));
 });
 
+test("which hooks are needed is an export of its own", async () => {
+  const NEEDED = "neededHooks(): i32 { return 2; }";
+  const names = await exportsOf(guestWith(METHODS.onRequest, NEEDED));
+  assert.deepEqual(names, [...expectedExports("onRequest"), "sentinel_needed_hooks"].sort());
+  await assert.rejects(compileText(guestWith(NEEDED)), /no hook found/);
+});
+
 test("the module imports nothing that it does not use, and then the log alone", async () => {
   const { module } = await compileText(guestWith(METHODS.onRequest));
   assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(module)), [

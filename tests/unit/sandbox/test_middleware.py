@@ -11,7 +11,7 @@ import struct
 import msgpack
 import pytest
 
-from sentinel_host.errors import GuestError, GuestProtocolError, GuestTrap
+from sentinel_host.errors import GuestError, GuestLoadError, GuestProtocolError, GuestTrap
 from sentinel_host.messages import Answer, RequestEdits, ResponseEdits
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits
 from tests.support.logs import said
@@ -41,6 +41,14 @@ def test_tells_which_hooks_it_handles(load: Load, echo: GuestMiddleware) -> None
     assert (echo.handles_request, echo.handles_response, echo.handles_completion) == (True, True, True)
     context = load("good/context").middleware(on_failure="open")
     assert (context.on_failure, context.handles_request, context.handles_response) == ("open", False, True)
+
+
+def test_hooks_that_a_guest_has_no_use_for(load: Load) -> None:
+    needed = load("good/needed_hooks").middleware()
+    assert (needed.handles_request, needed.handles_response, needed.handles_completion) == (False, True, False)
+    assert needed.on_response(b"head", b"", "r") is None
+    with pytest.raises(GuestLoadError, match=r"^hostile/needed_hooks_traps\.wasm: sentinel_needed_hooks: .*unreachable"):
+        load("hostile/needed_hooks_traps").middleware()
 
 
 def test_nil_and_empty_answers_mean_go_on(load: Load, echo: GuestMiddleware) -> None:

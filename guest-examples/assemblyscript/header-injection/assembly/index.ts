@@ -1,5 +1,5 @@
 import {
-  Config, Guest, IncomingResponse, PreparedEdits, Request, Response,
+  Config, Guest, IncomingResponse, NeededHooks, PreparedEdits, Request, Response,
 } from "@sentinel-gateway/assemblyscript";
 
 /** The changes that are configured for one direction. Removals come first, so that a field can be
@@ -24,6 +24,10 @@ export class HeaderInjection extends Guest {
     this.request = changes(config.map("request"));
     this.response = changes(config.map("response"));
     return config.finish();
+  }
+
+  neededHooks(): i32 {
+    return (this.request.count ? NeededHooks.request : 0) | (this.response.count ? NeededHooks.response : 0);
   }
 
   onRequest(request: Request): Response | null {

@@ -17,6 +17,10 @@ impl Guest for HeaderInjection {
         Ok(Self { request: config.request.into_edits(), response: config.response.into_edits() })
     }
 
+    fn needed_hooks(&self) -> NeededHooks {
+        NeededHooks { request: !self.request.is_empty(), response: !self.response.is_empty(), ..NeededHooks::ALL }
+    }
+
     fn on_request(&self, request: &mut Request) -> Result<(), Response> {
         request.edit_headers(&self.request);
         Ok(())

@@ -4,6 +4,7 @@
 
 #include "../../fields/src/record.h"
 #include "answer.h"
+#include "edited.h"
 
 /* One hook: its place in the chain, the idle instances (NULL where C cannot call it), and its
  * number in C. */
@@ -279,12 +280,29 @@ static bool keep_context(const run *at, const hook *called, snt_text context) {
   return is_kept;
 }
 
+/* Nearly all records fit. */
+enum { ROOM = 2048 };
+
+/* The record for the hooks that follow, with its header fields edited behind `before` other values;
+ * it is made anew later where that is not possible, or something else has changed too. */
+static bool edit_record(run *at, size_t before, const snt_plain *plain, bool is_all) {
+  if (at->index + 1 >= Py_SIZE(at->chain)) return true;
+  PyObject *record = at->record;
+  at->record = NULL;
+  uint8_t edited[ROOM];
+  snt_text text;
+  size_t size = is_all && snt_read_text(record, &text) ? snt_edit_record(text, before, plain, edited, ROOM) : 0;
+  if (size > 0) at->record = PyBytes_FromStringAndSize((const char *)edited, (Py_ssize_t)size);
+  Py_DECREF(record);
+  return size == 0 || at->record != NULL;
+}
+
 static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
   if (plain->context.length > 0 && !keep_context(at, called, plain->context)) return false;
   if (plain->count == 0 && plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL)
     return true;
-  Py_CLEAR(at->record);
-  if (!edit_headers(at->values[HEADERS], plain)) return false;
+  bool is_all = plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL;
+  if (!edit_record(at, HEADERS, plain, is_all) || !edit_headers(at->values[HEADERS], plain)) return false;
   if (plain->path.bytes != NULL && !set(at, "path", PATH, as_text(plain->path))) return false;
   if (plain->query.bytes != NULL) {
     PyObject *query = plain->query.length > 0 ? as_text(plain->query) : Py_NewRef(Py_None);
@@ -295,7 +313,7 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
 
 static bool edit_response(run *at, const snt_plain *plain) {
   if (plain->count == 0 && plain->status == 0) return true;
-  Py_CLEAR(at->record);
+  if (!edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0)) return false;
   if (!edit_headers(at->values[RESPONSE_HEADERS], plain)) return false;
   return plain->status == 0 || set(at, "status", STATUS, PyLong_FromLong(plain->status));
 }

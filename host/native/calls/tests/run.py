@@ -1,5 +1,5 @@
-"""Compiles and runs the C tests of plain answers under the address and undefined-behaviour
-sanitizers.
+"""Compiles and runs the C tests of plain answers, and of records that they edit, under the address
+and undefined-behaviour sanitizers.
 
 ``python host/native/calls/tests/run.py [NAME ...]`` runs those of that name, or all; it needs gcc
 or clang.
@@ -12,8 +12,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE.parent / "src" / "answer.c", HERE.parents[1] / "fields" / "src" / "field.c"]
+SOURCES = [
+    *(HERE.parent / "src" / f"{name}.c" for name in ("answer", "edited")),
+    HERE.parents[1] / "fields" / "src" / "field.c",
+]
+SANITIZERS = {name: ["address,undefined"] for name in ("test_answer", "test_edited")}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":
-    sys.exit(testing["run_tests"](sys.argv[1:], {"test_answer": ["address,undefined"]}, HERE, {"": SOURCES}, []))
+    sys.exit(testing["run_tests"](sys.argv[1:], SANITIZERS, HERE, {"": SOURCES}, []))

@@ -32,6 +32,9 @@ pub const HOOKS: [Hook; 6] = [
     hook("on_response_chunk", "response_body", "response_body_handler", "export_response_body", Shape::Chunk),
 ];
 
+/// The method that is no hook: it tells which of them are called.
+pub const NEEDED_HOOKS: &str = "needed_hooks";
+
 const fn hook(
     method: &'static str,
     module: &'static str,

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{parse_quote, Error, FnArg, Ident, ImplItem, ItemImpl, Result, Type};
 
-use crate::hooks::{Hook, HOOKS};
+use crate::hooks::{Hook, HOOKS, NEEDED_HOOKS};
 
 pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
     check_header(&block)?;
@@ -21,6 +21,13 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
     } else {
         quote! { <#guest as ::std::default::Default>::default() }
     };
+    let needed = tells_needed(&block).then(|| {
+        quote! {
+            #[unsafe(export_name = "sentinel_needed_hooks")]
+            #[allow(unsafe_code)]
+            extern "C" fn needed_hooks() -> i32 { ::sentinel_sdk::__private::needed_hooks::<#guest>() }
+        }
+    });
     let exports = written.iter().map(|hook| {
         let method = Ident::new(hook.method, Span::call_site());
         hook.export(&quote! { ::sentinel_sdk::__private::#method::<#guest> })
@@ -43,6 +50,7 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
             }
             struct Exports;
             #(#exports)*
+            #needed
         };
     })
 }
@@ -67,6 +75,9 @@ fn written_hooks(block: &ItemImpl) -> Result<Vec<&'static Hook>> {
     for item in &block.items {
         let ImplItem::Fn(function) = item else { continue };
         let name = &function.sig.ident;
+        if name == NEEDED_HOOKS {
+            continue;
+        }
         match Hook::find(name) {
             Some(hook) => hooks.push(hook),
             None => {
@@ -79,6 +90,10 @@ fn written_hooks(block: &ItemImpl) -> Result<Vec<&'static Hook>> {
         }
     }
     errors.map_or(Ok(hooks), Err)
+}
+
+fn tells_needed(block: &ItemImpl) -> bool {
+    block.items.iter().any(|item| matches!(item, ImplItem::Fn(function) if function.sig.ident == NEEDED_HOOKS))
 }
 
 fn list(with_configure: bool) -> String {

@@ -82,6 +82,18 @@ fn a_method_that_is_no_hook_is_refused_with_the_list() {
 }
 
 #[test]
+fn which_hooks_are_needed_is_an_export_of_its_own() {
+    let told = expanded(parse_quote! { impl Guest for G {
+        fn needed_hooks(&self) -> NeededHooks { NeededHooks::ALL }
+        fn on_complete(&self, summary: &Summary) {}
+    } });
+    assert_eq!(exports(&told), ["export_completion"]);
+    assert!(told.contains("sentinel_needed_hooks"), "{told}");
+    let alone = refused(parse_quote! { impl Guest for G { fn needed_hooks(&self) -> NeededHooks { NeededHooks::ALL } } });
+    assert!(alone[0].starts_with("a guest has at least one of `on_request`"), "{alone:?}");
+}
+
+#[test]
 fn a_guest_has_a_hook() {
     let errors = refused(parse_quote! {
         impl Guest for G { fn configure(config: Config) -> Result<Self, String> { Ok(G) } }

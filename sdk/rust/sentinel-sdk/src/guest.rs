@@ -7,6 +7,28 @@ use crate::request::Request;
 use crate::response::{IncomingResponse, Response};
 use crate::summary::Summary;
 
+/// The hooks of heads, and that of the end, which a guest has a use for; see
+/// [`Guest::needed_hooks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeededHooks {
+    /// `on_request`.
+    pub request: bool,
+    /// `on_response`.
+    pub response: bool,
+    /// `on_complete`.
+    pub completion: bool,
+}
+
+impl NeededHooks {
+    /// Every hook that the guest has.
+    pub const ALL: Self = Self { request: true, response: true, completion: true };
+
+    /// As the gateway counts them.
+    pub(crate) fn bits(self) -> i32 {
+        i32::from(self.request) | i32::from(self.response) << 1 | i32::from(self.completion) << 2
+    }
+}
+
 /// A guest: the methods written under [`#[guest]`](crate::guest) are the hooks that the gateway
 /// calls, and only those.
 ///
@@ -25,6 +47,13 @@ pub trait Guest: Sized + 'static {
     /// # Errors A message for the operator. The guest is not taken into service; so too when the
     /// configuration is not a `Self::Config`.
     fn configure(config: Self::Config) -> Result<Self, String>;
+
+    /// Tell which hooks this configuration has a use for: the gateway does not call the others,
+    /// which saves their time. Called once, after `configure`; hooks that are not written need not
+    /// be named.
+    fn needed_hooks(&self) -> NeededHooks {
+        NeededHooks::ALL
+    }
 
     /// See, edit or answer a request, when its head has arrived and before anything goes to the
     /// upstream.

@@ -33,7 +33,7 @@ mod wire;
 pub use chunk::{Chunk, RequestChunk, ResponseChunk};
 pub use config_schema::{ConfigSchema, Part as SchemaPart};
 pub use edits::{BodyMode, HeaderEdit, HeaderEdits, RequestEdits, ResponseEdits};
-pub use guest::Guest;
+pub use guest::{Guest, NeededHooks};
 pub use headers::{media_type, HeaderName, HeaderValue, Headers};
 pub use request::{ClientCertificate, Request, RequestHead};
 pub use response::{IncomingResponse, Origin, Response, ResponseHead};
@@ -47,7 +47,7 @@ pub use summary::{Outcome, Summary};
 pub mod prelude {
     pub use crate::{
         config_schema, debug, error, guest, info, self_test, trace, warn, ConfigSchema, Guest, HeaderEdits, HeaderName,
-        HeaderValue, IncomingResponse, Request, RequestChunk, Response, ResponseChunk, Summary,
+        HeaderValue, IncomingResponse, NeededHooks, Request, RequestChunk, Response, ResponseChunk, Summary,
     };
     pub use serde::{Deserialize, Serialize};
 }
@@ -59,7 +59,7 @@ pub mod __private {
     pub use crate::config_schema::{length, whole, write};
     pub use crate::print::write_printed;
     pub use crate::runtime::{
-        configure, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,
+        configure, needed_hooks, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,
     };
     pub use serde::de::IgnoredAny;
 }

@@ -52,6 +52,11 @@ pub fn configure<G: Hosted>(config: &[u8]) -> Result<(), String> {
     G::cell().with(|cell| cell.set(guest)).map_err(|_| "configure was called twice on one instance".into())
 }
 
+/// `sentinel_needed_hooks`.
+pub fn needed_hooks<G: Hosted>() -> i32 {
+    with(|guest: &G| guest.needed_hooks().bits())
+}
+
 /// `on-request`.
 pub fn on_request<G: Hosted>(head: &[u8]) -> Vec<u8> {
     log_panics();
