@@ -24,7 +24,7 @@ from sentinel_host.sandbox import GuestEngine, GuestMiddleware
 from tests.support.clocks import PATIENCE
 from tests.support.logs import said
 
-from .conftest import Load
+from .conftest import Load, Passing
 from .support import Run, both_loops, settled
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "vectors.json").read_text())
@@ -190,6 +190,14 @@ def _grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 def _modes(asked: Any) -> Any:
     return None if asked is None else [(place, mode) for place, _, mode in asked]
+
+
+@pytest.fixture(autouse=True)
+def unhurried(time: Passing) -> None:
+    """A suspended call may wait for a busy machine: one that is given up on one way only is no
+    difference.
+    """
+    time.rate = 0.0
 
 
 @pytest.fixture
