@@ -7,6 +7,8 @@
 #define LIST_AREA 8
 #define OUTCOME_AREA 12
 #define MSGPACK_NIL 0xc0
+/* Where guests' languages say that empty lists lie: an address that is aligned and not null. */
+#define NOTHING 1
 
 static size_t memory_size(const snt_guest *guest) {
   return guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
@@ -31,6 +33,11 @@ static bool enter(snt_guest *guest, const wasmtime_func_t *function, wasmtime_va
 /* Copy a list into the guest; writes its pointer and length to `values`. Returns 0 or a failure. */
 static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t *values) {
   if (list->length > UINT32_MAX) return SNT_INPUT_TOO_LONG;
+  values[1].i32 = (int32_t)(uint32_t)list->length;
+  if (list->length == 0 && guest->empty_is_nothing) {
+    values[0].i32 = NOTHING;
+    return 0;
+  }
   /* For an empty list too: some guests free whatever pointer they get. */
   wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)(uint32_t)list->length}};
   if (!enter(guest, &guest->realloc_, call, 4)) return SNT_TRAP_IN_REALLOC;
@@ -38,7 +45,7 @@ static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t 
   if ((uint64_t)start + list->length > memory_size(guest)) return SNT_REALLOC_OUT_OF_BOUNDS;
   if (list->length > 0) memcpy(memory_base(guest) + start, list->bytes, list->length);
   values[0].i32 = (int32_t)start;
-  values[1].i32 = (int32_t)(uint32_t)list->length;
+  if (list->length == 0) guest->empty_is_nothing = start == NOTHING;
   return 0;
 }
 

@@ -98,6 +98,7 @@ typedef struct {
   snt_hook hooks[SNT_HOOKS];
   const snt_hook *hook; /* the current call */
   uint32_t needed_hooks;
+  bool empty_is_nothing; /* cabi_realloc owns nothing for an empty list */
   snt_list lists[2];
   bool flag;
   const char *label; /* of its log lines */

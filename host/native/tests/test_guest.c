@@ -51,6 +51,17 @@ static fake_outcome empty_lists_are_allocated(fake_instance *instance, wasmtime_
   return echo(instance, values);
 }
 
+static fake_outcome realloc_to_nothing(fake_instance *instance, wasmtime_val_raw_t *values) {
+  if (values[3].i32 != 0) return bump(instance, values);
+  values[0].i32 = 1;
+  return RETURNS;
+}
+
+static fake_outcome empty_context_is_nothing(fake_instance *instance, wasmtime_val_raw_t *values) {
+  CHECK(values[2].i32 == 1 && values[3].i32 == 0);
+  return echo(instance, values);
+}
+
 /* The host gives it no argument; what stands there is the place of a result. */
 static fake_outcome post_without_a_result(fake_instance *instance, wasmtime_val_raw_t *values) {
   (void)values;
@@ -80,6 +91,15 @@ static void an_echo_comes_back(void) {
     CHECK(made.instance->next == 64);
   }
   CHECK(snt_plan_calls(made.guest->plan) == 3);
+  discard(made);
+}
+
+static void a_guest_that_owns_nothing_for_an_empty_list_is_asked_once(void) {
+  pair made = make(realloc_to_nothing, 2, false, SNT_RETURNS_LIST, empty_context_is_nothing, NULL);
+  for (size_t i = 0; i < 3; i++) {
+    CHECK(call_once(made, "hello", "", false) == 5);
+    CHECK(made.instance->calls == 3 + 2 * i);
+  }
   discard(made);
 }
 
@@ -334,6 +354,7 @@ static void a_worn_instance_says_so(void) {
 int main(void) {
   guests_begin();
   RUN(an_echo_comes_back);
+  RUN(a_guest_that_owns_nothing_for_an_empty_list_is_asked_once);
   RUN(post_return_is_optional);
   RUN(memory_may_move_in_every_guest_call);
   RUN(the_output_grows_on_demand);
