@@ -289,7 +289,7 @@ static void impossible_calls_are_refused(void) {
   snt_plan *plan = made.guest->plan;
   CHECK(!snt_plan_hook(plan, SNT_HOOKS, 1, false, SNT_RETURNS_LIST, "a", NULL));
   CHECK(!snt_plan_hook(plan, HOOK + 1, 3, false, SNT_RETURNS_LIST, "a", NULL));
-  CHECK(!snt_plan_hook(plan, HOOK + 1, 1, false, 3, "a", NULL));
+  CHECK(!snt_plan_hook(plan, HOOK + 1, 1, false, 4, "a", NULL));
   CHECK(!snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "a", NULL));
   CHECK(snt_resume(made.guest) == SNT_NO_HOOK);
   CHECK(snt_guest_start(made.guest, NULL, 0) == SNT_NO_HOOK);
