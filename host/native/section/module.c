@@ -167,8 +167,14 @@ static PyObject *response_of(const snt_fields *opened, Py_ssize_t most) {
   int64_t length;
   int status = read_status(opened);
   if (status == 0 || opened->count - 1 > most || !read_response_fields(opened, 1, &length)) return not_ordinary();
-  PyObject *headers = PySequence_GetSlice(opened->sequence, 1, opened->count);
-  return headers == NULL ? NULL : Py_BuildValue("(iNL)", status, headers, (long long)length);
+  PyObject *headers = PyList_GetSlice(opened->sequence, 1, opened->count);
+  PyObject *number = headers == NULL ? NULL : PyLong_FromLong(status);
+  PyObject *size = number == NULL ? NULL : PyLong_FromLongLong((long long)length);
+  PyObject *read = size == NULL ? NULL : PyTuple_Pack(3, number, headers, size);
+  Py_XDECREF(size);
+  Py_XDECREF(number);
+  Py_XDECREF(headers);
+  return read;
 }
 
 static PyObject *ordinary_response(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -203,8 +209,16 @@ static PyObject *pseudo_headers_of(PyObject *module, PyObject *const *args, Py_s
   if (!snt_is_token(method) || !snt_is_token(scheme) || !snt_is_bare_value(authority) || !snt_is_path(path))
     Py_RETURN_NONE;
   const module_state *state = PyModule_GetState(module);
-  return Py_BuildValue("[(OO)(OO)(OO)(OO)]", state->method, args[0], state->scheme, args[1], state->authority,
-                       args[2], state->path, args[3]);
+  PyObject *const names[] = {state->method, state->scheme, state->authority, state->path};
+  PyObject *fields = PyList_New(4);
+  for (Py_ssize_t i = 0; fields != NULL && i < 4; i++) {
+    PyObject *field = PyTuple_Pack(2, names[i], args[i]);
+    if (field == NULL)
+      Py_CLEAR(fields);
+    else
+      PyList_SET_ITEM(fields, i, field);
+  }
+  return fields;
 }
 
 static PyMethodDef functions[] = {
