@@ -89,7 +89,8 @@ fn which_hooks_are_needed_is_an_export_of_its_own() {
     } });
     assert_eq!(exports(&told), ["export_completion"]);
     assert!(told.contains("sentinel_needed_hooks"), "{told}");
-    let alone = refused(parse_quote! { impl Guest for G { fn needed_hooks(&self) -> NeededHooks { NeededHooks::ALL } } });
+    let alone =
+        refused(parse_quote! { impl Guest for G { fn needed_hooks(&self) -> NeededHooks { NeededHooks::ALL } } });
     assert!(alone[0].starts_with("a guest has at least one of `on_request`"), "{alone:?}");
 }
 

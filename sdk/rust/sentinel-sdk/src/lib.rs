@@ -59,7 +59,8 @@ pub mod __private {
     pub use crate::config_schema::{length, whole, write};
     pub use crate::print::write_printed;
     pub use crate::runtime::{
-        configure, needed_hooks, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process, Hosted,
+        configure, needed_hooks, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process,
+        Hosted,
     };
     pub use serde::de::IgnoredAny;
 }
