@@ -15,7 +15,7 @@ from quart import Quart
 from sentinel_host.config import Config, ServerConfig, load_config, read_files
 from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder, Observe
-from sentinel_host.gateway.dataplane import DataPlane
+from sentinel_host.gateway.dataplane import DataPlane, HttpApplication
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.gateway.limits import Counters, open_store, share
@@ -107,6 +107,14 @@ class Gateway(Quart):
     def endpoints(self) -> EndpointTable:
         """What is known of every upstream's endpoints."""
         return self._builder.surroundings.table
+
+    @property
+    def http_application(self) -> Callable[..., Any]:
+        """`asgi_app` for HTTP scopes, without the two coroutines of interpreted Python on the way
+        to the data plane. Where `asgi_app` was wrapped, as Quart has it for middleware, that is the
+        only way.
+        """
+        return self if "asgi_app" in vars(self) else HttpApplication(self)
 
     def check_changes(self) -> dict[tuple[str, ...], float]:
         """As `sentinel_host.upstream.checkers.Checkers.changes`, where this process checks."""

@@ -5,6 +5,7 @@ ordinary routes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
@@ -114,6 +115,19 @@ class DataPlane:
             generation.active -= 1
             if generation.on_idle is not None and not generation.active:
                 generation.on_idle()
+
+
+class HttpApplication:
+    """What Quart does for an HTTP scope, as one object for all of them."""
+
+    __slots__ = ("_gateway",)
+
+    def __init__(self, app: Any) -> None:
+        self._gateway: Gateway = app
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
+        """Serve the request, as `DataPlane` does."""
+        return DataPlane(self._gateway, scope)(receive, send)
 
 
 def _refusal(error: ClientError, scope: Scope) -> Response:

@@ -423,10 +423,18 @@ class ProxyExchange:
         assert split is not None
         return split.choose(self._admitted.head)
 
-    async def _respond(self, response: UpstreamResponse) -> None:
+    def _respond(self, response: UpstreamResponse) -> Awaitable[None]:
         sender = self._response
         head = ResponseHead(response.status, end_to_end(response.headers), Origin.UPSTREAM)
         hooks = sender.on_response(head)
+        if hooks is None and response.status != _SWITCHING_PROTOCOLS:
+            return sender.forward(head, response)
+        return self._respond_after(hooks, head, response)
+
+    async def _respond_after(
+        self, hooks: Awaitable[bytes | None] | None, head: ResponseHead, response: UpstreamResponse
+    ) -> None:
+        sender = self._response
         replaced = None if hooks is None else await hooks
         if replaced is not None:
             response.abort()

@@ -229,14 +229,25 @@ class ResponseSender:
         self.summary.status = status
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def forward(self, head: ResponseHead, response: UpstreamResponse) -> None:
-        """Send the upstream's response, whose head has passed the response hooks."""
+    def forward(self, head: ResponseHead, response: UpstreamResponse) -> Awaitable[None]:
+        """Send the upstream's response, whose head has passed the response hooks.
+
+        One that has arrived whole is sent at once, where the server takes that as one message.
+        """
         self._frame(head, response)
         if self.run.asked_response is not None:
-            await self._send_filtered(head, response)
-            return
+            return self._send_filtered(head, response)
         # A response that arrived whole has told its trailers; of others they are not known yet.
         trailers = self._trailers and not self._bodiless and (not response.complete or bool(response.trailers))
+        if trailers or not response.complete or not self._sends_whole:
+            return self._send_pieces(head, response, trailers)
+        self._complete(head)
+        body = b"" if self._bodiless else response.rest()
+        self.summary.response_bytes += len(body)
+        return self.send({"type": WHOLE, "status": head.status, "headers": head.headers, "body": body})
+
+    async def _send_pieces(self, head: ResponseHead, response: UpstreamResponse, trailers: bool) -> None:
+        """Send a response as it arrives."""
         await self._start(head, trailers=trailers)
         if self._bodiless:
             response.abort()

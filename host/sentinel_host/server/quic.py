@@ -12,6 +12,7 @@ from typing import Any
 
 from sentinel_host.errors import ConfigError
 from sentinel_host.http.server import Application
+from sentinel_host.http.server.connections import WHOLE
 from sentinel_host.server.certificates import ListenerTls
 from sentinel_host.server.sockets import address_of
 from sentinel_host.server.steering import ConnectionIds, make_key, make_secret, steer
@@ -88,7 +89,7 @@ def advertising(app: Application, port: int) -> Application:
 
     async def advertised(scope: Any, receive: Any, send: Any) -> None:
         async def sending(message: Any) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", WHOLE):
                 kept = [entry for entry in message.get("headers", ()) if entry[0] != b"alt-svc"]
                 message = {**message, "headers": [*kept, field]}
             await send(message)

@@ -71,7 +71,7 @@ async def serve(
             return
         try:
             if may_accept is None or await may_accept():
-                await _accept(app, endpoints, connections, state, stop, grace, ready, draining, quic)
+                await _accept(http_application(app), endpoints, connections, state, stop, grace, ready, draining, quic)
         finally:
             await lifespan.wait_for_shutdown()
             lifespan_task.cancel()
@@ -94,6 +94,14 @@ async def _starts(lifespan: Lifespan, running: asyncio.Task[None], stop: asyncio
     if running.done() and not running.cancelled():
         running.result()
     return is_over
+
+
+def http_application(app: Application) -> Application:
+    """What requests call: ``app``, or the shorter way to its HTTP side that it offers under this
+    name.
+    """
+    shorter: Application = getattr(app, "http_application", app)
+    return shorter
 
 
 async def _accept(

@@ -152,16 +152,16 @@ class ClientConnection:
     # The request.
 
     def start(self, request: UpstreamRequest, head: bytes) -> UpstreamResponse:
-        """Have the request leave; the response's ``head`` future tells when its head is there.
+        """Have the request leave; the response tells when its head is there.
 
-        What goes wrong before that is its exception: UpstreamError, whose ``progress`` says what
+        What goes wrong before that it raises: UpstreamError, whose ``progress`` says what
         the upstream has seen, or what the request's BodySource raised.
         """
         loop = self._loop
         core = self._core
         core.begin(request, loop.time())
         self._unsent = 0
-        response = self._response = UpstreamResponse(self, request, loop.create_future())
+        response = self._response = UpstreamResponse(self, request, loop)
         self._head = head
         if core.used:
             self._batch.add(self)
@@ -277,11 +277,20 @@ class ClientConnection:
             self._stop_upload()
         if events >= OVER:
             self._react(events)
+        if response is None:
+            return
+        # The last act: the reader goes on within it, and may send another request on this
+        # connection.
+        if core.is_informed:
+            # Interim responses are sent in tasks, which began before.
+            response.arrival.ring_soon()
+        else:
+            response.arrival.ring()
 
     def eof_received(self) -> bool:
         """`asyncio.Protocol`."""
         event = self._core.ended()
-        self._react(event)
+        self._end(event)
         # A tunnel goes on in the other direction. Anything else is over at once, and not left to
         # the transport, which would first wait for an upstream that has left to take what is
         # unsent.
@@ -291,7 +300,13 @@ class ClientConnection:
         """`asyncio.Protocol`."""
         if exc is not None and self._core.state == HEAD and self._tls is None:
             self._salvage()
-        self._react(self._core.lost(exc is None))
+        self._end(self._core.lost(exc is None))
+
+    def _end(self, event: int) -> None:
+        response = self._response
+        self._react(event)
+        if response is not None:
+            response.arrival.ring_soon()
 
     def _react(self, events: int) -> None:
         if events & OVER:
@@ -414,7 +429,7 @@ class ClientConnection:
         response = self._response
         self._close()
         if response is not None:
-            if response.head.done() and isinstance(error, UpstreamError):
+            if response.begun and isinstance(error, UpstreamError):
                 self._owner.on_failure(error)
             response.fail(error)
 

@@ -228,6 +228,11 @@ class ClientCore:
         self._decoder = None
 
     @property
+    def is_informed(self) -> bool:
+        """Whether the request under way, or the last one, has had interim responses."""
+        return self._informational > 0
+
+    @property
     def progress(self) -> Progress:
         """How far the request under way has come."""
         if self.state < HEAD:

@@ -144,7 +144,8 @@ class Http2Pool:
                 continue
             response = connection.start(request, section)
             try:
-                await response.head
+                while response.awaits_head():
+                    await response.arrival
                 return response
             except UpstreamError as error:
                 if error.progress != Progress.UNSENT or error.has_read or not again:

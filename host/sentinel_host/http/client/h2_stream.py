@@ -90,7 +90,7 @@ class Http2Stream:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.state: Final = state
-        self.response: Final = UpstreamResponse(self, request, loop.create_future())
+        self.response: Final = UpstreamResponse(self, request, loop)
         self.response.http_version = b"2"
         self.write_paused = False
         self.is_over = False
@@ -197,6 +197,7 @@ class Http2Stream:
                 response.begin(reader.status, reader.headers, b"2")
         if ended:
             self._finish()
+        response.arrival.ring_soon()
 
     def on_data(self, data: bytes, ended: bool) -> None:
         """A piece of the body came. Raises `Malformed`."""
@@ -206,6 +207,9 @@ class Http2Stream:
             self.response.add(data)
         if ended:
             self._finish()
+        if data or ended:
+            # Not at once: the connection has frames of other streams to read.
+            self.response.arrival.ring_soon()
 
     def _finish(self) -> None:
         response = self.response
@@ -241,7 +245,7 @@ class Http2Stream:
             return
         if isinstance(error, UpstreamError):
             error.has_read = self._upload is not None and self._upload.has_read
-            if self.response.head.done():
+            if self.response.begun:
                 self._carrier.on_stream_failed(error)
         self._end(code)
         self.response.fail(error)

@@ -148,7 +148,8 @@ class UpstreamPool:
                     connection = await self._acquire(proxy_header, new=sent)
                 response = connection.start(request, head)
                 try:
-                    await response.head
+                    while response.awaits_head():
+                        await response.arrival
                     return response
                 except UpstreamError as error:
                     if error.progress != Progress.UNSENT:

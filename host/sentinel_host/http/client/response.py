@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from sentinel_host.errors import UpstreamError
 from sentinel_host.http.client.request import Headers, UpstreamRequest
+from sentinel_host.http.wakeup import Wakeup
 
 BUFFER_LIMIT: Final = 65536
 """Bytes of body held before reading from the upstream pauses; asyncio's own streams use the
@@ -67,6 +68,10 @@ class UpstreamResponse:
     ``complete`` is true the whole body has arrived: one ``read`` answers all of it that is left,
     without waiting, and ``trailers`` are final. A response that is not read to its end must be
     aborted, or it keeps its connection. `hold` gives it what it ends.
+
+    Its reader waits for ``arrival``, for the head and then for each piece. The channel first tells
+    what came, and then rings: at once where it has nothing else to do in its turn, so that a
+    response that comes in one piece is answered in that turn.
     """
 
     __slots__ = (
@@ -74,11 +79,11 @@ class UpstreamResponse:
         "_chunks",
         "_error",
         "_lease",
-        "_reader",
+        "arrival",
+        "begun",
         "buffered",
         "bytes_received",
         "complete",
-        "head",
         "headers",
         "http_version",
         "request",
@@ -86,7 +91,8 @@ class UpstreamResponse:
         "trailers",
     )
 
-    def __init__(self, channel: ResponseChannel, request: UpstreamRequest, head: asyncio.Future[None]) -> None:
+    def __init__(self, channel: ResponseChannel, request: UpstreamRequest, loop: asyncio.AbstractEventLoop) -> None:
+        self.begun = False
         self.status = 0
         self.headers: Headers = []
         self.http_version = b"1.1"
@@ -95,14 +101,30 @@ class UpstreamResponse:
         self.bytes_received = 0
         self.buffered = 0
         self.request = request
-        # Done when the head is there. Its result is not the response: the two would hold each
-        # other, and with them all that the request was made of, until the collector comes by.
-        self.head = head
+        self.arrival = Wakeup(loop)
         self._channel: ResponseChannel | None = channel
         self._chunks: deque[bytes] = deque()
-        self._reader: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._lease: Lease | None = None
+
+    def awaits_head(self) -> bool:
+        """Whether the head is still to come: await ``arrival``, and ask again.
+
+        Raises what broke the response off: UpstreamError, or what the request's BodySource raised.
+        """
+        if self.begun:
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def rest(self) -> bytes:
+        """All of the body that has come and was not read, whatever may follow."""
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.buffered = 0
+        return data
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -117,22 +139,14 @@ class UpstreamResponse:
                 return b""
             if self._error is not None:
                 raise self._error
-            self._reader = asyncio.get_running_loop().create_future()
             try:
-                await self._reader
+                await self.arrival
             except asyncio.CancelledError:
                 self.abort()
                 raise
-            finally:
-                self._reader = None
-        if len(chunks) == 1:
-            data = chunks.popleft()
-            self.buffered = 0
-        elif self.complete or self.buffered <= BUFFER_LIMIT:
+        if self.complete or self.buffered <= BUFFER_LIMIT or len(chunks) == 1:
             # Many small pieces cost more one by one, in everything that follows, than one copy.
-            data = b"".join(chunks)
-            chunks.clear()
-            self.buffered = 0
+            data = self.rest()
         else:
             data = chunks.popleft()
             self.buffered -= len(data)
@@ -190,11 +204,10 @@ class UpstreamResponse:
 
     def begin(self, status: int, headers: Headers, http_version: bytes) -> None:
         """The head is there."""
+        self.begun = True
         self.status = status
         self.headers = headers
         self.http_version = http_version
-        if not self.head.done():
-            self.head.set_result(None)
 
     def add(self, data: bytes) -> None:
         """A piece of the body."""
@@ -202,34 +215,23 @@ class UpstreamResponse:
         size = len(data)
         self.buffered += size
         self.bytes_received += size
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
 
     def end(self) -> None:
         """A tunnel's other end sends no more; it may still read."""
         self.complete = True
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
 
     def finish(self, trailers: Headers) -> None:
         """The response is whole."""
         self.trailers = trailers
         self.complete = True
         self._let_go(WHOLE)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Break the response off: ``error`` comes out of ``send``, or out of ``read`` after what is
-        buffered.
+        """Break the response off, and ring: ``error`` comes out of ``send``, or out of ``read``
+        after what is buffered.
         """
         self._let_go(BROKEN if isinstance(error, UpstreamError) and error.kind != "closed" else GIVEN_UP)
         if self._error is None:
             self._error = error
-        if not self.head.done():
-            if isinstance(error, asyncio.CancelledError):
-                self.head.cancel()
-            else:
-                self.head.set_exception(error)
-        elif self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        # Not at once: whoever fails a response may have others to look after.
+        self.arrival.ring_soon()

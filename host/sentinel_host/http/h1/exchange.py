@@ -17,6 +17,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from collections.abc import Awaitable
 from typing import Any, Final, Protocol
 
 from sentinel_host.errors import ClientError, ResponseAborted
@@ -26,6 +27,7 @@ from sentinel_host.http.h1.states import TUNNELLED
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
 from sentinel_host.http.server.replies import error_reply
+from sentinel_host.http.server.sent import SENT
 from sentinel_host.http.server.writer import COPY_BELOW, Writer
 
 _log: Final = logging.getLogger(__name__)
@@ -172,9 +174,9 @@ class Http1Exchange:
 
     # The response.
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """Take one ASGI message; waits only while the client reads more slowly than the application
-        writes.
+    def send(self, message: dict[str, Any]) -> Awaitable[None]:
+        """Take one ASGI message at once; what is returned waits only while the client reads more
+        slowly than the application writes.
 
         Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or
         a body that does not fit its content-length, `OSError` once the client is gone.
@@ -185,7 +187,7 @@ class Http1Exchange:
         kind = message["type"]
         if kind == "http.response.start":
             self._response.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
-            return
+            return SENT
         if kind == WHOLE:
             self._response.start(message["status"], message["headers"], trailers=False)
             self._send_body(message["body"], False)
@@ -202,8 +204,7 @@ class Http1Exchange:
             self._accept(message.get("headers", ()))
         else:
             raise RuntimeError(f"unknown message {kind!r}")
-        if writer.blocked():
-            await writer.drained()
+        return writer.drained() if writer.blocked() else SENT
 
     def _send_body(self, data: Any, more: bool) -> None:
         if type(data) is not bytes:

@@ -18,8 +18,8 @@ from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.h1.exchange import Http1Exchange
 from sentinel_host.http.h1.states import ENDING
 from sentinel_host.http.server.connections import Application
-from sentinel_host.http.server.wakeup import Wakeup
 from sentinel_host.http.server.writer import Writer
+from sentinel_host.http.wakeup import Wakeup
 
 
 class RequestTask:

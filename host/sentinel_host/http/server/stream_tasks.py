@@ -15,7 +15,7 @@ from typing import Final
 
 from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.stream import Stream
-from sentinel_host.http.server.wakeup import Wakeup
+from sentinel_host.http.wakeup import Wakeup
 
 # Tasks of one connection that wait for a request, of about a kilobyte each.
 _MOST_WAITING: Final = 16

@@ -13,10 +13,16 @@ from sentinel_host.errors import Progress, UpstreamError, UpstreamTimeout
 from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.client import Target, Timeouts, UpstreamRequest
 from sentinel_host.http.client.connection import ClientConnection
-from sentinel_host.http.client.response import BUFFER_LIMIT
+from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
 from tests.support.loops import run_jumping
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def head_of(response: UpstreamResponse) -> None:
+    """Wait for the head; raises what came instead."""
+    while response.awaits_head():
+        await response.arrival
 
 
 class Transport:
@@ -175,10 +181,10 @@ def test_a_failure_says_its_kind_and_how_far_the_request_had_come(raw, lost, kin
         if lost:
             assert not connection.eof_received()
         if progress == Progress.RESPONDED:
-            await response.head
+            await head_of(response)
             assert await response.read() == b"ok"
         with pytest.raises(UpstreamError, match=r"^upstream http://a: ") as raised:
-            await (response.read() if response.head.done() and progress == Progress.RESPONDED else response.head)
+            await (response.read() if response.begun and progress == Progress.RESPONDED else head_of(response))
         assert (raised.value.kind, raised.value.progress) == (kind, progress)
         assert owner.told == told
         assert transport.done == ["abort"]
@@ -190,10 +196,10 @@ def test_a_timeout_says_whether_the_upstream_may_have_seen_the_request():
     async def case(connection, transport, owner):
         response = connection.start(get(), b"head")
         connection.check(asyncio.get_running_loop().time() + 79.0)
-        assert not response.head.done()
+        assert response.awaits_head()
         connection.check(asyncio.get_running_loop().time() + 80.0)
         with pytest.raises(UpstreamTimeout, match="no response within 80 s") as raised:
-            await response.head
+            await head_of(response)
         assert raised.value.progress == Progress.SENT
         assert owner.told == ["closed"]
 
@@ -205,7 +211,7 @@ def test_nothing_is_sent_on_a_transport_that_is_closing():
         transport.closing = True
         response = connection.start(get(), b"head")
         with pytest.raises(UpstreamError) as raised:
-            await response.head
+            await head_of(response)
         assert (raised.value.kind, raised.value.progress) == ("reset", Progress.UNSENT)
         assert (transport.written, owner.told) == ([], ["closed"])
 
@@ -220,7 +226,7 @@ def test_a_kept_connection_whose_socket_is_not_in_order_is_not_used():
         response = connection.start(get(), b"second head")
         assert transport.written == [b"head"], "the turn of the loop is not over"
         with pytest.raises(UpstreamError) as raised:
-            await response.head
+            await head_of(response)
         assert raised.value.progress == Progress.UNSENT
         assert (transport.written, owner.told) == ([b"head"], ["idle", "closed"])
 
@@ -259,7 +265,7 @@ def test_nothing_is_written_into_a_tunnel_whose_transport_is_closing(closing):
     async def case(connection, transport, owner):
         response = connection.start(get(upgrade=b"x"), b"head")
         connection.data_received(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
-        await response.head
+        await head_of(response)
         assert owner.told == ["tunnel"]
         transport.closing = closing
         await response.write(b"bytes")
@@ -287,7 +293,7 @@ def test_an_early_refusal_cancels_the_upload():
         response = connection.start(get(b"POST", body=body), b"head")
         await asyncio.sleep(0)
         connection.data_received(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\n")
-        await response.head
+        await head_of(response)
         body.pieces.put_nowait(b"never")
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from sentinel_host.http.server.wakeup import Wakeup
+from sentinel_host.http.wakeup import Wakeup
 
 variable: ContextVar[str] = ContextVar("variable", default="")
 
@@ -54,6 +54,23 @@ def test_where_another_task_runs_the_next_turn_is_soon_enough() -> None:
         for _ in range(2):
             wakeup.ring()
             steps.append("rung")
+            await asyncio.sleep(0)
+        await task
+        return steps
+
+    assert asyncio.run(run()) == ["rung", "0 in the task's", "rung", "1 in the task's"]
+
+
+def test_a_task_may_be_told_to_go_on_in_the_next_turn() -> None:
+    async def run() -> list[str]:
+        wakeup, steps = Wakeup(asyncio.get_running_loop()), list[str]()
+        wakeup.ring_soon()
+        task = asyncio.create_task(wait_twice(wakeup, steps))
+        await asyncio.sleep(0)
+        for _ in range(2):
+            asyncio.get_running_loop().call_soon(wakeup.ring_soon)
+            asyncio.get_running_loop().call_soon(steps.append, "rung")
+            await asyncio.sleep(0)
             await asyncio.sleep(0)
         await task
         return steps

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Wakeup:
-    """To be awaited by one task at a time, again and again: until `ring` is called.
+    """To be awaited by one task at a time, again and again: until `ring` or `ring_soon` is called.
 
     To asyncio it is a future (`asyncio.isfuture`). The loop, or a task that is cancelled, may let
     its waiter go on as well.
@@ -44,6 +44,13 @@ class Wakeup:
             # A loop enters no task while another one runs. It has left this one as it was.
             self._loop.call_soon(callback, self, context=context)
 
+    def ring_soon(self) -> None:
+        """Let the waiting task go on in the loop's next turn. Nothing happens if none waits."""
+        callback, context = self._callback, self._context
+        if callback is not None:
+            self._callback = self._context = None
+            self._loop.call_soon(callback, self, context=context)
+
     def __await__(self) -> Generator[Any, None, None]:
         self._asyncio_future_blocking = True
         yield self
@@ -61,12 +68,10 @@ class Wakeup:
 
     def cancel(self, msg: object = None) -> bool:
         """Have the waiting task raise `asyncio.CancelledError`, in the loop's next turn."""
-        callback, context = self._callback, self._context
-        if callback is None:
+        if self._callback is None:
             return False
-        self._callback = self._context = None
         self._is_cancelled = True
-        self._loop.call_soon(callback, self, context=context)
+        self.ring_soon()
         return True
 
     def result(self) -> None:
