@@ -121,6 +121,7 @@ HOT_PATH = (
     "abi/decode",
     "abi/encode",
     "abi/rules",
+    "gateway/abilities",
     "gateway/bodies",
     "gateway/dataplane",
     "gateway/exchange",

@@ -15,13 +15,12 @@ from quart import Quart
 from sentinel_host.config import Config, ServerConfig, load_config, read_files
 from sentinel_host.errors import SentinelError
 from sentinel_host.gateway.build import Builder, Observe
-from sentinel_host.gateway.dataplane import DataPlane, HttpApplication
+from sentinel_host.gateway.dataplane import DataPlane, HttpConnection
 from sentinel_host.gateway.generation import Generation
 from sentinel_host.gateway.generation_manager import GenerationManager
 from sentinel_host.gateway.limits import Counters, open_store, share
 from sentinel_host.gateway.logpump import LogPump
 from sentinel_host.gateway.stats import LATENCY_BUCKETS, Stats
-from sentinel_host.gateway.unmatched import UnmatchedLog
 from sentinel_host.gateway.websocket import WebSocketPlane
 from sentinel_host.hotload.folder_source import FolderSource
 from sentinel_host.hotload.guest_source import GuestSource, Renewal
@@ -46,10 +45,8 @@ class Gateway(Quart):
     admin listener. The guests are loaded when the server starts it, in the process that serves.
     """
 
-    asgi_http_class = DataPlane
+    asgi_http_class = HttpConnection
     asgi_websocket_class = WebSocketPlane
-
-    generation: Generation
 
     def __init__(
         self,
@@ -69,7 +66,6 @@ class Gateway(Quart):
     ) -> None:
         super().__init__("sentinel_host", static_folder=None)
         self.stats = Stats(stage_times=config.server.stage_times)
-        self.unmatched = UnmatchedLog()
         self._limit_table = limit_table
         self._sharing: asyncio.Task[None] | None = None
         self._builder = Builder(kv=kv_store, endpoints=endpoints, worker=cell, names=names, observe=observe)
@@ -78,6 +74,7 @@ class Gateway(Quart):
         self._checkers = Checkers(self.endpoints, cell, self._builder.names)
         self._sweeping: asyncio.Task[None] | None = None
         self.recorder = Recorder(self._builder.engine.trail, number, LATENCY_BUCKETS)
+        self.data_plane = DataPlane(self, self.stats, self.recorder)
         self._log_pump = LogPump(self._builder.engine.log, guest_log, self.recorder, self.stats.loop_lag.observe)
         self._config = config
         self._read_config = read_config or (lambda: _load(config.file))
@@ -109,12 +106,17 @@ class Gateway(Quart):
         return self._builder.surroundings.table
 
     @property
+    def generation(self) -> Generation:
+        """What new requests are served by, once the gateway has been started."""
+        return self.data_plane.generation
+
+    @property
     def http_application(self) -> Callable[..., Any]:
         """`asgi_app` for HTTP scopes, without the two coroutines of interpreted Python on the way
         to the data plane. Where `asgi_app` was wrapped, as Quart has it for middleware, that is the
         only way.
         """
-        return self if "asgi_app" in vars(self) else HttpApplication(self)
+        return self if "asgi_app" in vars(self) else self.data_plane
 
     def check_changes(self) -> dict[tuple[str, ...], float]:
         """As `sentinel_host.upstream.checkers.Checkers.changes`, where this process checks."""
@@ -141,7 +143,7 @@ class Gateway(Quart):
             self._reloader.reload()
 
     def _publish(self, generation: Generation) -> None:
-        self.generation = generation
+        self.data_plane.generation = generation
         self.recorder.trace(generation.tracing)
         self._builder.learn(generation)
         if self._owns_endpoints:

@@ -5,13 +5,14 @@ ordinary routes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from time import perf_counter_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from quart.asgi import ASGIHTTPConnection
 
 from sentinel_host.errors import ClientError, ClientGone
+from sentinel_host.gateway.abilities import KnownAbilities
 from sentinel_host.gateway.answers import refusal
 from sentinel_host.gateway.exchange import ProxyExchange, Scope
 from sentinel_host.gateway.generation import Generation
@@ -24,52 +25,45 @@ from sentinel_host.limiter import Checked
 from sentinel_host.messages import Outcome, Response
 from sentinel_host.observe.recorder import Recorder
 
-LISTENER: Final = "sentinel.listener"
-"""The scope extension by which our server says on which listener a request came in; no client can
-set it.
-"""
-
-
-class Gateway(Protocol):
-    """What the data plane needs of the application: the generation for new requests, records, and
-    counts.
-    """
-
-    generation: Generation
-    recorder: Recorder
-    stats: Stats
-    unmatched: UnmatchedLog
+_NO_EXTENSIONS: Final[dict[str, Any]] = {}
 
 
 class DataPlane:
-    """Serves one ASGI ``http`` scope; made by Quart for each."""
+    """What the requests of one application are served by: the generation for new ones, records, and
+    counts.
+    """
 
-    __slots__ = ("_gateway", "_scope")
+    __slots__ = ("_abilities", "_app", "generation", "recorder", "stats", "unmatched")
 
-    def __init__(self, app: Any, scope: Any) -> None:
-        self._gateway: Gateway = app
-        self._scope: Scope = scope
+    generation: Generation
 
-    async def __call__(self, receive: Any, send: Any) -> None:
-        """Serve the request; what it raises is for the server to act on (see
+    def __init__(self, app: Any, stats: Stats, recorder: Recorder) -> None:
+        self._app = app
+        self._abilities = KnownAbilities()
+        self.stats = stats
+        self.recorder = recorder
+        self.unmatched = UnmatchedLog()
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one ASGI ``http`` scope; what it raises is for the server to act on (see
         `ProxyExchange.run`).
         """
-        gateway, scope = self._gateway, self._scope
-        listener = (scope.get("extensions") or {}).get(LISTENER)
-        if listener is not None and listener["name"] == "admin":
-            await ASGIHTTPConnection(gateway, scope)(receive, send)  # type: ignore[arg-type]
+        extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+        abilities = self._abilities.of(extensions)
+        if abilities.is_admin:
+            await ASGIHTTPConnection(self._app, scope)(receive, send)  # type: ignore[arg-type]
             return
-        stats, recorder = gateway.stats, gateway.recorder
+        stats, recorder = self.stats, self.recorder
         stages = stats.stages
         began = perf_counter_ns() if stages is not None else 0
         refused: Response | None = None
         over: LimitRefusal | None = None
         try:
-            generation = gateway.generation
+            generation = self.generation
             admitted = generation.admission.admit(scope)
             route = generation.routes.match(admitted.head)
             if route is None:
-                gateway.unmatched.note(admitted.head)
+                self.unmatched.note(admitted.head)
                 raise ClientError("no route matches", 404, close=False)
             admitted.head.route = route.name
             checked: list[Checked] | None = None
@@ -80,13 +74,14 @@ class DataPlane:
                     if route.limits.check(route.limits.before, admitted.head, checked):
                         over = LimitRefusal(stats, recorder, admitted, route, checked, started)
             if over is None:
-                exchange = ProxyExchange(stats, recorder, generation, admitted, route, scope, receive, send, checked)
+                exchange = ProxyExchange(
+                    stats, recorder, generation, admitted, route, scope, abilities, receive, send, checked
+                )
         except ClientError as error:
             stats.refused[error.status] += 1
             if recorder.access_log is not None:
                 recorder.access_log.add_refused(scope, error.status)
             refused = _refusal(error, scope)
-        extensions = scope.get("extensions") or {}
         if refused is not None:
             body = b"" if scope["method"] == "HEAD" else refused.body
             await send_whole(send, extensions, refused.status, refused.headers, body)
@@ -117,17 +112,18 @@ class DataPlane:
                 generation.on_idle()
 
 
-class HttpApplication:
-    """What Quart does for an HTTP scope, as one object for all of them."""
+class HttpConnection:
+    """One HTTP scope, as Quart makes an object of it."""
 
-    __slots__ = ("_gateway",)
+    __slots__ = ("_data_plane", "_scope")
 
-    def __init__(self, app: Any) -> None:
-        self._gateway: Gateway = app
+    def __init__(self, app: Any, scope: Any) -> None:
+        self._data_plane: DataPlane = app.data_plane
+        self._scope: Scope = scope
 
-    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
-        """Serve the request, as `DataPlane` does."""
-        return DataPlane(self._gateway, scope)(receive, send)
+    def __call__(self, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
+        """Serve it."""
+        return self._data_plane(self._scope, receive, send)
 
 
 def _refusal(error: ClientError, scope: Scope) -> Response:

@@ -25,6 +25,7 @@ from sentinel_host.errors import (
     UpstreamTimeout,
 )
 from sentinel_host.gateway import tunnel
+from sentinel_host.gateway.abilities import Abilities
 from sentinel_host.gateway.answers import own_options
 from sentinel_host.gateway.bodies import DisconnectWatch, RequestBody
 from sentinel_host.gateway.filtered import FilteredRequest, begin_request
@@ -33,10 +34,9 @@ from sentinel_host.gateway.grpc import deadline_of, is_call
 from sentinel_host.gateway.grpc_web import GrpcWeb, grpc_web_type
 from sentinel_host.gateway.mirror import Copy, Mirror, MirroredBody
 from sentinel_host.gateway.own_responses import OwnResponse
-from sentinel_host.gateway.response import TRAILERS, Reply, ResponseSender, Send
+from sentinel_host.gateway.response import Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
-from sentinel_host.gateway.whole import WHOLE
 from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
 from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, proxy_header
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
@@ -51,9 +51,6 @@ from sentinel_host.upstream import ReplayableBody, UpstreamCall
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-CANCELS: Final = "sentinel.cancel_on_disconnect"
-"""The scope extension of a server that cancels the application when the client goes away."""
-
 # As plain numbers: a member of an enum takes two look-ups by its name.
 _SWITCHING_PROTOCOLS: Final = 101
 _CONTENT_TOO_LARGE: Final = 413
@@ -62,6 +59,8 @@ _SERVER_FAILURE: Final = 500
 _COMPLETED: Final = Outcome.COMPLETED
 
 _forwarding: Final = Forwarding()
+# A name of this module's own is found faster.
+_perf_counter_ns: Final = perf_counter_ns
 
 
 class ProxyExchange:
@@ -96,14 +95,14 @@ class ProxyExchange:
         admitted: Admitted,
         route: Route,
         scope: Scope,
+        abilities: Abilities,
         receive: Receive,
         send: Send,
         checked: list[Checked] | None,
     ) -> None:
         """``checked`` are the route's first limits, if they were checked already."""
-        extensions = scope.get("extensions") or {}
-        upgrade = tunnel.asked_for(extensions, route.upgrades)
-        started = perf_counter_ns()
+        upgrade = tunnel.asked_for(scope["extensions"], route.upgrades) if abilities.upgrade else b""
+        started = _perf_counter_ns()
         observation: Observation | None = None
         if recorder.is_on or started >= recorder.watch_at or admitted.observed is not None:
             observation = recorder.begin(admitted, started)
@@ -119,6 +118,7 @@ class ProxyExchange:
         self._route = route
         self._generation = generation
         recording = observation.recording if observation is not None else None
+        sends_whole, sends_trailers = abilities.whole, abilities.trailers
         self._is_call = False
         self._deadline: float | None = None
         if admitted.head.method == "POST":
@@ -128,18 +128,27 @@ class ProxyExchange:
                 admitted.head.headers = web.request_fields(admitted.head.headers)
                 if not web.keeps_length:
                     admitted.content_length = None
-                extensions = {**extensions, TRAILERS: {}}
-                extensions.pop(WHOLE, None)
+                sends_whole, sends_trailers = False, True
                 self._is_call = True
             elif admitted.head.http_version in ("2", "3"):
                 self._is_call = is_call(admitted.head.headers)
             if self._is_call:
                 self._deadline = deadline_of(admitted.head.headers)
-        self._response = ResponseSender(stats, admitted.head, route, extensions, send, recording, self._is_call)
+        self._response = ResponseSender(
+            stats,
+            admitted.head,
+            route,
+            send,
+            has_informational=abilities.informational,
+            has_trailers=sends_trailers,
+            sends_whole=sends_whole,
+            recording=recording,
+            is_call=self._is_call,
+        )
         self._is_checked = checked is not None
         if checked is not None:
             self._response.checked = checked
-        self._watch = None if CANCELS in extensions else DisconnectWatch(receive)
+        self._watch = None if abilities.cancels else DisconnectWatch(receive)
         self._body = RequestBody(
             receive,
             None if self._is_call else route.trailers,
@@ -184,7 +193,7 @@ class ProxyExchange:
             if self._copy is not None:
                 self._copy.close()
             summary.request_bytes = self._body.received
-            summary.duration = (perf_counter_ns() - self._started) // 1000
+            summary.duration = (_perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
             if summary.upstream_duration is not None and summary.upstream is not None:
                 self._stats.upstream_durations[summary.upstream].observe(summary.upstream_duration / 1e6)

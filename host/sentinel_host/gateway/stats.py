@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from time import perf_counter_ns
 from typing import Final
@@ -89,9 +88,21 @@ class Histogram:
     def observe(self, value: float) -> None:
         """Count one value; a value on a bound belongs below it, as Prometheus has it."""
         # Most requests have no body, and many a short answer at once: they need no search.
-        index = 0 if value <= self._first else bisect_left(self.bounds, value)
+        index = 0 if value <= self._first else self._bucket(value)
         self.counts[index] += 1
         self.sum += value
+
+    def _bucket(self, value: float) -> int:
+        # As `bisect_left`, to call which costs five times as much as this does compiled.
+        bounds = self.bounds
+        low, high = 1, len(bounds)
+        while low < high:
+            middle = (low + high) >> 1
+            if bounds[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
 
 class RouteStats:

@@ -19,8 +19,8 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from sentinel_host.errors import ResponseAborted
-from sentinel_host.gateway.dataplane import DataPlane
-from sentinel_host.gateway.exchange import CANCELS, Receive, Scope
+from sentinel_host.gateway.abilities import CANCELS
+from sentinel_host.gateway.exchange import Receive, Scope
 from sentinel_host.gateway.response import Send
 from sentinel_host.gateway.tunnel import ACCEPT, EXTENSION
 
@@ -42,7 +42,7 @@ class WebSocketPlane:
         await receive()
         translated = Translated(self._scope, receive, send)
         try:
-            await DataPlane(self._app, _as_request(self._scope))(translated.receive, translated.send)
+            await self._app.data_plane(_as_request(self._scope), translated.receive, translated.send)
         except ResponseAborted:
             await translated.close(CloseReason.INTERNAL_ERROR)
         finally:

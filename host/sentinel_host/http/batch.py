@@ -22,11 +22,13 @@ class Batched(Protocol):
 class WriteBatch:
     """The connections, of one event loop, that have something to write when this turn is over."""
 
-    __slots__ = ("_call_soon", "_writers")
+    __slots__ = ("_call_soon", "_flush_all", "_writers")
 
     def __init__(self) -> None:
         # The loop's. The loop does not run yet when this object is made.
         self._call_soon: Callable[..., Any] | None = None
+        # Made once: a method that is asked for is an object each time.
+        self._flush_all: Callable[[], None] = self._flush
         self._writers: list[Batched] = []
 
     def add(self, writer: Batched) -> None:
@@ -34,7 +36,7 @@ class WriteBatch:
         if not self._writers:
             if self._call_soon is None:
                 self._call_soon = asyncio.get_running_loop().call_soon
-            self._call_soon(self._flush)
+            self._call_soon(self._flush_all)
         self._writers.append(writer)
 
     def _flush(self) -> None:

@@ -47,6 +47,9 @@ from sentinel_host.upstream.table import EndpointTable
 
 _log: Final = logging.getLogger("sentinel.upstream")
 
+# A name of this module's own is found faster.
+_perf_counter_ns: Final = perf_counter_ns
+
 _SWITCHING_PROTOCOLS: Final = 101
 _GATEWAY_FAILURE: Final = 0
 _SERVER_FAILURE: Final = 1
@@ -226,7 +229,7 @@ class Balancer:
                 finally:
                     # Its traceback has this frame: they would hold each other.
                     error = None
-            call.answered = perf_counter_ns()
+            call.answered = _perf_counter_ns()
             return response
 
     def _begin(self, call: UpstreamCall, endpoint: Endpoint, index: int) -> int:
@@ -237,7 +240,7 @@ class Balancer:
         call.index = index
         request = call.request
         request.host = call.host or endpoint.authority
-        began = perf_counter_ns()
+        began = _perf_counter_ns()
         if not call.began:
             call.began = began
         if call.observation is not None:
@@ -254,7 +257,7 @@ class Balancer:
         failed: Failures,
     ) -> None:
         """The endpoint has answered, and the client gets that."""
-        call.answered = perf_counter_ns()
+        call.answered = _perf_counter_ns()
         call.latency = (call.answered - began) // 1000
         endpoint.paused_until = 0.0
         if not endpoint.is_doubted:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sentinel_host.config import load_config
 from sentinel_host.gateway.app import Gateway
-from sentinel_host.gateway.dataplane import HttpApplication
+from sentinel_host.gateway.dataplane import DataPlane
 from sentinel_host.server.serve import http_application
 
 CONFIG = """
@@ -28,7 +28,7 @@ def make(folder: Path) -> Gateway:
 
 
 def test_requests_go_past_the_coroutines_of_quart(tmp_path: Path) -> None:
-    assert isinstance(http_application(make(tmp_path)), HttpApplication)
+    assert isinstance(http_application(make(tmp_path)), DataPlane)
 
 
 def test_middleware_around_the_application_sees_every_request(tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ class Http1Protocol:
         if action == REQUEST:
             self._requests.exchange = self._exchange()
             # What has come of the body, before the application asks for it.
-            while (action := connection.read_ahead(self._loop.time())) != NOTHING:
-                self._pass_on(action)
+            if connection.state == BODY:
+                while (action := connection.read_ahead(self._loop.time())) != NOTHING:
+                    self._pass_on(action)
             self._requests.serve()
         elif action in (DATA, FAULT):
             self._pass_on(action)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from typing import Final
 
 from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.h1.exchange import Http1Exchange
@@ -20,6 +21,9 @@ from sentinel_host.http.h1.states import ENDING
 from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.writer import Writer
 from sentinel_host.http.wakeup import Wakeup
+
+# A name of this module's own is found faster.
+_copy_context: Final = copy_context
 
 
 class RequestTask:
@@ -96,7 +100,7 @@ class RequestTask:
                 task = self._task
                 if self._writer.lost or self._connection.state == ENDING or task is None:
                     return
-                if task.cancelling() or copy_context() != context:
+                if task.cancelling() or _copy_context() != context:
                     return
                 del task
                 if self.exchange is None:

@@ -22,7 +22,7 @@ class ScopeBuilder:
     socket.
     """
 
-    __slots__ = ("_client", "_first", "_server", "_tls", "client_host", "scheme")
+    __slots__ = ("_client", "_extensions", "_last", "_method", "_server", "_tls", "_version", "client_host", "scheme")
 
     def __init__(
         self, client: Address | None, server: Address | None, scheme: str, tls: dict[str, Any] | None = None
@@ -32,13 +32,17 @@ class ScopeBuilder:
         self._client = client
         self._server = server
         self._tls = tls
-        self._first: dict[str, Any] | None = None
+        # A scope with what most requests of a connection have in common.
+        self._last: dict[str, Any] | None = None
+        self._version = self._method = ""
+        self._extensions: dict[str, dict[str, Any]] | None = None
 
     def tell_serves(self, serves: Callable[[str], bool] | None) -> None:
         """What the handshake has chosen, of a client that shows no certificate; see
         `ServerSslObject`.
         """
         self._tls = None if serves is None else {"serves": serves, "client_certificate": None}
+        self._last = None
 
     @staticmethod
     def of(transport: asyncio.BaseTransport) -> ScopeBuilder:
@@ -63,9 +67,12 @@ class ScopeBuilder:
         """The scope of one request; ``target`` is as it was sent, names in ``headers`` are
         lower-case.
         """
-        first = self._first
-        if first is None:
-            first = self._first = {
+        raw_path, mark, query = target.partition(b"?")
+        path = raw_path.decode("ascii")
+        last = self._last
+        if last is None or version != self._version or method != self._method or extensions is not self._extensions:
+            self._version, self._method, self._extensions = version, method, extensions
+            last = self._last = {
                 "type": "http",
                 "asgi": _ASGI,
                 "http_version": version,
@@ -79,22 +86,15 @@ class ScopeBuilder:
                 "client": self._client,
                 "server": self._server,
                 "state": {},
-                "extensions": {},
+                "extensions": extensions if self._tls is None else {**extensions, TLS: self._tls},
             }
-        # Copying a scope and replacing half of its values costs half of building it anew.
-        scope = first.copy()
-        raw_path, mark, query = target.partition(b"?")
+        # Copying a scope and replacing some of its values costs a third of building it anew.
+        scope = last.copy()
         if mark and not query:
-            extensions = {**extensions, EMPTY_QUERY: {}}
-        if self._tls is not None:
-            extensions = {**extensions, TLS: self._tls}
-        path = raw_path.decode("ascii")
-        scope["http_version"] = version
-        scope["method"] = method
+            scope["extensions"] = {**scope["extensions"], EMPTY_QUERY: {}}
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
         scope["query_string"] = query
         scope["headers"] = headers
         scope["state"] = listener.state.copy()
-        scope["extensions"] = extensions
         return scope
