@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import uvloop
@@ -59,7 +60,7 @@ def test_a_request_and_its_response(run):
         async with Upstream(speaking(script)) as upstream:
             web = pool(upstream)
             request = get(b"/a?b", headers=[(b"X-A", b"1"), (b"connection", b"x")], takes_trailers=True)
-            request.on_informational = lambda status, headers: said.append((status, headers))
+            request.informed = SimpleNamespace(pass_informational=lambda *said_so: said.append(said_so))
             response = await web.send(request)
             assert (response.status, response.headers) == (200, [(b"x-b", b"2")])
             assert await drain(response) == b"hello"

@@ -350,7 +350,7 @@ class ProxyExchange:
             host=b"",
             body=source,
             content_length=length,
-            on_informational=sender.pass_informational if sender.has_informational else None,
+            informed=sender if sender.has_informational else None,
             upgrade=self._upgrade,
             takes_trailers=self._is_call or (admitted.takes_trailers and bool(route.trailers)),
         )

@@ -178,12 +178,16 @@ class Balancer:
             response: UpstreamResponse | None = None
             error: UpstreamError | None = None
             try:
-                if endpoint.pool.waiting >= self._max_pending:
-                    raise self._overloaded(f"{endpoint.pool.waiting} requests wait for a connection")
-                if call.per_try_timeout is None:
-                    response = await endpoint.pool.send(call.request)
-                else:
+                http1 = endpoint.http1
+                waiting = endpoint.pool.waiting if http1 is None else http1.waiting
+                if waiting >= self._max_pending:
+                    raise self._overloaded(f"{waiting} requests wait for a connection")
+                if call.per_try_timeout is not None:
                     response = await _send_within(endpoint, call.request, call.per_try_timeout)
+                elif http1 is not None:
+                    response = await http1.send(call.request)
+                else:
+                    response = await endpoint.pool.send(call.request)
             except UpstreamError as raised:
                 endpoint.end(GIVEN_UP)
                 error = raised

@@ -113,7 +113,7 @@ class UpstreamCall:
             asked.host,
             asked.body,
             asked.content_length,
-            asked.on_informational,
+            asked.informed,
             asked.upgrade,
             asked.takes_trailers,
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.client import Pool
+from sentinel_host.http.client import Pool, UpstreamPool
 from sentinel_host.upstream._endpoints import Cell
 
 
@@ -34,7 +34,8 @@ class Endpoint:
     ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.
     ``ejections`` are those by this worker. ``is_doubted``: the last response broke off. Until one
     is whole, a head says nothing of its health. ``paused_until``, in seconds of `monotonic`: it has
-    asked for no retries until then, and answered no request well since.
+    asked for no retries until then, and answered no request well since. ``http1`` is the pool, if
+    it is one of HTTP/1.1.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Endpoint:
         "cell",
         "counts",
         "ejections",
+        "http1",
         "is_doubted",
         "key",
         "name",
@@ -54,6 +56,8 @@ class Endpoint:
         self.name: Final = name
         self.key: Final = key
         self.pool: Final[Pool] = pool
+        # Compiled code calls a class at once; of a protocol it looks each method up by name.
+        self.http1: Final = pool if isinstance(pool, UpstreamPool) else None
         self.authority: Final = pool.authority
         self.cell: Final = cell
         self.counts: Final = counts

@@ -299,8 +299,8 @@ class ClientCore:
         self._informational += head.size
         if self._informational > self._max_head_bytes:
             raise MalformedHead(f"the informational responses are larger than {self._max_head_bytes} bytes")
-        if request.on_informational is not None:
-            request.on_informational(head.status, head.headers)
+        if request.informed is not None:
+            request.informed.pass_informational(head.status, head.headers)
 
     def _read_body(self, data: bytes) -> int:
         state = self.state

@@ -185,9 +185,9 @@ class Http2Stream:
         reader, response = self._reader, self.response
         what = reader.section(fields, is_whole, ended)
         if what == INFORMATIONAL:
-            inform = self._request.on_informational
-            if inform is not None:
-                inform(reader.status, reader.headers)
+            informed = self._request.informed
+            if informed is not None:
+                informed.pass_informational(reader.status, reader.headers)
             return
         self._since = self._loop.time()
         if what == RESPONSE:

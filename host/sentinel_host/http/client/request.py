@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from sentinel_host.errors import SentinelError
@@ -37,13 +36,21 @@ class BodySource(Protocol):
         ...
 
 
+class Informed(Protocol):
+    """Who hears of 1xx responses."""
+
+    def pass_informational(self, status: int, headers: Headers) -> None:
+        """One has come, with these fields."""
+        ...
+
+
 class UpstreamRequest:
     """One request.
 
     ``target`` is in origin-form. ``headers`` are end-to-end fields only: Host, Content-Length,
     Transfer-Encoding and Connection are written here and must not be among them. ``content_length``
-    is the length of a streamed body; None sends it chunked. ``on_informational`` is called with
-    status and fields of every 1xx response but 101. ``upgrade`` names the protocol to change to
+    is the length of a streamed body; None sends it chunked. ``informed`` is told
+    of every 1xx response but 101. ``upgrade`` names the protocol to change to
     (RFC 9110 section 7.8): the response to it may then be a 101, after which what is read and
     written is that protocol's. ``takes_trailers`` has the upstream know that its trailers are
     wanted (RFC 9110 section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and
@@ -58,8 +65,8 @@ class UpstreamRequest:
         "headers",
         "host",
         "idle_timeout",
+        "informed",
         "method",
-        "on_informational",
         "proxy_header",
         "response_timeout",
         "takes_trailers",
@@ -75,7 +82,7 @@ class UpstreamRequest:
         host: bytes,
         body: bytes | BodySource = b"",
         content_length: int | None = None,
-        on_informational: Callable[[int, Headers], None] | None = None,
+        informed: Informed | None = None,
         upgrade: bytes = b"",
         takes_trailers: bool = False,
     ) -> None:
@@ -85,7 +92,7 @@ class UpstreamRequest:
         self.host = host
         self.body = body
         self.content_length = content_length
-        self.on_informational = on_informational
+        self.informed = informed
         self.upgrade = upgrade
         self.takes_trailers = takes_trailers
         self.response_timeout: float | None = None

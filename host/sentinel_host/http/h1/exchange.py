@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h1.connection import CONTINUE, Http1Connection
 from sentinel_host.http.h1.response import encode_reply
-from sentinel_host.http.h1.states import TUNNELLED
+from sentinel_host.http.h1.states import BY_LENGTH, TUNNELLED
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
 from sentinel_host.http.server.replies import error_reply
@@ -223,7 +223,7 @@ class Http1Exchange:
                 if part:
                     self._writer.write(part)
         else:
-            payload = b"".join((head, *parts))
+            payload = head + data if response.framing == BY_LENGTH else b"".join((head, *parts))
             if payload:
                 self._writer.write(payload)
         self._connection.progressed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -341,7 +342,7 @@ def test_informational_responses_reach_the_callback_and_are_not_counted():
     times = 65536 // len(hint)
     core = idle()
     for _ in range(2):  # what was read counts for its own response only
-        core.begin(get(on_informational=lambda status, headers: seen.append((status, headers))), 0.0)
+        core.begin(get(informed=SimpleNamespace(pass_informational=lambda *said: seen.append(said))), 0.0)
         core.sent(False)
         got = read(core, [hint * times + OK])
         assert (got.status, got.headers, got.body) == (200, [(b"content-length", b"2")], b"ok")
@@ -352,7 +353,7 @@ def test_informational_responses_reach_the_callback_and_are_not_counted():
 
 
 def test_what_the_callback_closes_reads_no_further():
-    core = asked(get(on_informational=lambda *_: core.close()))
+    core = asked(get(informed=SimpleNamespace(pass_informational=lambda *_: core.close())))
     assert core.receive(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK, 0.0) == NOTHING
     assert (core.state, core.pieces) == (CLOSED, [])
 
