@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import socket
 import subprocess
 import sys
@@ -274,8 +275,10 @@ def test_responses_over_tcp_say_where(gateway: GatewayProcess, origin: Upstream)
     origin.handler = answering(b'HTTP/1.1 200 OK\r\nalt-svc: h3=":1"\r\ncontent-length: 5\r\n\r\nhello')
     url = f"https://127.0.0.1:{gateway.public[1]}/"
     expected = f'alt-svc: h3=":{gateway.addresses["quic"][1]}"; ma=86400'
-    for version in ("--http1.1", "--http2"):
-        command = ["curl", "--silent", "--insecure", "--include", version, url]
+    # The second is answered by the gateway.
+    requests: list[list[str]] = [[], ["--request", "OPTIONS", "--header", "max-forwards: 0"]]
+    for version, request in itertools.product(("--http1.1", "--http2"), requests):
+        command = ["curl", "--silent", "--insecure", "--include", version, *request, url]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.lower().splitlines()
         assert [line for line in lines if line.startswith("alt-svc")] == [expected]
 

@@ -192,6 +192,40 @@ def test_a_failure_says_its_kind_and_how_far_the_request_had_come(raw, lost, kin
     run(case)
 
 
+@pytest.mark.parametrize(
+    ("raw", "steps"),
+    [
+        (OK, [b"ok", "received"]),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\no", [b"o", "received"]),
+        # What an interim response began goes on before it.
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK, ["received", b"ok"]),
+    ],
+)
+def test_the_reader_goes_on_once_all_is_told_that_came(raw, steps):
+    """Within the call that brought it: a quiet worker would look at all its sockets once more."""
+
+    async def case(connection, transport, owner):
+        response = connection.start(get(), b"head")
+        seen: list[object] = []
+
+        async def read() -> None:
+            await head_of(response)
+            seen.append(response.rest())
+
+        def receive() -> None:
+            connection.data_received(raw)
+            seen.append("received")
+
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(receive)
+        await reader
+        await asyncio.sleep(0)
+        assert seen == steps
+
+    run(case)
+
+
 def test_a_timeout_says_whether_the_upstream_may_have_seen_the_request():
     async def case(connection, transport, owner):
         response = connection.start(get(), b"head")
