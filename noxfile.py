@@ -259,7 +259,9 @@ def tests(session: nox.Session) -> None:
     workers = ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
     arguments = [argument for argument in session.posargs if argument != "--stress"]
     built = build_wheel(session, "python", interpreters.TAG)
-    session.run(*runner, *workers, *arguments, env={"SENTINEL_WHEEL": str(built)})
+    # Each of many processes would compile all tests once more where Python is told to keep nothing.
+    environment = {"SENTINEL_WHEEL": str(built), "PYTHONDONTWRITEBYTECODE": ""}
+    session.run(*runner, *workers, *arguments, env=environment)
 
 
 @session

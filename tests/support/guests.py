@@ -44,7 +44,7 @@ def answering(request: Any = None, response: Any = None, *, raw: bytes | None = 
             parameters=f"(param {'i32 ' * parameters})",
             start=start,
             length=len(data),
-            data="".join(f"\\{byte:02x}" for byte in data),
+            data="\\" + data.hex("\\") if data else "",
         )
         start += len(data)
     pages = start // 65536 + 1
