@@ -42,9 +42,9 @@ CRATES = tuple(
 )
 C_TESTS = tuple(
     f"host/native{part}/tests"
-    for part in ("", "/access", "/calls", "/endpoints", "/fields", "/hpack", "/kv", "/limiter", "/section")
+    for part in ("", "/access", "/calls", "/endpoints", "/fields", "/heads", "/hpack", "/kv", "/limiter", "/section")
 )
-FUZZERS = tuple(f"host/native/{part}/tests" for part in ("calls", "hpack"))
+FUZZERS = tuple(f"host/native/{part}/tests" for part in ("calls", "heads", "hpack"))
 BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
@@ -175,7 +175,7 @@ def native(session: nox.Session) -> None:
 
 @session
 def fuzz(session: nox.Session) -> None:
-    """libFuzzer looks for what the C misreads: answers of guests, header blocks.
+    """libFuzzer looks for what the C misreads: answers of guests, heads, header blocks.
 
     `-- [SECONDS] [--keep]`, the seconds for each.
     """

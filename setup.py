@@ -1,10 +1,10 @@
 """The part of the packaging that pyproject.toml cannot say: what is compiled, and which sources for
 authors come along.
 
-Three modules are C behind cffi; eight are extensions, for what cffi cannot do, Python's lists, and
+Three modules are C behind cffi; nine are extensions, for what cffi cannot do, Python's lists, and
 where it costs too much: guests' hooks, a check of a limit, a question to a socket, the choice of an
-endpoint, a line of the access log, HTTP/2's header blocks and fields. Another is a library that
-builds of guests preload.
+endpoint, a line of the access log, HTTP/1.1's heads, HTTP/2's header blocks and fields. Another is
+a library that builds of guests preload.
 
 `HOT_PATH` is Python that every request runs through: mypyc compiles it, by the types that it has
 anyway. The same files run uncompiled too, and do so from a working tree:
@@ -72,6 +72,11 @@ FIELDS = Extension(
     # that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),
     extra_compile_args=["-std=c11", "-O2"],
+)
+HEADS = Extension(
+    "sentinel_host.http._heads",
+    [f"host/native/{name}.c" for name in ("heads/module", "heads/src/names", "heads/src/plain", "fields/src/field")],
+    extra_compile_args=FIELDS.extra_compile_args,
 )
 CALLS = Extension(
     "sentinel_host.native._calls",
@@ -168,6 +173,7 @@ HOT_PATH = (
     "http/h1/head",
     "http/h1/head_reader",
     "http/h1/llhttp",
+    "http/h1/parsed_head",
     "http/h1/protocol",
     "http/h1/framer",
     "http/server/replies",
@@ -331,5 +337,5 @@ if __name__ == "__main__":
             "host/native/kv/build_ffi.py:ffibuilder",
             "host/native/limiter/build_ffi.py:ffibuilder",
         ],
-        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, HPACK, SECTION, STEADY, *compiled()],
+        ext_modules=[FIELDS, CALLS, PENDING, CHECK, ENDPOINTS, ACCESS, HEADS, HPACK, SECTION, STEADY, *compiled()],
     )

@@ -106,6 +106,7 @@ def test_a_wheel_made_from_the_source_archive_is_whole(host_wheel: Path) -> None
         for name in (
             "authoring/_steady",
             "fields/_fields",
+            "http/_heads",
             "http/client/_pending",
             "kv/_store",
             "limiter/_check",

@@ -25,16 +25,17 @@ static bool may_hold_control(const uint8_t *bytes) {
   return (((word - ones * ' ') & ~word) | ((deletes - ones) & ~deletes)) & high;
 }
 
-bool snt_is_value(snt_text text) {
+size_t snt_value_length(snt_text text) {
   size_t i = 0;
   for (; i + 8 <= text.length; i += 8)
     if (may_hold_control(text.bytes + i))
       for (size_t j = i; j < i + 8; j++)
-        if (!is_value_byte(text.bytes[j])) return false;
-  for (; i < text.length; i++)
-    if (!is_value_byte(text.bytes[i])) return false;
-  return true;
+        if (!is_value_byte(text.bytes[j])) return j;
+  while (i < text.length && is_value_byte(text.bytes[i])) i++;
+  return i;
 }
+
+bool snt_is_value(snt_text text) { return snt_value_length(text) == text.length; }
 
 bool snt_is_target(snt_text text) {
   for (size_t i = 0; i < text.length; i++)

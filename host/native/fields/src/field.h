@@ -22,6 +22,9 @@ bool snt_is_token(snt_text text);
 /* RFC 9110 section 5.5: no control character but the tab. */
 bool snt_is_value(snt_text text);
 
+/* How many bytes stand before the first that no value has; all of them if there is none. */
+size_t snt_value_length(snt_text text);
+
 /* What may stand in a request line between its spaces: neither white space nor control
  * characters. */
 bool snt_is_target(snt_text text);

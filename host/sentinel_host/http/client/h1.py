@@ -25,7 +25,7 @@ from typing import Final
 
 from sentinel_host.errors import Progress
 from sentinel_host.http.chunked import OF_RESPONSES, ChunkedDecoder, MalformedBody
-from sentinel_host.http.client.head import MAX_FIELDS, MalformedHead, ResponseHeadParser
+from sentinel_host.http.client.head import MAX_FIELDS, MalformedHead, ResponseHead, ResponseHeadParser, read_plain
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.target import Timeouts
 
@@ -116,7 +116,7 @@ class ClientCore:
         self.uploading = False
         self.paused = False
         self.pieces: list[bytes] = []
-        self.head: ResponseHeadParser | None = None
+        self.head: ResponseHead | None = None
         self.trailers: Headers = []
         self.fault = ""
         self._timeouts = timeouts
@@ -249,49 +249,56 @@ class ClientCore:
         assert request is not None
         at = 0
         while True:
+            rest = data[at:] if at else data
             parser = self._parser
             if parser is None:
+                plain = read_plain(rest, self._max_head_bytes)
+                if plain is not None:
+                    head = plain
+                    at += head.size
+                    break
                 parser = self._parser = ResponseHeadParser(self._max_head_bytes)
-            end = parser.feed(data[at:] if at else data)
+            end = parser.feed(rest)
             if end < 0:
                 return -1
             at += end
             self._parser = None
-            if parser.status >= 200:
+            head = parser.head
+            if head.status >= 200:
                 break
-            if parser.status == 101 and request.upgrade:
-                self._switch_protocols(parser, request.upgrade)
+            if head.status == 101 and request.upgrade:
+                self._switch_protocols(head, request.upgrade)
                 return at
-            self._informational_received(parser, request)
+            self._informational_received(head, request)
             if self.state == CLOSED or at == len(data):
                 return -1
         # Only the whole head counts: single bytes of it, or interim responses, would hold a request
         # for hours.
         self._since = now
-        self.head = parser
-        self._keep_alive = parser.keep_alive
-        status = parser.status
-        if request.method == b"HEAD" or status == 204 or status == 304 or parser.content_length == 0:
+        self.head = head
+        self._keep_alive = head.keep_alive
+        status = head.status
+        if request.method == b"HEAD" or status == 204 or status == 304 or head.content_length == 0:
             self._left = 0
             self.state = LENGTH
-        elif parser.chunked:
+        elif head.chunked:
             self._decoder = ChunkedDecoder(OF_RESPONSES, self._max_head_bytes)
             self.state = CHUNKED
-        elif parser.content_length > 0:
-            self._left = parser.content_length
+        elif head.content_length > 0:
+            self._left = head.content_length
             self.state = LENGTH
         else:
             self.state = UNTIL_CLOSE
         return at
 
-    def _switch_protocols(self, head: ResponseHeadParser, protocol: bytes) -> None:
+    def _switch_protocols(self, head: ResponseHead, protocol: bytes) -> None:
         """From here on bytes are passed, not read (RFC 9110 section 7.8)."""
         if protocol.lower() not in [value.lower() for name, value in head.headers if name == b"upgrade"]:
             raise MalformedHead("it changed to a protocol that was not asked for")
         self.head = head
         self.state = TUNNEL
 
-    def _informational_received(self, head: ResponseHeadParser, request: UpstreamRequest) -> None:
+    def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
         if head.status == 101:
             raise MalformedHead("it answered 101 to a request that asked for no upgrade")
         # RFC 9110 section 15.2: any number of them. Together they may take what one head may, and

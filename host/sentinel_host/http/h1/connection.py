@@ -37,7 +37,7 @@ from sentinel_host.http.h1.bodies import ChunkDecoder, LengthDecoder
 from sentinel_host.http.h1.framer import ResponseFramer
 from sentinel_host.http.h1.head import CHUNKED
 from sentinel_host.http.h1.head_reader import COMPLETE, PREFACE, REFUSED, HeadReader
-from sentinel_host.http.h1.llhttp import ParsedHead
+from sentinel_host.http.h1.parsed_head import ParsedHead
 from sentinel_host.http.h1.states import (
     ANSWERED,
     ANSWERING,

@@ -10,7 +10,8 @@ Rule 2: One function accepts heads (`read_head`, in C): lines that end in CR LF,
         (`as_http11`).
 Rule 3: llhttp parses the accepted head and must agree. By itself llhttp accepts Transfer-Encoding
         on HTTP/1.0, `gzip, chunked`, HTTP/0.9, RTSP, a second space, a fragment, and a missing
-        Host: these are refused here.
+        Host: these are refused here. A plain head (`read_request`, in C) is read without either:
+        `read_head`, llhttp and `framing` say the same of it.
 Rule 4: The message's length comes from exactly one place: one Content-Length of digits, or one
         `chunked`, or none.
 Rule 5: This module knows bytes and limits only: no socket, no clock, no parser object.

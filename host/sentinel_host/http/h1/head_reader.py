@@ -6,8 +6,10 @@ from typing import Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
+from sentinel_host.http._heads import read_request
 from sentinel_host.http.h1.head import as_http11, refusal
-from sentinel_host.http.h1.llhttp import ParsedHead
+from sentinel_host.http.h1.llhttp import parse_head
+from sentinel_host.http.h1.parsed_head import ParsedHead
 from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.limits import ServerLimits
 
@@ -21,6 +23,7 @@ REFUSED: Final = 2
 PREFACE: Final = 3
 """HTTP/2's preface."""
 
+_read_request: Final = read_request
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -46,14 +49,26 @@ class HeadReader:
     def read(self, data: bytes) -> int:
         """Look for a head at the start of ``data``."""
         limits = self._limits
-        found = read_head(data, limits.head_bytes, limits.header_count)
+        plain = _read_request(data)
+        if plain is not None:
+            end, method, target, headers, length, close = plain
+            if end <= limits.head_bytes and len(headers) <= limits.header_count:
+                self.head = ParsedHead(target, headers, length, close, False, b"")
+                return self._complete(method, True, data[end:] if end < len(data) else b"")
+        return self._read_unusual(data)
+
+    def _read_unusual(self, data: bytes) -> int:
+        """Read what is not plain, with llhttp if `read_head` accepts its bytes."""
+        found = read_head(data, self._limits.head_bytes, self._limits.header_count)
         if found is not None:
             end, name, http11 = found
             method = METHODS.get(name)
             if method is not None:
-                if end == len(data):
-                    return self._complete(data, method, http11, b"")
-                return self._complete(data[:end], method, http11, data[end:])
+                try:
+                    self.head = parse_head(data[:end], http11)
+                except ClientError as error:
+                    return self._refuse(error)
+                return self._complete(method, http11, data[end:])
         return self._read_odd(data)
 
     def _read_odd(self, data: bytes) -> int:
@@ -80,11 +95,7 @@ class HeadReader:
         self.rest = data
         return INCOMPLETE
 
-    def _complete(self, data: bytes, method: str, http11: bool, rest: bytes) -> int:
-        try:
-            self.head = ParsedHead(data, http11)
-        except ClientError as error:
-            return self._refuse(error)
+    def _complete(self, method: str, http11: bool, rest: bytes) -> int:
         self.method = method
         self.http11 = http11
         self.rest = rest

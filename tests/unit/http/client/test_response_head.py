@@ -13,25 +13,27 @@ FIELDS = [(b"content-length", b"12"), (b"set-cookie", b"a=b"), (b"set-cookie", b
 @pytest.mark.parametrize("first", range(1, len(HEAD)))
 @pytest.mark.parametrize("after", [b"", b"\r\n\r\nbody"], ids=["alone", "with body"])
 def test_a_head_split_anywhere(first, after):
-    head = ResponseHeadParser(len(HEAD))
+    parser = ResponseHeadParser(len(HEAD))
     data = HEAD + after
-    assert head.feed(data[:first]) == -1
-    assert head.feed(data[first:]) == len(HEAD) - first
+    assert parser.feed(data[:first]) == -1
+    assert parser.feed(data[first:]) == len(HEAD) - first
+    head = parser.head
+    assert head.size == len(HEAD)
     assert (head.status, head.http_version, head.headers) == (207, b"1.1", FIELDS)
     assert (head.content_length, head.chunked, head.keep_alive) == (12, False, True)
 
 
 def test_a_head_in_single_bytes():
-    head = ResponseHeadParser(len(HEAD))
-    assert [head.feed(HEAD[at : at + 1]) for at in range(len(HEAD))] == [-1] * (len(HEAD) - 1) + [1]
-    assert head.headers == FIELDS
+    parser = ResponseHeadParser(len(HEAD))
+    assert [parser.feed(HEAD[at : at + 1]) for at in range(len(HEAD))] == [-1] * (len(HEAD) - 1) + [1]
+    assert parser.head.headers == FIELDS
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 10_000])
 def test_limits_hold_whatever_the_pieces(step):
     def feed(data, limit):
-        head = ResponseHeadParser(limit)
-        return [head.feed(data[at : at + step]) for at in range(0, len(data), step)][-1]
+        parser = ResponseHeadParser(limit)
+        return [parser.feed(data[at : at + step]) for at in range(0, len(data), step)][-1]
 
     assert feed(HEAD, len(HEAD)) > 0
     with pytest.raises(MalformedHead, match="larger than"):
@@ -60,19 +62,20 @@ def test_limits_hold_whatever_the_pieces(step):
     ],
 )
 def test_keep_alive(version, connection, keep):
-    head = ResponseHeadParser(1000)
-    head.feed(b"HTTP/" + version + b" 200 OK\r\n" + connection + b"\r\n")
+    parser = ResponseHeadParser(1000)
+    parser.feed(b"HTTP/" + version + b" 200 OK\r\n" + connection + b"\r\n")
+    head = parser.head
     assert (head.keep_alive, head.http_version) == (keep, min(version, b"1.1"))
 
 
-def test_a_head_leaves_no_reference_cycle():
+def test_a_parser_leaves_no_reference_cycle():
     """A cycle per response would leave every one of them to the garbage collector."""
     gc.disable()
     try:
         gc.collect()
-        head = ResponseHeadParser(1000)
-        head.feed(HEAD)
-        del head
+        parser = ResponseHeadParser(1000)
+        parser.feed(HEAD)
+        del parser
         assert gc.collect() == 0
     finally:
         gc.enable()

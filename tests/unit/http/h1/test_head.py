@@ -6,7 +6,7 @@ import pytest
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.h1.head import CHUNKED, framing, refusal
-from sentinel_host.http.h1.llhttp import ParsedHead
+from sentinel_host.http.h1.llhttp import parse_head
 from sentinel_host.http.methods import METHODS
 from sentinel_host.http.server.limit_exceeded import LimitExceeded
 
@@ -46,7 +46,7 @@ def test_framing(fields: list[tuple[bytes, bytes]], http11: bool, expected: tupl
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_accepted_method_is_one_that_llhttp_parses(method: bytes) -> None:
-    head = ParsedHead(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n", True)
+    head = parse_head(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n", True)
     assert (head.target, head.headers) == (b"/", [HOST])
 
 
@@ -68,4 +68,4 @@ def test_limits_are_named() -> None:
 
 def test_what_llhttp_alone_refuses_is_refused() -> None:
     with pytest.raises(ClientError, match="malformed request"):
-        ParsedHead(b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n", True)
+        parse_head(b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n", True)
