@@ -15,7 +15,7 @@ import pytest
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
 from sentinel_host.http._heads import read_request, read_response
-from sentinel_host.http.client.head import MalformedHead, ResponseHead, ResponseHeadParser, read_plain
+from sentinel_host.http.client.head import MalformedHead, ResponseHeadParser, UpstreamHead, read_plain
 from sentinel_host.http.h1.llhttp import parse_head
 from sentinel_host.http.methods import METHODS
 from tests.unit.http.h1.test_refusals import HEADS
@@ -99,7 +99,7 @@ def response_of_llhttp(data: bytes, cut: int = 0) -> Read | None:
     return said(parser.head)
 
 
-def said(head: ResponseHead) -> Read:
+def said(head: UpstreamHead) -> Read:
     length = (head.content_length, head.chunked)
     return head.size, head.status, head.headers, *length, head.keep_alive, head.http_version
 

@@ -25,7 +25,7 @@ from typing import Final
 
 from sentinel_host.errors import Progress
 from sentinel_host.http.chunked import OF_RESPONSES, ChunkedDecoder, MalformedBody
-from sentinel_host.http.client.head import MAX_FIELDS, MalformedHead, ResponseHead, ResponseHeadParser, read_plain
+from sentinel_host.http.client.head import MAX_FIELDS, MalformedHead, ResponseHeadParser, UpstreamHead, read_plain
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.target import Timeouts
 
@@ -116,7 +116,7 @@ class ClientCore:
         self.uploading = False
         self.paused = False
         self.pieces: list[bytes] = []
-        self.head: ResponseHead | None = None
+        self.head: UpstreamHead | None = None
         self.trailers: Headers = []
         self.fault = ""
         self._timeouts = timeouts
@@ -291,14 +291,14 @@ class ClientCore:
             self.state = UNTIL_CLOSE
         return at
 
-    def _switch_protocols(self, head: ResponseHead, protocol: bytes) -> None:
+    def _switch_protocols(self, head: UpstreamHead, protocol: bytes) -> None:
         """From here on bytes are passed, not read (RFC 9110 section 7.8)."""
         if protocol.lower() not in [value.lower() for name, value in head.headers if name == b"upgrade"]:
             raise MalformedHead("it changed to a protocol that was not asked for")
         self.head = head
         self.state = TUNNEL
 
-    def _informational_received(self, head: ResponseHead, request: UpstreamRequest) -> None:
+    def _informational_received(self, head: UpstreamHead, request: UpstreamRequest) -> None:
         if head.status == 101:
             raise MalformedHead("it answered 101 to a request that asked for no upgrade")
         # RFC 9110 section 15.2: any number of them. Together they may take what one head may, and

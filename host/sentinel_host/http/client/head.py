@@ -42,7 +42,7 @@ class MalformedHead(Exception):
     """
 
 
-class ResponseHead:
+class UpstreamHead:
     """What a response's head says. Names are lower-case; ``content_length`` is -1 without the
     field; ``size`` is in bytes, the blank line included.
     """
@@ -68,7 +68,7 @@ class ResponseHead:
         self.http_version = http_version
 
 
-def read_plain(data: bytes, max_bytes: int) -> ResponseHead | None:
+def read_plain(data: bytes, max_bytes: int) -> UpstreamHead | None:
     """The final response's head at the start of ``data``, if it is whole and plain, and not larger
     than ``max_bytes``.
     """
@@ -78,7 +78,7 @@ def read_plain(data: bytes, max_bytes: int) -> ResponseHead | None:
     size, status, headers, content_length, chunked, keep_alive = plain
     if size > max_bytes:
         return None
-    return ResponseHead(size, status, headers, content_length, chunked, keep_alive, b"1.1")
+    return UpstreamHead(size, status, headers, content_length, chunked, keep_alive, b"1.1")
 
 
 class ResponseHeadParser:
@@ -86,7 +86,7 @@ class ResponseHeadParser:
 
     __slots__ = ("_begin", "_ended", "_headers", "_http_version", "_max_bytes", "_parser", "_size", "_tail", "head")
 
-    head: ResponseHead
+    head: UpstreamHead
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -154,7 +154,7 @@ class ResponseHeadParser:
     def on_headers_complete(self) -> None:
         self._ended = True
 
-    def _read(self, status: int) -> ResponseHead:
+    def _read(self, status: int) -> UpstreamHead:
         """RFC 9112 sections 6.1 to 6.3 and 9.3."""
         if status < 100:
             raise MalformedHead(f"the response status {status} is not one")
@@ -176,4 +176,4 @@ class ResponseHeadParser:
                     coded = True
         if coded and (content_length >= 0 or self._http_version == b"1.0"):
             raise MalformedHead("the response has a Transfer-Encoding beside Content-Length, or on HTTP/1.0")
-        return ResponseHead(self._size, status, self._headers, content_length, coded, keep_alive, self._http_version)
+        return UpstreamHead(self._size, status, self._headers, content_length, coded, keep_alive, self._http_version)
