@@ -205,7 +205,9 @@ static PyObject *make_decoder(PyTypeObject *type, PyObject *args, PyObject *name
     return NULL;
   bool is_table = PyTuple_GET_SIZE(fixed) == SNT_STATIC_COUNT;
   for (Py_ssize_t i = 0; is_table && i < SNT_STATIC_COUNT; i++) is_table = is_field(PyTuple_GET_ITEM(fixed, i));
-  if (!is_table || limit < 0 || field_cost < 1 || saved_by_crumb < 0 || saved_by_crumb > field_cost + 6) {
+  bool fits = limit >= 0 && limit <= PY_SSIZE_T_MAX / HARD_LIMIT && field_cost >= 1 && saved_by_crumb >= 0 &&
+              saved_by_crumb <= field_cost + 6;
+  if (!is_table || !fits) {
     PyErr_SetString(PyExc_ValueError, "no static table, or numbers out of range");
     return NULL;
   }

@@ -153,6 +153,12 @@ def test_faults(block: bytes) -> None:
         HpackDecoder(1000).decode(block)
 
 
+@pytest.mark.parametrize("limit", [-1, 1 << 62, 1 << 70])
+def test_limits_out_of_range(limit: int) -> None:
+    with pytest.raises((OverflowError, ValueError)):
+        HpackDecoder(limit)
+
+
 @pytest.mark.parametrize("status", [0, 100, 103, 200, 204, 299, 404, 503, 999])
 def test_what_our_encoder_says_is_understood(status: int) -> None:
     decoder = hpack.Decoder(max_header_list_size=1 << 20)
