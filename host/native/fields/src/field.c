@@ -15,22 +15,32 @@ bool snt_is_token(snt_text text) {
 
 static bool is_value_byte(uint8_t byte) { return (byte >= ' ' && byte != 0x7f) || byte == '\t'; }
 
-/* Whether any of eight bytes is below a space, or is 0x7f: the high bit of each byte tells of a
- * borrow from it, and a byte that has one anyway does not count. */
-static bool may_hold_control(const uint8_t *bytes) {
+/* A bit in each of eight bytes that is below a space, or is 0x7f: the high bit tells of a borrow
+ * from it, and a byte that has one anyway does not count. Only the lowest is certain, for a borrow
+ * reaches the next byte too. The lowest byte is the first. */
+static uint64_t controls_of(const uint8_t *bytes) {
   const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
   uint64_t word;
   memcpy(&word, bytes, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
   uint64_t deletes = word ^ (ones * 0x7f);
   return (((word - ones * ' ') & ~word) | ((deletes - ones) & ~deletes)) & high;
 }
 
 size_t snt_value_length(snt_text text) {
   size_t i = 0;
-  for (; i + 8 <= text.length; i += 8)
-    if (may_hold_control(text.bytes + i))
-      for (size_t j = i; j < i + 8; j++)
-        if (!is_value_byte(text.bytes[j])) return j;
+  while (i + 8 <= text.length) {
+    uint64_t controls = controls_of(text.bytes + i);
+    if (controls == 0) {
+      i += 8;
+      continue;
+    }
+    i += (size_t)__builtin_ctzll(controls) / 8;
+    if (text.bytes[i] != '\t') return i;
+    i++;
+  }
   while (i < text.length && is_value_byte(text.bytes[i])) i++;
   return i;
 }

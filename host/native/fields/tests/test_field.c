@@ -38,6 +38,22 @@ static void every_length_is_judged_to_its_end(void) {
   }
 }
 
+static bool is_one_of_a_value(uint8_t byte) { return byte == '\t' || (byte >= ' ' && byte != 0x7f); }
+
+static void a_value_ends_at_its_first_control(void) {
+  /* Each byte behind each, at all places of a word and behind it. */
+  for (unsigned pair = 0; pair < 1u << 16; pair++)
+    for (size_t place = 0; place < 9; place++) {
+      uint8_t bytes[12];
+      memset(bytes, pair & 1 ? 0x80 : ' ', sizeof bytes);
+      bytes[place] = (uint8_t)pair;
+      bytes[place + 1] = (uint8_t)(pair >> 8);
+      size_t end = 0;
+      while (end < sizeof bytes && is_one_of_a_value(bytes[end])) end++;
+      assert(snt_value_length((snt_text){bytes, sizeof bytes}) == end);
+    }
+}
+
 static void what_is_written_is_as_long_as_was_said(void) {
   const size_t lengths[] = {0, 1, 31, 32, 255, 256, 65535, 65536};
   const size_t count = sizeof lengths / sizeof *lengths;
@@ -81,6 +97,7 @@ static void a_field_looks_as_the_contract_says(void) {
 
 int main(void) {
   every_length_is_judged_to_its_end();
+  a_value_ends_at_its_first_control();
   what_is_written_is_as_long_as_was_said();
   a_field_looks_as_the_contract_says();
   return 0;
