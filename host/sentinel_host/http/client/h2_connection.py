@@ -87,6 +87,7 @@ class Http2ClientConnection:
     """
 
     __slots__ = (
+        "_arrived",
         "_asked_at",
         "_batch",
         "_defers",
@@ -144,6 +145,8 @@ class Http2ClientConnection:
         self._waiting: list[Http2Stream] = []
         self._settled: asyncio.Future[None] | None = None
         self._unsent: set[Http2Stream] = set()
+        # Of which something came in this turn. Their readers go on when all its frames are read.
+        self._arrived: list[UpstreamResponse] = []
         self.core: Http2Connection = Http2Connection(
             self._write,
             loop.time,
@@ -306,12 +309,17 @@ class Http2ClientConnection:
     def _read(self) -> bool:
         """Look at a turn's frames; whether there are more."""
         self.core.begin_turn(_TURN)
+        found = 0
         try:
-            return self._read_frames() == TURN_OVER
+            found = self._read_frames()
         except ConnectionFault as fault:
             self.core.send_goaway(0, fault.code, str(fault))
             self.break_off(f"it broke a rule of HTTP/2: {fault}", "malformed")
-            return False
+        arrived, self._arrived = self._arrived, []
+        for response in arrived:
+            response.arrival.ring()
+        # Who went on may have had the connection close.
+        return found == TURN_OVER and not self.gone
 
     def _read_frames(self) -> int:
         core = self.core
@@ -345,6 +353,7 @@ class Http2ClientConnection:
                 stream.on_data(core.data, core.ended)
             else:
                 stream.on_section(core.fields, core.is_whole, core.ended)
+            self._arrived.append(stream.response)
         except Malformed as fault:
             self._fail(stream, str(fault), "malformed", ErrorCode.PROTOCOL_ERROR)
 

@@ -181,7 +181,7 @@ class Http2Stream:
     # The response.
 
     def on_section(self, fields: Fields, is_whole: bool, ended: bool) -> None:
-        """A field section came. Raises `Malformed`."""
+        """A field section came; the caller rings. Raises `Malformed`."""
         reader, response = self._reader, self.response
         what = reader.section(fields, is_whole, ended)
         if what == INFORMATIONAL:
@@ -197,19 +197,15 @@ class Http2Stream:
                 response.begin(reader.status, reader.headers, b"2")
         if ended:
             self._finish()
-        response.arrival.ring_soon()
 
     def on_data(self, data: bytes, ended: bool) -> None:
-        """A piece of the body came. Raises `Malformed`."""
+        """A piece of the body came; the caller rings. Raises `Malformed`."""
         self._reader.data(len(data), ended)
         self._since = self._loop.time()
         if data:
             self.response.add(data)
         if ended:
             self._finish()
-        if data or ended:
-            # Not at once: the connection has frames of other streams to read.
-            self.response.arrival.ring_soon()
 
     def _finish(self) -> None:
         response = self.response
