@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.whole import WHOLE
+from sentinel_host.http.relay import RELAY
 
 LISTENER: Final = "sentinel.listener"
 """The scope extension by which our server says on which listener a request came in; no client can
@@ -26,10 +27,11 @@ TRAILERS: Final = "http.response.trailers"
 class Abilities:
     """``is_ours`` says that the server is the one of this package, ``is_admin`` that the request
     came to its admin listener. ``upgrade`` says that the request asks for an upgrade, which the
-    server can do. The others say which of the extensions above, and `WHOLE`, there are.
+    server can do. The others say which of the extensions above, `WHOLE` and
+    `RELAY` there are.
     """
 
-    __slots__ = ("cancels", "informational", "is_admin", "is_ours", "trailers", "upgrade", "whole")
+    __slots__ = ("cancels", "informational", "is_admin", "is_ours", "relay", "trailers", "upgrade", "whole")
 
     def __init__(self, extensions: Mapping[str, Any]) -> None:
         listener = extensions.get(LISTENER)
@@ -37,6 +39,7 @@ class Abilities:
         self.is_admin: bool = listener is not None and listener["name"] == "admin"
         self.cancels = CANCELS in extensions
         self.informational = INFORMATIONAL in extensions
+        self.relay = RELAY in extensions
         self.trailers = TRAILERS in extensions
         self.upgrade = tunnel.EXTENSION in extensions
         self.whole = WHOLE in extensions

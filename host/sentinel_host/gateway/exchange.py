@@ -118,7 +118,7 @@ class ProxyExchange:
         self._route = route
         self._generation = generation
         recording = observation.recording if observation is not None else None
-        sends_whole, sends_trailers = abilities.whole, abilities.trailers
+        sends_whole, sends_trailers, relays = abilities.whole, abilities.trailers, abilities.relay
         self._is_call = False
         self._deadline: float | None = None
         if admitted.head.method == "POST":
@@ -128,7 +128,7 @@ class ProxyExchange:
                 admitted.head.headers = web.request_fields(admitted.head.headers)
                 if not web.keeps_length:
                     admitted.content_length = None
-                sends_whole, sends_trailers = False, True
+                sends_whole, sends_trailers, relays = False, True, False
                 self._is_call = True
             elif admitted.head.http_version in ("2", "3"):
                 self._is_call = is_call(admitted.head.headers)
@@ -142,6 +142,7 @@ class ProxyExchange:
             has_informational=abilities.informational,
             has_trailers=sends_trailers,
             sends_whole=sends_whole,
+            relays=relays,
             recording=recording,
             is_call=self._is_call,
         )

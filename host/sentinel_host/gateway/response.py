@@ -25,6 +25,7 @@ from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import RESPONSE_HOOKS, STAGES, Stats
 from sentinel_host.gateway.whole import WHOLE
 from sentinel_host.http.client import UpstreamResponse
+from sentinel_host.http.relay import LEAST, RELAY
 from sentinel_host.http.rules import end_to_end, end_to_end_trailers
 from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Origin, RequestHead, Response, ResponseHead, Summary
@@ -65,6 +66,7 @@ class ResponseSender:
         "_is_timed",
         "_mark",
         "_recording",
+        "_relays",
         "_request",
         "_route",
         "_sends_whole",
@@ -88,11 +90,12 @@ class ResponseSender:
         has_informational: bool,
         has_trailers: bool,
         sends_whole: bool,
+        relays: bool,
         recording: Recording | None = None,
         is_call: bool = False,
     ) -> None:
-        """The server can send 1xx responses, trailers, and whole responses as one message, if these
-        say so.
+        """The server can send 1xx responses, trailers, whole responses as one message, and what a
+        relay takes, if these say so.
         """
         self._stats = stats
         self._is_call = is_call
@@ -107,6 +110,7 @@ class ResponseSender:
         # HTTP/1.0 clients must not get any.
         self.has_informational = has_informational and head.http_version != "1.0"
         self._sends_whole = sends_whole
+        self._relays = relays
         self._trailers = (bool(route.trailers) or is_call) and has_trailers
         # Few responses have 1xx ones before them.
         self._tasks: set[asyncio.Task[None]] | None = None
@@ -269,6 +273,10 @@ class ResponseSender:
                 await send({"type": "http.response.body", "body": data, "more_body": more})
             if not more:
                 break
+            if self._relays and response.relayable() >= LEAST:
+                before = response.bytes_received
+                await send({"type": RELAY, "source": response})
+                summary.response_bytes += response.bytes_received - before
         if trailers:
             await self._send_trailers(response)
 

@@ -14,6 +14,7 @@ from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
 from sentinel_host.http.h1 import Http1Protocol
+from sentinel_host.http.relay import CAN_RELAY, RELAY
 from sentinel_host.http.server import Application, Connections, Listener
 from sentinel_host.http.tls import TlsServer
 from sentinel_host.server.endpoint import Endpoint
@@ -128,7 +129,7 @@ async def _accept(
             served = app if quic is None or endpoint.tls is None else advertising(app, quic.port)
             http2 = Http2Connections(endpoint.name, served, state, connections)
             listener = Listener(endpoint.name, served, state, http2.upgrade_to_http2)
-            factory = _factory(listener, connections)
+            factory = _factory(listener, connections, encrypted=endpoint.tls is not None)
             if endpoint.tls is not None:
                 factory = TlsServer(loop, endpoint.tls, _HANDSHAKE_TIME, factory)
                 secure.append(factory)
@@ -193,8 +194,10 @@ async def _let_begin(endpoints: Sequence[Endpoint], grace: float) -> None:
         await asyncio.sleep(0)
 
 
-def _factory(listener: Listener, connections: Connections) -> Callable[[], asyncio.Protocol]:
+def _factory(listener: Listener, connections: Connections, *, encrypted: bool) -> Callable[[], asyncio.Protocol]:
     extensions = listener.extensions()
+    if CAN_RELAY and not encrypted:
+        extensions[RELAY] = {}
     return lambda: cast(asyncio.Protocol, Http1Protocol(listener, extensions, connections))
 
 

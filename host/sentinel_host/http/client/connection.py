@@ -43,7 +43,7 @@ from sentinel_host.http.client.h1 import (
     ClientCore,
 )
 from sentinel_host.http.client.request import Headers, UpstreamRequest, encode_trailers
-from sentinel_host.http.client.response import BUFFER_LIMIT, UpstreamResponse
+from sentinel_host.http.client.response import BUFFER_LIMIT, PlainSocket, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.upload import Upload
 from sentinel_host.http.tls.connection import TlsConnection
@@ -57,6 +57,9 @@ _SALVAGE_LIMIT: Final = 65536
 
 # A name of this module's own is found faster.
 _has_no_pending_input: Final = has_no_pending_input
+
+_KEPT_FROM_RELAYS: Final = 65536
+"""The end of a body is read in the ordinary way, which knows what follows it."""
 
 
 class ConnectionOwner(Protocol):
@@ -254,6 +257,41 @@ class ClientConnection:
         core = self._core
         if core.paused and core.state != CLOSED:
             core.resume(self._loop.time())
+            self._transport.resume_reading()
+
+    # A body of which a relay takes bytes from the socket itself.
+
+    def plain_socket(self) -> PlainSocket | None:
+        """This connection, unless it is encrypted."""
+        return self if self._tls is None else None
+
+    def relayable(self) -> int:
+        """Bytes of the body that may be taken: not while reading has stopped for a slow reader."""
+        if self._core.paused or self._transport.is_closing():
+            return 0
+        return self._core.left - _KEPT_FROM_RELAYS
+
+    def begin_relay(self) -> int:
+        """Stop reading; a descriptor of the socket, which is the caller's."""
+        descriptor = os.dup(self._descriptor)
+        self._transport.pause_reading()
+        return descriptor
+
+    def relayed(self, size: int) -> None:
+        """A relay has taken bytes."""
+        self._core.passed_by(size, self._loop.time())
+
+    def stall(self, stalled: bool) -> None:
+        """A relay waits for its sink, or goes on."""
+        if stalled:
+            self._core.pause()
+        else:
+            self._core.resume(self._loop.time())
+
+    def end_relay(self) -> None:
+        """Read the rest."""
+        if self._core.state != CLOSED and not self._transport.is_closing():
+            self._core.resume(self._loop.time())
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:

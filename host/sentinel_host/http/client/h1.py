@@ -344,6 +344,16 @@ class ClientCore:
         self.uploading = False
         self._keep_alive = False
 
+    @property
+    def left(self) -> int:
+        """How many bytes of a body with a length have not come; of others none is known to come."""
+        return self._left if self.state == LENGTH else 0
+
+    def passed_by(self, size: int, now: float) -> None:
+        """So many bytes of a body were taken from the socket itself; its last must not be."""
+        self._left -= size
+        self._since = now
+
     # Time.
 
     def pause(self) -> None:

@@ -310,6 +310,10 @@ class Http2Stream:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
+    def plain_socket(self) -> None:
+        """Part of `ResponseChannel`: the socket carries frames."""
+        return None
+
     def write_eof(self) -> None:
         """Part of `ResponseChannel`."""
         if self._pending:

@@ -17,6 +17,34 @@ same.
 """
 
 
+class PlainSocket(Protocol):
+    """A connection whose bytes are those of a response's body, so that they may be read
+    elsewhere.
+    """
+
+    def relayable(self) -> int:
+        """How many bytes of the body may be: not its end, which the connection has to see. Below 1:
+        none.
+        """
+        ...
+
+    def begin_relay(self) -> int:
+        """Stop reading; a descriptor of the socket, which is the caller's."""
+        ...
+
+    def relayed(self, size: int) -> None:
+        """So many bytes were read elsewhere."""
+        ...
+
+    def stall(self, stalled: bool) -> None:
+        """Whether nobody reads for now: the upstream's silence does not count then."""
+        ...
+
+    def end_relay(self) -> None:
+        """Read what follows."""
+        ...
+
+
 class ResponseChannel(Protocol):
     """The channel of a response: an HTTP/1.1 connection, or a stream of another protocol."""
 
@@ -33,6 +61,10 @@ class ResponseChannel(Protocol):
 
     async def drained(self) -> None:
         """Wait until ``write_paused`` is false, or the channel is gone."""
+        ...
+
+    def plain_socket(self) -> PlainSocket | None:
+        """The socket, if what it carries now is this response and nothing else."""
         ...
 
     def write_eof(self) -> None:
@@ -153,6 +185,41 @@ class UpstreamResponse:
         if self._channel is not None and self.buffered <= BUFFER_LIMIT:
             self._channel.resume_reading()
         return data
+
+    # What follows is for a relay, which takes a body's bytes from the socket itself.
+
+    def relayable(self) -> int:
+        """How many bytes may be taken so. Below 1: none, or not now."""
+        socket = self._plain_socket()
+        return 0 if socket is None or self._chunks else socket.relayable()
+
+    def begin_relay(self) -> int:
+        """Leave the socket's bytes to the relay, until `end_relay`; its descriptor."""
+        socket = self._plain_socket()
+        assert socket is not None
+        return socket.begin_relay()
+
+    def relayed(self, size: int) -> None:
+        """So many bytes were taken."""
+        self.bytes_received += size
+        socket = self._plain_socket()
+        if socket is not None:
+            socket.relayed(size)
+
+    def stall(self, stalled: bool) -> None:
+        """Whether the relay waits for whom it writes to."""
+        socket = self._plain_socket()
+        if socket is not None:
+            socket.stall(stalled)
+
+    def end_relay(self) -> None:
+        """Read what follows."""
+        socket = self._plain_socket()
+        if socket is not None:
+            socket.end_relay()
+
+    def _plain_socket(self) -> PlainSocket | None:
+        return None if self._channel is None else self._channel.plain_socket()
 
     async def write(self, data: bytes) -> None:
         """Send into the tunnel that a 101 opened; waits while its other end takes nothing, drops

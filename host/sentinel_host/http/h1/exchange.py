@@ -24,6 +24,7 @@ from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.h1.connection import CONTINUE, Http1Connection
 from sentinel_host.http.h1.response import encode_reply
 from sentinel_host.http.h1.states import BY_LENGTH, TUNNELLED
+from sentinel_host.http.relay import RELAY, Relay, RelaySource
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
 from sentinel_host.http.server.replies import error_reply
@@ -31,6 +32,10 @@ from sentinel_host.http.server.sent import SENT
 from sentinel_host.http.server.writer import COPY_BELOW, Writer
 
 _log: Final = logging.getLogger(__name__)
+
+# Each has a pipe of 1 MiB, which a client that does not read keeps full. The kernel lets an
+# ordinary user have 64 of them.
+_MAX_RELAYS: Final = 64
 
 _NOTHING: Final[deque[bytes]] = deque()
 
@@ -193,6 +198,8 @@ class Http1Exchange:
             self._send_body(message["body"], False)
         elif kind == "http.response.body":
             self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == RELAY:
+            return self._relay(message["source"])
         elif kind == "http.response.trailers":
             block = self._response.trailers(message.get("headers", ()), message.get("more_trailers", False))
             if block:
@@ -228,6 +235,38 @@ class Http1Exchange:
                 self._writer.write(payload)
         self._connection.progressed = True
         self._note_end()
+
+    async def _relay(self, source: RelaySource) -> None:
+        if self._response.phase != BODY:
+            raise RuntimeError(f"{RELAY} out of order")
+        if self._response.framing != BY_LENGTH:
+            return
+        descriptor = await self._writer.emptied()
+        connections = self._writer.connections
+        if descriptor < 0 or connections.relays >= _MAX_RELAYS:
+            return
+        connections.relays += 1
+        try:
+            await Relay(source, self).run(descriptor)
+        finally:
+            connections.relays -= 1
+
+    def relayed(self, size: int) -> None:
+        """A relay has written bytes of the response."""
+        self._response.relayed(size)
+        self._writer.relayed(size)
+        self._connection.progressed = True
+
+    def block(self, blocked: bool) -> None:
+        """A relay finds that the socket takes nothing, or that it takes more again."""
+        if blocked:
+            self._writer.pause()
+        else:
+            self._writer.resume()
+
+    def break_off(self) -> None:
+        """A relay finds that the client has gone."""
+        self._writer.abort()
 
     def _note_end(self) -> None:
         response = self._response

@@ -114,6 +114,10 @@ class ResponseFramer:
             self.phase = TRAILERS if self._trailers_follow else DONE
         return parts
 
+    def relayed(self, size: int) -> None:
+        """So many bytes of a body that has a length have gone past here; never its last."""
+        self._left -= size
+
     def trailers(self, headers: Fields, more: bool) -> bytes:
         """Trailer fields, the last unless ``more``; no bytes where the framing has no room for
         them.

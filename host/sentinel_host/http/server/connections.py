@@ -132,6 +132,7 @@ class Connections:
         self.date = b""
         self.closing = False
         self.refused = 0
+        self.relays = 0
         self._kept: set[asyncio.Task[None]] = set()
         self._per_client: dict[bytes | str, int] = {}
         self._emptied: asyncio.Future[None] | None = None

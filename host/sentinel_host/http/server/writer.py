@@ -101,6 +101,31 @@ class Writer:
         else:
             self.transport.write(b"".join(out))
 
+    async def emptied(self) -> int:
+        """Wait until the kernel has all that was written; the socket's descriptor, to which others
+        may write until the next `write`.
+
+        -1 where the transport closes.
+        """
+        self.flush()
+        transport = self.transport
+        if transport.get_write_buffer_size():
+            # A transport tells that it is empty only if it pauses at the first byte.
+            transport.set_write_buffer_limits(0)
+            try:
+                while self.paused:
+                    await self.drained()
+            finally:
+                if not transport.is_closing():
+                    transport.set_write_buffer_limits()
+        if self.lost or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return cast(int, transport.get_extra_info("socket").fileno())
+
+    def relayed(self, size: int) -> None:
+        """So many bytes were written to the socket itself."""
+        self._flushed += size
+
     # Backpressure.
 
     def pause(self) -> None:

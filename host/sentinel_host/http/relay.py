@@ -1,0 +1,165 @@
+"""A long body's way from one socket to another within the kernel (splice of Linux).
+
+Rule 1: descriptors are duplicates, because the loop watches those of its transports by itself. They
+        are closed with the relay, so that a connection that ends meanwhile does end.
+Rule 2: the source is read only while the pipe is empty. So a sink that takes nothing holds one
+        pipe's bytes back, and a source that has ended leaves none behind.
+Rule 3: what goes wrong at the source is left to its transport, which meets the same once it reads
+        again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from typing import Final, Protocol
+
+from sentinel_host.http.wakeup import Wakeup
+
+RELAY: Final = "sentinel.relay"
+"""The scope extension of a server that can take a body from a socket, and the type of the message
+that asks for it. ``source`` is a `RelaySource`; the message follows a piece of a body. ``send``
+takes any number of bytes, perhaps none, and counts them at the source.
+"""
+
+CAN_RELAY: Final = hasattr(os, "splice")
+
+LEAST: Final = 1 << 20
+"""Bytes of a body below which a relay is not worth its pipe."""
+
+_PIPE_SIZE: Final = 1 << 20
+"""What a pipe of an ordinary user holds at most (pipe-max-size)."""
+
+
+class RelaySource(Protocol):
+    """Where a relay reads. ``arrival`` rings when nothing more can come; a relay rings it, too."""
+
+    arrival: Wakeup
+
+    def relayable(self) -> int:
+        """How many bytes of the body may be read from the socket itself now."""
+        ...
+
+    def begin_relay(self) -> int:
+        """Leave the socket's bytes to the relay, until `end_relay`; its descriptor."""
+        ...
+
+    def relayed(self, size: int) -> None:
+        """So many bytes were taken."""
+        ...
+
+    def stall(self, stalled: bool) -> None:
+        """Whether the relay waits for the sink: that time is not the source's."""
+        ...
+
+    def end_relay(self) -> None:
+        """Read what follows."""
+        ...
+
+
+class RelaySink(Protocol):
+    """Where a relay writes."""
+
+    def relayed(self, size: int) -> None:
+        """So many bytes were written."""
+        ...
+
+    def block(self, blocked: bool) -> None:
+        """Whether the socket takes nothing now."""
+        ...
+
+    def break_off(self) -> None:
+        """The socket takes nothing any more."""
+        ...
+
+
+class Relay:
+    """Moves bytes; for one use."""
+
+    def __init__(self, source: RelaySource, sink: RelaySink) -> None:
+        self._source = source
+        self._sink = sink
+        self._left = source.relayable()
+        self._in_pipe = 0
+        self._is_blocked = False
+        self._from = self._to = self._pipe_out = self._pipe_in = -1
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self, descriptor: int) -> None:
+        """Move what the source says, or less, to the socket ``descriptor``.
+
+        Does not return once the sink has gone: whoever waits is to be cancelled.
+        """
+        try:
+            self._pipe_out, self._pipe_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            fcntl.fcntl(self._pipe_in, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+            self._to = os.dup(descriptor)
+            self._from = self._source.begin_relay()
+        except OSError:
+            # There are too many descriptors or pages of pipes: the body goes the ordinary way.
+            self._close()
+            return
+        try:
+            self._loop.add_reader(self._from, self._read)
+            await self._source.arrival
+        finally:
+            self._loop.remove_reader(self._from)
+            self._loop.remove_writer(self._to)
+            self._close()
+            if self._is_blocked:
+                self._unblock()
+            self._source.end_relay()
+
+    def _read(self) -> None:
+        try:
+            size = os.splice(self._from, self._pipe_in, min(self._left, _PIPE_SIZE), flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            return
+        except OSError:
+            size = 0
+        if not size:
+            self._source.arrival.ring_soon()
+            return
+        self._left -= size
+        self._in_pipe = size
+        self._source.relayed(size)
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            while self._in_pipe:
+                size = os.splice(self._pipe_out, self._to, self._in_pipe, flags=os.SPLICE_F_NONBLOCK)
+                self._in_pipe -= size
+                self._sink.relayed(size)
+        except BlockingIOError:
+            if not self._is_blocked:
+                self._is_blocked = True
+                # In this order, for a descriptor that waits for nothing is forgotten.
+                self._loop.add_writer(self._to, self._write)
+                self._loop.remove_reader(self._from)
+                self._sink.block(True)
+                self._source.stall(True)
+            return
+        except OSError:
+            self._loop.remove_reader(self._from)
+            self._loop.remove_writer(self._to)
+            self._sink.break_off()
+            return
+        if self._is_blocked:
+            self._loop.remove_writer(self._to)
+            self._unblock()
+            if self._left:
+                self._loop.add_reader(self._from, self._read)
+        if not self._left:
+            self._source.arrival.ring_soon()
+
+    def _unblock(self) -> None:
+        self._is_blocked = False
+        self._sink.block(False)
+        self._source.stall(False)
+
+    def _close(self) -> None:
+        for descriptor in (self._from, self._to, self._pipe_out, self._pipe_in):
+            if descriptor >= 0:
+                os.close(descriptor)
