@@ -16,7 +16,7 @@ SOURCES = [
     *(HERE.parent / "src" / f"{name}.c" for name in ("answer", "edited")),
     HERE.parents[1] / "fields" / "src" / "field.c",
 ]
-SANITIZERS = {name: ["address,undefined"] for name in ("test_answer", "test_edited")}
+SANITIZERS = {name: ["address,undefined"] for name in ("test_answer", "test_edited", "fuzz_answer")}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":

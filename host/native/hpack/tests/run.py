@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = [HERE.parent / "src" / name for name in ("block.c", "huffman.c")]
-SANITIZERS = {"test_block": ["address,undefined"]}
+SANITIZERS = {"test_block": ["address,undefined"], "fuzz_block": ["address,undefined"]}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":
