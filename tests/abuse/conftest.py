@@ -7,8 +7,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -41,16 +42,27 @@ _KEPT = 16
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[GatewayProcess]:
-    """A gateway from the module's ``CONFIG`` and ``GUESTS``: it must serve the probe all the time
-    and end as it was.
+    """A gateway from the module's ``CONFIG`` and ``GUESTS``."""
+    folder = tmp_path_factory.mktemp("gateway")
+    guests = getattr(request.module, "GUESTS", None)
+    in_flight = getattr(request.module, "IN_FLIGHT", 0)
+    with abused(request.module.CONFIG, guests, in_flight, folder, shared_upstream) as running:
+        yield running
+
+
+@contextmanager
+def abused(
+    text: str, guests: Mapping[str, Path | bytes] | None, in_flight: int, folder: Path, upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    """A gateway from this configuration, which must serve the probe all the time and end as it
+    was; ``in_flight`` is as `probing` has it.
     """
     with running_upstream() as probed:
-        config = (request.module.CONFIG + PROBE_ROUTE).replace("UPSTREAM", shared_upstream.url)
-        config = config.replace("PROBED", probed.url).replace("AUTHORITY", str(shared_upstream.ca))
-        folder = tmp_path_factory.mktemp("gateway")
-        with sentinel_run(write_config(folder, config, getattr(request.module, "GUESTS", None))) as running:
+        config = (text + PROBE_ROUTE).replace("UPSTREAM", upstream.url)
+        config = config.replace("PROBED", probed.url).replace("AUTHORITY", str(upstream.ca))
+        with sentinel_run(write_config(folder, config, guests)) as running:
             before = running.descriptors()
-            with probing(running, getattr(request.module, "IN_FLIGHT", 0)):
+            with probing(running, in_flight):
                 yield running
             descriptors_settle(running, before + _KEPT)
 

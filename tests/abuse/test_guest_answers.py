@@ -1,9 +1,14 @@
-"""A guest that fails or answers with what may not stand on a socket answers 503, and no more."""
+"""A guest that fails or answers with what may not stand on a socket answers 503, and no more: one
+whose hooks C calls, and one that Python calls.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.abuse.conftest import abused
 from tests.support.clients import exchange, fetch
 from tests.support.gateways import GatewayProcess
 from tests.support.guests import answering, edit, edit_response, respond, trapping
@@ -91,6 +96,19 @@ bind = ["127.0.0.1:0"]
 name = "origin"
 targets = ["UPSTREAM"]
 """ + "".join(f'[[route]]\npath = "/{name}"\nupstream = "origin"\nchain = ["{name}"]\n' for name in GUESTS)
+
+# With an instance for each request, none is idle: C leaves every call to Python.
+WAYS = {"C": "", "Python": "".join(f'[guest."{name}"]\nisolation = "request"\n' for name in GUESTS)}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
+) -> Iterator[GatewayProcess]:
+    """The module's gateway, whose hooks are called in each way."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with abused(CONFIG + WAYS[request.param], GUESTS, 0, folder, shared_upstream) as running:
+        yield running
 
 
 @pytest.mark.parametrize("case", REQUESTS)
