@@ -75,7 +75,10 @@ FIELDS = Extension(
 )
 HEADS = Extension(
     "sentinel_host.http._heads",
-    [f"host/native/{name}.c" for name in ("heads/module", "heads/src/names", "heads/src/plain", "fields/src/field")],
+    [
+        f"host/native/{name}.c"
+        for name in ("heads/module", "heads/src/common_names", "heads/src/plain", "fields/src/field")
+    ],
     extra_compile_args=FIELDS.extra_compile_args,
 )
 CALLS = Extension(

@@ -5,7 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "src/names.h"
+#include "src/common_names.h"
 #include "src/plain.h"
 
 /* Made once: nearly all names are common, and so are neither allocated nor hashed again. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../../fields/src/field.h"
-#include "names.h"
+#include "common_names.h"
 
 /* As many digits cannot overflow: `grammar.MAX_LENGTH_DIGITS`. */
 #define LENGTH_DIGITS 18

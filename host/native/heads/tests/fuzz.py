@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parents[1]
-SOURCES = [HERE.parent / "src" / f"{name}.c" for name in ("names", "plain")]
+SOURCES = [HERE.parent / "src" / f"{name}.c" for name in ("common_names", "plain")]
 SOURCES += [NATIVE / "fields" / "src" / f"{name}.c" for name in ("field", "head")]
 # A head of some fields; longer ones reach nothing that shorter ones do not.
 LONGEST = 256

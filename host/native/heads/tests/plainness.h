@@ -10,7 +10,7 @@
 
 #include "../../fields/src/field.h"
 #include "../../fields/src/head.h"
-#include "../src/names.h"
+#include "../src/common_names.h"
 #include "../src/plain.h"
 
 #define MUST(condition) \

@@ -13,9 +13,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parents[1]
-SOURCES = [HERE.parent / "src" / f"{name}.c" for name in ("names", "plain")]
+SOURCES = [HERE.parent / "src" / f"{name}.c" for name in ("common_names", "plain")]
 SOURCES += [NATIVE / "fields" / "src" / f"{name}.c" for name in ("field", "head")]
-SANITIZERS = {name: ["address,undefined"] for name in ("test_names", "test_plain", "fuzz_heads")}
+SANITIZERS = {name: ["address,undefined"] for name in ("test_common_names", "test_plain", "fuzz_heads")}
 testing = runpy.run_path(str(NATIVE / "testing.py"))
 
 if __name__ == "__main__":

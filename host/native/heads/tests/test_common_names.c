@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../../fields/src/field.h"
-#include "../src/names.h"
+#include "../src/common_names.h"
 
 static void a_byte_of_a_token_has_a_lower_case(void) {
   for (int byte = 0; byte < 256; byte++) {

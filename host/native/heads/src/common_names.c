@@ -1,4 +1,4 @@
-#include "names.h"
+#include "common_names.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  *
  * Rule 1: nothing here knows Python, allocates, or reads beyond the length that it is given.
  */
-#ifndef SNT_NAMES_H
-#define SNT_NAMES_H
+#ifndef SNT_COMMON_NAMES_H
+#define SNT_COMMON_NAMES_H
 
 #include <stddef.h>
 #include <stdint.h>
