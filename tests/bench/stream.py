@@ -5,7 +5,8 @@ to a slow reader.
 nginx that sends a file of zeros, uploads go to a sink that counts them. The gateway and nginx run
 at once and take turns; rates are medians of the rounds, the ratios are taken within a round, and
 memory is the highest of all rounds: what the process tree held at most during a transfer, above
-what it held before.
+what it held before. CPU is that of the process tree: where the upstream and curl, on the other
+core, are slower than what is tested, it tells more than the rate.
 
 nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with
 buffers of 64 KiB, which made it faster than its defaults do. The download from TLS comes from an
@@ -32,6 +33,8 @@ SLOW_RATE = 1_000_000
 DIRECTIONS = ("up", "down", "tls")
 AT_LEAST = {"up": 0.5, "down": 0.5, "tls": 0.7}
 """Our rate over nginx's."""
+CPU_AT_MOST = {"up": 1.3, "down": 0.9, "tls": 1.5}
+"""Our CPU over nginx's."""
 _LOCATION = """\
       proxy_request_buffering off;
       client_body_buffer_size 64k;
@@ -51,22 +54,25 @@ def sink(folder: Path, core: int, *rate: str) -> Iterator[Server]:
         yield running
 
 
-def transfer(target: Server, direction: str, file: Path, core: int) -> tuple[float, float]:
-    """MiB a second, and MiB by which the memory of ``target`` grew. Raises `BenchError` when bytes
-    are missing.
+def transfer(target: Server, direction: str, file: Path, core: int) -> tuple[float, float, float]:
+    """MiB a second, seconds of CPU for each GiB, and MiB by which the memory of ``target`` grew.
+
+    Raises `BenchError` when bytes are missing.
     """
     size = file.stat().st_size
     way = ["-T", str(file), "-H", "Expect:"] if direction == "up" else []
     said = "%{http_code} %{size_upload} %{size_download} %{time_total}"
     command = [tool("curl"), "-sS", "-o", "/dev/null", "-w", said, *way, f"{target.url}/{file.name}"]
+    before = target.cpu()
     with PeakMemory(target.memory) as memory:
         result = subprocess.run(
             [tool("taskset"), "-c", str(core), *command], capture_output=True, text=True, check=False
         )
+    used = target.cpu() - before
     code, up, down, seconds = [*result.stdout.split(), "0", "0", "0", "0"][:4]
     if (code, int(up if direction == "up" else down)) != ("200", size):
         raise BenchError(f"{target.name} {direction}: {result.stdout} {result.stderr}\n{target.log()}")
-    return size / (1 << 20) / float(seconds), memory.growth_mib
+    return size / (1 << 20) / float(seconds), used / size * (1 << 30), memory.growth_mib
 
 
 def slow_upload(target: Server, seconds: float, core: int) -> float:
@@ -86,12 +92,19 @@ def slow_upload(target: Server, seconds: float, core: int) -> float:
     return memory.growth_mib
 
 
+def over_nginx(figures: dict[str, list[float]], direction: str) -> float:
+    """The median of our figures over nginx's, round by round."""
+    pairs = zip(figures[f"sentinel_{direction}"], figures[f"nginx_{direction}"], strict=True)
+    return median(ours / theirs for ours, theirs in pairs)
+
+
 def main() -> int:
     """Run, print, and return the exit code."""
     options = parse_options("Large bodies: MiB a second, and memory.")
     rounds, mib, seconds = (2, 256, 4.0) if options.quick else (5, 1024, 15.0)
     tested, loading = cores()
     rates: dict[str, list[float]] = {}
+    cpu: dict[str, list[float]] = {}
     growths: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="sentinel-bench-") as name, contextlib.ExitStack() as stack:
         enter, folder = stack.enter_context, Path(name)
@@ -116,23 +129,28 @@ def main() -> int:
         }
         for _ in range(rounds):
             for who, target in servers.items():
-                rate, growth = transfer(target, who.rpartition("_")[2], file, loading)
+                rate, used, growth = transfer(target, who.rpartition("_")[2], file, loading)
                 rates.setdefault(who, []).append(rate)
+                cpu.setdefault(who, []).append(used)
                 growths.setdefault(who, []).append(growth)
         slow_growth = slow_upload(enter(contestants.sentinel("sentinel_slow", folder, tested, slow)), seconds, loading)
 
     report = Report()
     report.versions |= {"nginx": version_of(tool("nginx"), "-v"), "curl": version_of(tool("curl"), "--version")}
     print(f"{mib} MiB a transfer, medians of {rounds} rounds:")
-    table(("", "MiB/s", "RSS growth MiB"), [(who, median(rates[who]), max(growths[who])) for who in servers])
+    table(
+        ("", "MiB/s", "CPU s/GiB", "RSS growth MiB"),
+        [(who, median(rates[who]), median(cpu[who]), max(growths[who])) for who in servers],
+    )
     print()
     for who in servers:
         report.add(f"stream.mib_per_s.{who}", median(rates[who]))
+        report.add(f"stream.cpu_s_per_gib.{who}", median(cpu[who]))
     for direction in DIRECTIONS:
-        ratio = median(
-            ours / theirs
-            for ours, theirs in zip(rates[f"sentinel_{direction}"], rates[f"nginx_{direction}"], strict=True)
-        )
+        ratio = over_nginx(rates, direction)
+        cpu_ratio = over_nginx(cpu, direction)
+        report.add(f"stream.cpu_ratio.{direction}", cpu_ratio)
+        report.bar(f"{direction}, CPU over nginx's", cpu_ratio, at_most=CPU_AT_MOST[direction])
         growth = max(growths[f"sentinel_{direction}"])
         report.add("stream.tls_upstream_ratio" if direction == "tls" else f"stream.ratio.{direction}", ratio)
         report.add(f"stream.rss_growth_mib.{direction}", growth)
