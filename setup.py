@@ -193,6 +193,7 @@ HOT_PATH = (
     "http/rules/forwarded",
     "http/rules/forwarding",
     "http/rules/peers",
+    "http/rules/request_ids",
     "http/rules/responses",
     "http/rules/special",
     "http/rules/target",

@@ -46,8 +46,6 @@ _OK: Final = 200
 _NO_CONTENT: Final = 204
 _MULTIPLE_CHOICES: Final = 300
 _NOT_MODIFIED: Final = 304
-# RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says.
-_BODILESS: Final = frozenset((_NO_CONTENT, _NOT_MODIFIED))
 
 _log: Final = logging.getLogger("sentinel.gateway")
 
@@ -167,12 +165,12 @@ class ResponseSender:
         """Make Content-Length say what the client gets: guests may change the request's method and
         the status.
         """
-        self._bodiless = self._bodiless or head.status in _BODILESS
+        self._bodiless = self._bodiless or _is_bodiless(head.status)
         if self._bodiless:
             if head.status == _NO_CONTENT:
                 # RFC 9110 section 8.6: not even a length of zero.
                 head.headers = _without(head.headers, b"content-length")
-        elif response.status in _BODILESS or self._request.method == "HEAD":
+        elif _is_bodiless(response.status) or self._request.method == "HEAD":
             # The length was that of a body which the upstream had no reason to send.
             head.headers = [*_without(head.headers, b"content-length"), (b"content-length", b"0")]
 
@@ -198,7 +196,7 @@ class ResponseSender:
         if self._is_call and head.status >= _MULTIPLE_CHOICES and head.origin is not Origin.UPSTREAM:
             await self._send_status(head, body)
             return
-        self._bodiless = self._bodiless or head.status in _BODILESS
+        self._bodiless = self._bodiless or _is_bodiless(head.status)
         if self.run.asked_response is not None and not self._bodiless:
             instead: Reply | None = None
             try:
@@ -212,9 +210,9 @@ class ResponseSender:
             if instead is not None:
                 await self.reply(instead[0], instead[1])
                 return
-            self._bodiless = head.status in _BODILESS
+            self._bodiless = _is_bodiless(head.status)
         head.headers = _without(head.headers, b"content-length")
-        if head.status not in _BODILESS:
+        if not _is_bodiless(head.status):
             head.headers.append((b"content-length", b"%d" % len(body)))
         if self._bodiless:
             body = b""
@@ -310,7 +308,7 @@ class ResponseSender:
             response.abort()
             await self.reply(instead[0], instead[1])
             return
-        trailers = self._trailers and (not body.ended or bool(response.trailers)) and head.status not in _BODILESS
+        trailers = self._trailers and (not body.ended or bool(response.trailers)) and not _is_bodiless(head.status)
         if body.ended and not trailers:
             await self.send_whole(head, body.piece)
             return
@@ -377,3 +375,8 @@ class ResponseSender:
 
 def _without(headers: Headers, name: bytes) -> Headers:
     return [field for field in headers if field[0] != name]
+
+
+def _is_bodiless(status: int) -> bool:
+    """RFC 9110 sections 15.3.5 and 15.4.5: these have no content, whatever anybody says."""
+    return status in (_NO_CONTENT, _NOT_MODIFIED)

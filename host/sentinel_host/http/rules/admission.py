@@ -14,8 +14,7 @@ Rule 5: the HTTP/1 connection checks the framing that only raw bytes show. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from random import getrandbits
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
@@ -25,6 +24,7 @@ from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.http.rules.fields import Field, FieldTable
 from sentinel_host.http.rules.forwarded import client_and_scheme
 from sentinel_host.http.rules.peers import TrustedPeers
+from sentinel_host.http.rules.request_ids import RequestIds
 from sentinel_host.http.rules.special import CONNECTION, HOST, NO_SPECIAL_FIELDS, SpecialField, SpecialFields
 from sentinel_host.http.rules.target import path_of, query_of, scheme_of
 from sentinel_host.memo import Memo
@@ -42,10 +42,13 @@ _CONNECTION: Final = CONNECTION
 
 # `TLS` of `sentinel_host.http.server`, which is above this layer.
 _TLS: Final = "sentinel.tls"
-_NO_EXTENSIONS: Final[Mapping[str, Any]] = {}
+_NO_EXTENSIONS: Final[dict[str, Any]] = {}
 # A gateway serves few authorities; the longest that is kept is 64 bytes.
 _AUTHORITIES: Final = 256
 _PLAIN_CONNECTION: Final = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
+
+# One of a process: every object would be remembered for as long as it forks.
+_ids: Final = RequestIds()
 
 
 class Admission:
@@ -66,7 +69,7 @@ class Admission:
         self._refuse_aliases = refuse_aliases
         self._authorities: Memo[bytes, str] = Memo(_AUTHORITIES, 64)
 
-    def admit(self, scope: Mapping[str, Any]) -> Admitted:
+    def admit(self, scope: dict[str, Any]) -> Admitted:
         """Check an ASGI ``http`` scope; the head's route is still empty.
 
         Raises `ClientError` with the status to answer.
@@ -92,7 +95,7 @@ class Admission:
         address, stated = peer, ""
         if says.forwarded:
             address, stated = client_and_scheme(self._trusted, peer, says.forwarded)
-        extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+        extensions: dict[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
         target: bytes = scope["raw_path"]
         scheme = scheme_of(target, scope["scheme"], stated, trusted, extensions)
         query = query_of(scope["query_string"], extensions)
@@ -118,7 +121,7 @@ class Admission:
             scheme=scheme,
             authority=authority,
             client=address,
-            request_id=says.request_id or getrandbits(128).to_bytes(16, "big").hex(),
+            request_id=says.request_id or _ids.next(),
             route="",
             http_version=version,
             client_certificate=certificate,

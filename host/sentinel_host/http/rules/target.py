@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
@@ -20,7 +19,7 @@ connection's.
 """
 
 
-def scheme_of(target: bytes, connections: str, stated: str, trusted: bool, extensions: Mapping[str, Any]) -> str:
+def scheme_of(target: bytes, connections: str, stated: str, trusted: bool, extensions: dict[str, Any]) -> str:
     """The request's scheme: its target's if it has one, else what a trusted peer ``stated``, else
     the connection's.
 
@@ -55,7 +54,7 @@ def path_of(target: bytes, method: str, host: bytes, query: str | None, paths: P
         raise ClientError(str(error)) from None
 
 
-def query_of(query: bytes, extensions: Mapping[str, Any]) -> str | None:
+def query_of(query: bytes, extensions: dict[str, Any]) -> str | None:
     """The query without its question mark, ``None`` if the target has none. Raises
     `ClientError`.
     """
