@@ -67,7 +67,14 @@ SDK_SOURCES = (
 )
 FIELDS = Extension(
     "sentinel_host.fields._fields",
-    [f"host/native/fields/{name}.c" for name in ("module", "src/field", "src/head", "src/record")],
+    [
+        f"host/native/fields/{name}.c"
+        for name in (
+            "module",
+            "names_type",
+            *(f"src/{part}" for part in ("field", "head", "lines", "names", "record", "sorting")),
+        )
+    ],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on:
     # that is all of this.
     depends=sorted(str(path) for path in Path("host/native").rglob("*.*") if path.suffix in {".c", ".h", ".py"}),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sentinel_host.fields import add_lines, field, first_fault, pack_record, read_head, start_request
+from sentinel_host.fields import add_lines, field, first_fault, pack_record, read_head, write_request
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -87,10 +87,11 @@ def test_every_byte_is_judged_wherever_it_stands(place: int) -> None:
 @example(b"GET ", b"/", b"a")
 def test_a_request_begins_with_parts_that_stay_what_they_are(method: bytes, target: bytes, host: bytes) -> None:
     if TOKEN(method) and TARGET(target) and VALUE(host):
-        assert start_request(method, target, host) == b"%b %b HTTP/1.1\r\nhost: %b" % (method, target, host)
+        start = b"%b %b HTTP/1.1\r\nhost: %b" % (method, target, host)
+        assert write_request(method, target, host, [(b"a", b"b")], b"\r\n\r\n") == start + b"\r\na: b\r\n\r\n"
     else:
         with pytest.raises(ValueError, match=r"malformed (method|request target|host) b"):
-            start_request(method, target, host)
+            write_request(method, target, host, [], b"")
 
 
 def expected_head(data: bytes) -> tuple[int, bytes, bool] | None:
@@ -179,7 +180,15 @@ def test_other_values_are_refused() -> None:
 @pytest.mark.parametrize(
     "odd", [None, 7, b"ab", ("a", b"b"), (b"a", "b"), (b"a",), (b"a", b"b", b"c"), [bytearray(), b""]]
 )
-@pytest.mark.parametrize("function", [lambda fields: add_lines(b"", fields, b""), first_fault, pack_record])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda fields: add_lines(b"", fields, b""),
+        lambda fields: write_request(b"GET", b"/", b"", fields, b""),
+        first_fault,
+        pack_record,
+    ],
+)
 def test_what_is_no_pair_of_bytes_is_refused(function: Callable[[Any], object], odd: object) -> None:
     with pytest.raises(ValueError, match="a header is a pair of byte strings"):
         function([(b"fine", b""), odd])
@@ -194,7 +203,7 @@ def test_arguments_of_other_types_are_refused() -> None:
     with pytest.raises(TypeError):
         field(b"name", "value")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        start_request(b"GET", "/", b"")  # type: ignore[arg-type]
+        write_request(b"GET", "/", b"", [], b"")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         read_head("GET / HTTP/1.1\r\n\r\n", 100, 100)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
@@ -212,7 +221,7 @@ def test_nothing_is_kept() -> None:
         pack_record(fields, "text", b"bytes", 7, None)
         first_fault(fields)
         read_head(head, 1000, 10)
-        start_request(fields[0][0], fields[0][1], fields[1][1])
+        write_request(fields[0][0], fields[0][1], fields[1][1], fields, b"")
         with pytest.raises(ValueError, match="name"):
             add_lines(b"", odd, b"")
         with pytest.raises(ValueError, match="pair"):

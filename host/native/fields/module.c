@@ -9,55 +9,9 @@
 
 #include "src/field.h"
 #include "src/head.h"
-#include "src/pack.h"
+#include "src/lines.h"
 #include "src/record.h"
-
-static PyObject *refuse(const char *what, snt_text text) {
-  PyObject *shown = PyBytes_FromStringAndSize((const char *)text.bytes, text.length < 64 ? (Py_ssize_t)text.length : 64);
-  if (shown == NULL) return NULL;
-  PyErr_Format(PyExc_ValueError, "%s %R", what, shown);
-  Py_DECREF(shown);
-  return NULL;
-}
-
-/* The size of the lines of all fields, or -1 with an error for what may not be written. */
-static Py_ssize_t measure_lines(const snt_fields *opened) {
-  size_t size = 0;
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    snt_field field;
-    if (!snt_read_field(opened, i, &field)) return -1;
-    if (!snt_is_token(field.name)) {
-      refuse("malformed header name", field.name);
-      return -1;
-    }
-    if (!snt_is_value(field.value)) {
-      refuse("control character in header", field.name);
-      return -1;
-    }
-    size += snt_line_size(&field);
-  }
-  return (Py_ssize_t)size;
-}
-
-static uint8_t *put_lines(uint8_t *out, const snt_fields *opened) {
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    snt_field field;
-    snt_read_field(opened, i, &field);
-    out = snt_put_line(out, &field);
-  }
-  return out;
-}
-
-/* Room for `start`, the lines and `end`, with the first two written; NULL with an error. */
-static PyObject *write_lines(snt_text start, const snt_fields *opened, snt_text end) {
-  Py_ssize_t lines = measure_lines(opened);
-  if (lines < 0) return NULL;
-  PyObject *written = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(start.length + end.length) + lines);
-  if (written == NULL) return NULL;
-  uint8_t *out = snt_put_text((uint8_t *)PyBytes_AS_STRING(written), start);
-  snt_put_text(put_lines(out, opened), end);
-  return written;
-}
+#include "names_type.h"
 
 static PyObject *add_lines(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
@@ -68,30 +22,34 @@ static PyObject *add_lines(PyObject *module, PyObject *const *args, Py_ssize_t c
     return NULL;
   }
   if (!snt_open_fields(args[1], &opened)) return NULL;
-  PyObject *written = write_lines(start, &opened, end);
+  PyObject *written = snt_write_lines(start, &opened, end);
   Py_DECREF(opened.sequence);
   return written;
 }
 
-static PyObject *start_request(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+static PyObject *write_request(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  snt_text method, target, host;
-  if (count != 3 || !snt_read_text(args[0], &method) || !snt_read_text(args[1], &target) || !snt_read_text(args[2], &host)) {
-    PyErr_SetString(PyExc_TypeError, "start_request(method: bytes, target: bytes, host: bytes)");
+  snt_text method, target, host, end;
+  snt_fields opened;
+  if (count != 5 || !snt_read_text(args[0], &method) || !snt_read_text(args[1], &target) ||
+      !snt_read_text(args[2], &host) || !snt_read_text(args[4], &end)) {
+    PyErr_SetString(PyExc_TypeError, "write_request(method: bytes, target: bytes, host: bytes, fields, end: bytes)");
     return NULL;
   }
-  if (!snt_is_token(method)) return refuse("malformed method", method);
-  if (!snt_is_target(target)) return refuse("malformed request target", target);
-  if (!snt_is_value(host)) return refuse("malformed host", host);
-  const snt_text space = {(const uint8_t *)" ", 1}, version = {(const uint8_t *)" HTTP/1.1\r\nhost: ", 17};
-  const snt_text parts[] = {method, space, target, version, host};
-  size_t size = 0;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) size += parts[i].length;
-  PyObject *written = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-  if (written == NULL) return NULL;
-  uint8_t *out = (uint8_t *)PyBytes_AS_STRING(written);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) out = snt_put_text(out, parts[i]);
+  if (!snt_open_fields(args[3], &opened)) return NULL;
+  PyObject *written = snt_write_request(method, target, host, &opened, end);
+  Py_DECREF(opened.sequence);
   return written;
+}
+
+static PyObject *is_plain_path(PyObject *module, PyObject *path) {
+  (void)module;
+  if (!PyUnicode_Check(path)) {
+    PyErr_SetString(PyExc_TypeError, "is_plain_path(path: str)");
+    return NULL;
+  }
+  if (!PyUnicode_IS_COMPACT_ASCII(path)) Py_RETURN_FALSE;
+  return PyBool_FromLong(snt_is_plain_path((snt_text){PyUnicode_1BYTE_DATA(path), (size_t)PyUnicode_GET_LENGTH(path)}));
 }
 
 static PyObject *pack_record(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -181,7 +139,8 @@ static PyObject *field(PyObject *module, PyObject *const *args, Py_ssize_t count
 
 static PyMethodDef functions[] = {
     {"add_lines", (PyCFunction)(void (*)(void))add_lines, METH_FASTCALL, NULL},
-    {"start_request", (PyCFunction)(void (*)(void))start_request, METH_FASTCALL, NULL},
+    {"write_request", (PyCFunction)(void (*)(void))write_request, METH_FASTCALL, NULL},
+    {"is_plain_path", is_plain_path, METH_O, NULL},
     {"read_head", (PyCFunction)(void (*)(void))read_head, METH_FASTCALL, NULL},
     {"field", (PyCFunction)(void (*)(void))field, METH_FASTCALL, NULL},
     {"first_fault", first_fault, METH_O, NULL},
@@ -189,6 +148,17 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_fields", .m_methods = functions};
+static int add_types(PyObject *module) {
+  PyObject *type = PyType_FromModuleAndSpec(module, &snt_names_spec, NULL);
+  if (type == NULL) return -1;
+  int added = PyModule_AddType(module, (PyTypeObject *)type);
+  Py_DECREF(type);
+  return added;
+}
+
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, add_types}, {0, NULL}};
+
+static PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "_fields", .m_methods = functions, .m_slots = module_slots};
 
 PyMODINIT_FUNC PyInit__fields(void) { return PyModuleDef_Init(&module); }

@@ -7,11 +7,18 @@ def add_lines(start: bytes, fields: Iterable[tuple[bytes, bytes]], end: bytes, /
     (RFC 9110 sections 5.1 and 5.5); ``start`` and ``end`` are the caller's affair.
     """
 
-def start_request(method: bytes, target: bytes, host: bytes, /) -> bytes:
-    """A request line in origin-form and its ``host`` field, not ended: fields are to be added.
+def write_request(
+    method: bytes, target: bytes, host: bytes, fields: Iterable[tuple[bytes, bytes]], end: bytes, /
+) -> bytes:
+    """A request line in origin-form, its ``host`` field, and the rest as `add_lines` does.
 
-    Raises `ValueError` for a method that is no token, a target with white space or a control character, and a host with
-    a control character.
+    Raises `ValueError` as that does, and for a method that is no token, a target with white space or a control
+    character, and a host with a control character.
+    """
+
+def is_plain_path(path: str, /) -> bool:
+    """Whether a path is in canonical form (``paths.py``) already, as most are: without escapes, and without a segment
+    that is empty or begins with a dot. False of others says nothing.
     """
 
 def read_head(data: bytes, most_bytes: int, most_fields: int, /) -> tuple[int, bytes, bool] | None:
@@ -36,3 +43,46 @@ def pack_record(*values: str | int | bytes | list[tuple[bytes, bytes]] | tuple[b
     Numbers are not negative; names of headers are taken to be ASCII. Raises `OverflowError` for what is larger than
     MessagePack allows, 4 GiB.
     """
+
+class FieldNames:
+    """Names of fields with a number each, which says what becomes of a field; 0 stands for other names.
+
+    ``numbers`` are from 1 to 255, names in lower case. Raises `ValueError` for others.
+    """
+
+    def __new__(cls, numbers: dict[bytes, int], /) -> FieldNames: ...
+    def number_of(self, name: bytes, /) -> int:
+        """The number of a name in any case. Raises `ValueError` for what is no byte string."""
+
+    def has_any(self, fields: Iterable[tuple[bytes, bytes]], /) -> bool:
+        """Whether a field, its name in lower case, is one of these."""
+
+    def sort_request(
+        self, fields: Iterable[tuple[bytes, bytes]], /
+    ) -> tuple[list[tuple[bytes, bytes]], list[tuple[int, bytes, bytes]] | None, bytes | None]:
+        """The fields that are passed on as they are, those that need more with their numbers, and the first Host.
+
+        The numbers are those of `sentinel_host.http.rules.fields.Field`. Raises `ValueError` for a name that is no
+        token in lower case, and for a value with a control character.
+        """
+
+    def pass_on(self, fields: Iterable[tuple[bytes, bytes]], /) -> list[tuple[bytes, bytes]] | None:
+        """The fields, names in lower case, that have no number. None if a field of number 2, Connection, has a value
+        other than ``close`` and ``keep-alive``, in any case.
+        """
+
+    def write_response(
+        self, line: bytes, fields: Iterable[tuple[bytes, bytes]], has_length: bool, /
+    ) -> tuple[bytes, int, bool, bool]:
+        """``line``, a line for each field with CR LF *before* it; the Content-Length or -1; whether there is a Date;
+        whether Connection says close.
+
+        The numbers are 1 for Content-Length, which is written if the head ``has_length``, 2 for Date, 3 for
+        Connection and 4 for others that are not written either; names are in any case. Raises `ValueError` as
+        `add_lines` does, and for a Content-Length that is malformed or the second.
+        """
+
+    def list_response(
+        self, fields: Iterable[tuple[bytes, bytes]], has_length: bool, /
+    ) -> tuple[list[tuple[bytes, bytes]], int, bool]:
+        """The same as a list with names in lower case, without what is said of Connection."""

@@ -19,6 +19,9 @@ typedef struct {
 /* RFC 9110 section 5.6.2: what a field name or a method is made of. */
 bool snt_is_token(snt_text text);
 
+/* The same without capitals: the form that names have inside. */
+bool snt_is_lower_token(snt_text text);
+
 /* RFC 9110 section 5.5: no control character but the tab. */
 bool snt_is_value(snt_text text);
 
@@ -28,6 +31,11 @@ size_t snt_value_length(snt_text text);
 /* What may stand in a request line between its spaces: neither white space nor control
  * characters. */
 bool snt_is_target(snt_text text);
+
+/* Whether the path of a target is in canonical form already, by the stricter of the rules in
+ * sentinel_host/paths.py: it begins with a slash, has neither escapes nor what needs any, no empty
+ * segment, and none that begins with a dot. */
+bool snt_is_plain_path(snt_text text);
 
 /* A line of an HTTP/1 head behind another: CR LF, the name, a colon and a space, the value. */
 size_t snt_line_size(const snt_field *field);

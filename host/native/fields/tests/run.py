@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE.parent / "src" / name for name in ("field.c", "head.c")]
-SANITIZERS = {"test_field": ["address,undefined"], "test_head": ["address,undefined"]}
+SOURCES = [HERE.parent / "src" / name for name in ("field.c", "head.c", "names.c")]
+SANITIZERS = {name: ["address,undefined"] for name in ("test_field", "test_head", "test_names")}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":

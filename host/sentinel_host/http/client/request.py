@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sentinel_host.errors import SentinelError
-from sentinel_host.fields import add_lines, start_request
+from sentinel_host.fields import add_lines, write_request
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -15,6 +15,8 @@ IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 """A request with one of these and without a body still says so (RFC 9110 section 8.6)."""
 
+# Compiled code looks an imported function up by its name.
+_write: Final = write_request
 _LENGTH_AND_END: Final = b"\r\ncontent-length: %d\r\n\r\n"
 
 
@@ -120,7 +122,7 @@ def encode_head(request: UpstreamRequest) -> bytes:
     elif request.takes_trailers:
         headers = [*headers, (b"connection", b"te"), (b"te", b"trailers")]
     try:
-        return add_lines(start_request(request.method, request.target, request.host), headers, end)
+        return _write(request.method, request.target, request.host, headers, end)
     except ValueError as error:
         raise SentinelError(f"request head for the upstream: {error}") from None
 

@@ -12,41 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from sentinel_host.fields import add_lines
-from sentinel_host.grammar import MAX_LENGTH_DIGITS
+from sentinel_host.fields import FieldNames, add_lines
 from sentinel_host.messages import Response
 
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _FINAL: Final = {status: line for status, line in _LINES.items() if status >= 200}
+_NO_CONTENT: Final = 204
 
-# What is done with a field.
-_PLAIN: Final = 0
-_LENGTH_FIELD: Final = 1
-_DATE: Final = 2
-_CONNECTION: Final = 3
-_DROPPED: Final = 4
-_SPECIAL: Final = {
-    b"content-length": _LENGTH_FIELD,
-    b"date": _DATE,
-    b"connection": _CONNECTION,
-    b"transfer-encoding": _DROPPED,
-    b"keep-alive": _DROPPED,
-    b"proxy-connection": _DROPPED,
-}
-# Names as they were written before, so that each is lowered once. Bounded: an upstream makes names.
-_KINDS: Final[dict[bytes, int]] = dict(_SPECIAL)
-_MAX_KINDS: Final = 1024
-
-
-def _kind(name: object) -> int:
-    if type(name) is not bytes:
-        raise ValueError(f"malformed header name {name!r}")
-    kind = _SPECIAL.get(name.lower(), _PLAIN)
-    if len(_KINDS) < _MAX_KINDS:
-        _KINDS[name] = kind
-    return kind
+# The numbers are those of `FieldNames.write_response`.
+_NAMES: Final = FieldNames(
+    {
+        b"content-length": 1,
+        b"date": 2,
+        b"connection": 3,
+        b"transfer-encoding": 4,
+        b"keep-alive": 4,
+        b"proxy-connection": 4,
+    }
+)
+# Compiled code looks a method up by its name.
+_number_of: Final = _NAMES.number_of
+_write: Final = _NAMES.write_response
 
 
 def status_line(status: object) -> bytes:
@@ -65,35 +53,8 @@ def encode_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[by
     Raises `ValueError` for what may not be written (rule 1) and for a malformed or repeated
     Content-Length.
     """
-    line = _FINAL.get(status) or status_line(status)
-    # Pairs of whatever type, and no more of each than is looked at: to unpack them costs an
-    # iterator.
-    fields: list[Any] = headers if type(headers) is list else list(headers)
-    length = -1
-    dated = close = dropped = False
-    kinds = _KINDS
-    for pair in fields:
-        name = pair[0]
-        kind = kinds.get(name)
-        if kind is None:
-            kind = _kind(name)
-        if kind:
-            value = pair[1]
-            if kind == _LENGTH_FIELD:
-                if length >= 0 or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
-                    raise ValueError(f"malformed or repeated content-length {value!r}")
-                length = int(value)
-                dropped = dropped or status == 204
-            elif kind == _DATE:
-                dated = True
-            else:
-                close = close or (kind == _CONNECTION and b"close" in value.lower())
-                dropped = True
-    if dropped:
-        # A 204 has no length: RFC 9110 8.6.
-        kept = (_PLAIN, _DATE) if status == 204 else (_PLAIN, _DATE, _LENGTH_FIELD)
-        fields = [pair for pair in fields if _kind(pair[0]) in kept]
-    return add_lines(line, fields, b""), length, dated, close
+    # RFC 9110 section 8.6: a 204 has no length.
+    return _write(_FINAL.get(status) or status_line(status), headers, status != _NO_CONTENT)
 
 
 def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -102,7 +63,7 @@ def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """
     fields = list(headers)
     for name, _ in fields:
-        if _kind(name) != _PLAIN:
+        if _number_of(name):
             raise ValueError(f"not a trailer field: {name!r}")
     return add_lines(b"", fields, b"\r\n")[2:]
 
@@ -114,14 +75,14 @@ def encode_informational(status: object, headers: Iterable[tuple[bytes, bytes]])
     if type(status) is not int or not 100 <= status <= 199 or status == 101:
         raise ValueError(f"not an informational status: {status!r}")
     line = _LINES.get(status) or b"HTTP/1.1 %d " % status
-    return add_lines(line, [pair for pair in headers if _kind(pair[0]) == _PLAIN], b"\r\n\r\n")
+    return add_lines(line, [pair for pair in headers if not _number_of(pair[0])], b"\r\n\r\n")
 
 
 def encode_switch(protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The whole 101 that changes to ``protocol``; raises `ValueError` for what may not be
     written.
     """
-    pairs = [pair for pair in headers if _kind(pair[0]) == _PLAIN and pair[0].lower() != b"upgrade"]
+    pairs = [pair for pair in headers if not _number_of(pair[0]) and pair[0].lower() != b"upgrade"]
     return add_lines(_LINES[101], [(b"connection", b"upgrade"), (b"upgrade", protocol), *pairs], b"\r\n\r\n")
 
 

@@ -14,38 +14,28 @@ Rule 5: the HTTP/1 connection checks the framing that only raw bytes show. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 from sentinel_host.errors import ClientError
-from sentinel_host.fields import first_fault
 from sentinel_host.grammar import host_of, is_authority, is_token_text, without_empty_port
 from sentinel_host.http.rules.admitted import Admitted
-from sentinel_host.http.rules.fields import Field, FieldTable
+from sentinel_host.http.rules.fields import field_names
 from sentinel_host.http.rules.forwarded import client_and_scheme
 from sentinel_host.http.rules.peers import TrustedPeers
 from sentinel_host.http.rules.request_ids import RequestIds
-from sentinel_host.http.rules.special import CONNECTION, HOST, NO_SPECIAL_FIELDS, SpecialField, SpecialFields
+from sentinel_host.http.rules.special import NO_SPECIAL_FIELDS, SpecialFields
 from sentinel_host.http.rules.target import path_of, query_of, scheme_of
 from sentinel_host.memo import Memo
-from sentinel_host.messages import Headers, RequestHead
+from sentinel_host.messages import RequestHead
 from sentinel_host.paths import PathRule
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
-# A member of an enum costs as much to look up as the whole comparison; these are looked at for
-# every header.
-_KEEP: Final = int(Field.KEEP)
-_DROP: Final = int(Field.DROP)
-_HOST: Final = HOST
-_CONNECTION: Final = CONNECTION
-
 # `TLS` of `sentinel_host.http.server`, which is above this layer.
 _TLS: Final = "sentinel.tls"
 _NO_EXTENSIONS: Final[dict[str, Any]] = {}
 # A gateway serves few authorities; the longest that is kept is 64 bytes.
 _AUTHORITIES: Final = 256
-_PLAIN_CONNECTION: Final = frozenset((b"close", b"keep-alive", b"Keep-Alive", b"Close"))
 
 # One of a process: every object would be remembered for as long as it forks.
 _ids: Final = RequestIds()
@@ -63,7 +53,7 @@ class Admission:
         refuse_aliases: bool,
         traced: bool = False,
     ) -> None:
-        self._fields = FieldTable(identity_headers, traced=traced)
+        self._sort = field_names(identity_headers, traced=traced).sort_request
         self._trusted = trusted
         self._paths = paths
         self._refuse_aliases = refuse_aliases
@@ -84,11 +74,12 @@ class Admission:
         peer: str = client[0] if client else ""
         trusted = peer in self._trusted
 
-        headers: Headers = []
-        special: list[SpecialField] = []
-        written = self._sort(scope["headers"], headers, special)
+        try:
+            headers, special, written = self._sort(scope["headers"])
+        except ValueError as error:
+            raise ClientError(str(error)) from None
         says = NO_SPECIAL_FIELDS
-        if special:
+        if special is not None:
             says = SpecialFields()
             says.read(special, headers, method, version, trusted, self._refuse_aliases)
 
@@ -141,40 +132,6 @@ class Admission:
             not says.request_id,
         )
 
-    def _sort(
-        self, fields: Iterable[tuple[bytes, bytes]], headers: Headers, special: list[SpecialField]
-    ) -> bytes | None:
-        """Add to ``headers`` what is passed on as it is, and to ``special`` what is not; return the
-        first Host.
-
-        Raises `ClientError`.
-        """
-        keep = headers.append
-        known = self._fields.known
-        host: bytes | None = None
-        for field in fields:
-            kind = known.get(field[0])
-            if kind == _KEEP:
-                keep(field)
-                continue
-            if kind is None:
-                kind = self._classify(field[0])
-                if kind == _KEEP:
-                    keep(field)
-                    continue
-            if kind == _HOST and host is None:
-                host = field[1]
-            elif kind != _DROP and not (kind == _CONNECTION and field[1] in _PLAIN_CONNECTION):
-                special.append((kind, field[0], field[1]))
-        _check_values(fields)
-        return host
-
-    def _classify(self, name: bytes) -> int:
-        try:
-            return self._fields[name]
-        except ValueError as error:
-            raise ClientError(str(error)) from None
-
     def _authority(self, host: bytes) -> str:
         """The authority as text."""
         if not is_authority(host):
@@ -199,10 +156,3 @@ def _check_method(method: str) -> None:
         raise ClientError("TRACE is not allowed", 405, close=False)
     if not is_token_text(method):
         raise ClientError("method is not a token")
-
-
-def _check_values(fields: Iterable[tuple[bytes, bytes]]) -> None:
-    fault = first_fault(fields)
-    if fault >= 0:
-        name = list(fields)[fault][0]
-        raise ClientError(f"header {name[:64].decode('latin-1')}: value holds a control character")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sentinel_host.fields import FieldNames
 from sentinel_host.grammar import is_token
 from sentinel_host.http.rules.admitted import Admitted
 from sentinel_host.memo import Memo
@@ -15,7 +16,7 @@ _PSEUDONYM: Final = b"sentinel"
 _WRITTEN: Final = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id")
 )
-
+_has_written: Final = FieldNames(dict.fromkeys(_WRITTEN, 1)).has_any
 
 # Clients return, and connections carry many requests, with the same fields each time.
 _KEPT: Final = 1024
@@ -36,11 +37,9 @@ class Forwarding:
         """
         head = admitted.head
         via = b""
-        for field in headers:
-            if field[0] in _WRITTEN:
-                via = b", ".join([value for name, value in headers if name == b"via"])
-                headers[:] = [field for field in headers if field[0] not in _WRITTEN]
-                break
+        if _has_written(headers):
+            via = b", ".join([value for name, value in headers if name == b"via"])
+            headers[:] = [field for field in headers if field[0] not in _WRITTEN]
         if via or admitted.forwarded:
             headers += self._fields(admitted, via)
         else:

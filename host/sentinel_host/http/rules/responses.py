@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sentinel_host.fields import FieldNames
 from sentinel_host.grammar import HOP_BY_HOP
 from sentinel_host.messages import Headers
 
@@ -16,18 +17,20 @@ _NOT_IN_TRAILERS: Final = _NOT_PASSED_ON | frozenset(
     (b"content-length", b"host", b"content-encoding", b"content-type", b"content-range", b"authorization")
 )
 
-_NAMES_NOTHING: Final = frozenset((b"close", b"keep-alive"))
+# The numbers are those of `FieldNames.pass_on`.
+_pass_on: Final = FieldNames({**dict.fromkeys(_NOT_PASSED_ON, 1), b"connection": 2}).pass_on
 
 
 def end_to_end(headers: Headers) -> Headers:
     """The fields that concern the client, without those that ``Connection`` names."""
-    kept = [field for field in headers if field[0] not in _NOT_PASSED_ON]
-    if len(kept) != len(headers):
-        for name, value in headers:
-            if name == b"connection" and value not in _NAMES_NOTHING:
-                named = {token.strip(b" \t").lower() for token in value.split(b",")}
-                kept = [field for field in kept if field[0] not in named]
-    return kept
+    kept = _pass_on(headers)
+    if kept is not None:
+        return kept
+    dropped = set(_NOT_PASSED_ON)
+    for name, value in headers:
+        if name == b"connection":
+            dropped.update([token.strip(b" \t").lower() for token in value.split(b",")])
+    return [field for field in headers if field[0] not in dropped]
 
 
 def end_to_end_trailers(trailers: Headers) -> Headers:

@@ -11,8 +11,8 @@ from sentinel_host.messages import Headers
 
 # A member of an enum costs as much to look up as the whole comparison; these are looked at for
 # every header.
-HOST: Final = int(Field.HOST)
-CONNECTION: Final = int(Field.CONNECTION)
+_HOST: Final = int(Field.HOST)
+_CONNECTION: Final = int(Field.CONNECTION)
 _CONTENT_LENGTH: Final = int(Field.CONTENT_LENGTH)
 _TRANSFER_ENCODING: Final = int(Field.TRANSFER_ENCODING)
 _COOKIE: Final = int(Field.COOKIE)
@@ -114,7 +114,7 @@ class SpecialFields:
         Raises `ClientError`.
         """
         for kind, name, value in fields:
-            if kind == CONNECTION:
+            if kind == _CONNECTION:
                 self.connection = (self.connection or set()) | _connection_names(value)
             elif kind == _CONTENT_LENGTH:
                 self._read_content_length(value)
@@ -142,7 +142,7 @@ class SpecialFields:
             elif kind == _REQUEST_ID:
                 if trusted and _REQUEST_ID_FORM(value):
                     self.request_id = value.decode("ascii")
-            elif kind == HOST:
+            elif kind == _HOST:
                 self.has_more_hosts = True
             elif kind == _EXPLAIN or (trusted and kind in (_TRACE_PARENT, _TRACE_STATE)):
                 if self.observed is None:

@@ -6,7 +6,6 @@ import pytest
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.rules import Forwarding, end_to_end, end_to_end_trailers
-from sentinel_host.http.rules.fields import Field, FieldTable
 from sentinel_host.messages import Headers
 from tests.unit.http.rules.support import TRUSTED, admission, admit, refused, scope
 
@@ -296,10 +295,20 @@ def test_responses_keep_what_concerns_the_client() -> None:
     ]
 
 
-def test_many_names_do_not_grow_the_memory() -> None:
-    table = FieldTable(["x-principal"])
-    most = len(table.known) + 2048
-    for number in range(10_000):
-        assert table[b"x-%d" % number] == int(Field.KEEP)
-        assert len(table.known) <= most
-    assert table[b"x-principal"] == int(Field.IDENTITY)
+def test_vouched_fields_and_identity_headers_are_known_by_whole_names() -> None:
+    fields = [(b"x-forwarded-user", b"a"), (b"x-forwarded", b"b"), (b"x-principals", b"c"), (b"forwarded-for", b"d")]
+    assert admit(*fields).head.headers == fields[1:]
+    assert sorted(admit(*fields, trusted=TRUSTED).head.headers) == sorted(fields)
+
+
+@pytest.mark.parametrize("name", [b"X-A", b"", b"a b", b"a\x80"])
+def test_a_name_that_is_no_token_in_lower_case_is_refused(name: bytes) -> None:
+    assert refused((name, b"1")).status == 400
+
+
+def test_end_to_end_fields_of_a_response() -> None:
+    fields = [(b"x-a", b"1"), (b"x-b", b"2"), (b"close", b"3")]
+    for own in (b"Close", b"keep-alive", b"KEEP-ALIVE"):
+        assert end_to_end([(b"connection", own), *fields, (b"upgrade", b"x")]) == fields
+    assert end_to_end([fields[0], (b"connection", b"close, X-A"), fields[1], (b"connection", b"x-c")]) == [fields[1]]
+    assert end_to_end([(b"connection", b" X-B\t,,x-a"), *fields]) == [fields[2]]
