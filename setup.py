@@ -72,7 +72,7 @@ FIELDS = Extension(
         for name in (
             "module",
             "names_type",
-            *(f"src/{part}" for part in ("field", "head", "lines", "names", "record", "sorting")),
+            *(f"src/{part}" for part in ("field", "head", "lines", "names", "record", "sorting", "writer")),
         )
     ],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on:
@@ -92,7 +92,7 @@ CALLS = Extension(
     "sentinel_host.native._calls",
     [
         *(f"host/native/calls/{name}.c" for name in ("module", "src/answer", "src/chain", "src/edited")),
-        *(f"host/native/fields/src/{name}.c" for name in ("field", "record")),
+        *(f"host/native/fields/src/{name}.c" for name in ("field", "record", "writer")),
     ],
     depends=["host/native/src/engine.h", "host/native/src/guest.h", "host/native/src/plan.h"],
     extra_compile_args=FIELDS.extra_compile_args,

@@ -1,7 +1,5 @@
 #include "lines.h"
 
-#include "pack.h"
-
 PyObject *snt_refuse(const char *what, snt_text text) {
   PyObject *shown = PyBytes_FromStringAndSize((const char *)text.bytes, text.length < 64 ? (Py_ssize_t)text.length : 64);
   if (shown == NULL) return NULL;
@@ -16,38 +14,17 @@ bool snt_check_field(const snt_field *field) {
   return true;
 }
 
-/* The size of the lines of all fields, or -1 with an error for what may not be written. */
-static Py_ssize_t measure_lines(const snt_fields *opened) {
-  size_t size = 0;
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    snt_field field;
-    if (!snt_read_field(opened, i, &field) || !snt_check_field(&field)) return -1;
-    size += snt_line_size(&field);
-  }
-  return (Py_ssize_t)size;
-}
-
-static uint8_t *put_lines(uint8_t *out, const snt_fields *opened) {
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    snt_field field;
-    snt_read_field(opened, i, &field);
-    out = snt_put_line(out, &field);
-  }
-  return out;
-}
-
-/* The parts one after the other, the lines, and `end`. */
+/* The parts one after the other, the lines, and `end`. No code of Python's runs meanwhile. */
 static PyObject *write_behind(const snt_text *parts, size_t count, const snt_fields *opened, snt_text end) {
-  Py_ssize_t lines = measure_lines(opened);
-  if (lines < 0) return NULL;
-  size_t size = end.length;
-  for (size_t i = 0; i < count; i++) size += parts[i].length;
-  PyObject *written = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size + lines);
-  if (written == NULL) return NULL;
-  uint8_t *out = (uint8_t *)PyBytes_AS_STRING(written);
-  for (size_t i = 0; i < count; i++) out = snt_put_text(out, parts[i]);
-  snt_put_text(put_lines(out, opened), end);
-  return written;
+  snt_writer out;
+  snt_begin_writing(&out);
+  bool is_good = true;
+  for (size_t i = 0; i < count && is_good; i++) is_good = snt_add_text(&out, parts[i]);
+  for (Py_ssize_t i = 0; i < opened->count && is_good; i++) {
+    snt_field field;
+    is_good = snt_read_field(opened, i, &field) && snt_add_line(&out, &field);
+  }
+  return snt_end_writing(&out, is_good && snt_add_text(&out, end));
 }
 
 PyObject *snt_write_lines(snt_text start, const snt_fields *opened, snt_text end) {

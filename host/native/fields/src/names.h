@@ -37,8 +37,9 @@ static inline uint8_t snt_lower(uint8_t byte) {
   return (uint8_t)(byte | ((uint8_t)(byte - 'A') <= 'Z' - 'A' ? 0x20 : 0));
 }
 
-/* Whether `text`, in any case, is `name`, which is as long and in lower case. */
+/* Whether `text`, in any case, is `name`, which is as long and in lower case; as it mostly is. */
 static inline bool snt_is_lowered(snt_text text, const uint8_t *name) {
+  if (memcmp(text.bytes, name, text.length) == 0) return true;
   for (size_t i = 0; i < text.length; i++)
     if (snt_lower(text.bytes[i]) != name[i]) return false;
   return true;

@@ -1,36 +1,10 @@
 #include "record.h"
 
 #include "pack.h"
-
-/* Nearly all records fit. */
-#define ROOM 2048
-
-/* Where a record is written: to `room`, or to `block` when that is full. */
-typedef struct {
-  uint8_t room[ROOM];
-  uint8_t *block, *start, *at, *end;
-} writer;
-
-static bool grow(writer *out, size_t size) {
-  size_t used = (size_t)(out->at - out->start), capacity = 2 * (size_t)(out->end - out->start);
-  if (capacity < used + size) capacity = used + size;
-  uint8_t *block = PyMem_Realloc(out->block, capacity);
-  if (block == NULL) {
-    PyErr_NoMemory();
-    return false;
-  }
-  if (out->block == NULL) memcpy(block, out->room, used);
-  out->block = out->start = block;
-  out->at = block + used;
-  out->end = block + capacity;
-  return true;
-}
+#include "writer.h"
 
 /* Make room for a value's bytes and what stands before them. */
-static inline bool has_room(writer *out, size_t length) {
-  size_t size = length + SNT_PACK_HEAD;
-  return (size_t)(out->end - out->at) >= size || grow(out, size);
-}
+static inline bool has_room(snt_writer *out, size_t length) { return snt_has_room(out, length + SNT_PACK_HEAD); }
 
 static bool is_small(size_t length) {
   if (length <= UINT32_MAX) return true;
@@ -38,13 +12,13 @@ static bool is_small(size_t length) {
   return false;
 }
 
-static bool put_str(writer *out, snt_text text) {
+static bool put_str(snt_writer *out, snt_text text) {
   if (!is_small(text.length) || !has_room(out, text.length)) return false;
   out->at = snt_put_str(out->at, text);
   return true;
 }
 
-static bool put_fields(writer *out, PyObject *list) {
+static bool put_fields(snt_writer *out, PyObject *list) {
   snt_fields fields = {list, PyList_GET_SIZE(list)};
   if (!has_room(out, 0)) return false;
   out->at = snt_put_array(out->at, (size_t)fields.count);
@@ -60,7 +34,7 @@ static bool put_fields(writer *out, PyObject *list) {
 
 /* One value of a record: None, str, a number that is not negative, bytes, a list of fields, or a
  * tuple of one byte string, which is packed already. */
-static bool put_value(writer *out, PyObject *object) {
+static bool put_value(snt_writer *out, PyObject *object) {
   snt_text text;
   if (object == Py_None) {
     if (!has_room(out, 0)) return false;
@@ -104,15 +78,10 @@ PyObject *snt_pack_record(PyObject *const *values, Py_ssize_t count) {
     PyErr_Format(PyExc_TypeError, "a record has at most %d values", RECORD_MAX);
     return NULL;
   }
-  writer out;
-  out.block = NULL;
-  out.start = out.room;
-  out.end = out.room + ROOM;
-  out.at = snt_put_array(out.room, (size_t)count);
+  snt_writer out;
+  snt_begin_writing(&out);
+  out.at = snt_put_array(out.at, (size_t)count);
   bool is_written = true;
   for (Py_ssize_t i = 0; i < count && is_written; i++) is_written = put_value(&out, values[i]);
-  PyObject *packed = NULL;
-  if (is_written) packed = PyBytes_FromStringAndSize((const char *)out.start, out.at - out.start);
-  PyMem_Free(out.block);
-  return packed;
+  return snt_end_writing(&out, is_written);
 }

@@ -1,7 +1,6 @@
 #include "sorting.h"
 
 #include "lines.h"
-#include "pack.h"
 
 /* As many digits cannot overflow a signed 64-bit integer. */
 #define LENGTH_DIGITS 18
@@ -159,32 +158,24 @@ static bool is_written(uint32_t number, bool has_length) {
 
 PyObject *snt_write_response(const snt_names *names, snt_text line, const snt_fields *opened, bool has_length) {
   long long length = -1;
-  bool is_dated = false, closes = false, has_all = true;
-  size_t size = line.length;
-  snt_field field;
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    if (!snt_read_field(opened, i, &field)) return NULL;
+  bool is_dated = false, closes = false;
+  snt_writer out;
+  snt_begin_writing(&out);
+  bool is_good = snt_add_text(&out, line);
+  for (Py_ssize_t i = 0; i < opened->count && is_good; i++) {
+    snt_field field;
+    is_good = snt_read_field(opened, i, &field);
+    if (!is_good) break;
     uint32_t number = snt_number_of_lowered(names, field.name);
-    if (number == SNT_LENGTH && !take_length(field.value, &length)) return NULL;
+    is_good = number != SNT_LENGTH || take_length(field.value, &length);
     is_dated = is_dated || number == SNT_DATE;
     closes = closes || (number == SNT_CLOSES && says_close(field.value));
-    if (!is_written(number, has_length)) {
-      has_all = false;
-    } else {
-      if (!snt_check_field(&field)) return NULL;
-      size += snt_line_size(&field);
-    }
+    if (is_good && is_written(number, has_length)) is_good = snt_add_line(&out, &field);
   }
-  PyObject *head = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-  if (head == NULL) return NULL;
-  uint8_t *out = snt_put_text((uint8_t *)PyBytes_AS_STRING(head), line);
-  for (Py_ssize_t i = 0; i < opened->count; i++) {
-    snt_read_field(opened, i, &field);
-    if (has_all || is_written(snt_number_of_lowered(names, field.name), has_length)) out = snt_put_line(out, &field);
-  }
-  PyObject *number = PyLong_FromLongLong(length), *told = number == NULL ? NULL : PyTuple_New(4);
+  PyObject *head = snt_end_writing(&out, is_good), *number = head == NULL ? NULL : PyLong_FromLongLong(length);
+  PyObject *told = number == NULL ? NULL : PyTuple_New(4);
   if (told == NULL) {
-    Py_DECREF(head);
+    Py_XDECREF(head);
     Py_XDECREF(number);
     return NULL;
   }
