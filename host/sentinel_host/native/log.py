@@ -5,7 +5,7 @@ calls.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final, NamedTuple
 
 from sentinel_host.native._native import ffi, lib
@@ -14,7 +14,8 @@ from sentinel_host.native.imports import ImportedFunction
 
 # snt_log_line in host/native/src/log.h.
 _HEADER: Final = struct.Struct("<4H")
-assert _HEADER.size == lib.SNT_SIZEOF_LOG_LINE
+_HEADER_SIZE: Final = _HEADER.size
+assert lib.SNT_SIZEOF_LOG_LINE == _HEADER_SIZE
 
 # What an access log writes at 60,000 requests a second until a drain: two fifths of a second after
 # a silence. Memory is taken as it is written to.
@@ -46,6 +47,22 @@ def lines_of(data: bytes, start: int = 0) -> Iterator[LogLine]:
         message = label + lengths[1]
         start = message + lengths[2]
         yield LogLine(level, data[guest:label], data[label:message], data[message:start], start)
+
+
+def labelled_lines(data: bytes, labels: Container[bytes]) -> list[LogLine]:
+    """Of what was drained, the lines with one of these labels."""
+    found: list[LogLine] = []
+    start = 0
+    while start < len(data):
+        level, guest_size, label_size, size = _HEADER.unpack_from(data, start)
+        guest = start + _HEADER_SIZE
+        label_at = guest + guest_size
+        message = label_at + label_size
+        start = message + size
+        label = data[label_at:message]
+        if label in labels:
+            found.append(LogLine(level, data[guest:label_at], label, data[message:start], start))
+    return found
 
 
 def relabel(data: bytes, label: bytes) -> bytes:

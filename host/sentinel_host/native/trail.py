@@ -7,8 +7,6 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from sentinel_host.native._native import ffi, lib
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ _MARKS: Final = 1 << 16
 _CALL: Final = Struct(f"={ffi.offsetof('snt_trail_call', 'began_ns')}xQQQqIHH")
 
 
-class TrailCall(msgspec.Struct, frozen=True, gc=False):
+class TrailCall:
     """A call that has ended: of whose hook, when, and how.
 
     Times are nanoseconds of the performance counter; ``running`` is the guest's own running time.
@@ -33,14 +31,19 @@ class TrailCall(msgspec.Struct, frozen=True, gc=False):
     list.
     """
 
-    guest: str
-    version: str
-    slot: int
-    began: int
-    ended: int
-    running: int
-    result: int
-    taken: int
+    __slots__ = ("began", "ended", "guest", "result", "running", "slot", "taken", "version")
+
+    def __init__(
+        self, guest: str, version: str, slot: int, began: int, ended: int, running: int, result: int, taken: int
+    ) -> None:
+        self.guest = guest
+        self.version = version
+        self.slot = slot
+        self.began = began
+        self.ended = ended
+        self.running = running
+        self.result = result
+        self.taken = taken
 
 
 class Trail:
@@ -76,12 +79,13 @@ class Trail:
         """The calls with this label that ended at ``since`` or later, oldest first; of many, the
         last.
         """
-        count = lib.snt_trail_find(self.handle, label, since, self._found, _MOST)
+        count: int = lib.snt_trail_find(self.handle, label, since, self._found, _MOST)
+        calls: list[TrailCall] = []
         # One look at the bytes costs a tenth of what each field of each struct does by itself.
-        found = _CALL.iter_unpack(ffi.buffer(self._found, count * _CALL.size)[:])
-        calls = [
-            TrailCall(*self._marked[mark], hook, began, ended, running, result, taken)
-            for began, ended, running, result, taken, mark, hook in found
-        ]
+        for began, ended, running, result, taken, mark, hook in _CALL.iter_unpack(
+            ffi.buffer(self._found, count * _CALL.size)[:]
+        ):
+            guest, version = self._marked[mark]
+            calls.append(TrailCall(guest, version, hook, began, ended, running, result, taken))
         calls.reverse()
         return calls

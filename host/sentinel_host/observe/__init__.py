@@ -6,6 +6,7 @@ decides which requests are recorded; the gateway asks it, and nobody else needs 
 from __future__ import annotations
 
 from sentinel_host.observe.record import Change, GuestLine, HookRecord, RequestRecord, StageRecord, TryRecord
-from sentinel_host.observe.ring import Ring, Taken
+from sentinel_host.observe.ring import Ring
+from sentinel_host.observe.taken import Taken
 
 __all__ = ["Change", "GuestLine", "HookRecord", "RequestRecord", "Ring", "StageRecord", "Taken", "TryRecord"]

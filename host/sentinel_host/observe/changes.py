@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from sentinel_host.messages import HeaderEdit, Headers, RequestEdits, ResponseEdits
+from sentinel_host.memo import Memo
+from sentinel_host.messages import Edit, HeaderEdit, RequestEdits, ResponseEdits
 from sentinel_host.observe.record import Change
-from sentinel_host.pipeline.edits import edit_headers
 from sentinel_host.sandbox.text import escape
 
 MOST_CHANGES: Final = 64
@@ -29,12 +28,14 @@ _STATUS: Final = 0
 _RESPONSE_HEADERS: Final = 1
 
 _decode: Final = msgspec.msgpack.Decoder().decode
+# By the names of fields.
+_secrets: Final = Memo[bytes, bool](1024)
 
 
 def request_changes(record: bytes, edits: RequestEdits) -> list[Change]:
     """What these edits change about the request that ``record`` is, a ``request-head``."""
-    if not _changes_anything(edits):
-        return []
+    if not edits.headers and edits.method is None and edits.path is None and edits.query is None:
+        return [] if edits.upstream is None else [Change("upstream", after=(edits.upstream,))]
     head = _decode(record)
     changes = _header_changes(head[_REQUEST_HEADERS], edits.headers)
     if edits.method is not None:
@@ -66,39 +67,45 @@ def shown(name: bytes, value: bytes) -> str:
     return _cut(escape(value[: _MOST_TEXT + 1].decode(errors="replace")))
 
 
-@lru_cache(1024)
 def _is_secret(name: bytes) -> bool:
-    return name in _SECRET or any(part in name for part in _SECRET_PARTS)
-
-
-def _changes_anything(edits: RequestEdits) -> bool:
-    return bool(edits.headers) or any(
-        part is not None for part in (edits.method, edits.path, edits.query, edits.upstream)
-    )
+    known = _secrets.known.get(name)
+    if known is None:
+        known = name in _SECRET
+        for part in _SECRET_PARTS:
+            if part in name:
+                known = True
+        _secrets.keep(name, known)
+    return known
 
 
 def _header_changes(fields: list[list[Any]], edits: list[HeaderEdit]) -> list[Change]:
     """``fields`` are those of a record: the ones that no edit names stay as they are."""
-    names = {name.decode(): name for _, name, _ in edits}
-    before = [(names[name], value) for name, value in fields if name in names]
-    was, now = _values(before), _values(edit_headers(list(before), edits))
-    return [
-        Change("header", text, _all_shown(name, was.get(name)), _all_shown(name, now.get(name)))
-        for text, name in names.items()
-        if was.get(name) != now.get(name)
-    ]
+    if not edits:
+        return []
+    # By their names as a record has them: the values before and after, and the name.
+    touched: dict[str, tuple[list[bytes], list[bytes], bytes]] = {}
+    for _, name, _ in edits:
+        touched[name.decode()] = ([], [], name)
+    for text, value in fields:
+        found = touched.get(text)
+        if found is not None:
+            found[0].append(value)
+            found[1].append(value)
+    for kind, name, value in edits:
+        now = touched[name.decode()][1]
+        if kind != Edit.APPEND:
+            now.clear()
+        if kind != Edit.REMOVE:
+            now.append(value)
+    changes: list[Change] = []
+    for text, (was, now, name) in touched.items():
+        if was != now:
+            changes.append(Change("header", text, _all_shown(name, was), _all_shown(name, now)))
+    return changes
 
 
-def _values(fields: Headers) -> dict[bytes, list[bytes]]:
-    """The values by their fields' names."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _all_shown(name: bytes, values: list[bytes] | None) -> tuple[str, ...]:
-    return () if values is None else tuple([shown(name, value) for value in values])
+def _all_shown(name: bytes, values: list[bytes]) -> tuple[str, ...]:
+    return tuple([shown(name, value) for value in values])
 
 
 def _change(part: str, before: str, after: str) -> Change:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns
 from typing import Final
 
 from sentinel_host.native.trail import TrailCall
@@ -36,9 +35,9 @@ class Recording:
         """A stage is over."""
         self.record.stages.append(StageRecord(name, self._at(began), (ended - began) // 1000))
 
-    def begin_hook(self, guest: str, hook: str) -> HookRecord:
-        """A hook is called now."""
-        made = HookRecord(guest, "", hook, self._at(perf_counter_ns()))
+    def begin_hook(self, guest: str, hook: str, began: int) -> HookRecord:
+        """A hook has been called then, by the performance counter."""
+        made = HookRecord(guest, "", hook, self._at(began))
         if len(self.record.hooks) < _MOST_HOOKS:
             self.record.hooks.append(made)
         return made
@@ -59,33 +58,37 @@ class Recording:
         """What the trail knows of the request's calls; hooks that nobody noted are added from
         it.
         """
-        waiting: dict[tuple[str, str], list[HookRecord]] = {}
-        left: dict[int, int] = {}
-        for hook in self.record.hooks:
-            waiting.setdefault((hook.guest, hook.hook), []).append(hook)
-            left[id(hook)] = hook.calls
+        hooks = self.record.hooks
+        # How many calls of each hook that was noted are still to be found. Hooks end about in the
+        # order in which they begin.
+        left = [hook.calls for hook in hooks]
+        noted, at = len(left), 0
         for call in calls:
             name = _HOOKS.get(call.slot, "")
-            found = waiting.get((call.guest, name))
-            if found:
-                hook = found[0]
-                left[id(hook)] -= 1
-                if left[id(hook)] <= 0:
-                    found.pop(0)
-            elif len(self.record.hooks) < _MOST_HOOKS and not self.record.is_whole:
-                hook = HookRecord(call.guest, call.version, name, self._at(call.began))
-                hook.duration = (call.ended - call.began) // 1000
+            found: HookRecord | None = None
+            for offset in range(noted):
+                index = (at + offset) % noted
+                hook = hooks[index]
+                if left[index] > 0 and hook.hook == name and hook.guest == call.guest:
+                    found = hook
+                    left[index] -= 1
+                    at = index
+                    break
+            if found is None:
+                if self.record.is_whole or len(hooks) >= _MOST_HOOKS:
+                    continue
+                found = HookRecord(call.guest, call.version, name, self._at(call.began))
+                found.duration = (call.ended - call.began) // 1000
                 if call.result < 0:
-                    hook.outcome = "failed"
+                    found.outcome = "failed"
                 elif call.result:
-                    hook.outcome = "edited"
-                self.record.hooks.append(hook)
-            else:
-                continue
-            hook.version = call.version
-            hook.running += call.running
-            hook.taken += call.taken
-            hook.given += max(0, call.result)
+                    found.outcome = "edited"
+                hooks.append(found)
+            found.version = call.version
+            found.running += call.running
+            found.taken += call.taken
+            if call.result > 0:
+                found.given += call.result
 
     def _at(self, moment: int) -> int:
         return max(0, (moment - self.started) // 1000)

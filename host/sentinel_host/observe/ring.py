@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.observe.record import RequestRecord
+from sentinel_host.observe.taken import Taken
 
 CAPACITY: Final = 5 << 20
 """Bytes of records that a worker keeps."""
@@ -17,20 +18,6 @@ CAPACITY: Final = 5 << 20
 # Bytes beside a record's own that its place in the ring takes.
 _OVERHEAD: Final = 128
 _encode: Final = msgspec.msgpack.Encoder().encode
-
-
-class Taken(msgspec.Struct, frozen=True):
-    """Some records, oldest first; ``next`` is what to ask for then, ``missed`` how many were gone
-    already.
-    """
-
-    records: list[msgspec.Raw]
-    next: int
-    missed: int = 0
-
-    def decoded(self) -> list[RequestRecord]:
-        """The records."""
-        return [msgspec.msgpack.decode(record, type=RequestRecord) for record in self.records]
 
 
 class Ring:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from time import perf_counter_ns
-from typing import Final, TypeVar
+from typing import Final
 
 from sentinel_host.errors import GuestError, GuestUnavailable
 from sentinel_host.messages import (
+    SKIP,
     Answer,
-    BodyKind,
     BodyMode,
     HeldRequest,
     HeldResponse,
@@ -23,13 +23,12 @@ from sentinel_host.observe.changes import request_changes, response_changes
 from sentinel_host.observe.record import Change, HookRecord
 from sentinel_host.observe.recording import Recording
 from sentinel_host.pipeline import Chain, Middleware
-from sentinel_host.pipeline.middleware import BodyAction, BodyHook
+from sentinel_host.pipeline.middleware import BodyAction, BodyHook, DirectCalls
 from sentinel_host.sandbox.text import one_line
 
-T = TypeVar("T")
-
 # What is there at once. Asking whether something can be awaited costs several times that.
-_ACTIONS: Final = (Answer, RequestEdits, Response, ResponseEdits)
+_REQUEST_ACTIONS: Final = (RequestEdits, Answer)
+_RESPONSE_ACTIONS: Final = (ResponseEdits, Response)
 _BODY_ACTIONS: Final = (bytes, Response, HeldRequest, HeldResponse)
 
 
@@ -46,13 +45,24 @@ class WatchedGuest:
     methods.
     """
 
+    __slots__ = (
+        "_guest",
+        "_recording",
+        "direct",
+        "handles_completion",
+        "handles_request",
+        "handles_response",
+        "name",
+        "on_failure",
+    )
+
     def __init__(self, guest: Middleware, recording: Recording) -> None:
         self._guest = guest
         self._recording = recording
         self.name = guest.name
         self.on_failure = guest.on_failure
         # C calls the guest without telling what it did.
-        self.direct = None
+        self.direct: DirectCalls | None = None
         self.handles_request = guest.handles_request
         self.handles_response = guest.handles_response
         self.handles_completion = guest.handles_completion
@@ -61,93 +71,100 @@ class WatchedGuest:
         self, record: bytes, request_id: bytes, client: str
     ) -> RequestAction | Awaitable[RequestAction | None] | None:
         """See the class."""
-
-        def note(hook: HookRecord, action: RequestAction | None) -> None:
-            if isinstance(action, Answer):
-                hook.outcome = "answered"
-                hook.changes = [Change("status", after=(str(action.response.status),))]
-            elif action is not None:
-                hook.changes = request_changes(record, action)
-                _note_edits(hook, action.body)
-
-        return self._call("on-request", lambda: self._guest.on_request(record, request_id, client), note)
+        began = perf_counter_ns()
+        hook = self._recording.begin_hook(self.name, "on-request", began)
+        try:
+            action = self._guest.on_request(record, request_id, client)
+        except GuestError as error:
+            _note_failure(hook, error, began)
+            raise
+        if action is None or isinstance(action, _REQUEST_ACTIONS):
+            _note_request(hook, record, action)
+            _note_end(hook, began)
+            return action
+        # It is awaited even where the request does not wait for it.
+        self._recording.open += 1
+        return self._finish_request(action, hook, record, began)
 
     def on_response(
         self, record: bytes, context: bytes, request_id: bytes, client: str
     ) -> ResponseAction | Awaitable[ResponseAction | None] | None:
         """See the class."""
-
-        def note(hook: HookRecord, action: ResponseAction | None) -> None:
-            if isinstance(action, Response):
-                hook.outcome = "answered"
-                hook.changes = [Change("status", after=(str(action.status),))]
-            elif action is not None:
-                hook.changes = response_changes(record, action)
-                _note_edits(hook, action.body)
-
-        return self._call("on-response", lambda: self._guest.on_response(record, context, request_id, client), note)
+        began = perf_counter_ns()
+        hook = self._recording.begin_hook(self.name, "on-response", began)
+        try:
+            action = self._guest.on_response(record, context, request_id, client)
+        except GuestError as error:
+            _note_failure(hook, error, began)
+            raise
+        if action is None or isinstance(action, _RESPONSE_ACTIONS):
+            _note_response(hook, record, action)
+            _note_end(hook, began)
+            return action
+        self._recording.open += 1
+        return self._finish_response(action, hook, record, began)
 
     def on_complete(self, record: bytes, context: bytes, request_id: bytes, client: str) -> Awaitable[None] | None:
         """See the class."""
-
-        def call() -> Awaitable[None] | None:
-            return self._guest.on_complete(record, context, request_id, client)
-
-        return self._call("on-complete", call, lambda hook, action: None)
+        began = perf_counter_ns()
+        hook = self._recording.begin_hook(self.name, "on-complete", began)
+        try:
+            waits = self._guest.on_complete(record, context, request_id, client)
+        except GuestError as error:
+            _note_failure(hook, error, began)
+            raise
+        if waits is None:
+            _note_end(hook, began)
+            return None
+        self._recording.open += 1
+        return self._finish_completion(waits, hook, began)
 
     def request_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """See the class."""
-        return WatchedBody("on-request-chunk", self._guest.request_body(context, request_id, client), self)
+        calls = self._guest.request_body(context, request_id, client)
+        return WatchedBody("on-request-chunk", calls, self.name, self._recording)
 
     def response_body(self, context: bytes, request_id: bytes, client: str) -> BodyHook:
         """See the class."""
-        return WatchedBody("on-response-chunk", self._guest.response_body(context, request_id, client), self)
+        calls = self._guest.response_body(context, request_id, client)
+        return WatchedBody("on-response-chunk", calls, self.name, self._recording)
 
-    def begin(self, hook: str) -> HookRecord:
-        """Note that a hook is called now."""
-        return self._recording.begin_hook(self.name, hook)
-
-    def end(self, hook: HookRecord, began: int) -> None:
-        """Note that a call has ended which began then, by the performance counter."""
-        hook.duration += (perf_counter_ns() - began) // 1000
-
-    def _call(
-        self,
-        name: str,
-        call: Callable[[], T | Awaitable[T | None] | None],
-        note: Callable[[HookRecord, T | None], None],
-    ) -> T | Awaitable[T | None] | None:
-        hook, began = self._recording.begin_hook(self.name, name), perf_counter_ns()
+    async def _finish_request(
+        self, waits: Awaitable[RequestAction | None], hook: HookRecord, record: bytes, began: int
+    ) -> RequestAction | None:
         try:
-            action = call()
+            action = await waits
+            _note_request(hook, record, action)
+            return action
         except GuestError as error:
-            _note_failure(hook, error)
-            self.end(hook, began)
-            raise
-        if action is not None and not isinstance(action, _ACTIONS) and isinstance(action, Awaitable):
-            # It is awaited even where the request does not wait for it.
-            self._recording.open += 1
-            return self._finish(action, hook, began, note)
-        note(hook, action)
-        self.end(hook, began)
-        return action
-
-    async def _finish(
-        self,
-        action: Awaitable[T | None],
-        hook: HookRecord,
-        began: int,
-        note: Callable[[HookRecord, T | None], None],
-    ) -> T | None:
-        try:
-            found = await action
-            note(hook, found)
-            return found
-        except GuestError as error:
-            _note_failure(hook, error)
+            _note_error(hook, error)
             raise
         finally:
-            self.end(hook, began)
+            _note_end(hook, began)
+            self._recording.open -= 1
+
+    async def _finish_response(
+        self, waits: Awaitable[ResponseAction | None], hook: HookRecord, record: bytes, began: int
+    ) -> ResponseAction | None:
+        try:
+            action = await waits
+            _note_response(hook, record, action)
+            return action
+        except GuestError as error:
+            _note_error(hook, error)
+            raise
+        finally:
+            _note_end(hook, began)
+            self._recording.open -= 1
+
+    async def _finish_completion(self, waits: Awaitable[None], hook: HookRecord, began: int) -> None:
+        try:
+            await waits
+        except GuestError as error:
+            _note_error(hook, error)
+            raise
+        finally:
+            _note_end(hook, began)
             self._recording.open -= 1
 
 
@@ -156,28 +173,32 @@ class WatchedBody:
     `BodyHook`.
     """
 
-    def __init__(self, hook: str, calls: BodyHook, guest: WatchedGuest) -> None:
+    __slots__ = ("_calls", "_guest", "_hook", "_name", "_recording")
+
+    def __init__(self, hook: str, calls: BodyHook, guest: str, recording: Recording) -> None:
         self._calls = calls
         self._guest = guest
         self._name = hook
+        self._recording = recording
         self._hook: HookRecord | None = None
 
     def on_chunk(self, chunk: bytes, last: bool) -> BodyAction | Awaitable[BodyAction | None] | None:
         """See the class."""
         began = perf_counter_ns()
-        if self._hook is None:
-            self._hook = self._guest.begin(self._name)
-        else:
-            self._hook.calls += 1
         hook = self._hook
+        if hook is None:
+            hook = self._hook = self._recording.begin_hook(self._guest, self._name, began)
+        else:
+            hook.calls += 1
         try:
             action = self._calls.on_chunk(chunk, last)
         except GuestError as error:
-            self._failed(hook, error, began)
+            _note_failure(hook, error, began)
             raise
         if action is not None and not isinstance(action, _BODY_ACTIONS):
             return self._finish(action, hook, began)
-        self._note(hook, action, began)
+        _note_body(hook, action)
+        _note_end(hook, began)
         return action
 
     def close(self) -> None:
@@ -188,37 +209,62 @@ class WatchedBody:
         """See the class."""
         error = self._calls.broke(reason)
         if self._hook is not None:
-            _note_failure(self._hook, error)
+            _note_error(self._hook, error)
         return error
 
-    async def _finish(self, action: Awaitable[BodyAction | None], hook: HookRecord, began: int) -> BodyAction | None:
+    async def _finish(self, waits: Awaitable[BodyAction | None], hook: HookRecord, began: int) -> BodyAction | None:
         try:
-            found = await action
+            action = await waits
+            _note_body(hook, action)
+            return action
         except GuestError as error:
-            self._failed(hook, error, began)
+            _note_error(hook, error)
             raise
-        self._note(hook, found, began)
-        return found
-
-    def _note(self, hook: HookRecord, action: BodyAction | None, began: int) -> None:
-        if isinstance(action, Response):
-            hook.outcome = "answered"
-        elif action is not None:
-            hook.outcome = "edited"
-        self._guest.end(hook, began)
-
-    def _failed(self, hook: HookRecord, error: GuestError, began: int) -> None:
-        _note_failure(hook, error)
-        self._guest.end(hook, began)
+        finally:
+            _note_end(hook, began)
 
 
-def _note_edits(hook: HookRecord, mode: BodyMode) -> None:
-    if hook.changes:
+def _note_request(hook: HookRecord, record: bytes, action: RequestAction | None) -> None:
+    if isinstance(action, Answer):
+        hook.outcome = "answered"
+        hook.changes = [Change("status", after=(str(action.response.status),))]
+    elif action is not None:
+        _note_edits(hook, request_changes(record, action), action.body)
+
+
+def _note_response(hook: HookRecord, record: bytes, action: ResponseAction | None) -> None:
+    if isinstance(action, Response):
+        hook.outcome = "answered"
+        hook.changes = [Change("status", after=(str(action.status),))]
+    elif action is not None:
+        _note_edits(hook, response_changes(record, action), action.body)
+
+
+def _note_body(hook: HookRecord, action: BodyAction | None) -> None:
+    if isinstance(action, Response):
+        hook.outcome = "answered"
+    elif action is not None:
         hook.outcome = "edited"
-    if mode.kind is not BodyKind.SKIP:
+
+
+def _note_edits(hook: HookRecord, changes: list[Change], mode: BodyMode) -> None:
+    if changes:
+        hook.outcome = "edited"
+        hook.changes = changes
+    if mode is not SKIP:
         hook.asks = mode.kind.name.lower()
 
 
-def _note_failure(hook: HookRecord, error: GuestError) -> None:
+def _note_failure(hook: HookRecord, error: GuestError, began: int) -> None:
+    _note_error(hook, error)
+    _note_end(hook, began)
+
+
+def _note_error(hook: HookRecord, error: GuestError) -> None:
     hook.outcome = "refused" if isinstance(error, GuestUnavailable) else "failed"
     hook.error = one_line(error.reason)
+
+
+def _note_end(hook: HookRecord, began: int) -> None:
+    """A call has ended which began then, by the performance counter."""
+    hook.duration += (perf_counter_ns() - began) // 1000

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from sentinel_host.abi.contract import LOG_LEVELS
-from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, LogLine, lines_of, relabel
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer, LogLine, labelled_lines, lines_of, relabel
 from sentinel_host.sandbox.text import readable
 
 # logging has no level below DEBUG; 5 is what other projects chose for one.
@@ -56,11 +56,9 @@ class GuestLines:
     def __iter__(self) -> Iterator[GuestLine]:
         return map(self._line, lines_of(self._data))
 
-    def of(self, labels: Container[bytes]) -> Iterator[tuple[bytes, GuestLine]]:
+    def of(self, labels: Container[bytes]) -> list[tuple[bytes, GuestLine]]:
         """The lines with one of these labels, each with its label."""
-        for line in lines_of(self._data):
-            if line.label in labels:
-                yield line.label, self._line(line)
+        return [(line.label, self._line(line)) for line in labelled_lines(self._data, labels)]
 
     def json(self, least: str) -> str:
         """The lines from a level up, each as a JSON object of a `GuestLine`'s fields in a line of
