@@ -21,11 +21,15 @@ SCOPE: Final = "sentinel"
 
 Value = str | int | bool | list[str]
 
+_ON_REQUEST: Final = "on-request"
 _SERVER_FAILURE: Final = 500
 _CLIENT_FAILURE: Final = 400
 # RFC 9110 section 9 and RFC 5789; others are `_OTHER`, so that clients do not make names.
 _METHODS: Final = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 _GRPC: Final = "application/grpc"
+# The statuses of a call that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED,
+# INTERNAL, UNAVAILABLE and DATA_LOSS.
+_GRPC_FAILURES: Final = frozenset((2, 4, 12, 13, 14, 15))
 
 
 def trace_request(records: Iterable[RequestRecord], resource: Mapping[str, str]) -> tuple[bytes, int]:
@@ -104,6 +108,7 @@ def _request_span(record: RequestRecord) -> Span:
             "rpc.system": "grpc" if service else None,
             "rpc.service": service,
             "rpc.method": rpc_method,
+            "rpc.grpc.status_code": record.grpc_status,
             "error.type": error,
             "sentinel.request.id": record.id,
             "sentinel.request.recorded_for": record.why,
@@ -117,8 +122,10 @@ def _request_span(record: RequestRecord) -> Span:
 
 
 def _try_span(record: RequestRecord, tried: TryRecord, number: int) -> Span:
-    method = record.method if record.method in _METHODS else "_OTHER"
-    host, port = _address(tried.endpoint.partition("://")[2])
+    asked, path, query = _asked_for(record)
+    method = asked if asked in _METHODS else "_OTHER"
+    scheme, _, authority = tried.endpoint.partition("://")
+    host, port = _address(authority)
     error = tried.error or (str(tried.status) if tried.status >= _CLIENT_FAILURE else "")
     return _span(
         record,
@@ -134,14 +141,24 @@ def _try_span(record: RequestRecord, tried: TryRecord, number: int) -> Span:
             "http.response.status_code": tried.status or None,
             "server.address": host,
             "server.port": port,
-            "url.scheme": tried.endpoint.partition("://")[0],
-            "url.path": record.path,
+            "url.full": f"{tried.endpoint}{path}?{query}" if query else f"{tried.endpoint}{path}",
+            "url.scheme": scheme,
+            "url.path": path,
             "error.type": error,
             "sentinel.upstream": record.upstream,
             "sentinel.endpoint": tried.endpoint,
         },
         error,
     )
+
+
+def _asked_for(record: RequestRecord) -> tuple[str, str, str]:
+    """The method, path and query that upstreams were asked for: guests may have changed them."""
+    parts = {"method": record.method, "path": record.path, "query": record.query or ""}
+    for hook in record.hooks:
+        if hook.hook == _ON_REQUEST:
+            parts |= {each.part: each.after[0] for each in hook.changes if each.part in parts}
+    return parts["method"], parts["path"], parts["query"]
 
 
 def _hook_span(record: RequestRecord, hook: HookRecord, number: int) -> Span:
@@ -212,6 +229,8 @@ def _span(
 def _error_of(record: RequestRecord) -> str:
     if record.status >= _SERVER_FAILURE:
         return str(record.status)
+    if record.grpc_status in _GRPC_FAILURES:
+        return str(record.grpc_status)
     return record.outcome if record.outcome != "completed" else ""
 
 

@@ -330,6 +330,8 @@ class ResponseSender:
         if not self._is_call:
             names = self._route.trailers
             kept = [field for field in kept if field[0] in names]
+        elif self._recording is not None:
+            self._recording.add_grpc_status(kept)
         await self.send({"type": "http.response.trailers", "headers": kept, "more_trailers": False})
 
     def _complete(self, head: ResponseHead) -> None:
@@ -339,6 +341,9 @@ class ResponseSender:
         head.headers.append((b"x-request-id", self._request.request_id.encode("ascii")))
         self.summary.status = head.status
         self.summary.origin = head.origin
+        if self._recording is not None and self._is_call:
+            # Of a response of trailers only, the head has it.
+            self._recording.add_grpc_status(head.headers)
 
     def _start(self, head: ResponseHead, *, trailers: bool = False) -> Awaitable[None]:
         self._complete(head)

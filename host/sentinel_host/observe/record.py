@@ -89,6 +89,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     W3C Trace Context in hexadecimal, empty where nobody traces; ``sampled`` tells whether the
     record is part of a trace that is to be exported.
 
+    ``grpc_status`` is how a call of gRPC ended, if it said so.
+
     ``started_at`` is microseconds since 1970, ``outcome`` and ``origin`` are named as in
     ``wit/types.wit``. Records with ``is_whole`` false were made only when the request was over,
     because it was slow or failed: they lack stages, changes and lines.
@@ -116,6 +118,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     content_type: str = ""
     duration: int = 0
     status: int = 0
+    grpc_status: int | None = None
     outcome: str = "completed"
     origin: str = "gateway"
     request_bytes: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sentinel_host.messages import Headers
 from sentinel_host.native.trail import TrailCall
 from sentinel_host.observe.record import GuestLine, HookRecord, RequestRecord, StageRecord, TryRecord
 from sentinel_host.sandbox.instance import SLOTS
@@ -13,6 +14,8 @@ _HOOKS: Final = {slot: hook.name for hook, slot in SLOTS.items()}
 _MOST_HOOKS: Final = 128
 _MOST_LINES: Final = 128
 _MOST_TRIES: Final = 32
+# Of a gRPC status, whose largest is 16.
+_MOST_DIGITS: Final = 3
 
 
 class Recording:
@@ -48,6 +51,12 @@ class Recording:
         """
         for endpoint, began, ended, status, error in tries[:_MOST_TRIES]:
             self.record.tries.append(TryRecord(endpoint, self._at(began), (ended - began) // 1000, status, error))
+
+    def add_grpc_status(self, fields: Headers) -> None:
+        """Of a call whose head or trailers these are, if they say how it ended."""
+        for name, value in fields:
+            if name == b"grpc-status" and value.isdigit() and len(value) <= _MOST_DIGITS:
+                self.record.grpc_status = int(value)
 
     def add_line(self, line: GuestLine) -> None:
         """A guest has logged it."""

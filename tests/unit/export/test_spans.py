@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sentinel_host.export.spans import spans_of
-from sentinel_host.observe import HookRecord, RequestRecord, TryRecord
+from sentinel_host.observe import Change, HookRecord, RequestRecord, TryRecord
 from tests.observe.collectors import attributes
 
 RECORD = RequestRecord(
@@ -45,6 +45,10 @@ RECORD = RequestRecord(
             {"content_type": "application/grpc+proto", "path": "/pkg.Greeter/SayHello"},
             {"rpc.system": "grpc", "rpc.service": "pkg.Greeter", "rpc.method": "SayHello"},
         ),
+        ({"grpc_status": 0}, {"rpc.grpc.status_code": 0, "error.type": None}),
+        # The caller's fault, and the server's.
+        ({"grpc_status": 5}, {"rpc.grpc.status_code": 5, "error.type": None}),
+        ({"grpc_status": 14}, {"rpc.grpc.status_code": 14, "error.type": "14"}),
     ],
 )
 def test_a_request_is_told_by_the_semantic_conventions(changes: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -66,3 +70,29 @@ def test_tries_and_hooks_are_spans_of_their_own_within_the_request() -> None:
     assert (attributes(second)["http.request.resend_count"], attributes(second)["server.port"]) == (1, 2)
     assert (hook.name, hook.status.message) == ("auth on-request", "unreachable")
     assert len({span.span_id for span in (request, first, second, hook)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "changes", "expected"),
+    [
+        (None, [], ("GET", "http://a:1/", "/")),
+        ("b=1", [], ("GET", "http://a:1/?b=1", "/")),
+        (
+            "b=1",
+            [
+                Change("header", "path", (), ("/no",)),
+                Change("path", before=("/",), after=("/c",)),
+                Change("query", before=("b=1",), after=("",)),
+                Change("method", before=("GET",), after=("PUT",)),
+            ],
+            ("PUT", "http://a:1/c", "/c"),
+        ),
+    ],
+)
+def test_a_try_tells_what_the_upstream_was_asked_for(
+    query: str | None, changes: list[Change], expected: tuple[str, str, str]
+) -> None:
+    hook = HookRecord("rewrite", "0" * 64, "on-request", 10, outcome="edited", changes=changes)
+    record = msgspec.structs.replace(RECORD, query=query, tries=[TryRecord("http://a:1", 100, 200)], hooks=[hook])
+    told = attributes(spans_of(record)[1])
+    assert (told["http.request.method"], told["url.full"], told["url.path"]) == expected
