@@ -35,20 +35,28 @@ class Chain:
         self.guests = tuple(guests)
         self.refuse = refuse
         self.unfinished: set[asyncio.Task[None]] = set()
-        places = list(enumerate(guests))
-        self.requesters: Places = tuple((place, guest) for place, guest in places if guest.handles_request)
-        self.responders: Places = tuple((place, guest) for place, guest in reversed(places) if guest.handles_response)
-        self.completers: Places = tuple((place, guest) for place, guest in reversed(places) if guest.handles_completion)
+        places = list(enumerate(self.guests))
+        backwards = places[::-1]
+        # Of lists: compiled, a generator costs a multiple, and each request that is recorded has a
+        # chain of its own.
+        self.requesters: Places = tuple([(place, guest) for place, guest in places if guest.handles_request])
+        self.responders: Places = tuple([(place, guest) for place, guest in backwards if guest.handles_response])
+        self.completers: Places = tuple([(place, guest) for place, guest in backwards if guest.handles_completion])
         self.request_hooks = Hooks(
-            tuple(place if guest.direct is None else (place, *guest.direct.request) for place, guest in self.requesters)
+            tuple(
+                [place if guest.direct is None else (place, *guest.direct.request) for place, guest in self.requesters]
+            )
         )
         self.response_hooks = Hooks(
             tuple(
-                place if guest.direct is None else (place, *guest.direct.response) for place, guest in self.responders
+                [place if guest.direct is None else (place, *guest.direct.response) for place, guest in self.responders]
             )
         )
         self.completion_hooks = Hooks(
             tuple(
-                place if guest.direct is None else (place, *guest.direct.completion) for place, guest in self.completers
+                [
+                    place if guest.direct is None else (place, *guest.direct.completion)
+                    for place, guest in self.completers
+                ]
             )
         )
