@@ -5,12 +5,15 @@ They are encoded from the gateway's own values and need no checks. ``decode`` ch
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
 from sentinel_host.fields import pack_record
 from sentinel_host.messages import Headers, RequestHead, ResponseHead, Summary
+
+# A name of this module's own is found faster.
+_pack_record: Final = pack_record
 
 
 def encode_config(config: dict[str, Any]) -> bytes:
@@ -22,7 +25,7 @@ def encode_config(config: dict[str, Any]) -> bytes:
 
 def encode_request_head(head: RequestHead) -> bytes:
     """``request-head`` for ``on-request``."""
-    return pack_record(*request_values(head))
+    return _pack_record(*request_values(head))
 
 
 def request_values(head: RequestHead) -> tuple[Any, ...]:
@@ -47,12 +50,12 @@ def request_values(head: RequestHead) -> tuple[Any, ...]:
 
 def encode_response_head(head: ResponseHead) -> bytes:
     """``response-head`` for ``on-response``."""
-    return pack_record(head.status, head.headers, head.origin)
+    return _pack_record(head.status, head.headers, head.origin)
 
 
 def encode_summary(summary: Summary) -> bytes:
     """``summary`` for ``on-complete``."""
-    return pack_record(
+    return _pack_record(
         summary.request_id,
         summary.method,
         summary.path,
@@ -77,7 +80,7 @@ def encode_summary(summary: Summary) -> bytes:
 
 def encode_response(status: int, headers: Headers, body: bytes) -> bytes:
     """``response``, as an HTTP service answers a guest."""
-    return pack_record(status, headers, body)
+    return _pack_record(status, headers, body)
 
 
 def _config_default(value: object) -> str:

@@ -66,15 +66,33 @@ static size_t bound(snt_text record, const snt_plain *plain) {
   return size;
 }
 
+/* Nearly every field: a name of up to 31 bytes and a value of up to 255. */
+static bool read_short_field(reader *in, snt_text *name) {
+  const uint8_t *at = in->at;
+  size_t left = (size_t)(in->end - at);
+  if (left < 2 || at[0] != 0x92 || (at[1] & 0xe0) != 0xa0) return false;
+  size_t length = at[1] & 0x1f, value = 2 + length;
+  if (left < value + 2 || at[value] != 0xc4 || left - value - 2 < at[value + 1]) return false;
+  *name = (snt_text){at + 2, length};
+  in->at = at + value + 2 + at[value + 1];
+  return true;
+}
+
+static bool read_field(reader *in, snt_text *name) {
+  size_t values;
+  snt_text value;
+  if (read_short_field(in, name)) return true;
+  return read_count(in, &values) && values == 2 && read_value(in, name) && read_value(in, &value);
+}
+
 /* The fields that stay, to `out`; `count` becomes their number. Returns where they end, or NULL. */
 static uint8_t *keep_fields(reader *in, const snt_plain *plain, uint8_t *out, size_t *count) {
   const uint8_t *kept = in->at;
   size_t left = 0;
   for (size_t i = 0; i < *count; i++) {
     const uint8_t *start = in->at;
-    size_t values;
-    snt_text name, value;
-    if (!read_count(in, &values) || values != 2 || !read_value(in, &name) || !read_value(in, &value)) return NULL;
+    snt_text name;
+    if (!read_field(in, &name)) return NULL;
     if (!is_removed(plain, 0, name)) {
       left++;
       continue;

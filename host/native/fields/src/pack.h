@@ -17,8 +17,22 @@
 /* The most that a value takes beside its bytes. */
 #define SNT_PACK_HEAD 9
 
+/* The first and the last `size` bytes of a text that has no more than both. */
+#define SNT_PUT_ENDS(out, text, size)                                                \
+  do {                                                                               \
+    uint8_t first[size], last[size];                                                 \
+    memcpy(first, (text).bytes, size);                                               \
+    memcpy(last, (text).bytes + (text).length - (size), size);                       \
+    memcpy(out, first, size);                                                        \
+    memcpy((out) + (text).length - (size), last, size);                              \
+  } while (0)
+
 static inline uint8_t *snt_put_text(uint8_t *out, snt_text text) {
-  if (text.length > 0) memcpy(out, text.bytes, text.length);
+  if (text.length > 16) memcpy(out, text.bytes, text.length);
+  else if (text.length >= 8) SNT_PUT_ENDS(out, text, 8);
+  else if (text.length >= 4) SNT_PUT_ENDS(out, text, 4);
+  else
+    for (size_t i = 0; i < text.length; i++) out[i] = text.bytes[i];
   return out + text.length;
 }
 
