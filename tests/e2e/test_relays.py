@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 from tests.e2e.conftest import only_sentinel
 from tests.support.clients import Wire
-from tests.support.clocks import wait_until
+from tests.support.clocks import PATIENCE, wait_until
 from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Handler, Received, Upstream
@@ -125,6 +127,29 @@ def test_what_came_before_an_upstream_broke_off_is_delivered(
         assert client.rest() == BLOCK * 8
 
 
+def test_an_upstream_that_resets_its_connection_ends_the_response(
+    shared_gateway: GatewayProcess, origin: Upstream, before: int
+) -> None:
+    received_all = threading.Event()
+
+    async def handler(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (16 * len(BLOCK)))
+        for _ in range(8):
+            writer.write(BLOCK)
+            await writer.drain()
+        assert await asyncio.to_thread(received_all.wait, PATIENCE)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    origin.handler = handler
+    with Wire(shared_gateway.public) as client:
+        client.get()
+        client.head()
+        assert client.exactly(8 * len(BLOCK)) == BLOCK * 8
+        received_all.set()
+        assert client.rest() == b""
+
+
 def test_an_upstream_that_falls_silent_ends_the_response(
     shared_gateway: GatewayProcess, origin: Upstream, before: int
 ) -> None:
@@ -171,6 +196,7 @@ def test_a_client_that_leaves_takes_the_upstream_with_it(
             gone.set()
 
     origin.handler = endless
+    said = len(shared_gateway.log)
     with Wire(shared_gateway.public) as client:
         client.get()
         client.head()
@@ -179,3 +205,11 @@ def test_a_client_that_leaves_takes_the_upstream_with_it(
         client.reset()
     wait_until(gone.is_set, "end of the upstream's connection")
     assert "the application failed" not in "".join(shared_gateway.log)
+    shared_gateway.wait(
+        lambda: any(
+            int(line.removeprefix("sent ")) >= 4 * len(BLOCK)
+            for line in shared_gateway.log[said:]
+            if line.startswith("sent ")
+        ),
+        "line with all that was sent",
+    )

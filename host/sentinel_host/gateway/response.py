@@ -273,8 +273,10 @@ class ResponseSender:
                 break
             if self._relays and response.relayable() >= LEAST:
                 before = response.bytes_received
-                await send({"type": RELAY, "source": response})
-                summary.response_bytes += response.bytes_received - before
+                try:
+                    await send({"type": RELAY, "source": response})
+                finally:
+                    summary.response_bytes += response.bytes_received - before
         if trailers:
             await self._send_trailers(response)
 
