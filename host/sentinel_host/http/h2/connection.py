@@ -379,17 +379,12 @@ class Http2Connection:
     def _end_remote(self, stream: StreamState) -> None:
         stream.remote_ended = True
         if stream.local_ended:
-            self._close(stream.number)
+            self._streams.pop(stream.number, None)
 
     def _end_local(self, stream: StreamState) -> None:
         stream.local_ended = True
         if stream.remote_ended:
-            self._close(stream.number)
-
-    def _close(self, number: int) -> None:
-        # Compiled, these two cost half of what `pop` does.
-        if number in self._streams:
-            del self._streams[number]
+            self._streams.pop(stream.number, None)
 
     def _fault_on(self, number: int, code: ErrorCode) -> int:
         self.fault(number, code)

@@ -180,9 +180,7 @@ class RequestStreams:
 
     def close(self, stream: Stream) -> None:
         """The stream has ended in both directions, or was reset by us."""
-        # Compiled, these two cost half of what `pop` does.
-        if stream.number in self.streams:
-            del self.streams[stream.number]
+        self.streams.pop(stream.number, None)
 
     def finished(self, stream: Stream) -> None:
         """A stream's task has ended, or will not begin."""
