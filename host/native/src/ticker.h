@@ -1,4 +1,4 @@
-/* A thread that advances the engine's epoch every millisecond while guests run, and every few
+/* A thread that advances the engine's epoch every millisecond while guests run, and every ten
  * milliseconds while none happens to run at a tick and few are called: on a quiet worker each tick
  * costs as much as a guest's call.
  *
@@ -21,7 +21,7 @@
 #define SNT_TICK_NS 1000000
 /* How many steps a quiet worker's takes, which its first tick is then late by, and up to how many
  * entries in one step of the others it is quiet. */
-#define SNT_QUIET_STEPS 4
+#define SNT_QUIET_STEPS 10
 #define SNT_FEW_ENTRIES 16
 /* Steps without a guest after which the thread goes to sleep: falling asleep and waking cost system
  * calls. */

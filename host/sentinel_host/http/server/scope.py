@@ -96,5 +96,6 @@ class ScopeBuilder:
         scope["raw_path"] = raw_path
         scope["query_string"] = query
         scope["headers"] = headers
-        scope["state"] = listener.state.copy()
+        state = listener.state
+        scope["state"] = state.copy() if state else {}
         return scope
