@@ -3,7 +3,7 @@
 ``python -m tests.bench.scale [--json FILE] [--quick]``. One axis at a time: workers, connections
 (all but `ACTIVE` of them idle), guests, routes and upstreams. Requests go to all routes in turn,
 and so to all upstreams. CPU is the kernel's accounting of the whole process tree, divided by the
-requests that wrk counted; the middle one of several rounds.
+requests that wrk counted; the middle one of several rounds. A quick run takes two minutes.
 
 The match of a route is a small part of a request. So it is also timed by itself, in this process,
 with routes that differ by path, by host and by pattern of hosts. Small and large tables take turns,
