@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hyperframe.frame import RstStreamFrame
 
+from sentinel_host.errors import ClientError
 from tests.http1.harness import answer, eventually, http_app, run_worker
 from tests.http2.peer import Peer, request
 from tests.support.clocks import PATIENCE
@@ -174,7 +175,8 @@ def test_tasks_that_wait_end_with_their_connection() -> None:
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_idle_connection_keeps_nothing_of_its_last_requests() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_idle_connection_keeps_nothing_of_its_last_requests(fails: bool) -> None:
     things: list[weakref.ref[Thing]] = []
 
     @http_app
@@ -183,6 +185,9 @@ def test_idle_connection_keeps_nothing_of_its_last_requests() -> None:
         things.append(weakref.ref(thing))
         for message in answer(b"x"):
             await send(message)
+        if fails:
+            # Of one that is logged, pytest keeps the traceback.
+            raise ClientError("after the response")
 
     with run_worker(app) as worker, Peer(worker.connect()) as peer:
         ask(peer, 1, 3)
