@@ -53,6 +53,16 @@ describe("a request's edits", () => {
     test(what, () => assert.equal(doing(what).call("onRequest", HEAD).toString("hex"), answer.toString("hex")));
   }
 
+  test("a request that is lent again has nothing of the last time", () => {
+    const guest = doing("the last word counts");
+    for (let call = 0; call < 40; ++call) guest.call("onRequest", HEAD);
+    guest.configure({ do: "nothing" });
+    for (let call = 0; call < 40; ++call) assert.deepEqual(guest.call("onRequest", HEAD), NIL);
+    guest.configure({ do: "every kind of value" });
+    const answer = CASES["every kind of value"];
+    for (let call = 0; call < 40; ++call) assert.deepEqual(guest.call("onRequest", HEAD), answer);
+  });
+
   test("a response that was made once can be returned again", () => {
     const guest = doing("the same answer again");
     const answer = pack([1, [[503, [["x", bin("y")]], bin("down")]]]);
@@ -109,6 +119,18 @@ describe("what was lent is gone when the hook has returned", () => {
       );
     });
   }
+});
+
+test("a request that is kept for many calls is gone, too", () => {
+  const guest = doing("keep the request");
+  guest.call("onRequest", HEAD);
+  guest.configure({ do: "nothing" });
+  for (let call = 0; call < 10; ++call) guest.call("onRequest", HEAD);
+  guest.configure({ do: "read the kept request" });
+  assert.match(
+    guest.trapOf(() => guest.call("onRequest", HEAD)),
+    /^a value that was lent to a hook/,
+  );
 });
 
 describe("abort tells the log what happened, and where", () => {
