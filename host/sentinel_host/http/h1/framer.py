@@ -88,12 +88,17 @@ class ResponseFramer:
         has none.
         """
         if close:
-            connection = b"\r\nconnection: close\r\n\r\n"
+            end = b"\r\nconnection: close\r\n\r\n"
         else:
-            connection = b"\r\n\r\n" if self._http11 else b"\r\nconnection: keep-alive\r\n\r\n"
+            end = b"\r\n\r\n" if self._http11 else b"\r\nconnection: keep-alive\r\n\r\n"
+        # An upstream's response mostly has both fields: the end is all that is missing.
+        if self._framing_field:
+            end = self._framing_field + end
+        if not self._dated:
+            end = date + end
         self.phase = BODY
         head, self._head = self._head, b""
-        return b"".join((head, b"" if self._dated else date, self._framing_field, connection))
+        return head + end
 
     def body(self, data: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
         """A piece of the body with its framing, in parts; it is the last one unless ``more``."""
