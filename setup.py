@@ -72,7 +72,10 @@ FIELDS = Extension(
         for name in (
             "module",
             "names_type",
-            *(f"src/{part}" for part in ("field", "head", "lines", "names", "record", "sorting", "writer")),
+            *(
+                f"src/{part}"
+                for part in ("field", "head", "lines", "names", "record", "sorting", "trace_parent", "writer")
+            ),
         )
     ],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on:

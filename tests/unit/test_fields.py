@@ -12,7 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sentinel_host.fields import add_lines, field, first_fault, pack_record, read_head, write_request
+from sentinel_host.fields import (
+    add_lines,
+    add_unsampled_parent,
+    field,
+    first_fault,
+    pack_record,
+    read_head,
+    write_request,
+)
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -92,6 +100,42 @@ def test_a_request_begins_with_parts_that_stay_what_they_are(method: bytes, targ
     else:
         with pytest.raises(ValueError, match=r"malformed (method|request target|host) b"):
             write_request(method, target, host, [], b"")
+
+
+TRACE_ID = "0123456789abcdeffedcba9876543210"
+UNSAMPLED = (b"traceparent", b"00-0123456789abcdeffedcba9876543210-fedcba9876543210-00")
+
+
+@pytest.mark.parametrize("fields", [[], [(b"host", b"a"), (b"traceparens", b""), (b"traceparent-x", b"1")]])
+def test_an_unsampled_request_tells_of_its_trace_behind_all_else(fields: Fields) -> None:
+    told = list(fields)
+    add_unsampled_parent(told, b"traceparent", TRACE_ID)
+    assert told == [*fields, UNSAMPLED]
+    # What is there stands, whoever added it.
+    add_unsampled_parent(told, b"traceparent", TRACE_ID[::-1])
+    assert told == [*fields, UNSAMPLED]
+
+
+@pytest.mark.parametrize("trace_id", ["", TRACE_ID[1:], TRACE_ID + "0", "é" * 32, "\u2020" * 32])
+def test_a_trace_has_an_id_of_32_digits(trace_id: str) -> None:
+    fields: Fields = []
+    with pytest.raises(ValueError, match="the id of a trace has 32 digits"):
+        add_unsampled_parent(fields, b"traceparent", trace_id)
+    assert fields == []
+
+
+@pytest.mark.parametrize("wrong", [None, (b"a",), (b"a", "b"), ("traceparent", b"")])
+def test_a_trace_is_not_told_of_beside_what_is_no_field(wrong: Any) -> None:
+    fields = [(b"a", b"b"), wrong]
+    with pytest.raises(ValueError, match="a header is a pair of byte strings"):
+        add_unsampled_parent(fields, b"traceparent", TRACE_ID)
+    assert len(fields) == 2
+
+
+@pytest.mark.parametrize("arguments", [([],), ((), b"a", TRACE_ID), ([], "a", TRACE_ID), ([], b"a", b"0" * 32)])
+def test_a_trace_is_told_of_in_a_list(arguments: Any) -> None:
+    with pytest.raises(TypeError, match="add_unsampled_parent"):
+        add_unsampled_parent(*arguments)
 
 
 def expected_head(data: bytes) -> tuple[int, bytes, bool] | None:

@@ -11,6 +11,7 @@
 #include "src/head.h"
 #include "src/lines.h"
 #include "src/record.h"
+#include "src/trace_parent.h"
 #include "names_type.h"
 
 static PyObject *add_lines(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -137,7 +138,40 @@ static PyObject *field(PyObject *module, PyObject *const *args, Py_ssize_t count
   return pair;
 }
 
+static PyObject *add_unsampled_parent(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  snt_text name;
+  if (count != 3 || !PyList_Check(args[0]) || !snt_read_text(args[1], &name) || !PyUnicode_Check(args[2])) {
+    PyErr_SetString(PyExc_TypeError, "add_unsampled_parent(fields: list, name: bytes, trace_id: str)");
+    return NULL;
+  }
+  if (!PyUnicode_IS_COMPACT_ASCII(args[2]) || PyUnicode_GET_LENGTH(args[2]) != SNT_TRACE_ID) {
+    PyErr_Format(PyExc_ValueError, "the id of a trace has %d digits, unlike %R", SNT_TRACE_ID, args[2]);
+    return NULL;
+  }
+  snt_fields fields = {args[0], PyList_GET_SIZE(args[0])};
+  for (Py_ssize_t i = 0; i < fields.count; i++) {
+    snt_field field;
+    if (!snt_read_field(&fields, i, &field)) return NULL;
+    if (field.name.length == name.length && memcmp(field.name.bytes, name.bytes, name.length) == 0) Py_RETURN_NONE;
+  }
+  PyObject *value = PyBytes_FromStringAndSize(NULL, SNT_TRACE_PARENT);
+  PyObject *pair = value == NULL ? NULL : PyTuple_New(2);
+  if (pair == NULL) {
+    Py_XDECREF(value);
+    return NULL;
+  }
+  snt_put_unsampled_parent((uint8_t *)PyBytes_AS_STRING(value), PyUnicode_1BYTE_DATA(args[2]));
+  PyTuple_SET_ITEM(pair, 0, Py_NewRef(args[1]));
+  PyTuple_SET_ITEM(pair, 1, value);
+  int added = PyList_Append(args[0], pair);
+  Py_DECREF(pair);
+  if (added < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"add_unsampled_parent", (PyCFunction)(void (*)(void))add_unsampled_parent, METH_FASTCALL, NULL},
     {"add_lines", (PyCFunction)(void (*)(void))add_lines, METH_FASTCALL, NULL},
     {"write_request", (PyCFunction)(void (*)(void))write_request, METH_FASTCALL, NULL},
     {"is_plain_path", is_plain_path, METH_O, NULL},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sentinel_host.fields._fields import (
     FieldNames,
     add_lines,
+    add_unsampled_parent,
     field,
     first_fault,
     is_plain_path,
@@ -20,6 +21,7 @@ from sentinel_host.fields._fields import (
 __all__ = [
     "FieldNames",
     "add_lines",
+    "add_unsampled_parent",
     "field",
     "first_fault",
     "is_plain_path",

@@ -7,6 +7,14 @@ def add_lines(start: bytes, fields: Iterable[tuple[bytes, bytes]], end: bytes, /
     (RFC 9110 sections 5.1 and 5.5); ``start`` and ``end`` are the caller's affair.
     """
 
+def add_unsampled_parent(fields: list[tuple[bytes, bytes]], name: bytes, trace_id: str, /) -> None:
+    """Add a ``traceparent``, whose name is given, for an upstream of a request with which the trace of this id begins,
+    and that is not sampled, unless there is such a field: a guest's own stands.
+
+    The first span has the second half of the id. Raises `ValueError` for an id that has not 32 digits, and for what is
+    no field.
+    """
+
 def write_request(
     method: bytes, target: bytes, host: bytes, fields: Iterable[tuple[bytes, bytes]], end: bytes, /
 ) -> bytes:

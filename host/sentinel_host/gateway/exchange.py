@@ -24,6 +24,7 @@ from sentinel_host.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from sentinel_host.fields import add_unsampled_parent
 from sentinel_host.gateway import tunnel
 from sentinel_host.gateway.abilities import Abilities
 from sentinel_host.gateway.answers import own_options
@@ -42,9 +43,9 @@ from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, p
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
 from sentinel_host.limiter import Checked
-from sentinel_host.messages import Headers, Origin, Outcome, ResponseHead, Summary
+from sentinel_host.messages import Origin, Outcome, ResponseHead, Summary
 from sentinel_host.observe.recorder import Observation, Recorder, Tries
-from sentinel_host.observe.trace_context import TRACEPARENT, trace_id_of, unsampled_parent
+from sentinel_host.observe.trace_context import TRACEPARENT, trace_id_of
 from sentinel_host.pipeline import LocalReply
 from sentinel_host.upstream import ReplayableBody, UpstreamCall
 
@@ -59,8 +60,9 @@ _SERVER_FAILURE: Final = 500
 _COMPLETED: Final = Outcome.COMPLETED
 
 _forwarding: Final = Forwarding()
-# A name of this module's own is found faster.
+# Names of this module's own are found faster.
 _perf_counter_ns: Final = perf_counter_ns
+_add_unsampled_parent: Final = add_unsampled_parent
 
 
 class ProxyExchange:
@@ -364,9 +366,8 @@ class ProxyExchange:
             call.hash = upstream.hash_key(head)
         observation = self._observation
         if observation is None:
-            # A guest may have set the field: its own stands.
-            if self._recorder.is_on and not (route.chain.guests and _has_trace_parent(head.headers)):
-                request.headers.append((TRACEPARENT, unsampled_parent(self._trace_id())))
+            if self._recorder.is_on:
+                _add_unsampled_parent(head.headers, TRACEPARENT, self._trace_id())
         elif observation.sampled and (TRACEPARENT, observation.told) in head.headers:
             call.observation = observation
         if route.times is not None:
@@ -458,14 +459,6 @@ class ProxyExchange:
             # A guest replaced the status: its response is sent, and the protocol stays.
             response.abort()
             await sender.send_whole(head, b"")
-
-
-def _has_trace_parent(headers: Headers) -> bool:
-    # A generator would be made for each request.
-    for name, _ in headers:  # noqa: SIM110
-        if name == TRACEPARENT:
-            return True
-    return False
 
 
 def _has_failed(summary: Summary) -> bool:

@@ -175,7 +175,7 @@ class Recorder:
 
     def begin(self, admitted: Admitted, started: int) -> Observation | None:
         """A request begins. Has its head tell of the trace; where that begins here and is not
-        sampled, there is no observation, and `unsampled_parent` is for the upstream.
+        sampled, there is no observation, and `add_unsampled_parent` is for the upstream.
         """
         asked = admitted.observed
         why = ""

@@ -58,12 +58,6 @@ def trace_id_of(request_id: str, is_own: bool) -> str:
     return sha256(request_id.encode()).hexdigest()[:32]
 
 
-def unsampled_parent(trace_id: str) -> bytes:
-    """The field for an upstream of a request with which a trace begins that is not sampled."""
-    raw = trace_id.encode("ascii")
-    return b"00-%b-%b-00" % (raw, raw[16:])
-
-
 def readable_state(value: bytes) -> str:
     """A tracestate that may be passed on, or nothing."""
     return value.decode("ascii") if len(value) <= _MOST_STATE and value.isascii() else ""

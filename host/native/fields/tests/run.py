@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE.parent / "src" / name for name in ("field.c", "head.c", "names.c")]
-SANITIZERS = {name: ["address,undefined"] for name in ("test_field", "test_head", "test_names")}
+SOURCES = [HERE.parent / "src" / name for name in ("field.c", "head.c", "names.c", "trace_parent.c")]
+TESTS = ("test_field", "test_head", "test_names", "test_trace_parent")
+SANITIZERS = {name: ["address,undefined"] for name in TESTS}
 testing = runpy.run_path(str(HERE.parents[1] / "testing.py"))
 
 if __name__ == "__main__":
