@@ -34,6 +34,10 @@ typedef struct {
   PyObject *literal;   /* bytes in front of the value */
   PyObject *attribute; /* of a summary; NULL if the value is beside it */
   PyObject *descriptor; /* the attribute's, of the type of summaries; NULL if it has none that decides */
+  getter get;           /* the descriptor's; NULL if it has none */
+  void *closure;
+  PyObject *last; /* the value that is in the batch already, with the literal: most come again; or NULL */
+  size_t at, length;
   Py_ssize_t beside;
   PyObject *names; /* a tuple of bytes */
   kind kind;
@@ -44,7 +48,8 @@ typedef struct {
   piece *pieces;
   Py_ssize_t count;
   PyTypeObject *type; /* of the summaries that the descriptors are for, or NULL */
-  size_t around;      /* what a line takes at most beside its texts */
+  size_t around;      /* what a line takes at most beside its texts, and a step */
+  snt_second rfc3339, clf;
   PyObject *end;
   PyObject *escape;
   uint8_t *bytes;
@@ -53,6 +58,9 @@ typedef struct {
 
 /* Bytes of a value at most, or of what is around a text: a dash, "null", quotes. */
 #define AROUND (SNT_TIME_MAX + 2)
+
+/* Bytes that are copied at a time. */
+#define STEP 16
 
 /* A batch's room is kept; what one long line needed beyond it is not. */
 #define KEPT_ROOM ((size_t)1 << 17)
@@ -89,10 +97,26 @@ static bool put_literal(lines *self, const char *text) {
   return true;
 }
 
+/* Copies what is in the batch already. Most of it is shorter than what a call of the C library
+ * costs. */
+static bool put_again(lines *self, size_t at, size_t length) {
+  if (!reserve(self, length)) return false;
+  const uint8_t *from = self->bytes + at;
+  uint8_t *out = self->bytes + self->used;
+  /* A step may begin in one and end in the other, where a line is shorter than it. */
+  for (size_t done = 0; done < length; done += STEP) memmove(out + done, from + done, STEP);
+  self->used += length;
+  return true;
+}
+
 /* The text of a str as UTF-8. `owner` is set to what has to be released afterwards, or to NULL. */
 static bool read_text(PyObject *value, snt_text *text, PyObject **owner) {
-  Py_ssize_t length;
   *owner = NULL;
+  if (PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value)) {
+    *text = (snt_text){PyUnicode_1BYTE_DATA(value), (size_t)PyUnicode_GET_LENGTH(value)};
+    return true;
+  }
+  Py_ssize_t length;
   const char *bytes = PyUnicode_AsUTF8AndSize(value, &length);
   if (bytes == NULL) {
     /* It is no str, or has surrogates. */
@@ -162,7 +186,8 @@ static bool put_text(lines *self, PyObject *value, kind kind) {
 
 static bool put_number(lines *self, PyObject *value, const piece *piece) {
   if (value == Py_None) return put_literal(self, piece->kind == JSON_MILLIS ? "null" : "-");
-  long long read = PyLong_AsLongLong(value);
+  _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "microseconds since 1970 need 64 bits");
+  Py_ssize_t read = PyLong_AsSsize_t(value);
   if (read == -1 && PyErr_Occurred()) return false;
   uint64_t number = read < 0 ? 0 : (uint64_t)read;
   if (piece->kind == NAME) {
@@ -170,19 +195,19 @@ static bool put_number(lines *self, PyObject *value, const piece *piece) {
       put(self, text_of(PyTuple_GET_ITEM(piece->names, (Py_ssize_t)number)));
       return true;
     }
-    PyErr_Format(PyExc_ValueError, "%U: %lld has no name", piece->attribute, read);
+    PyErr_Format(PyExc_ValueError, "%U: %zd has no name", piece->attribute, read);
     return false;
   }
   if (piece->kind == SIZE && number == 0) return put_literal(self, "-");
   uint8_t *out = self->bytes + self->used;
   switch (piece->kind) {
-    case RFC3339: out = snt_put_rfc3339(out, number); break;
+    case RFC3339: out = snt_put_rfc3339(out, &self->rfc3339, number); break;
     case JSON_TIME:
       *out++ = '"';
-      out = snt_put_rfc3339(out, number);
+      out = snt_put_rfc3339(out, &self->rfc3339, number);
       *out++ = '"';
       break;
-    case CLF_TIME: out = snt_put_clf_time(out, number); break;
+    case CLF_TIME: out = snt_put_clf_time(out, &self->clf, number); break;
     case MILLIS:
     case JSON_MILLIS: out = snt_put_millis(out, number); break;
     default: out = snt_put_count(out, number);
@@ -203,18 +228,35 @@ static bool put_value(lines *self, PyObject *value, const piece *piece) {
 }
 
 static PyObject *attribute_of(const piece *piece, PyObject *summary) {
+  if (piece->get != NULL) return piece->get(summary, piece->closure);
   if (piece->descriptor == NULL) return PyObject_GetAttr(summary, piece->attribute);
   return Py_TYPE(piece->descriptor)->tp_descr_get(piece->descriptor, summary, (PyObject *)Py_TYPE(summary));
 }
 
-static bool put_piece(lines *self, const piece *piece, PyObject *summary, PyObject *const *beside) {
-  put(self, text_of(piece->literal));
-  if (piece->attribute == NULL) return put_value(self, beside[piece->beside], piece);
-  PyObject *value = attribute_of(piece, summary);
+static bool put_piece(lines *self, piece *piece, PyObject *summary, PyObject *const *beside) {
+  PyObject *value = piece->attribute == NULL ? Py_NewRef(beside[piece->beside]) : attribute_of(piece, summary);
   if (value == NULL) return false;
+  if (value == piece->last) {
+    Py_DECREF(value);
+    return put_again(self, piece->at, piece->length);
+  }
+  size_t at = self->used;
+  put(self, text_of(piece->literal));
   bool done = put_value(self, value, piece);
-  Py_DECREF(value);
+  /* `escape` is Python, which may do anything. */
+  if (done && self->used >= at) {
+    piece->at = at;
+    piece->length = self->used - at;
+    Py_XSETREF(piece->last, value);
+  } else {
+    Py_DECREF(value);
+  }
   return done;
+}
+
+/* What is in the batch will not be there any more. */
+static void forget_values(lines *self) {
+  for (Py_ssize_t index = 0; index < self->count; index++) Py_CLEAR(self->pieces[index].last);
 }
 
 /* Look the attributes up that summaries of a type have; a look-up costs more than the rest of a
@@ -230,6 +272,12 @@ static bool learn(lines *self, PyTypeObject *type) {
     } else if (Py_TYPE(found)->tp_descr_get == NULL || Py_TYPE(found)->tp_descr_set == NULL) {
       /* An object's own attribute would come first. */
       Py_CLEAR(found);
+    }
+    piece->get = NULL;
+    if (found != NULL && Py_IS_TYPE(found, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(found))) {
+      const PyGetSetDef *definition = ((PyGetSetDescrObject *)found)->d_getset;
+      piece->get = definition->get;
+      piece->closure = definition->closure;
     }
     Py_XSETREF(piece->descriptor, found);
   }
@@ -252,6 +300,7 @@ static PyObject *lines_add(PyObject *object, PyObject *const *args, Py_ssize_t c
   if (!done) {
     /* A line that cannot be finished is none. */
     self->used = before;
+    forget_values(self);
     return NULL;
   }
   put(self, text_of(self->end));
@@ -264,6 +313,7 @@ static PyObject *lines_take(PyObject *object, PyObject *nothing) {
   PyObject *taken = PyBytes_FromStringAndSize((const char *)self->bytes, (Py_ssize_t)self->used);
   if (taken == NULL) return NULL;
   self->used = 0;
+  forget_values(self);
   if (self->room > KEPT_ROOM) {
     PyMem_Free(self->bytes);
     self->bytes = NULL;
@@ -316,7 +366,7 @@ static PyObject *make_lines(PyTypeObject *type, PyObject *args, PyObject *keywor
   self->pieces = PyMem_Calloc(count > 0 ? count : 1, sizeof *self->pieces);
   bool done = self->pieces != NULL;
   if (!done) PyErr_NoMemory();
-  self->around = (size_t)PyBytes_GET_SIZE(end);
+  self->around = (size_t)PyBytes_GET_SIZE(end) + STEP;
   for (; done && self->count < PyTuple_GET_SIZE(pieces); self->count += done) {
     piece *piece = &self->pieces[self->count];
     done = take_piece(piece, PyTuple_GET_ITEM(pieces, self->count));
@@ -335,6 +385,7 @@ static void forget_lines(PyObject *object) {
     Py_DECREF(self->pieces[index].names);
     Py_XDECREF(self->pieces[index].attribute);
     Py_XDECREF(self->pieces[index].descriptor);
+    Py_XDECREF(self->pieces[index].last);
   }
   PyMem_Free(self->pieces);
   PyMem_Free(self->bytes);

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -163,6 +164,27 @@ def test_each_line_follows_the_rule() -> None:
         assert lines("combined", entry=entry)[0].decode() == rule_of_apache(entry)
 
 
+def test_lines_that_share_values_follow_the_rule() -> None:
+    draw = random.Random(20)
+    some = [some_entry(draw) for _ in range(4)]
+    names = [field.name for field in dataclasses.fields(Summary)]
+    long = "€\n" * 3000
+    made, short = layout_of("json", FIELDS).lines(), layout_of("{status}", ()).lines()
+    for _ in range(20):
+        entries = []
+        for _ in range(draw.choice((1, 2, 30))):
+            (summary, trace_id, *_), known = some_entry(draw), draw.choice(some)
+            for name in draw.sample(names, 12):
+                setattr(summary, name, getattr(known[0], name))
+            # Batches outgrow their room.
+            summary.query = draw.choice((long, some[0][0].query))
+            entries.append((summary, trace_id, known[2], known[3]))
+            made.add(*entries[-1])
+            short.add(*entries[-1])
+        assert made.take().decode() == "".join(unescaped(rule_of_json(entry, FIELDS)) for entry in entries)
+        assert short.take().decode() == "".join(f"{entry[0].status}\n" for entry in entries)
+
+
 def unescaped(line: str) -> str:
     return json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False) + "\n"
 
@@ -184,6 +206,13 @@ def test_a_line_that_cannot_be_finished_is_none() -> None:
     made.add(SimpleNamespace(path="/b", outcome=Outcome.COMPLETED), "", "", "")  # type: ignore[arg-type]
     assert made.take() == b"/a client-aborted\n/b completed\n"
     assert size == len("/a client-aborted\n")
+    # Nor has the next line anything of it.
+    made = layout_of("{path} {method} {status}", ()).lines()
+    half: Any = SimpleNamespace(path="/a", method="GET")
+    with pytest.raises(AttributeError):
+        made.add(half, "", "", "")
+    made.add(SimpleNamespace(path="/longer", method=half.method, status=200), "", "", "")  # type: ignore[arg-type]
+    assert made.take() == b"/longer GET 200\n"
 
 
 def test_a_long_line_is_whole_and_its_room_given_back() -> None:

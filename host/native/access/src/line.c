@@ -35,17 +35,17 @@ uint8_t *snt_put_quoted(uint8_t *out, snt_text text) {
 
 #define EACH(byte) (UINT64_MAX / 255 * (byte))
 
-/* Whether one of eight bytes is below n, which is 128 at most, or zero. By Sean Anderson's "Bit
- * Twiddling Hacks". */
-static bool has_less(uint64_t word, uint64_t n) { return ((word - EACH(n)) & ~word & EACH(0x80)) != 0; }
-static bool has_zero(uint64_t word) { return has_less(word, 1); }
+/* Of eight bytes, the highest bit of one is set if one is below n, which is 128 at most. By Sean
+ * Anderson's "Bit Twiddling Hacks". */
+static inline uint64_t less(uint64_t word, uint64_t n) { return (word - EACH(n)) & ~word; }
 
 static bool must_escape(uint8_t byte) { return byte < 0x20 || byte == '"' || byte == '\\'; }
 
-static bool must_escape_any(const uint8_t *bytes) {
+static inline bool must_escape_any(const uint8_t *bytes) {
   uint64_t word;
   memcpy(&word, bytes, sizeof word);
-  return has_less(word, 0x20) || has_zero(word ^ EACH('"')) || has_zero(word ^ EACH('\\'));
+  uint64_t found = less(word, 0x20) | less(word ^ EACH('"'), 1) | less(word ^ EACH('\\'), 1);
+  return (found & EACH(0x80)) != 0;
 }
 
 /* Whether a text is JSON as it is: nearly all are. */
@@ -130,31 +130,48 @@ static uint8_t *put_clock(uint8_t *out, unsigned second) {
   return put_digits(out, second % 60, 2);
 }
 
-uint8_t *snt_put_rfc3339(uint8_t *out, uint64_t microseconds) {
-  uint64_t seconds = microseconds / MILLION;
-  date day = date_of(seconds / DAY);
+static uint8_t *write_rfc3339(uint8_t *out, uint64_t second) {
+  date day = date_of(second / DAY);
   out = put_year(out, day.year);
   *out++ = '-';
   out = put_digits(out, day.month, 2);
   *out++ = '-';
   out = put_digits(out, day.day, 2);
   *out++ = 'T';
-  out = put_clock(out, (unsigned)(seconds % DAY));
+  out = put_clock(out, (unsigned)(second % DAY));
   *out++ = '.';
-  out = put_digits(out, microseconds % MILLION / 1000, 3);
-  *out++ = 'Z';
   return out;
 }
 
-uint8_t *snt_put_clf_time(uint8_t *out, uint64_t microseconds) {
-  uint64_t seconds = microseconds / MILLION;
-  date day = date_of(seconds / DAY);
+static uint8_t *write_clf(uint8_t *out, uint64_t second) {
+  date day = date_of(second / DAY);
   out = put_digits(out, day.day, 2);
   *out++ = '/';
   out = snt_put_bytes(out, (snt_text){(const uint8_t *)MONTHS + 3 * (day.month - 1), 3});
   *out++ = '/';
   out = put_year(out, day.year);
   *out++ = ':';
-  out = put_clock(out, (unsigned)(seconds % DAY));
+  out = put_clock(out, (unsigned)(second % DAY));
   return snt_put_bytes(out, (snt_text){(const uint8_t *)" +0000", 6});
+}
+
+/* All of its room is copied, which is quicker than its length. */
+static uint8_t *put_second(uint8_t *out, snt_second *last, uint64_t second, uint8_t *(*write)(uint8_t *, uint64_t)) {
+  if (last->length == 0 || last->second != second) {
+    last->second = second;
+    last->length = (size_t)(write(last->text, second) - last->text);
+  }
+  memcpy(out, last->text, sizeof last->text);
+  return out + last->length;
+}
+
+uint8_t *snt_put_rfc3339(uint8_t *out, snt_second *last, uint64_t microseconds) {
+  out = put_second(out, last, microseconds / MILLION, write_rfc3339);
+  out = put_digits(out, microseconds % MILLION / 1000, 3);
+  *out++ = 'Z';
+  return out;
+}
+
+uint8_t *snt_put_clf_time(uint8_t *out, snt_second *last, uint64_t microseconds) {
+  return put_second(out, last, microseconds / MILLION, write_clf);
 }

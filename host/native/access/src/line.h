@@ -35,8 +35,16 @@ uint8_t *snt_put_count(uint8_t *out, uint64_t number);
 /* Microseconds as milliseconds: as few digits behind the point as tell them all, but one. */
 uint8_t *snt_put_millis(uint8_t *out, uint64_t microseconds);
 
+/* What was written last of a format's times, but for fractions: thousands of lines have the same
+ * second. All zero at first. */
+typedef struct {
+  uint64_t second;
+  size_t length;
+  uint8_t text[SNT_TIME_MAX];
+} snt_second;
+
 /* Microseconds since 1970 in UTC: 2023-11-14T22:13:20.123Z, and 14/Nov/2023:22:13:20 +0000. */
-uint8_t *snt_put_rfc3339(uint8_t *out, uint64_t microseconds);
-uint8_t *snt_put_clf_time(uint8_t *out, uint64_t microseconds);
+uint8_t *snt_put_rfc3339(uint8_t *out, snt_second *last, uint64_t microseconds);
+uint8_t *snt_put_clf_time(uint8_t *out, snt_second *last, uint64_t microseconds);
 
 #endif

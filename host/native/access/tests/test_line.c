@@ -17,6 +17,15 @@ static snt_text text(const char *bytes) { return (snt_text){(const uint8_t *)byt
     CHECK(length_ == strlen(expected) && memcmp(block_, expected, length_) == 0);           \
     free(block_);                                                                           \
   } while (0)
+#define PUTS_TIME(put, last, value, expected)                        \
+  do {                                                               \
+    uint8_t *block_ = malloc(SNT_TIME_MAX);                          \
+    CHECK(block_ != NULL);                                           \
+    size_t length_ = (size_t)(put(block_, last, value) - block_);    \
+    CHECK(length_ == strlen(expected));                              \
+    CHECK(memcmp(block_, expected, length_) == 0);                   \
+    free(block_);                                                    \
+  } while (0)
 /* The text is in a block of just its size, too. */
 #define PUTS_TEXT(put, bound, from, expected)                                   \
   do {                                                                          \
@@ -103,6 +112,7 @@ static void milliseconds_have_one_to_three_decimals(void) {
 }
 
 static void times_are_those_of_the_c_library(void) {
+  snt_second rfc3339 = {0}, clf = {0};
   /* Every day of 500 years, at a second that moves through it. */
   for (uint64_t day = 0; day < 182622; day++) {
     time_t seconds = (time_t)(day * 86400 + day * 7919 % 86400);
@@ -112,17 +122,30 @@ static void times_are_those_of_the_c_library(void) {
     CHECK(strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S", &utc) > 0);
     sprintf(whole, "%s.%03uZ", expected, (unsigned)(day % 1000));
     uint64_t microseconds = (uint64_t)seconds * 1000000 + day % 1000 * 1000 + 999;
-    PUTS(snt_put_rfc3339, SNT_TIME_MAX, microseconds, whole);
+    PUTS_TIME(snt_put_rfc3339, &rfc3339, microseconds, whole);
     CHECK(strftime(expected, sizeof expected, "%d/%b/%Y:%H:%M:%S +0000", &utc) > 0);
-    PUTS(snt_put_clf_time, SNT_TIME_MAX, microseconds, expected);
+    PUTS_TIME(snt_put_clf_time, &clf, microseconds, expected);
   }
+}
+
+static void a_second_that_is_kept_is_no_other(void) {
+  snt_second rfc3339 = {0}, clf = {0};
+  PUTS_TIME(snt_put_rfc3339, &rfc3339, 0, "1970-01-01T00:00:00.000Z");
+  PUTS_TIME(snt_put_rfc3339, &rfc3339, 999999, "1970-01-01T00:00:00.999Z");
+  PUTS_TIME(snt_put_rfc3339, &rfc3339, 1000000, "1970-01-01T00:00:01.000Z");
+  /* Requests end in another order than they began. */
+  PUTS_TIME(snt_put_rfc3339, &rfc3339, 999000, "1970-01-01T00:00:00.999Z");
+  PUTS_TIME(snt_put_clf_time, &clf, 999999, "01/Jan/1970:00:00:00 +0000");
+  PUTS_TIME(snt_put_clf_time, &clf, 0, "01/Jan/1970:00:00:00 +0000");
+  PUTS_TIME(snt_put_clf_time, &clf, 1000000, "01/Jan/1970:00:00:01 +0000");
 }
 
 static void a_time_beyond_all_calendars_stays_in_its_bound(void) {
   uint8_t *block = malloc(SNT_TIME_MAX);
   CHECK(block != NULL);
-  CHECK(snt_put_rfc3339(block, UINT64_MAX) <= block + SNT_TIME_MAX);
-  CHECK(snt_put_clf_time(block, UINT64_MAX) <= block + SNT_TIME_MAX);
+  snt_second rfc3339 = {0}, clf = {0};
+  CHECK(snt_put_rfc3339(block, &rfc3339, UINT64_MAX) <= block + SNT_TIME_MAX);
+  CHECK(snt_put_clf_time(block, &clf, UINT64_MAX) <= block + SNT_TIME_MAX);
   free(block);
 }
 
@@ -135,6 +158,7 @@ int main(void) {
   RUN(numbers_have_no_zeros_in_front);
   RUN(milliseconds_have_one_to_three_decimals);
   RUN(times_are_those_of_the_c_library);
+  RUN(a_second_that_is_kept_is_no_other);
   RUN(a_time_beyond_all_calendars_stays_in_its_bound);
   return 0;
 }
