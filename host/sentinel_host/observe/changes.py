@@ -64,7 +64,7 @@ def shown(name: bytes, value: bytes) -> str:
     """A field's value, cut, or its size if it is a secret."""
     if _is_secret(name):
         return f"({len(value)} bytes)"
-    return _cut(escape(value[: _MOST_TEXT + 1].decode(errors="replace")))
+    return _cut(escape(value[: _MOST_TEXT + 1].decode("utf-8", "replace")))
 
 
 def _is_secret(name: bytes) -> bool:

@@ -210,8 +210,9 @@ class Recorder:
         else:
             record = self._record(admitted, why, observation)
             observation.recording = self._active[key] = Recording(record, started)
-            # The calls of this request are to be found when it is over.
-            self._trail.is_enabled = True
+            if not self.looks_back:
+                # The calls of this request are to be found when it is over.
+                self._trail.is_enabled = True
         return observation
 
     def end(
@@ -271,9 +272,9 @@ class Recorder:
             self.ring.add(recording.record)
             if recording.record.sampled:
                 self._exemplify(recording.record)
-        if not self._active:
-            # It may have been for one request that was to be explained.
-            self._trail.is_enabled = self.looks_back
+        if not self._active and not self.looks_back:
+            # It was for requests that were to be explained.
+            self._trail.is_enabled = False
 
     def _exemplify(self, record: RequestRecord) -> None:
         """Have the record's trace stand for others of the same route that took about as long."""

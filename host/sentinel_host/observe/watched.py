@@ -34,10 +34,7 @@ _BODY_ACTIONS: Final = (bytes, Response, HeldRequest, HeldResponse)
 
 def watch_chain(chain: Chain, recording: Recording) -> Chain:
     """The same guests in the same order, for one request."""
-    watched = Chain([WatchedGuest(guest, recording) for guest in chain.guests], chain.refuse)
-    # A generation waits for these before its guests are closed.
-    watched.unfinished = chain.unfinished
-    return watched
+    return Chain([WatchedGuest(guest, recording) for guest in chain.guests], chain.refuse, chain)
 
 
 class WatchedGuest:

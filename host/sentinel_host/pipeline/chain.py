@@ -17,6 +17,7 @@ class Chain:
     completions that go on.
 
     ``request_hooks`` and so on are what C calls of ``requesters`` and so on, by the same indices.
+    ``watched_hooks`` are the same three for guests of which C calls none.
     """
 
     __slots__ = (
@@ -29,19 +30,30 @@ class Chain:
         "responders",
         "response_hooks",
         "unfinished",
+        "watched_hooks",
     )
 
-    def __init__(self, guests: Sequence[Middleware], refuse: Refusal) -> None:
+    def __init__(self, guests: Sequence[Middleware], refuse: Refusal, watched: Chain | None = None) -> None:
+        """``guests`` stand one by one for those of ``watched``, if there is such a chain: they
+        handle the same hooks, C calls none of them, and what goes on is the other chain's.
+        """
         self.guests = tuple(guests)
         self.refuse = refuse
-        self.unfinished: set[asyncio.Task[None]] = set()
+        if watched is not None:
+            # Each request that is recorded has a chain of its own: what can be shared is.
+            self.unfinished: set[asyncio.Task[None]] = watched.unfinished
+            self.requesters: Places = tuple([(place, guests[place]) for place, _ in watched.requesters])
+            self.responders: Places = tuple([(place, guests[place]) for place, _ in watched.responders])
+            self.completers: Places = tuple([(place, guests[place]) for place, _ in watched.completers])
+            self.watched_hooks: tuple[Hooks, Hooks, Hooks] = watched.watched_hooks
+            self.request_hooks, self.response_hooks, self.completion_hooks = watched.watched_hooks
+            return
+        self.unfinished = set()
         places = list(enumerate(self.guests))
         backwards = places[::-1]
-        # Of lists: compiled, a generator costs a multiple, and each request that is recorded has a
-        # chain of its own.
-        self.requesters: Places = tuple([(place, guest) for place, guest in places if guest.handles_request])
-        self.responders: Places = tuple([(place, guest) for place, guest in backwards if guest.handles_response])
-        self.completers: Places = tuple([(place, guest) for place, guest in backwards if guest.handles_completion])
+        self.requesters = tuple([(place, guest) for place, guest in places if guest.handles_request])
+        self.responders = tuple([(place, guest) for place, guest in backwards if guest.handles_response])
+        self.completers = tuple([(place, guest) for place, guest in backwards if guest.handles_completion])
         self.request_hooks = Hooks(
             tuple(
                 [place if guest.direct is None else (place, *guest.direct.request) for place, guest in self.requesters]
@@ -60,3 +72,8 @@ class Chain:
                 ]
             )
         )
+        self.watched_hooks = (_places_of(self.requesters), _places_of(self.responders), _places_of(self.completers))
+
+
+def _places_of(guests: Places) -> Hooks:
+    return Hooks(tuple([place for place, _ in guests]))

@@ -82,8 +82,8 @@ class GuestLines:
         return GuestLine(
             self._time,
             LOG_LEVELS[line.level],
-            line.guest.decode(errors="replace"),
-            line.label.decode(errors="replace") or None,
+            line.guest.decode("utf-8", "replace"),
+            line.label.decode("utf-8", "replace") or None,
             readable(line.message),
         )
 

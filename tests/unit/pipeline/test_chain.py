@@ -329,3 +329,18 @@ def test_a_guest_that_is_not_called_fails_closed_whatever_its_configuration_says
     assert made is not None
     assert made[0].status == 503
     assert run_of(chain([], a={"response": error, "on_failure": "open"})).on_response(response_head()) == b"refused"
+
+
+def test_a_chain_in_the_place_of_another_has_its_guests_at_the_same_places() -> None:
+    seen: Seen = []
+    answers = {"a": {"handles_response": False}, "b": {"handles_request": False}, "c": {"handles_completion": False}}
+    original = chain(seen, **answers)
+    watching = [Fake(name.upper(), seen) for name in answers]
+    watched = Chain(watching, original.refuse, original)
+    assert watched.unfinished is original.unfinished
+    run = run_of(watched)
+    assert run.on_request(request_head()) is None
+    assert run.on_response(response_head()) is None
+    run.on_complete(summary())
+    # What its own guests say of themselves is not asked.
+    assert order(seen) == ["request A", "request C", "response C", "response B", "complete B", "complete A"]
