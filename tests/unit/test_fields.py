@@ -106,7 +106,7 @@ TRACE_ID = "0123456789abcdeffedcba9876543210"
 UNSAMPLED = (b"traceparent", b"00-0123456789abcdeffedcba9876543210-fedcba9876543210-00")
 
 
-@pytest.mark.parametrize("fields", [[], [(b"host", b"a"), (b"traceparens", b""), (b"traceparent-x", b"1")]])
+@pytest.mark.parametrize("fields", [[], [(b"host", b"a"), (b"traceparens", b""), [b"traceparent-x", b"1"]]])
 def test_an_unsampled_request_tells_of_its_trace_behind_all_else(fields: Fields) -> None:
     told = list(fields)
     add_unsampled_parent(told, b"traceparent", TRACE_ID)
@@ -114,6 +114,9 @@ def test_an_unsampled_request_tells_of_its_trace_behind_all_else(fields: Fields)
     # What is there stands, whoever added it.
     add_unsampled_parent(told, b"traceparent", TRACE_ID[::-1])
     assert told == [*fields, UNSAMPLED]
+    listed: Any = [*fields, list(UNSAMPLED)]
+    add_unsampled_parent(listed, b"traceparent", TRACE_ID)
+    assert listed == [*fields, list(UNSAMPLED)]
 
 
 @pytest.mark.parametrize("trace_id", ["", TRACE_ID[1:], TRACE_ID + "0", "é" * 32, "\u2020" * 32])
@@ -124,7 +127,7 @@ def test_a_trace_has_an_id_of_32_digits(trace_id: str) -> None:
     assert fields == []
 
 
-@pytest.mark.parametrize("wrong", [None, (b"a",), (b"a", "b"), ("traceparent", b"")])
+@pytest.mark.parametrize("wrong", [None, (b"a",), (b"traceparent", "b"), ("traceparent", b"")])
 def test_a_trace_is_not_told_of_beside_what_is_no_field(wrong: Any) -> None:
     fields = [(b"a", b"b"), wrong]
     with pytest.raises(ValueError, match="a header is a pair of byte strings"):

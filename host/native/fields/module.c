@@ -151,6 +151,12 @@ static PyObject *add_unsampled_parent(PyObject *module, PyObject *const *args, P
   }
   snt_fields fields = {args[0], PyList_GET_SIZE(args[0])};
   for (Py_ssize_t i = 0; i < fields.count; i++) {
+    PyObject *known = PyList_GET_ITEM(args[0], i);
+    snt_text other;
+    /* Nearly all are told apart by their lengths. */
+    if (PyTuple_CheckExact(known) && PyTuple_GET_SIZE(known) == 2 && snt_read_text(PyTuple_GET_ITEM(known, 0), &other) &&
+        other.length != name.length)
+      continue;
     snt_field field;
     if (!snt_read_field(&fields, i, &field)) return NULL;
     if (field.name.length == name.length && memcmp(field.name.bytes, name.bytes, name.length) == 0) Py_RETURN_NONE;

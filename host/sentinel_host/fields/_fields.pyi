@@ -11,8 +11,8 @@ def add_unsampled_parent(fields: list[tuple[bytes, bytes]], name: bytes, trace_i
     """Add a ``traceparent``, whose name is given, for an upstream of a request with which the trace of this id begins,
     and that is not sampled, unless there is such a field: a guest's own stands.
 
-    The first span has the second half of the id. Raises `ValueError` for an id that has not 32 digits, and for what is
-    no field.
+    The first span has the second half of the id. Raises `ValueError` for an id that has not 32 digits, and for what
+    has no field's name. Values are checked when they are written.
     """
 
 def write_request(
