@@ -61,6 +61,7 @@ _SCHEMA = {
     "peers.memory_mib.KIND.CONTESTANT": "resident memory of the whole process tree after all rounds",
     "ratios.cpu_per_request.SCENARIO.A_over_B": "median of the ratios within a round; .lowest and .highest beside it",
     "ratios.cpu_per_request.three_guests_over_none.A": "the same contestant with three guests over itself without",
+    "ratios.paced_cpu_per_request.SCENARIO.A_over_B": f"the same at {RATE} requests per second, the median alone",
     "ratios.rps.SCENARIO.A_over_B": "the same for requests per second",
     "envoy": "the cheaper of envoy_wat and envoy_rust in that scenario; all figures are medians of the rounds",
 }
@@ -294,7 +295,7 @@ def main() -> int:
     show(report, results, paced)
     for (kind, who), size in memory.items():
         report.add(f"peers.memory_mib.{kind}.{who}", size / (1 << 20))
-    judge(report, results)
+    judge(report, results, paced)
     if options.json is not None:
         draw(options.json, results, paced, RATE)
     return report.finish(options)
@@ -334,7 +335,7 @@ def show(report: Report, results: Rounds, paced: PacedRounds) -> None:
     print()
 
 
-def judge(report: Report, results: Rounds) -> None:
+def judge(report: Report, results: Rounds, paced: PacedRounds) -> None:
     """Ratios within rounds, with their spread, beside their bars."""
 
     def ratio(name: str, above: tuple[str, str], below: tuple[str, str], of: Callable[[Round], float]) -> float:
@@ -367,12 +368,22 @@ def judge(report: Report, results: Rounds) -> None:
         ("three_guests", "envoy"),
         lambda each: each.load.rps,
     )
+    paced_beside_envoy = median(
+        ours.cpu_us / theirs.cpu_us
+        for ours, theirs in zip(paced["three_guests", "sentinel"], paced["three_guests", "envoy"], strict=True)
+    )
+    report.add("ratios.paced_cpu_per_request.three_guests.sentinel_over_envoy", paced_beside_envoy)
     print("CPU per request, Sentinel over Envoy:")
     table(("", "ratio"), list(beside_envoy.items()))
     print()
-    report.bar("three guests, CPU over Envoy's", beside_envoy["three_guests"], at_most=0.75)
-    report.bar("none to three guests, CPU, beside Envoy's", growth["sentinel"], at_most=growth["envoy"])
-    report.bar("no guest, CPU over nginx's", beside_nginx, at_most=3.0)
+    report.bar("three guests, CPU over Envoy's", beside_envoy["three_guests"], at_most=0.55)
+    report.bar("eight guests, CPU over Envoy's", beside_envoy["eight_guests"], at_most=0.6)
+    report.bar("refused by a limiter, CPU over Envoy's", beside_envoy["refused_by_limiter"], at_most=1.0)
+    report.bar("64 KiB, CPU over Envoy's", beside_envoy["plain_64k"], at_most=1.0)
+    report.bar("64 KiB and three guests, CPU over Envoy's", beside_envoy["three_guests_64k"], at_most=1.0)
+    report.bar("three guests at a low rate, CPU over Envoy's", paced_beside_envoy, at_most=0.85)
+    report.bar("none to three guests, CPU", growth["sentinel"], at_most=1.25)
+    report.bar("no guest, CPU over nginx's", beside_nginx, at_most=2.0)
 
 
 if __name__ == "__main__":
