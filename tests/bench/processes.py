@@ -103,8 +103,7 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of the tree; pages that processes share count once for each."""
-        found = (_stat(pid) for pid in self.processes())
-        return sum(int(fields[_RSS]) for fields in found if fields is not None) * _PAGE
+        return resident(self.processes())
 
     def log(self) -> str:
         """What it wrote to its standard error."""
@@ -207,6 +206,12 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._end.wait(0.02):
             self.peak = max(self.peak, self._memory())
+
+
+def resident(processes: Sequence[int]) -> int:
+    """Resident bytes of these processes, as `Server.memory` counts them."""
+    found = (_stat(pid) for pid in processes)
+    return sum(int(fields[_RSS]) for fields in found if fields is not None) * _PAGE
 
 
 def _stat(pid: int) -> list[str] | None:

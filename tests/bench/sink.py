@@ -1,57 +1,53 @@
 """An upstream that takes bodies: ``python -m tests.bench.sink PORT [BYTES_PER_SECOND]``.
 
-It counts a Content-Length body and answers once that is there. With a rate it only reads, at that
-rate, whatever comes.
+It takes requests that have a Content-Length, and answers each once its body is there. The kernel
+discards what is only counted; of a body for a path under /checked, the answer is the SHA-256. With
+a rate it only reads, at that rate, whatever comes.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import hashlib
 import re
 import socket
 import sys
+import threading
 import time
-from typing import cast
 
-import uvloop
+from tests.bench.transfer import CHECKED, CHUNK, discard, receive_head
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
-class Sink(asyncio.BufferedProtocol):
-    """Reads into one buffer that is never looked at once the head is over."""
+def serve(port: int) -> None:
+    """A thread for each connection: nearly all of its time it spends within the kernel."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        while True:
+            connection, _ = listening.accept()
+            threading.Thread(target=_answer, args=(connection,), daemon=True).start()
 
-    def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(1 << 18))
-        self._head = b""
-        self._left = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes.
-        self._transport = cast(asyncio.Transport, transport)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._left:
-            self._left -= nbytes
-        else:
-            self._head += bytes(self._buffer[:nbytes])
-            head, end, body = self._head.partition(b"\r\n\r\n")
-            if not end:
-                return
+def _answer(connection: socket.socket) -> None:
+    with connection, contextlib.suppress(ConnectionError):
+        while True:
+            head, begin = receive_head(connection)
             length = _LENGTH.search(head)
-            self._left = (int(length[1]) if length else 0) - len(body)
-            self._head = b""
-        if not self._left:
-            self._transport.write(_ANSWER)
+            left = (int(length[1]) if length else 0) - len(begin)
+            if head.split(b" ", 2)[1].startswith(CHECKED.encode()):
+                body = _digest(connection, begin, left)
+            else:
+                discard(connection, left)
+                body = b""
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
-async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port)
-    await server.serve_forever()
+def _digest(connection: socket.socket, begin: bytes, left: int) -> bytes:
+    digest = hashlib.sha256(begin)
+    while left and (data := connection.recv(min(left, CHUNK))):
+        left -= len(data)
+        digest.update(data)
+    return digest.hexdigest().encode()
 
 
 def read_slowly(port: int, rate: int) -> None:
@@ -73,4 +69,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         read_slowly(int(sys.argv[1]), int(sys.argv[2]))
     else:
-        uvloop.run(serve(int(sys.argv[1])))
+        serve(int(sys.argv[1]))
