@@ -306,8 +306,11 @@ class ClientConnection:
                 response.begin(head.status, head.headers, head.http_version)
                 if core.state == TUNNEL:
                     self._owner.on_tunnel(self)
-            pieces = core.pieces
-            if pieces:
+            pieces, first = core.pieces, core.first
+            if pieces or first is not None:
+                if first is not None:
+                    core.first = None
+                    response.add(first)
                 for piece in pieces:
                     response.add(piece)
                 pieces.clear()

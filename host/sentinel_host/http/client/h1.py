@@ -75,6 +75,9 @@ OVERDUE: Final = 2
 EXPIRED: Final = 3
 """It has been idle for so long that it is to be closed."""
 
+_COPY_BELOW: Final = 16384
+"""Bytes that cost less to copy than to be written by themselves, as the server does with more."""
+
 _LOOKS: Final = 8
 """A time-out's eighth passes in silence before the kernel is asked: that takes 5 µs."""
 
@@ -84,6 +87,7 @@ class ClientCore:
     the call is made.
 
     ``pieces`` holds what came of the body and was not taken yet; who takes it empties the list.
+    ``first`` goes before them: what came with the head, if that is so much that it is not copied.
     ``head`` is that of the response under way, ``trailers`` its trailer fields once it is whole.
     ``used`` is true once the connection has served a request. ``uploading`` is true from `sent` on
     while a streamed body is not written whole. ``paused`` is true while nobody takes what was read,
@@ -101,6 +105,7 @@ class ClientCore:
         "_since",
         "_timeouts",
         "fault",
+        "first",
         "head",
         "paused",
         "pieces",
@@ -115,6 +120,7 @@ class ClientCore:
         self.used = False
         self.uploading = False
         self.paused = False
+        self.first: memoryview | None = None
         self.pieces: list[bytes] = []
         self.head: UpstreamHead | None = None
         self.trailers: Headers = []
@@ -178,7 +184,9 @@ class ClientCore:
                 # they still read.
                 self._stop_upload()
                 events |= STOP_UPLOAD
-            if at < len(data) or (self.state == LENGTH and not self._left):
+            if len(data) - at > _COPY_BELOW and self.state == LENGTH:
+                events |= self._view_body(data, at)
+            elif at < len(data) or (self.state == LENGTH and not self._left):
                 events |= self._read_body(data[at:])
             return events
         if state < HEAD or state == CLOSED:
@@ -308,6 +316,19 @@ class ClientCore:
             raise MalformedHead(f"the informational responses are larger than {self._max_head_bytes} bytes")
         if request.informed is not None:
             request.informed.pass_informational(head.status, head.headers)
+
+    def _view_body(self, data: bytes, at: int) -> int:
+        """Read what comes of a body that has a length from there on, without a copy of it."""
+        left = self._left - (len(data) - at)
+        end = len(data)
+        if left < 0:
+            self._keep_alive = False  # what follows the message is nobody's
+            end += left
+            left = 0
+        self._left = left
+        if end > at:
+            self.first = memoryview(data)[at:end]
+        return NOTHING if left else OVER
 
     def _read_body(self, data: bytes) -> int:
         state = self.state

@@ -135,7 +135,7 @@ class UpstreamResponse:
         self.request = request
         self.arrival = Wakeup(loop)
         self._channel: ResponseChannel | None = channel
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes | memoryview] = deque()
         self._error: BaseException | None = None
         self._lease: Lease | None = None
 
@@ -150,8 +150,10 @@ class UpstreamResponse:
             raise self._error
         return True
 
-    def rest(self) -> bytes:
-        """All of the body that has come and was not read, whatever may follow."""
+    def rest(self) -> bytes | memoryview:
+        """All of the body that has come and was not read, whatever may follow; a view where that
+        saves a copy.
+        """
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
@@ -178,13 +180,13 @@ class UpstreamResponse:
                 raise
         if self.complete or self.buffered <= BUFFER_LIMIT or len(chunks) == 1:
             # Many small pieces cost more one by one, in everything that follows, than one copy.
-            data = self.rest()
+            piece = self.rest()
         else:
-            data = chunks.popleft()
-            self.buffered -= len(data)
+            piece = chunks.popleft()
+            self.buffered -= len(piece)
         if self._channel is not None and self.buffered <= BUFFER_LIMIT:
             self._channel.resume_reading()
-        return data
+        return piece if isinstance(piece, bytes) else bytes(piece)
 
     # What follows is for a relay, which takes a body's bytes from the socket itself.
 
@@ -276,7 +278,7 @@ class UpstreamResponse:
         self.headers = headers
         self.http_version = http_version
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | memoryview) -> None:
         """A piece of the body."""
         self._chunks.append(data)
         size = len(data)

@@ -144,6 +144,21 @@ def test_reading_resumes_once_little_is_left():
     run(case)
 
 
+def test_what_came_with_the_head_counts_like_other_pieces():
+    async def case(connection, transport, owner):
+        response = connection.start(get(), b"head")
+        size = 2 * BUFFER_LIMIT
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size - 1))
+        assert transport.done == ["pause"]
+        assert await response.read() == bytes(size - 1)
+        assert transport.done == ["pause", "resume"]
+        connection.data_received(b"x")
+        assert response.rest() == b"x"
+        assert response.bytes_received == size
+
+    run(case)
+
+
 def test_a_piece_is_passed_on_itself():
     async def case(connection, transport, owner):
         response = connection.start(get(), b"head")

@@ -40,6 +40,7 @@ from sentinel_host.http.client.target import Timeouts
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LATER = b"HTTP/1.1 200 OK\r\n"
 CODED = LATER + b"Transfer-Encoding: chunked\r\n\r\n"
+LONG = bytes(range(250)) * 80
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n"
 TIMEOUTS = Timeouts(response=80.0, idle=40.0, keepalive=20.0)
 
@@ -77,7 +78,8 @@ def read(core: ClientCore, pieces: list[bytes]) -> Read:
         if events & HEAD_CAME:
             assert core.head is not None
             got.status, got.headers, got.version = core.head.status, core.head.headers, core.head.http_version
-        got.body += b"".join(core.pieces)
+        got.body += b"".join((core.first or b"", *core.pieces))
+        core.first = None
         core.pieces.clear()
         if events & OVER:
             got.kept = core.finish(True)
@@ -143,6 +145,17 @@ RESPONSES = [
     ("stray CRLF after chunks", b"GET", CODED + b"0\r\n\r\n\r\n", 200, b"", [], False),
     ("body on HEAD", b"HEAD", OK, 200, b"", [], False),
     ("body on 204", b"GET", b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok", 204, b"", [], False),
+    ("long", b"GET", LATER + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG, 200, LONG, [], True),
+    (
+        "long, stray byte",
+        b"GET",
+        LATER + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG + b"\n",
+        200,
+        LONG,
+        [],
+        False,
+    ),
+    ("long body on HEAD", b"HEAD", LATER + b"Content-Length: 2\r\n\r\n" + LONG, 200, b"", [], False),
     ("second response", b"GET", OK + LATER + b"Content-Length: 6\r\n\r\npoison", 200, b"ok", [], False),
 ]
 
@@ -232,6 +245,16 @@ def test_a_piece_of_a_body_is_passed_on_itself():
     piece = bytes(500)
     assert core.receive(piece, 0.0) == NOTHING
     assert core.pieces[0] is piece
+
+
+def test_long_bytes_that_came_with_the_head_are_not_copied():
+    core = asked()
+    data = LATER + b"Content-Length: %d\r\n\r\n" % (len(LONG) + 1) + LONG
+    assert core.receive(data, 0.0) == HEAD_CAME
+    assert core.first is not None
+    assert core.first.obj is data
+    assert core.first == LONG
+    assert core.left == 1
 
 
 # What happens in each state: how to get there, and what comes of bytes, an end of stream, a loss
