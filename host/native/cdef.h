@@ -125,8 +125,8 @@ bool snt_engine_set(snt_engine *engine, size_t index, uintptr_t address);
 snt_log *snt_log_new(const snt_engine *engine, size_t capacity);
 void snt_log_free(snt_log *log);
 size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
-size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_t least, const char *time, uint8_t *out,
-                      size_t room);
+size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_t least, uint64_t milliseconds,
+                      uint8_t *out, size_t room);
 uintptr_t snt_log_write_address(void);
 
 const char *snt_import_name(size_t index);

@@ -54,10 +54,11 @@ size_t snt_log_drain(snt_log *log, uint8_t *out, uint64_t *dropped);
 /* Write drained lines to `out` as JSON, one object a line, as many as there is `room` for, but for
  * those below the level `least`. Ends before a line that is not all printable ASCII, too. `*offset`
  * is where in the `size` bytes of `lines` to begin, and then where it ended: if nothing was written
- * and there is room for a line, the one there is not plain. `time` is what each line says about
- * that. Returns the number of bytes written. */
-size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_t least, const char *time, uint8_t *out,
-                      size_t room);
+ * and there is room for a line, the one there is not plain. Each line tells the time, which is
+ * `milliseconds` since 1970. What lies behind the bytes that were written may be overwritten, as far
+ * as there is room. Returns the number of bytes written. */
+size_t snt_log_render(const uint8_t *lines, size_t size, size_t *offset, uint32_t least, uint64_t milliseconds,
+                      uint8_t *out, size_t room);
 
 /* The host function behind the import `log.write`: an unchecked callback
  * `(i32 level, i32 message, i32 length)`. `env` is the snt_log, unless the plan has another; the

@@ -6,12 +6,14 @@
 #include "harness.h"
 
 #define CAPACITY 32768
+#define MILLISECONDS UINT64_C(1767323045678)
 #define TIME "2026-01-02T03:04:05.678+00:00"
 #define START "{\"time\":\"" TIME "\",\"level\":"
 
 static snt_log *log_;
 static uint8_t *drained;
 static size_t size, offset;
+static uint64_t milliseconds = MILLISECONDS;
 static char out[2 * CAPACITY];
 
 static snt_text text(const char *bytes) { return (snt_text){(const uint8_t *)bytes, strlen(bytes)}; }
@@ -36,7 +38,7 @@ static void drain(void) {
 static const char *render(uint32_t least, size_t room) {
   char *to = malloc(room > 0 ? room : 1);
   CHECK(to != NULL && room < sizeof out);
-  size_t length = snt_log_render(drained, size, &offset, least, TIME, (uint8_t *)to, room);
+  size_t length = snt_log_render(drained, size, &offset, least, milliseconds, (uint8_t *)to, room);
   CHECK(length <= room);
   memcpy(out, to, length);
   out[length] = 0;
@@ -75,7 +77,7 @@ static void every_byte_is_plain_or_not(void) {
   }
 }
 
-/* Texts are looked at in words of eight bytes. */
+/* Texts are looked at in pieces of sixteen bytes, and escaped in words of eight. */
 static void every_place_in_a_text_counts(void) {
   static const char specials[] = "\"\\\x1f\x7f\x80\xa2\xdc\xff";
   for (size_t length = 0; length <= 34; length++) {
@@ -113,6 +115,24 @@ static void runs_lie_between_escapes(void) {
             plain);
     CHECK(renders(expected) && offset == size);
   }
+}
+
+static void times_are_told_to_the_millisecond(void) {
+  static const struct {
+    uint64_t milliseconds;
+    const char *text;
+  } times[] = {{0, "1970-01-01T00:00:00.000+00:00"},
+               {951782400001, "2000-02-29T00:00:00.001+00:00"},
+               {1798761599999, "2026-12-31T23:59:59.999+00:00"},
+               {4102444800050, "2100-01-01T00:00:00.050+00:00"}};
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+    write_line(0, "g", "r", "m");
+    drain();
+    milliseconds = times[i].milliseconds;
+    render(0, CAPACITY);
+    CHECK(strncmp(out, "{\"time\":\"", 9) == 0 && strncmp(out + 9, times[i].text, 29) == 0 && out[38] == '"');
+  }
+  milliseconds = MILLISECONDS;
 }
 
 static void it_stops_before_what_is_not_plain(void) {
@@ -168,6 +188,7 @@ int main(void) {
   RUN(every_byte_is_plain_or_not);
   RUN(every_place_in_a_text_counts);
   RUN(runs_lie_between_escapes);
+  RUN(times_are_told_to_the_millisecond);
   RUN(it_stops_before_what_is_not_plain);
   RUN(lines_below_a_level_are_passed_over);
   RUN(nothing_is_written_beyond_the_room);

@@ -170,15 +170,15 @@ class ProcessLog:
     def write_guest_lines(self, lines: GuestLines, dropped: int) -> None:
         """Write what guests logged, in one piece; so many more lines were ``dropped`` already."""
         if self._ring is not None:
-            self._ring.add(lines.json("trace").encode().splitlines())
+            self._ring.add(lines.json("trace").splitlines())
         if self._text is None:
             data = lines.json("trace")
         else:
             now = time.time()
             told = [self._text.line(now, each.level, each.guest, each.message, each.request_id) for each in lines]
-            data = "".join(f"{line}\n" for line in told)
+            data = "".join(f"{line}\n" for line in told).encode("utf-8", "replace")
         if data:
-            self._target.write(data.encode("utf-8", "replace"))
+            self._target.write(data)
         if dropped:
             self._target.drop(dropped, "the buffer of guests' lines was full")
 

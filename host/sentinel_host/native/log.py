@@ -104,13 +104,13 @@ class LogBuffer:
         size = lib.snt_log_drain(self.handle, self._scratch, self._dropped)
         return self._view[:size], int(self._dropped[0])
 
-    def render(self, data: bytes, start: int, least: int, time: bytes) -> tuple[str, int]:
+    def render(self, data: bytes, start: int, least: int, milliseconds: int) -> tuple[bytes, int]:
         """Drained lines from the one at ``start`` on, but for those below a level, as lines of JSON
-        that tell a time.
+        that tell a time, in milliseconds since 1970.
 
         Returns some of them, and where the first begins that is not among them. Where that is
         ``start``, C does not write that one, because it is not all printable ASCII.
         """
         self._offset[0] = start
-        size = lib.snt_log_render(data, len(data), self._offset, least, time, self._json, _ROOM)
-        return self._json_view[:size].decode("ascii"), int(self._offset[0])
+        size = lib.snt_log_render(data, len(data), self._offset, least, milliseconds, self._json, _ROOM)
+        return self._json_view[:size], int(self._offset[0])

@@ -46,46 +46,52 @@ class GuestLines:
     JSON at once.
     """
 
-    __slots__ = ("_buffer", "_data", "_time")
+    __slots__ = ("_buffer", "_data", "_milliseconds")
 
     def __init__(self, buffer: LogBuffer, data: bytes) -> None:
         self._buffer = buffer
         self._data = data
-        self._time = timestamp(time.time())
+        self._milliseconds = time.time_ns() // 1_000_000
 
     def __iter__(self) -> Iterator[GuestLine]:
-        return map(self._line, lines_of(self._data))
+        when = self._time()
+        return (_guest_line(line, when) for line in lines_of(self._data))
 
     def of(self, labels: Container[bytes]) -> list[tuple[bytes, GuestLine]]:
         """The lines with one of these labels, each with its label."""
-        return [(line.label, self._line(line)) for line in labelled_lines(self._data, labels)]
+        when = self._time()
+        return [(line.label, _guest_line(line, when)) for line in labelled_lines(self._data, labels)]
 
-    def json(self, least: str) -> str:
+    def json(self, least: str) -> bytes:
         """The lines from a level up, each as a JSON object of a `GuestLine`'s fields in a line of
         its own.
 
         C writes those that are plain, which nearly all are.
         """
-        level, now = LOG_LEVELS.index(least), self._time.encode()
+        level = LOG_LEVELS.index(least)
         pieces = []
         start = 0
         while start < len(self._data):
-            piece, end = self._buffer.render(self._data, start, level, now)
+            piece, end = self._buffer.render(self._data, start, level, self._milliseconds)
             if end == start:
                 line = next(lines_of(self._data, start))
-                piece, end = _encode_lines([self._line(line)]).decode(), line.end
+                piece, end = _encode_lines([_guest_line(line, self._time())]), line.end
             pieces.append(piece)
             start = end
-        return "".join(pieces)
+        return b"".join(pieces)
 
-    def _line(self, line: LogLine) -> GuestLine:
-        return GuestLine(
-            self._time,
-            LOG_LEVELS[line.level],
-            line.guest.decode("utf-8", "replace"),
-            line.label.decode("utf-8", "replace") or None,
-            readable(line.message),
-        )
+    def _time(self) -> str:
+        return timestamp(self._milliseconds / 1000)
+
+
+def _guest_line(line: LogLine, when: str) -> GuestLine:
+    return GuestLine(
+        when,
+        LOG_LEVELS[line.level],
+        line.guest.decode("utf-8", "replace"),
+        line.label.decode("utf-8", "replace") or None,
+        readable(line.message),
+    )
 
 
 Sink = Callable[[GuestLines, int], None]

@@ -16,10 +16,10 @@ import pytest
 from sentinel_host.abi.contract import LOG_LEVELS
 from sentinel_host.cli.logs import ProcessLog
 from sentinel_host.errors import GuestTrap
-from sentinel_host.native.log import DEFAULT_CAPACITY
+from sentinel_host.native.log import DEFAULT_CAPACITY, LogBuffer
 from sentinel_host.sandbox import GuestEngine, Limits, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
-from sentinel_host.sandbox.logs import GuestLines
+from sentinel_host.sandbox.logs import GuestLines, timestamp
 from sentinel_host.sandbox.text import readable
 from sentinel_host.supervisor.output import Output, create_lock
 from tests.support.clocks import PATIENCE
@@ -52,9 +52,9 @@ def emitted(engine: GuestEngine) -> GuestLines:
     return taken[0]
 
 
-def encoded(lines: GuestLines) -> str:
+def encoded(lines: GuestLines) -> bytes:
     """All of it as msgspec writes it."""
-    return msgspec.json.Encoder().encode_lines(list(lines)).decode()
+    return msgspec.json.Encoder().encode_lines(list(lines))
 
 
 def test_levels_and_request_ids(load: Load, engine: GuestEngine) -> None:
@@ -161,7 +161,39 @@ def test_json_lines_keep_their_order(load: Load, engine: GuestEngine) -> None:
     assert lines.json("trace") == encoded(lines)
     loud = [line.request_id for line in lines if line.level not in ("trace", "debug")]
     assert [json.loads(line)["request_id"] for line in lines.json("info").splitlines()] == loud
-    assert lines.json("error").count("\n") == sum(line.level == "error" for line in lines)
+    assert lines.json("error").count(b"\n") == sum(line.level == "error" for line in lines)
+
+
+def test_json_of_generated_lines() -> None:
+    """Whatever bytes texts have, whatever follows them, and wherever quotes are in them."""
+    chosen = random.Random(11)
+    kinds = (b"ab ~", b'a"\\', b'"', bytes(range(0x20, 0x7F)), b"a\x1f\n\x7f", "aü世".encode(), bytes(range(256)))
+    texts = [bytes(chosen.choices(kind, k=size)) for kind in kinds for size in range(70)]
+    buffer = LogBuffer()
+    for _ in range(60):
+        drained = b"".join(drained_line(chosen, texts) for _ in range(chosen.randrange(1, 40)))
+        lines = GuestLines(buffer, drained)
+        assert lines.json("trace") == encoded(lines)
+        loud = [line for line in lines if line.level not in ("trace", "debug")]
+        assert lines.json("info") == msgspec.json.Encoder().encode_lines(loud)
+
+
+def drained_line(chosen: random.Random, texts: list[bytes]) -> bytes:
+    """A line as a buffer gives it; most have a plain name and a plain id."""
+    guest = chosen.choice([b"guest", b"guest", chosen.choice(texts)])
+    label = chosen.choice([b"", b"request-1", b"request-1", chosen.choice(texts)])
+    message = chosen.choice(texts)
+    level = chosen.randrange(len(LOG_LEVELS))
+    return struct.pack("<4H", level, len(guest), len(label), len(message)) + guest + label + message
+
+
+def test_json_tells_the_time_as_python_does() -> None:
+    chosen = random.Random(5)
+    line = drained_line(chosen, [b"message"])
+    for milliseconds in (0, 999, 951_782_400_001, 4_102_444_800_050, *(chosen.randrange(1 << 42) for _ in range(200))):
+        written, end = LogBuffer(1).render(line, 0, 0, milliseconds)
+        assert end == len(line)
+        assert json.loads(written)["time"] == timestamp(milliseconds / 1000)
 
 
 def test_json_of_many_lines(load: Load, engine: GuestEngine) -> None:
