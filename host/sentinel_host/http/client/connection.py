@@ -6,9 +6,9 @@ Rules:
 2. Every failure goes through ``fail``, and everything ends in ``_close``; both may be called at any
    time.
 3. No timer of its own: the owner calls ``check`` every now and then.
-4. On a kept connection a request waits for the end of the loop's turn. Right before it is written,
-   the kernel is asked for pending bytes or an end of stream: after the write they would look like
-   its response. A request that is held back for that reason was never sent.
+4. On a kept connection a request waits for the `WriteBatch`. Right before it is written, the kernel
+   is asked for pending bytes or an end of stream: after the write they would look like its response.
+   A request that is held back for that reason was never sent.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ClientConnection:
 
     ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may
     serve. So is ``proxy_header``, the bytes that it began with. ``target`` is named in errors.
-    ``batch`` writes the requests of kept connections at the end of the loop's turn.
+    ``batch`` says when the requests of kept connections are written.
     """
 
     __slots__ = (
@@ -296,6 +296,14 @@ class ClientConnection:
 
     def data_received(self, data: bytes) -> None:
         """`asyncio.Protocol`."""
+        batch = self._batch
+        batch.enter()
+        try:
+            self._receive(data)
+        finally:
+            batch.leave()
+
+    def _receive(self, data: bytes) -> None:
         core = self._core
         events = core.receive(data, self._loop.time())
         response = self._response

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from sentinel_host.errors import Progress, UpstreamDenied, UpstreamError, UpstreamTimeout
-from sentinel_host.http.batch import WriteBatch
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context
 from sentinel_host.http.tls import connect_tls
@@ -21,7 +20,7 @@ T = TypeVar("T")
 
 class Connector:
     """Connects to one target, from one event loop. ``addresses`` are those of its name. ``alpn``
-    are the protocols that TLS offers, the best first; ``batch`` is for what its connections write.
+    are the protocols that TLS offers, the best first.
 
     ``allows`` is asked for every address before it is connected to. ``names`` looks the name up,
     and is the connector's own unless it is given; ``fixed`` are addresses that are known already,
@@ -41,7 +40,6 @@ class Connector:
         alpn: Sequence[str] = ("http/1.1",),
     ) -> None:
         self.target = target
-        self.batch = WriteBatch()
         self._timeouts = timeouts
         self._alpn = list(alpn)
         self._ssl = (ssl_context or client_context()) if target.scheme == "https" else None

@@ -284,6 +284,14 @@ class Http2ClientConnection:
         """`asyncio.Protocol`."""
         if self.gone:
             return
+        batch = self._batch
+        batch.enter()
+        try:
+            self._receive(data)
+        finally:
+            batch.leave()
+
+    def _receive(self, data: bytes) -> None:
         core = self.core
         if not core.is_settled and data.startswith(b"HTTP/1."):
             self.break_off("it speaks HTTP/1, not HTTP/2", "malformed")

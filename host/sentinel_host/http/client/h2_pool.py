@@ -23,6 +23,7 @@ from random import random
 from typing import Final
 
 from sentinel_host.errors import NotHttp2, Progress, UpstreamBusy, UpstreamDenied, UpstreamError, UpstreamTimeout
+from sentinel_host.http.batch import batch_of
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.h2_connection import Http2ClientConnection
 from sentinel_host.http.client.h2_fields import request_section
@@ -315,13 +316,14 @@ class Http2Pool:
         self.on_room(connection)
 
     def _make(self) -> Http2ClientConnection:
+        loop = asyncio.get_running_loop()
         return Http2ClientConnection(
             self,
             self.target,
             self.timeouts,
             self._max_head_bytes,
-            self.connector.batch,
-            asyncio.get_running_loop(),
+            batch_of(loop),
+            loop,
         )
 
     def _refuse_all(self, error: UpstreamError) -> None:

@@ -24,6 +24,7 @@ from random import random
 from typing import Final
 
 from sentinel_host.errors import Progress, UpstreamBusy, UpstreamError
+from sentinel_host.http.batch import batch_of
 from sentinel_host.http.client.connection import ClientConnection
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.request import IDEMPOTENT, UpstreamRequest, encode_head
@@ -337,13 +338,14 @@ class UpstreamPool:
 
     def make(self) -> ClientConnection:
         """A connection of this pool that is not connected yet."""
+        loop = asyncio.get_running_loop()
         return ClientConnection(
             self,
             self.target,
             self.timeouts,
             self._max_head_bytes,
-            self.connector.batch,
-            asyncio.get_running_loop(),
+            batch_of(loop),
+            loop,
         )
 
     def adopt(self, connection: ClientConnection) -> None:

@@ -43,6 +43,7 @@ class Http1Protocol:
     """
 
     __slots__ = (
+        "_batch",
         "_extensions",
         "_listener",
         "_loop",
@@ -65,6 +66,7 @@ class Http1Protocol:
         self._listener = listener
         self._extensions = extensions
         self._loop = connections.loop
+        self._batch = connections.batch
         self.connection = Http1Connection(
             connections.limits,
             connections.limits_hit,
@@ -111,7 +113,12 @@ class Http1Protocol:
 
     def data_received(self, data: bytes) -> None:
         """Bytes, cut anywhere."""
-        self._act(self.connection.receive(data, self._loop.time()))
+        batch = self._batch
+        batch.enter()
+        try:
+            self._act(self.connection.receive(data, self._loop.time()))
+        finally:
+            batch.leave()
 
     def eof_received(self) -> bool:
         """The client shut its write side."""

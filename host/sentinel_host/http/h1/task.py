@@ -3,7 +3,7 @@
 Rule 1: The task begins with the first request and waits between requests, because making a task
         takes longer than parsing a head.
 Rule 2: A task that waits goes on within the call of `RequestTask.serve`. So a request costs no turn
-        of the loop, and what the application writes leaves at the end of this one.
+        of the loop, and what the application writes leaves in this one.
 Rule 3: A request must not affect the next one through the task. After a cancellation, or a change
         of context variables, the next request gets a new task.
 """

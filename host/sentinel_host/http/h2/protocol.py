@@ -51,6 +51,7 @@ class Http2Protocol:
     """
 
     __slots__ = (
+        "_batch",
         "_closing_ends",
         "_connection",
         "_connections",
@@ -74,6 +75,7 @@ class Http2Protocol:
         self._listener = listener
         self._extensions = extensions
         self._connections = connections
+        self._batch = connections.batch
         self.writer = Writer(connections)
         self._connection = Http2Connection(
             self.writer.write,
@@ -139,12 +141,16 @@ class Http2Protocol:
         """Bytes, cut anywhere."""
         if self._is_closing:
             return
-        connection = self._connection
-        connection.feed(data)
-        if not self._waits and (connection.is_throttled() or self._read(_TURN)):
-            self._waits = True
-            self._transport.pause_reading()
-            self._wait()
+        batch = self._batch
+        batch.enter()
+        try:
+            self._connection.feed(data)
+            if not self._waits and (self._connection.is_throttled() or self._read(_TURN)):
+                self._waits = True
+                self._transport.pause_reading()
+                self._wait()
+        finally:
+            batch.leave()
 
     def _read(self, frames: int) -> bool:
         """Look at that many frames of what has come; whether there are more."""

@@ -14,7 +14,7 @@ from math import inf
 from time import time
 from typing import Any, Final, Protocol
 
-from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.batch import WriteBatch, batch_of
 from sentinel_host.http.server.deferred import DeferredInput
 from sentinel_host.http.server.limits import ServerLimits
 
@@ -119,11 +119,11 @@ class Connections:
     """
 
     loop: asyncio.AbstractEventLoop
+    batch: WriteBatch
     deferred: DeferredInput
 
     def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
-        self.batch = WriteBatch()
         self.active: set[ServerConnection] = set()
         self.open = 0
         self.accepted = 0
@@ -144,6 +144,7 @@ class Connections:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to watch the deadlines of the connections that ``loop`` serves."""
         self.loop = loop
+        self.batch = batch_of(loop)
         self.deferred = DeferredInput(loop)
         self._sweep()
 

@@ -1,8 +1,8 @@
 """The write direction of one connection: gathered writes, backpressure, and clients that do not
 read.
 
-Rule 1: Writes of one turn of the loop leave together at its end. Beyond `_GATHER` bytes they leave
-        at once, so that the transport's backpressure takes effect.
+Rule 1: Writes are gathered until `http.batch` has them leave. Beyond `_GATHER` bytes they leave at
+        once, so that the transport's backpressure takes effect.
 Rule 2: Every way to end a direction first flushes gathered writes.
 Rule 3: A client that acknowledges some bytes in each period is never cut off, however large the
         buffers in between are. A client that acknowledges nothing is reset: after an ordinary close
@@ -77,7 +77,7 @@ class Writer:
         self.transport = cast(asyncio.Transport, transport)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Send bytes at the end of this turn of the loop."""
+        """Send bytes when the worker's `WriteBatch` says so, in this turn of the loop."""
         out = self._out
         if not out:
             self.connections.batch.add(self)
