@@ -172,7 +172,9 @@ class Http2Connection:
         """Whether the peer has lately used up more of its budget than a client in good faith
         would.
         """
-        return self._budget.throttled(self._clock())
+        budget = self._budget
+        # The time is asked for only where it matters.
+        return budget.is_low() and budget.throttled(self._clock())
 
     def debit(self) -> None:
         """Count a frame that made work and carried nothing. Raises `ConnectionFault` when the

@@ -9,7 +9,7 @@ from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2.connection import Http2Connection
 from sentinel_host.http.h2.flow import StreamState
 from sentinel_host.http.h2.wire import ErrorCode
-from sentinel_host.http.server.sink import ResetReason
+from sentinel_host.http.server.sink import ResetReason, StreamSink
 from sentinel_host.http.server.writer import Writer
 
 _CODES: Final = {
@@ -21,8 +21,8 @@ _CODES: Final = {
 }
 
 
-class Http2Sink:
-    """Implements `StreamSink`."""
+class Http2Sink(StreamSink):
+    """One stream of one connection."""
 
     __slots__ = ("_connection", "_flow", "_stream", "_writer")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h3.connection import Http3Connection
-from sentinel_host.http.server.sink import ResetReason
+from sentinel_host.http.server.sink import ResetReason, StreamSink
 
 
-class Http3Sink:
-    """Implements `StreamSink`. ``window`` is what the client may send ahead on one stream, in
+class Http3Sink(StreamSink):
+    """One stream of one connection. ``window`` is what the client may send ahead on one stream, in
     bytes.
     """
 

@@ -33,6 +33,8 @@ _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "O
 _VERSIONS: Final = frozenset(("1.1", "1.0", "2", "3"))
 # `TLS` of `sentinel_host.http.server`, which is above this layer.
 _TLS: Final = "sentinel.tls"
+# `NO_BODY` there.
+_NO_BODY: Final = "sentinel.no_body"
 _NO_EXTENSIONS: Final[dict[str, Any]] = {}
 # A gateway serves few authorities; the longest that is kept is 64 bytes.
 _AUTHORITIES: Final = 256
@@ -118,7 +120,9 @@ class Admission:
             client_certificate=certificate,
         )
         length = says.content_length
-        has_body = says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0"))
+        has_body = (
+            says.chunked or bool(length) or (length is None and version not in ("1.1", "1.0") and _NO_BODY not in scope)
+        )
         return Admitted(
             head,
             host,

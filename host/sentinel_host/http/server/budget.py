@@ -14,12 +14,13 @@ _BURST: Final = 64
 class Budget:
     """A bucket of ``size`` tokens that fills by ``rate`` a second."""
 
-    __slots__ = ("_rate", "_seen", "_size", "_tokens")
+    __slots__ = ("_least", "_rate", "_seen", "_size", "_tokens")
 
     def __init__(self, size: int, rate: float, now: float) -> None:
         self._size = size
         self._rate = rate
         self._tokens = float(size)
+        self._least = float(size - _BURST)
         self._seen = now
 
     def spend(self, now: float) -> bool:
@@ -30,9 +31,14 @@ class Budget:
 
     def throttled(self, now: float) -> bool:
         """Whether more was spent lately than a burst: what comes next can wait."""
-        least = self._size - _BURST
-        if self._tokens >= least:
+        if not self.is_low():
             return False
         self._tokens = min(self._size, self._tokens + (now - self._seen) * self._rate)
         self._seen = now
-        return self._tokens < least
+        return self.is_low()
+
+    def is_low(self) -> bool:
+        """Whether it was throttled when something was last spent; if not, it is not either by
+        now.
+        """
+        return self._tokens < self._least

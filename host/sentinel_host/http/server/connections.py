@@ -47,6 +47,10 @@ WHOLE: Final = "sentinel.whole_response"
 EMPTY_QUERY: Final = "sentinel.empty_query"
 TARGET_SCHEME: Final = "sentinel.target_scheme"
 
+# A key of the scope, true of a request on HTTP/2 or HTTP/3 that has no body: its head ended the
+# stream. No extension, for nearly all requests share one mapping of those.
+NO_BODY: Final = "sentinel.no_body"
+
 # What a connection's TLS says of its requests, where it says something: ``serves``, as
 # `ServerSslObject` has it, and ``client_certificate``, as `RequestHead` has it.
 TLS: Final = "sentinel.tls"

@@ -22,6 +22,8 @@ from sentinel_host.http.server.sink import StreamSink
 # Pieces of a body are joined beyond this many: the memory that they take must be that of their
 # bytes.
 _MAX_PIECES: Final = 64
+_NO_PIECES: Final[list[bytes]] = []
+_NO_TRAILERS: Final[Fields] = []
 
 
 class DeadlineOwner(Protocol):
@@ -81,14 +83,15 @@ class RequestBody:
         self.complete = ended
         self.expects = expects and not ended
         self.tunnel = False
-        self.pieces: list[bytes] = []
+        # Of a body that has ended nothing comes: most requests share one empty list.
+        self.pieces: list[bytes] = _NO_PIECES if ended else []
         self.read_deadline = inf
         self._expected = expected
         self._received = 0
         self._ends = inf
         # Bytes since the clock was last started: a trickle is as idle as silence.
         self._progress = 0
-        self._trailers: Fields = []
+        self._trailers = _NO_TRAILERS
         self._delivered = self._answered = self._gone = False
         self._error: ClientError | None = None
         self._waiter: asyncio.Future[None] | None = None

@@ -17,14 +17,14 @@ from typing import Any, Final
 
 from sentinel_host.errors import ClientError
 from sentinel_host.http.field_section import Fields, Malformed
-from sentinel_host.http.server.connections import TARGET_SCHEME, Connections, Listener
+from sentinel_host.http.server.connections import NO_BODY, TARGET_SCHEME, Connections, Listener
 from sentinel_host.http.server.limit_exceeded import LimitExceeded, limit_of
 from sentinel_host.http.server.phases import DONE
 from sentinel_host.http.server.request_body import RequestBody
 from sentinel_host.http.server.request_fields import request_fields
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.sink import ResetReason, StreamSink
-from sentinel_host.http.server.stream import Stream, send_error
+from sentinel_host.http.server.stream import Stream, StreamOwner, send_error
 from sentinel_host.http.server.stream_tasks import StreamTasks
 
 # What `expire` finds.
@@ -33,7 +33,7 @@ HEAD_LATE: Final = 1
 IDLE: Final = 2
 
 
-class RequestStreams:
+class RequestStreams(StreamOwner):
     """``streams`` by number: those of which some direction is open. ``used`` counts requests.
 
     ``draining``: the connection closes with its last request, which `on_drained` then says.
@@ -75,7 +75,7 @@ class RequestStreams:
         self._on_drained = on_drained
         self._tasks = StreamTasks(listener.app, connections.loop)
         self._running: set[Stream] = set()
-        self._begins: dict[Stream, None] = {}
+        self._begins: list[Stream] = []
         self._head_ends = inf
         # A connection has as long for its first request as a head has.
         self._idle_ends = self.deadline = connections.loop.time() + connections.limits.head_time
@@ -138,6 +138,8 @@ class RequestStreams:
         if head.scheme != self._scopes.scheme:
             extensions = {**extensions, TARGET_SCHEME: {"scheme": head.scheme}}
         scope = self._scopes.request(self._listener, self._version, head.method, head.target, head.headers, extensions)
+        if ended:
+            scope[NO_BODY] = True
         body = RequestBody(
             sink,
             connections,
@@ -151,14 +153,14 @@ class RequestStreams:
         self._idle_ends = inf
         self.streams[number] = stream
         self._running.add(stream)
-        self._begins[stream] = None
+        self._begins.append(stream)
         return True
 
     def begin(self) -> None:
         """Start the requests that were accepted since this was last called."""
         if not self._begins:
             return
-        begins, self._begins = self._begins, {}
+        begins, self._begins = self._begins, []
         for stream in begins:
             # The ones before may have had the connection end.
             if not stream.gone:
@@ -185,8 +187,8 @@ class RequestStreams:
     def finished(self, stream: Stream) -> None:
         """A stream's task has ended, or will not begin."""
         self._running.discard(stream)
-        if self._begins:
-            self._begins.pop(stream, None)
+        if self._begins and stream in self._begins:
+            self._begins.remove(stream)
         if self.is_closed:
             return
         if stream.number in self.streams:

@@ -27,8 +27,11 @@ class StreamSink(Protocol):
     """One stream towards a client.
 
     What a stream sends is checked before: field names are lower-case, values have no control
-    characters, and DATA never exceeds `room`.
+    characters, and DATA never exceeds `room`. Sinks inherit from this, for compiled code then calls
+    them directly.
     """
+
+    __slots__ = ()
 
     def send_headers(self, status: int, fields: Fields, end: bool) -> None:
         """Send a head, interim (1xx) or final; ``end`` when nothing follows it."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from math import inf
 from typing import Any, Final, Protocol
 
@@ -26,6 +27,7 @@ from sentinel_host.http.server.replies import error_reply
 from sentinel_host.http.server.request_body import RequestBody
 from sentinel_host.http.server.request_fields import check_trailers
 from sentinel_host.http.server.response_fields import response_head, response_section
+from sentinel_host.http.server.sent import SENT
 from sentinel_host.http.server.sink import ResetReason, StreamSink
 from sentinel_host.http.server.write_clock import WriteClock
 
@@ -34,6 +36,8 @@ _log: Final = logging.getLogger(__name__)
 
 class StreamOwner(Protocol):
     """What keeps the streams of a connection."""
+
+    __slots__ = ()
 
     def watch(self, deadline: float) -> None:
         """Call `Stream.expire` at that time, or soon after."""
@@ -91,7 +95,8 @@ class Stream:
         self.scope = scope
         self.phase = BEFORE_HEAD
         self.gone = False
-        self._write_clock = WriteClock(sink, connections.limits)
+        # Made once the client reads slowly.
+        self._write_clock: WriteClock | None = None
         self._sent = 0
         self.has_begun = self._wrote = self._trailers_follow = False
         self._opened: asyncio.Future[None] | None = None
@@ -123,28 +128,30 @@ class Stream:
 
     # The response.
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """Take one ASGI message; waits only while the client reads more slowly than the application
-        writes.
+    def send(self, message: dict[str, Any]) -> Awaitable[None]:
+        """Take one ASGI message at once; what is returned waits only while the client reads more
+        slowly than the application writes.
 
         Raises `ValueError` for what may not be written, `RuntimeError` for messages out of order or
         a body that does not fit its content-length, `OSError` once the client is gone.
         """
         if self.gone:
             raise ConnectionResetError("the client is gone")
-        kind = message["type"]
+        kind: str = message["type"]
         if kind == "http.response.start":
-            self._start(message)
-            return
-        if kind == WHOLE:
-            self._start(message)
+            self._start(message["status"], message.get("headers", ()), message.get("trailers", False))
+            return SENT
         self._wrote = True
-        if kind == "http.response.body" or kind == WHOLE:
+        if kind == WHOLE:
+            self._start(message["status"], message["headers"], False)
+            rest = self._send_body(message["body"], False)
+            if rest is not None:
+                return self._send_slowly(rest, False)
+        elif kind == "http.response.body":
             more = message.get("more_body", False)
             rest = self._send_body(message.get("body", b""), more)
             if rest is not None:
-                await self._send_slowly(rest, not more and not self._trailers_follow)
-                self._sent_body(more)
+                return self._send_slowly(rest, more)
         elif kind == "http.response.trailers":
             self._send_trailers(message.get("headers", ()), message.get("more_trailers", False))
         elif kind == "http.response.informational":
@@ -155,19 +162,17 @@ class Stream:
             raise RuntimeError(f"unknown message {kind!r}")
         # A closing transport drops what it is given. An application that never waits must still
         # notice that it has closed.
-        if self.sink.blocked():
-            await self.sink.drained()
+        return self.sink.drained() if self.sink.blocked() else SENT
 
-    def _start(self, message: dict[str, Any]) -> None:
+    def _start(self, status: Any, headers: Any, trailers: bool) -> None:
         if self.phase != BEFORE_HEAD:
             raise RuntimeError("http.response.start came twice")
-        status = message["status"]
-        self._fields, self._left, dated = response_head(status, message.get("headers", ()))
+        self._fields, self._left, dated = response_head(status, headers)
         if not dated:
             self._fields.append((b"date", self._connections.date[8:]))
         self._status = status
         self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
-        self._trailers_follow = message.get("trailers", False)
+        self._trailers_follow = trailers
         self.body.expects = False
         self.phase = HEAD_HELD
 
@@ -238,15 +243,17 @@ class Stream:
             if self._left < 0 or (not more and self._left):
                 raise RuntimeError("the body does not fit its content-length")
 
-    async def _send_slowly(self, data: memoryview, end: bool) -> None:
+    async def _send_slowly(self, data: memoryview, more: bool) -> None:
         """Send a body larger than a frame or a window, as fast as the client opens its windows."""
         sink = self.sink
+        clock = self._clock()
+        end = not more and not self._trailers_follow
         try:
             while True:
                 room = sink.room()
                 while not room:
-                    if self._write_clock.start():
-                        self._owner.watch(self._write_clock.deadline)
+                    if clock.start():
+                        self._owner.watch(clock.deadline)
                     opened = self._opened = self._connections.loop.create_future()
                     sink.await_room(self.room_opened)
                     await opened
@@ -265,16 +272,24 @@ class Stream:
                 sink.leave_queue()
                 if self._sent >= self._connections.limits.body_progress:
                     self._sent = 0
-                    self._write_clock.stop()
+                    clock.stop()
                 if not data:
-                    return
+                    break
                 if sink.blocked():
                     await sink.drained()
                     if self.gone:
                         raise ConnectionResetError("the client is gone")
         finally:
-            self._write_clock.stop()
+            clock.stop()
             sink.leave_queue()
+        self._sent_body(more)
+        if sink.blocked():
+            await sink.drained()
+
+    def _clock(self) -> WriteClock:
+        if self._write_clock is None:
+            self._write_clock = WriteClock(self.sink, self._connections.limits)
+        return self._write_clock
 
     def room_opened(self) -> None:
         """There may be room for more of the response."""
@@ -364,7 +379,8 @@ class Stream:
         cancelled.
         """
         self.gone = True
-        self._write_clock.stop()
+        if self._write_clock is not None:
+            self._write_clock.stop()
         self.body.disconnect()
         self.room_opened()
         if self.phase != DONE or self.body.tunnel:
@@ -387,7 +403,7 @@ class Stream:
     def expire(self, now: float) -> float:
         """Look at this stream's deadlines. Returns the nearest one that it has then."""
         body = self.body
-        clock = self._write_clock
+        clock = self._clock()
         if clock.deadline <= now:
             if clock.has_stalled(now):
                 self._connections.hit("write_stalled")
@@ -407,7 +423,7 @@ class Stream:
         """Whether the response has gone on since the last call: the client may have nothing to send
         meanwhile.
         """
-        clock = self._write_clock
+        clock = self._clock()
         if clock.deadline != inf:
             return True
         if self._wrote:

@@ -17,6 +17,8 @@ from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.stream import Stream
 from sentinel_host.http.wakeup import Wakeup
 
+# A name of this module's own is found faster.
+_copy_context: Final = copy_context
 # Tasks of one connection that wait for a request, of about a kilobyte each.
 _MOST_WAITING: Final = 16
 
@@ -103,7 +105,7 @@ class StreamTask:
                 # A task that waits keeps nothing of its last request.
                 del stream
                 task = self._task
-                if task is None or task.cancelling() or copy_context() != context or not self._tasks.keep(self):
+                if task is None or task.cancelling() or _copy_context() != context or not self._tasks.keep(self):
                     return
                 del task
                 await self._called

@@ -217,6 +217,11 @@ def test_body(headers: Headers, version: str, has_body: bool, length: int | None
     assert (admitted.has_body, admitted.content_length) == (has_body, length)
 
 
+def test_a_server_may_know_that_there_is_no_body() -> None:
+    admitted = admit(http_version="2", **{"sentinel.no_body": True})
+    assert (admitted.has_body, admitted.content_length) == (False, None)
+
+
 def test_cookie_crumbs_become_one_field() -> None:
     assert admit((b"cookie", b"a=1"), (b"cookie", b"b=2"), http_version="2").head.headers == [(b"cookie", b"a=1; b=2")]
 

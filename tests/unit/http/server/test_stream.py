@@ -13,6 +13,7 @@ import pytest
 from sentinel_host.errors import ClientError, ResponseAborted
 from sentinel_host.http.field_section import Fields, Malformed
 from sentinel_host.http.server import Connections, Listener, ServerLimits
+from sentinel_host.http.server.connections import NO_BODY
 from sentinel_host.http.server.request_streams import HEAD_LATE, IDLE, RequestStreams
 from sentinel_host.http.server.scope import ScopeBuilder
 from sentinel_host.http.server.sink import ResetReason
@@ -356,6 +357,22 @@ def test_trailers_of_a_request() -> None:
         it.stream.push_trailers([X], True, True)
         await turns()
         assert seen[-1] == {"type": "http.request", "body": b"x", "more_body": False, "trailers": [X]}
+
+    run_jumping(check())
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_scope_tells_that_there_is_no_body(ended: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (NO_BODY in scope) is ended
+        await send(start())
+        await send(body())
+
+    async def check() -> None:
+        it = Connection(app, ServerLimits())
+        sink = it.accept(1, ended=ended)
+        await turns()
+        assert sink.calls[0] == ("head", 200, [(b"content-length", b"0")], True)
 
     run_jumping(check())
 
