@@ -4,8 +4,6 @@ included.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from guestbuild.places import GUESTS, REPOSITORY
 from sentinel_host.sandbox.artefact import read_artefact
 from sitebuild.markdown import blocks
+from tests.support.forked import run_command
 
 PAGES = sorted((REPOSITORY / "docs" / "guests").glob("*.md"))
 
@@ -36,7 +35,6 @@ def test_the_guest_accepts_what_its_page_shows(page: Path, tmp_path: Path) -> No
         upstream = '\n[[upstream]]\nname = "origin"\ntargets = ["http://127.0.0.1:9000"]\n'
         directory = f'[guests]\ndirectory = "{GUESTS / "rust"}"\n'
         config.write_text(directory + text + ("" if "[[upstream]]" in text else upstream))
-        command = [sys.executable, "-m", "sentinel_host", "check", "--config", str(config)]
-        checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        checked = run_command(["check", "--config", str(config)], tmp_path)
         assert checked.returncode == 0, checked.stderr
         assert page.stem in checked.stdout, checked.stdout

@@ -20,6 +20,7 @@ from sentinel_host.cli import main
 from tests.support.certificates import self_signed
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
+from tests.support.forked import run_command
 from tests.support.gateways import ARTEFACTS, ROOT, sentinel_proxy, write_config
 from tests.support.guests import trapping
 from tests.support.upstreams import Upstream
@@ -54,8 +55,7 @@ def process(tmp_path: Path) -> Sentinel:
     """Runs the command in a process of its own, where it gets as far as opening sockets."""
 
     def run(*arguments: str) -> Result:
-        command = [sys.executable, "-m", "sentinel_host", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = run_command(arguments, tmp_path)
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -18,6 +18,7 @@ import pytest
 from tests.supervisor.support import wait_until
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
+from tests.support.forked import ForkedProcess, run_command
 from tests.support.gateways import sentinel_run, write_config
 from tests.support.upstreams import Upstream
 from tests.wat import index
@@ -134,17 +135,17 @@ def test_an_access_log_goes_to_a_datagram_socket(tmp_path: Path, origin: Upstrea
 
 def test_a_stalled_reader_of_the_log_costs_no_request(tmp_path: Path, origin: Upstream) -> None:
     """Nobody reads what the gateway writes: more than a pipe and all buffers hold."""
-    more = f'[access_log]\nformat = "{{path}} {"x" * 8000}"'
+    more = f'[access_log]\nformat = "{{path}} {"x" * 80_000}"'
     config = write(tmp_path, origin.url, more)
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    with subprocess.Popen(command, stdout=writing, stderr=subprocess.PIPE, text=True) as process:
-        os.close(writing)
-        assert process.stderr is not None
+    process = ForkedProcess("sentinel_host", ["run", "--config", str(config)], tmp_path, os.environ, stdout=writing)
+    os.close(writing)
+    assert process.stderr is not None
+    with process.stderr:
         try:
             addresses = [line.rpartition("://")[2].split() for line in (process.stderr.readline() for _ in range(2))]
             (host, port), (admin_host, admin_port) = (words[0].split(":") for words in addresses)
-            for _ in range(1500):
+            for _ in range(150):
                 assert fetch((host, int(port))).status == 200
             metrics = fetch((admin_host, int(admin_port)), "/metrics").body.decode()
             (dropped,) = re.findall(r"^sentinel_log_lines_dropped_total (\S+)$", metrics, re.MULTILINE)
@@ -154,6 +155,7 @@ def test_a_stalled_reader_of_the_log_costs_no_request(tmp_path: Path, origin: Up
         finally:
             process.terminate()
             os.close(reading)
+            process.wait(PATIENCE)
 
 
 _SAYS = """
@@ -188,7 +190,6 @@ def test_a_terminal_gets_lines_for_people() -> None:
 )
 def test_a_log_that_cannot_be_written_is_refused(tmp_path: Path, origin: Upstream, more: str, reason: str) -> None:
     config = write(tmp_path, origin.url, more)
-    command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = run_command(["run", "--config", str(config)], tmp_path)
     assert done.returncode == 1
     assert reason in done.stderr

@@ -20,6 +20,7 @@ from tests.supervisor.support import children, config, wait_until
 from tests.support.caches import CACHED
 from tests.support.clients import fetch
 from tests.support.clocks import PATIENCE
+from tests.support.forked import ForkedProcess, Process
 from tests.support.gateways import GatewayProcess, write_config
 from tests.support.upstreams import Upstream
 from tests.wat import index
@@ -51,14 +52,19 @@ def logging_to(
     """
     text = config(upstream.url, workers=workers, grace="1s", more=more, routes='chain = ["pages"]')
     file = write_config(folder, text, {"pages": index.wasm("good/log_pages")})
-    process = subprocess.Popen(
-        [*before, sys.executable, "-m", "sentinel_host", "run", "--config", str(file)],
-        cwd=folder,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | CACHED | (environment or {}),
-    )
+    arguments = ["run", "--config", str(file)]
+    process: Process
+    if stdout is None or before or environment:
+        process = subprocess.Popen(
+            [*before, sys.executable, "-m", "sentinel_host", *arguments],
+            cwd=folder,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | CACHED | (environment or {}),
+        )
+    else:
+        process = ForkedProcess("sentinel_host", arguments, folder, os.environ | CACHED, forks=True, stdout=stdout)
     gateway = GatewayProcess(process, folder)
     try:
         gateway.wait(lambda: len(gateway.addresses) == 2, "listener", 4 * PATIENCE)

@@ -1,4 +1,4 @@
-"""Gateways that a fork server starts, as `subprocess.Popen` would."""
+"""Gateways and commands that a fork server starts, as `subprocess.Popen` would."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, TextIO
 
+from tests.support.caches import CACHED
+from tests.support.clocks import PATIENCE
 from tests.support.fork_server import NUMBER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +49,9 @@ class ForkedProcess:
     folder, with the whole environment as given.
 
     It has loaded its modules already, and is a child of the fork server; its own children are
-    forked, too, if it is told so. Everything else is as `subprocess.Popen` would have it.
+    forked, too, if it is told so. Everything else is as `subprocess.Popen` would have it, but for
+    Python's own switches and variables: they come too late. ``stdout`` is a descriptor, in place of
+    a pipe.
     """
 
     def __init__(
@@ -54,9 +61,10 @@ class ForkedProcess:
         folder: Path,
         environment: Mapping[str, str],
         forks: bool = False,
+        stdout: int | None = None,
     ) -> None:
         self.returncode: int | None = None
-        out, theirs = os.pipe()
+        out, theirs = os.pipe() if stdout is None else (None, os.dup(stdout))
         err, also_theirs = os.pipe()
         self._told, tell = os.pipe()
         job = {
@@ -72,7 +80,7 @@ class ForkedProcess:
             for descriptor in (theirs, also_theirs, tell):
                 os.close(descriptor)
         # Whoever reads them closes them.
-        self.stdout: TextIO | None = open(out)  # noqa: SIM115
+        self.stdout: TextIO | None = None if out is None else open(out)  # noqa: SIM115
         self.stderr: TextIO | None = open(err)  # noqa: SIM115
         self.pid = self._number()
 
@@ -120,6 +128,24 @@ class ForkedProcess:
             said = output.read().decode() if output is not None else ""
             raise RuntimeError(f"the fork server has ended:\n{said}")
         return int(NUMBER.unpack(data)[0])
+
+
+def run_command(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    """``sentinel`` with these arguments, run to its end; ``environment`` is laid over ours."""
+    variables = {**os.environ, **environment, **CACHED}
+    process = ForkedProcess("sentinel_host", arguments, folder, variables, forks=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    hangs = threading.Timer(PATIENCE, process.kill)
+    hangs.start()
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as reader:
+        errors = reader.submit(process.stderr.read)
+        printed = process.stdout.read()
+        done = subprocess.CompletedProcess(list(arguments), process.wait(), printed, errors.result())
+    hangs.cancel()
+    return done
 
 
 @cache
