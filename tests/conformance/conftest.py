@@ -32,15 +32,14 @@ from sentinel_host.authoring.c import C
 from sentinel_host.authoring.cache import locked
 from sentinel_host.authoring.go import Go
 from sentinel_host.authoring.language import Language
-from sentinel_host.authoring.loading import load
 from sentinel_host.authoring.node import check, install
 from sentinel_host.authoring.processes import run
 from sentinel_host.errors import GuestError
 from sentinel_host.native.guest import SUSPENDED
 from sentinel_host.native.log import lines_of
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, load_compiled
 from sentinel_host.sandbox.instance import SLOTS, Blueprint
-from tests.support.instances import patient_limits, start_instance
+from tests.support.instances import compiled, patient_limits, start_instance
 
 HERE = Path(__file__).parent
 WIT = REPOSITORY / "wit"
@@ -203,12 +202,13 @@ def native() -> Start:
     engine = GuestEngine()
 
     @functools.cache
-    def compiled(path: Path) -> Blueprint:
+    def blueprint(path: Path) -> Blueprint:
         # Each guest has keys of its own.
         name = f"{path.parent.name}-{path.stem}"
-        return dataclasses.replace(load(path, engine, Grants(GRANTS), patient_limits(path)).blueprint, name=name)
+        limits, grants = patient_limits(path), Grants(GRANTS)
+        return load_compiled(compiled(path), name, str(path), engine, limits, grants).blueprint
 
-    return lambda path, config, services=MappingProxyType({}): Native(compiled(path), config, services)
+    return lambda path, config, services=MappingProxyType({}): Native(blueprint(path), config, services)
 
 
 @pytest.fixture(scope="session")
@@ -221,10 +221,10 @@ def as_component() -> Start:
     engine = wasmtime.Engine(config)
 
     @functools.cache
-    def compiled(path: Path) -> component.Component:
+    def loaded(path: Path) -> component.Component:
         return component.Component.from_file(engine, str(path))
 
-    return lambda path, config, services=MappingProxyType({}): Component(compiled(path), engine, config, services)
+    return lambda path, config, services=MappingProxyType({}): Component(loaded(path), engine, config, services)
 
 
 PROJECTS: dict[str, Language] = {"c": C(), "go": Go()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
 import time
 from collections.abc import Callable
@@ -18,10 +17,9 @@ from sentinel_host.errors import GuestTrap
 from sentinel_host.messages import OutboundRequest, RequestHead, Response
 from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Fetch
-from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, LoadedGuest, compile_guest, load_compiled
-from sentinel_host.sandbox.compiled import CompiledGuest
+from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, LoadedGuest, load_compiled
 from sentinel_host.sandbox.grants import ALL
-from tests.support.instances import started
+from tests.support.instances import compiled, started
 
 HERE = Path(__file__).parent
 SOURCES = {
@@ -36,12 +34,6 @@ HEAD = encode_request_head(RequestHead("GET", "/", None, [], "http", "h", "192.0
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100)
 
 Calls = Callable[..., list[str]]
-
-
-@functools.cache
-def compiled(path: Path) -> CompiledGuest:
-    """Once for all tests: one in Go takes seconds."""
-    return compile_guest(path.read_bytes(), "host-functions.wasm")
 
 
 def loaded(path: Path, engine: GuestEngine, grants: Grants) -> LoadedGuest:

@@ -7,13 +7,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from sentinel_host.hotload.cache import Cache, default_directory
 from sentinel_host.native import CallFailed, NativeGuest, Plan, Suspension
-from sentinel_host.sandbox import GuestMiddleware, Limits, LoadedGuest
+from sentinel_host.sandbox import GuestMiddleware, Limits, LoadedGuest, compile_guest
 from sentinel_host.sandbox.artefact import read_artefact
+from sentinel_host.sandbox.compiled import CompiledGuest
 from sentinel_host.sandbox.instance import Blueprint, guest_error
 from sentinel_host.sandbox.limits import default_limits
 from sentinel_host.sandbox.load import NO_CONFIG
@@ -26,6 +30,20 @@ def patient_limits(file: Path) -> Limits:
     """
     limits = default_limits(read_artefact(file).language)
     return dataclasses.replace(limits, deadline=PATIENCE, start_deadline=PATIENCE)
+
+
+@functools.cache
+def compiled(file: Path) -> CompiledGuest:
+    """The guest in a file, compiled once, and kept for the next run in the tests' cache."""
+    data = file.read_bytes()
+    cache = Cache.open(default_directory())
+    assert cache is not None
+    with contextlib.closing(cache):
+        kept = cache.get(hashlib.sha256(data).hexdigest())
+        if kept is None:
+            kept = compile_guest(data, str(file))
+            cache.put(kept)
+        return kept
 
 
 def started(guest: LoadedGuest, config: bytes = NO_CONFIG, **options: Any) -> GuestMiddleware:
