@@ -36,6 +36,8 @@ _SETTLING = 4 << 20
 _HELD_UP = 0.5
 # Kept connections to upstreams.
 _KEPT = 16
+# Seconds between two requests of the probe.
+_PAUSE = 0.03
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def abused(
 
 @contextmanager
 def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
-    """Send a request every few milliseconds; afterwards, none may have failed, and memory must be
+    """Send a request after each pause; afterwards, none may have failed, and memory must be
     back.
 
     ``in_flight`` is what the abuse holds at its peak, which the C library's allocator may keep for
@@ -83,7 +85,7 @@ def probing(gateway: GatewayProcess, in_flight: int) -> Iterator[None]:
         nonlocal served
         connection = http.client.HTTPConnection(*gateway.public, timeout=PATIENCE)
         asked = 0.0
-        while not stop.wait(0.01):
+        while not stop.wait(_PAUSE):
             asked_before, asked = asked, time.monotonic()
             reused = connection.sock is not None
             try:

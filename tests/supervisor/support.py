@@ -30,7 +30,7 @@ _HELD_UP = 0.2
 _READY = re.compile(r"worker (\d+) \(pid (\d+)\) is ready")
 # Seconds between a client's requests: without them its load takes the processors from the workers
 # whose start it waits for.
-PAUSE = 0.01
+PAUSE = 0.03
 # Puts inherited sockets where a service manager would, and becomes the gateway.
 _LAUNCHER = """
 import fcntl, os, sys

@@ -13,7 +13,7 @@ def test_every_request_has_its_whole_line(upstream: Upstream, start: Start) -> N
         config(upstream.url, routes='chain = ["access-log"]'), {"access-log": GUESTS / "rust" / "access-log.wasm"}
     )
     with Load(gateway.public, fresh=3, kept=3) as load:
-        load.wait_for(300)
+        load.wait_for(100)
     gateway.wait(lambda: len(gateway.guest_lines("access-log")) >= load.answered, f"{load.answered} lines")
     lines = gateway.guest_lines("access-log")
     assert len({line["request_id"] for line in lines}) == len(lines)

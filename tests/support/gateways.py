@@ -97,7 +97,8 @@ class GatewayProcess:
         end = time.monotonic() + seconds
         while (value := self.metric(line)) != expected:
             assert time.monotonic() < end, f"{line} is {value}, not {expected}"
-            time.sleep(0.02)
+            # Each look is a request, which the gateway passes on to all its workers.
+            time.sleep(0.05)
 
     def memory(self) -> int:
         """Resident bytes."""
