@@ -15,7 +15,6 @@ Rule 2: What is written outside `enter` and `leave` waits for the end of the tur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -34,11 +33,9 @@ class Batched(Protocol):
 class WriteBatch:
     """The connections, of one event loop, that have something to write."""
 
-    __slots__ = ("_at_once", "_calls", "_flush_all", "_in_call", "_is_scheduled", "_run", "_writers")
+    __slots__ = ("_at_once", "_calls", "_in_call", "_is_scheduled", "_run", "_writers")
 
     def __init__(self) -> None:
-        # Made once: a method that is asked for is an object each time.
-        self._flush_all: Callable[[], None] = self._end_turn
         self._writers: list[Batched] = []
         self._in_call = self._is_scheduled = False
         # Calls of this turn, since the first that had something to write.
@@ -78,7 +75,7 @@ class WriteBatch:
     def _schedule(self) -> None:
         self._is_scheduled = True
         self._calls = 1
-        asyncio.get_running_loop().call_soon(self._flush_all)
+        asyncio.get_running_loop().call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         self._is_scheduled = False

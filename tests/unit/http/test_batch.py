@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -144,3 +145,23 @@ def test_a_loop_has_one_batch():
         return batch_of(loop)
 
     assert asyncio.run(main()) is not asyncio.run(main())
+
+
+def test_a_loop_that_is_gone_leaves_no_batch():
+    """A reference cycle would be found whenever somebody next looks for garbage."""
+
+    def batches() -> int:
+        return sum(type(each) is WriteBatch for each in gc.get_objects())
+
+    async def main() -> int:
+        await turn(batch_of(asyncio.get_running_loop()), 2)
+        return batches()
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = batches()
+        assert asyncio.run(main()) == before + 1
+        assert batches() == before
+    finally:
+        gc.enable()
