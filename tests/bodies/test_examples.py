@@ -4,6 +4,9 @@ show.
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from tests.bodies.support import begin
@@ -35,6 +38,18 @@ def test_a_number_across_chunks_is_masked(gateway: GatewayProcess, origin: Upstr
     origin.handler = saying(head + chunks + b"0\r\n\r\n")
     answer = fetch(gateway.public, f"/redactor-{tongue}")
     assert answer.body == text.replace(b"4111111111111111", b"*" * 16)
+
+
+@in_each_language
+def test_long_runs_are_masked_wherever_they_lie(gateway: GatewayProcess, origin: Upstream, tongue: str) -> None:
+    """Guests look at many bytes at a time: runs of every length around 13, at all distances."""
+    chosen = random.Random(1)
+    runs = (str(chosen.randrange(10**13)).encode() * 2 for _ in range(3000))
+    text = b"".join(b"x" * chosen.randrange(70) + run[: chosen.randrange(10, 17)] for run in runs)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % len(text)
+    origin.handler = saying(head + text)
+    answer = fetch(gateway.public, f"/redactor-{tongue}")
+    assert answer.body == re.sub(rb"[0-9]{13,}", lambda run: b"*" * len(run[0]), text)
 
 
 @in_each_language

@@ -1,6 +1,7 @@
 //! Masks long runs of digits, and configured words, in responses that are text; also those that lie
 //! across chunks.
 
+mod byte_set;
 mod mask;
 mod words;
 
