@@ -57,7 +57,7 @@ def main() -> int:
         folder = Path(name)
         enter = stack.enter_context
         behind = enter(contestants.upstream(folder, loading)).port
-        pair = self_signed(folder)
+        pair = self_signed(folder, rsa=True)
         three = contestants.chain_entries(3)
         servers = [
             enter(contestants.sentinel("sentinel", folder, tested, behind, http3=pair)),

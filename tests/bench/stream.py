@@ -127,7 +127,7 @@ def main() -> int:
         sample = folder / "sample"
         sample.write_bytes(os.urandom(_SAMPLE))
         locations = f"root {folder}; sendfile on; location / {{ }}"
-        certificate = self_signed(folder)
+        certificate = self_signed(folder, rsa=True)
         source = enter(contestants.upstream(folder, loading, locations)).port
         secure = enter(contestants.upstream(folder, loading, locations, certificate=certificate)).port
         drain = enter(sink(folder, loading)).port
