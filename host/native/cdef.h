@@ -132,6 +132,7 @@ uintptr_t snt_log_write_address(void);
 const char *snt_import_name(size_t index);
 uintptr_t snt_import_address(size_t index);
 uintptr_t snt_http_wait_address(void);
+uintptr_t snt_run_call_address(void);
 
 snt_stand_ins *snt_stand_ins_new(const snt_engine *engine);
 void snt_stand_ins_free(snt_stand_ins *host);
@@ -147,7 +148,7 @@ void snt_ticker_free(snt_ticker *ticker);
 
 snt_counters *snt_counters_new(void);
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name);
+                       uintptr_t loop, snt_counters *counters, const snt_limits *limits, const char *name);
 void snt_plan_free(snt_plan *plan);
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post);

@@ -22,3 +22,5 @@ static const size_t SNT_SIZEOF_RECORDED = sizeof(snt_recorded);
 static uintptr_t snt_log_write_address(void) { return (uintptr_t)snt_log_write; }
 
 static uintptr_t snt_http_wait_address(void) { return (uintptr_t)snt_http_wait; }
+
+static uintptr_t snt_run_call_address(void) { return (uintptr_t)snt_run_call; }

@@ -23,7 +23,6 @@ typedef struct wasmtime_caller wasmtime_caller_t;
 typedef struct wasmtime_error wasmtime_error_t;
 typedef struct wasm_trap wasm_trap_t;
 typedef struct wasm_engine wasm_engine_t;
-typedef struct wasm_functype wasm_functype_t;
 typedef struct wasmtime_store wasmtime_store_t;
 typedef struct wasmtime_instance_pre wasmtime_instance_pre_t;
 typedef struct wasmtime_call_future wasmtime_call_future_t;
@@ -103,9 +102,8 @@ typedef wasmtime_error_t *(*snt_epoch_callback)(wasmtime_context_t *, void *, ui
   F(void, wasmtime_store_epoch_deadline_callback,                                                                  \
     (wasmtime_store_t *, snt_epoch_callback, void *, void (*)(void *)))                                            \
   F(void, wasmtime_context_set_epoch_deadline, (wasmtime_context_t *, uint64_t))                                   \
-  F(void, wasmtime_func_new_unchecked,                                                                             \
-    (wasmtime_context_t *, const wasm_functype_t *, wasmtime_func_unchecked_callback_t, void *, void (*)(void *),  \
-     wasmtime_func_t *))                                                                                           \
+  F(wasmtime_error_t *, wasmtime_instance_pre_instantiate,                                                         \
+    (const wasmtime_instance_pre_t *, wasmtime_context_t *, wasmtime_instance_t *, wasm_trap_t **))                \
   F(bool, wasmtime_instance_export_get,                                                                            \
     (wasmtime_context_t *, const wasmtime_instance_t *, const char *, size_t, wasmtime_extern_t *))                \
   F(bool, wasmtime_linker_get,                                                                                     \

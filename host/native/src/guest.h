@@ -8,11 +8,13 @@
  *         unchecked call aborts the process on a wrong one.
  * Rule 3: an instance that failed once is never called again: its memory may be half changed, and
  *         what it lent is lost.
- * Rule 4: all guest code runs on a fiber. One asynchronous engine call of `snt_run`, a host
- *         function, makes cabi_realloc, the hook and its post-return as nested calls; at a tick of
- *         the epoch the fiber is left wherever it is, and a later `snt_resume` goes on there. What
- *         a call needs is therefore kept in the snt_guest, and the lists and the label that were
+ * Rule 4: all guest code runs on a fiber. A loop in Wasm calls `snt_run_call`, a host function,
+ *         which makes cabi_realloc, the hook and its post-return as nested calls; at a tick of the
+ *         epoch the fiber is left wherever it is, and a later `snt_resume` goes on there. What a
+ *         call needs is therefore kept in the snt_guest, and the lists and the label that were
  *         passed in must stay where they are until the call has ended.
+ *         Between two calls the loop's fiber is parked: that call of the loop never returns, unless
+ *         a call of the guest fails. Nothing outside of the fiber uses the store meanwhile.
  *         A call that waits for an answer from outside is left in the same way, and not resumed
  *         before it is there: its running time stands still.
  * Rule 5: a call that is not resumed any more ends with its instance: freeing it unwinds the fiber.
@@ -94,7 +96,7 @@ typedef struct {
   bool bound, busy, discarded;
   wasmtime_instance_t instance;
   wasmtime_memory_t memory;
-  wasmtime_func_t realloc_, runner;
+  wasmtime_func_t realloc_, loop;
   snt_hook hooks[SNT_HOOKS];
   const snt_hook *hook; /* the current call */
   uint32_t needed_hooks;
@@ -106,11 +108,12 @@ typedef struct {
   size_t length, capacity;
   wasm_trap_t *trap; /* of the failed call, until taken */
   wasmtime_error_t *error;
-  /* The call that has begun and not ended, what the engine says of it as a whole, and what snt_run
-   * returned. */
+  /* The call of the loop, or instantiation, what the engine says of it as a whole; whether the
+   * guest's call has ended, and its result. */
   wasmtime_call_future_t *future;
   wasm_trap_t *outer_trap;
   wasmtime_error_t *outer_error;
+  bool ended;
   int64_t result;
   /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the
    * thread's. */
@@ -166,6 +169,9 @@ bool snt_guest_timed_out(const snt_guest *guest);
 /* The failed call's trap (or error), which from then on the caller owns; 0 when there is none. */
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);
+
+/* The host function `call` that the loop imports, an unchecked callback; `env` is the snt_engine. */
+wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 
 /* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the
  * added bits. */

@@ -13,7 +13,7 @@ static bool copy(char **to, const char *from) {
 }
 
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name) {
+                       uintptr_t loop, snt_counters *counters, const snt_limits *limits, const char *name) {
   if (!snt_ticker_start(ticker)) return NULL;
   snt_plan *plan = calloc(1, sizeof *plan);
   if (plan == NULL) return NULL;
@@ -26,7 +26,7 @@ snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t w
   plan->ticker = ticker;
   plan->wasm_engine = (wasm_engine_t *)wasm_engine;
   plan->pre = (const wasmtime_instance_pre_t *)pre;
-  plan->nullary = (const wasm_functype_t *)nullary;
+  plan->loop = (const wasmtime_instance_pre_t *)loop;
   plan->counters = counters;
   plan->limits = *limits;
   snt_ticker_keep(ticker);

@@ -81,7 +81,7 @@ typedef struct {
   snt_ticker *ticker;
   wasm_engine_t *wasm_engine;
   const wasmtime_instance_pre_t *pre;
-  const wasm_functype_t *nullary; /* () -> (), of this engine */
+  const wasmtime_instance_pre_t *loop; /* in which calls are made; see guest.h */
   snt_counters *counters;
   snt_metrics *metrics;     /* what the guest itself counts, when it is granted that */
   uint32_t metrics_version; /* by which the plans that describe these metrics have an order */
@@ -102,11 +102,11 @@ typedef struct {
 /* Counts at zero, which live as long as the process; NULL when there is no memory. */
 snt_counters *snt_counters_new(void);
 
-/* A plan for the linked module at `pre`; `nullary` is a function type without parameters and
- * results. The engine objects are borrowed: the caller keeps them as long as it makes instances.
- * Starts the ticker. NULL when there is no memory, or no thread. */
+/* A plan for the linked module at `pre`, whose instances are called in the linked module at `loop`.
+ * The engine objects are borrowed: the caller keeps them as long as it makes instances. Starts the
+ * ticker. NULL when there is no memory, or no thread. */
 snt_plan *snt_plan_new(const snt_engine *engine, snt_ticker *ticker, uintptr_t wasm_engine, uintptr_t pre,
-                       uintptr_t nullary, snt_counters *counters, const snt_limits *limits, const char *name);
+                       uintptr_t loop, snt_counters *counters, const snt_limits *limits, const char *name);
 void snt_plan_keep(snt_plan *plan);
 void snt_plan_free(snt_plan *plan);
 

@@ -8,6 +8,9 @@
 
 #include "guest.h"
 
+/* The guest and the loop. */
+#define INSTANCES 2
+
 static uint64_t clock_ns(clockid_t clock) {
   struct timespec time;
   clock_gettime(clock, &time);
@@ -33,6 +36,12 @@ static void charge(snt_guest *guest) {
 static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint64_t *delta, uint8_t *kind) {
   (void)context;
   snt_guest *guest = data;
+  if (guest->ended) {
+    /* Of the next call. */
+    *delta = SNT_FIRST_TICKS;
+    *kind = WASMTIME_UPDATE_DEADLINE_YIELD;
+    return NULL;
+  }
   charge(guest);
   if (guest->used_ns >= guest->budget_ns) {
     guest->timed_out = true;
@@ -43,11 +52,41 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
   return NULL;
 }
 
-static wasm_trap_t *run(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
-  (void)caller, (void)args, (void)count;
-  snt_guest *guest = env;
+static void note_memory(snt_guest *guest) {
+  size_t size = guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
+  if (size == guest->memory_size) return;
+  guest->plan->counters->memory_bytes += size - guest->memory_size;
+  guest->memory_size = size;
+}
+
+wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
+  (void)args, (void)count;
+  const snt_engine *engine = env;
+  snt_guest *guest = engine->wasmtime_context_get_data(engine->wasmtime_caller_context(caller));
   guest->result = snt_run_hook(guest);
+  guest->ended = true;
+  /* A call that was dropped must not be left again: its fiber is on its way out. */
+  if (guest->result < 0) return engine->wasmtime_trap_new("the call failed", strlen("the call failed"));
+  note_memory(guest);
+  engine->wasmtime_context_set_epoch_deadline(guest->context, 0);
   return NULL;
+}
+
+/* The export by which the loop is entered. */
+static bool find_loop(snt_guest *guest) {
+  const snt_engine *engine = guest->engine;
+  wasmtime_instance_t instance;
+  wasmtime_extern_t found;
+  wasm_trap_t *trap = NULL;
+  wasmtime_error_t *error = engine->wasmtime_instance_pre_instantiate(guest->plan->loop, guest->context, &instance, &trap);
+  if (error != NULL) engine->wasmtime_error_delete(error);
+  if (trap != NULL) engine->wasm_trap_delete(trap);
+  if (error != NULL || trap != NULL ||
+      !engine->wasmtime_instance_export_get(guest->context, &instance, "loop", 4, &found) ||
+      found.kind != WASMTIME_EXTERN_FUNC)
+    return false;
+  guest->loop = found.of.func;
+  return true;
 }
 
 snt_guest *snt_guest_new(snt_plan *plan) {
@@ -62,12 +101,13 @@ snt_guest *snt_guest_new(snt_plan *plan) {
   guest->needed_hooks = UINT32_MAX;
   snt_plan_keep(plan);
   const snt_limits *limits = &plan->limits;
-  engine->wasmtime_store_limiter(guest->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
+  engine->wasmtime_store_limiter(guest->store, limits->memory, limits->table_elements, INSTANCES, limits->tables, 1);
   engine->wasmtime_store_epoch_deadline_callback(guest->store, on_epoch, guest, NULL);
-  engine->wasmtime_func_new_unchecked(guest->context, plan->nullary, run, guest, NULL, &guest->runner);
   plan->counters->instances++;
   plan->counters->started++;
-  return guest;
+  if (find_loop(guest)) return guest;
+  snt_guest_free(guest);
+  return NULL;
 }
 
 static void drop_failure(snt_guest *guest) {
@@ -78,17 +118,22 @@ static void drop_failure(snt_guest *guest) {
   guest->error = NULL;
 }
 
+static void drop_outer_failure(snt_guest *guest) {
+  const snt_engine *engine = guest->engine;
+  if (guest->outer_trap != NULL) engine->wasm_trap_delete(guest->outer_trap);
+  if (guest->outer_error != NULL) engine->wasmtime_error_delete(guest->outer_error);
+  guest->outer_trap = NULL;
+  guest->outer_error = NULL;
+}
+
 void snt_guest_free(snt_guest *guest) {
   if (guest == NULL) return;
   const snt_engine *engine = guest->engine;
   /* Unwinds the fiber: the nested call fails, and `snt_run_hook` returns at once. */
-  if (guest->future != NULL) {
-    engine->wasmtime_call_future_delete(guest->future);
-    guest->plan->counters->cpu_ns += guest->used_ns;
-  }
+  if (guest->future != NULL) engine->wasmtime_call_future_delete(guest->future);
+  if (guest->busy) guest->plan->counters->cpu_ns += guest->used_ns;
   drop_failure(guest);
-  if (guest->outer_trap != NULL) engine->wasm_trap_delete(guest->outer_trap);
-  if (guest->outer_error != NULL) engine->wasmtime_error_delete(guest->outer_error);
+  drop_outer_failure(guest);
   engine->wasmtime_store_delete(guest->store);
   guest->plan->counters->instances--;
   guest->plan->counters->memory_bytes -= guest->memory_size;
@@ -130,14 +175,8 @@ static bool bind(snt_guest *guest) {
     hook->bound = true;
   }
   guest->bound = true;
+  note_memory(guest);
   return true;
-}
-
-static void note_memory(snt_guest *guest) {
-  size_t size = guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
-  if (size == guest->memory_size) return;
-  guest->plan->counters->memory_bytes += size - guest->memory_size;
-  guest->memory_size = size;
 }
 
 /* Whether the instance has served enough with the call that has just ended. */
@@ -147,14 +186,19 @@ static bool is_retirable(snt_guest *guest) {
   return ++guest->served >= limits->retire_calls || guest->above_high_water >= limits->high_calls;
 }
 
+/* The loop is entered by the first call, and stays entered. */
 static void begin_call(snt_guest *guest, uint32_t index) {
   guest->hook = &guest->hooks[index];
-  guest->future = guest->engine->wasmtime_func_call_async(guest->context, &guest->runner, NULL, 0, NULL, 0,
+  guest->ended = false;
+  if (guest->future != NULL) return;
+  guest->future = guest->engine->wasmtime_func_call_async(guest->context, &guest->loop, NULL, 0, NULL, 0,
                                                           &guest->outer_trap, &guest->outer_error);
 }
 
 /* The next step of starting, once the one before has ended well. Returns whether there is one. */
 static bool begin_next(snt_guest *guest) {
+  /* It has ticks of its own, of which those of the steps before know nothing. */
+  charge(guest);
   if (guest->phase < SNT_INITIALIZING && guest->hooks[SNT_SLOT_INITIALIZE].bound) {
     guest->phase = SNT_INITIALIZING;
     begin_call(guest, SNT_SLOT_INITIALIZE);
@@ -173,13 +217,14 @@ static bool begin_next(snt_guest *guest) {
   return false;
 }
 
-/* The result of the engine call that has just ended. */
+/* The result of the engine call that has just ended: the instance was made, or the loop was left. */
 static int64_t outcome(snt_guest *guest) {
   bool is_start = guest->phase == SNT_STARTING;
-  if (guest->outer_trap == NULL && guest->outer_error == NULL) {
-    if (!is_start) return guest->result;
-    return bind(guest) ? 0 : SNT_NO_HOOK;
+  if (guest->ended) {
+    drop_outer_failure(guest);
+    return guest->result;
   }
+  if (guest->outer_trap == NULL && guest->outer_error == NULL) return bind(guest) ? 0 : SNT_NO_HOOK;
   drop_failure(guest);
   guest->trap = guest->outer_trap;
   guest->error = guest->outer_error;
@@ -213,7 +258,6 @@ static int64_t finish(snt_guest *guest, int64_t result) {
     guest->discarded = true;
     return result;
   }
-  note_memory(guest);
   if (guest->phase == SNT_SERVING) return is_retirable(guest) ? result | SNT_RETIRABLE : result;
   guest->phase = SNT_SERVING;
   return result;
@@ -226,7 +270,7 @@ static int64_t go(snt_guest *guest) {
     snt_ticker_enter(guest->plan->ticker);
     bool done = engine->wasmtime_call_future_poll(guest->future);
     snt_ticker_leave(guest->plan->ticker);
-    if (!done) {
+    if (!done && !guest->ended) {
       if (guest->exchange.waits) {
         charge(guest);
         return SNT_WAITING;
@@ -234,9 +278,12 @@ static int64_t go(snt_guest *guest) {
       guest->plan->counters->suspensions++;
       return SNT_SUSPENDED;
     }
-    engine->wasmtime_call_future_delete(guest->future);
-    guest->future = NULL;
-    int64_t result = outcome(guest);
+    int64_t result = guest->result;
+    if (done) {
+      engine->wasmtime_call_future_delete(guest->future);
+      guest->future = NULL;
+      result = outcome(guest);
+    }
     if (result < 0 || guest->phase == SNT_SERVING || !begin_next(guest)) return finish(guest, result);
   }
 }
@@ -251,8 +298,8 @@ static void begin(snt_guest *guest, uint64_t budget, const char *label) {
   guest->used_ns = 0;
   guest->budget_ns = budget;
   guest->began_ns = clock_ns(CLOCK_MONOTONIC);
-  /* The steps of a start share these ticks. */
-  guest->engine->wasmtime_context_set_epoch_deadline(guest->context, SNT_FIRST_TICKS);
+  /* A parked fiber is given them as it is resumed. */
+  if (guest->future == NULL) guest->engine->wasmtime_context_set_epoch_deadline(guest->context, SNT_FIRST_TICKS);
 }
 
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length) {
@@ -284,7 +331,7 @@ int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t 
 
 int64_t snt_resume(snt_guest *guest) {
   if (guest->discarded) return SNT_DISCARDED;
-  if (guest->future == NULL) return SNT_NO_HOOK;
+  if (!guest->busy) return SNT_NO_HOOK;
   if (guest->ticked) guest->cpu_base_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
   return go(guest);
 }

@@ -16,6 +16,10 @@ static wasmtime_context_t *fake_context(fake_instance *instance) { return (wasmt
 
 /* The store of the one asynchronous function that there is. */
 #define WAIT 4
+/* The instance that is the loop. */
+#define LOOP 5
+
+const int FAKE_LOOP = 0;
 
 static wasmtime_error_t *wait_on(fake_instance *instance);
 
@@ -129,7 +133,7 @@ static wasmtime_context_t *store_context(wasmtime_store_t *store) { return (wasm
 static void store_limiter(wasmtime_store_t *store, int64_t memory, int64_t elements, int64_t instances, int64_t tables,
                           int64_t memories) {
   (void)elements, (void)tables;
-  CHECK(instances == 1 && memories == 1);
+  CHECK(instances == 2 && memories == 1);
   ((fake_instance *)store)->memory_limit = memory;
 }
 
@@ -144,17 +148,23 @@ static void set_epoch_deadline(wasmtime_context_t *context, uint64_t ticks) {
   ((fake_instance *)context)->epoch_deadline = ticks;
 }
 
-static void func_new(wasmtime_context_t *context, const wasm_functype_t *type, wasmtime_func_unchecked_callback_t callback,
-                     void *env, void (*finalize)(void *), wasmtime_func_t *func) {
-  CHECK(type != NULL && finalize == NULL);
-  ((fake_instance *)context)->host_function = callback;
-  ((fake_instance *)context)->host_env = env;
-  *func = (wasmtime_func_t){.store_id = 2};
+/* The one instance that is made at once is the loop. */
+static wasmtime_error_t *instantiate_loop(const wasmtime_instance_pre_t *pre, wasmtime_context_t *context,
+                                          wasmtime_instance_t *made, wasm_trap_t **trap) {
+  CHECK((const void *)pre == &FAKE_LOOP && *trap == NULL);
+  if (((fake_instance *)context)->has_no_loop) return message_new("no memory", 9);
+  *made = (wasmtime_instance_t){.store_id = LOOP};
+  return NULL;
 }
 
 static bool export_get(wasmtime_context_t *context, const wasmtime_instance_t *which, const char *name, size_t length,
                        wasmtime_extern_t *found) {
   fake_instance *instance = (fake_instance *)context;
+  if (which->store_id == LOOP) {
+    found->kind = WASMTIME_EXTERN_FUNC;
+    found->of.func = (wasmtime_func_t){.store_id = 2};
+    return length == 4 && memcmp(name, "loop", 4) == 0;
+  }
   CHECK(which->store_id == 3);
   if (length == 6 && memcmp(name, "memory", 6) == 0) {
     found->kind = WASMTIME_EXTERN_MEMORY;
@@ -162,6 +172,16 @@ static bool export_get(wasmtime_context_t *context, const wasmtime_instance_t *w
     return instance->exports_memory;
   }
   return find_function(instance, name, length, found);
+}
+
+/* The deadline that has passed leaves the loop. */
+static void park(fake_instance *instance) {
+  uint64_t delta = 0;
+  uint8_t kind = 0;
+  CHECK(instance->epoch_deadline == 0);
+  CHECK(instance->on_epoch(fake_context(instance), instance->on_epoch_data, &delta, &kind) == NULL);
+  CHECK(kind == WASMTIME_UPDATE_DEADLINE_YIELD);
+  instance->epoch_deadline = delta;
 }
 
 /* A begun call. With fibers its thread and the poller take turns: `turn` says whose it is. */
@@ -176,11 +196,16 @@ struct wasmtime_call_future {
   enum { POLLER, FIBER } turn;
 };
 
+/* Instantiates, or goes once around the loop. */
 static void body(wasmtime_call_future_t *future) {
   fake_instance *instance = future->instance;
   if (!future->instantiates) {
-    *future->trap = instance->host_function(instance->host_env, fake_caller(instance), NULL, 0);
-  } else if (instance->start != NULL) {
+    *future->trap = snt_run_call((void *)&FAKE_ENGINE, fake_caller(instance), NULL, 0);
+    future->done = *future->trap != NULL;
+    if (!future->done) park(instance);
+    return;
+  }
+  if (instance->start != NULL) {
     wasmtime_val_raw_t values[1] = {{.i32 = 0}};
     wasmtime_func_t function = fake_func(instance->start);
     *future->error = call(fake_context(instance), &function, values, 1, future->trap);
@@ -204,7 +229,12 @@ static void await_turn(wasmtime_call_future_t *future, int whose) {
 static void *fiber(void *argument) {
   wasmtime_call_future_t *future = argument;
   await_turn(future, FIBER);
-  body(future);
+  for (body(future); !future->done; body(future)) {
+    give_turn(future, POLLER);
+    await_turn(future, FIBER);
+    if (future->cancelled) break;
+  }
+  future->done = true;
   give_turn(future, POLLER);
   return NULL;
 }
@@ -238,7 +268,7 @@ static bool future_poll(wasmtime_call_future_t *future) {
   CHECK(!future->done);
   if (!future->instance->has_fibers) {
     body(future);
-    return true;
+    return future->done;
   }
   if (!future->begun) CHECK(pthread_create(&future->thread, NULL, fiber, future) == 0);
   future->begun = true;
@@ -319,7 +349,7 @@ const snt_engine FAKE_ENGINE = {
     .wasmtime_store_limiter = store_limiter,
     .wasmtime_store_epoch_deadline_callback = set_epoch_callback,
     .wasmtime_context_set_epoch_deadline = set_epoch_deadline,
-    .wasmtime_func_new_unchecked = func_new,
+    .wasmtime_instance_pre_instantiate = instantiate_loop,
     .wasmtime_instance_export_get = export_get,
     .wasmtime_linker_get = linker_get,
     .wasmtime_instance_pre_instantiate_async = instantiate,

@@ -29,7 +29,7 @@ struct fake_instance {
   size_t size;
   void *data;           /* the store's */
   uint32_t next;        /* of the bump allocator */
-  bool exports_memory, has_fibers;
+  bool exports_memory, has_fibers, has_no_loop;
   size_t calls;         /* into guest functions */
   size_t stores;        /* alive */
   fake_function start;  /* its start function, or NULL */
@@ -38,13 +38,13 @@ struct fake_instance {
   uint64_t epoch_deadline;
   snt_epoch_callback on_epoch;
   void *on_epoch_data;
-  wasmtime_func_unchecked_callback_t host_function;
-  void *host_env;
   wasmtime_call_future_t *running;
   wasmtime_error_t *thrown; /* by the epoch callback, or because the call was dropped */
 };
 
 extern const snt_engine FAKE_ENGINE;
+/* The linked module in which calls are made. */
+extern const int FAKE_LOOP;
 
 fake_instance *fake_instance_new(size_t size);
 void fake_instance_free(fake_instance *instance);

@@ -65,8 +65,7 @@ fake_outcome post(fake_instance *instance, wasmtime_val_raw_t *values) {
 }
 
 snt_plan *plan_for(fake_instance *instance, const snt_limits *limits) {
-  static const int nullary = 0;
-  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&FAKE_LOOP,
                                 counters, limits, "guest");
   CHECK(plan != NULL);
   return plan;

@@ -314,6 +314,15 @@ static void a_guest_that_has_not_started_is_not_called(void) {
   fake_instance_free(instance);
 }
 
+static void an_instance_without_room_for_its_loop_is_not_made(void) {
+  fake_instance *instance = fake_instance_new(MEMORY);
+  instance->has_no_loop = true;
+  snt_plan *plan = plan_for(instance, &LIMITS);
+  CHECK(snt_guest_new(plan) == NULL && instance->stores == 0 && counters->instances == 0);
+  snt_plan_free(plan);
+  fake_instance_free(instance);
+}
+
 static void an_export_that_is_missing_ends_the_start(void) {
   fake_instance *instance = fake_instance_new(MEMORY);
   fake_export_function(instance, "cabi_realloc", bump);
@@ -373,6 +382,7 @@ int main(void) {
   RUN(impossible_calls_are_refused);
   RUN(a_call_during_a_call_is_refused);
   RUN(a_guest_that_has_not_started_is_not_called);
+  RUN(an_instance_without_room_for_its_loop_is_not_made);
   RUN(an_export_that_is_missing_ends_the_start);
   RUN(a_worn_instance_says_so);
   guests_end();

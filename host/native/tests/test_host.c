@@ -48,14 +48,13 @@ static fake_outcome errs(fake_instance *of, wasmtime_val_raw_t *values) {
 }
 
 static void begin(fake_function reallocates, bool starts) {
-  static const int nullary = 0;
   static const snt_limits limits = {.memory = MEMORY, .result = 1024, .lines = 2, .deadline = UINT64_MAX,
                                     .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = MEMORY,
                                     .high_calls = 1};
   instance = fake_instance_new(MEMORY);
   if (reallocates != NULL) fake_export_function(instance, "cabi_realloc", reallocates);
   fake_export_function(instance, "hook", bump);
-  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&FAKE_LOOP,
                                 &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, 1, 1, false, SNT_RETURNS_LIST, "hook", NULL));
   guest = snt_guest_new(plan);

@@ -49,7 +49,7 @@ static fake_outcome asking(fake_instance *of, wasmtime_val_raw_t *values) {
 }
 
 static void begin(bool granted, int times) {
-  static const int nullary = 0, linker = 0;
+  static const int linker = 0;
   static const snt_limits limits = {.memory = MEMORY, .result = 1024, .lines = 2, .deadline = UINT64_MAX,
                                     .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = MEMORY,
                                     .high_calls = 1};
@@ -60,7 +60,7 @@ static void begin(bool granted, int times) {
   memcpy(instance->memory + REQUEST, "hello", 5);
   fake_export_function(instance, "cabi_realloc", bump);
   fake_export_function(instance, "hook", asking);
-  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&FAKE_LOOP,
                                 &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "hook", NULL));
   if (granted) snt_plan_http(plan, (uintptr_t)&linker, 2, 100);

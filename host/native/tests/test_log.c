@@ -111,11 +111,10 @@ static snt_ticker *ticker;
 static snt_counters counters;
 
 static snt_guest *guest_in(fake_instance *instance) {
-  static const int nullary = 0;
   static const snt_limits limits = {.memory = MEMORY, .result = 1024, .lines = 2, .deadline = UINT64_MAX,
                                     .start_deadline = UINT64_MAX, .retire_calls = UINT64_MAX, .high_water = MEMORY,
                                     .high_calls = 1};
-  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&nullary,
+  snt_plan *plan = snt_plan_new(&FAKE_ENGINE, ticker, (uintptr_t)instance, (uintptr_t)instance, (uintptr_t)&FAKE_LOOP,
                                 &counters, &limits, "guest");
   CHECK(plan != NULL && snt_plan_hook(plan, 1, 1, false, SNT_RETURNS_LIST, "hook", NULL));
   snt_guest *guest = snt_guest_new(plan);

@@ -16,6 +16,7 @@ from wasmtime import Frame, Trap, WasmtimeError, _bindings
 from wasmtime._trap import FrameList
 
 from sentinel_host.native._native import lib
+from sentinel_host.native.call_loop import FRAME
 
 
 class Failure(enum.IntEnum):
@@ -115,7 +116,9 @@ def failed_by_trap(failure: Failure, phase: Phase, trap: int, timed_out: bool) -
     """
     owned = Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(_bindings.wasm_trap_t)))
     reason = last_line(owned.message).removeprefix("wasm trap: ") + _WHERE.get(failure, "")
-    return CallFailed(failure, reason, tuple(map(_frame, owned.frames)), phase=phase, trapped=True, timed_out=timed_out)
+    return CallFailed(
+        failure, reason, _without_loop(tuple(map(_frame, owned.frames))), phase=phase, trapped=True, timed_out=timed_out
+    )
 
 
 def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool) -> CallFailed:
@@ -127,7 +130,9 @@ def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool)
         return CallFailed(Failure.NO_MEMORY, starved, phase=phase)
     found = FrameList(owned)
     _bindings.wasmtime_error_wasm_trace(owned.ptr(), ctypes.byref(found.vec))
-    frames = tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
+    frames = _without_loop(
+        tuple(_frame(Frame._from_ptr(found.vec.data[index], found)) for index in range(found.vec.size))
+    )
     # An error of instantiation, such as a memory beyond its limit, comes from the module's
     # declarations, not its code.
     trapped = failure is not Failure.TRAP_IN_START or bool(frames)
@@ -138,6 +143,10 @@ def failed_by_error(failure: Failure, phase: Phase, error: int, timed_out: bool)
 def _frame(frame: Frame) -> WasmFrame:
     name = f"{frame.module_name or '<module>'}!{frame.func_name or f'<function {frame.func_index}>'}"
     return WasmFrame(name, frame.module_offset)
+
+
+def _without_loop(frames: tuple[WasmFrame, ...]) -> tuple[WasmFrame, ...]:
+    return frames[:-1] if frames and frames[-1].name == FRAME else frames
 
 
 def without_addresses(text: str) -> str | None:

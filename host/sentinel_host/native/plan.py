@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from wasmtime import Engine, FuncType, InstancePre, Linker
+from wasmtime import Engine, InstancePre, Linker
 
 from sentinel_host.kv import SharedStore
 from sentinel_host.native._native import ffi, lib
+from sentinel_host.native.call_loop import CallLoop
 from sentinel_host.native.capi import ENGINE_TABLE
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.metrics import Metrics
@@ -205,7 +206,7 @@ class Plan:
         engine: Engine,
         ticker: Ticker,
         module: InstancePre,
-        nullary: FuncType,
+        loop: CallLoop,
         exports: Mapping[int, Export],
         limits: CallLimits,
         counters: Counters,
@@ -222,7 +223,7 @@ class Plan:
             ticker.handle,
             address(engine),
             address(module),
-            address(nullary),
+            address(loop.module),
             counters.handle,
             ffi.new("snt_limits *", asdict(limits)),
             guest.encode(),
@@ -243,7 +244,7 @@ class Plan:
         if trail is not None:
             lib.snt_plan_trail(handle, trail.handle, trail.mark(guest, version))
         # The C borrows them.
-        self._kept = (engine, module, nullary, log, kv, outbound, trail)
+        self._kept = (engine, module, loop, log, kv, outbound, trail)
         for slot, export in exports.items():
             post = ffi.NULL if export.post is None else export.post.encode()
             shape = export.shape
@@ -256,7 +257,7 @@ class Plan:
         return lib.snt_plan_calls(self.handle)
 
 
-def address(owner: Engine | InstancePre | FuncType | Linker) -> int:
+def address(owner: Engine | InstancePre | Linker) -> int:
     """Where the engine's object is that a wrapper owns."""
     found = ctypes.cast(owner.ptr(), ctypes.c_void_p).value
     assert found is not None

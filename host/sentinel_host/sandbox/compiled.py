@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 from wasmtime import Engine, Module, WasmtimeError
 
 from sentinel_host.errors import GuestLoadError
+from sentinel_host.native.call_loop import compile_loop
 from sentinel_host.native.failure import last_line
 from sentinel_host.sandbox.artefact import Artefact, parse_artefact
 from sentinel_host.sandbox.lines import pack_lines
@@ -50,6 +53,16 @@ def compile_guest(data: bytes, path: str, addresses: AddressSpace | None = None)
         code=code,
         lines=pack_lines(artefact),
     )
+
+
+@functools.cache
+def loop_code() -> bytes:
+    """The machine code of `CallLoop` for this process, compiled without threads: a worker, which
+    compiles nothing else, would keep them.
+    """
+    config = engine_config(address_space())
+    config.parallel_compilation = False
+    return compile_loop(Engine(config))
 
 
 def compile_module(engine: Engine, artefact: Artefact) -> Module:

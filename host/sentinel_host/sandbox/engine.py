@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from wasmtime import Engine, FuncType, InstancePre, Linker, Module, WasmtimeError
+from wasmtime import Engine, InstancePre, Linker, Module, WasmtimeError
 
 from sentinel_host.abi.contract import IMPORTS, PACKAGE, VERSION
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.kv import SharedStore
 from sentinel_host.kv.store import DEFAULT_BYTES
+from sentinel_host.native.call_loop import CallLoop
 from sentinel_host.native.failure import last_line, without_addresses
 from sentinel_host.native.imports import define, define_wait, host_functions
 from sentinel_host.native.log import LogBuffer
@@ -20,7 +21,7 @@ from sentinel_host.native.stand_ins import StandIns
 from sentinel_host.native.trail import Trail
 from sentinel_host.sandbox.artefact import Artefact
 from sentinel_host.sandbox.check import CheckedGuest, check, surface_of
-from sentinel_host.sandbox.compiled import CompiledGuest, compile_module
+from sentinel_host.sandbox.compiled import CompiledGuest, compile_module, loop_code
 from sentinel_host.sandbox.grants import Grants, HttpGrant
 from sentinel_host.sandbox.logs import GuestLog
 from sentinel_host.sandbox.runqueue import RunQueue
@@ -48,8 +49,7 @@ class GuestEngine:
     ) -> None:
         self._engine = Engine(engine_config(address_space()))
         self._ticker = Ticker(self._engine)
-        # A function type belongs to the first engine that saw it.
-        self._nullary = FuncType([], [])
+        self._loop = CallLoop(self._engine, loop_code())
         self._linker = Linker(self._engine)
         # Apart from what guests can import. A store that it was linked to is for asynchronous calls
         # only, as all are.
@@ -139,7 +139,7 @@ class GuestEngine:
             self._engine,
             self._ticker,
             module,
-            self._nullary,
+            self._loop,
             exports,
             limits,
             stats.counters,

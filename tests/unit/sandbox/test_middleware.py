@@ -120,6 +120,7 @@ def test_the_backtrace_names_functions_innermost_first(load: Load) -> None:
     with pytest.raises(GuestTrap) as caught:
         load("hostile/unreachable").middleware().on_request(b"x", "r")
     assert caught.value.backtrace[:2] == ("unreachable!inner", "unreachable!outer")
+    assert all(frame.startswith("unreachable!") for frame in caught.value.backtrace)
 
 
 def test_a_trap_in_on_complete(load: Load) -> None:
