@@ -58,6 +58,11 @@ def gateway(
         yield running
 
 
+@pytest.fixture(autouse=True)
+def reset(origin: Upstream) -> None:
+    """In every test the upstream answers as it does at first, whichever came before."""
+
+
 def started(gateway: GatewayProcess) -> list[tuple[str, int]]:
     """The number and the process of each worker that became ready, in this order."""
     return [(found[1], int(found[2])) for line in gateway.log if (found := READY.search(line))]

@@ -115,7 +115,7 @@ def test_a_collector_gets_the_lines_of_the_log(
 
 
 def test_a_batch_is_sent_again_that_the_collector_could_not_take(
-    gateway: GatewayProcess, collector: CollectorServer
+    gateway: GatewayProcess, collector: CollectorServer, origin: Upstream
 ) -> None:
     collector.requests["/v1/traces"].clear()
     collector.answers[:] = [503, 429]

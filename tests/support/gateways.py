@@ -27,7 +27,7 @@ ARTEFACTS = ROOT / "build" / "guests"
 _ANNOUNCED = re.compile(r"sentinel: (\w+) on (https?)://(\S+)|Running on (https?)://(\S+) \(CTRL")
 
 # A gateway with dozens of guests compiles each of them, unless a test before had them too.
-_START = 110.0
+_START = 3 * PATIENCE
 
 # What no traffic may make the gateway log: each is an exception that nobody expected.
 _FAULTS = ("Traceback", "never retrieved", "Fatal error", "was destroyed")
