@@ -14,7 +14,6 @@ from tests.failover.support import refusing_port
 from tests.supervisor.conftest import Start
 from tests.supervisor.support import Load, children, command, config, exists, kill, starts, wait_until, workers
 from tests.support.clients import Wire, fetch
-from tests.support.clocks import PATIENCE
 from tests.support.gateways import GatewayProcess, write_config
 from tests.support.upstreams import Upstream
 from tests.wat import index
@@ -53,8 +52,8 @@ def test_a_worker_that_starts_late_serves_what_was_loaded_meanwhile(
 
     def text(target: str) -> str:
         # On a busy machine the guest takes long to start.
-        patient = f'chain = ["slow"]\n[guest.slow]\nstart_deadline = "{PATIENCE:g}s"'
-        return config(target, routes=patient).replace("watch = false", "watch = true")
+        routes = 'chain = ["slow"]\n[guest.slow]\nstart_deadline = "60s"'
+        return config(target, routes=routes).replace("watch = false", "watch = true")
 
     slow = {"slow": index.wasm("good/slow_start")}
     gateway = start(text(f"http://127.0.0.1:{refusing_port()}"), slow)
