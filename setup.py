@@ -68,15 +68,11 @@ SDK_SOURCES = (
 FIELDS = Extension(
     "sentinel_host.fields._fields",
     [
-        f"host/native/fields/{name}.c"
-        for name in (
-            "module",
-            "names_type",
-            *(
-                f"src/{part}"
-                for part in ("field", "head", "lines", "names", "record", "sorting", "trace_parent", "writer")
-            ),
-        )
+        *("host/native/fields/module.c", "host/native/fields/names_type.c", "host/native/hpack/src/block.c"),
+        *(
+            f"host/native/fields/src/{name}.c"
+            for name in ("field", "frames", "head", "lines", "names", "record", "sorting", "trace_parent", "writer")
+        ),
     ],
     # Of a source archive setuptools finds no more than what extensions are made of and depend on:
     # that is all of this.

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sentinel_host.fields import FieldNames, is_plain_path
+from sentinel_host.http.h2.hpack import message_frames
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -171,6 +172,49 @@ def test_a_response_is_written(fields: Fields, has_length: bool) -> None:
     assert outcome_of(names.list_response, fields, has_length) == outcome_of(lowered_response, fields, has_length)
 
 
+DATE = b"Sun, 29 Nov 2026 21:00:00 GMT"
+
+
+def framed_response(status: int, fields: Fields, data: bytes, frame: int) -> bytes | None:
+    """What the two steps make of a response that is ordinary."""
+    try:
+        listed, length, is_dated = lowered_response(fields, True)
+    except ValueError:
+        return None
+    written = [name for name, _ in fields if WRITTEN.get(name.lower(), 0) in (0, 1, 2)]
+    is_ordinary = written == [name for name, _ in listed] and length == len(data)
+    if not is_ordinary or not 200 <= status <= 999 or status in (204, 304) or len(data) > frame:
+        return None
+    return message_frames(7, status, listed if is_dated else [*listed, (b"date", DATE)], data, True, frame)
+
+
+@given(
+    lists, st.integers(0, 12), st.binary(max_size=40), st.sampled_from([99, 100, 199, 200, 204, 304, 404, 999, 1000])
+)
+@example([(b"DATE", b"now")], 0, b"", 200)
+@example([(b"date", b"now"), (b"te", b"\n")], 0, b"x", 200)
+@example([(b"a", b"\n")], 0, b"x", 200)
+def test_an_ordinary_response_becomes_frames(fields: Fields, at: int, data: bytes, status: int) -> None:
+    names = FieldNames(WRITTEN)
+    for length in (b"%d" % len(data), b"0%d" % len(data), b"%d" % (len(data) + 1), b"x"):
+        with_length = [*fields[:at], (b"content-length", length), *fields[at:]]
+        for frame in (16_384, len(data), len(data) - 1, 60):
+            made = names.frame_response(7, status, with_length, DATE, data, frame)
+            assert made == framed_response(status, with_length, data, frame)
+    assert names.frame_response(7, status, fields, DATE, data, 16_384) == framed_response(status, fields, data, 16_384)
+
+
+def test_a_response_with_a_long_head_is_not_ordinary() -> None:
+    names = FieldNames(WRITTEN)
+    made = []
+    for size in range(3_900, 4_100):
+        fields = [(b"content-length", b"1"), (b"date", DATE), (b"x", b"y" * size)]
+        made.append(names.frame_response(7, 200, fields, b"", b"z", 16_384))
+        assert made[-1] in (None, framed_response(200, fields, b"z", 16_384))
+    assert made[0] is not None
+    assert made[-1] is None
+
+
 @given(st.dictionaries(tokens, st.integers(1, 255), max_size=60), st.lists(tokens | names, max_size=20))
 def test_a_name_has_the_number_that_it_was_given(numbers: dict[bytes, int], others: list[bytes]) -> None:
     table = FieldNames(numbers)
@@ -219,6 +263,12 @@ def test_what_is_no_pair_of_bytes_is_refused(odd: Any) -> None:
             function(7)
 
 
+@pytest.mark.parametrize("odd", [None, b"ab", (b"a", "b"), (b"a",)])
+def test_a_response_of_anything_else_than_pairs_is_left_to_others(odd: Any) -> None:
+    fields: list[Any] = [(b"content-length", b"1"), odd]
+    assert FieldNames(WRITTEN).frame_response(1, 200, fields, DATE, b"x", 16_384) is None
+
+
 def test_arguments_of_other_types_are_refused() -> None:
     table = FieldNames(WRITTEN)
     calls: list[Callable[[], object]] = [
@@ -228,6 +278,12 @@ def test_arguments_of_other_types_are_refused() -> None:
         lambda: table.write_response("", [], True),  # type: ignore[arg-type]
         lambda: table.write_response(b"", [], 1),  # type: ignore[arg-type]
         lambda: table.list_response([], None),  # type: ignore[arg-type]
+        lambda: table.frame_response(1, 200, 7, b"", b"", 9),  # type: ignore[arg-type]
+        lambda: table.frame_response(1, 200, [], "", b"", 9),  # type: ignore[arg-type]
+        lambda: table.frame_response(1, 200, [], b"", bytearray(), 9),  # type: ignore[arg-type]
+        lambda: table.frame_response("1", 200, [], b"", b"", 9),  # type: ignore[arg-type]
+        lambda: table.frame_response(1, None, [], b"", b"", 9),  # type: ignore[arg-type]
+        lambda: table.frame_response(1, 200, []),  # type: ignore[call-arg]
         lambda: is_plain_path(b"/"),  # type: ignore[arg-type]
     ]
     for call in calls:
@@ -276,3 +332,5 @@ def treat_in_all_ways(numbers: dict[bytes, int], lists: list[Fields]) -> None:
             outcome_of(function, each)
         outcome_of(written.write_response, b"", each, True)
         outcome_of(written.list_response, each, True)
+        for length in (b"1", b"2"):
+            outcome_of(written.frame_response, 1, 200, [(b"content-length", length), *each], DATE, b"x", 16_384)

@@ -2,6 +2,7 @@
  * accordingly. It never changes, so that its methods need not watch out for each other. */
 #include "names_type.h"
 
+#include "src/frames.h"
 #include "src/lines.h"
 #include "src/sorting.h"
 
@@ -140,6 +141,36 @@ static PyObject *list_response(PyObject *self, PyObject *const *args, Py_ssize_t
   return told;
 }
 
+/* False with an error. */
+static bool read_response(PyObject *const *args, snt_whole_response *read) {
+  unsigned long stream = PyLong_AsUnsignedLong(args[0]);
+  long status = PyLong_AsLong(args[1]);
+  Py_ssize_t most = PyLong_AsSsize_t(args[5]);
+  if (PyErr_Occurred()) return false;
+  if (!snt_read_text(args[3], &read->date) || !snt_read_text(args[4], &read->data)) {
+    PyErr_SetString(PyExc_TypeError, "a date and a body are bytes");
+    return false;
+  }
+  read->stream = (uint32_t)stream;
+  read->status = status < 0 || status > 999 ? 0 : (unsigned)status;
+  read->most = most < 0 ? 0 : (size_t)most;
+  return true;
+}
+
+static PyObject *frame_response(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  snt_whole_response response;
+  snt_fields opened;
+  if (count != 6) {
+    PyErr_SetString(PyExc_TypeError,
+                    "frame_response(stream: int, status: int, fields, date: bytes, data: bytes, frame: int)");
+    return NULL;
+  }
+  if (!read_response(args, &response) || !snt_open_fields(args[2], &opened)) return NULL;
+  PyObject *frames = snt_frame_response(names_of(self), &opened, &response);
+  Py_DECREF(opened.sequence);
+  return frames;
+}
+
 static PyMethodDef methods[] = {
     {"number_of", number_of, METH_O, NULL},
     {"has_any", has_any, METH_O, NULL},
@@ -147,6 +178,7 @@ static PyMethodDef methods[] = {
     {"pass_on", pass_on, METH_O, NULL},
     {"write_response", (PyCFunction)(void (*)(void))write_response, METH_FASTCALL, NULL},
     {"list_response", (PyCFunction)(void (*)(void))list_response, METH_FASTCALL, NULL},
+    {"frame_response", (PyCFunction)(void (*)(void))frame_response, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

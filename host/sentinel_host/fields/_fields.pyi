@@ -94,3 +94,14 @@ class FieldNames:
         self, fields: Iterable[tuple[bytes, bytes]], has_length: bool, /
     ) -> tuple[list[tuple[bytes, bytes]], int, bool]:
         """The same as a list with names in lower case, without what is said of Connection."""
+
+    def frame_response(
+        self, stream: int, status: int, fields: Iterable[tuple[bytes, bytes]], date: bytes, data: bytes, frame: int, /
+    ) -> bytes | None:
+        """HEADERS with the fields of `list_response`, and with that Date if there is none among them; then DATA that
+        ends the stream. ``frame`` is the peer's frame size.
+
+        None for every other response than an ordinary one: with a status that has no body, without a Content-Length
+        that is the body's, with a name that is not in lower case, with what may not be written, or with a head beyond
+        4 KiB.
+        """

@@ -23,6 +23,7 @@ from sentinel_host.http.h2.flow import CONNECTION_WINDOW, FlowControl, StreamSta
 from sentinel_host.http.h2.reader import NO_FRAME, TURN_OVER, FrameReader, unpadded
 from sentinel_host.http.h2.wire import END_HEADERS, END_STREAM, ConnectionFault, ErrorCode
 from sentinel_host.http.server.budget import Budget
+from sentinel_host.http.server.response_fields import frame_response
 
 # What `Http2Connection.read` finds, beside `NO_FRAME` and `TURN_OVER`.
 _NOTHING: Final = 0
@@ -75,6 +76,7 @@ _COPY_BELOW: Final = 16 * 1024
 # Compiled, a name of another module is looked up each time.
 _encode_section: Final = hpack.encode_section
 _message_frames: Final = hpack.message_frames
+_frame_response: Final = frame_response
 
 
 class Http2Connection:
@@ -483,6 +485,22 @@ class Http2Connection:
                 return True
         self.send_headers(stream, status, fields, False)
         self.send_data(stream, data, end)
+        return True
+
+    def send_whole(self, stream: StreamState, status: int, fields: Fields, date: bytes, data: bytes) -> bool:
+        """HEADERS, and a DATA frame that ends the stream, for an ordinary response with a short body, if there is room
+        for it; whether they were sent.
+        """
+        flow = self.flow
+        size = len(data)
+        if size > _TOGETHER or size > flow.room(stream):
+            return False
+        frames = _frame_response(stream.number, status, fields, date, data, flow.max_frame)
+        if frames is None:
+            return False
+        flow.spend(stream, size)
+        self._write(frames)
+        self._end_local(stream)
         return True
 
     def send_data(self, stream: StreamState, data: bytes | memoryview, end: bool) -> None:

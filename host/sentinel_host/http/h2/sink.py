@@ -40,6 +40,10 @@ class Http2Sink(StreamSink):
         """HEADERS, and one DATA frame with it."""
         return self._connection.send_response(self._stream, status, fields, data, end)
 
+    def send_whole(self, status: int, fields: Fields, date: bytes, data: bytes) -> bool:
+        """HEADERS and DATA, made in one pass over the fields."""
+        return self._connection.send_whole(self._stream, status, fields, date, data)
+
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """One DATA frame."""
         self._connection.send_data(self._stream, data, end)

@@ -34,6 +34,10 @@ class Http3Sink(StreamSink):
         self.send_data(data, end)
         return True
 
+    def send_whole(self, status: int, fields: Fields, date: bytes, data: bytes) -> bool:
+        """Never: aioquic takes lists of fields."""
+        return False
+
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """A DATA frame."""
         self._connection.send_data(self._number, data, end)

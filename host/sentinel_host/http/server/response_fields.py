@@ -17,7 +17,10 @@ from sentinel_host.http.field_section import Fields
 
 _SPECIFIC: Final = (*CONNECTION_SPECIFIC, b"te")
 # The numbers are those of `FieldNames.list_response`.
-_list: Final = FieldNames({b"content-length": 1, b"date": 2, **dict.fromkeys(_SPECIFIC, 4)}).list_response
+_NAMES: Final = FieldNames({b"content-length": 1, b"date": 2, **dict.fromkeys(_SPECIFIC, 4)})
+_list: Final = _NAMES.list_response
+frame_response: Final = _NAMES.frame_response
+"""An ordinary response with its whole body, as frames of HTTP/2."""
 _NO_PART: Final = FieldNames(dict.fromkeys((*_SPECIFIC, b"content-length"), 4))
 _list_part: Final = _NO_PART.list_response
 _NO_CONTENT: Final = 204

@@ -41,6 +41,13 @@ class StreamSink(Protocol):
         there was none.
         """
 
+    def send_whole(self, status: int, fields: Fields, date: bytes, data: bytes) -> bool:
+        """Send a whole response if it is ordinary, to a request other than HEAD, and if there is `room` for it; false
+        if not.
+
+        Its fields are checked here, and it gets the Date if it has none. Nothing is sent of others.
+        """
+
     def send_data(self, data: bytes | memoryview, end: bool) -> None:
         """Send a piece of the body; at most `room` bytes."""
 

@@ -143,8 +143,7 @@ class Stream:
             return SENT
         self._wrote = True
         if kind == WHOLE:
-            self._start(message["status"], message["headers"], False)
-            rest = self._send_body(message["body"], False)
+            rest = self._send_whole(message["status"], message["headers"], message["body"])
             if rest is not None:
                 return self._send_slowly(rest, False)
         elif kind == "http.response.body":
@@ -175,6 +174,22 @@ class Stream:
         self._trailers_follow = trailers
         self.body.expects = False
         self.phase = HEAD_HELD
+
+    def _send_whole(self, status: Any, headers: Any, data: Any) -> memoryview | None:
+        """Send a whole response at once; as `_send_body`, what there is no room for is returned."""
+        if (
+            self.phase == BEFORE_HEAD
+            and type(data) is bytes
+            and type(status) is int
+            and data
+            and self.scope["method"] != "HEAD"
+            and self.sink.send_whole(status, headers, self._connections.date[8:], data)
+        ):
+            self.body.expects = False
+            self._done()
+            return None
+        self._start(status, headers, False)
+        return self._send_body(data, False)
 
     def _accept(self, headers: Any) -> None:
         if EXTENSION not in self.scope["extensions"] or self.phase != BEFORE_HEAD:

@@ -125,3 +125,36 @@ def test_padding_is_consumed_as_it_arrives() -> None:
     core = Core(window=1000).opened()
     core.feed(raw(HEAD, *[DataFrame(1, b"", flags=["PADDED"], pad_length=249)] * 2))
     assert [(frame.stream_id, frame.window_increment) for frame in core.written()] == [(1, 500)]
+
+
+def test_an_ordinary_response_is_sent_whole() -> None:
+    fields = [(b"content-length", b"4"), (b"te", b"x"), (b"x", b"1")]
+    core = Core().opened()
+    core.feed(raw(WHOLE))
+    stream = core.streams[1]
+    before = stream.send_window, core.connection.flow.send_window
+    assert core.connection.send_whole(stream, 200, fields, b"now", b"four")
+    head, data = core.written()
+    assert core.decoder.decode(head.data, raw=True) == [
+        (b":status", b"200"),
+        (b"content-length", b"4"),
+        (b"x", b"1"),
+        (b"date", b"now"),
+    ]
+    assert (data.data, data.flags) == (b"four", {"END_STREAM"})
+    assert (stream.send_window + 4, core.connection.flow.send_window + 4) == before
+    # The stream is closed: what comes on it is a fault.
+    assert core.feed(raw(HEAD)) == [(FAULT, ErrorCode.STREAM_CLOSED)]
+
+
+@pytest.mark.parametrize("size", [4097, 5])
+def test_a_whole_response_without_room_or_too_long_is_not_sent(size: int) -> None:
+    core = Core().opened()
+    if size < 4096:
+        core.feed(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 4}).serialize())
+    core.feed(raw(WHOLE))
+    core.written()
+    stream = core.streams[1]
+    assert not core.connection.send_whole(stream, 200, [(b"content-length", b"%d" % size)], b"", bytes(size))
+    assert core.written() == []
+    assert not stream.local_ended

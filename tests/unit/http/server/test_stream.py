@@ -58,6 +58,9 @@ class Sink:
     def reset(self, reason: ResetReason) -> None:
         self.calls.append(("reset", reason))
 
+    def send_whole(self, status: int, fields: Fields, date: bytes, data: bytes) -> bool:
+        return False
+
     def room(self) -> int:
         return self.left
 
