@@ -19,7 +19,10 @@ def shared_upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def origin(shared_upstream: Upstream) -> Upstream:
-    """The module's upstream, which has received nothing yet in this test."""
+def origin(shared_upstream: Upstream) -> Iterator[Upstream]:
+    """The module's upstream, which has received nothing yet in this test. Other tests of the module
+    use it by its gateway alone, so it is left as it was.
+    """
     shared_upstream.reset()
-    return shared_upstream
+    yield shared_upstream
+    shared_upstream.reset()
