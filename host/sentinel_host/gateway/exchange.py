@@ -78,6 +78,7 @@ class ProxyExchange:
         "_is_call",
         "_is_checked",
         "_observation",
+        "_receive",
         "_recorder",
         "_response",
         "_route",
@@ -152,12 +153,9 @@ class ProxyExchange:
         if checked is not None:
             self._response.checked = checked
         self._watch = None if abilities.cancels else DisconnectWatch(receive)
-        self._body = RequestBody(
-            receive,
-            None if self._is_call else route.trailers,
-            self._watch.start if self._watch else None,
-            route.body_bytes,
-        )
+        self._receive = receive
+        # Made for the requests that have one, and for those whose body guests ask for.
+        self._body: RequestBody | None = None
         self._upgrade = upgrade
         self._copy: Copy | None = None
 
@@ -195,7 +193,7 @@ class ProxyExchange:
                 self._watch.stop()
             if self._copy is not None:
                 self._copy.close()
-            summary.request_bytes = self._body.received
+            summary.request_bytes = 0 if self._body is None else self._body.received
             summary.duration = (_perf_counter_ns() - self._started) // 1000
             self._stats.routes[self._route.name].record(summary)
             if summary.upstream_duration is not None and summary.upstream is not None:
@@ -286,7 +284,7 @@ class ProxyExchange:
         if sender.run.asked_request is not None and not self._upgrade:
             reply: Reply | None = None
             try:
-                body = await begin_request(sender.run, self._admitted, self._body)
+                body = await begin_request(sender.run, self._admitted, self._request_body())
                 if isinstance(body, FilteredRequest):
                     while await body.read():
                         pass
@@ -322,7 +320,7 @@ class ProxyExchange:
         length = admitted.content_length
         filtered: bytes | FilteredRequest | None = None
         if run.asked_request is not None and not self._upgrade:
-            filtered = await begin_request(run, admitted, self._body)
+            filtered = await begin_request(run, admitted, self._request_body())
             length = None
         name = run.upstream or route.upstream or self._split()
         upstream = self._generation.upstreams[name]
@@ -336,10 +334,10 @@ class ProxyExchange:
             body = filtered
         elif self._is_call:
             # The service may be the first to speak: nothing is waited for.
-            body = self._body.begin_at_once()
+            body = self._request_body().begin_at_once()
         elif admitted.has_body:
-            body = await self._body.begin()
-        source: bytes | BodySource = self._body if body is None else body
+            body = await self._request_body().begin()
+        source: bytes | BodySource = self._request_body() if body is None else body
         if route.mirror is not None and not self._upgrade and route.mirror.chooses():
             source = self._mirror(route.mirror, source, length)
         repeatable = head.method in route.repeatable and not self._upgrade
@@ -389,6 +387,17 @@ class ProxyExchange:
             response.headers.append(call.cookie)
         sender.passed(UPSTREAM)
         return response
+
+    def _request_body(self) -> RequestBody:
+        body = self._body
+        if body is None:
+            body = self._body = RequestBody(
+                self._receive,
+                None if self._is_call else self._route.trailers,
+                self._watch.start if self._watch else None,
+                self._route.body_bytes,
+            )
+        return body
 
     def _trace_id(self) -> str:
         """The id of a trace that begins here."""
@@ -454,7 +463,7 @@ class ProxyExchange:
             await sender.forward(head, response)
         elif head.status == _SWITCHING_PROTOCOLS:
             await sender.switch_protocols(head)
-            await tunnel.relay(self._body, response, sender.send, sender.summary)
+            await tunnel.relay(self._request_body(), response, sender.send, sender.summary)
         else:
             # A guest replaced the status: its response is sent, and the protocol stays.
             response.abort()

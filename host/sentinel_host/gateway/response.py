@@ -47,6 +47,8 @@ _NO_CONTENT: Final = 204
 _MULTIPLE_CHOICES: Final = 300
 _NOT_MODIFIED: Final = 304
 
+_WHOLE_RESPONSE: Final[dict[str, Any]] = {"type": WHOLE, "status": 0, "headers": (), "body": b""}
+
 _log: Final = logging.getLogger("sentinel.gateway")
 
 
@@ -249,7 +251,12 @@ class ResponseSender:
         self._complete(head)
         body = b"" if self._bodiless else response.rest()
         self.summary.response_bytes += len(body)
-        return self.send({"type": WHOLE, "status": head.status, "headers": head.headers, "body": body})
+        # A copy of a dictionary with these keys takes half of what it takes to make one of them.
+        message = _WHOLE_RESPONSE.copy()
+        message["status"] = head.status
+        message["headers"] = head.headers
+        message["body"] = body
+        return self.send(message)
 
     async def _send_pieces(self, head: ResponseHead, response: UpstreamResponse, trailers: bool) -> None:
         """Send a response as it arrives."""

@@ -24,7 +24,13 @@ _MOST_AT_ONCE: Final = 63
 
 
 class Batched(Protocol):
-    """A connection that has something to write."""
+    """A connection that has something to write.
+
+    Compiled code calls what inherits from it at once, and looks the method of anything else up by
+    its name.
+    """
+
+    __slots__ = ()
 
     def flush(self) -> None:
         """Write what was gathered, unless the connection is lost. Raises nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import Protocol
 
-from sentinel_host.http.client import BROKEN, WHOLE, UpstreamRequest
+from sentinel_host.http.client import BROKEN, WHOLE, Lease, UpstreamRequest
 from sentinel_host.observe.recorder import Observation
 from sentinel_host.upstream.endpoint import Endpoint
 
@@ -18,7 +18,7 @@ class Judge(Protocol):
         ...
 
 
-class UpstreamCall:
+class UpstreamCall(Lease):
     """One request, however often it is tried.
 
     ``host`` is its Host; empty: that of the endpoint. ``client`` is who is counted when endpoints

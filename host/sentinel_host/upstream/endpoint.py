@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.client import Pool, UpstreamPool
+from sentinel_host.http.client import Lease, Pool, UpstreamPool
 from sentinel_host.upstream._endpoints import Cell
 
 
@@ -28,7 +28,7 @@ class UpstreamCounts:
         """Requests for which there was no endpoint."""
 
 
-class Endpoint:
+class Endpoint(Lease):
     """Where a try goes. As a response's lease, it counts the try until the response ends.
 
     ``users`` are the upstreams that have it: a reload makes a new one, which takes it over.

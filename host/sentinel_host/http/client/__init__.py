@@ -7,7 +7,7 @@ from __future__ import annotations
 from sentinel_host.http.client.pool import UpstreamPool
 from sentinel_host.http.client.pools import HttpVersion, Pool, make_pool
 from sentinel_host.http.client.request import BodySource, UpstreamRequest
-from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, UpstreamResponse
+from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, Lease, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context, configured_content, configured_context
 
@@ -17,6 +17,7 @@ __all__ = [
     "WHOLE",
     "BodySource",
     "HttpVersion",
+    "Lease",
     "Pool",
     "Target",
     "Timeouts",

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, Final, Protocol
 
 from sentinel_host.errors import UpstreamError, UpstreamTimeout
 from sentinel_host.http import acks
-from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.batch import Batched, WriteBatch
 from sentinel_host.http.client._pending import has_no_pending_input
 from sentinel_host.http.client.h1 import (
     BROKEN_OFF,
@@ -65,7 +65,12 @@ _KEPT_FROM_RELAYS: Final = 65536
 class ConnectionOwner(Protocol):
     """The owner of connections, which is told about changes of their state. Its methods must not
     raise.
+
+    Compiled code calls what inherits from it at once, and looks the methods of anything else up by
+    their names.
     """
+
+    __slots__ = ()
 
     def on_idle(self, connection: ClientConnection) -> None:
         """The connection has served its request and may be given another."""
@@ -84,7 +89,7 @@ class ConnectionOwner(Protocol):
         ...
 
 
-class ClientConnection:
+class ClientConnection(Batched):
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
     ``requests_left`` and ``retires_at``, by the loop's clock, are its owner's: how long it may
@@ -96,17 +101,21 @@ class ClientConnection:
         "_batch",
         "_core",
         "_descriptor",
+        "_get_write_buffer_size",
         "_head",
         "_is_chunked",
+        "_is_closing",
         "_loop",
         "_owner",
         "_response",
         "_target",
+        "_time",
         "_tls",
         "_transport",
         "_unsent",
         "_upload",
         "_writable",
+        "_write",
         "proxy_header",
         "requests_left",
         "retires_at",
@@ -114,6 +123,9 @@ class ClientConnection:
     )
 
     _transport: Any  # uvloop's transports inherit from none of asyncio's classes
+    _is_closing: Callable[[], bool]
+    _get_write_buffer_size: Callable[[], int]
+    _write: Callable[[bytes], None]
 
     def __init__(
         self,
@@ -129,6 +141,8 @@ class ClientConnection:
         self._target = target
         self._batch = batch
         self._loop = loop
+        # A method that is looked up for each call takes twice as long.
+        self._time: Callable[[], float] = loop.time
         self._transport = None
         self._descriptor = -1
         self._tls: TlsConnection | None = None
@@ -165,7 +179,7 @@ class ClientConnection:
         """
         loop = self._loop
         core = self._core
-        core.begin(request, loop.time())
+        core.begin(request, self._time())
         self._unsent = 0
         response = self._response = UpstreamResponse(self, request, loop)
         self._head = head
@@ -181,21 +195,21 @@ class ClientConnection:
         response = self._response
         if core.state != QUEUED or response is None:
             return
-        if self._transport.is_closing() or (core.used and not self._has_no_pending_input()):
+        if self._is_closing() or (core.used and not self._has_no_pending_input()):
             self._hold_back()
             return
         head, self._head = self._head, b""
         body = response.request.body
         if not isinstance(body, bytes):
             core.sent(True)
-            self._transport.write(head)
+            self._write(head)
             length = response.request.content_length
             self._is_chunked = length is None
             self._upload = Upload(self, body, length, self._loop)
             return
         core.sent(False)
         if len(body) <= _JOIN_LIMIT:
-            self._transport.write(head + body if body else head)
+            self._write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
 
@@ -211,7 +225,7 @@ class ClientConnection:
         # Of a closing transport, writelines leaves a closed descriptor in asyncio's selector
         # (CPython 3.12 and later).
         if self._core.state != CLOSED and not self._transport.is_closing():
-            self._core.progressed(self._loop.time())
+            self._core.progressed(self._time())
             self._transport.writelines(parts)
 
     def send_piece(self, data: bytes) -> None:
@@ -227,7 +241,7 @@ class ClientConnection:
 
     def on_uploaded(self) -> None:
         """For the `Upload`."""
-        self._core.uploaded(self._loop.time())
+        self._core.uploaded(self._time())
 
     def on_upload_failed(self, error: BaseException) -> None:
         """For the `Upload`."""
@@ -256,7 +270,7 @@ class ClientConnection:
         """The reader has taken what paused the transport."""
         core = self._core
         if core.paused and core.state != CLOSED:
-            core.resume(self._loop.time())
+            core.resume(self._time())
             self._transport.resume_reading()
 
     # A body of which a relay takes bytes from the socket itself.
@@ -279,19 +293,19 @@ class ClientConnection:
 
     def relayed(self, size: int) -> None:
         """A relay has taken bytes."""
-        self._core.passed_by(size, self._loop.time())
+        self._core.passed_by(size, self._time())
 
     def stall(self, stalled: bool) -> None:
         """A relay waits for its sink, or goes on."""
         if stalled:
             self._core.pause()
         else:
-            self._core.resume(self._loop.time())
+            self._core.resume(self._time())
 
     def end_relay(self) -> None:
         """Read the rest."""
         if self._core.state != CLOSED and not self._transport.is_closing():
-            self._core.resume(self._loop.time())
+            self._core.resume(self._time())
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -305,7 +319,7 @@ class ClientConnection:
 
     def _receive(self, data: bytes) -> None:
         core = self._core
-        events = core.receive(data, self._loop.time())
+        events = core.receive(data, self._time())
         response = self._response
         if response is not None:
             if events & HEAD_CAME:
@@ -386,7 +400,7 @@ class ClientConnection:
             if core.uploading:
                 self._stop_upload()
             self._upload = None
-        reusable = not self._transport.get_write_buffer_size() and not self._transport.is_closing()
+        reusable = not self._get_write_buffer_size() and not self._is_closing()
         kept = core.finish(reusable)
         response.finish(core.trailers)
         if kept:
@@ -417,7 +431,7 @@ class ClientConnection:
     def resume_writing(self) -> None:
         """`asyncio.Protocol`."""
         self.write_paused = False
-        self._core.progressed(self._loop.time())
+        self._core.progressed(self._time())
         if self._upload is not None:
             self._upload.resume()
         self._wake_writer()
@@ -435,6 +449,10 @@ class ClientConnection:
     def connection_made(self, transport: Any) -> None:
         """`asyncio.Protocol`."""
         self._transport = transport
+        # Made once, as what every request calls.
+        self._is_closing = transport.is_closing
+        self._get_write_buffer_size = transport.get_write_buffer_size
+        self._write = transport.write
         self._descriptor = transport.get_extra_info("socket").fileno()
         self._tls = transport if isinstance(transport, TlsConnection) else None
 

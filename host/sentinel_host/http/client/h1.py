@@ -78,6 +78,9 @@ EXPIRED: Final = 3
 _COPY_BELOW: Final = 16384
 """Bytes that cost less to copy than to be written by themselves, as the server does with more."""
 
+# Never added to: a body that has trailers brings a list of its own.
+_NO_TRAILERS: Final[Headers] = []
+
 _LOOKS: Final = 8
 """A time-out's eighth passes in silence before the kernel is asked: that takes 5 µs."""
 
@@ -123,7 +126,7 @@ class ClientCore:
         self.first: memoryview | None = None
         self.pieces: list[bytes] = []
         self.head: UpstreamHead | None = None
-        self.trailers: Headers = []
+        self.trailers: Headers = _NO_TRAILERS
         self.fault = ""
         self._timeouts = timeouts
         self._max_head_bytes = max_head_bytes
@@ -143,7 +146,7 @@ class ClientCore:
         self._since = now
         self._informational = 0
         self._request = request
-        self.trailers = []
+        self.trailers = _NO_TRAILERS
 
     def sent(self, uploading: bool) -> None:
         """The request's head is written, with its body or, where that is streamed,

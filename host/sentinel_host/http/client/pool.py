@@ -25,7 +25,7 @@ from typing import Final
 
 from sentinel_host.errors import Progress, UpstreamBusy, UpstreamError
 from sentinel_host.http.batch import batch_of
-from sentinel_host.http.client.connection import ClientConnection
+from sentinel_host.http.client.connection import ClientConnection, ConnectionOwner
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.client.response import UpstreamResponse
@@ -43,7 +43,7 @@ twentieth.
 _RESTING_INTERVAL: Final = 1.0
 
 
-class UpstreamPool:
+class UpstreamPool(ConnectionOwner):
     """A keep-alive pool for one target, to be used from one event loop.
 
     A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random
@@ -138,7 +138,6 @@ class UpstreamPool:
         if own is not None and own < self._shortest:
             self._shortest = own
             self._sweep_interval = max(0.005, min(0.1, own / _SWEEP_SHARE))
-        retry = request.method in IDEMPOTENT and isinstance(request.body, bytes)
         sent = False
         proxy_header = (request.proxy_header or self._proxy_header) if self._proxy_header else b""
         connection = self._take_idle(proxy_header)
@@ -155,9 +154,8 @@ class UpstreamPool:
                 except UpstreamError as error:
                     if error.progress != Progress.UNSENT:
                         kept_one_died = connection.used and error.kind == "reset" and error.progress == Progress.SENT
-                        if not (retry and kept_one_died):
+                        if sent or not kept_one_died or not _is_repeatable(request):
                             raise
-                        retry = False
                         sent = True
                 except BaseException:
                     response.abort()
@@ -405,3 +403,7 @@ class UpstreamPool:
 
     def _error(self, reason: str, kind: str) -> UpstreamError:
         return UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT)
+
+
+def _is_repeatable(request: UpstreamRequest) -> bool:
+    return request.method in IDEMPOTENT and isinstance(request.body, bytes)

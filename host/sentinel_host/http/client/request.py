@@ -112,7 +112,7 @@ def encode_head(request: UpstreamRequest) -> bytes:
     if not isinstance(body, bytes):
         length = request.content_length
         end = b"\r\ntransfer-encoding: chunked\r\n\r\n" if length is None else _LENGTH_AND_END % length
-    elif body or request.method in EXPECTS_BODY:
+    elif body or (request.method != b"GET" and request.method in EXPECTS_BODY):
         end = _LENGTH_AND_END % len(body)
     else:
         end = b"\r\n\r\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -15,6 +14,10 @@ BUFFER_LIMIT: Final = 65536
 """Bytes of body held before reading from the upstream pauses; asyncio's own streams use the
 same.
 """
+
+
+# Never added to: most responses have no trailers, and all get a list with their head.
+_NO_FIELDS: Final[Headers] = []
 
 
 class PlainSocket(Protocol):
@@ -85,7 +88,13 @@ body; or broken off by the upstream.
 
 
 class Lease(Protocol):
-    """What a request holds for as long as it is under way."""
+    """What a request holds for as long as it is under way.
+
+    Compiled code calls what inherits from it at once, and looks the method of anything else up by
+    its name.
+    """
+
+    __slots__ = ()
 
     def end(self, how: int) -> None:
         """The response has ended: `WHOLE`, `GIVEN_UP` or `BROKEN`; called once."""
@@ -126,16 +135,17 @@ class UpstreamResponse:
     def __init__(self, channel: ResponseChannel, request: UpstreamRequest, loop: asyncio.AbstractEventLoop) -> None:
         self.begun = False
         self.status = 0
-        self.headers: Headers = []
+        self.headers: Headers = _NO_FIELDS
         self.http_version = b"1.1"
-        self.trailers: Headers = []
+        self.trailers: Headers = _NO_FIELDS
         self.complete = False
         self.bytes_received = 0
         self.buffered = 0
         self.request = request
         self.arrival = Wakeup(loop)
         self._channel: ResponseChannel | None = channel
-        self._chunks: deque[bytes | memoryview] = deque()
+        # Of one piece, mostly: a deque would cost more to make than it ever saves.
+        self._chunks: list[bytes | memoryview] = []
         self._error: BaseException | None = None
         self._lease: Lease | None = None
 
@@ -182,7 +192,7 @@ class UpstreamResponse:
             # Many small pieces cost more one by one, in everything that follows, than one copy.
             piece = self.rest()
         else:
-            piece = chunks.popleft()
+            piece = chunks.pop(0)
             self.buffered -= len(piece)
         if self._channel is not None and self.buffered <= BUFFER_LIMIT:
             self._channel.resume_reading()
