@@ -217,6 +217,7 @@ HOT_PATH = (
     "http/client/pool",
     "http/client/request",
     "http/client/response",
+    "http/client/sweeps",
     "http/client/upload",
     "limiter/fields",
     "limiter/keys",

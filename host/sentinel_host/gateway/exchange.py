@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
 from sentinel_host.errors import (
@@ -202,9 +202,13 @@ class ProxyExchange:
             # Known to be over, so that completion hooks that nothing waits for are the last that is
             # missing.
             observation = self._observation
-            if (observation is not None and observation.recording is not None) or (
+            is_recorded = (observation is not None and observation.recording is not None) or (
                 recorder.looks_back and (summary.duration >= recorder.slow or _has_failed(summary))
-            ):
+            )
+            if is_recorded or recorder.access_log is not None or self._route.chain.completers:
+                # Nobody else reads it: a look at the clock is not free.
+                summary.started_at = time_ns() // 1000 - summary.duration
+            if is_recorded:
                 recorder.end(observation, self._admitted, summary, self._started, self._tries())
             if recorder.access_log is not None:
                 trace = ""

@@ -13,12 +13,12 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sentinel_host.config.upstreams import UpstreamConfig
 from sentinel_host.errors import Progress, UpstreamError
-from sentinel_host.http.client import Timeouts, UpstreamResponse, make_pool
+from sentinel_host.http.client import Sweeps, Timeouts, UpstreamResponse, make_pool
 from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header
 from sentinel_host.net import Names
 from sentinel_host.upstream._endpoints import Cell
@@ -46,6 +46,7 @@ class Surroundings:
     table: EndpointTable
     worker: int
     names: Names
+    sweeps: Sweeps = field(default_factory=Sweeps)
 
 
 class Upstream:
@@ -222,6 +223,7 @@ class Upstream:
             max_requests=config.max_requests_per_connection,
             ssl_context=self._context,
             names=around.names,
+            sweeps=around.sweeps,
             fixed=location.addresses,
             proxy_header=local_header(self.proxy_version) if self.proxy_version is not None else b"",
         )

@@ -8,6 +8,7 @@ from sentinel_host.http.client.pool import UpstreamPool
 from sentinel_host.http.client.pools import HttpVersion, Pool, make_pool
 from sentinel_host.http.client.request import BodySource, UpstreamRequest
 from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, Lease, UpstreamResponse
+from sentinel_host.http.client.sweeps import Sweeps
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.tls import client_context, configured_content, configured_context
 
@@ -19,6 +20,7 @@ __all__ = [
     "HttpVersion",
     "Lease",
     "Pool",
+    "Sweeps",
     "Target",
     "Timeouts",
     "UpstreamPool",

@@ -30,6 +30,7 @@ from sentinel_host.http.client.h2_fields import request_section
 from sentinel_host.http.client.h2_tunnel import WEBSOCKET, tunnel_section
 from sentinel_host.http.client.request import UpstreamRequest
 from sentinel_host.http.client.response import UpstreamResponse
+from sentinel_host.http.client.sweeps import Sweeps, Swept
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.net import Names
 
@@ -42,7 +43,7 @@ _STREAMS_OF_NEW: Final = 100
 _SWEEP_SHARE: Final = 20
 
 
-class Http2Pool:
+class Http2Pool(Swept):
     """As `UpstreamPool`, for a target that speaks HTTP/2.
 
     ``on_other`` takes over a connection that negotiated another protocol; without it, such are
@@ -68,6 +69,7 @@ class Http2Pool:
         alpn: Sequence[str] = ("h2",),
         on_other: Callable[[Http2ClientConnection], None] | None = None,
         proxy_header: bytes = b"",
+        sweeps: Sweeps | None = None,
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -98,7 +100,7 @@ class Http2Pool:
         self._leaving: set[Http2ClientConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiters: deque[asyncio.Future[Http2ClientConnection]] = deque()
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeps = Sweeps() if sweeps is None else sweeps
         shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response, timeouts.connect)
         self._sweep_interval = max(0.005, min(0.1, shortest / _SWEEP_SHARE))
         self._closed = False
@@ -196,9 +198,7 @@ class Http2Pool:
         for connection in [*self._serving, *self._leaving]:
             connection.break_off("the pool is closed", "closed")
         self.connector.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        self._sweeps.end(self)
         await asyncio.sleep(0)  # the transports tell their protocols in the next turn of the loop
 
     # As the owner of its connections.
@@ -311,8 +311,7 @@ class Http2Pool:
         if self._max_requests:
             connection.requests_left = max(1, round(self._max_requests * (1 - random() / 10)))
         self._serving.append(connection)
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
+        self._sweeps.every(self._sweep_interval, self)
         self.on_room(connection)
 
     def _make(self) -> Http2ClientConnection:
@@ -337,9 +336,8 @@ class Http2Pool:
             if not waiter.done():
                 waiter.set_exception(_copy(error))
 
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def sweep(self, now: float) -> float:
+        """Part of `Swept`."""
         for connection in [*self._serving, *self._leaving]:
             try:
                 if connection.retires_at <= now and not connection.closed:
@@ -347,8 +345,7 @@ class Http2Pool:
                 connection.check(now)
             except Exception:
                 _log.exception("upstream %s: a connection could not be checked", self.target)
-        more = self._serving or self._leaving
-        self._sweeper = loop.call_later(self._sweep_interval, self._sweep) if more else None
+        return self._sweep_interval if self._serving or self._leaving else 0.0
 
     def _error(self, reason: str, kind: str) -> UpstreamError:
         return UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT)

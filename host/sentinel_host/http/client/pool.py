@@ -6,7 +6,7 @@ Rules:
 2. While requests wait, no connection is idle and no slot is free: later requests cannot overtake.
 3. The most recently used connection is taken first, so that surplus connections become idle and
    expire.
-4. One timer for all: it runs while connections exist.
+4. One timer for all, which other pools share (`Sweeps`): it runs while connections exist.
 5. A connection that has changed its protocol may last for days and serves no other request: it
    gives its slot back, and is one of the ``tunnels``, which have a limit of their own.
 6. A connection that began with a PROXY header serves only requests with the same one: those of the
@@ -29,6 +29,7 @@ from sentinel_host.http.client.connection import ClientConnection, ConnectionOwn
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.client.response import UpstreamResponse
+from sentinel_host.http.client.sweeps import Sweeps, Swept
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.net import Names
 
@@ -43,7 +44,7 @@ twentieth.
 _RESTING_INTERVAL: Final = 1.0
 
 
-class UpstreamPool(ConnectionOwner):
+class UpstreamPool(ConnectionOwner, Swept):
     """A keep-alive pool for one target, to be used from one event loop.
 
     A connection serves for ``max_age`` seconds and for ``max_requests`` at most, each less a random
@@ -53,7 +54,7 @@ class UpstreamPool(ConnectionOwner):
     own; empty: this target is sent none.
 
     ``allows`` is asked for every address that the target's name has, before it is connected to.
-    ``names`` looks it up, and is the pool's own unless it is given.
+    ``names`` looks it up, and is the pool's own unless it is given. So is ``sweeps``.
 
     For metrics: ``open`` connections, ``idle`` ones, requests ``waiting`` for one; ``connects``,
     ``reuses`` and ``failures`` (requests that ended in an UpstreamError) count up.
@@ -75,6 +76,7 @@ class UpstreamPool(ConnectionOwner):
         max_age: float = 0.0,
         max_requests: int = 0,
         proxy_header: bytes = b"",
+        sweeps: Sweeps | None = None,
     ) -> None:
         self.target = target
         self.authority = target.authority
@@ -103,7 +105,7 @@ class UpstreamPool(ConnectionOwner):
         self._tunnels: set[ClientConnection] = set()
         self._idle: list[ClientConnection] = []
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeps = Sweeps() if sweeps is None else sweeps
         self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
         self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
         # Whether the next sweep is one of idle connections only, and the first request must have it
@@ -193,9 +195,7 @@ class UpstreamPool(ConnectionOwner):
         for connection in list(self.connections):
             connection.break_off("the pool is closed", "closed")
         self.connector.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        self._sweeps.end(self)
         await asyncio.sleep(0)  # the transports tell their protocols in the next turn of the loop
 
     # As the owner of its connections
@@ -370,12 +370,10 @@ class UpstreamPool(ConnectionOwner):
         if self._closed:
             connection.abort()
             raise self._error("the pool is closed", "closed")
-        if self._sweeper is None or self._rests:
-            self._sweep_soon()
+        self._sweep_soon()
 
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def sweep(self, now: float) -> float:
+        """Part of `Swept`."""
         if self._max_age:
             for connection in [each for each in self._idle if each.retires_at <= now]:
                 connection.retire()
@@ -386,20 +384,17 @@ class UpstreamPool(ConnectionOwner):
                 # The others' deadlines are looked at all the same, and this one's next time.
                 _log.exception("upstream %s: a connection could not be checked", self.target)
         if not self.connections:
-            self._sweeper = None
             self._rests = False
-            return
+            return 0.0
         uses = self.connects + self.reuses
         self._rests = uses == self._uses and len(self._idle) == len(self.connections)
         self._uses = uses
         interval = min(_RESTING_INTERVAL, self.timeouts.keepalive / _SWEEP_SHARE) if self._rests else 0.0
-        self._sweeper = loop.call_later(max(self._sweep_interval, interval), self._sweep)
+        return max(self._sweep_interval, interval)
 
     def _sweep_soon(self) -> None:
         self._rests = False
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        self._sweeper = asyncio.get_running_loop().call_later(self._sweep_interval, self._sweep)
+        self._sweeps.every(self._sweep_interval, self)
 
     def _error(self, reason: str, kind: str) -> UpstreamError:
         return UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT)
