@@ -21,7 +21,7 @@ use_own_cache()
 
 
 # Their files take the longest: begun last, one of them would be waited for alone.
-_FIRST = {
+_LONG = {
     Path(__file__).with_name(folder)
     for folder in (
         "authoring",
@@ -63,16 +63,21 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed: int | None = config.getoption("--shuffle")
     if seed is None:
-        later = {path: _FIRST.isdisjoint(path.parents) for path in {item.path for item in items}}
+        later = {path: not _takes_long(path) for path in {item.path for item in items}}
         items.sort(key=lambda item: later[item.path])
         return
     chance = random.Random(seed)
-    files: dict[object, list[pytest.Item]] = {}
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    shuffled = list(files.values())
-    chance.shuffle(shuffled)
+    # Anywhere but at the end, where one that takes long would be waited for alone.
+    places = {path: chance.random() * (0.7 if _takes_long(path) else 1) for path in files}
+    shuffled = [files[path] for path in sorted(files, key=places.__getitem__)]
     for tests in shuffled:
         chance.shuffle(tests)
     # A file's tests stay together: they share what they set up.
     items[:] = [item for tests in shuffled for item in tests]
+
+
+def _takes_long(path: Path) -> bool:
+    return not _LONG.isdisjoint(path.parents)

@@ -63,8 +63,7 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.rmdir()
 
 
-@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("variable", "workers"), [("HOME", 1), ("XDG_CACHE_HOME", 2)])
 def test_a_home_that_may_not_be_entered(file: Path, closed: Path, variable: str, workers: int) -> None:
     """It was a traceback: whether there is an admin token was asked of a directory that does not
     tell.
