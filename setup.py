@@ -188,6 +188,7 @@ HOT_PATH = (
     "http/server/replies",
     "http/server/scope",
     "http/server/sent",
+    "http/stepped",
     "http/wakeup",
     "http/server/writer",
     "http/h1/response",

@@ -26,9 +26,10 @@ def _done() -> asyncio.Future[None]:
     return future
 
 
-# A task asks what it is woken with for its result. It asks a future in C, and anything else by
-# name, which takes thirty times as long.
-_DONE: Final = _done()
+DONE: Final = _done()
+"""What tasks are woken with. A task asks that for its result: a future in C, and anything else by
+name, which takes thirty times as long.
+"""
 
 
 class Wakeup:
@@ -57,14 +58,14 @@ class Wakeup:
             return
         self._callback = self._context = None
         try:
-            context.run(callback, _DONE)
+            context.run(callback, DONE)
         except RuntimeError:
             # A loop enters no task while another one runs. It has left this one as it was.
-            self._loop.call_soon(callback, _DONE, context=context)
+            self._loop.call_soon(callback, DONE, context=context)
 
     def ring_soon(self) -> None:
         """Let the waiting task go on in the loop's next turn. Nothing happens if none waits."""
-        self._wake_with(_DONE)
+        self._wake_with(DONE)
 
     def _wake_with(self, told: object) -> bool:
         callback, context = self._callback, self._context
@@ -88,6 +89,10 @@ class Wakeup:
         """Call back once, in that context."""
         self._callback = callback
         self._context = context
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        self._callback = self._context = None
 
     def cancel(self, msg: object = None) -> bool:
         """Have the waiting task raise `asyncio.CancelledError`, in the loop's next turn."""

@@ -13,17 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Final
 
 from sentinel_host.http.h1.connection import Http1Connection
 from sentinel_host.http.h1.exchange import Http1Exchange
 from sentinel_host.http.h1.states import ENDING
 from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.writer import Writer
+from sentinel_host.http.stepped import stepped_task
 from sentinel_host.http.wakeup import Wakeup
-
-# A name of this module's own is found faster.
-_copy_context: Final = copy_context
 
 
 class RequestTask:
@@ -31,7 +28,9 @@ class RequestTask:
     it.
     """
 
-    __slots__ = ("_app", "_called", "_connection", "_finished", "_task", "_writer", "exchange")
+    __slots__ = ("_app", "_called", "_connection", "_context", "_finished", "_task", "_writer", "exchange")
+
+    _context: Context
 
     def __init__(
         self, app: Application, connection: Http1Connection, writer: Writer, finished: Callable[[], None]
@@ -72,9 +71,8 @@ class RequestTask:
             self._task = self.exchange = None
 
     def _begin(self, context: Context) -> None:
-        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
-        # it.
-        self._task = asyncio.Task(self._run(), loop=self._writer.loop, name="requests", context=context)
+        self._context = context
+        self._task = stepped_task(self._run, self._writer.loop, "requests", context)
 
     def _finish(self) -> None:
         self.exchange = None
@@ -83,7 +81,8 @@ class RequestTask:
             finished()
 
     async def _run(self) -> None:
-        context = copy_context()
+        context = self._context
+        begun_with = context.copy()
         try:
             while not self._writer.lost:
                 exchange = self.exchange
@@ -100,7 +99,7 @@ class RequestTask:
                 task = self._task
                 if self._writer.lost or self._connection.state == ENDING or task is None:
                     return
-                if task.cancelling() or _copy_context() != context:
+                if task.cancelling() or context != begun_with:
                     return
                 del task
                 if self.exchange is None:
@@ -111,4 +110,4 @@ class RequestTask:
         finally:
             self._task = None
             if self.exchange is not None and not self._writer.lost:
-                self._begin(context)
+                self._begin(begun_with)

@@ -15,10 +15,9 @@ from typing import Final
 
 from sentinel_host.http.server.connections import Application
 from sentinel_host.http.server.stream import Stream
+from sentinel_host.http.stepped import stepped_task
 from sentinel_host.http.wakeup import Wakeup
 
-# A name of this module's own is found faster.
-_copy_context: Final = copy_context
 # Tasks of one connection that wait for a request, of about a kilobyte each.
 _MOST_WAITING: Final = 16
 
@@ -66,17 +65,14 @@ class StreamTasks:
 class StreamTask:
     """One task; it begins with the request that it is made for."""
 
-    __slots__ = ("_called", "_stream", "_task", "_tasks")
+    __slots__ = ("_called", "_context", "_stream", "_task", "_tasks")
 
     def __init__(self, tasks: StreamTasks, stream: Stream, context: Context) -> None:
         self._tasks = tasks
         self._called = Wakeup(tasks.loop)
         self._stream: Stream | None = stream
-        # Not by the loop's `create_task`: numbering each task in its name takes as long as making
-        # it.
-        self._task: asyncio.Task[None] | None = asyncio.Task(
-            self._run(), loop=tasks.loop, name="request", context=context
-        )
+        self._context = context
+        self._task: asyncio.Task[None] | None = stepped_task(self._run, tasks.loop, "request", context)
         stream.task = self._task
 
     def serve(self, stream: Stream) -> None:
@@ -90,7 +86,8 @@ class StreamTask:
         self._called.ring()
 
     async def _run(self) -> None:
-        context = copy_context()
+        context = self._context
+        begun_with = context.copy()
         try:
             while (stream := self._stream) is not None:
                 stream.has_begun = True
@@ -105,7 +102,7 @@ class StreamTask:
                 # A task that waits keeps nothing of its last request.
                 del stream
                 task = self._task
-                if task is None or task.cancelling() or _copy_context() != context or not self._tasks.keep(self):
+                if task is None or task.cancelling() or context != begun_with or not self._tasks.keep(self):
                     return
                 del task
                 await self._called
@@ -116,4 +113,4 @@ class StreamTask:
             left = self._stream
             # Cancelled while it waited, and called before it noticed.
             if left is not None and not left.gone:
-                StreamTask(self._tasks, left, context)
+                StreamTask(self._tasks, left, begun_with)
