@@ -228,9 +228,10 @@ class Http2ClientConnection:
             self._defers = 0
         self._out = []
         gathered, self._gathered = self._gathered, 0
-        self._unsent.clear()
         if self._transport.is_closing():
+            # None of it leaves: what is asked can still go elsewhere.
             return
+        self._unsent.clear()
         if len(out) == 1:
             self._transport.write(out[0])
         elif gathered > _COPY_BELOW:
