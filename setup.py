@@ -90,7 +90,7 @@ HEADS = Extension(
 CALLS = Extension(
     "sentinel_host.native._calls",
     [
-        *(f"host/native/calls/{name}.c" for name in ("module", "src/answer", "src/chain", "src/edited")),
+        *(f"host/native/calls/{name}.c" for name in ("module", "src/answer", "src/chain", "src/edited", "src/known")),
         *(f"host/native/fields/src/{name}.c" for name in ("field", "record", "writer")),
     ],
     depends=["host/native/src/engine.h", "host/native/src/guest.h", "host/native/src/plan.h"],

@@ -86,8 +86,14 @@ RESPONSES: dict[str, bytes] = {
     **{f"makes it {status}": answering(response=edit_response(status=status)) for status in (0, 100, 101, 103, 600)},
     "129 headers on it": answering(response=edit_response(*[("append", "x", b"")] * 129)),
 }
-GUESTS = {f"guest-{number}": guest for number, guest in enumerate([*REQUESTS.values(), *RESPONSES.values()])}
-PATHS = dict(zip([*REQUESTS, *RESPONSES], [f"/{name}" for name in GUESTS], strict=True))
+# The gateway tells it in place of the guest.
+REQUEST_IDS = {
+    "answers with a request id": answering(respond(200, [("x-request-id", b"mine")])),
+    "sets a request id on it": answering(response=edit_response(("set", "x-request-id", b"mine"))),
+}
+ALL = REQUESTS | RESPONSES | REQUEST_IDS
+GUESTS = {f"guest-{number}": guest for number, guest in enumerate(ALL.values())}
+PATHS = dict(zip(ALL, [f"/{name}" for name in GUESTS], strict=True))
 CONFIG = """
 [server]
 bind = ["127.0.0.1:0"]
@@ -123,6 +129,14 @@ def test_nothing_reaches_the_client(gateway: GatewayProcess, origin: Upstream, c
     assert_clean(fetch_raw(gateway, PATHS[case]))
     assert len(origin.requests) == 1
     gateway.wait_for_log(f"guest {PATHS[case][1:]}: on-response: ")
+
+
+@pytest.mark.parametrize("case", REQUEST_IDS)
+def test_the_request_id_is_the_gateways(gateway: GatewayProcess, origin: Upstream, case: str) -> None:
+    answer = fetch(gateway.public, PATHS[case], headers={"x-request-id": "r-7"})
+    assert answer.status == 200
+    [request_id] = answer.values("x-request-id")
+    assert len(request_id) == 32
 
 
 @pytest.mark.parametrize("name", ["connection", "content-length", "transfer-encoding", "host"])

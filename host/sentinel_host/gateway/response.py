@@ -49,6 +49,9 @@ _WHOLE_RESPONSE: Final[dict[str, Any]] = {"type": WHOLE, "status": 0, "headers":
 # Without guests there is nothing that a run keeps of its request: one serves all.
 _NO_GUESTS: Final = ChainRun(Chain((), refusal), "", "")
 
+# An attribute of a class is looked up each time.
+_GUEST: Final = Origin.GUEST
+
 _log: Final = logging.getLogger("sentinel.gateway")
 
 
@@ -346,7 +349,8 @@ class ResponseSender:
 
     def _complete(self, head: ResponseHead) -> None:
         """Add what every head tells, and take from it what the summary tells."""
-        if self._route.chain.guests:
+        # Upstreams' heads come without one, and so do the gateway's own.
+        if self._route.chain.responders or head.origin is _GUEST:
             head.headers = _without(head.headers, b"x-request-id")
         head.headers.append((b"x-request-id", self._request.request_id.encode("ascii")))
         self.summary.status = head.status

@@ -5,6 +5,7 @@
 #include "../../fields/src/record.h"
 #include "answer.h"
 #include "edited.h"
+#include "known.h"
 
 /* One hook: its place in the chain, the idle instances (NULL where C cannot call it), and its
  * number in C. */
@@ -12,6 +13,7 @@ typedef struct {
   PyObject *place, *idle;
   uint32_t slot;
   snt_answer_limits limits;
+  snt_known *known; /* owned */
 } hook;
 
 typedef struct {
@@ -67,6 +69,7 @@ static void dealloc(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   clear(self);
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) snt_known_free(((hooks *)self)->hooks[i].known);
   Py_CLEAR(((hooks *)self)->address);
   type->tp_free(self);
   Py_DECREF(type);
@@ -157,7 +160,7 @@ static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_
 
 /* The next hook, and the record for it. NULL at the end, with an exception set when there is no
  * record. */
-static const hook *next_hook(run *at) {
+static hook *next_hook(run *at) {
   if (at->index >= Py_SIZE(at->chain)) return NULL;
   if (at->record == NULL) at->record = snt_pack_record(at->values, at->count);
   return at->record == NULL ? NULL : &at->chain->hooks[at->index];
@@ -233,19 +236,15 @@ static bool remove_named(PyObject *headers, snt_text name) {
   return true;
 }
 
-static bool append_field(PyObject *headers, const snt_edit *edit) {
-  PyObject *name = PyBytes_FromStringAndSize((const char *)edit->name.bytes, (Py_ssize_t)edit->name.length);
-  PyObject *value = PyBytes_FromStringAndSize((const char *)edit->value.bytes, (Py_ssize_t)edit->value.length);
-  PyObject *field = name == NULL || value == NULL ? NULL : PyTuple_Pack(2, name, value);
-  Py_XDECREF(name);
-  Py_XDECREF(value);
+static bool append_field(PyObject *headers, snt_known *known, const snt_plain *plain, size_t index) {
+  PyObject *field = snt_field_of(known, plain, index);
   if (field == NULL) return false;
   bool is_added = PyList_Append(headers, field) == 0;
   Py_DECREF(field);
   return is_added;
 }
 
-static bool edit_headers(PyObject *headers, const snt_plain *plain) {
+static bool edit_headers(PyObject *headers, const hook *called, const snt_plain *plain) {
   if (!PyList_Check(headers)) {
     PyErr_SetString(PyExc_TypeError, "a head's fields are a list");
     return false;
@@ -253,7 +252,7 @@ static bool edit_headers(PyObject *headers, const snt_plain *plain) {
   for (size_t i = 0; i < plain->count; i++) {
     const snt_edit *edit = &plain->edits[i];
     if (edit->kind != SNT_APPEND && !remove_named(headers, edit->name)) return false;
-    if (edit->kind != SNT_REMOVE && !append_field(headers, edit)) return false;
+    if (edit->kind != SNT_REMOVE && !append_field(headers, called->known, plain, i)) return false;
   }
   return true;
 }
@@ -302,7 +301,7 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL)
     return true;
   bool is_all = plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL;
-  if (!edit_record(at, HEADERS, plain, is_all) || !edit_headers(at->values[HEADERS], plain)) return false;
+  if (!edit_record(at, HEADERS, plain, is_all) || !edit_headers(at->values[HEADERS], called, plain)) return false;
   if (plain->path.bytes != NULL && !set(at, "path", PATH, as_text(plain->path))) return false;
   if (plain->query.bytes != NULL) {
     PyObject *query = plain->query.length > 0 ? as_text(plain->query) : Py_NewRef(Py_None);
@@ -311,10 +310,10 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
   return plain->method.bytes == NULL || set(at, "method", METHOD, as_text(plain->method));
 }
 
-static bool edit_response(run *at, const snt_plain *plain) {
+static bool edit_response(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->status == 0) return true;
   if (!edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0)) return false;
-  if (!edit_headers(at->values[RESPONSE_HEADERS], plain)) return false;
+  if (!edit_headers(at->values[RESPONSE_HEADERS], called, plain)) return false;
   return plain->status == 0 || set(at, "status", STATUS, PyLong_FromLong(plain->status));
 }
 
@@ -322,16 +321,18 @@ PyObject *snt_run_request(PyObject *module, PyObject *const *args, Py_ssize_t co
   (void)module;
   run at;
   outcome became;
-  snt_plain plain;
+  snt_plain own;
   Py_ssize_t values = count == HEAD_ARGUMENTS + MOST_VALUES ? MOST_VALUES : REQUEST_VALUES;
   if (!begin(&at, args, count, values)) return NULL;
-  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+  for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     step taken = call(&at, called, (snt_text){NULL, 0}, &became);
     if (taken == STOPPED) return stop(&at, &became);
     if (taken == FAILED) break;
     if (taken == GO_ON) continue;
-    if (!snt_read_request_answer(became.text, &called->limits, &plain)) return stop_with(&at, became.text);
-    if (!edit_request(&at, called, &plain)) break;
+    const snt_plain *plain =
+        snt_understand(&called->known, became.text, snt_read_request_answer, &called->limits, &own);
+    if (plain == NULL) return stop_with(&at, became.text);
+    if (!edit_request(&at, called, plain)) break;
   }
   return end(&at);
 }
@@ -340,15 +341,17 @@ PyObject *snt_run_response(PyObject *module, PyObject *const *args, Py_ssize_t c
   (void)module;
   run at;
   outcome became;
-  snt_plain plain;
+  snt_plain own;
   if (!begin(&at, args, count, RESPONSE_VALUES)) return NULL;
-  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+  for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     step taken = call(&at, called, context_of(&at, called), &became);
     if (taken == STOPPED) return stop(&at, &became);
     if (taken == FAILED) break;
     if (taken == GO_ON) continue;
-    if (!snt_read_response_answer(became.text, &called->limits, &plain)) return stop_with(&at, became.text);
-    if (!edit_response(&at, &plain)) break;
+    const snt_plain *plain =
+        snt_understand(&called->known, became.text, snt_read_response_answer, &called->limits, &own);
+    if (plain == NULL) return stop_with(&at, became.text);
+    if (!edit_response(&at, called, plain)) break;
   }
   return end(&at);
 }
@@ -358,7 +361,7 @@ PyObject *snt_run_completion(PyObject *module, PyObject *const *args, Py_ssize_t
   run at;
   outcome became;
   if (!begin(&at, args, count, 0)) return NULL;
-  for (const hook *called; (called = next_hook(&at)) != NULL; at.index++) {
+  for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     /* An answer says nothing here. */
     step taken = call(&at, called, context_of(&at, called), &became);
     if (taken == STOPPED) return stop(&at, &became);
