@@ -190,12 +190,13 @@ class Http1Exchange:
         if writer.lost:
             raise ConnectionResetError("the client is gone")
         kind = message["type"]
-        if kind == "http.response.start":
-            self._response.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
-            return SENT
+        # The most frequent first: each comparison is a call.
         if kind == WHOLE:
             self._response.start(message["status"], message["headers"], trailers=False)
             self._send_body(message["body"], False)
+        elif kind == "http.response.start":
+            self._response.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
+            return SENT
         elif kind == "http.response.body":
             self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == RELAY:

@@ -67,7 +67,9 @@ class ScopeBuilder:
         """The scope of one request; ``target`` is as it was sent, names in ``headers`` are
         lower-case.
         """
-        raw_path, mark, query = target.partition(b"?")
+        # Most targets have no query, and `partition` makes a tuple.
+        mark = target.find(b"?")
+        raw_path, query = (target, b"") if mark < 0 else (target[:mark], target[mark + 1 :])
         path = raw_path.decode("ascii")
         last = self._last
         if last is None or version != self._version or method != self._method or extensions is not self._extensions:
@@ -90,7 +92,7 @@ class ScopeBuilder:
             }
         # Copying a scope and replacing some of its values costs a third of building it anew.
         scope = last.copy()
-        if mark and not query:
+        if mark >= 0 and not query:
             scope["extensions"] = {**scope["extensions"], EMPTY_QUERY: {}}
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
