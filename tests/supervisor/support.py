@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.caches import CACHED
-from tests.support.clocks import PATIENCE
+from tests.support.clocks import PATIENCE, watch
 from tests.support.forked_children import FORKER
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received
@@ -116,13 +116,9 @@ def command(pid: int) -> str:
         return ""
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
-    """Look until something is true; returns how long that took."""
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() < begun + seconds, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
-    return time.monotonic() - begun
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Look until something is true."""
+    watch(condition, f"not within {seconds} s: {what}", seconds)
 
 
 def refuses(address: tuple[str, int]) -> bool:

@@ -25,7 +25,7 @@ GOOD = index.wasm("good/nil")
 
 
 @asynccontextmanager
-async def compiler(cpu_seconds: int = 60, wall_seconds: float = 120.0) -> AsyncIterator[Compiler]:
+async def compiler(cpu_seconds: int = 60, wall_seconds: float = 10 * PATIENCE) -> AsyncIterator[Compiler]:
     made = Compiler(cpu_seconds, wall_seconds)
     try:
         yield made
