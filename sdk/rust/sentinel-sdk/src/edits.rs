@@ -62,7 +62,8 @@ impl HeaderEdits {
     /// Add all of `other`'s changes after these.
     pub fn extend(&mut self, other: &HeaderEdits) {
         self.count += other.count;
-        self.encoded.extend_from_slice(&other.encoded);
+        self.make_room();
+        text::append(&mut self.encoded, &other.encoded, |_| 0);
     }
 
     /// Whether there is no change.
@@ -78,13 +79,18 @@ impl HeaderEdits {
 
     fn put(&mut self, case: u8, name: &str, value: Option<&[u8]>) {
         self.count += 1;
+        self.make_room();
         let out = &mut self.encoded;
-        let least = if out.capacity() == 0 { ROOM } else { 0 };
-        out.reserve(least.max(name.len() + value.map_or(0, <[u8]>::len) + 12));
         out.extend([0x92, case]);
         match value {
             Some(value) => put_header(out, name, value),
             None => put_name(out, name),
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.encoded.capacity() == 0 {
+            self.encoded = Vec::with_capacity(ROOM);
         }
     }
 
@@ -100,9 +106,9 @@ impl HeaderEdits {
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {
-    wire::put_str(out, name);
+    wire::put_str_length(out, name.len());
     // The bytes of a name in lower case all have this bit, and a capital has not.
-    if text::judge(name.as_bytes(), |word| !word) & (EACH * 0x20) != 0 {
+    if text::append(out, name.as_bytes(), |word| !word) & (EACH * 0x20) != 0 {
         let start = out.len() - name.len();
         out[start..].make_ascii_lowercase();
     }

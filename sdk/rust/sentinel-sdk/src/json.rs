@@ -56,20 +56,17 @@ impl Object {
     #[inline(always)]
     pub fn number(mut self, name: &str, value: u64) -> Self {
         if is_special(name) {
-            self.0.push(["\"", &escaped(name), "\":"]);
+            self.0.push_number_between(["\"", &escaped(name), "\":"], value, ",");
         } else {
-            self.0.push(["\"", name, "\":"]);
+            self.0.push_number_between(["\"", name, "\":"], value, ",");
         }
-        self.0.push_number(value);
-        self.0.push([","]);
         self
     }
 
     /// The object as JSON text.
     #[inline(always)]
     pub fn into_string(mut self) -> String {
-        self.0.strip(",");
-        self.0.push(["}"]);
+        self.0.end_with(b',', "}");
         self.0.into_string()
     }
 }

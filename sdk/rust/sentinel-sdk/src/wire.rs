@@ -209,8 +209,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `nil` as `None`, or a str.
     #[inline(always)]
+    pub fn option_str(&mut self) -> Result<Option<&'a str>, Malformed> {
+        if let [0xc0, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(None);
+        }
+        self.str().map(Some)
+    }
+
     /// `nil` as `None`, or what `read` makes of the value.
+    #[inline(always)]
     pub fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
         if let [0xc0, rest @ ..] = self.rest {
             self.rest = rest;
@@ -253,33 +263,54 @@ fn put_sized(out: &mut Vec<u8>, marker: u8, big_endian: &[u8]) {
 }
 
 /// The smallest of an 8, 16 and 32 bit length, under `marker` and the two that follow it.
+#[inline(always)]
 fn put_length(out: &mut Vec<u8>, marker: u8, length: usize) {
     match length {
         0..=0xff => out.extend([marker, length as u8]),
-        0x100..=0xffff => put_sized(out, marker + 1, &(length as u16).to_be_bytes()),
+        _ => put_long_length(out, marker, length),
+    }
+}
+
+#[cold]
+fn put_long_length(out: &mut Vec<u8>, marker: u8, length: usize) {
+    match length {
+        ..=0xffff => put_sized(out, marker + 1, &(length as u16).to_be_bytes()),
         _ => put_sized(out, marker + 2, &(length as u32).to_be_bytes()),
     }
 }
 
+#[inline(always)]
 pub fn put_array(out: &mut Vec<u8>, length: u32) {
     match length {
         0..=15 => out.push(0x90 | length as u8),
-        16..=0xffff => put_sized(out, 0xdc, &(length as u16).to_be_bytes()),
+        _ => put_long_array(out, length),
+    }
+}
+
+#[cold]
+fn put_long_array(out: &mut Vec<u8>, length: u32) {
+    match length {
+        ..=0xffff => put_sized(out, 0xdc, &(length as u16).to_be_bytes()),
         _ => put_sized(out, 0xdd, &length.to_be_bytes()),
     }
 }
 
 pub fn put_str(out: &mut Vec<u8>, text: &str) {
-    match text.len() {
-        length @ 0..=31 => out.push(0xa0 | length as u8),
-        length => put_length(out, 0xd9, length),
-    }
+    put_str_length(out, text.len());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// What stands before a text of that many bytes.
+pub fn put_str_length(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=31 => out.push(0xa0 | length as u8),
+        _ => put_length(out, 0xd9, length),
+    }
 }
 
 pub fn put_bin(out: &mut Vec<u8>, bytes: &[u8]) {
     put_length(out, 0xc4, bytes.len());
-    out.extend_from_slice(bytes);
+    text::append(out, bytes, |_| 0);
 }
 
 pub fn put_option_str(out: &mut Vec<u8>, text: Option<&str>) {

@@ -5,7 +5,7 @@ use crate::{HeaderEdit, HeaderEdits};
 /// Each length up to three words, with a byte beyond ASCII at each place.
 #[test]
 fn every_byte_is_looked_at() {
-    for length in 0..25 {
+    for length in 0..70 {
         let mut bytes = vec![b'a'; length];
         assert_eq!(utf8(&bytes), Some("a".repeat(length).as_str()));
         for place in 0..length {
@@ -60,12 +60,38 @@ fn a_buffer_grows() {
     let mut buffer = Buffer::with_room(4);
     buffer.push(["ab", "", "c"]);
     assert!(buffer.push_between(["<"], &"x".repeat(50), ">", |_| 0));
-    buffer.push_number(1234567890);
+    buffer.push_number_between(["", "", ""], 1234567890, "");
     assert!(!buffer.push_between(["<"], "refused", ">", |_| 0x80));
-    buffer.strip("no");
-    buffer.push(["!"]);
-    buffer.strip("!");
-    assert_eq!(buffer.into_string(), format!("abc<{}>1234567890", "x".repeat(50)));
+    buffer.end_with(b'0', "1");
+    buffer.end_with(b'0', "!");
+    assert_eq!(buffer.into_string(), format!("abc<{}>1234567891!", "x".repeat(50)));
+}
+
+/// Each length up to some words, each place judged, in a buffer that has just the room.
+#[test]
+fn texts_are_copied_and_judged_whole() {
+    for length in 0..70 {
+        let text: String = ('!'..='~').cycle().take(length).collect();
+        let judge = |found: u8| move |word: u64| if word.to_ne_bytes().contains(&found) { 1 << 63 } else { 0 };
+        let mut buffer = Buffer::with_room(0);
+        assert!(buffer.push_between(["<"], &text, ">", judge(b'\x7f')));
+        for place in 0..length {
+            assert!(!buffer.push_between([], &text, "", judge(text.as_bytes()[place])), "{place} of {length}");
+        }
+        assert_eq!(buffer.into_string(), format!("<{text}>"));
+    }
+}
+
+#[test]
+fn numbers_are_written_in_digits() {
+    let powers = (0..20).map(|power| 10_u64.pow(power));
+    let around = powers.flat_map(|power| [power - 1, power, power + 1, power.wrapping_mul(7)]);
+    let all = (0..20_000).chain((0..100_000_000).step_by(9_973)).chain(around).chain([u64::MAX]);
+    for value in all {
+        let mut buffer = Buffer::with_room(0);
+        buffer.push_number_between(["<", "", "="], value, ">");
+        assert_eq!(buffer.into_string(), format!("<={value}>"));
+    }
 }
 
 #[test]
