@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.support.caches import CACHED
 from tests.support.clocks import PATIENCE, watch
+from tests.support.forked import ForkedProcess, Process
 from tests.support.forked_children import FORKER
 from tests.support.gateways import GatewayProcess
 from tests.support.upstreams import Received
@@ -136,19 +137,24 @@ def launched(
     before: Sequence[str] = (),
 ) -> Iterator[GatewayProcess]:
     """``sentinel run`` as a service manager would start it, by the command ``before``; does not
-    wait for anything.
+    wait for anything. Executed where there is such a command or are sockets, and forked otherwise.
     """
     fds = [sock.fileno() for sock in sockets]
-    command = [*before, sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
-    process = subprocess.Popen(
-        [*command, "-m", "sentinel_host", "run", "--config", str(config)],
-        cwd=config.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        pass_fds=fds,
-        env=os.environ | CACHED | (environment or {}),
-    )
+    arguments, variables = ["run", "--config", str(config)], os.environ | CACHED | (environment or {})
+    process: Process
+    if fds or before:
+        command = [*before, sys.executable, "-c", _LAUNCHER, ",".join(map(str, fds))]
+        process = subprocess.Popen(
+            [*command, "-m", "sentinel_host", *arguments],
+            cwd=config.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=fds,
+            env=variables,
+        )
+    else:
+        process = ForkedProcess("sentinel_host", arguments, config.parent, variables, forks=True)
     gateway = GatewayProcess(process, config.parent)
     try:
         yield gateway
