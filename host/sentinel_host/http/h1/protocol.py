@@ -44,9 +44,9 @@ class Http1Protocol:
 
     __slots__ = (
         "_batch",
+        "_clock",
         "_extensions",
         "_listener",
-        "_loop",
         "_paused",
         "_refused",
         "_requests",
@@ -65,12 +65,13 @@ class Http1Protocol:
         self.writer = Writer(connections)
         self._listener = listener
         self._extensions = extensions
-        self._loop = connections.loop
+        # Made once: a method that is called by its name is looked up each time.
+        self._clock = connections.loop.time
         self._batch = connections.batch
         self.connection = Http1Connection(
             connections.limits,
             connections.limits_hit,
-            connections.loop.time(),
+            self._clock(),
             upgradable=listener.upgrade_to_http2 is not None,
         )
         self._requests = RequestTask(listener.app, self.connection, self.writer, self._finish)
@@ -98,7 +99,7 @@ class Http1Protocol:
                 self.abort()
             else:
                 error = LimitExceeded(exceeded, "too many connections", 503)
-                self._act(self.connection.refuse(error, self._loop.time()))
+                self._act(self.connection.refuse(error, self._clock()))
         elif http2:
             self._act(self.connection.upgrade(b""))
 
@@ -116,13 +117,13 @@ class Http1Protocol:
         batch = self._batch
         batch.enter()
         try:
-            self._act(self.connection.receive(data, self._loop.time()))
+            self._act(self.connection.receive(data, self._clock()))
         finally:
             batch.leave()
 
     def eof_received(self) -> bool:
         """The client shut its write side."""
-        self._act(self.connection.receive_eof(self._loop.time()))
+        self._act(self.connection.receive_eof(self._clock()))
         return True
 
     def pause_writing(self) -> None:
@@ -164,7 +165,7 @@ class Http1Protocol:
         """The worker is shutting down: close now if nothing is on its way, or after the next
         response.
         """
-        self._act(self.connection.stop(self._loop.time()))
+        self._act(self.connection.stop(self._clock()))
 
     @property
     def is_idle(self) -> bool:
@@ -173,7 +174,7 @@ class Http1Protocol:
 
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
-        self._act(self.connection.close_if_idle(self._loop.time()))
+        self._act(self.connection.close_if_idle(self._clock()))
 
     def abort(self) -> None:
         """End at once: grace is over."""
@@ -187,7 +188,7 @@ class Http1Protocol:
             self._requests.exchange = self._exchange()
             # What has come of the body, before the application asks for it.
             if connection.state == BODY:
-                while (action := connection.read_ahead(self._loop.time())) != NOTHING:
+                while (action := connection.read_ahead(self._clock())) != NOTHING:
                     self._pass_on(action)
             self._requests.serve()
         elif action in (DATA, FAULT):
@@ -248,7 +249,7 @@ class Http1Protocol:
             writer.cut_off()
 
     def _linger(self) -> None:
-        self.connection.linger(self._loop.time())
+        self.connection.linger(self._clock())
         if self.writer.deadline == inf:
             self.writer.watch()
 
@@ -265,4 +266,4 @@ class Http1Protocol:
         return Http1Exchange(connection, self.writer, self, scope, complete=head.length == 0)
 
     def _finish(self) -> None:
-        self._act(self.connection.finish(self._loop.time()))
+        self._act(self.connection.finish(self._clock()))
