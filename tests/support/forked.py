@@ -140,12 +140,13 @@ def run_command(
     assert process.stderr is not None
     hangs = threading.Timer(PATIENCE, process.kill)
     hangs.start()
-    with process.stdout, process.stderr, ThreadPoolExecutor(1) as reader:
-        errors = reader.submit(process.stderr.read)
-        printed = process.stdout.read()
-        done = subprocess.CompletedProcess(list(arguments), process.wait(), printed, errors.result())
-    hangs.cancel()
-    return done
+    try:
+        with process.stdout, process.stderr, ThreadPoolExecutor(1) as reader:
+            errors = reader.submit(process.stderr.read)
+            printed = process.stdout.read()
+            return subprocess.CompletedProcess(list(arguments), process.wait(), printed, errors.result())
+    finally:
+        hangs.cancel()
 
 
 @cache
