@@ -13,14 +13,13 @@ from sentinel_host.abi.contract import GRANTS, HOOKS
 from sentinel_host.abi.encode import encode_request_head
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.messages import RequestHead
-from sentinel_host.sandbox import Grants, GuestEngine, Limits, load_artefact
-from sentinel_host.sandbox.artefact import read_artefact
+from sentinel_host.sandbox import Grants, GuestEngine, Limits, load_compiled
 from sentinel_host.sandbox.instance import SLOTS
 from tests.languages.conftest import LANGUAGES
 from tests.support.clients import fetch
 from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, write_config
-from tests.support.instances import run_to_end, start_instance
+from tests.support.instances import compiled, run_to_end, start_instance
 from tests.support.upstreams import Upstream
 
 CALLS = 100_000
@@ -85,8 +84,8 @@ def test_a_fault_is_a_503_with_a_reason_in_the_log(gateway: GatewayProcess, lang
 @in_each_language
 def test_many_calls_need_no_more_memory_than_one(faulty_guests: dict[str, Path], language: str) -> None:
     limits = Limits(memory=MEMORY[language])
-    artefact = read_artefact(faulty_guests[language])
-    guest = load_artefact(artefact, language, GuestEngine(), limits, Grants(GRANTS))
+    file = faulty_guests[language]
+    guest = load_compiled(compiled(file), language, str(file), GuestEngine(), limits, Grants(GRANTS))
     instance = start_instance(guest.blueprint, b"\x80")
     headers = [(b"host", b"shop.example"), (b"x-long", b"x" * 200)]
     head = encode_request_head(RequestHead("GET", "/a", None, headers, "http", "h", "192.0.2.1", "r", "/", "1.1"))
@@ -99,4 +98,4 @@ def test_many_calls_need_no_more_memory_than_one(faulty_guests: dict[str, Path],
 @in_each_language
 def test_an_import_without_its_grant_is_refused_by_name(faulty_guests: dict[str, Path], language: str) -> None:
     with pytest.raises(GuestLoadError, match=r"clock.*wall.*grant|grant.*clock"):
-        load_artefact(read_artefact(faulty_guests[language]), language, GuestEngine())
+        load_compiled(compiled(faulty_guests[language]), language, str(faulty_guests[language]), GuestEngine())
