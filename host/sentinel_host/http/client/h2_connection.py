@@ -18,7 +18,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from sentinel_host.errors import Progress, UpstreamError, UpstreamTimeout
-from sentinel_host.http.batch import WriteBatch
+from sentinel_host.http.batch import Batched, WriteBatch
 from sentinel_host.http.client._pending import has_no_pending_input
 from sentinel_host.http.client.h2_stream import Http2Stream
 from sentinel_host.http.client.request import UpstreamRequest
@@ -77,7 +77,7 @@ class Http2ConnectionOwner(Protocol):
         ...
 
 
-class Http2ClientConnection:
+class Http2ClientConnection(Batched):
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
     ``alpn`` is what TLS negotiated: where that is not HTTP/2, the connection is `gone` from the
