@@ -113,18 +113,15 @@ class Histogram:
         self._uncounted = 0
 
     def _find(self, value: float) -> None:
-        # As `bisect_left`, to call which costs five times as much as this does compiled.
-        bounds = self.bounds
-        low, high = 0, len(bounds)
-        while low < high:
-            middle = (low + high) >> 1
-            if bounds[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        self._index = low
-        self._above = bounds[low - 1] if low else -inf
-        self._to = bounds[low] if low < len(bounds) else inf
+        # From the last one on: the next is mostly beside it.
+        bounds, index = self.bounds, self._index
+        while index < len(bounds) and bounds[index] < value:
+            index += 1
+        while index and bounds[index - 1] >= value:
+            index -= 1
+        self._index = index
+        self._above = bounds[index - 1] if index else -inf
+        self._to = bounds[index] if index < len(bounds) else inf
 
 
 class RouteStats:
