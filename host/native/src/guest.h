@@ -113,7 +113,7 @@ typedef struct {
   wasmtime_call_future_t *future;
   wasm_trap_t *outer_trap;
   wasmtime_error_t *outer_error;
-  bool ended;
+  bool ended, leaving;
   int64_t result;
   /* Its running time: until the first tick by the wall clock, which is cheap to read, then by the
    * thread's. */
@@ -170,7 +170,8 @@ bool snt_guest_timed_out(const snt_guest *guest);
 uintptr_t snt_guest_take_trap(snt_guest *guest);
 uintptr_t snt_guest_take_error(snt_guest *guest);
 
-/* The host function `call` that the loop imports, an unchecked callback; `env` is the snt_engine. */
+/* The host function `call` that the loop imports, an unchecked callback; `env` is the snt_engine. It
+ * returns 1 for the loop to go on. */
 wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 
 /* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the

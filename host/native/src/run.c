@@ -60,13 +60,16 @@ static void note_memory(snt_guest *guest) {
 }
 
 wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
-  (void)args, (void)count;
+  (void)count;
   const snt_engine *engine = env;
   snt_guest *guest = engine->wasmtime_context_get_data(engine->wasmtime_caller_context(caller));
+  args[0].i32 = 0;
+  if (guest->leaving) return NULL;
   guest->result = snt_run_hook(guest);
   guest->ended = true;
-  /* A call that was dropped must not be left again: its fiber is on its way out. */
-  if (guest->result < 0) return engine->wasmtime_trap_new("the call failed", strlen("the call failed"));
+  /* Also one that was dropped, whose fiber must not be parked any more. */
+  if (guest->result < 0) return NULL;
+  args[0].i32 = 1;
   note_memory(guest);
   engine->wasmtime_context_set_epoch_deadline(guest->context, 0);
   return NULL;
@@ -126,11 +129,18 @@ static void drop_outer_failure(snt_guest *guest) {
   guest->outer_error = NULL;
 }
 
+/* End the fiber. One that is parked ends the loop, which costs a fifth of unwinding it. Otherwise it
+ * is unwound: the nested call fails, and `snt_run_hook` returns at once. */
+static void leave(snt_guest *guest) {
+  guest->leaving = true;
+  if (guest->ended) guest->engine->wasmtime_call_future_poll(guest->future);
+  guest->engine->wasmtime_call_future_delete(guest->future);
+}
+
 void snt_guest_free(snt_guest *guest) {
   if (guest == NULL) return;
   const snt_engine *engine = guest->engine;
-  /* Unwinds the fiber: the nested call fails, and `snt_run_hook` returns at once. */
-  if (guest->future != NULL) engine->wasmtime_call_future_delete(guest->future);
+  if (guest->future != NULL) leave(guest);
   if (guest->busy) guest->plan->counters->cpu_ns += guest->used_ns;
   drop_failure(guest);
   drop_outer_failure(guest);
@@ -220,10 +230,7 @@ static bool begin_next(snt_guest *guest) {
 /* The result of the engine call that has just ended: the instance was made, or the loop was left. */
 static int64_t outcome(snt_guest *guest) {
   bool is_start = guest->phase == SNT_STARTING;
-  if (guest->ended) {
-    drop_outer_failure(guest);
-    return guest->result;
-  }
+  if (guest->ended) return guest->result;
   if (guest->outer_trap == NULL && guest->outer_error == NULL) return bind(guest) ? 0 : SNT_NO_HOOK;
   drop_failure(guest);
   guest->trap = guest->outer_trap;

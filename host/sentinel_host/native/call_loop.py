@@ -1,8 +1,8 @@
 """The Wasm loop in which an instance's calls are made.
 
-A fiber costs a call as much as entering the guest does. The loop keeps one: it calls the host,
-which makes a call of the guest, and is left at a tick of the epoch behind it. There the fiber waits
-for the next call.
+A fiber for each call would cost more than all the rest of the call. The loop keeps one: it calls
+the host, which makes a call of the guest, and is left at a tick of the epoch behind it. There the
+fiber waits for the next call. The loop ends when a call failed, or its instance is freed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ _NAME: Final = "sentinel call loop"
 # deadline that the engine has read before.
 _TEXT: Final = f"""
 (module $"{_NAME}"
-  (import "" "call" (func $call))
+  (import "" "call" (func $call (result i32)))
   (func $park)
   (func $loop (export "loop")
     (loop $next
-      (call $call)
-      (call $park)
-      (br $next))))
+      (if (call $call)
+        (then
+          (call $park)
+          (br $next))))))
 """
 
 FRAME: Final = f"{_NAME}!loop"
@@ -47,5 +48,5 @@ class CallLoop:
     def __init__(self, engine: Engine, code: bytes) -> None:
         linker = Linker(engine)
         call = ImportedFunction(lib.snt_run_call_address(), int(ffi.cast("uintptr_t", ENGINE_TABLE)))
-        self._type = define(linker, "", "call", (), (), call)
+        self._type = define(linker, "", "call", (), ("i32",), call)
         self.module = linker.instantiate_pre(Module.deserialize(engine, code))
