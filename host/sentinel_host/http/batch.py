@@ -6,9 +6,9 @@ each time, which costs the sender more than the write itself, and would alternat
 code in the processor's cache. A turn of a quiet loop makes one call, and then a callback that
 flushes costs as much as the writes, and another look at all sockets.
 
-Rule 1: Writes wait for the end of the turn, unless turns make one call each. How many a turn makes
-        is only known of one that has flushed at its end: each such turn decides for the calls after
-        it (`_MOST_AT_ONCE`).
+Rule 1: Writes wait for the end of the turn, unless many turns in a row have made one call each
+        (`_QUIET`). How many a turn makes is only known of one that has flushed at its end: each such
+        turn decides for the calls after it (`_MOST_AT_ONCE`).
 Rule 2: What is written outside `enter` and `leave` waits for the end of the turn.
 """
 
@@ -18,6 +18,9 @@ import asyncio
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
+# Turns of one call in a row that make a loop quiet. A busy one makes a few now and then; there, each
+# write at once wakes a peer that would have been woken once for several.
+_QUIET: Final = 16
 # Calls that flush at once before the calls of a turn are counted again. With more of them, a loop
 # that becomes busy would take longer to notice; with fewer, a quiet one would save less.
 _MOST_AT_ONCE: Final = 63
@@ -39,13 +42,15 @@ class Batched(Protocol):
 class WriteBatch:
     """The connections, of one event loop, that have something to write."""
 
-    __slots__ = ("_at_once", "_calls", "_in_call", "_is_scheduled", "_run", "_writers")
+    __slots__ = ("_at_once", "_calls", "_in_call", "_is_scheduled", "_quiet", "_run", "_writers")
 
     def __init__(self) -> None:
         self._writers: list[Batched] = []
         self._in_call = self._is_scheduled = False
         # Calls of this turn, since the first that had something to write.
         self._calls = 0
+        # Turns of one call in a row, of those that were looked at.
+        self._quiet = 0
         # Calls that may still flush at once, and how many could after the last turn that was
         # looked at.
         self._at_once = self._run = 0
@@ -85,8 +90,9 @@ class WriteBatch:
 
     def _end_turn(self) -> None:
         self._is_scheduled = False
+        self._quiet = min(self._quiet + 1, _QUIET) if self._calls == 1 else 0
         # Twice as many after each such turn, so that a loop that is busy now and then mostly waits.
-        self._run = min(2 * self._run + 1, _MOST_AT_ONCE) if self._calls == 1 else 0
+        self._run = min(2 * self._run + 1, _MOST_AT_ONCE) if self._quiet == _QUIET else 0
         self._at_once = self._run
         self._flush()
 

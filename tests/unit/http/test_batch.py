@@ -9,6 +9,9 @@ import pytest
 
 from sentinel_host.http.batch import WriteBatch, batch_of
 
+# How many calls flush at once in turns that make a loop quiet.
+QUIET = [0] * 16
+
 
 class Sink:
     """Counts how often it was flushed."""
@@ -39,13 +42,22 @@ async def turn(batch: WriteBatch, calls: int) -> int:
     return at_once
 
 
+async def quiet_batch() -> WriteBatch:
+    """One whose next call flushes at once."""
+    batch = WriteBatch()
+    for _ in QUIET:
+        await turn(batch, 1)
+    return batch
+
+
 @pytest.mark.parametrize(
     ("turns", "at_once"),
     [
-        pytest.param([1] * 8, [0, 1, 0, 1, 1, 1, 0, 1], id="quiet: more at once after each turn of one call"),
-        pytest.param([3] * 4, [0] * 4, id="busy: never"),
-        pytest.param([1, 3, 3, 1, 1], [0, 1, 0, 0, 1], id="busy again: as soon as a turn shows it"),
-        pytest.param([1, 1, 1, 1, 1, 1, 2, 1, 1], [0, 1, 0, 1, 1, 1, 0, 0, 1], id="begins anew after a busy turn"),
+        pytest.param([1] * 23, [*QUIET, 1, 0, 1, 1, 1, 0, 1], id="quiet: more after each turn of one call"),
+        pytest.param([3] * 40, [0] * 40, id="busy: never"),
+        pytest.param([1] * 15 + [2] + [1] * 15 + [2], [0] * 32, id="busy now and then: never"),
+        pytest.param([1] * 16 + [3, 3, 1], [*QUIET, 1, 0, 0], id="busy again: as soon as a turn shows it"),
+        pytest.param([1] * 16 + [1, 2] + [1] * 17, [*QUIET, 1, 0, *QUIET, 1], id="quiet again: as at first"),
     ],
 )
 def test_writes_leave_at_once_while_turns_make_one_call(turns, at_once):
@@ -69,8 +81,7 @@ def test_a_loop_that_becomes_busy_flushes_at_once_for_a_bounded_number_of_calls(
 
 def test_a_call_flushes_all_that_it_wrote_to_in_order():
     async def main() -> None:
-        batch = WriteBatch()
-        await turn(batch, 1)
+        batch = await quiet_batch()
         order: list[int] = []
 
         class Numbered(Sink):
@@ -92,7 +103,7 @@ def test_a_call_that_writes_nothing_counts_once_something_waits():
 
     async def main() -> None:
         batch = WriteBatch()
-        for _ in range(5):
+        for _ in range(40):
             sink = Sink()
             call(batch, sink)
             call(batch)
@@ -105,9 +116,7 @@ def test_a_call_that_writes_nothing_counts_once_something_waits():
 
 def test_what_is_written_outside_a_call_waits_for_the_end_of_the_turn():
     async def main() -> None:
-        batch = WriteBatch()
-        for _ in range(3):
-            await turn(batch, 1)
+        batch = await quiet_batch()
         outside, within = Sink(), Sink()
         batch.add(outside)
         call(batch, within)
