@@ -175,6 +175,7 @@ HOT_PATH = (
     "http/batch",
     "http/chunked",
     "http/h1/bodies",
+    "http/h1/body_relay",
     "http/server/connections",
     "http/server/limits",
     "http/h1/connection",

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clocks import wait_until
 from tests.support.fixtures import origin as origin
 from tests.support.fixtures import shared_upstream as shared_upstream
 from tests.support.gateways import GatewayProcess, sentinel_run, stock_hypercorn, write_config
+from tests.support.pipes import pipes
 from tests.support.upstreams import Upstream, running_upstream
 
 StartGateway = Callable[..., GatewayProcess]
@@ -62,3 +64,11 @@ def shared_gateway(
     config = request.module.CONFIG.replace("UPSTREAM", shared_upstream.url).replace("PORT", str(shared_upstream.port))
     with SERVERS[request.param](write_config(folder, config, getattr(request.module, "GUESTS", None))) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def before(shared_gateway: GatewayProcess) -> Iterator[int]:
+    """The pipes that there are without a body in one; after the test there are no more."""
+    count = pipes(shared_gateway)
+    yield count
+    wait_until(lambda: pipes(shared_gateway) == count, "end of a relay")

@@ -7,20 +7,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.e2e.conftest import only_sentinel
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE, wait_until
 from tests.support.configurations import ONE_ORIGIN
 from tests.support.gateways import GatewayProcess
+from tests.support.pipes import wait_for_relay
 from tests.support.upstreams import Handler, Received, Upstream
 
 MIB = 1 << 20
@@ -73,27 +69,6 @@ def breaking_off(blocks: int) -> Handler:
         writer.close()
 
     return handler
-
-
-def pipes(gateway: GatewayProcess) -> int:
-    """How many ends of pipes the gateway has open."""
-    found = 0
-    for descriptor in Path(f"/proc/{gateway.process.pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            found += os.readlink(descriptor).startswith("pipe:")
-    return found
-
-
-@pytest.fixture
-def before(shared_gateway: GatewayProcess) -> Iterator[int]:
-    """The pipes that there are without a body in one; after the test there are no more."""
-    count = pipes(shared_gateway)
-    yield count
-    wait_until(lambda: pipes(shared_gateway) == count, "end of a relay")
-
-
-def wait_for_relay(gateway: GatewayProcess, before: int) -> None:
-    wait_until(lambda: pipes(gateway) > before, "body in a pipe")
 
 
 def test_a_body_of_a_slow_client_is_whole_and_both_connections_serve_on(

@@ -1,4 +1,6 @@
-"""An application that has the server take a part of a body from another socket."""
+"""An application that has the server take a part of a response's body from another socket, or that
+has a relay take a part of a request's body from the client's.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sentinel_host.http.relay import RELAY
+from sentinel_host.http.relay import LEAST, RELAY, RELAY_SOURCE, Relay
 from sentinel_host.http.wakeup import Wakeup
-from tests.http1.harness import eventually, http_app, read_until, response, run_worker, timed
+from tests.http1.harness import eventually, http_app, leap_to_end, read_until, response, run_worker, timed
 from tests.support.loops import MINUTES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -43,6 +45,9 @@ class Source:
 
     def stall(self, stalled: bool) -> None:
         self.stalls.append(stalled)
+
+    def is_alive(self) -> bool:
+        return True
 
     def end_relay(self) -> None:
         self.ended += 1
@@ -146,3 +151,90 @@ def test_nothing_is_taken_for_a_body_in_chunks() -> None:
     with run_worker(app) as worker, worker.connect() as client:
         client.sendall(GET)
         assert response(client)[2] == b"all"
+
+
+class Sink:
+    """A socket that a request's body goes to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.size = 0
+        self.blocked = False
+
+    async def emptied(self) -> int:
+        return self._socket.fileno()
+
+    def relayed(self, size: int) -> None:
+        self.size += size
+
+    def block(self, blocked: bool) -> None:
+        self.blocked = blocked
+
+    def break_off(self) -> None:
+        raise AssertionError("nobody closes the other end")
+
+    async def answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answers with the size of the body, and how much of it a relay took."""
+        size = 0
+        while (message := await receive())["more_body"]:
+            size += len(message["body"])
+            source = message.get(RELAY_SOURCE)
+            if source is not None and source.relayable() >= LEAST:
+                await Relay(source, self).run()
+        body = b"%d %d" % (size + len(message["body"]) + self.size, self.size)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextlib.contextmanager
+def open_sink() -> Iterator[tuple[Sink, socket.socket]]:
+    """A sink, and its other end."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield Sink(ours), theirs
+
+
+def post(size: int) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+
+
+def test_a_client_that_stops_sending_to_a_relay_is_refused() -> None:
+    with (
+        open_sink() as (sink, other),
+        run_worker(http_app(sink.answer), timed(body_idle=MINUTES), leaps=True) as worker,
+    ):
+        reader = threading.Thread(target=lambda: [None for _ in iter(lambda: other.recv(65536), b"")])
+        reader.start()
+        with worker.connect() as client:
+            client.sendall(post(len(BODY)) + BODY[: LEAST // 2])
+            eventually(lambda: worker.connections.relays == 1)
+            client.sendall(BODY[: LEAST // 2])
+            eventually(lambda: sink.size > 0)
+            assert leap_to_end(worker, client, MINUTES).startswith(b"HTTP/1.1 408 ")
+        assert worker.connections.limits_hit == {"body_idle": 1}
+        assert worker.connections.relays == 0
+        other.shutdown(socket.SHUT_RDWR)
+        reader.join()
+
+
+def test_who_waits_for_a_relay_is_not_slow_and_the_next_request_is_read() -> None:
+    with (
+        open_sink() as (sink, other),
+        run_worker(http_app(sink.answer), timed(body_idle=MINUTES), leaps=True) as worker,
+    ):
+        with worker.connect() as client:
+            feeder = threading.Thread(target=lambda: client.sendall(post(len(BODY)) + BODY + GET))
+            feeder.start()
+            eventually(lambda: sink.blocked)
+            worker.leap(3 * MINUTES)
+            reader = threading.Thread(target=lambda: [None for _ in iter(lambda: other.recv(65536), b"")])
+            reader.start()
+            size, relayed = map(int, response(client)[2].split())
+            assert size == len(BODY)
+            assert relayed >= LEAST
+            assert response(client)[2].startswith(b"%d " % relayed)
+            feeder.join()
+        assert worker.connections.limits_hit == {}
+        other.shutdown(socket.SHUT_RDWR)
+        reader.join()

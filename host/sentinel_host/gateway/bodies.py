@@ -10,6 +10,7 @@ from typing import Any
 
 from sentinel_host.errors import ClientError, ClientGone
 from sentinel_host.gateway.started import Started
+from sentinel_host.http.relay import RELAY_SOURCE, RelaySource
 from sentinel_host.http.rules import end_to_end_trailers
 from sentinel_host.messages import Headers
 
@@ -18,7 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 
 
 class RequestBody:
-    """A `BodySource` over ASGI ``receive``.
+    """A `BodySource` over ASGI ``receive``, and a `RelayableBody` where the server can relay.
 
     ``received`` counts bytes; ``ended`` is true once the last message was seen. The first
     ``receive`` makes a server answer ``Expect: 100-continue``, which is why nothing is read before
@@ -32,6 +33,7 @@ class RequestBody:
         "_limit",
         "_on_end",
         "_receive",
+        "_relay_source",
         "_started",
         "ended",
         "received",
@@ -51,6 +53,7 @@ class RequestBody:
         self._on_end = on_end
         self._first: bytes | None = None
         self._started: Started[Message] | None = None
+        self._relay_source: RelaySource | None = None
         self.received = 0
         self.ended = False
         self.trailers: Headers = []
@@ -93,6 +96,14 @@ class RequestBody:
                 return data
         return b""
 
+    def relay_source(self) -> RelaySource | None:
+        """As `RelayableBody.relay_source`."""
+        return None if self._first else self._relay_source
+
+    def on_relayed(self, size: int) -> None:
+        """As `RelayableBody.on_relayed`."""
+        self.received += size
+
     async def _next(self) -> bytes:
         started = self._started
         if started is None:
@@ -107,6 +118,7 @@ class RequestBody:
         self.received += len(data)
         if self._limit is not None and self.received > self._limit:
             raise ClientError("request body too large", 413)
+        self._relay_source = message.get(RELAY_SOURCE)
         if not message.get("more_body", False):
             self.ended = True
             trailers = message.get("trailers")

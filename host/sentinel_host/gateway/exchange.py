@@ -38,7 +38,7 @@ from sentinel_host.gateway.own_responses import OwnResponse
 from sentinel_host.gateway.response import Reply, ResponseSender, Send
 from sentinel_host.gateway.routes import Route, RouteTimes
 from sentinel_host.gateway.stats import COMPLETE, FORWARD, LIMITS, REQUEST_HOOKS, RESPOND, UPSTREAM, Stats
-from sentinel_host.http.client import BodySource, UpstreamRequest, UpstreamResponse
+from sentinel_host.http.client import BodySource, RelayableBody, UpstreamRequest, UpstreamResponse
 from sentinel_host.http.proxy_header_writer import ProxyVersion, local_header, proxy_header
 from sentinel_host.http.rules import Admitted, Forwarding, end_to_end
 from sentinel_host.http.server.replies import error_reply
@@ -342,12 +342,15 @@ class ProxyExchange:
         elif admitted.has_body:
             body = await self._request_body().begin()
         source: bytes | BodySource = self._request_body() if body is None else body
+        # Nobody but the upstream gets to see the body.
+        relayable: RelayableBody | None = self._request_body() if body is None and length is not None else None
         if route.mirror is not None and not self._upgrade and route.mirror.chooses():
             source = self._mirror(route.mirror, source, length)
+            relayable = None
         repeatable = head.method in route.repeatable and not self._upgrade
         if (repeatable or self._is_call) and not isinstance(source, bytes) and upstream.kept_body:
             # A call that its upstream refused has had no effect, whatever its method.
-            source = ReplayableBody(source, upstream.kept_body)
+            relayable = source = ReplayableBody(source, upstream.kept_body, relayable)
         request = UpstreamRequest(
             method=head.method.encode("ascii"),
             target=target.encode("ascii"),
@@ -359,6 +362,7 @@ class ProxyExchange:
             upgrade=self._upgrade,
             takes_trailers=self._is_call or (admitted.takes_trailers and bool(route.trailers)),
         )
+        request.relayable = relayable
         if upstream.proxy_version is not None:
             request.proxy_header = self._proxy_header(upstream.proxy_version)
         call = UpstreamCall(request, admitted.host if route.preserve_host else b"", head.client, repeatable)

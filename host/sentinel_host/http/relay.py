@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import select
 from typing import Final, Protocol
 
 from sentinel_host.http.wakeup import Wakeup
@@ -24,6 +25,19 @@ takes any number of bytes, perhaps none, and counts them at the source.
 """
 
 CAN_RELAY: Final = hasattr(os, "splice")
+
+RELAY_SOURCE: Final = "sentinel.relay_source"
+"""In an ``http.request`` message of such a server: the `RelaySource` of what follows this piece of
+the body. Whoever changes the body leaves it out.
+"""
+
+KEPT: Final = 65536
+"""The end of a body is read in the ordinary way, which knows what follows it."""
+
+MAX_RELAYS: Final = 64
+"""In a worker. Each has a pipe of 1 MiB, which a peer that does not read keeps full. The kernel lets
+an ordinary user have 64 of them.
+"""
 
 LEAST: Final = 1 << 20
 """Bytes of a body below which a relay is not worth its pipe."""
@@ -42,7 +56,7 @@ class RelaySource(Protocol):
         ...
 
     def begin_relay(self) -> int:
-        """Leave the socket's bytes to the relay, until `end_relay`; its descriptor."""
+        """Leave the socket's bytes to the relay, until `end_relay`; its descriptor, or OSError."""
         ...
 
     def relayed(self, size: int) -> None:
@@ -53,6 +67,10 @@ class RelaySource(Protocol):
         """Whether the relay waits for the sink: that time is not the source's."""
         ...
 
+    def is_alive(self) -> bool:
+        """Whether more may come."""
+        ...
+
     def end_relay(self) -> None:
         """Read what follows."""
         ...
@@ -60,6 +78,12 @@ class RelaySource(Protocol):
 
 class RelaySink(Protocol):
     """Where a relay writes."""
+
+    async def emptied(self) -> int:
+        """Wait until the kernel has all that was written before; the socket's descriptor. -1: it
+        takes nothing from a relay.
+        """
+        ...
 
     def relayed(self, size: int) -> None:
         """So many bytes were written."""
@@ -83,33 +107,52 @@ class Relay:
         self._left = source.relayable()
         self._in_pipe = 0
         self._is_blocked = False
+        self._errors = select.poll()
         self._from = self._to = self._pipe_out = self._pipe_in = -1
         self._loop = asyncio.get_running_loop()
 
-    async def run(self, descriptor: int) -> None:
-        """Move what the source says, or less, to the socket ``descriptor``.
+    def stop(self) -> None:
+        """Move nothing more, from now on. `run` is to be cancelled."""
+        if self._to >= 0:
+            self._loop.remove_reader(self._from)
+            self._loop.remove_writer(self._to)
+
+    async def run(self) -> None:
+        """Move what the source says, or less.
 
         Does not return once the sink has gone: whoever waits is to be cancelled.
         """
+        source = self._source
+        try:
+            self._from = source.begin_relay()
+        except OSError:
+            # There are too many descriptors, or pages of pipes below: the body goes the ordinary
+            # way.
+            return
+        try:
+            source.stall(True)
+            descriptor = await self._sink.emptied()
+            source.stall(False)
+            if descriptor < 0 or not source.is_alive() or not self._open(descriptor):
+                return
+            self._errors.register(self._from, 0)
+            self._loop.add_reader(self._from, self._read)
+            await source.arrival
+        finally:
+            self.stop()
+            self._close()
+            if self._is_blocked:
+                self._unblock()
+            source.end_relay()
+
+    def _open(self, descriptor: int) -> bool:
         try:
             self._pipe_out, self._pipe_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             fcntl.fcntl(self._pipe_in, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
             self._to = os.dup(descriptor)
-            self._from = self._source.begin_relay()
         except OSError:
-            # There are too many descriptors or pages of pipes: the body goes the ordinary way.
-            self._close()
-            return
-        try:
-            self._loop.add_reader(self._from, self._read)
-            await self._source.arrival
-        finally:
-            self._loop.remove_reader(self._from)
-            self._loop.remove_writer(self._to)
-            self._close()
-            if self._is_blocked:
-                self._unblock()
-            self._source.end_relay()
+            return False
+        return True
 
     def _read(self) -> None:
         try:
@@ -121,7 +164,9 @@ class Relay:
         if not size:
             self._source.arrival.ring_soon()
             return
-        self._left -= size
+        # libuv tells of an error once, and of nothing more: not that there are still bytes to read.
+        events = self._errors.poll(0)
+        self._left = 0 if events and events[0][1] & select.POLLERR else self._left - size
         self._in_pipe = size
         self._source.relayed(size)
         self._write()
@@ -142,8 +187,7 @@ class Relay:
                 self._source.stall(True)
             return
         except OSError:
-            self._loop.remove_reader(self._from)
-            self._loop.remove_writer(self._to)
+            self.stop()
             self._sink.break_off()
             return
         if self._is_blocked:
@@ -163,3 +207,4 @@ class Relay:
         for descriptor in (self._from, self._to, self._pipe_out, self._pipe_in):
             if descriptor >= 0:
                 os.close(descriptor)
+        self._from = self._to = self._pipe_out = self._pipe_in = -1

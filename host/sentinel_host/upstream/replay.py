@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sentinel_host.http.client import BodySource
+from sentinel_host.http.client import BodySource, RelayableBody
+from sentinel_host.http.relay import RelaySource
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,10 +21,12 @@ LIMIT: Final = 64 * 1024
 class ReplayableBody:
     """What a `BodySource` says, and says again from the beginning after `rewind`."""
 
-    __slots__ = ("_kept", "_limit", "_next", "_size", "_source", "trailers")
+    __slots__ = ("_kept", "_limit", "_next", "_relayable", "_size", "_source", "trailers")
 
-    def __init__(self, source: BodySource, limit: int = LIMIT) -> None:
+    def __init__(self, source: BodySource, limit: int = LIMIT, relayable: RelayableBody | None = None) -> None:
+        """``relayable`` is the source, if a relay may take its rest."""
         self._source = source
+        self._relayable = relayable
         self._limit = limit
         self._kept: list[bytes] | None = []
         self._next = 0
@@ -46,6 +49,15 @@ class ReplayableBody:
                 kept.append(data)
                 self._next += 1
         return data
+
+    def relay_source(self) -> RelaySource | None:
+        """As `RelayableBody.relay_source`: none while the body may be sent again."""
+        return None if self._relayable is None or self._kept is not None else self._relayable.relay_source()
+
+    def on_relayed(self, size: int) -> None:
+        """As `RelayableBody.on_relayed`."""
+        if self._relayable is not None:
+            self._relayable.on_relayed(size)
 
     def rewind(self) -> bool:
         """Begin again, for another try; false when the body was too long to be kept."""

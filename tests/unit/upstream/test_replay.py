@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from sentinel_host.http.relay import RelaySource
 from sentinel_host.upstream.replay import ReplayableBody
 
 
@@ -46,6 +48,34 @@ def test_a_small_body_is_read_again_from_wherever_the_first_try_ended(before: in
         assert await rest(body) == b"abcdef"
         assert source.asked == 4
         assert body.trailers == [(b"checksum", b"1")]
+
+    asyncio.run(scenario())
+
+
+def test_no_relay_takes_what_may_have_to_be_read_again() -> None:
+    class Relayed(Source):
+        """Says where a relay may read, which nobody does here."""
+
+        relayed = 0
+
+        def relay_source(self) -> RelaySource | None:
+            return cast(RelaySource, self)
+
+        def on_relayed(self, size: int) -> None:
+            self.relayed += size
+
+    async def scenario() -> None:
+        source = Relayed(b"x" * 10, b"y" * 10, b"z")
+        body = ReplayableBody(source, limit=20, relayable=source)
+        for _ in range(2):
+            assert body.relay_source() is None
+            await body.read()
+        assert body.relay_source() is None
+        await body.read()
+        assert body.relay_source() is source
+        assert not body.rewind()
+        body.on_relayed(7)
+        assert source.relayed == 7
 
     asyncio.run(scenario())
 

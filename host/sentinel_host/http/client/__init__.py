@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from sentinel_host.http.client.pool import UpstreamPool
 from sentinel_host.http.client.pools import HttpVersion, Pool, make_pool
-from sentinel_host.http.client.request import BodySource, UpstreamRequest
+from sentinel_host.http.client.request import BodySource, RelayableBody, UpstreamRequest
 from sentinel_host.http.client.response import BROKEN, GIVEN_UP, WHOLE, Lease, UpstreamResponse
 from sentinel_host.http.client.sweeps import Sweeps
 from sentinel_host.http.client.target import Target, Timeouts
@@ -20,6 +20,7 @@ __all__ = [
     "HttpVersion",
     "Lease",
     "Pool",
+    "RelayableBody",
     "Sweeps",
     "Target",
     "Timeouts",

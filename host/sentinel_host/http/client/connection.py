@@ -46,6 +46,7 @@ from sentinel_host.http.client.request import Headers, UpstreamRequest, encode_t
 from sentinel_host.http.client.response import BUFFER_LIMIT, PlainSocket, UpstreamResponse
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.http.client.upload import Upload
+from sentinel_host.http.relay import KEPT
 from sentinel_host.http.tls.connection import TlsConnection
 
 _JOIN_LIMIT: Final = 16384
@@ -57,9 +58,6 @@ _SALVAGE_LIMIT: Final = 65536
 
 # A name of this module's own is found faster.
 _has_no_pending_input: Final = has_no_pending_input
-
-_KEPT_FROM_RELAYS: Final = 65536
-"""The end of a body is read in the ordinary way, which knows what follows it."""
 
 
 class ConnectionOwner(Protocol):
@@ -205,7 +203,7 @@ class ClientConnection(Batched):
             self._write(head)
             length = response.request.content_length
             self._is_chunked = length is None
-            self._upload = Upload(self, body, length, self._loop)
+            self._upload = Upload(self, body, length, self._loop, response.request.relayable)
             return
         core.sent(False)
         if len(body) <= _JOIN_LIMIT:
@@ -238,6 +236,31 @@ class ClientConnection(Batched):
         """
         if self._is_chunked:
             self.write((encode_trailers(trailers),))
+
+    async def emptied(self) -> int:
+        """For the `Upload`."""
+        transport = self._transport
+        if self._tls is not None or self._is_chunked:
+            return -1
+        if transport.get_write_buffer_size():
+            # A transport tells that it is empty only if it pauses at the first byte.
+            transport.set_write_buffer_limits(0)
+            try:
+                await self.drained()
+            finally:
+                if not transport.is_closing():
+                    transport.set_write_buffer_limits()
+        if self._core.state == CLOSED or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return self._descriptor
+
+    def on_relayed(self) -> None:
+        """For the `Upload`."""
+        self._core.progressed(self._loop.time())
+
+    def on_unwritable(self) -> None:
+        """For the `Upload`: as the transport tells of a write that failed."""
+        self.connection_lost(ConnectionResetError("the upstream takes nothing any more"))
 
     def on_uploaded(self) -> None:
         """For the `Upload`."""
@@ -283,7 +306,7 @@ class ClientConnection(Batched):
         """Bytes of the body that may be taken: not while reading has stopped for a slow reader."""
         if self._core.paused or self._transport.is_closing():
             return 0
-        return self._core.left - _KEPT_FROM_RELAYS
+        return self._core.left - KEPT
 
     def begin_relay(self) -> int:
         """Stop reading; a descriptor of the socket, which is the caller's."""

@@ -119,6 +119,16 @@ class Http2Stream:
             self._ends = True
             self.pump()
 
+    async def emptied(self) -> int:
+        """For the `Upload`: other streams share the socket."""
+        return -1
+
+    def on_relayed(self) -> None:
+        """For the `Upload`; never called."""
+
+    def on_unwritable(self) -> None:
+        """For the `Upload`; never called."""
+
     def send_piece(self, data: bytes) -> None:
         """For the `Upload`."""
         self._pending = data

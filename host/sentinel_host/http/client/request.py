@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from sentinel_host.errors import SentinelError
 from sentinel_host.fields import add_lines, write_request
+from sentinel_host.http.relay import RelaySource
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,6 +39,18 @@ class BodySource(Protocol):
         ...
 
 
+class RelayableBody(Protocol):
+    """A `BodySource` whose rest may come from a socket."""
+
+    def relay_source(self) -> RelaySource | None:
+        """Where a relay may read what follows what was read; None: nowhere, or not now."""
+        ...
+
+    def on_relayed(self, size: int) -> None:
+        """A relay has passed on so many bytes."""
+        ...
+
+
 class Informed(Protocol):
     """Who hears of 1xx responses."""
 
@@ -58,7 +71,8 @@ class UpstreamRequest:
     wanted (RFC 9110 section 10.1.4), on a request without ``upgrade``. ``response_timeout`` and
     ``idle_timeout`` are seconds, as in `Timeouts`, for this request alone; None stands for the
     pool's. ``proxy_header`` tells the upstream about the client: only a connection that began with
-    these bytes may carry the request; empty stands for the pool's.
+    these bytes may carry the request; empty stands for the pool's. ``relayable`` is the body, if a
+    relay may take its rest.
     """
 
     __slots__ = (
@@ -70,6 +84,7 @@ class UpstreamRequest:
         "informed",
         "method",
         "proxy_header",
+        "relayable",
         "response_timeout",
         "takes_trailers",
         "target",
@@ -100,6 +115,7 @@ class UpstreamRequest:
         self.response_timeout: float | None = None
         self.idle_timeout: float | None = None
         self.proxy_header = b""
+        self.relayable: RelayableBody | None = None
 
 
 def encode_head(request: UpstreamRequest) -> bytes:

@@ -224,6 +224,10 @@ class UpstreamResponse:
         if socket is not None:
             socket.stall(stalled)
 
+    def is_alive(self) -> bool:
+        """Whether more may come."""
+        return self._channel is not None
+
     def end_relay(self) -> None:
         """Read what follows."""
         socket = self._plain_socket()

@@ -6,7 +6,8 @@ import asyncio
 from typing import Protocol
 
 from sentinel_host.errors import ClientError
-from sentinel_host.http.client.request import BodySource, Headers
+from sentinel_host.http.client.request import BodySource, Headers, RelayableBody
+from sentinel_host.http.relay import LEAST, Relay
 
 
 class UploadOwner(Protocol):
@@ -27,6 +28,20 @@ class UploadOwner(Protocol):
         """
         ...
 
+    async def emptied(self) -> int:
+        """Wait until the kernel has all pieces; the descriptor of a socket that takes what follows
+        them as it is. -1: there is none.
+        """
+        ...
+
+    def on_relayed(self) -> None:
+        """The socket was given some of what follows."""
+        ...
+
+    def on_unwritable(self) -> None:
+        """The socket takes nothing any more."""
+        ...
+
     def on_uploaded(self) -> None:
         """The body is written whole."""
         ...
@@ -38,13 +53,17 @@ class UploadOwner(Protocol):
 
 class Upload:
     """``waiting_for_source`` is true while the next piece is the client's to send: that time is not
-    the upstream's. ``has_read`` is true once the source has given something.
+    the upstream's. ``has_read`` is true once the source has given something. While a relay takes
+    the body, the upload is its `RelaySink`.
     """
 
     __slots__ = (
         "_content_length",
         "_ended",
         "_owner",
+        "_relay",
+        "_relayable",
+        "_relayed",
         "_source",
         "_task",
         "_writable",
@@ -58,9 +77,14 @@ class Upload:
         source: BodySource,
         content_length: int | None,
         loop: asyncio.AbstractEventLoop,
+        relayable: RelayableBody | None = None,
     ) -> None:
+        """``relayable`` is the source, if a relay may take its rest."""
         self._owner = owner
         self._source = source
+        self._relayable = relayable
+        self._relay: Relay | None = None
+        self._relayed = 0
         self._content_length = content_length
         self._writable: asyncio.Future[None] | None = None
         self._ended = False
@@ -72,12 +96,36 @@ class Upload:
         """Stop; the owner hears nothing more."""
         if not self._ended:
             self._ended = True
+            if self._relay is not None:
+                # At once: what is read from here on is not the upstream's.
+                self._relay.stop()
             self._task.cancel()
 
     def resume(self) -> None:
         """The other side takes more."""
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
+
+    async def emptied(self) -> int:
+        """Part of `RelaySink`."""
+        descriptor = await self._owner.emptied()
+        self.waiting_for_source = True
+        return descriptor
+
+    def relayed(self, size: int) -> None:
+        """Part of `RelaySink`."""
+        self._relayed += size
+        self._owner.on_relayed()
+        if self._relayable is not None:
+            self._relayable.on_relayed(size)
+
+    def block(self, blocked: bool) -> None:
+        """Part of `RelaySink`."""
+        self.waiting_for_source = not blocked
+
+    def break_off(self) -> None:
+        """Part of `RelaySink`."""
+        self._owner.on_unwritable()
 
     async def _run(self) -> None:
         try:
@@ -114,6 +162,21 @@ class Upload:
             while owner.write_paused and not self._ended:
                 self._writable = asyncio.get_running_loop().create_future()
                 await self._writable
+            if left is not None and self._relayable is not None:
+                await self._try_relay(self._relayable)
+                left -= self._relayed
+                self._relayed = 0
         if left:
             raise ClientError("the request body is shorter than its Content-Length")
         owner.send_end(source.trailers)
+
+    async def _try_relay(self, body: RelayableBody) -> None:
+        """Have a relay take what it can of the rest, if that is long enough."""
+        source = body.relay_source()
+        if source is None or source.relayable() < LEAST:
+            return
+        relay = self._relay = Relay(source, self)
+        try:
+            await relay.run()
+        finally:
+            self._relay = None

@@ -57,6 +57,7 @@ from sentinel_host.http.h1.states import (
     UNTIL_CLOSE,
     WITH_BODY,
 )
+from sentinel_host.http.relay import KEPT
 from sentinel_host.http.server.limit_exceeded import LimitExceeded, limit_of
 from sentinel_host.http.server.limits import ServerLimits
 from sentinel_host.http.server.phases import DONE
@@ -336,6 +337,42 @@ class Http1Connection:
             self.paused = False
         elif self.state == TUNNEL:
             self.paused = False
+
+    # A body of which a relay takes bytes from the socket itself.
+
+    def relayable(self) -> int:
+        """How many bytes a relay may take: not the body's end, and none while read bytes wait."""
+        if self.state != BODY or self.paused or self.held or self.eof or self.buffer or self.expects:
+            return 0
+        body = self._body
+        return body.remaining - KEPT if isinstance(body, LengthDecoder) and self.response.phase != DONE else 0
+
+    def begin_relay(self) -> None:
+        """Leave the socket's bytes to the relay."""
+        self.paused = True
+
+    def relayed(self, size: int, now: float) -> None:
+        """A relay has taken bytes of the body."""
+        body = self._body
+        assert isinstance(body, LengthDecoder)
+        body.remaining -= size
+        self._credit += size
+        if self._credit >= self._limits.body_progress and self.state == BODY:
+            self._restart_body_clock(now)
+
+    def stall(self, stalled: bool, now: float) -> None:
+        """A relay waits for the upstream, or goes on: only the time for the whole body runs
+        meanwhile.
+        """
+        if self.state == BODY:
+            if stalled:
+                self.read_deadline = self._body_ends
+            else:
+                self._restart_body_clock(now)
+
+    def end_relay(self, now: float) -> None:
+        """Read what follows."""
+        self.resume(now)
 
     def await_body(self, now: float) -> None:
         """100 Continue is sent: the client's time for the body begins."""

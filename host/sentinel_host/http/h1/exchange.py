@@ -18,13 +18,14 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sentinel_host.errors import ClientError, ResponseAborted
+from sentinel_host.http.h1.body_relay import BodyRelay, Input
 from sentinel_host.http.h1.connection import CONTINUE, Http1Connection
 from sentinel_host.http.h1.response import encode_reply
 from sentinel_host.http.h1.states import BY_LENGTH, TUNNELLED
-from sentinel_host.http.relay import RELAY, Relay, RelaySource
+from sentinel_host.http.relay import LEAST, MAX_RELAYS, RELAY, RELAY_SOURCE, Relay, RelaySource
 from sentinel_host.http.server.connections import ACCEPT, EXTENSION, WHOLE
 from sentinel_host.http.server.phases import BEFORE_HEAD, BODY, DONE, HEAD_HELD
 from sentinel_host.http.server.replies import error_reply
@@ -33,18 +34,7 @@ from sentinel_host.http.server.writer import COPY_BELOW, Writer
 
 _log: Final = logging.getLogger(__name__)
 
-# Each has a pipe of 1 MiB, which a client that does not read keeps full. The kernel lets an
-# ordinary user have 64 of them.
-_MAX_RELAYS: Final = 64
-
 _NOTHING: Final[deque[bytes]] = deque()
-
-
-class Input(Protocol):
-    """Where a connection's bytes come from."""
-
-    def sync_input(self) -> None:
-        """Pause or resume reading, as `Http1Connection.paused` says."""
 
 
 class Http1Exchange:
@@ -57,6 +47,7 @@ class Http1Exchange:
         "_delivered",
         "_error",
         "_input",
+        "_relay_source",
         "_response",
         "_trailers",
         "_waiter",
@@ -79,6 +70,7 @@ class Http1Exchange:
         self._complete = complete
         self._delivered = False
         self._error: ClientError | None = None
+        self._relay_source: BodyRelay | None = None
         self._trailers: list[tuple[bytes, bytes]] = []
         self._waiter: asyncio.Future[None] | None = None
 
@@ -134,6 +126,8 @@ class Http1Exchange:
         if self._error is None:
             self._error = error
             self.wake()
+            if self._relay_source is not None:
+                self._relay_source.arrival.ring_soon()
 
     async def receive(self) -> dict[str, Any]:
         """The next ``http.request``, or ``http.disconnect``.
@@ -146,7 +140,7 @@ class Http1Exchange:
                 data = self._chunks.popleft()
                 self._taken(len(data))
                 if self._chunks or not self._complete:
-                    return {"type": "http.request", "body": data, "more_body": True}
+                    return self._piece(data)
                 return self._last(data)
             if self._complete and not self._delivered:
                 return self._last(b"")
@@ -162,6 +156,14 @@ class Http1Exchange:
                 raise RuntimeError("receive() is already awaited")
             waiter = self._waiter = self._writer.loop.create_future()
             await waiter
+
+    def _piece(self, data: bytes) -> dict[str, Any]:
+        message = {"type": "http.request", "body": data, "more_body": True}
+        if not self._chunks and self._connection.relayable() >= LEAST and RELAY in self.scope["extensions"]:
+            if self._relay_source is None:
+                self._relay_source = BodyRelay(self._connection, self._writer, self._input)
+            message[RELAY_SOURCE] = self._relay_source
+        return message
 
     def _last(self, data: bytes) -> dict[str, Any]:
         self._delivered = True
@@ -242,15 +244,18 @@ class Http1Exchange:
             raise RuntimeError(f"{RELAY} out of order")
         if self._response.framing != BY_LENGTH:
             return
-        descriptor = await self._writer.emptied()
         connections = self._writer.connections
-        if descriptor < 0 or connections.relays >= _MAX_RELAYS:
+        if connections.relays >= MAX_RELAYS:
             return
         connections.relays += 1
         try:
-            await Relay(source, self).run(descriptor)
+            await Relay(source, self).run()
         finally:
             connections.relays -= 1
+
+    async def emptied(self) -> int:
+        """A relay waits until what was written before it has left."""
+        return await self._writer.emptied()
 
     def relayed(self, size: int) -> None:
         """A relay has written bytes of the response."""
