@@ -39,6 +39,15 @@ class Batched(Protocol):
         """Write what was gathered, unless the connection is lost. Raises nothing."""
 
 
+class Output(Protocol):
+    """Gathers what is written; inherited from for the same reason."""
+
+    __slots__ = ()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send bytes with the others of this turn."""
+
+
 class WriteBatch:
     """The connections, of one event loop, that have something to write."""
 

@@ -18,7 +18,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from sentinel_host.errors import Progress, UpstreamError, UpstreamTimeout
-from sentinel_host.http.batch import Batched, WriteBatch
+from sentinel_host.http.batch import Batched, Output, WriteBatch
 from sentinel_host.http.client._pending import has_no_pending_input
 from sentinel_host.http.client.h2_stream import Http2Stream
 from sentinel_host.http.client.request import UpstreamRequest
@@ -77,7 +77,7 @@ class Http2ConnectionOwner(Protocol):
         ...
 
 
-class Http2ClientConnection(Batched):
+class Http2ClientConnection(Batched, Output):
     """An `asyncio.Protocol` in all but name, for a class that inherits from it is not compiled.
 
     ``alpn`` is what TLS negotiated: where that is not HTTP/2, the connection is `gone` from the
@@ -148,7 +148,7 @@ class Http2ClientConnection(Batched):
         # Of which something came in this turn. Their readers go on when all its frames are read.
         self._arrived: list[UpstreamResponse] = []
         self.core: Http2Connection = Http2Connection(
-            self._write,
+            self,
             loop.time,
             Budget(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND, loop.time()),
             stream_window=_STREAM_WINDOW,
@@ -204,7 +204,8 @@ class Http2ClientConnection(Batched):
         if self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
 
-    def _write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> None:
+        """Send bytes with the others of this turn."""
         out = self._out
         if not out:
             self._batch.add(self)

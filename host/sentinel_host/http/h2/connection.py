@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from sentinel_host.http.batch import Output
 from sentinel_host.http.field_section import Fields
 from sentinel_host.http.h2 import hpack, wire
 from sentinel_host.http.h2.flow import CONNECTION_WINDOW, FlowControl, StreamState
@@ -83,7 +84,7 @@ class Http2Connection:
     """One end. It owns the streams that are not closed, their windows and the state of header
     compression.
 
-    ``write`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream
+    ``output`` takes the bytes to send; ``clock`` gives seconds. ``stream_window`` is what one stream
     may send ahead, in bytes; ``max_section`` bounds a field section. ``is_client`` says which end
     it is. A client's `max_streams` is how many streams the server allows at a time, and
     `allows_connect` whether it takes the extended CONNECT of RFC 8441; `is_settled` tells whether
@@ -95,10 +96,10 @@ class Http2Connection:
         "_clock",
         "_hpack",
         "_is_client",
+        "_output",
         "_reader",
         "_reset",
         "_streams",
-        "_write",
         "allows_connect",
         "code",
         "data",
@@ -119,7 +120,7 @@ class Http2Connection:
 
     def __init__(
         self,
-        write: Callable[[bytes | memoryview], None],
+        output: Output,
         clock: Callable[[], float],
         budget: Budget,
         *,
@@ -127,7 +128,7 @@ class Http2Connection:
         max_section: int,
         is_client: bool = False,
     ) -> None:
-        self._write = write
+        self._output = output
         self._clock = clock
         self._budget = budget
         self._is_client = is_client
@@ -252,7 +253,7 @@ class Http2Connection:
         flow = self.flow
         credit = flow.receive(size)
         if credit:
-            self._write(wire.window_update(0, credit))
+            self._output.write(wire.window_update(0, credit))
         if flags & wire.PADDED:
             payload = unpadded(payload)
         stream = self._streams.get(number)
@@ -340,7 +341,7 @@ class Http2Connection:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "PING of another size")
             self.debit()
             if not flags & wire.ACK:
-                self._write(wire.frame_head(wire.PING, wire.ACK, 0, 8) + payload)
+                self._output.write(wire.frame_head(wire.PING, wire.ACK, 0, 8) + payload)
             return PONG if flags & wire.ACK and self._is_client else _NOTHING
         return self._read_settings(flags, payload)
 
@@ -369,7 +370,7 @@ class Http2Connection:
             elif setting == wire.ENABLE_PUSH and value > (0 if self._is_client else 1):
                 # RFC 9113 section 6.5.2: a server says 0 at most.
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH has a value that it must not have")
-        self._write(wire.SETTINGS_ACK)
+        self._output.write(wire.SETTINGS_ACK)
         if not self._is_client:
             return _NOTHING
         if not self.is_settled:
@@ -400,13 +401,13 @@ class Http2Connection:
         `ConnectionFault`.
         """
         self.debit()
-        self._write(wire.reset(number, code))
+        self._output.write(wire.reset(number, code))
         self._forget(number)
 
     def reset(self, stream: StreamState, code: ErrorCode) -> None:
         """Reset a stream, unless it is closed."""
         if stream.number in self._streams:
-            self._write(wire.reset(stream.number, code))
+            self._output.write(wire.reset(stream.number, code))
             self._forget(stream.number)
 
     def _forget(self, number: int) -> None:
@@ -430,11 +431,11 @@ class Http2Connection:
 
     def send_ping(self) -> None:
         """Ask the peer whether it is there."""
-        self._write(wire.frame_head(wire.PING, 0, 0, 8) + bytes(8))
+        self._output.write(wire.frame_head(wire.PING, 0, 0, 8) + bytes(8))
 
     def send_preface(self, settings: dict[int, int]) -> None:
         """A client's preface, our SETTINGS, and a window for all streams together."""
-        self._write(
+        self._output.write(
             (wire.PREFACE if self._is_client else b"")
             + wire.settings({**settings, wire.INITIAL_WINDOW_SIZE: self.flow.stream_window})
             + wire.window_update(0, CONNECTION_WINDOW - wire.DEFAULT_WINDOW)
@@ -444,7 +445,7 @@ class Http2Connection:
         """Say that streams after ``last`` are not served; the reason is for people who debug a
         client.
         """
-        self._write(wire.goaway(last, code, reason))
+        self._output.write(wire.goaway(last, code, reason))
 
     def send_headers(self, stream: StreamState, status: int, fields: Fields, end: bool) -> None:
         """A field section, in as many frames as the peer's frame size asks for; ``status`` begins
@@ -452,7 +453,7 @@ class Http2Connection:
         """
         frame = _message_frames(stream.number, status, fields, None, end, self.flow.max_frame)
         if frame is not None:
-            self._write(frame)
+            self._output.write(frame)
         else:
             self._send_in_frames(stream.number, _encode_section(status, fields), END_STREAM if end else 0)
         if end:
@@ -460,11 +461,11 @@ class Http2Connection:
 
     def _send_in_frames(self, number: int, block: bytes, flags: int) -> None:
         size = self.flow.max_frame
-        self._write(wire.frame_head(wire.HEADERS, flags, number, size) + block[:size])
+        self._output.write(wire.frame_head(wire.HEADERS, flags, number, size) + block[:size])
         for start in range(size, len(block), size):
             piece = block[start : start + size]
             last = END_HEADERS if start + size >= len(block) else 0
-            self._write(wire.frame_head(wire.CONTINUATION, last, number, len(piece)) + piece)
+            self._output.write(wire.frame_head(wire.CONTINUATION, last, number, len(piece)) + piece)
 
     def send_response(
         self, stream: StreamState, status: int, fields: Fields, data: bytes | memoryview, end: bool
@@ -479,7 +480,7 @@ class Http2Connection:
             frames = _message_frames(stream.number, status, fields, data, end, flow.max_frame)
             if frames is not None:
                 flow.spend(stream, size)
-                self._write(frames)
+                self._output.write(frames)
                 if end:
                     self._end_local(stream)
                 return True
@@ -499,7 +500,7 @@ class Http2Connection:
         if frames is None:
             return False
         flow.spend(stream, size)
-        self._write(frames)
+        self._output.write(frames)
         self._end_local(stream)
         return True
 
@@ -509,10 +510,10 @@ class Http2Connection:
         self.flow.spend(stream, size)
         head = wire.frame_head(wire.DATA, END_STREAM if end else 0, stream.number, size)
         if size <= _COPY_BELOW and isinstance(data, bytes):
-            self._write(head + data)
+            self._output.write(head + data)
         else:
-            self._write(head)
-            self._write(data)
+            self._output.write(head)
+            self._output.write(data)
         if end:
             self._end_local(stream)
 
@@ -522,7 +523,7 @@ class Http2Connection:
         """
         credit = self.flow.consume(stream, size)
         if credit:
-            self._write(wire.window_update(stream.number, credit))
+            self._output.write(wire.window_update(stream.number, credit))
         return credit > 0
 
 

@@ -78,7 +78,7 @@ class Http2Protocol:
         self._batch = connections.batch
         self.writer = Writer(connections)
         self._connection = Http2Connection(
-            self.writer.write,
+            self.writer,
             clock,
             Budget(limits.idle_frames, limits.idle_frames_per_second, clock()),
             stream_window=min(max(limits.body_buffer, 1024), wire.MAX_WINDOW),

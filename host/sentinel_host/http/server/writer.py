@@ -18,7 +18,7 @@ from math import inf
 from typing import Final, cast
 
 from sentinel_host.http import acks
-from sentinel_host.http.batch import Batched
+from sentinel_host.http.batch import Batched, Output
 from sentinel_host.http.server.connections import Connections
 
 # SO_LINGER with a time of zero: the close sends a reset.
@@ -32,7 +32,7 @@ COPY_BELOW: Final = 16 * 1024
 LEFT_TO_KERNEL: Final = 64 * 1024
 
 
-class Writer(Batched):
+class Writer(Batched, Output):
     """Owns what one transport sends. ``deadline`` is when `expire` is to be called, in the loop's
     time.
     """

@@ -27,6 +27,13 @@ def raw(*frames: Frame | bytes) -> bytes:
     return b"".join(frame if isinstance(frame, bytes) else frame.serialize() for frame in frames)
 
 
+class Out:
+    """Implements `Output`."""
+
+    def __init__(self, data: list[bytes | memoryview]) -> None:
+        self.write = data.append
+
+
 class Core:
     """A core with a clock that stands still. ``streams`` are those that the client opened."""
 
@@ -37,7 +44,7 @@ class Core:
         self.decoder = hpack.Decoder()
         self.streams: dict[int, StreamState] = {}
         self.connection = Http2Connection(
-            self.out.append, lambda: self.now, Budget(budget, 33, 0.0), stream_window=window, max_section=section
+            Out(self.out), lambda: self.now, Budget(budget, 33, 0.0), stream_window=window, max_section=section
         )
 
     def opened(self) -> Core:
