@@ -18,7 +18,9 @@ typedef struct {
 
 typedef struct {
   PyObject_VAR_HEAD
-  PyObject *address; /* the name of an instance's attribute */
+  PyObject *address;    /* the name of an instance's attribute */
+  PyTypeObject *type;   /* of instances, once there was one */
+  PyObject *descriptor; /* of the attribute in that type */
   hook hooks[1];
 } hooks;
 
@@ -49,6 +51,8 @@ typedef struct {
 static int traverse(PyObject *self, visitproc visit, void *arg) {
   hooks *chain = (hooks *)self;
   Py_VISIT(Py_TYPE(self));
+  Py_VISIT(chain->type);
+  Py_VISIT(chain->descriptor);
   for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
     Py_VISIT(chain->hooks[i].place);
     Py_VISIT(chain->hooks[i].idle);
@@ -71,6 +75,8 @@ static void dealloc(PyObject *self) {
   clear(self);
   for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) snt_known_free(((hooks *)self)->hooks[i].known);
   Py_CLEAR(((hooks *)self)->address);
+  Py_CLEAR(((hooks *)self)->type);
+  Py_CLEAR(((hooks *)self)->descriptor);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -189,12 +195,29 @@ static PyObject *stop_with(run *stopped, snt_text answer) {
   return why.result == NULL ? finish(stopped, NULL) : stop(stopped, &why);
 }
 
+/* An instance's attribute, of which a search of its type would find the same each time: it has
+ * slots and nothing else. */
+static PyObject *address_of(hooks *chain, PyObject *instance) {
+  if (Py_TYPE(instance) != chain->type) {
+    PyObject *descriptor = PyObject_GetAttr((PyObject *)Py_TYPE(instance), chain->address);
+    if (descriptor == NULL) return NULL;
+    if (Py_TYPE(descriptor)->tp_descr_get == NULL) {
+      Py_DECREF(descriptor);
+      PyErr_SetString(PyExc_TypeError, "an instance's address is a slot");
+      return NULL;
+    }
+    Py_XSETREF(chain->descriptor, descriptor);
+    Py_XSETREF(chain->type, (PyTypeObject *)Py_NewRef(Py_TYPE(instance)));
+  }
+  return Py_TYPE(chain->descriptor)->tp_descr_get(chain->descriptor, instance, (PyObject *)chain->type);
+}
+
 static step call(const run *at, const hook *called, snt_text second, outcome *became) {
   *became = (outcome){NULL, NULL, {NULL, 0}};
   Py_ssize_t idle = called->idle == NULL ? 0 : PyList_GET_SIZE(called->idle);
   if (idle == 0) return STOPPED;
   PyObject *instance = PyList_GET_ITEM(called->idle, idle - 1);
-  PyObject *address = PyObject_GetAttr(instance, at->chain->address);
+  PyObject *address = address_of(at->chain, instance);
   if (address == NULL) return FAILED;
   snt_guest *guest = PyLong_AsVoidPtr(address);
   Py_DECREF(address);
@@ -219,6 +242,7 @@ static step call(const run *at, const hook *called, snt_text second, outcome *be
 
 static snt_text context_of(const run *at, const hook *called) {
   snt_text context = {NULL, 0};
+  if (PyDict_GET_SIZE(at->contexts) == 0) return context;
   PyObject *kept = PyDict_GetItemWithError(at->contexts, called->place);
   if (kept != NULL) snt_read_text(kept, &context);
   return context;
