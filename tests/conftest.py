@@ -60,6 +60,9 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
+# Before pytest brings together again what shares a fixture with a parameter: in an order that is all
+# random, a gateway would be started anew for every other test.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed: int | None = config.getoption("--shuffle")
     if seed is None:
