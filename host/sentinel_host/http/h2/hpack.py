@@ -11,6 +11,7 @@ The C is in ``host/native/hpack``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hpack.table import HeaderTable
@@ -27,10 +28,13 @@ _STATIC: Final = tuple([(bytes(name), bytes(value)) for name, value in HeaderTab
 class HpackDecoder:
     """The state of one direction of one connection; ``max_bytes`` bounds a field section."""
 
-    __slots__ = ("_decoder",)
+    __slots__ = ("_decode",)
 
     def __init__(self, max_bytes: int) -> None:
-        self._decoder = Decoder(_STATIC, max_bytes, FIELD_COST, SAVED_BY_CRUMB)
+        # Compiled, a method of C is looked up by its name each time.
+        self._decode: Callable[[bytes], tuple[Fields, bool]] = Decoder(
+            _STATIC, max_bytes, FIELD_COST, SAVED_BY_CRUMB
+        ).decode
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """The fields of a block, and whether all are there: of a list beyond the limit only the
@@ -39,7 +43,7 @@ class HpackDecoder:
         Raises `ConnectionFault`.
         """
         try:
-            return self._decoder.decode(block)
+            return self._decode(block)
         except ValueError as fault:
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, str(fault)) from None
         except OverflowError as fault:
