@@ -27,14 +27,15 @@ _MOST_FRAME: Final = 64 * 1024
 class StreamState:
     """One stream that is not closed (RFC 9113 section 5.1), and its windows in bytes.
 
-    ``remote_ended`` and ``local_ended``: END_STREAM came, or was sent. ``send_window`` is below
-    zero after some changes of the peer's settings. ``opened`` is called when the stream may have
-    room to send; None while nothing waits.
+    ``remote_ended`` and ``local_ended``: END_STREAM came, or was sent. ``is_kept``: the connection
+    knows the stream by its number. ``send_window`` is below zero after some changes of the peer's
+    settings. ``opened`` is called when the stream may have room to send; None while nothing waits.
     """
 
     __slots__ = (
         "consumed",
         "has_turn",
+        "is_kept",
         "is_queued",
         "local_ended",
         "number",
@@ -51,6 +52,7 @@ class StreamState:
         self.consumed = 0
         self.local_ended = self.remote_ended = False
         self.has_turn = self.is_queued = False
+        self.is_kept = True
         self.opened: Callable[[], None] | None = None
 
 

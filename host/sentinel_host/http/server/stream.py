@@ -52,8 +52,9 @@ class StreamOwner(Protocol):
 class Stream:
     """``number`` is the stream's identifier, ``phase`` how far the response is.
 
-    ``gone``: the client has left, or was given up. ``task`` is the one that serves it, while it
-    does; ``has_begun`` tells whether the application was called.
+    ``gone``: the client has left, or was given up. ``is_kept``: the owner knows the stream by its
+    number; it says so itself. ``task`` is the one that serves it, while it does; ``has_begun``
+    tells whether the application was called.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Stream:
         "body",
         "gone",
         "has_begun",
+        "is_kept",
         "number",
         "phase",
         "scope",
@@ -94,7 +96,7 @@ class Stream:
         self.body = body
         self.scope = scope
         self.phase = BEFORE_HEAD
-        self.gone = False
+        self.gone = self.is_kept = False
         # Made once the client reads slowly.
         self._write_clock: WriteClock | None = None
         self._sent = 0
