@@ -108,7 +108,7 @@ class Http1Exchange:
         """
         self._connection.close_after_response()
         if self._response.phase < BODY and not self._writer.lost:
-            reply = encode_reply(error_reply(status, reason), self._writer.connections.date)
+            reply = encode_reply(error_reply(status, reason), self._writer.connections.date_line)
             self._writer.write(self._response.replace(reply))
 
     # The request.
@@ -224,7 +224,7 @@ class Http1Exchange:
         head = b""
         if response.phase == HEAD_HELD:
             close = self._connection.closes_after(response.frame(len(data), more), more)
-            head = response.head(date=self._writer.connections.date, close=close)
+            head = response.head(date=self._writer.connections.date_line, close=close)
         parts = response.body(data, more)
         if len(data) > COPY_BELOW:
             if head:

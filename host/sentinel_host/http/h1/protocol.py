@@ -231,7 +231,7 @@ class Http1Protocol:
             return
         if action == REFUSAL:
             error = connection.error
-            writer.write(encode_reply(error_reply(error.status, str(error)), self.connections.date))
+            writer.write(encode_reply(error_reply(error.status, str(error)), self.connections.date_line))
             action = CLOSE if connection.eof else LINGER
         writer.flush()
         if action == LINGER:

@@ -120,6 +120,8 @@ class Connections:
 
     Plain counters for metrics: ``open``, ``accepted``, ``requests`` and ``limits_hit``, how often
     by field of `ServerLimits`, with ``refused`` for malformed requests.
+
+    ``date`` is the Date field's value now, and ``date_line`` the field as heads of HTTP/1 end.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -133,7 +135,7 @@ class Connections:
         self.accepted = 0
         self.requests = 0
         self.limits_hit: dict[str, int] = {}
-        self.date = b""
+        self.date = self.date_line = b""
         self.closing = False
         self.refused = 0
         self.relays = 0
@@ -192,7 +194,8 @@ class Connections:
         own bookkeeping.
         """
         now = self.loop.time()
-        self.date = f"\r\ndate: {formatdate(time(), usegmt=True)}".encode()
+        self.date = formatdate(time(), usegmt=True).encode()
+        self.date_line = b"\r\ndate: %s" % self.date
         # First of all, so that an error does not end the sweeps.
         self._timer = self.loop.call_later(self._interval, self._sweep)
         nearest = inf

@@ -123,7 +123,7 @@ class RequestStreams(StreamOwner):
             return False
         except ClientError as error:
             connections.hit(limit_of(error))
-            send_error(sink, error.status, str(error), connections.date[8:], False)
+            send_error(sink, error.status, str(error), connections.date, False)
             if not ended:
                 sink.reset(ResetReason.NO_ERROR)
             return False

@@ -170,7 +170,7 @@ class Stream:
             raise RuntimeError("http.response.start came twice")
         self._fields, self._left, dated = response_head(status, headers)
         if not dated:
-            self._fields.append((b"date", self._connections.date[8:]))
+            self._fields.append((b"date", self._connections.date))
         self._status = status
         self._bodyless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
         self._trailers_follow = trailers
@@ -185,7 +185,7 @@ class Stream:
             and type(status) is int
             and data
             and self.scope["method"] != "HEAD"
-            and self.sink.send_whole(status, headers, self._connections.date[8:], data)
+            and self.sink.send_whole(status, headers, self._connections.date, data)
         ):
             self.body.expects = False
             self._done()
@@ -198,7 +198,7 @@ class Stream:
             raise RuntimeError(f"{ACCEPT} out of order, or without a request for it")
         fields, _, dated = response_head(200, [field for field in headers if field[0] != b"content-length"])
         if not dated:
-            fields.append((b"date", self._connections.date[8:]))
+            fields.append((b"date", self._connections.date))
         self.sink.send_headers(200, fields, False)
         self._fields = []
         self._left = -1
@@ -360,7 +360,7 @@ class Stream:
         if self.gone or self.phase == DONE:
             return
         if self.phase < BODY:
-            send_error(self.sink, status, reason, self._connections.date[8:], self.scope["method"] == "HEAD")
+            send_error(self.sink, status, reason, self._connections.date, self.scope["method"] == "HEAD")
             self._done()
         else:
             self.gone = True
