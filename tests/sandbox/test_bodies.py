@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestQuarantined
+from sentinel_host.messages import HeldRequest, Response
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware, Limits, load_artefact
 from sentinel_host.sandbox.artefact import parse_artefact
-from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, on_response, replace
+from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, on_response, replace, respond
 from tests.support.clocks import PATIENCE
 from tests.support.instances import started
 
@@ -63,6 +64,38 @@ def test_an_answer_that_took_long_is_its_own_after_a_larger_one_that_did_not(eng
         assert await settled(body.on_chunk(b"x", False)) == large
         assert await settled(body.on_chunk(b"", True)) == small + b"t"
         body.close()
+
+    asyncio.run(main())
+
+
+def test_an_answer_means_the_same_whoever_decodes_it(engine: GuestEngine) -> None:
+    """C finds the bytes of a quick call, Python those of one that took long."""
+    answers: list[Any] = [
+        *(replace(b"x" * size) for size in (0, 1, 255, 256, 65_535, 65_536)),
+        [0, b"x", None],
+        [0, "text"],
+        [0],
+        [9, b"x"],
+        respond(403, b"no"),
+        [2, [[[], b"", "/there"], b"x"]],
+    ]
+
+    async def meanings(*given: Any) -> list[Any]:
+        body = middleware_of(on_request(STREAM, *given), engine).request_body(b"", b"r")
+        found: list[Any] = []
+        for _ in given:
+            try:
+                found.append(await settled(body.on_chunk(b"x", False)))
+            except GuestProtocolError as error:
+                found.append(str(error))
+        body.close()
+        return found
+
+    async def main() -> None:
+        quick = await meanings(*answers)
+        assert quick == await meanings(*((SLOW, answer) for answer in answers))
+        assert quick[:6] == [answer[1] for answer in answers[:6]]
+        assert [type(action) for action in quick] == [bytes] * 7 + [str] * 3 + [Response, HeldRequest]
 
     asyncio.run(main())
 

@@ -4,6 +4,7 @@
  * The code that is called stays where it is, behind cffi: this module gets its addresses. It keeps
  * the GIL, which a call gives up at the next tick anyway.
  */
+#include "src/answer.h"
 #include "src/chain.h"
 
 _Static_assert(_Generic(&snt_call, snt_call_function *: true, default: false), "snt_call has changed");
@@ -30,31 +31,66 @@ static bool read_list(PyObject *object, snt_list *list) {
   return true;
 }
 
-static PyObject *call(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  (void)module;
+/* The arguments of `call`. Returns what `snt_call` does; Python's exception is set where `guest` is
+ * NULL then. */
+static int64_t run_hook(PyObject *const *args, Py_ssize_t count, snt_guest **guest) {
   snt_list first, second, label;
+  *guest = NULL;
   if (count != 6 || snt_calls_hook == NULL) {
     PyErr_SetString(PyExc_TypeError, "call takes six arguments, once it is bound");
-    return NULL;
+    return 0;
   }
-  snt_guest *guest = PyLong_AsVoidPtr(args[0]);
+  snt_guest *called = PyLong_AsVoidPtr(args[0]);
   unsigned long slot = PyLong_AsUnsignedLong(args[1]);
-  if (PyErr_Occurred()) return NULL;
-  if (guest == NULL) {
+  if (PyErr_Occurred()) return 0;
+  if (called == NULL) {
     PyErr_SetString(PyExc_ValueError, "the instance is closed");
-    return NULL;
+    return 0;
   }
-  if (!read_list(args[2], &first) || !read_list(args[3], &second) || !read_list(args[5], &label)) return NULL;
-  int64_t length = snt_calls_hook(guest, (uint32_t)slot, first.bytes, first.length, second.bytes, second.length,
-                                  args[4] == Py_True, (const char *)label.bytes);
+  if (!read_list(args[2], &first) || !read_list(args[3], &second) || !read_list(args[5], &label)) return 0;
+  *guest = called;
+  return snt_calls_hook(called, (uint32_t)slot, first.bytes, first.length, second.bytes, second.length,
+                        args[4] == Py_True, (const char *)label.bytes);
+}
+
+static bool is_plain_length(int64_t length) { return length > 0 && length < SNT_RETIRABLE; }
+
+static PyObject *to_bytes(snt_text text) {
+  return PyBytes_FromStringAndSize((const char *)text.bytes, (Py_ssize_t)text.length);
+}
+
+static PyObject *call(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  snt_guest *guest;
+  int64_t length = run_hook(args, count, &guest);
+  if (guest == NULL) return NULL;
   if (length == 0) Py_RETURN_NONE;
-  if (length < 0 || length >= SNT_RETIRABLE) return PyLong_FromLongLong(length);
-  return PyBytes_FromStringAndSize((const char *)snt_calls_output(guest), (Py_ssize_t)length);
+  if (!is_plain_length(length)) return PyLong_FromLongLong(length);
+  return to_bytes((snt_text){snt_calls_output(guest), (size_t)length});
+}
+
+/* Bytes in the chunk's place are copied once, and not with their answer first. */
+static PyObject *call_chunk(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  snt_guest *guest;
+  snt_text chunk;
+  int64_t length = run_hook(args, count, &guest);
+  if (guest == NULL) return NULL;
+  if (length == 0) Py_RETURN_NONE;
+  if (!is_plain_length(length)) return PyLong_FromLongLong(length);
+  snt_text answer = {snt_calls_output(guest), (size_t)length};
+  if (!snt_read_chunk_answer(answer, &chunk)) return to_bytes(answer);
+  PyObject *bytes = to_bytes(chunk);
+  if (bytes == NULL) return NULL;
+  PyObject *found = PyTuple_Pack(1, bytes);
+  Py_DECREF(bytes);
+  return found;
 }
 
 static PyMethodDef functions[] = {
     {"bind", bind, METH_VARARGS, NULL},
     {"call", (PyCFunction)(void (*)(void))call, METH_FASTCALL, NULL},
+    {"call_chunk", (PyCFunction)(void (*)(void))call_chunk, METH_FASTCALL, NULL},
     {"run_request", (PyCFunction)(void (*)(void))snt_run_request, METH_FASTCALL, NULL},
     {"run_response", (PyCFunction)(void (*)(void))snt_run_response, METH_FASTCALL, NULL},
     {"run_completion", (PyCFunction)(void (*)(void))snt_run_completion, METH_FASTCALL, NULL},

@@ -12,6 +12,14 @@ def call(guest: object, slot: int, first: bytes, second: bytes, flag: bool, labe
     ``None`` stands for an empty answer, a number for all that ``snt_call`` returns beside a plain length.
     """
 
+def call_chunk(
+    guest: object, slot: int, first: bytes, second: bytes, flag: bool, label: bytes, /
+) -> tuple[bytes] | bytes | int | None:
+    """As `call`, for an answer to a chunk: a tuple holds the bytes that it puts in the chunk's place.
+
+    Any other answer, also one that only ``decode`` can read as such bytes, is returned as it is.
+    """
+
 @final
 class Hooks:
     """The hooks of one kind in a chain, in the order in which they are called.

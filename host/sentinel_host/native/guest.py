@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from sentinel_host.native._calls import bind, call
+from sentinel_host.native._calls import bind, call, call_chunk
 from sentinel_host.native._native import ffi, lib
 from sentinel_host.native.failure import REASONS, TRAPS, CallFailed, Failure, Phase, failed_by_error, failed_by_trap
 from sentinel_host.native.plan import Plan
@@ -18,6 +18,7 @@ _LENGTH: Final = _RETIRABLE - 1
 _SUSPENDED: Final = lib.SNT_SUSPENDED
 _WAITING: Final = lib.SNT_WAITING
 _call: Final = call
+_call_chunk: Final = call_chunk
 _resume: Final = lib.snt_resume
 
 bind(
@@ -85,6 +86,17 @@ class NativeGuest:
         if answer is None or isinstance(answer, bytes):
             return answer
         return self.conclude(answer, first, second, label)
+
+    def call_chunk(
+        self, slot: int, chunk: bytes, context: bytes, last: bool, label: bytes
+    ) -> tuple[bytes] | bytes | Suspension | None:
+        """As `call`, for a hook for chunks: a tuple holds the bytes in the chunk's place, of an
+        answer that says no more than that. It need not be decoded.
+        """
+        answer = _call_chunk(self.address, slot, chunk, context, last, label)
+        if isinstance(answer, int):
+            return self.conclude(answer, chunk, context, label)
+        return answer
 
     def conclude(self, answer: int, first: bytes, second: bytes, label: bytes) -> bytes | Suspension | None:
         """What C returned of a call with these lists and label that is not plainly over; see

@@ -36,7 +36,7 @@ class BodyCalls(Generic[T]):
         self._instance: NativeGuest | None = None
         self._is_closed = False
 
-    def on_chunk(self, chunk: bytes, last: bool) -> T | Coroutine[Any, Any, T | None] | None:
+    def on_chunk(self, chunk: bytes, last: bool) -> bytes | T | Coroutine[Any, Any, bytes | T | None] | None:
         """Call the hook; ``None`` passes the chunk on. Nothing may be called after ``last``, or
         after a failure.
 
@@ -65,7 +65,7 @@ class BodyCalls(Generic[T]):
         """The error, counted, for an answer that is too late or that the mode does not allow."""
         return self._caller.broke(self._hook, reason, self._client)
 
-    async def _begin(self, chunk: bytes, last: bool) -> T | None:
+    async def _begin(self, chunk: bytes, last: bool) -> bytes | T | None:
         """The first call, when no instance is idle. Chunks are never probes: the head of their
         request was.
         """
@@ -78,17 +78,21 @@ class BodyCalls(Generic[T]):
             return await self._finish(instance, last)
         return self._end(instance, answer, last)
 
-    def _attempt(self, instance: NativeGuest, chunk: bytes, last: bool) -> bytes | Suspension | None:
-        return self._caller.attempt(self._hook, instance, chunk, self._context, last, self._request_id, self._client)
+    def _attempt(self, instance: NativeGuest, chunk: bytes, last: bool) -> tuple[bytes] | bytes | Suspension | None:
+        return self._caller.attempt_chunk(
+            self._hook, instance, chunk, self._context, last, self._request_id, self._client
+        )
 
-    async def _finish(self, instance: NativeGuest, last: bool) -> T | None:
+    async def _finish(self, instance: NativeGuest, last: bool) -> bytes | T | None:
         return self._end(instance, await self._caller.wait(self._hook, instance, self._client), last)
 
-    def _end(self, instance: NativeGuest, answer: bytes | None, last: bool) -> T | None:
+    def _end(self, instance: NativeGuest, answer: tuple[bytes] | bytes | None, last: bool) -> bytes | T | None:
         if last:
             self._caller.pool.release(instance)
         elif self._is_closed:
             self._caller.pool.discard(instance)
         else:
             self._instance = instance
+        if isinstance(answer, tuple):
+            return answer[0]
         return None if answer is None else self._caller.decode(self._hook, answer, self._client)

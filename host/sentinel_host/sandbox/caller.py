@@ -2,7 +2,7 @@
 it back.
 
 Rule 1: an instance belongs to one call at a time. `GuestCaller.call` takes one for a single call. A
-        body keeps one over its chunks, and uses `take`, `attempt`, `wait` and `decode` for that.
+        body keeps one over its chunks, and uses `take`, `attempt_chunk`, `wait` and `decode`.
 Rule 2: a call that fails closes its instance, and its error is counted exactly once before it is
         raised.
 Rule 3: a call that is cancelled while it is suspended closes its instance.
@@ -124,6 +124,22 @@ class GuestCaller:
         """
         try:
             return instance.call(hook.slot, payload, context, last, request_id)
+        except CallFailed as failed:
+            raise self._failed(hook, instance, failed, client) from None
+
+    def attempt_chunk(
+        self,
+        hook: HookCall[T],
+        instance: NativeGuest,
+        chunk: bytes,
+        context: bytes,
+        last: bool,
+        request_id: bytes,
+        client: str,
+    ) -> tuple[bytes] | bytes | Suspension | None:
+        """As `attempt`; see `NativeGuest.call_chunk`."""
+        try:
+            return instance.call_chunk(hook.slot, chunk, context, last, request_id)
         except CallFailed as failed:
             raise self._failed(hook, instance, failed, client) from None
 

@@ -197,3 +197,9 @@ bool snt_read_response_answer(snt_text answer, const snt_answer_limits *limits, 
   if (fields > 2 && !skip_mode(&in)) return false;
   return in.at == in.end;
 }
+
+bool snt_read_chunk_answer(snt_text answer, snt_text *chunk) {
+  reader in = {answer.bytes, answer.bytes + answer.length};
+  size_t count;
+  return read_array(&in, &count) && count == 2 && skip_byte(&in, 0) && read_bin(&in, chunk) && in.at == in.end;
+}

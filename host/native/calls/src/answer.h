@@ -1,4 +1,5 @@
-/* A guest's answer to a head, where it is plain: edits that C applies by itself.
+/* A guest's answer where it is plain: edits of a head that C applies by itself, or bytes in a chunk's
+ * place.
  *
  * Rule 1: what is not plain is not wrong. It is left to Python's decoder, which is the
  *         specification: whatever is plain here, that takes too, and understands in the same way
@@ -42,5 +43,8 @@ typedef struct {
 /* Whether the answer of `on-request`, or of `on-response`, is plain, and what it says. */
 bool snt_read_request_answer(snt_text answer, const snt_answer_limits *limits, snt_plain *plain);
 bool snt_read_response_answer(snt_text answer, const snt_answer_limits *limits, snt_plain *plain);
+
+/* Whether the answer to a chunk is bytes in its place, and which. */
+bool snt_read_chunk_answer(snt_text answer, snt_text *chunk);
 
 #endif

@@ -36,9 +36,9 @@ static inline void must_hold(snt_text answer, const snt_answer_limits *limits, c
   MUST(plain->status == 0 || (plain->status >= 200 && plain->status <= 599));
 }
 
-/* Reads an answer as both kinds, in memory of exactly its size, so that the address sanitizer sees
+/* Reads an answer as each kind, in memory of exactly its size, so that the address sanitizer sees
  * a byte beyond it. */
-static inline void read_both(const uint8_t *bytes, size_t length, const snt_answer_limits *limits) {
+static inline void read_each(const uint8_t *bytes, size_t length, const snt_answer_limits *limits) {
   uint8_t *copy = malloc(length);
   snt_text answer = {copy, length};
   snt_plain plain;
@@ -52,6 +52,8 @@ static inline void read_both(const uint8_t *bytes, size_t length, const snt_answ
     MUST(plain.context.bytes == NULL && plain.path.bytes == NULL && plain.query.bytes == NULL &&
          plain.method.bytes == NULL);
   }
+  snt_text chunk;
+  if (snt_read_chunk_answer(answer, &chunk)) MUST(chunk.bytes + chunk.length == copy + length && lies_within(chunk, answer));
   free(copy);
 }
 

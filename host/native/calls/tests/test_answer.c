@@ -99,10 +99,10 @@ static void nothing_is_read_beyond(void) {
       snt_text answer = tables[table].answers[i];
       memcpy(changed, answer.bytes, answer.length);
       for (size_t place = 0; place < answer.length; place++) {
-        read_both(answer.bytes, place, &LIMITS);
+        read_each(answer.bytes, place, &LIMITS);
         for (unsigned byte = 0; byte < 256; byte++) {
           changed[place] = (uint8_t)byte;
-          read_both(changed, answer.length, &LIMITS);
+          read_each(changed, answer.length, &LIMITS);
         }
         changed[place] = answer.bytes[place];
       }
@@ -119,6 +119,35 @@ static void names_are_tokens_without_capitals(void) {
   }
 }
 
+/* The rule by its definition: an array of two, the case 0, and a bin to the end. */
+static void bytes_in_a_chunks_place_are_found(void) {
+  static const snt_text found[] = {
+      BYTES("\x92\x00\xc4\x00"),
+      BYTES("\x92\x00\xc4\x02" "ab"),
+      BYTES("\x92\x00\xc5\x00\x02" "ab"),
+      BYTES("\xdc\x00\x02\x00\xc6\x00\x00\x00\x02" "ab"),
+  };
+  static const snt_text others[] = {
+      BYTES(""),
+      BYTES("\xc0"),
+      BYTES("\x91\x00"),
+      BYTES("\x93\x00\xc4\x00\xc0"),
+      BYTES("\x92\x01\xc4\x00"),
+      BYTES("\x92\x00\xa2" "ab"),
+      BYTES("\x92\x00\xc4\x03" "ab"),
+      BYTES("\x92\x00\xc4\x01" "ab"),
+      BYTES("\x92\x00\xc6\xff\xff\xff\xff" "ab"),
+      BYTES("\x92\x02\x92\x90\xc4\x02" "ab"),
+  };
+  snt_text chunk;
+  for (size_t i = 0; i < LENGTH(found); i++) {
+    CHECK(snt_read_chunk_answer(found[i], &chunk));
+    CHECK(chunk.length == (i == 0 ? 0 : 2) && chunk.bytes + chunk.length == found[i].bytes + found[i].length);
+    for (size_t length = 0; length < found[i].length; length++) read_each(found[i].bytes, length, &LIMITS);
+  }
+  for (size_t i = 0; i < LENGTH(others); i++) CHECK(!snt_read_chunk_answer(others[i], &chunk));
+}
+
 int main(void) {
   RUN(what_sdks_write_is_plain);
   RUN(what_they_say_is_found);
@@ -126,5 +155,6 @@ int main(void) {
   RUN(more_than_the_limits_is_not);
   RUN(nothing_is_read_beyond);
   RUN(names_are_tokens_without_capitals);
+  RUN(bytes_in_a_chunks_place_are_found);
   return 0;
 }
