@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 
 import pytest
 
+from sentinel_host.pipeline.filters import MOST_AT_ONCE
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_response, replace, respond
 from tests.bodies.support import in_two_steps, seen
 from tests.support.clients import Wire, fetch
@@ -87,6 +89,22 @@ def test_pieces_come_out_as_they_come_in(gateway: GatewayProcess, origin: Upstre
         go_on.set()
         assert wire.chunk() == b"def"
         assert wire.chunk() == b""
+
+
+@pytest.mark.parametrize("size", [4 * MOST_AT_ONCE - 1, 4 * MOST_AT_ONCE, 4 * MOST_AT_ONCE + 1])
+def test_what_comes_at_once_is_sent_as_the_guest_returns_it(
+    size: int, gateway: GatewayProcess, origin: Upstream
+) -> None:
+    body = random.Random(size).randbytes(size)
+    go_on, origin.handler = in_two_steps(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\nabc" % (3 + size), body)
+    with Wire(gateway.public) as wire:
+        wire.get("/first")
+        wire.head()
+        assert wire.chunk() == b"1"
+        go_on.set()
+        chunks = list(iter(wire.chunk, b""))
+        assert b"".join(chunks) == body
+        assert max(map(len, chunks)) <= MOST_AT_ONCE
 
 
 def test_an_event_streams_head_waits_for_no_event(gateway: GatewayProcess, origin: Upstream) -> None:

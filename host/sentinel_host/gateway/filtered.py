@@ -16,6 +16,7 @@ from sentinel_host.http.client import UpstreamResponse
 from sentinel_host.http.rules import Admitted
 from sentinel_host.messages import Headers
 from sentinel_host.pipeline import BodyFilterChain, ChainRun
+from sentinel_host.pipeline.filters import MOST_AT_ONCE
 
 _EVENT_STREAM = b"text/event-stream"
 
@@ -76,11 +77,14 @@ class FilteredResponse:
     ``piece`` is what `begin` or `read` has brought, ``ended`` whether it is the last.
     """
 
-    __slots__ = ("_filters", "_response", "ended", "piece")
+    __slots__ = ("_data", "_filters", "_response", "_taken", "ended", "piece")
 
     def __init__(self, response: UpstreamResponse, filters: BodyFilterChain) -> None:
         self._response = response
         self._filters = filters
+        # What was read, and how much of it the guests have had.
+        self._data = b""
+        self._taken = 0
         self.piece = b""
         self.ended = False
 
@@ -105,9 +109,19 @@ class FilteredResponse:
         Raises `GuestError` and `UpstreamError`.
         """
         response = self._response
-        data = await response.read()
+        taken = self._taken
+        if not taken:
+            self._data = await response.read()
+        data = self._data
+        if self._filters.is_out and len(data) - taken > MOST_AT_ONCE:
+            # Sent as the guests return it: nothing has to be put together again.
+            self._taken = taken + MOST_AT_ONCE
+            self.piece = await self._filters.push(data[taken : self._taken], False)
+            return
+        self._data = b""
+        self._taken = 0
         self.ended = response.complete and not response.buffered
-        self.piece = await self._filters.push(data, self.ended)
+        self.piece = await self._filters.push(data[taken:] if taken else data, self.ended)
 
 
 def _is_event_stream(headers: Headers) -> bool:
