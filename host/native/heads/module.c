@@ -44,17 +44,20 @@ static PyObject *tuple_of(PyObject *const *items, Py_ssize_t count) {
   return NULL;
 }
 
-static PyObject *headers_of(const state *objects, const snt_plain_head *head) {
-  PyObject *list = PyList_New((Py_ssize_t)head->count);
+/* All fields, or those that are not hop-by-hop. */
+static PyObject *headers_of(const state *objects, const snt_plain_head *head, bool is_end_to_end) {
+  PyObject *list = PyList_New((Py_ssize_t)(is_end_to_end ? head->count - head->hop_by_hop : head->count));
   if (list == NULL) return NULL;
+  Py_ssize_t count = 0;
   for (size_t i = 0; i < head->count; i++) {
+    if (is_end_to_end && head->fields[i].is_hop_by_hop) continue;
     PyObject *const items[] = {name_of(objects, &head->fields[i]), bytes_of(head->fields[i].value)};
     PyObject *pair = tuple_of(items, 2);
     if (pair == NULL) {
       Py_DECREF(list);
       return NULL;
     }
-    PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+    PyList_SET_ITEM(list, count++, pair);
   }
   return list;
 }
@@ -78,7 +81,7 @@ static PyObject *read_request(PyObject *module, PyObject *data) {
   const int64_t body = head->is_chunked ? -1 : head->body > 0 ? head->body : 0;
   PyObject *const items[] = {
       PyLong_FromSize_t(head->length), Py_NewRef(objects->methods[request.method]), bytes_of(request.target),
-      headers_of(objects, head),       PyLong_FromLongLong(body),                   PyBool_FromLong(head->closes),
+      headers_of(objects, head, false), PyLong_FromLongLong(body),                  PyBool_FromLong(head->closes),
   };
   return tuple_of(items, sizeof items / sizeof *items);
 }
@@ -91,8 +94,13 @@ static PyObject *read_response(PyObject *module, PyObject *data) {
   if (!snt_read_plain_response(text, &response)) Py_RETURN_NONE;
   const snt_plain_head *head = &response.head;
   PyObject *const items[] = {
-      PyLong_FromSize_t(head->length),  PyLong_FromLong((long)response.status), headers_of(objects, head),
-      PyLong_FromLongLong(head->body), PyBool_FromLong(head->is_chunked),      PyBool_FromLong(!head->closes),
+      PyLong_FromSize_t(head->length),
+      PyLong_FromLong((long)response.status),
+      headers_of(objects, head, true),
+      PyLong_FromLongLong(head->body),
+      PyBool_FromLong(head->is_chunked),
+      PyBool_FromLong(!head->closes),
+      PyBool_FromLong(!head->has_request_id),
   };
   return tuple_of(items, sizeof items / sizeof *items);
 }

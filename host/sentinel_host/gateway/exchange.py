@@ -58,6 +58,7 @@ _CONTENT_TOO_LARGE: Final = 413
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_FAILURE: Final = 500
 _COMPLETED: Final = Outcome.COMPLETED
+_FROM_UPSTREAM: Final = Origin.UPSTREAM
 
 _forwarding: Final = Forwarding()
 # Names of this module's own are found faster.
@@ -453,7 +454,9 @@ class ProxyExchange:
 
     def _respond(self, response: UpstreamResponse) -> Awaitable[None]:
         sender = self._response
-        head = ResponseHead(response.status, end_to_end(response.headers), Origin.UPSTREAM)
+        # Nobody reads those of the response after this: they need not be copied.
+        fields = response.headers if response.is_end_to_end else end_to_end(response.headers)
+        head = ResponseHead(response.status, fields, _FROM_UPSTREAM)
         hooks = sender.on_response(head)
         if hooks is None and response.status != _SWITCHING_PROTOCOLS:
             return sender.forward(head, response)

@@ -7,9 +7,10 @@ def read_request(data: bytes, /) -> tuple[int, str, bytes, list[tuple[bytes, byt
     whether the connection closes after the answer. There is one Host; there is no Upgrade and no Expect.
     """
 
-def read_response(data: bytes, /) -> tuple[int, int, list[tuple[bytes, bytes]], int, bool, bool] | None:
+def read_response(data: bytes, /) -> tuple[int, int, list[tuple[bytes, bytes]], int, bool, bool, bool] | None:
     """The plain response head that ``data`` begins with; None if it is not plain, or not whole.
 
-    Its parts: its size in bytes with the empty line, the status (200 to 599), its fields as above, Content-Length (-1
-    without), whether the body is chunked, and whether the connection is kept.
+    Its parts: its size in bytes with the empty line, the status (200 to 599), its fields as above, without those of
+    `grammar.HOP_BY_HOP`, Content-Length (-1 without), whether the body is chunked, whether the connection is kept, and
+    whether no field is called X-Request-Id.
     """

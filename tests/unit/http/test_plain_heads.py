@@ -14,6 +14,7 @@ import pytest
 
 from sentinel_host.errors import ClientError
 from sentinel_host.fields import read_head
+from sentinel_host.grammar import HOP_BY_HOP
 from sentinel_host.http._heads import read_request, read_response
 from sentinel_host.http.client.head import MalformedHead, ResponseHeadParser, UpstreamHead, read_plain
 from sentinel_host.http.h1.llhttp import parse_head
@@ -60,6 +61,9 @@ RESPONSES = {
     "no space": b"HTTP/1.1 503\r\nconnection: close\r\n\r\n",
     "reason": b"HTTP/1.1 599 \tNo \xe9 reason \r\nTransfer-Encoding: chunked\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\n",
     "nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "hop by hop": b"HTTP/1.1 200 OK\r\nTE: a\r\nA: b\r\nTrailer: x\r\nKeep-Alive: timeout=5\r\n"
+    b"Proxy-Connection: keep-alive\r\nClose: c\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "request id": b"HTTP/1.1 200 OK\r\nX-Request-ID: a\r\nContent-Length: 0\r\n\r\n",
 }
 UNUSUAL_RESPONSES = {
     "1.0": b"HTTP/1.0 200 OK\r\n\r\n",
@@ -100,8 +104,10 @@ def response_of_llhttp(data: bytes, cut: int = 0) -> Read | None:
 
 
 def said(head: UpstreamHead) -> Read:
+    fields = [field for field in head.headers if field[0] not in HOP_BY_HOP]
     length = (head.content_length, head.chunked)
-    return head.size, head.status, head.headers, *length, head.keep_alive, head.http_version
+    has_id = any(name == b"x-request-id" for name, _ in fields)
+    return head.size, head.status, fields, *length, head.keep_alive, not has_id, head.http_version
 
 
 def agrees(data: bytes) -> bool:
@@ -160,6 +166,7 @@ NAMES = (
     *(b"Host", b"host", b"Connection", b"content-length", b"Content-Length", b"transfer-encoding", b"Expect"),
     *(b"upgrade", b"Proxy-Connection", b"TE", b"Accept", b"X-A", b"x", b"cookie", b"Keep-Alive", b"hosts"),
     *(b"content-lengt", b"connectiom", b"x" * 63, b"Sec-Fetch-Mode", b"if-none-match", b"set-cookie"),
+    *(b"Trailer", b"trailes", b"proxy-connectiox", b"X-Request-Id", b"x-request-ie", b"keep-alivf"),
 )
 VALUES = (
     *(b"a", b"", b"keep-alive", b"Close", b"close, x", b"upgrade", b"0", b"5", b"05", b"+5", b"5 5", b"5,5"),

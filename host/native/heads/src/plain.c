@@ -63,18 +63,37 @@ static bool read_connection(snt_text value, snt_plain_head *head) {
   return says(value, "close", 5);
 }
 
+static bool is_name(const uint8_t *name, const char *expected, size_t length) {
+  return memcmp(name, expected, length) == 0;
+}
+
+/* Whether a name in lower case that is not Upgrade, which is never plain, is one of HOP_BY_HOP. */
+static bool is_hop_by_hop(const uint8_t *name, size_t length) {
+  switch (length) {
+    case 2: return is_name(name, "te", 2);
+    case 7: return is_name(name, "trailer", 7);
+    case 10: return is_name(name, "connection", 10) || is_name(name, "keep-alive", 10);
+    case 16: return is_name(name, "proxy-connection", 16);
+    case 17: return is_name(name, "transfer-encoding", 17);
+    default: return false;
+  }
+}
+
 /* What a field says of the message, with the value as sent; false if that is not plain. The name is
  * in lower case. */
 static bool read_meaning(const uint8_t *name, size_t length, snt_text value, snt_plain_head *head) {
   switch (length) {
     case 4:
-      if (memcmp(name, "host", 4) == 0) head->hosts++;
+      if (is_name(name, "host", 4)) head->hosts++;
       return true;
-    case 6: return memcmp(name, "expect", 6) != 0;
-    case 7: return memcmp(name, "upgrade", 7) != 0;
-    case 10: return memcmp(name, "connection", 10) != 0 || read_connection(value, head);
-    case 14: return memcmp(name, "content-length", 14) != 0 || read_length(value, head);
-    case 17: return memcmp(name, "transfer-encoding", 17) != 0 || read_coding(value, head);
+    case 6: return !is_name(name, "expect", 6);
+    case 7: return !is_name(name, "upgrade", 7);
+    case 10: return !is_name(name, "connection", 10) || read_connection(value, head);
+    case 12:
+      if (is_name(name, "x-request-id", 12)) head->has_request_id = true;
+      return true;
+    case 14: return !is_name(name, "content-length", 14) || read_length(value, head);
+    case 17: return !is_name(name, "transfer-encoding", 17) || read_coding(value, head);
     default: return true;
   }
 }
@@ -94,6 +113,8 @@ static size_t read_field(snt_text text, snt_plain_head *head) {
   field->name = (snt_text){text.bytes, length};
   field->value = without_blanks_behind(value);
   field->place = snt_common_place(name, length);
+  field->is_hop_by_hop = is_hop_by_hop(name, length);
+  head->hop_by_hop += field->is_hop_by_hop;
   return length + 1 + size + 2;
 }
 
@@ -101,8 +122,9 @@ static size_t read_field(snt_text text, snt_plain_head *head) {
 static bool read_fields(snt_text text, size_t at, snt_plain_head *head) {
   head->count = 0;
   head->body = -1;
-  head->is_chunked = head->closes = false;
+  head->is_chunked = head->closes = head->has_request_id = false;
   head->hosts = 0;
+  head->hop_by_hop = 0;
   while (text.length - at >= 2) {
     if (text.bytes[at] == '\r') {
       head->length = at + 2;

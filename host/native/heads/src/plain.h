@@ -26,6 +26,7 @@ typedef struct {
   snt_text name;  /* as sent */
   snt_text value; /* without the blanks around it */
   int place;      /* of the name among the common ones of its length; -1 if it is none */
+  bool is_hop_by_hop;
 } snt_plain_field;
 
 typedef struct {
@@ -33,7 +34,9 @@ typedef struct {
   size_t count;  /* of `fields` */
   int64_t body;  /* its length if a field says it, or else -1 */
   bool is_chunked, closes;
+  bool has_request_id; /* a field called x-request-id */
   unsigned hosts;
+  size_t hop_by_hop; /* how many fields are so: `grammar.HOP_BY_HOP` */
   snt_plain_field fields[SNT_PLAIN_FIELDS];
 } snt_plain_head;
 

@@ -47,13 +47,19 @@ static inline void field_must_hold(snt_text text, const snt_plain_field *field) 
 }
 
 static inline void head_must_hold(snt_text text, const snt_plain_head *head) {
-  unsigned hosts = 0, codings = 0, lengths = 0, closes = 0;
+  unsigned hosts = 0, codings = 0, lengths = 0, closes = 0, hops = 0, ids = 0;
   MUST(head->count <= SNT_PLAIN_FIELDS && head->length <= text.length);
   for (size_t i = 0; i < head->count; i++) {
     snt_text name = head->fields[i].name, value = head->fields[i].value;
     field_must_hold(text, &head->fields[i]);
     MUST(!is_word(name, "upgrade") && !is_word(name, "expect"));
     hosts += is_word(name, "host");
+    ids += is_word(name, "x-request-id");
+    bool is_hop_by_hop = is_word(name, "connection") || is_word(name, "keep-alive") || is_word(name, "te") ||
+                         is_word(name, "proxy-connection") || is_word(name, "transfer-encoding") ||
+                         is_word(name, "trailer");
+    MUST(head->fields[i].is_hop_by_hop == is_hop_by_hop);
+    hops += is_hop_by_hop;
     if (is_word(name, "connection")) {
       MUST(is_word(value, "close") || is_word(value, "keep-alive"));
       closes += is_word(value, "close");
@@ -70,6 +76,7 @@ static inline void head_must_hold(snt_text text, const snt_plain_head *head) {
       MUST(strspn(digits, "0123456789") == value.length && strtoll(digits, NULL, 10) == head->body);
     }
   }
+  MUST(hops == head->hop_by_hop && head->has_request_id == (ids > 0));
   MUST(hosts == head->hosts && codings + lengths <= 1 && head->closes == (closes > 0));
   MUST(head->is_chunked == (codings == 1) && (head->body >= 0) == (lengths == 1));
 }

@@ -8,6 +8,7 @@ static const char *const HEADS[] = {
     "POST /a?b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nhost:\ta\r\nConnection: keep-alive\r\n\r\n",
     "HTTP/1.1 200 OK\r\nserver: \ta b\t \r\nContent-Length: 123456789012345678\r\n\r\n",
     "HTTP/1.1 503\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\n",
+    "HTTP/1.1 200\r\nTE: a\r\nTrailer: b\r\nKeep-Alive: 5\r\nProxy-Connection: a\r\nX-Request-Id: b\r\n\r\n",
 };
 
 static bool is_plain(const char *text, size_t length) { return read_both((const uint8_t *)text, length); }

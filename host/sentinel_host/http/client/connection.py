@@ -349,6 +349,7 @@ class ClientConnection(Batched):
                 head = core.head
                 assert head is not None
                 response.begin(head.status, head.headers, head.http_version)
+                response.is_end_to_end = head.is_end_to_end
                 if core.state == TUNNEL:
                     self._owner.on_tunnel(self)
             pieces, first = core.pieces, core.first

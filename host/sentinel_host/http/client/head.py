@@ -44,10 +44,20 @@ class MalformedHead(Exception):
 
 class UpstreamHead:
     """What a response's head says. Names are lower-case; ``content_length`` is -1 without the
-    field; ``size`` is in bytes, the blank line included.
+    field; ``size`` is in bytes, the blank line included. ``is_end_to_end``: all of ``headers`` may
+    be passed on, and none is called X-Request-Id.
     """
 
-    __slots__ = ("chunked", "content_length", "headers", "http_version", "keep_alive", "size", "status")
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "headers",
+        "http_version",
+        "is_end_to_end",
+        "keep_alive",
+        "size",
+        "status",
+    )
 
     def __init__(
         self,
@@ -58,6 +68,7 @@ class UpstreamHead:
         chunked: bool,
         keep_alive: bool,
         http_version: bytes,
+        is_end_to_end: bool,
     ) -> None:
         self.size = size
         self.status = status
@@ -66,19 +77,20 @@ class UpstreamHead:
         self.chunked = chunked
         self.keep_alive = keep_alive
         self.http_version = http_version
+        self.is_end_to_end = is_end_to_end
 
 
 def read_plain(data: bytes, max_bytes: int) -> UpstreamHead | None:
     """The final response's head at the start of ``data``, if it is whole and plain, and not larger
-    than ``max_bytes``.
+    than ``max_bytes``; its hop-by-hop fields are left out.
     """
     plain = _read_response(data)
     if plain is None:
         return None
-    size, status, headers, content_length, chunked, keep_alive = plain
+    size, status, headers, content_length, chunked, keep_alive, is_end_to_end = plain
     if size > max_bytes:
         return None
-    return UpstreamHead(size, status, headers, content_length, chunked, keep_alive, b"1.1")
+    return UpstreamHead(size, status, headers, content_length, chunked, keep_alive, b"1.1", is_end_to_end)
 
 
 class ResponseHeadParser:
@@ -176,4 +188,6 @@ class ResponseHeadParser:
                     coded = True
         if coded and (content_length >= 0 or self._http_version == b"1.0"):
             raise MalformedHead("the response has a Transfer-Encoding beside Content-Length, or on HTTP/1.0")
-        return UpstreamHead(self._size, status, self._headers, content_length, coded, keep_alive, self._http_version)
+        return UpstreamHead(
+            self._size, status, self._headers, content_length, coded, keep_alive, self._http_version, False
+        )

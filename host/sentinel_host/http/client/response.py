@@ -104,8 +104,9 @@ class Lease(Protocol):
 class UpstreamResponse:
     """One response.
 
-    ``headers`` are as received, hop-by-hop fields included, with lower-case names; ``http_version``
-    is ``b"1.1"`` or ``b"1.0"``. ``bytes_received`` counts the body without framing. Once
+    ``headers`` are as received, with lower-case names. Hop-by-hop fields may be among them, unless
+    ``is_end_to_end`` is true: then all may be passed on, and none is called X-Request-Id.
+    ``http_version`` is ``b"1.1"`` or ``b"1.0"``. ``bytes_received`` counts the body without framing. Once
     ``complete`` is true the whole body has arrived: one ``read`` answers all of it that is left,
     without waiting, and ``trailers`` are final. A response that is not read to its end must be
     aborted, or it keeps its connection. `hold` gives it what it ends.
@@ -127,6 +128,7 @@ class UpstreamResponse:
         "complete",
         "headers",
         "http_version",
+        "is_end_to_end",
         "request",
         "status",
         "trailers",
@@ -137,6 +139,7 @@ class UpstreamResponse:
         self.status = 0
         self.headers: Headers = _NO_FIELDS
         self.http_version = b"1.1"
+        self.is_end_to_end = False
         self.trailers: Headers = _NO_FIELDS
         self.complete = False
         self.bytes_received = 0
