@@ -353,16 +353,16 @@ class ClientConnection(Batched):
                 if core.state == TUNNEL:
                     self._owner.on_tunnel(self)
             pieces, first = core.pieces, core.first
-            if pieces or first is not None:
-                if first is not None:
-                    core.first = None
-                    response.add(first)
+            if first is not None:
+                core.first = None
+                response.add(first)
+            if pieces:
                 for piece in pieces:
                     response.add(piece)
                 pieces.clear()
-                if response.buffered > BUFFER_LIMIT and not events & OVER and not core.paused:
-                    core.pause()
-                    self._transport.pause_reading()
+            if response.buffered > BUFFER_LIMIT and not events & OVER and not core.paused:
+                core.pause()
+                self._transport.pause_reading()
         if events & STOP_UPLOAD:
             self._stop_upload()
         if events >= OVER:

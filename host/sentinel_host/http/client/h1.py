@@ -25,7 +25,14 @@ from typing import Final
 
 from sentinel_host.errors import Progress
 from sentinel_host.http.chunked import OF_RESPONSES, ChunkedDecoder, MalformedBody
-from sentinel_host.http.client.head import MAX_FIELDS, MalformedHead, ResponseHeadParser, UpstreamHead, read_plain
+from sentinel_host.http.client.head import (
+    MAX_FIELDS,
+    MalformedHead,
+    ResponseHeadParser,
+    UpstreamHead,
+    no_head,
+    read_plain,
+)
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.target import Timeouts
 
@@ -90,7 +97,8 @@ class ClientCore:
     the call is made.
 
     ``pieces`` holds what came of the body and was not taken yet; who takes it empties the list.
-    ``first`` goes before them: what came with the head, if that is so much that it is not copied.
+    ``first`` goes before them: what came with the head of a body that has a length; a view of it, if
+    that is so much that it is not copied.
     ``head`` is that of the response under way, ``trailers`` its trailer fields once it is whole.
     ``used`` is true once the connection has served a request. ``uploading`` is true from `sent` on
     while a streamed body is not written whole. ``paused`` is true while nobody takes what was read,
@@ -104,6 +112,7 @@ class ClientCore:
         "_left",
         "_max_head_bytes",
         "_parser",
+        "_plain",
         "_request",
         "_since",
         "_timeouts",
@@ -123,13 +132,15 @@ class ClientCore:
         self.used = False
         self.uploading = False
         self.paused = False
-        self.first: memoryview | None = None
+        self.first: bytes | memoryview | None = None
         self.pieces: list[bytes] = []
         self.head: UpstreamHead | None = None
         self.trailers: Headers = _NO_TRAILERS
         self.fault = ""
         self._timeouts = timeouts
         self._max_head_bytes = max_head_bytes
+        # One for all responses: making one takes longer than filling it.
+        self._plain = no_head()
         self._since = now
         self._request: UpstreamRequest | None = None
         self._parser: ResponseHeadParser | None = None
@@ -187,9 +198,9 @@ class ClientCore:
                 # they still read.
                 self._stop_upload()
                 events |= STOP_UPLOAD
-            if len(data) - at > _COPY_BELOW and self.state == LENGTH:
-                events |= self._view_body(data, at)
-            elif at < len(data) or (self.state == LENGTH and not self._left):
+            if self.state == LENGTH:
+                events |= self._begin_body(data, at)
+            elif at < len(data):
                 events |= self._read_body(data[at:])
             return events
         if state < HEAD or state == CLOSED:
@@ -219,6 +230,8 @@ class ClientCore:
         ``reusable`` is false where the transport closes, or still holds bytes of the request.
         """
         self.head = None
+        # An idle connection is not to keep them.
+        self._plain.headers = _NO_TRAILERS
         self._request = None
         self._decoder = None
         if self.uploading:
@@ -263,9 +276,8 @@ class ClientCore:
             rest = data[at:] if at else data
             parser = self._parser
             if parser is None:
-                plain = read_plain(rest, self._max_head_bytes)
-                if plain is not None:
-                    head = plain
+                head = self._plain
+                if read_plain(rest, self._max_head_bytes, head):
                     at += head.size
                     break
                 parser = self._parser = ResponseHeadParser(self._max_head_bytes)
@@ -320,8 +332,8 @@ class ClientCore:
         if request.informed is not None:
             request.informed.pass_informational(head.status, head.headers)
 
-    def _view_body(self, data: bytes, at: int) -> int:
-        """Read what comes of a body that has a length from there on, without a copy of it."""
+    def _begin_body(self, data: bytes, at: int) -> int:
+        """Read what comes, from there on, of a body that has a length."""
         left = self._left - (len(data) - at)
         end = len(data)
         if left < 0:
@@ -330,7 +342,7 @@ class ClientCore:
             left = 0
         self._left = left
         if end > at:
-            self.first = memoryview(data)[at:end]
+            self.first = memoryview(data)[at:end] if end - at > _COPY_BELOW else data[at:end]
         return NOTHING if left else OVER
 
     def _read_body(self, data: bytes) -> int:

@@ -28,6 +28,9 @@ MAX_FIELDS: Final = 200
 cookies.
 """
 
+# Never added to.
+_NO_FIELDS: Final[Headers] = []
+
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 _field: Final = field
@@ -80,17 +83,31 @@ class UpstreamHead:
         self.is_end_to_end = is_end_to_end
 
 
-def read_plain(data: bytes, max_bytes: int) -> UpstreamHead | None:
-    """The final response's head at the start of ``data``, if it is whole and plain, and not larger
-    than ``max_bytes``; its hop-by-hop fields are left out.
+def no_head() -> UpstreamHead:
+    """A head that says nothing yet, for `read_plain`."""
+    return UpstreamHead(0, 0, _NO_FIELDS, -1, False, False, b"1.1", False)
+
+
+def read_plain(data: bytes, max_bytes: int, head: UpstreamHead) -> bool:
+    """Read the final response's head at the start of ``data`` into ``head``, without its hop-by-hop
+    fields.
+
+    False, and ``head`` is as it was, unless it is whole, plain, and not larger than ``max_bytes``.
     """
     plain = _read_response(data)
     if plain is None:
-        return None
+        return False
     size, status, headers, content_length, chunked, keep_alive, is_end_to_end = plain
     if size > max_bytes:
-        return None
-    return UpstreamHead(size, status, headers, content_length, chunked, keep_alive, b"1.1", is_end_to_end)
+        return False
+    head.size = size
+    head.status = status
+    head.headers = headers
+    head.content_length = content_length
+    head.chunked = chunked
+    head.keep_alive = keep_alive
+    head.is_end_to_end = is_end_to_end
+    return True
 
 
 class ResponseHeadParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ from sentinel_host.http.client.h1 import (
     UNTIL_CLOSE,
     ClientCore,
 )
+from sentinel_host.http.client.head import UpstreamHead
 from sentinel_host.http.client.request import Headers, UpstreamRequest
 from sentinel_host.http.client.target import Timeouts
 
@@ -247,11 +249,25 @@ def test_a_piece_of_a_body_is_passed_on_itself():
     assert core.pieces[0] is piece
 
 
+def test_each_response_has_fields_of_its_own_and_an_idle_connection_has_none():
+    core = asked()
+    assert core.receive(LATER + b"A: 1\r\nContent-Length: 0\r\n\r\n", 0.0) == HEAD_CAME | OVER
+    assert core.head is not None
+    first = core.head.headers
+    assert core.finish(True)
+    assert not [each for each in gc.get_referrers(first) if isinstance(each, UpstreamHead)]
+    core.begin(get(), 0.0)
+    core.sent(False)
+    assert core.receive(LATER + b"B: 2\r\nContent-Length: 0\r\n\r\n", 0.0) == HEAD_CAME | OVER
+    assert first == [(b"a", b"1"), (b"content-length", b"0")]
+    assert core.head.headers == [(b"b", b"2"), (b"content-length", b"0")]
+
+
 def test_long_bytes_that_came_with_the_head_are_not_copied():
     core = asked()
     data = LATER + b"Content-Length: %d\r\n\r\n" % (len(LONG) + 1) + LONG
     assert core.receive(data, 0.0) == HEAD_CAME
-    assert core.first is not None
+    assert isinstance(core.first, memoryview)
     assert core.first.obj is data
     assert core.first == LONG
     assert core.left == 1
