@@ -20,7 +20,7 @@ import logging
 import math
 import secrets
 import zlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from random import random
 from time import monotonic, perf_counter_ns
 from time import time as wall_clock
@@ -73,7 +73,7 @@ class Members:
     index.
     """
 
-    __slots__ = ("endpoints", "group", "indices", "watch", "watched", "weights")
+    __slots__ = ("endpoints", "group", "indices", "pick", "watch", "watched", "weights")
 
     def __init__(self, endpoints: Sequence[tuple[Endpoint, int]], settings: UpstreamSettings) -> None:
         self.endpoints: Final = tuple(endpoint for endpoint, _ in endpoints)
@@ -94,6 +94,8 @@ class Members:
             max_ms=round(eject.max_time * 1000) if eject else 0,
             seed=secrets.randbits(63) + 1,
         )
+        # A method that is looked up for each call takes longer.
+        self.pick: Final[Callable[[int, tuple[int, ...]], int]] = self.group.pick
 
 
 class Balancer:
@@ -265,7 +267,7 @@ class Balancer:
         call.latency = (call.answered - began) // 1000
         endpoint.paused_until = 0.0
         if not endpoint.is_doubted:
-            endpoint.cell.succeeded(call.latency)
+            endpoint.succeeded(call.latency)
         if failed:
             self._confirm(members, call, failed)
         if self._sticky is not None and not call.is_kept:
@@ -298,7 +300,7 @@ class Balancer:
             if index != _NOBODY and members.group.take(index):
                 call.is_kept = True
                 return index
-        return members.group.pick(call.hash, tried)
+        return members.pick(call.hash, tried)
 
     async def _next(
         self, members: Members, call: UpstreamCall, tried: tuple[int, ...], *, waits: bool, unsent: bool
@@ -314,7 +316,7 @@ class Balancer:
         # A sticky client whose endpoint failed is to be kept by the next.
         call.is_kept = False
         left_out = tried if unsent else (*tried, *_paused(members, tried)[:_MOST_PAUSED])
-        index = members.group.pick(call.hash, left_out)
+        index = members.pick(call.hash, left_out)
         if index != _NOBODY:
             self.counts.retries += 1
         return index

@@ -101,7 +101,7 @@ class UpstreamCall(Lease):
                 self.judge.broke_off(self)
         elif how == WHOLE and endpoint.is_doubted:
             endpoint.is_doubted = False
-            endpoint.cell.succeeded(self.latency)
+            endpoint.succeeded(self.latency)
 
     def twin(self) -> UpstreamCall:
         """The same request, to be sent beside this one."""

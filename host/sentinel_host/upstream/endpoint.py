@@ -4,6 +4,7 @@ workers share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sentinel_host.http.client import Lease, Pool, UpstreamPool
@@ -35,10 +36,11 @@ class Endpoint(Lease):
     ``ejections`` are those by this worker. ``is_doubted``: the last response broke off. Until one
     is whole, a head says nothing of its health. ``paused_until``, in seconds of `monotonic`: it has
     asked for no retries until then, and answered no request well since. ``http1`` is the pool, if
-    it is one of HTTP/1.1.
+    it is one of HTTP/1.1. ``succeeded`` is the cell's.
     """
 
     __slots__ = (
+        "_end",
         "authority",
         "cell",
         "counts",
@@ -49,6 +51,7 @@ class Endpoint(Lease):
         "name",
         "paused_until",
         "pool",
+        "succeeded",
         "users",
     )
 
@@ -60,6 +63,9 @@ class Endpoint(Lease):
         self.http1: Final = pool if isinstance(pool, UpstreamPool) else None
         self.authority: Final = pool.authority
         self.cell: Final = cell
+        # Methods that are looked up for each call take longer.
+        self.succeeded: Final[Callable[[int], None]] = cell.succeeded
+        self._end: Final[Callable[[], None]] = cell.end
         self.counts: Final = counts
         self.ejections = 0
         self.is_doubted = False
@@ -69,4 +75,4 @@ class Endpoint(Lease):
     def end(self, how: int) -> None:
         """A try that began here has ended; part of `Lease`."""
         self.counts.active -= 1
-        self.cell.end()
+        self._end()
