@@ -37,7 +37,7 @@ def test_idle_connections_expire():
 
 
 def test_a_request_after_a_rest_is_late_as_soon_as_any():
-    """While all connections are idle, their deadlines are looked at rarely."""
+    """Deadlines are looked at rarely where all are far away."""
 
     async def script(peer):
         await peer.head()
@@ -69,6 +69,32 @@ def test_a_request_after_a_rest_is_late_as_soon_as_any():
             await pool.close()
 
     asked: asyncio.Event
+    run_leaping(main())
+
+
+def test_a_request_is_late_by_its_own_time_while_the_pool_has_longer_ones():
+    """Its pool was looked at rarely until then."""
+
+    async def script(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n")
+        await peer.closed()
+
+    async def main():
+        async with Upstream(script) as upstream:
+            pool = upstream.pool(timeouts=Timeouts(response=MINUTES, idle=MINUTES, keepalive=MINUTES))
+            hasty = get()
+            hasty.idle_timeout = 0.2
+            response = await pool.send(hasty)
+            rest = asyncio.create_task(response.read())
+            # Twice the timeout, and well before a look that the pool's own timeouts need.
+            await leap(0.4)
+            await leap(0)
+            assert rest.done()
+            with pytest.raises(UpstreamTimeout):
+                await rest
+            await pool.close()
+
     run_leaping(main())
 
 

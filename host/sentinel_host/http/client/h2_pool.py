@@ -30,7 +30,7 @@ from sentinel_host.http.client.h2_fields import request_section
 from sentinel_host.http.client.h2_tunnel import WEBSOCKET, tunnel_section
 from sentinel_host.http.client.request import UpstreamRequest
 from sentinel_host.http.client.response import UpstreamResponse
-from sentinel_host.http.client.sweeps import Sweeps, Swept
+from sentinel_host.http.client.sweeps import Sweeps, Swept, interval_of
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.net import Names
 
@@ -40,7 +40,6 @@ _DEFAULT_TIMEOUTS: Final = Timeouts()
 _AGAIN: Final = 2
 # As many as a connection is taken to bear before its upstream says so.
 _STREAMS_OF_NEW: Final = 100
-_SWEEP_SHARE: Final = 20
 
 
 class Http2Pool(Swept):
@@ -101,8 +100,10 @@ class Http2Pool(Swept):
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiters: deque[asyncio.Future[Http2ClientConnection]] = deque()
         self._sweeps = Sweeps() if sweeps is None else sweeps
-        shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response, timeouts.connect)
-        self._sweep_interval = max(0.005, min(0.1, shortest / _SWEEP_SHARE))
+        self._shortest = min(
+            timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response, timeouts.connect
+        )
+        self._sweep_interval = interval_of(self._shortest)
         self._closed = False
         self._drains = False
 
@@ -136,6 +137,8 @@ class Http2Pool(Swept):
             section = tunnel_section(request, self._scheme)
         else:
             section = request_section(request, self._scheme)
+        if request.shortest_timeout < self._shortest:
+            self._look_as_often_as(request.shortest_timeout)
         again = _AGAIN
         while True:
             connection = self._with_room()
@@ -346,6 +349,12 @@ class Http2Pool(Swept):
             except Exception:
                 _log.exception("upstream %s: a connection could not be checked", self.target)
         return self._sweep_interval if self._serving or self._leaving else 0.0
+
+    def _look_as_often_as(self, timeout: float) -> None:
+        self._shortest = timeout
+        self._sweep_interval = interval_of(timeout)
+        if self._serving or self._leaving:
+            self._sweeps.every(self._sweep_interval, self)
 
     def _error(self, reason: str, kind: str) -> UpstreamError:
         return UpstreamError(f"upstream {self.target}: {reason}", kind, Progress.UNSENT)

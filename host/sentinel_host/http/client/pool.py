@@ -29,19 +29,12 @@ from sentinel_host.http.client.connection import ClientConnection, ConnectionOwn
 from sentinel_host.http.client.connector import Connector
 from sentinel_host.http.client.request import IDEMPOTENT, UpstreamRequest, encode_head
 from sentinel_host.http.client.response import UpstreamResponse
-from sentinel_host.http.client.sweeps import Sweeps, Swept
+from sentinel_host.http.client.sweeps import Sweeps, Swept, interval_of
 from sentinel_host.http.client.target import Target, Timeouts
 from sentinel_host.net import Names
 
 _log: Final = logging.getLogger(__name__)
 _DEFAULT_TIMEOUTS: Final = Timeouts()
-
-_SWEEP_SHARE: Final = 20
-"""Timeouts are looked at this many times in the course of the shortest: none fires later than by a
-twentieth.
-"""
-# Seconds between two sweeps while all connections are idle: a worker without requests hardly wakes.
-_RESTING_INTERVAL: Final = 1.0
 
 
 class UpstreamPool(ConnectionOwner, Swept):
@@ -107,7 +100,9 @@ class UpstreamPool(ConnectionOwner, Swept):
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeps = Sweeps() if sweeps is None else sweeps
         self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
-        self._sweep_interval = max(0.005, min(0.1, self._shortest / _SWEEP_SHARE))
+        self._sweep_interval = interval_of(self._shortest)
+        # While all connections are idle.
+        self._resting_interval = interval_of(timeouts.keepalive)
         # Whether the next sweep is one of idle connections only, and the first request must have it
         # brought forward.
         self._rests = False
@@ -136,10 +131,8 @@ class UpstreamPool(ConnectionOwner, Swept):
         if request.upgrade and self.tunnels >= self.max_tunnels:
             self.failures += 1
             raise UpstreamBusy(f"upstream {self.target}: {self.tunnels} connections have changed their protocol")
-        own = request.response_timeout
-        if own is not None and own < self._shortest:
-            self._shortest = own
-            self._sweep_interval = max(0.005, min(0.1, own / _SWEEP_SHARE))
+        if request.shortest_timeout < self._shortest:
+            self._look_as_often_as(request.shortest_timeout)
         sent = False
         proxy_header = (request.proxy_header or self._proxy_header) if self._proxy_header else b""
         connection = self._take_idle(proxy_header)
@@ -387,10 +380,19 @@ class UpstreamPool(ConnectionOwner, Swept):
             self._rests = False
             return 0.0
         uses = self.connects + self.reuses
-        self._rests = uses == self._uses and len(self._idle) == len(self.connections)
+        self._rests = (
+            uses == self._uses
+            and len(self._idle) == len(self.connections)
+            and self._resting_interval > self._sweep_interval
+        )
         self._uses = uses
-        interval = min(_RESTING_INTERVAL, self.timeouts.keepalive / _SWEEP_SHARE) if self._rests else 0.0
-        return max(self._sweep_interval, interval)
+        return self._resting_interval if self._rests else self._sweep_interval
+
+    def _look_as_often_as(self, timeout: float) -> None:
+        self._shortest = timeout
+        self._sweep_interval = interval_of(timeout)
+        if self.connections:
+            self._sweep_soon()
 
     def _sweep_soon(self) -> None:
         self._rests = False

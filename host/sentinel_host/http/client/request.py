@@ -18,6 +18,7 @@ EXPECTS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
 # Compiled code looks an imported function up by its name.
 _write: Final = write_request
+_NEVER: Final = float("inf")
 _LENGTH_AND_END: Final = b"\r\ncontent-length: %d\r\n\r\n"
 
 
@@ -116,6 +117,14 @@ class UpstreamRequest:
         self.idle_timeout: float | None = None
         self.proxy_header = b""
         self.relayable: RelayableBody | None = None
+
+    @property
+    def shortest_timeout(self) -> float:
+        """The shorter of its own two, in seconds; infinite if it has none."""
+        response, idle = self.response_timeout, self.idle_timeout
+        if response is None:
+            return _NEVER if idle is None else idle
+        return response if idle is None else min(response, idle)
 
 
 def encode_head(request: UpstreamRequest) -> bytes:

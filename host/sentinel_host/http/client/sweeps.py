@@ -12,6 +12,18 @@ from typing import Final, Protocol
 
 _log: Final = logging.getLogger(__name__)
 
+_SHARE: Final = 20
+# Seconds. A worker that has nothing to do hardly wakes.
+_LONGEST_INTERVAL: Final = 1.0
+_SHORTEST_INTERVAL: Final = 0.005
+
+
+def interval_of(timeout: float) -> float:
+    """How often to look for a timeout. It fires late by a twentieth of itself at most, unless it is
+    very short.
+    """
+    return max(_SHORTEST_INTERVAL, min(_LONGEST_INTERVAL, timeout / _SHARE))
+
 
 class Swept(Protocol):
     """A pool. Compiled code calls what inherits from this at once, and looks the method of anything

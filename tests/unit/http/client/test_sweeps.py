@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sentinel_host.http.client import Sweeps
+from sentinel_host.http.client.sweeps import interval_of
 from tests.support.loops import JumpingLoop, run_jumping
 
 
@@ -33,6 +34,13 @@ class CountingLoop(JumpingLoop):
     def call_at(self, *arguments: Any, **options: Any) -> asyncio.TimerHandle:
         self.timers += 1
         return super().call_at(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "interval"), [(3600.0, 1.0), (20.0, 1.0), (10.0, 0.5), (0.3, 0.015), (0.1, 0.005), (0.001, 0.005)]
+)
+def test_a_timeout_is_looked_for_often_enough_for_a_twentieth_of_itself(timeout: float, interval: float) -> None:
+    assert interval_of(timeout) == pytest.approx(interval)
 
 
 def test_pools_with_the_same_interval_share_a_timer() -> None:
