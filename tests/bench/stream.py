@@ -2,12 +2,13 @@
 to a slow reader.
 
 ``python -m tests.bench.stream [--json FILE] [--quick]``. Downloads come from an nginx that sends a
-file of zeros, uploads go to a `sink`; the client is `transfer`. None of them copies a byte, so that
-the process under test bounds the rate. Before the first round, each of them passes on a file of
-random bytes, which is compared. The gateway and nginx run at once and take turns; rates are medians
-of the rounds, the ratios are taken within a round, and memory is the highest of all rounds: what
-the process tree held at most during a transfer, above what it held before. CPU is that of the
-process tree.
+file, uploads go to a `sink`; the client is `transfer`. None of them copies a byte, so that the
+process under test bounds the rate. The file has been written, page for page: a sparse one is the
+kernel's one page of zeros over and over, which whoever copies finds in the processor's first cache.
+Before the first round, each of them passes on a file of random bytes, which is compared. The
+gateway and nginx run at once and take turns; rates are medians of the rounds, the ratios are taken
+within a round, and memory is the highest of all rounds: what the process tree held at most during a
+transfer, above what it held before. CPU is that of the process tree.
 
 nginx passes bodies on as they come (proxy_request_buffering off) and never puts them on disk, with
 buffers of 64 KiB, which made it faster than its defaults do. The download from TLS comes from an
@@ -121,9 +122,11 @@ def main() -> int:
     growths: dict[str, list[float]] = {}
     with scratch() as name, contextlib.ExitStack() as stack:
         enter, folder = stack.enter_context, Path(name)
-        file = folder / "zeros"
-        with file.open("wb") as zeros:
-            zeros.truncate(mib << 20)
+        file = folder / "file"
+        some = os.urandom(1 << 20)
+        with file.open("wb") as whole:
+            for _ in range(mib):
+                whole.write(some)
         sample = folder / "sample"
         sample.write_bytes(os.urandom(_SAMPLE))
         locations = f"root {folder}; sendfile on; location / {{ }}"
