@@ -122,7 +122,7 @@ def test_a_version_that_does_not_start_is_no_call_that_failed(start: Start) -> N
     for data, reason in (
         (refuses, "guest.versioned.config: missing key 'keys'"),
         (index.wasm("hostile/start_traps"), "start: wasm `unreachable`"),
-        # By its own running time or, on a busy machine, by the clock.
+        # Its deadline is exceeded, or it fell behind in a worker that did other things.
         (index.wasm("hostile/configure_loops"), "configure: d"),
     ):
         put(gateway, data)

@@ -31,14 +31,14 @@ class Passing:
 
 @pytest.fixture
 def time() -> Passing:
-    """The clock of the engine's suspended calls."""
+    """The clock of the engine's suspended calls, whose thread runs all the time by it."""
     return Passing()
 
 
 @pytest.fixture
 def engine(time: Passing) -> Iterator[GuestEngine]:
     """An engine of its own: its counts begin at zero, and afterwards no instance is left."""
-    made = GuestEngine(queue=RunQueue(time))
+    made = GuestEngine(queue=RunQueue(time, time))
     yield made
     assert len(made.queue) == 0
 

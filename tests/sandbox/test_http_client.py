@@ -28,7 +28,7 @@ def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, t
         middleware = started(load("granted/http_raw", granting(service)))
         call = asyncio.ensure_future(ask(middleware, GOOD))
         await service.has_begun()
-        # More than its deadline allows by the clock.
+        # More than its deadline allows.
         time.passed += 10.0
         assert not call.done()
         service.go.set()

@@ -67,14 +67,14 @@ async def cancel(guest: LoadedGuest) -> None:
 
 
 async def give_up(guest: LoadedGuest) -> None:
-    """A call that does not end in time by the clock, as the loop has not let it run."""
+    """A call that falls behind, as the loop has not let it run."""
     middleware = started(guest)
     waits = asyncio.ensure_future(ask(middleware, LOOP))
     await asyncio.sleep(0)
     (suspended,) = guest.blueprint.engine.queue.calls
     suspended.begun -= 100
     await asyncio.wait([waits])
-    assert "by the clock" in str(waits.exception())
+    assert "beside the worker's other work" in str(waits.exception())
     middleware.close()
 
 

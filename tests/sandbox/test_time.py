@@ -41,8 +41,8 @@ def test_a_loop_is_ended_at_the_deadline(
     """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on
     meanwhile.
     """
-    # Where others have the processor, the bound by the clock would come first: three deadlines
-    # become fifteen seconds.
+    # By the test's clock the thread runs also while others have the processor, and the call would
+    # fall behind first: three deadlines become fifteen seconds.
     time.rate = 0.01
     middleware = started(load(f"hostile/{name}"))
 

@@ -18,10 +18,10 @@ from sentinel_host.abi.rules import AbiError
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError
 from sentinel_host.native.failure import CallFailed
 from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
-from sentinel_host.sandbox.instance import SLOTS, overdue_error
+from sentinel_host.sandbox.instance import SLOTS, behind_error
 from sentinel_host.sandbox.pool import Pool
 from sentinel_host.sandbox.quarantine import Quarantine
-from sentinel_host.sandbox.runqueue import RunQueue, WallClockBound
+from sentinel_host.sandbox.runqueue import FellBehind, RunQueue
 
 T = TypeVar("T")
 
@@ -151,9 +151,9 @@ class GuestCaller:
             return await self._queue.finish(instance, deadline)
         except CallFailed as failed:
             raise self._failed(hook, instance, failed, client) from None
-        except WallClockBound:
+        except FellBehind:
             pool.discard(instance)
-            raise self.quarantine.noted(overdue_error(self._name, hook.name, deadline), client) from None
+            raise self.quarantine.noted(behind_error(self._name, hook.name, deadline), client) from None
         except BaseException:
             pool.discard(instance)
             raise

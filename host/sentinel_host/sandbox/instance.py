@@ -102,9 +102,11 @@ def step_of(instance: NativeGuest) -> str:
     return _STEPS[instance.phase]
 
 
-def overdue_error(name: str, hook: str, deadline: float) -> GuestTimeout:
-    """The typed error for a call that was given up by the wall clock; ``deadline`` is seconds."""
-    return GuestTimeout(name, hook, f"did not end in time by the clock, with a deadline of {deadline * 1000:g} ms")
+def behind_error(name: str, hook: str, deadline: float) -> GuestTimeout:
+    """The typed error for a call that fell behind; ``deadline`` is seconds."""
+    return GuestTimeout(
+        name, hook, f"did not end in time beside the worker's other work, with a deadline of {deadline * 1000:g} ms"
+    )
 
 
 def guest_error(blueprint: Blueprint, hook: str, failed: CallFailed, deadline: float) -> GuestError:

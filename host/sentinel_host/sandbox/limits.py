@@ -8,10 +8,6 @@ from typing import Literal
 from sentinel_host.abi.rules import DEFAULT_LIMITS, AnswerLimits
 from sentinel_host.sandbox.runtimes import defaults_of
 
-# A call that yields to the event loop gets half of its time at best; three times the running time
-# is late.
-WALL_FACTOR = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -41,8 +37,8 @@ class Limits:
     # A thousand times what the example guests take. Cloudflare's Workers get 10 ms of CPU time in
     # the free plan.
     deadline: float = 0.05
-    # Of start function, _initialize and configure together: with the wall clock's factor still
-    # under a second.
+    # Of start function, _initialize and configure together. Three times as long, for a call that
+    # shares the loop, is still under a second.
     start_deadline: float = defaults_of(None).start_deadline
     isolation: Literal["shared", "request"] = "shared"
     # Calls that end within a tick never overlap, so this is how many may be suspended at once.

@@ -24,8 +24,8 @@ from sentinel_host.errors import GuestBusy, GuestError
 from sentinel_host.native.failure import CallFailed, Failure
 from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.plan import Plan
-from sentinel_host.sandbox.instance import Blueprint, guest_error, overdue_error, step_of
-from sentinel_host.sandbox.runqueue import WallClockBound
+from sentinel_host.sandbox.instance import Blueprint, behind_error, guest_error, step_of
+from sentinel_host.sandbox.runqueue import FellBehind
 
 # Seconds between two lines that say that a guest's instances are all busy.
 _SAY_AGAIN_AFTER: Final = 1.0
@@ -151,10 +151,10 @@ class Pool:
         except CallFailed as failed:
             self.discard(instance)
             raise guest_error(self._blueprint, "start", failed, self.limits.start_deadline) from None
-        except WallClockBound:
+        except FellBehind:
             step = step_of(instance)
             self.discard(instance)
-            raise overdue_error(self._blueprint.name, step, self.limits.start_deadline) from None
+            raise behind_error(self._blueprint.name, step, self.limits.start_deadline) from None
         except BaseException:
             self.discard(instance)
             raise

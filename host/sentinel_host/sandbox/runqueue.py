@@ -4,12 +4,14 @@ Rule 1: at most one suspended call runs in one iteration of the loop, for some t
         turns.
 Rule 2: suspended calls together get at most half of the loop's time: after a call has run for some
         time, the same time passes before the next one runs.
-Rule 3: a call that exceeds its bound on the wall clock is given up, however little it ran. The
-        bound grows with the number of calls that share the queue, so that rule 2 alone makes no
-        call fail: of n calls, each gets the running time of its deadline within 2n deadlines.
-Rule 4: a call that waits for an answer from outside is not in the queue, and its clock stands
-        still. With the answer it goes on as soon as rules 1 and 2 allow it, without a timer if that
-        is soon.
+Rule 3: a call that is behind is given up, however little it ran: the loop's thread has run for
+        longer since than the call may have to share it. That bound grows with the number of calls
+        that share the queue, so that rule 2 alone makes no call fail: of n calls, each gets the
+        running time of its deadline within 2n deadlines. While the thread has no processor, because
+        other processes have it or a container's share is used up, nobody falls behind.
+Rule 4: a call that waits for an answer from outside is not in the queue, and does not fall behind.
+        With the answer it goes on as soon as rules 1 and 2 allow it, without a timer if that is
+        soon.
 """
 
 from __future__ import annotations
@@ -17,10 +19,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 
 from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
-from sentinel_host.sandbox.limits import WALL_FACTOR
 
 # Seconds. uvloop's timers count whole milliseconds, and it takes less than half of one for none at
 # all.
@@ -33,13 +34,13 @@ _FIRST_RUN = 0.002
 _ITERATIONS = 16
 
 
-class WallClockBound(Exception):
-    """A suspended call was given up: it did not end in time by the wall clock."""
+class FellBehind(Exception):
+    """A suspended call was given up: it did not end in time beside what else the loop did."""
 
 
 class Suspended:
-    """A call in the queue: when it began, its deadline, and how many calls it shared its turns with
-    at most.
+    """A call in the queue: how long the loop's thread had run when it began, its deadline, and how
+    many calls it shared its turns with at most.
     """
 
     __slots__ = ("begun", "crowd", "deadline", "future", "instance")
@@ -53,23 +54,27 @@ class Suspended:
         self.deadline = deadline
         self.crowd = 1
 
-    def is_overdue(self, now: float, crowd: int) -> bool:
-        """Whether to give it up, while ``crowd`` calls share the queue."""
+    def is_behind(self, ran: float, crowd: int) -> bool:
+        """Whether to give it up now that the thread has run for so long, while ``crowd`` calls share
+        the queue.
+        """
         self.crowd = max(self.crowd, crowd)
-        return now - self.begun >= self.deadline * max(WALL_FACTOR, 2 * self.crowd + 1)
+        return ran - self.begun >= self.deadline * (2 * self.crowd + 1)
 
 
 class RunQueue:
     """The suspended ``calls`` of one worker, the next first.
 
-    ``clock`` tells seconds, as the event loop's timers count them.
+    ``clock`` tells seconds, as the event loop's timers count them, and ``ran`` those for which the
+    loop's thread has run.
     """
 
-    __slots__ = ("_clock", "_free_at", "_loop", "_timer", "calls")
+    __slots__ = ("_clock", "_free_at", "_loop", "_ran", "_timer", "calls")
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter, ran: Callable[[], float] = thread_time) -> None:
         self.calls: deque[Suspended] = deque()
         self._clock = clock
+        self._ran = ran
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._free_at = 0.0
@@ -81,12 +86,12 @@ class RunQueue:
         """Run what an instance was suspended in to its end; ``deadline`` is seconds of running
         time, for rule 3.
 
-        Raises `CallFailed`, and `WallClockBound` for a call that is still suspended: as after a
+        Raises `CallFailed`, and `FellBehind` for a call that is still suspended: as after a
         cancellation, the caller must close the instance.
         """
         loop = asyncio.get_running_loop()
         now = self._clock()
-        call = Suspended(instance, loop.create_future(), now - _FIRST_RUN, deadline)
+        call = Suspended(instance, loop.create_future(), self._ran() - _FIRST_RUN, deadline)
         if self._loop is not loop:
             # The calls of a loop that has ended cannot end.
             self.calls.clear()
@@ -111,10 +116,10 @@ class RunQueue:
 
     async def _answered(self, call: Suspended, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for the answer that a call needs, and resume it."""
-        begun = self._clock()
+        before = self._ran()
         await call.instance.ask()
+        call.begun += self._ran() - before
         now = self._clock()
-        call.begun += now - begun
         call.future = loop.create_future()
         for _ in range(_ITERATIONS):
             if now >= self._free_at:
@@ -124,7 +129,7 @@ class RunQueue:
         else:
             self._queue(call, loop, now)
             return
-        self._resume(call, now)
+        self._resume(call)
         after = self._clock()
         self._free_at = after + (after - now)
         if self.calls and self._timer is None:
@@ -150,15 +155,15 @@ class RunQueue:
             return
         call = self.calls.popleft()
         if not call.future.done():
-            self._resume(call, before)
+            self._resume(call)
         after = self._clock()
         self._free_at = after + (after - before)
         if self.calls:
             self._timer = self._wait(loop, after)
 
-    def _resume(self, call: Suspended, now: float) -> None:
-        if call.is_overdue(now, len(self.calls) + 1):
-            call.future.set_exception(WallClockBound())
+    def _resume(self, call: Suspended) -> None:
+        if call.is_behind(self._ran(), len(self.calls) + 1):
+            call.future.set_exception(FellBehind())
             return
         try:
             answer = call.instance.resume()

@@ -19,8 +19,8 @@ from sentinel_host.native.guest import SUSPENDED, NativeGuest
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import Plan
 from sentinel_host.sandbox.cases import Case
-from sentinel_host.sandbox.instance import SLOTS, Blueprint, guest_error, overdue_error, step_of
-from sentinel_host.sandbox.runqueue import WallClockBound
+from sentinel_host.sandbox.instance import SLOTS, Blueprint, behind_error, guest_error, step_of
+from sentinel_host.sandbox.runqueue import FellBehind
 from sentinel_host.sandbox.text import one_line
 
 _HOOKS = {hook.name: hook for hook in HOOKS}
@@ -77,7 +77,7 @@ async def _try(blueprint: Blueprint, case: Case, config: bytes, plan: Plan) -> s
         return case.mismatch(answer, limits.answers)
     except CallFailed as failed:
         raise guest_error(blueprint, case.hook, failed, deadline) from None
-    except WallClockBound:
-        raise overdue_error(blueprint.name, step or step_of(instance), deadline) from None
+    except FellBehind:
+        raise behind_error(blueprint.name, step or step_of(instance), deadline) from None
     finally:
         instance.close()

@@ -1,5 +1,5 @@
-"""Suspended calls share the loop: their turns, their half of its time, and the bound by the
-clock.
+"""Suspended calls share the loop: their turns, their half of its time, and which fall
+behind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from sentinel_host.native.guest import SUSPENDED, NativeGuest, Suspension
-from sentinel_host.sandbox.runqueue import RunQueue, Suspended, WallClockBound
+from sentinel_host.sandbox.runqueue import FellBehind, RunQueue, Suspended
 from tests.support.loops import JumpingLoop, run_jumping
 
 DEADLINE = 0.05
@@ -71,7 +71,7 @@ def test_calls_within_their_deadline_end_well_however_many_share_the_loop(crowd:
 
     async def main() -> None:
         turns: list[Working] = []
-        queue = RunQueue(now)
+        queue = RunQueue(now, now)
         begun = now()
         answers = await asyncio.gather(*(finish(queue, Working(DEADLINE, turns)) for _ in range(crowd)))
         assert answers == [b"done"] * crowd
@@ -85,13 +85,13 @@ def test_calls_within_their_deadline_end_well_however_many_share_the_loop(crowd:
 
 
 @pytest.mark.parametrize(("crowd", "bound"), [(1, 3), (2, 5), (8, 17)])
-def test_a_call_that_goes_on_and_on_is_given_up_by_the_clock(crowd: int, bound: int) -> None:
+def test_a_call_that_goes_on_and_on_is_given_up(crowd: int, bound: int) -> None:
     async def main() -> None:
-        queue = RunQueue(now)
+        queue = RunQueue(now, now)
         begun = now()
         calls = [finish(queue, Working(PATIENT, [])) for _ in range(crowd)]
         ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert [type(error) for error in ended] == [WallClockBound] * crowd
+        assert [type(error) for error in ended] == [FellBehind] * crowd
         assert now() - begun == pytest.approx(bound * DEADLINE, abs=2 * (crowd + 1) * TICK)
 
     run_jumping(main())
@@ -100,7 +100,7 @@ def test_a_call_that_goes_on_and_on_is_given_up_by_the_clock(crowd: int, bound: 
 def test_one_call_runs_in_an_iteration_of_the_loop() -> None:
     async def main() -> None:
         iterations = Iterations()
-        queue = RunQueue(now)
+        queue = RunQueue(now, now)
 
         class Noting(Working):
             def resume(self) -> bytes | Suspension:
@@ -116,7 +116,7 @@ def test_one_call_runs_in_an_iteration_of_the_loop() -> None:
 def test_others_have_the_loop_for_as_long_as_a_call_had_it() -> None:
     async def main() -> None:
         rested: list[float] = []
-        queue = RunQueue(now)
+        queue = RunQueue(now, now)
 
         class Watched(Working):
             ended = now()
@@ -134,14 +134,35 @@ def test_others_have_the_loop_for_as_long_as_a_call_had_it() -> None:
     run_jumping(main())
 
 
+def test_nobody_falls_behind_while_the_thread_has_no_processor() -> None:
+    """Others have it for an hour, before each turn of the call."""
+
+    async def main() -> None:
+        ran = 0.0
+
+        class Preempted(Working):
+            def resume(self) -> bytes | Suspension:
+                nonlocal ran
+                ran += TICK
+                loop = asyncio.get_running_loop()
+                assert isinstance(loop, JumpingLoop)
+                loop.jump(3600)
+                return super().resume()
+
+        queue = RunQueue(now, lambda: ran)
+        assert await finish(queue, Preempted(DEADLINE, [])) == b"done"
+
+    run_jumping(main())
+
+
 @pytest.mark.parametrize(("crowd", "deadlines"), [(1, 3), (2, 5), (8, 17)])
-def test_the_bound_by_the_clock_grows_with_the_crowd(crowd: int, deadlines: int) -> None:
+def test_the_bound_grows_with_the_crowd(crowd: int, deadlines: int) -> None:
     async def main() -> None:
         call = Suspended(None, asyncio.get_running_loop().create_future(), 100.0, 0.05)  # type: ignore[arg-type]
-        assert not call.is_overdue(100.001, crowd)
+        assert not call.is_behind(100.001, crowd)
         # The others may be gone meanwhile: their turns have been taken all the same.
-        assert not call.is_overdue(100.0 + deadlines * 0.05 - 0.001, 1)
-        assert call.is_overdue(100.0 + deadlines * 0.05 + 0.001, 1)
+        assert not call.is_behind(100.0 + deadlines * 0.05 - 0.001, 1)
+        assert call.is_behind(100.0 + deadlines * 0.05 + 0.001, 1)
 
     asyncio.run(main())
 
@@ -154,7 +175,7 @@ def test_an_unexpected_failure_of_a_call_delays_no_other_call() -> None:
             raise RuntimeError("broken")
 
     async def main() -> None:
-        queue = RunQueue(now)
+        queue = RunQueue(now, now)
         turns: list[Working] = []
         answers = await asyncio.gather(
             finish(queue, Broken(DEADLINE, turns)), finish(queue, Working(DEADLINE, turns)), return_exceptions=True

@@ -167,7 +167,7 @@ def test_all_hooks_can_be_tested() -> None:
     [
         ("hostile/unreachable", "on-request: wasm `unreachable` instruction executed"),
         # On a busy machine the clock's bound may come first.
-        ("hostile/realloc_loops", "on-request: (deadline exceeded in cabi_realloc|did not end in time by the clock)"),
+        ("hostile/realloc_loops", "on-request: deadline exceeded in cabi_realloc"),
         ("good/echo", r"request-action: expected \[case, payload\]"),
     ],
 )
