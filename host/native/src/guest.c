@@ -49,6 +49,26 @@ static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t 
   return 0;
 }
 
+/* Put a list into what is left of the area that the guest lends, without a call. An empty list has
+ * no place in it: the guest knows an argument of the area by its address. Returns whether it fits. */
+static bool place(snt_guest *guest, const snt_list *list, snt_area *left, wasmtime_val_raw_t *values) {
+  if (list->length == 0 || list->length > left->length) return false;
+  memcpy(memory_base(guest) + left->start, list->bytes, list->length);
+  values[0].i32 = (int32_t)left->start;
+  values[1].i32 = (int32_t)(uint32_t)list->length;
+  left->start += (uint32_t)list->length;
+  left->length -= (uint32_t)list->length;
+  return true;
+}
+
+/* What `sentinel_argument_area` returned. Returns 0 or a failure. */
+static int64_t borrow(snt_guest *guest, uint64_t told) {
+  snt_area lent = {.start = (uint32_t)told, .length = (uint32_t)(told >> 32)};
+  if ((uint64_t)lent.start + lent.length > memory_size(guest)) return SNT_LENT_OUT_OF_BOUNDS;
+  guest->lent = lent;
+  return 0;
+}
+
 static int64_t copy_out(snt_guest *guest, const uint8_t *from, uint32_t length) {
   if (length > guest->capacity) {
     size_t capacity = guest->capacity == 0 ? SNT_FIRST_OUTPUT : guest->capacity;
@@ -98,13 +118,18 @@ int64_t snt_run_hook(snt_guest *guest) {
   const snt_hook *hook = guest->hook;
   wasmtime_val_raw_t values[5] = {{.i32 = 0}}; /* also holds the result of a hook without parameters */
   size_t count = 0;
+  /* Chunks, which have a flag, are long. */
+  snt_area left = hook->takes_flag ? (snt_area){0, 0} : guest->lent;
   for (size_t i = 0; i < hook->lists; i++) {
-    int64_t lowered = lower(guest, &guest->lists[i], values + count);
-    if (lowered < 0) return lowered;
+    if (!place(guest, &guest->lists[i], &left, values + count)) {
+      int64_t lowered = lower(guest, &guest->lists[i], values + count);
+      if (lowered < 0) return lowered;
+    }
     count += 2;
     if (i == 0 && hook->takes_flag) values[count++].i32 = guest->flag;
   }
   if (!enter(guest, &hook->function, values, count == 0 ? 1 : count)) return SNT_TRAP_IN_HOOK;
+  if (hook->returns == SNT_RETURNS_AREA) return borrow(guest, (uint64_t)values[0].i64);
   wasmtime_val_raw_t area[1] = {{.i32 = values[0].i32}};
   if (hook->returns == SNT_RETURNS_NOTHING) {
     /* Without a result post-return has no parameter; one value is the least that the engine

@@ -56,8 +56,9 @@ enum {
   SNT_BUSY = -14,                    /* a call of this instance is under way */
   SNT_DISCARDED = -15,               /* an earlier call failed */
   SNT_NO_MEMORY = -16,               /* the host has none left for the output */
-  SNT_SUSPENDED = -17,               /* not a failure: to be resumed */
-  SNT_WAITING = -18                  /* the same, once what it waits for was delivered */
+  SNT_LENT_OUT_OF_BOUNDS = -17,      /* the argument area lies outside of memory */
+  SNT_SUSPENDED = -18,               /* not a failure: to be resumed */
+  SNT_WAITING = -19                  /* the same, once what it waits for was delivered */
 };
 
 /* Set in a result that is not negative: the instance has served long enough, or has held much
@@ -65,7 +66,15 @@ enum {
 #define SNT_RETIRABLE ((int64_t)1 << 32)
 
 /* What an instance is doing, or did when it failed. */
-typedef enum { SNT_NEW, SNT_STARTING, SNT_INITIALIZING, SNT_CONFIGURING, SNT_SELECTING, SNT_SERVING } snt_phase;
+typedef enum {
+  SNT_NEW,
+  SNT_STARTING,
+  SNT_INITIALIZING,
+  SNT_CONFIGURING,
+  SNT_SELECTING,
+  SNT_LENDING,
+  SNT_SERVING
+} snt_phase;
 
 typedef struct {
   bool bound, has_post, takes_flag;
@@ -77,6 +86,11 @@ typedef struct {
   const uint8_t *bytes;
   size_t length;
 } snt_list;
+
+/* A part of the guest's memory. */
+typedef struct {
+  uint32_t start, length;
+} snt_area;
 
 /* What a call waits for that made an outbound request: from when it asks until the answer is in its
  * memory. */
@@ -101,6 +115,7 @@ typedef struct {
   const snt_hook *hook; /* the current call */
   uint32_t needed_hooks;
   bool empty_is_nothing; /* cabi_realloc owns nothing for an empty list */
+  snt_area lent;         /* for arguments; within the memory, which never shrinks; empty: none */
   snt_list lists[2];
   bool flag;
   const char *label; /* of its log lines */
@@ -132,8 +147,9 @@ snt_guest *snt_guest_new(snt_plan *plan);
 /* Frees the store too; a call that is suspended ends. */
 void snt_guest_free(snt_guest *guest);
 
-/* Make the instance: its start function, then _initialize, configure and sentinel_needed_hooks, where
- * the guest has them. Returns 0, a failure, or SNT_SUSPENDED. The configuration must stay where it is until then. */
+/* Make the instance: its start function, then _initialize, configure, sentinel_needed_hooks and
+ * sentinel_argument_area, where the guest has them. Returns 0, a failure, or SNT_SUSPENDED. The
+ * configuration must stay where it is until then. */
 int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
 
 /* Call a hook. Returns the number of bytes at `output`, 0 for `nil`, an empty result and none, with

@@ -48,7 +48,7 @@ void snt_plan_free(snt_plan *plan) {
 
 bool snt_plan_hook(snt_plan *plan, uint32_t index, uint32_t lists, bool takes_flag, uint32_t returns, const char *name,
                    const char *post) {
-  if (index >= SNT_HOOKS || lists > 2 || returns > SNT_RETURNS_NUMBER) return false;
+  if (index >= SNT_HOOKS || lists > 2 || returns > SNT_RETURNS_AREA) return false;
   snt_shape *hook = &plan->hooks[index];
   if (hook->bound || !copy(&hook->name, name) || (post != NULL && !copy(&hook->post, post))) return false;
   hook->lists = (uint8_t)lists;

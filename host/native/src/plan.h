@@ -21,14 +21,20 @@
 #include "ticker.h"
 #include "trail.h"
 
-#define SNT_HOOKS 8
+#define SNT_HOOKS 9
 /* Descriptions of metrics whose refusal is logged. */
 #define SNT_PLAN_REFUSALS 16
 /* The slots that starting an instance calls; the others belong to Python. */
-enum { SNT_SLOT_CONFIGURE = 0, SNT_SLOT_NEEDED_HOOKS = 6, SNT_SLOT_INITIALIZE = 7 };
+enum { SNT_SLOT_CONFIGURE = 0, SNT_SLOT_NEEDED_HOOKS = 6, SNT_SLOT_INITIALIZE = 7, SNT_SLOT_ARGUMENT_AREA = 8 };
 
 /* What a hook returns. */
-enum { SNT_RETURNS_NOTHING = 0, SNT_RETURNS_LIST = 1, SNT_RETURNS_OUTCOME = 2, SNT_RETURNS_NUMBER = 3 };
+enum {
+  SNT_RETURNS_NOTHING = 0,
+  SNT_RETURNS_LIST = 1,
+  SNT_RETURNS_OUTCOME = 2,
+  SNT_RETURNS_NUMBER = 3,
+  SNT_RETURNS_AREA = 4
+};
 
 /* Bounds of one instance and its calls. Sizes are bytes, times nanoseconds of the guest's own
  * running time. */

@@ -224,6 +224,11 @@ static bool begin_next(snt_guest *guest) {
     begin_call(guest, SNT_SLOT_NEEDED_HOOKS);
     return true;
   }
+  if (guest->phase < SNT_LENDING && guest->hooks[SNT_SLOT_ARGUMENT_AREA].bound) {
+    guest->phase = SNT_LENDING;
+    begin_call(guest, SNT_SLOT_ARGUMENT_AREA);
+    return true;
+  }
   return false;
 }
 

@@ -74,6 +74,33 @@ static fake_outcome calls_itself(fake_instance *instance, wasmtime_val_raw_t *va
   return echo(instance, values);
 }
 
+/* Where its guest lends a place for arguments. */
+static struct {
+  uint32_t start, length;
+} lent;
+
+static fake_outcome lends(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance;
+  values[0].i64 = (int64_t)((uint64_t)lent.length << 32 | lent.start);
+  return RETURNS;
+}
+
+/* A guest that lends that place; the start's result stands in `started`. */
+static pair make_lending(uint32_t start, uint32_t length, uint32_t lists, bool flag, fake_function hook,
+                         int64_t *started) {
+  lent.start = start, lent.length = length;
+  pair made = {.instance = fake_instance_new(MEMORY)};
+  fake_export_function(made.instance, "cabi_realloc", bump);
+  fake_export_function(made.instance, "hook", hook);
+  fake_export_function(made.instance, "lent", lends);
+  snt_plan *plan = plan_for(made.instance, &LIMITS);
+  CHECK(snt_plan_hook(plan, HOOK, lists, flag, SNT_RETURNS_LIST, "hook", NULL));
+  CHECK(snt_plan_hook(plan, SNT_SLOT_ARGUMENT_AREA, 0, false, SNT_RETURNS_AREA, "lent", NULL));
+  made.guest = guest_of(made.instance, plan);
+  *started = snt_guest_start(made.guest, NULL, 0);
+  return made;
+}
+
 /* A failure ends the instance: no guest code runs after it. */
 static void fails(pair made, int64_t expected) {
   CHECK(call_once(made, "head", "context", false) == expected);
@@ -101,6 +128,74 @@ static void a_guest_that_owns_nothing_for_an_empty_list_is_asked_once(void) {
     CHECK(made.instance->calls == 3 + 2 * i);
   }
   discard(made);
+}
+
+/* A call that the guest's cabi_realloc is entered for runs two functions of the guest, or three. */
+static size_t calls_of(pair made, const char *first, const char *second, int64_t expected) {
+  size_t before = made.instance->calls;
+  made.instance->next = 64;
+  CHECK(call_once(made, first, second, false) == expected);
+  return made.instance->calls - before;
+}
+
+static void arguments_that_fit_are_put_where_the_guest_lends(void) {
+  int64_t started;
+  pair made = make_lending(MEMORY - 8, 8, 1, false, echo, &started);
+  CHECK(started == 0 && made.instance->calls == 1);
+  CHECK(calls_of(made, "12345678", "", 8) == 1 && output_is(made.guest, "12345678"));
+  CHECK(memcmp(made.instance->memory + MEMORY - 8, "12345678", 8) == 0);
+  CHECK(calls_of(made, "123456789", "", 9) == 2 && output_is(made.guest, "123456789"));
+  CHECK(calls_of(made, "", "", 0) == 2);
+  CHECK(calls_of(made, "1", "", 1) == 1 && output_is(made.guest, "1"));
+  discard(made);
+
+  made = make_lending(MEMORY - 8, 8, 2, false, second_list, &started);
+  CHECK(calls_of(made, "1234", "abcd", 4) == 1 && output_is(made.guest, "abcd"));
+  CHECK(memcmp(made.instance->memory + MEMORY - 8, "1234abcd", 8) == 0);
+  CHECK(calls_of(made, "12345", "wxyz", 4) == 2 && output_is(made.guest, "wxyz"));
+  CHECK(calls_of(made, "123456789", "wxyz", 4) == 2 && output_is(made.guest, "wxyz"));
+  CHECK(calls_of(made, "123456789", "123456789", 9) == 3 && output_is(made.guest, "123456789"));
+  discard(made);
+}
+
+static void a_chunk_has_a_block_of_its_own(void) {
+  int64_t started;
+  pair made = make_lending(1024, 1024, 2, true, chunk, &started);
+  CHECK(calls_of(made, "chunk", "context", 7) == 3 && output_is(made.guest, "context"));
+  discard(made);
+}
+
+static void memory_that_moves_keeps_what_is_lent(void) {
+  int64_t started;
+  pair made = make_lending(1024, 16, 1, false, growing_echo, &started);
+  for (int i = 0; i < 3; i++) CHECK(calls_of(made, "hello", "", 5) == 1 && output_is(made.guest, "hello"));
+  discard(made);
+}
+
+static void the_lent_place_is_checked(void) {
+  static const struct {
+    uint32_t start, length;
+    int64_t started;
+  } cases[] = {
+      {0, MEMORY, 0},           {MEMORY, 0, 0},
+      {0, 0, 0},                {MEMORY - 7, 8, SNT_LENT_OUT_OF_BOUNDS},
+      {MEMORY + 1, 0, SNT_LENT_OUT_OF_BOUNDS},
+      {UINT32_MAX, 1, SNT_LENT_OUT_OF_BOUNDS},
+      {1, UINT32_MAX, SNT_LENT_OUT_OF_BOUNDS},
+      {UINT32_MAX, UINT32_MAX, SNT_LENT_OUT_OF_BOUNDS},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int64_t started;
+    pair made = make_lending(cases[i].start, cases[i].length, 1, false, echo, &started);
+    CHECK(started == cases[i].started);
+    if (started == 0) {
+      CHECK(calls_of(made, "hello", "", 5) == (cases[i].length == 0 ? 2 : 1));
+    } else {
+      CHECK(snt_guest_phase(made.guest) == SNT_LENDING);
+      CHECK(call_once(made, "hello", "", false) == SNT_DISCARDED);
+    }
+    discard(made);
+  }
 }
 
 static void post_return_is_optional(void) {
@@ -289,7 +384,7 @@ static void impossible_calls_are_refused(void) {
   snt_plan *plan = made.guest->plan;
   CHECK(!snt_plan_hook(plan, SNT_HOOKS, 1, false, SNT_RETURNS_LIST, "a", NULL));
   CHECK(!snt_plan_hook(plan, HOOK + 1, 3, false, SNT_RETURNS_LIST, "a", NULL));
-  CHECK(!snt_plan_hook(plan, HOOK + 1, 1, false, 4, "a", NULL));
+  CHECK(!snt_plan_hook(plan, HOOK + 1, 1, false, 5, "a", NULL));
   CHECK(!snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "a", NULL));
   CHECK(snt_resume(made.guest) == SNT_NO_HOOK);
   CHECK(snt_guest_start(made.guest, NULL, 0) == SNT_NO_HOOK);
@@ -364,6 +459,10 @@ int main(void) {
   guests_begin();
   RUN(an_echo_comes_back);
   RUN(a_guest_that_owns_nothing_for_an_empty_list_is_asked_once);
+  RUN(arguments_that_fit_are_put_where_the_guest_lends);
+  RUN(a_chunk_has_a_block_of_its_own);
+  RUN(memory_that_moves_keeps_what_is_lent);
+  RUN(the_lent_place_is_checked);
   RUN(post_return_is_optional);
   RUN(memory_may_move_in_every_guest_call);
   RUN(the_output_grows_on_demand);

@@ -51,6 +51,13 @@ static fake_outcome needs_two_hooks(fake_instance *instance, wasmtime_val_raw_t 
   return RETURNS;
 }
 
+static fake_outcome lends(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance;
+  step('l');
+  values[0].i64 = (int64_t)1 << 32 | AREA;
+  return RETURNS;
+}
+
 static void a_call_is_left_and_gone_on_with(void) {
   pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
   made.instance->has_fibers = true;
@@ -111,10 +118,12 @@ static void starting_goes_from_step_to_step(void) {
   fake_export_function(instance, "initialize", ticking_initialize);
   fake_export_function(instance, "configure", ticking_configure);
   fake_export_function(instance, "needed", needs_two_hooks);
+  fake_export_function(instance, "lent", lends);
   snt_plan *plan = plan_for(instance, &LIMITS);
   CHECK(snt_plan_hook(plan, SNT_SLOT_INITIALIZE, 0, false, SNT_RETURNS_NOTHING, "initialize", NULL));
   CHECK(snt_plan_hook(plan, SNT_SLOT_CONFIGURE, 1, false, SNT_RETURNS_OUTCOME, "configure", NULL));
   CHECK(snt_plan_hook(plan, SNT_SLOT_NEEDED_HOOKS, 0, false, SNT_RETURNS_NUMBER, "needed", NULL));
+  CHECK(snt_plan_hook(plan, SNT_SLOT_ARGUMENT_AREA, 0, false, SNT_RETURNS_AREA, "lent", NULL));
   for (int ticks = 0; ticks < 7; ticks++) {
     snt_plan_keep(plan);
     snt_guest *guest = guest_of(instance, plan);
@@ -125,7 +134,7 @@ static void starting_goes_from_step_to_step(void) {
     CHECK(snt_guest_phase(guest) == SNT_STARTING);
     for (int i = 1; i < ticks; i++) CHECK(snt_resume(guest) == (i == 6 ? 0 : SNT_SUSPENDED));
     CHECK(snt_guest_needed_hooks(guest) == UINT32_MAX);
-    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiiccn") == 0);
+    if (ticks == 6) CHECK(snt_resume(guest) == 0 && strcmp(steps, "ssiiccnl") == 0);
     if (ticks == 6) CHECK(snt_guest_phase(guest) == SNT_SERVING && snt_guest_needed_hooks(guest) == 5);
     snt_guest_free(guest);
   }

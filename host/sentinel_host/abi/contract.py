@@ -62,6 +62,9 @@ NEEDED_HOOKS = "sentinel_needed_hooks"
 NEEDED_BITS = {ON_REQUEST: 1, ON_RESPONSE: 2, ON_COMPLETE: 4}
 """The bit of each in its result."""
 
+ARGUMENT_AREA = "sentinel_argument_area"
+"""The core export that tells where the records and contexts of head hooks may be written."""
+
 IMPORTS = (
     Import("log", "write", ("i32",) * 3),
     Import("clock", "wall", (), ("i64",)),

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from sentinel_host.abi.contract import NEEDED_HOOKS, PACKAGE
+from sentinel_host.abi.contract import ARGUMENT_AREA, NEEDED_HOOKS, PACKAGE
 from sentinel_host.authoring.flatten import binaryen, core
 from sentinel_host.authoring.flatten.reader import CannotFlatten, Reader
 from sentinel_host.authoring.flatten.stand_ins import STAND_INS, Needed, stand_in_module
@@ -18,7 +18,8 @@ from sentinel_host.sandbox.text_format import assemble
 _WASI: Final = "wasi_snapshot_preview1"
 _GUEST: Final = "guest"
 _OURS: Final = re.compile(
-    rf"memory|cabi_realloc|_initialize|{NEEDED_HOOKS}|(cabi_post_)?{re.escape(PACKAGE)}/[a-z-]+@[0-9.]+#[a-z-]+"
+    rf"memory|cabi_realloc|_initialize|{NEEDED_HOOKS}|{ARGUMENT_AREA}"
+    rf"|(cabi_post_)?{re.escape(PACKAGE)}/[a-z-]+@[0-9.]+#[a-z-]+"
 )
 
 

@@ -78,16 +78,19 @@ class _Lib:
     SNT_SLOT_CONFIGURE: int
     SNT_SLOT_NEEDED_HOOKS: int
     SNT_SLOT_INITIALIZE: int
+    SNT_SLOT_ARGUMENT_AREA: int
     SNT_NEW: int
     SNT_STARTING: int
     SNT_INITIALIZING: int
     SNT_CONFIGURING: int
     SNT_SELECTING: int
+    SNT_LENDING: int
     SNT_SERVING: int
     SNT_RETURNS_NOTHING: int
     SNT_RETURNS_LIST: int
     SNT_RETURNS_OUTCOME: int
     SNT_RETURNS_NUMBER: int
+    SNT_RETURNS_AREA: int
     SNT_REFUSED: int
     SNT_TRAP_IN_REALLOC: int
     SNT_TRAP_IN_HOOK: int
@@ -104,6 +107,7 @@ class _Lib:
     SNT_BUSY: int
     SNT_DISCARDED: int
     SNT_NO_MEMORY: int
+    SNT_LENT_OUT_OF_BOUNDS: int
     SNT_SUSPENDED: int
     SNT_WAITING: int
 

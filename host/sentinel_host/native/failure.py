@@ -38,6 +38,7 @@ class Failure(enum.IntEnum):
     BUSY = lib.SNT_BUSY
     DISCARDED = lib.SNT_DISCARDED
     NO_MEMORY = lib.SNT_NO_MEMORY
+    LENT_OUT_OF_BOUNDS = lib.SNT_LENT_OUT_OF_BOUNDS
 
 
 TRAPS = frozenset((Failure.TRAP_IN_REALLOC, Failure.TRAP_IN_HOOK, Failure.TRAP_IN_POST, Failure.TRAP_IN_START))
@@ -55,6 +56,7 @@ REASONS = {
     Failure.BUSY: "a call of this instance is under way",
     Failure.DISCARDED: "an earlier call of this instance failed",
     Failure.NO_MEMORY: "the host has no memory for the result",
+    Failure.LENT_OUT_OF_BOUNDS: "the argument area lies outside of memory",
 }
 _WHERE = {Failure.TRAP_IN_REALLOC: " in cabi_realloc", Failure.TRAP_IN_POST: " in cabi_post"}
 _NUMBER = re.compile(r"^\d+: ")
@@ -106,6 +108,7 @@ class Phase(enum.IntEnum):
     INITIALIZING = lib.SNT_INITIALIZING
     CONFIGURING = lib.SNT_CONFIGURING
     SELECTING = lib.SNT_SELECTING
+    LENDING = lib.SNT_LENDING
     SERVING = lib.SNT_SERVING
 
 

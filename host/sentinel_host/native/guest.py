@@ -63,7 +63,7 @@ class NativeGuest:
 
     def start(self, config: bytes) -> Suspension | None:
         """Make the instance: its start function, ``_initialize``, ``configure`` with this
-        configuration, and ``sentinel_needed_hooks``.
+        configuration, ``sentinel_needed_hooks`` and ``sentinel_argument_area``.
 
         Raises `CallFailed`.
         """

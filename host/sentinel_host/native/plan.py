@@ -31,6 +31,9 @@ SLOT_INITIALIZE = lib.SNT_SLOT_INITIALIZE
 """The hook slot that starting an instance calls before that."""
 
 SLOT_NEEDED_HOOKS = lib.SNT_SLOT_NEEDED_HOOKS
+"""The hook slot that starting an instance calls after it."""
+
+SLOT_ARGUMENT_AREA = lib.SNT_SLOT_ARGUMENT_AREA
 """The hook slot that starting an instance calls last."""
 
 
@@ -41,6 +44,7 @@ class Returns(enum.IntEnum):
     LIST = lib.SNT_RETURNS_LIST
     OUTCOME = lib.SNT_RETURNS_OUTCOME
     NUMBER = lib.SNT_RETURNS_NUMBER
+    AREA = lib.SNT_RETURNS_AREA
 
 
 @dataclass(frozen=True, slots=True)

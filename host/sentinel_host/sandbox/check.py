@@ -19,7 +19,7 @@ from typing import cast
 
 from wasmtime import FuncType, GlobalType, MemoryType, Module, TableType, ValType, _bindings
 
-from sentinel_host.abi.contract import HOOKS, IMPORTS, NEEDED_HOOKS, PACKAGE, VERSION, Hook, Import
+from sentinel_host.abi.contract import ARGUMENT_AREA, HOOKS, IMPORTS, NEEDED_HOOKS, PACKAGE, VERSION, Hook, Import
 from sentinel_host.errors import GuestLoadError
 from sentinel_host.sandbox.text import one_line
 
@@ -88,6 +88,7 @@ class CheckedGuest:
     imports: tuple[str, ...]
     has_initialize: bool
     has_needed_hooks: bool
+    has_argument_area: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ MEMORY = Memory()
 REALLOC = Function(("i32",) * 4, ("i32",))
 INITIALIZE = Function(())
 NEEDED = Function((), ("i32",))
+LENT = Function((), ("i64",))
 
 
 def surface_of(module: Module) -> Surface:
@@ -127,9 +129,10 @@ def check(surface: Surface, path: str, grants: frozenset[str] = frozenset()) -> 
         _expect(surface.exports, "cabi_realloc", REALLOC, required=True)
         has_initialize = _expect(surface.exports, "_initialize", INITIALIZE)
         has_needed_hooks = _expect(surface.exports, NEEDED_HOOKS, NEEDED)
+        has_argument_area = _expect(surface.exports, ARGUMENT_AREA, LENT)
     except _Wrong as wrong:
         raise GuestLoadError(f"{path}: {one_line(str(wrong))}") from None
-    return CheckedGuest(version, hooks, imports, has_initialize, has_needed_hooks)
+    return CheckedGuest(version, hooks, imports, has_initialize, has_needed_hooks, has_argument_area)
 
 
 class _Wrong(Exception):

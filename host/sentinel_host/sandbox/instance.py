@@ -8,12 +8,13 @@ from itertools import islice
 
 from wasmtime import InstancePre
 
-from sentinel_host.abi.contract import CONFIGURE, HOOKS, NEEDED_HOOKS, Hook
+from sentinel_host.abi.contract import ARGUMENT_AREA, CONFIGURE, HOOKS, NEEDED_HOOKS, Hook
 from sentinel_host.errors import GuestBusy, GuestError, GuestProtocolError, GuestTimeout, GuestTrap
 from sentinel_host.native.failure import CallFailed, Failure, Phase, WasmFrame
 from sentinel_host.native.guest import NativeGuest
 from sentinel_host.native.log import LogBuffer
 from sentinel_host.native.plan import (
+    SLOT_ARGUMENT_AREA,
     SLOT_CONFIGURE,
     SLOT_INITIALIZE,
     SLOT_NEEDED_HOOKS,
@@ -42,6 +43,7 @@ _STEPS = {
     Phase.INITIALIZING: "_initialize",
     Phase.CONFIGURING: CONFIGURE.name,
     Phase.SELECTING: NEEDED_HOOKS,
+    Phase.LENDING: ARGUMENT_AREA,
 }
 
 # The engine keeps some twenty, of which inlined calls make more; a guest of deep recursion and long
@@ -73,6 +75,8 @@ class Blueprint:
             exports[SLOT_INITIALIZE] = Export("_initialize", None, Shape(0, False, Returns.NOTHING))
         if self.checked.has_needed_hooks:
             exports[SLOT_NEEDED_HOOKS] = Export(NEEDED_HOOKS, None, Shape(0, False, Returns.NUMBER))
+        if self.checked.has_argument_area:
+            exports[SLOT_ARGUMENT_AREA] = Export(ARGUMENT_AREA, None, Shape(0, False, Returns.AREA))
         limits = self.limits
         return self.engine.new_plan(
             self.name,

@@ -51,6 +51,30 @@ def test_hooks_that_a_guest_has_no_use_for(load: Load) -> None:
         load("hostile/needed_hooks_traps").middleware()
 
 
+def test_arguments_lie_where_the_guest_lends_a_place(load: Load) -> None:
+    lending = load("good/argument_area").middleware()
+    least = len(pack([0, [[], b"", "/" * 32]])) - 32
+    for length in (32, 64 - least, 65 - least, 200, 5000, 32):
+        path = f"/{'a' * (length - 1)}"
+        assert lending.on_request(pack([0, [[], b"", path]]), "r") == RequestEdits(path=path)
+    context = pack([0, [[], 404]])
+    for length in (64 - len(context), 65 - len(context), 64):
+        assert lending.on_response(b"h" * length, context, "r") == ResponseEdits(status=404)
+    assert lending.on_response(b"head", b"", "r") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("argument_area_outside", "the argument area lies outside of memory"),
+        ("argument_area_traps", "wasm `unreachable` instruction executed"),
+    ],
+)
+def test_an_area_that_cannot_be_lent_is_refused(load: Load, name: str, reason: str) -> None:
+    with pytest.raises(GuestLoadError, match=f"^hostile.*: sentinel_argument_area: {reason}"):
+        load(f"hostile/{name}").middleware()
+
+
 def test_nil_and_empty_answers_mean_go_on(load: Load, echo: GuestMiddleware) -> None:
     assert load("good/nil").middleware().on_request(b"head", "r") is None
     assert echo.on_request(b"\xc0", "r") is None
