@@ -7,7 +7,7 @@ export { abort } from "./abort";
 export { openRequestChunk, openResponseChunk } from "./chunks";
 export { Config } from "./config";
 export { console, trace } from "./console";
-export { cabi_realloc, endCall, release } from "./memory";
+export { cabi_realloc, endCall, release, sentinel_argument_area } from "./memory";
 export { openRequest } from "./request";
 export { openResponse } from "./incoming-response";
 export { openSummary } from "./summary";

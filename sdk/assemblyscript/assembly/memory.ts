@@ -1,12 +1,15 @@
-// Who owns which memory (wit/ABI.md, section 2): the gateway writes a hook's arguments into blocks
-// that it asks for here, and from then on they are ours. They are unmanaged, invisible to the
-// garbage collector, and freed when the hook returns. Most calls need a few hundred bytes: those
-// lie in one area that every call uses anew, because the heap takes longer to find a block than a
-// hook takes to work. What a hook returns lies in one buffer that is used again by the next call.
+// Who owns which memory (wit/ABI.md, section 2): the gateway writes the arguments of a head's hook
+// to a place that we lend it, if they fit, and all others into blocks that it asks for here. From
+// then on they are ours. Blocks are unmanaged, invisible to the garbage collector, and freed when
+// the hook returns. Most calls need a few hundred bytes: those lie in one area that every call uses
+// anew, because the heap takes longer to find a block than a hook takes to work. What a hook
+// returns lies in one buffer that is used again by the next call.
 
-const AREA: usize = 4096;
-const area = memory.data(4096, 8);
-let used: usize = 0;
+/** The area: first the part that is lent for arguments, then that for blocks. */
+const ARGUMENTS: usize = 4096;
+const AREA: usize = 8192;
+const area = memory.data(8192, 8);
+let used: usize = ARGUMENTS;
 
 /** Counts the calls of hooks. What was made in one call may not be used in another. */
 let generation: u32 = 1;
@@ -36,6 +39,11 @@ function stale(): void {
   throw new Error("a value that was lent to a hook is used after that hook has returned; copy what has to live longer");
 }
 
+/** Where the gateway may write arguments without asking: the address, and above it the length. */
+export function sentinel_argument_area(): u64 {
+  return ((<u64>ARGUMENTS) << 32) | (<u64>area);
+}
+
 /** The allocator that the canonical ABI asks for. */
 export function cabi_realloc(old: usize, oldSize: usize, align: usize, size: usize): usize {
   // An empty list has a pointer that is aligned and not null, and owns nothing. heap.realloc traps
@@ -63,8 +71,8 @@ function isInArea(block: usize): bool {
   return block - area < AREA;
 }
 
-/** Frees a block of `cabi_realloc`, whose size is not 0; one in the area is free when the call
- * ends. */
+/** Frees a block of `cabi_realloc`, whose size is not 0, or an argument; what is in the area is
+ * free when the call ends. */
 // @ts-ignore: decorator
 @inline
 export function free(block: usize): void {
@@ -93,7 +101,7 @@ export function release(argument: usize, length: usize): void {
 @inline
 export function endCall(): void {
   ++generation;
-  used = 0;
+  used = ARGUMENTS;
   if (large) {
     large = false;
     __collect();

@@ -239,7 +239,7 @@ function glue(guest, entry) {
     lines.push(`import { ${names.join(", ")} } from "${path}";`);
     receiver = "author_";
   }
-  lines.push(`export { cabi_realloc } from "${PACKAGE}/assembly/memory";`);
+  lines.push(`export { cabi_realloc, sentinel_argument_area } from "${PACKAGE}/assembly/memory";`);
   for (const [hook, name] of Object.entries(guest.methods)) lines.push(exported(hook, `${receiver}${name}`));
   return lines.join("\n");
 }

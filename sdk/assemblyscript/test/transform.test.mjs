@@ -24,7 +24,7 @@ async function exportsOf(text) {
     .sort();
 }
 
-const EVERY = ["_initialize", "cabi_realloc", "memory"];
+const EVERY = ["_initialize", "cabi_realloc", "memory", "sentinel_argument_area"];
 
 function expectedExports(...hooks) {
   const names = hooks.flatMap((hook) => {

@@ -25,17 +25,37 @@ export class Instance {
     return new DataView(this.exports.memory.buffer).getUint32(address, true);
   }
 
-  /** Lowers a list, as the gateway does. */
+  /** Lowers a list into a block, as the gateway does. */
   lower(bytes) {
     const start = this.exports.cabi_realloc(0, 0, 1, bytes.length);
     new Uint8Array(this.exports.memory.buffer, start, bytes.length).set(bytes);
     return [start, bytes.length];
   }
 
+  /** Lowers a hook's lists: those of a head into the area that the guest lends, as long as they
+   * fit. */
+  #lowerAll(hook, lists) {
+    const lent = hook.endsWith("Chunk") ? 0n : BigInt.asUintN(64, this.exports.sentinel_argument_area());
+    let start = Number(lent & 0xffff_ffffn);
+    let left = Number(lent >> 32n);
+    return lists.map((bytes) => {
+      if (bytes.length === 0 || bytes.length > left) return this.lower(bytes);
+      const place = start;
+      new Uint8Array(this.exports.memory.buffer, place, bytes.length).set(bytes);
+      start += bytes.length;
+      left -= bytes.length;
+      return [place, bytes.length];
+    });
+  }
+
   /** Calls a hook with byte strings and booleans; returns the bytes of its answer. */
   call(hook, ...args) {
+    const lists = this.#lowerAll(
+      hook,
+      args.filter((arg) => typeof arg !== "boolean"),
+    );
     const area = this.#exported(hook)(
-      ...args.flatMap((arg) => (typeof arg === "boolean" ? [Number(arg)] : this.lower(arg))),
+      ...args.flatMap((arg) => (typeof arg === "boolean" ? [Number(arg)] : lists.shift())),
     );
     if (hook === "onComplete") return undefined;
     return this.bytes(this.word(area), this.word(area + 4));
