@@ -49,7 +49,7 @@ BINDINGS = ROOT / "sdk" / "rust" / "generate-bindings"
 CARGO_TARGET = {"CARGO_TARGET_DIR": str(ROOT / "build" / "cargo" / "native")}
 
 # Processes of tests that share one core with two busy loops.
-_STRESSED = 4
+_STRESSED = 6
 
 # The languages of the standard guests, and of the demo's.
 STANDARD = ("rust", "assemblyscript")
