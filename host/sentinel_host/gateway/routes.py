@@ -6,7 +6,7 @@ Rule 1: the number of routes does not matter: paths and hosts are looked up. Onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,10 @@ from sentinel_host.pipeline import Chain
 
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """Methods whose requests may be sent again (RFC 9110 section 9.2.2)."""
+
+
+# As `Route.specificity` has it.
+_UNCONDITIONAL: Final = (0, 0, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +121,33 @@ class _Paths:
         """The most specific route, or ``None``."""
         host = host_of(head.authority) if self._by_host else ""
         if self._by_path:
-            for prefix in self._prefixes(head.path):
-                hosts = self._by_path.get(prefix)
-                route = None if hosts is None else hosts.match(head, host)
-                if route is not None:
-                    return route
+            route = self._below_root(head, host)
+            if route is not None:
+                return route
         return self._root.match(head, host)
 
-    def _prefixes(self, path: str) -> Iterator[str]:
-        """From the longest prefix that can be a route's path downwards, without ``/`` itself."""
-        if len(path) <= self._longest:
-            yield path
-        end = path.rfind("/", 0, self._longest + 1)
+    def _below_root(self, head: RequestHead, host: str) -> Route | None:
+        """As `match`, of the routes whose path is not ``/``."""
+        path = head.path
+        length, longest = len(path), self._longest
+        if length <= longest:
+            route = self._at(path, head, host)
+            if route is not None:
+                return route
+        # No generator of prefixes: it would cost as much as looking one up.
+        end = path.rfind("/", 0, longest + 1)
         while end > 0:
-            if end != len(path) - 1:
-                yield path[: end + 1]
-            yield path[:end]
+            route = self._at(path[: end + 1], head, host) if end != length - 1 else None
+            if route is None:
+                route = self._at(path[:end], head, host)
+            if route is not None:
+                return route
             end = path.rfind("/", 0, end)
+        return None
+
+    def _at(self, path: str, head: RequestHead, host: str) -> Route | None:
+        hosts = self._by_path.get(path)
+        return None if hosts is None else hosts.match(head, host)
 
 
 class _Hosts:
@@ -141,12 +155,15 @@ class _Hosts:
 
     ``_exact`` has the routes that name no pattern. ``_patterns`` has the others by each pattern and
     host that they name, with their place in the order of specificity: a host may fit several.
+    ``_only`` is the route that takes every request, if it is the only one that can be found.
     """
 
-    __slots__ = ("_any", "_exact", "_longest", "_patterns")
+    __slots__ = ("_any", "_exact", "_longest", "_only", "_patterns")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         """``routes`` are in the order of specificity."""
+        # Without it, as much memory is read of empty tables as of the route.
+        self._only = routes[0] if routes and routes[0].specificity() == _UNCONDITIONAL else None
         self._any = tuple(route for route in routes if not route.hosts)
         self._exact: dict[str, list[Route]] = {}
         self._patterns: dict[str, list[tuple[int, Route]]] = {}
@@ -163,6 +180,8 @@ class _Hosts:
         """The most specific route, or ``None``; ``host`` is the authority's, in lower case and
         without port.
         """
+        if self._only is not None:
+            return self._only
         if self._exact:
             for route in self._exact.get(host, ()):
                 if route.fits(head):

@@ -64,6 +64,16 @@ def test_longest_prefix_at_segment_borders(path: str, name: str) -> None:
     assert match(PATHS, path) == name
 
 
+# Few letters, so that many paths begin with others.
+_REQUESTED = st.text("ab/", max_size=7).map("/{}".format)
+
+
+@given(st.lists(st.text("ab/", max_size=4).map("/{}".format), max_size=8, unique=True), _REQUESTED)
+def test_paths_are_found_as_if_every_route_were_tried(paths: list[str], path: str) -> None:
+    fitting = [each for each in paths if path == each or path.startswith(each.removesuffix("/") + "/")]
+    assert match([route(each, each) for each in paths], path) == max(fitting, key=len, default=None)
+
+
 def test_no_route() -> None:
     assert match([route("api", "/api")], "/") is None
 
