@@ -50,6 +50,13 @@ _UPSTREAM = """\
 {locations}
   }}
 """
+_FORWARDED = """\
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Request-Id $request_id;
+"""
 _PROXY = """\
   {outside}
   upstream origin {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
@@ -58,12 +65,16 @@ _PROXY = """\
     location / {{
       {location}
       proxy_pass {scheme}://origin;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Request-Id $request_id;
+{forwarded}
     }}
+  }}
+"""
+_PROXY_OF_MANY = """\
+{upstreams}
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+{forwarded}
+{locations}
   }}
 """
 _GRPC_PROXY = """\
@@ -229,9 +240,32 @@ def nginx_proxy(
     """
     port, protocol = free_port(), " http2" if http2 else ""
     http = _PROXY.format(
-        port=port, upstream=behind, location=location, outside=outside, protocol=protocol, scheme=scheme
+        port=port,
+        upstream=behind,
+        location=location,
+        outside=outside,
+        protocol=protocol,
+        scheme=scheme,
+        forwarded=_FORWARDED,
     )
     with _nginx(name, http, port, folder, core) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def nginx_upstreams(folder: Path, core: int, behind: int, count: int) -> Iterator[Server]:
+    """nginx as a plain proxy with so many upstreams, for the paths ``/r1``, ``/r2`` and so on; all
+    of them are the port ``behind``.
+    """
+    port, numbers = free_port(), range(1, count + 1)
+    kept = f"server 127.0.0.1:{behind}; keepalive 256; keepalive_requests 100000000;"
+    http = _PROXY_OF_MANY.format(
+        upstreams="\n".join(f"  upstream u{number} {{ {kept} }}" for number in numbers),
+        port=port,
+        forwarded=_FORWARDED,
+        locations="\n".join(f"    location /r{number} {{ proxy_pass http://u{number}; }}" for number in numbers),
+    )
+    with _nginx("nginx", http, port, folder, core) as running:
         yield running
 
 

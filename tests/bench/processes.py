@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.wakeups import wake_ups
+
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Fields of /proc/PID/stat after the command's closing parenthesis: proc(5) counts from 1 and the
@@ -104,6 +106,10 @@ class Server:
     def memory(self) -> int:
         """Resident bytes of the tree; pages that processes share count once for each."""
         return resident(self.processes())
+
+    def wake_ups(self) -> int:
+        """How often threads of the tree have gone to sleep."""
+        return sum(map(wake_ups, self.processes()))
 
     def log(self) -> str:
         """What it wrote to its standard error."""

@@ -5,9 +5,11 @@
 and so to all upstreams. CPU is the kernel's accounting of the whole process tree, divided by the
 requests that wrk counted; the middle one of several rounds. A quick run takes two minutes.
 
-The match of a route is a small part of a request. So it is also timed by itself, in this process,
-with routes that differ by path, by host and by pattern of hosts. Small and large tables take turns,
-and the fastest round of each counts.
+Each upstream has connections of its own. Asked in turn, they are met rarely, in the kernel and here,
+and the processor fetches all of it from memory anew. So that axis is measured beside nginx with as
+many upstreams: all sizes of both take turns, and the bar is the growth over nginx's.
+
+With idle connections, it is also counted how often a worker at rest wakes.
 """
 
 from __future__ import annotations
@@ -18,14 +20,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentinel_host.gateway.routes import Route, RouteTable
-from sentinel_host.messages import RequestHead, Response
-from sentinel_host.pipeline import Chain
 from tests.bench import contestants
 from tests.bench.load import saturate
+from tests.bench.matches import measure_matches
 from tests.bench.processes import BenchError, Server, cores, scratch, server, tool, version_of
 from tests.bench.report import Report, median, parse_options, table
 
@@ -64,6 +65,7 @@ _SCHEMA = {
     "scale.mib.AXIS.N": "resident memory of all processes then, in MiB",
     "scale.growth.AXIS": "CPU per request at the last point of the axis over that at the first",
     "scale.each_us.AXIS": "what each one more adds to a request's CPU, in microseconds; linear axes only",
+    "scale.wake_ups.N": "how often threads of a worker at rest wake each second, with N idle connections",
     "scale.match_ns.KIND.N": "time to find the route of a request among N routes, in nanoseconds",
 }
 
@@ -84,14 +86,28 @@ AXES: dict[str, tuple[Size, ...]] = {
     "connections": tuple(Size(connections=count) for count in (100, 1_000, 10_000)),
     "guests": tuple(Size(guests=count) for count in (1, 2, 4, 8, 16, 32, 64)),
     "routes": tuple(Size(routes=count) for count in (1, 50, 500, 5_000)),
-    "upstreams": tuple(Size(routes=count, upstreams=count) for count in (1, 50, 500)),
 }
 # What must be flat, and by how much it may grow: these have nothing to do with one request.
-_MAY_GROW = {"connections": 1.25, "routes": 1.25, "upstreams": 1.5}
+_MAY_GROW = {"connections": 1.25, "routes": 1.25}
+UPSTREAMS = tuple(Size(routes=count, upstreams=count) for count in (1, 50, 500))
+# Growth with upstreams, over nginx's: by as much, two runs differ.
+_GROWTH_OVER_NGINX = 1.15
+# Of a worker at rest, each second; how long they are counted, and how often at most until there are
+# no more.
+_WAKE_UPS = 10
+_LOOK = 3.0
+_LOOKS = 5
 
-TABLES = (50, 5_000)
-# The time of one match, over the other.
-_MATCH_MAY_GROW = 1.5
+Serve = Callable[[Size, Path, int, int], AbstractContextManager[Server]]
+"""Starts a server of a size in a folder, on a core, in front of a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """CPU of a request in microseconds, and memory in MiB."""
+
+    cpu_us: float
+    mib: float
 
 
 @contextlib.contextmanager
@@ -108,6 +124,11 @@ def gateway_of(size: Size, folder: Path, core: int, behind: int) -> Iterator[Ser
     command = [sys.executable, "-m", "sentinel_host", "run", "--config", str(config)]
     with server("gateway", command, port, folder, core, patience=120) as running:
         yield running
+
+
+def nginx_of(size: Size, folder: Path, core: int, behind: int) -> AbstractContextManager[Server]:
+    """nginx with as many upstreams, and a location for each."""
+    return contestants.nginx_upstreams(folder, core, behind, size.upstreams)
 
 
 @contextlib.contextmanager
@@ -129,104 +150,104 @@ def has_descriptors(size: Size) -> bool:
     return most == resource.RLIM_INFINITY or most >= size.connections + size.upstreams + _OTHER_DESCRIPTORS
 
 
-def measure(size: Size, rounds: int, seconds: int) -> tuple[float, float]:
-    """CPU of a request in microseconds, and MiB."""
+def measure(points: Sequence[tuple[Serve, Size]], rounds: int, seconds: int) -> list[Measured]:
+    """Measure servers that take turns."""
     tested, loading = cores()
     with scratch() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        behind = stack.enter_context(contestants.upstream(folder, loading)).port
-        gateway = stack.enter_context(gateway_of(size, folder, tested, behind))
-        stack.enter_context(idle_connections(gateway.port, size.connections - ACTIVE))
-        # The first one warms up: it meets each route, and opens connections to each upstream.
-        found = [
-            saturate(gateway, loading, connections=ACTIVE, seconds=seconds, path="/r1", turns=size.routes).cpu_us
-            for _ in range(rounds + 1)
+        behind = stack.enter_context(contestants.upstream(Path(name), loading)).port
+        servers = []
+        for number, (serve, size) in enumerate(points):
+            folder = Path(name) / str(number)
+            folder.mkdir()
+            servers.append(stack.enter_context(serve(size, folder, tested, behind)))
+        costs: list[list[float]] = [[] for _ in points]
+        # The first round warms up: it meets each route, and opens connections to each upstream.
+        for _ in range(rounds + 1):
+            for running, (_, size), found in zip(servers, points, costs, strict=True):
+                load = saturate(running, loading, connections=ACTIVE, seconds=seconds, path="/r1", turns=size.routes)
+                found.append(load.cpu_us)
+        return [
+            Measured(median(found[1:]), running.memory() / (1 << 20))
+            for running, found in zip(servers, costs, strict=True)
         ]
-        return median(found[1:]), gateway.memory() / (1 << 20)
 
 
-def show(report: Report, axis: str, points: Sequence[tuple[int, float, float]]) -> None:
-    """Print a curve and say what it is; ``points`` are a number, microseconds and MiB each."""
-    most = max(cost for _, cost, _ in points)
-    table(
-        (axis, "CPU µs", "MiB", ""), [(f"{n:,}", cost, mib, "#" * round(40 * cost / most)) for n, cost, mib in points]
-    )
-    for number, cost, mib in points:
-        report.add(f"scale.cpu_us.{axis}.{number}", cost)
-        report.add(f"scale.mib.{axis}.{number}", mib)
-    (first, least, _), (last, cost, _) = points[0], points[-1]
-    growth = cost / least
+@contextlib.contextmanager
+def crowded(size: Size, folder: Path, core: int, behind: int) -> Iterator[Server]:
+    """A gateway that has all but `ACTIVE` of its connections."""
+    with (
+        gateway_of(size, folder, core, behind) as gateway,
+        idle_connections(gateway.port, size.connections - ACTIVE),
+    ):
+        yield gateway
+
+
+def measure_axis(sizes: Sequence[Size], rounds: int, seconds: int) -> list[tuple[Size, Measured]]:
+    """Measure one size after the other, as far as there are descriptors for it."""
+    found = []
+    for size in sizes:
+        if has_descriptors(size):
+            found.append((size, *measure([(crowded, size)], rounds, seconds)))
+        else:
+            print(f"left out: {size}, for the limit of descriptors (ulimit -Hn)")
+    return found
+
+
+def show(report: Report, axis: str, points: Sequence[tuple[int, Measured]]) -> float:
+    """Print a curve and say what it is; returns its growth."""
+    most = max(found.cpu_us for _, found in points)
+    rows = [(f"{n:,}", found.cpu_us, found.mib, "#" * round(40 * found.cpu_us / most)) for n, found in points]
+    table((axis, "CPU µs", "MiB", ""), rows)
+    for number, found in points:
+        report.add(f"scale.cpu_us.{axis}.{number}", found.cpu_us)
+        report.add(f"scale.mib.{axis}.{number}", found.mib)
+    (first, least), (last, cost) = points[0], points[-1]
+    growth = cost.cpu_us / least.cpu_us
     report.add(f"scale.growth.{axis}", growth)
     if abs(growth - 1) < FLAT:
         print(f"{axis}: flat ({growth:.2f} times at {last:,})\n")
     else:
-        each = (cost - least) / (last - first)
+        each = (cost.cpu_us - least.cpu_us) / (last - first)
         report.add(f"scale.each_us.{axis}", each)
         print(f"{axis}: LINEAR, {each:.3g} µs for each ({growth:.2f} times at {last:,})\n")
     if axis in _MAY_GROW:
         report.bar(f"CPU of a request with {last:,} {axis}, over {first:,}", growth, at_most=_MAY_GROW[axis])
+    return growth
 
 
-def _route(number: int, path: str, hosts: tuple[str, ...]) -> Route:
-    chain = Chain([], lambda error: Response(error.status, []))
-    return Route(number, str(number), path, hosts, frozenset(), (), "origin", chain, False, frozenset())
-
-
-def _head(path: str, host: str) -> RequestHead:
-    return RequestHead("GET", path, None, [], "http", host, "127.0.0.1", "id", "", "1.1")
-
-
-def _by_path(number: int) -> tuple[Route, RequestHead]:
-    return _route(number, f"/tenant{number}/api", ()), _head(f"/tenant{number}/api/items", "a.test")
-
-
-def _by_host(number: int) -> tuple[Route, RequestHead]:
-    return _route(number, "/", (f"tenant{number}.test",)), _head("/items", f"tenant{number}.test")
-
-
-def _by_pattern(number: int) -> tuple[Route, RequestHead]:
-    return _route(number, "/", (f"*.tenant{number}.test",)), _head("/items", f"www.tenant{number}.test")
-
-
-KINDS: dict[str, Callable[[int], tuple[Route, RequestHead]]] = {
-    "paths": _by_path,
-    "hosts": _by_host,
-    "patterns": _by_pattern,
-}
-
-
-def match_times(kind: Callable[[int], tuple[Route, RequestHead]], rounds: int) -> dict[int, float]:
-    """Nanoseconds of a match, by the size of the table."""
-    prepared = {}
-    for size in TABLES:
-        made = [kind(number) for number in range(size)]
-        # As many requests of either table, from its end, its middle and its beginning: memory that
-        # only a large table has is not what is asked for.
-        heads = [made[size * part // TABLES[0]][1] for part in range(TABLES[0])]
-        prepared[size] = RouteTable([route for route, _ in made]), heads
-    best = dict.fromkeys(TABLES, float("inf"))
-    for _ in range(rounds):
-        for size, (routes, heads) in prepared.items():
-            match, begun = routes.match, time.perf_counter_ns()
-            for head in heads:
-                if match(head) is None:
-                    raise BenchError(f"no route for {head.authority}{head.path}")
-            best[size] = min(best[size], (time.perf_counter_ns() - begun) / len(heads))
-    return best
-
-
-def measure_matches(report: Report, rounds: int) -> None:
-    """Time the match of a route alone."""
-    rows = []
-    for name, kind in KINDS.items():
-        best = match_times(kind, rounds)
-        rows.append((name, *best.values()))
-        for size, nanoseconds in best.items():
-            report.add(f"scale.match_ns.{name}.{size}", nanoseconds)
-    table(("ns to match by", *[f"{size:,} routes" for size in TABLES]), rows)
-    for name, few, many in rows:
-        report.bar(f"match by {name}, {TABLES[1]:,} routes over {TABLES[0]}", many / few, at_most=_MATCH_MAY_GROW)
+def measure_upstreams(report: Report, rounds: int, seconds: int) -> None:
+    """Measure upstreams beside nginx's."""
+    if not has_descriptors(UPSTREAMS[-1]):
+        print("left out: upstreams, for the limit of descriptors (ulimit -Hn)")
+        return
+    found = measure([(serve, size) for size in UPSTREAMS for serve in (crowded, nginx_of)], rounds, seconds)
+    numbers = [size.upstreams for size in UPSTREAMS]
+    growth = show(report, "upstreams", list(zip(numbers, found[::2], strict=True)))
+    peer = show(report, "nginx_upstreams", list(zip(numbers, found[1::2], strict=True)))
+    report.bar(f"growth to {numbers[-1]} upstreams, over nginx's", growth / peer, at_most=_GROWTH_OVER_NGINX)
     print()
+
+
+def measure_rest(report: Report) -> None:
+    """Count how often a worker at rest wakes."""
+    tested, loading = cores()
+    for size in filter(has_descriptors, AXES["connections"]):
+        with scratch() as name, contextlib.ExitStack() as stack:
+            behind = stack.enter_context(contestants.upstream(Path(name), loading)).port
+            rate = _wake_ups(stack.enter_context(crowded(size, Path(name), tested, behind)))
+        report.add(f"scale.wake_ups.{size.connections}", rate)
+        report.bar(f"wake-ups each second with {size.connections:,} idle connections", rate, at_most=_WAKE_UPS)
+    print()
+
+
+def _wake_ups(gateway: Server) -> float:
+    """In the first seconds it may come to rest yet."""
+    rates: list[float] = []
+    while not rates or (rates[-1] > _WAKE_UPS and len(rates) < _LOOKS):
+        before, began = gateway.wake_ups(), time.monotonic()
+        time.sleep(_LOOK)
+        rates.append((gateway.wake_ups() - before) / (time.monotonic() - began))
+    return rates[-1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,13 +257,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(schema=dict(_SCHEMA))
     measure_matches(report, 200 if options.quick else 2000)
     for axis, sizes in AXES.items():
-        points = []
-        for size in sizes:
-            if has_descriptors(size):
-                points.append((getattr(size, axis), *measure(size, rounds, seconds)))
-            else:
-                print(f"left out: {getattr(size, axis):,} {axis}, for the limit of descriptors (ulimit -Hn)")
-        show(report, axis, points)
+        found = measure_axis(sizes, rounds, seconds)
+        show(report, axis, [(getattr(size, axis), measured) for size, measured in found])
+    measure_upstreams(report, rounds, seconds)
+    measure_rest(report)
+    report.versions["nginx"] = version_of(tool("nginx"), "-v")
     report.versions["wrk"] = version_of(tool("wrk"), "-v")
     return report.finish(options)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from tests.e2e.conftest import StartGateway
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE
 from tests.support.upstreams import Upstream
+from tests.support.wakeups import wake_ups
 
 CONFIG = """
 [server]
@@ -34,12 +33,6 @@ limit = {{ requests = 100000, window = "1h" }}
 """
 CONNECTIONS = 300
 MOST_EACH_SECOND = 10
-
-
-def wake_ups(pid: int) -> int:
-    """How often threads of a process have gone to sleep: each time, something woke them before."""
-    text = "".join((thread / "status").read_text() for thread in Path(f"/proc/{pid}/task").iterdir())
-    return sum(int(count) for count in re.findall(r"^voluntary_ctxt_switches:\t(\d+)$", text, re.MULTILINE))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
