@@ -16,6 +16,9 @@ use wit_bindgen_rust::{Opts, Ownership, WithOption};
 /// Module and export macro of each world. The first one has the imports, which the others use.
 const WORLDS: [&str; 6] = ["lifecycle", "request", "response", "completion", "request_body", "response_body"];
 const IMPORTS: [&str; 6] = ["log", "clock", "random", "metrics", "kv", "http-client"];
+/// Hooks of heads, which the SDK exports itself: their arguments may lie where it lends the gateway
+/// a place for them.
+const OWN: [&str; 3] = ["on-request", "on-response", "on-complete"];
 
 fn main() -> ExitCode {
     let check = std::env::args().nth(1).is_some_and(|argument| argument == "--check");
@@ -59,6 +62,7 @@ fn options(module: &str) -> Opts {
         pub_export_macro: true,
         export_macro_name: Some(format!("export_{module}")),
         default_bindings_module: Some(format!("::sentinel_sdk::__private::{module}")),
+        skip: OWN.map(String::from).into(),
         ..Opts::default()
     };
     if module == WORLDS[0] {

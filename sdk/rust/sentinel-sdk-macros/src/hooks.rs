@@ -32,6 +32,9 @@ pub const HOOKS: [Hook; 6] = [
     hook("on_response_chunk", "response_body", "response_body_handler", "export_response_body", Shape::Chunk),
 ];
 
+/// Of the contract's package.
+const VERSION: &str = "0.1.0";
+
 /// The method that is no hook: it tells which of them are called.
 pub const NEEDED_HOOKS: &str = "needed_hooks";
 
@@ -54,33 +57,44 @@ impl Hook {
         self.shape == Shape::Configure
     }
 
-    /// Export the hook from the type `Exports`, by calling `runtime` with the arguments' bytes.
+    /// Whether its arguments may lie where the guest lends the gateway a place for them.
+    pub fn takes_lent(&self) -> bool {
+        matches!(self.shape, Shape::Head | Shape::HeadAndContext | Shape::Summary)
+    }
+
+    /// The core export's name.
+    fn name(&self) -> String {
+        format!("sentinel:gateway/{}@{VERSION}#{}", self.interface, self.method).replace('_', "-")
+    }
+
+    /// Export the hook, by calling `runtime` with the arguments' bytes. The bindings do that from the
+    /// type `Exports`; for the hooks of heads, they tell the component's type alone.
     pub fn export(&self, runtime: &TokenStream) -> TokenStream {
         let [method, module, interface, export] =
             [self.method, self.module, self.interface, self.export].map(|name| Ident::new(name, Span::call_site()));
-        let function = match self.shape {
-            Shape::Configure => quote! {
+        let name = self.name();
+        let bound = |function: TokenStream| {
+            quote! {
+                impl ::sentinel_sdk::__private::#module::exports::sentinel::gateway::#interface::Guest for Exports {
+                    #function
+                }
+            }
+        };
+        let exported = match self.shape {
+            Shape::Configure => bound(quote! {
                 fn #method(config: ::std::vec::Vec<u8>) -> ::std::result::Result<(), ::std::string::String> { #runtime(&config) }
-            },
-            Shape::Head => quote! {
-                fn #method(head: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> { #runtime(&head) }
-            },
-            Shape::HeadAndContext => quote! {
-                fn #method(head: ::std::vec::Vec<u8>, context: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> { #runtime(&head, &context) }
-            },
-            Shape::Summary => quote! {
-                fn #method(summary: ::std::vec::Vec<u8>, context: ::std::vec::Vec<u8>) { #runtime(&summary, &context) }
-            },
-            Shape::Chunk => quote! {
+            }),
+            Shape::Head => quote! { ::sentinel_sdk::__export_head!(#name, #runtime); },
+            Shape::HeadAndContext => quote! { ::sentinel_sdk::__export_head_and_context!(#name, #runtime); },
+            Shape::Summary => quote! { ::sentinel_sdk::__export_summary!(#name, #runtime); },
+            Shape::Chunk => bound(quote! {
                 fn #method(chunk: ::std::vec::Vec<u8>, last: bool, context: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> {
                     #runtime(&chunk, last, &context)
                 }
-            },
+            }),
         };
         quote! {
-            impl ::sentinel_sdk::__private::#module::exports::sentinel::gateway::#interface::Guest for Exports {
-                #function
-            }
+            #exported
             ::sentinel_sdk::__private::#module::#export!(Exports with_types_in ::sentinel_sdk::__private::#module);
         }
     }

@@ -28,6 +28,8 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
             extern "C" fn needed_hooks() -> i32 { ::sentinel_sdk::__private::needed_hooks::<#guest>() }
         }
     });
+    let area =
+        written.iter().any(|hook| hook.takes_lent()).then(|| quote! { ::sentinel_sdk::__export_argument_area!(); });
     let exports = written.iter().map(|hook| {
         let method = Ident::new(hook.method, Span::call_site());
         hook.export(&quote! { ::sentinel_sdk::__private::#method::<#guest> })
@@ -51,6 +53,7 @@ pub fn expand(mut block: ItemImpl) -> Result<TokenStream> {
             struct Exports;
             #(#exports)*
             #needed
+            #area
         };
     })
 }

@@ -25,6 +25,7 @@ pub fn expand(function: ItemFn) -> Result<TokenStream> {
             fn process_on(head: &[u8]) -> ::std::vec::Vec<u8> { ::sentinel_sdk::__private::process(head, process) }
             struct Exports;
             #export
+            ::sentinel_sdk::__export_argument_area!();
         };
     })
 }

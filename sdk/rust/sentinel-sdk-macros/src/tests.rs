@@ -95,6 +95,23 @@ fn which_hooks_are_needed_is_an_export_of_its_own() {
 }
 
 #[test]
+fn hooks_of_heads_are_exported_with_a_place_for_their_arguments() {
+    let names = [
+        ("on_request", "request-handler@0.1.0#on-request"),
+        ("on_response", "response-handler@0.1.0#on-response"),
+        ("on_complete", "completion-handler@0.1.0#on-complete"),
+    ];
+    for (method, export) in names {
+        let method = syn::Ident::new(method, proc_macro2::Span::call_site());
+        let code = expanded(parse_quote! { impl Guest for G { fn #method(&self) {} } });
+        assert!(code.contains(&format!("\"sentinel:gateway/{export}\"")), "{code}");
+        assert_eq!(code.matches("__export_argument_area").count(), 1, "{code}");
+    }
+    let chunks = expanded(parse_quote! { impl Guest for G { fn on_request_chunk(&self) {} } });
+    assert!(!chunks.contains("__export_argument_area"), "{chunks}");
+}
+
+#[test]
 fn a_guest_has_a_hook() {
     let errors = refused(parse_quote! {
         impl Guest for G { fn configure(config: Config) -> Result<Self, String> { Ok(G) } }

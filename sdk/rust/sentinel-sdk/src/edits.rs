@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::headers::Headers;
+use crate::lent;
 use crate::text::{self, EACH};
 use crate::wire::{self, Malformed, Reader, NIL};
 
@@ -234,11 +235,12 @@ impl RequestEdits {
 
     /// As case 0, `continue`, of `request-action`, or `nil` when nothing changes.
     pub(crate) fn encode_answer(&self) -> Vec<u8> {
+        let mut out = lent::answer();
         if self.is_empty() {
-            return vec![NIL];
+            out.push(NIL);
+            return out;
         }
-        // Just what changes to header fields take: what is left over, the bindings would give back.
-        let mut out = Vec::with_capacity(3 + self.headers.size() + self.context.len());
+        out.reserve(3 + self.headers.size() + self.context.len());
         out.extend([0x92, 0]);
         self.encode(&mut out);
         out
@@ -285,10 +287,12 @@ impl ResponseEdits {
 
     /// As case 0, `continue`, of `response-action`, or `nil` when nothing changes.
     pub(crate) fn encode_answer(&self) -> Vec<u8> {
+        let mut out = lent::answer();
         if self.is_empty() {
-            return vec![NIL];
+            out.push(NIL);
+            return out;
         }
-        let mut out = Vec::with_capacity(3 + self.headers.size());
+        out.reserve(3 + self.headers.size());
         out.extend([0x92, 0]);
         self.encode(&mut out);
         out

@@ -13,6 +13,7 @@ mod headers;
 pub mod http;
 pub mod json;
 pub mod kv;
+mod lent;
 pub mod log;
 pub mod metrics;
 mod print;
@@ -57,6 +58,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::bindings::{completion, lifecycle, request, request_body, response, response_body};
     pub use crate::config_schema::{length, whole, write};
+    pub use crate::lent::{argument_area, begin, lend, Argument, Returned};
     pub use crate::print::write_printed;
     pub use crate::runtime::{
         configure, needed_hooks, on_complete, on_request, on_request_chunk, on_response, on_response_chunk, process,

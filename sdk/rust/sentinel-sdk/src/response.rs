@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::context;
 use crate::edits::{edited, first_value, put_header, BodyMode, HeaderEdits, ResponseEdits};
 use crate::headers::Headers;
+use crate::lent;
 use crate::wire::{self, Malformed, Reader};
 
 /// A response made by a guest.
@@ -76,8 +77,8 @@ impl Response {
 
     /// As case 1, `respond`, of `request-action`, whose payload is an `answer`.
     pub(crate) fn encode_answer(&self, context: &[u8]) -> Vec<u8> {
-        let mut out = vec![0x92, 1];
-        out.push(if context.is_empty() { 0x91 } else { 0x92 });
+        let mut out = lent::answer();
+        out.extend([0x92, 1, if context.is_empty() { 0x91 } else { 0x92 }]);
         self.encode(&mut out);
         if !context.is_empty() {
             wire::put_bin(&mut out, context);

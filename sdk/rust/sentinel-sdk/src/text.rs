@@ -2,7 +2,7 @@
 //! heads and summaries hold is short: byte by byte, checking and copying it takes longer than all
 //! else that is done with it, and so do calls of functions that are not compiled in.
 //!
-//! The only `unsafe` code that is written by hand is here.
+//! The `unsafe` code that is written by hand is here and in `lent`.
 
 /// One in each byte of a word.
 pub const EACH: u64 = 0x0101_0101_0101_0101;

@@ -6,6 +6,7 @@ mod contract;
 mod de;
 mod headers;
 mod json;
+mod lent;
 mod request;
 mod response;
 mod secrets;
