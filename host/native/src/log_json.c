@@ -64,7 +64,10 @@ static inline uint8_t *put_piece(uint8_t *to, const uint8_t *from, size_t length
 static uint8_t *put_string(uint8_t *to, const uint8_t *from, size_t length, const uint8_t *limit) {
   const size_t whole = sizeof(piece);
   *to++ = '"';
-  for (; length >= whole && (size_t)(limit - from) >= whole + BEYOND; from += whole, length -= whole)
+  size_t pieces = length / whole, readable = (size_t)(limit - from) / whole;
+  if (pieces >= readable) pieces = readable == 0 ? 0 : readable - 1;
+  length -= pieces * whole;
+  for (const uint8_t *end = from + pieces * whole; from != end; from += whole)
     if ((to = put_piece(to, from, whole)) == NULL) return NULL;
   while (length > 0) {
     uint8_t copied[sizeof(piece) + BEYOND] = {0};
