@@ -63,6 +63,7 @@ _FROM_UPSTREAM: Final = Origin.UPSTREAM
 _forwarding: Final = Forwarding()
 # Names of this module's own are found faster.
 _perf_counter_ns: Final = perf_counter_ns
+_time_ns: Final = time_ns
 _add_unsampled_parent: Final = add_unsampled_parent
 
 
@@ -208,7 +209,7 @@ class ProxyExchange:
             )
             if is_recorded or recorder.access_log is not None or self._route.chain.completers:
                 # Nobody else reads it: a look at the clock is not free.
-                summary.started_at = time_ns() // 1000 - summary.duration
+                summary.started_at = _time_ns() // 1000 - summary.duration
             if is_recorded:
                 recorder.end(observation, self._admitted, summary, self._started, self._tries())
             if recorder.access_log is not None:
