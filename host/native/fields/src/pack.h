@@ -28,20 +28,53 @@
   } while (0)
 
 static inline uint8_t *snt_put_text(uint8_t *out, snt_text text) {
-  if (text.length > 16) memcpy(out, text.bytes, text.length);
+  if (text.length > 32) memcpy(out, text.bytes, text.length);
+  else if (text.length > 16) SNT_PUT_ENDS(out, text, 16);
   else if (text.length >= 8) SNT_PUT_ENDS(out, text, 8);
   else if (text.length >= 4) SNT_PUT_ENDS(out, text, 4);
-  else
-    for (size_t i = 0; i < text.length; i++) out[i] = text.bytes[i];
+  else if (text.length > 0) {
+    /* The first, the second or the last, and the last byte of up to three. */
+    uint8_t first = text.bytes[0], middle = text.bytes[text.length / 2], last = text.bytes[text.length - 1];
+    out[0] = first;
+    out[text.length / 2] = middle;
+    out[text.length - 1] = last;
+  }
   return out + text.length;
 }
 
-/* A length or a number stands in the type's own byte, or in one, two, four or eight bytes behind
- * it. */
-static inline uint8_t *snt_put_head(uint8_t *out, uint8_t type, uint64_t number, size_t size) {
-  *out++ = type;
-  while (size > 0) *out++ = (uint8_t)(number >> (8 * --size));
-  return out;
+/* The lowest `size` bytes of a number, the highest first. */
+static inline uint8_t *snt_put_big_endian(uint8_t *out, uint64_t number, size_t size) {
+  uint64_t shifted = number << (64 - 8 * size);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  shifted = __builtin_bswap64(shifted);
+#endif
+  memcpy(out, &shifted, size);
+  return out + size;
+}
+
+/* A length or a number behind its type, of the first of the types that has room for it: in one,
+ * two, four or eight bytes. */
+static inline uint8_t *snt_put_head(uint8_t *out, uint8_t type, uint64_t number) {
+  if (number < UINT64_C(1) << 8) {
+    out[0] = type;
+    out[1] = (uint8_t)number;
+    return out + 2;
+  }
+  if (number < UINT64_C(1) << 16) {
+    *out = (uint8_t)(type + 1);
+    return snt_put_big_endian(out + 1, number, 2);
+  }
+  if (number < UINT64_C(1) << 32) {
+    *out = (uint8_t)(type + 2);
+    return snt_put_big_endian(out + 1, number, 4);
+  }
+  *out = (uint8_t)(type + 3);
+  return snt_put_big_endian(out + 1, number, 8);
+}
+
+static inline uint8_t *snt_put_byte(uint8_t *out, uint8_t byte) {
+  *out = byte;
+  return out + 1;
 }
 
 static inline size_t snt_bytes_of(uint64_t number) {
@@ -51,37 +84,31 @@ static inline size_t snt_bytes_of(uint64_t number) {
 static inline size_t snt_array_size(size_t count) { return count < 16 ? 1 : count < 1u << 16 ? 3 : 5; }
 
 static inline uint8_t *snt_put_array(uint8_t *out, size_t count) {
-  if (count < 16) return snt_put_head(out, (uint8_t)(0x90 | count), 0, 0);
-  size_t size = snt_array_size(count) - 1;
-  return snt_put_head(out, size == 2 ? 0xdc : 0xdd, count, size);
+  if (count < 16) return snt_put_byte(out, (uint8_t)(0x90 | count));
+  if (count < 1u << 16) return snt_put_big_endian(snt_put_byte(out, 0xdc), count, 2);
+  return snt_put_big_endian(snt_put_byte(out, 0xdd), count, 4);
 }
 
 static inline size_t snt_str_size(size_t length) { return 1 + (length < 32 ? 0 : snt_bytes_of(length)) + length; }
 
 static inline uint8_t *snt_put_str(uint8_t *out, snt_text text) {
-  if (text.length < 32) return snt_put_text(snt_put_head(out, (uint8_t)(0xa0 | text.length), 0, 0), text);
-  size_t size = snt_bytes_of(text.length);
-  uint8_t type = size == 1 ? 0xd9 : size == 2 ? 0xda : 0xdb;
-  return snt_put_text(snt_put_head(out, type, text.length, size), text);
+  if (text.length < 32) return snt_put_text(snt_put_byte(out, (uint8_t)(0xa0 | text.length)), text);
+  return snt_put_text(snt_put_head(out, 0xd9, text.length), text);
 }
 
 static inline size_t snt_bin_size(size_t length) { return 1 + snt_bytes_of(length) + length; }
 
 static inline uint8_t *snt_put_bin(uint8_t *out, snt_text text) {
-  if (text.length < 1u << 8) return snt_put_text(snt_put_head(out, 0xc4, text.length, 1), text);
-  size_t size = snt_bytes_of(text.length);
-  return snt_put_text(snt_put_head(out, size == 2 ? 0xc5 : 0xc6, text.length, size), text);
+  return snt_put_text(snt_put_head(out, 0xc4, text.length), text);
 }
 
 static inline size_t snt_number_size(uint64_t number) { return number < 0x80 ? 1 : 1 + snt_bytes_of(number); }
 
 static inline uint8_t *snt_put_number(uint8_t *out, uint64_t number) {
-  if (number < 0x80) return snt_put_head(out, (uint8_t)number, 0, 0);
-  size_t size = snt_bytes_of(number);
-  return snt_put_head(out, size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf, number, size);
+  return number < 0x80 ? snt_put_byte(out, (uint8_t)number) : snt_put_head(out, 0xcc, number);
 }
 
-static inline uint8_t *snt_put_nil(uint8_t *out) { return snt_put_head(out, 0xc0, 0, 0); }
+static inline uint8_t *snt_put_nil(uint8_t *out) { return snt_put_byte(out, 0xc0); }
 
 /* The `header` record: an array of the name as str and the value as bin. */
 static inline size_t snt_packed_size(const snt_field *field) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "field.h"
+#include "writer.h"
 
 /* Of one list, or of a tuple; a reference to it is held. */
 typedef struct {
@@ -43,8 +44,11 @@ static inline bool snt_read_field(const snt_fields *opened, Py_ssize_t index, sn
   return false;
 }
 
-/* A record as bytes; of the values, None, str, int, bytes, lists of fields and tuples of one byte
- * string, which is packed already, are possible. NULL with an error. */
+/* Write a record; of the values, None, str, int, bytes, lists of fields and tuples of one byte
+ * string, which is packed already, are possible. False with an error. */
+bool snt_put_record(snt_writer *out, PyObject *const *values, Py_ssize_t count);
+
+/* The same as bytes; NULL with an error. */
 PyObject *snt_pack_record(PyObject *const *values, Py_ssize_t count);
 
 #endif
