@@ -179,6 +179,7 @@ bool snt_guest_deliver(snt_guest *guest, int32_t error, const uint8_t *answer, s
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag, const char *label);
 const uint8_t *snt_guest_output(const snt_guest *guest);
+void snt_guest_move(snt_guest *guest, const uint8_t *first);
 size_t snt_guest_length(const snt_guest *guest);
 uint32_t snt_guest_needed_hooks(const snt_guest *guest);
 int snt_guest_phase(const snt_guest *guest);

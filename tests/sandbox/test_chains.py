@@ -17,10 +17,12 @@ import msgpack
 import pytest
 import uvloop
 
+from sentinel_host.abi.encode import encode_request_head, encode_summary
 from sentinel_host.errors import GuestError
 from sentinel_host.messages import Origin, RequestHead, Response, ResponseHead, Summary
 from sentinel_host.pipeline import Chain, ChainRun
 from sentinel_host.sandbox import GuestEngine, GuestMiddleware
+from sentinel_host.sandbox.text import readable
 from tests.support.clocks import PATIENCE
 from tests.support.logs import said
 
@@ -357,6 +359,32 @@ def test_what_stops_c_in_the_middle(
         assert counts["first_header"]["calls"] == (6 if came_by else 4)
 
     run(scenario())
+
+
+def test_a_call_that_is_left_before_it_has_its_record_gets_that_one(load: Load, engine: GuestEngine) -> None:
+    """Other requests are served before it goes on."""
+
+    async def scenario() -> None:
+        slow = Chain([await load("good/slow_realloc", deadline=PATIENCE).start_middleware()], refuse)
+        quick = Chain([await load("good/nil").start_middleware()], refuse)
+        summary = Summary("r", "GET", "/", None, "route", "a", CLIENT, "1.1", 0)
+        run = ChainRun(slow, "r", CLIENT)
+
+        async def serve_others() -> None:
+            for _ in range(3):
+                await settled(ChainRun(quick, "r", CLIENT).on_request(head_with(b"other")))
+
+        hooks = run.on_request(head_with(b"first"))
+        await serve_others()
+        await settled(hooks)
+        run.on_complete(summary)
+        await serve_others()
+        while slow.unfinished:
+            await asyncio.wait(slow.unfinished)
+        records = encode_request_head(head_with(b"first")), encode_summary(summary)
+        assert [message for *_, message in said(engine)] == [readable(record) for record in records]
+
+    uvloop.run(scenario())
 
 
 def test_a_guest_in_quarantine(load: Load, engine: GuestEngine, quiet: None) -> None:

@@ -9,16 +9,19 @@
 
 _Static_assert(_Generic(&snt_call, snt_call_function *: true, default: false), "snt_call has changed");
 _Static_assert(_Generic(&snt_guest_output, snt_output_function *: true, default: false), "snt_guest_output has changed");
+_Static_assert(_Generic(&snt_guest_move, snt_move_function *: true, default: false), "snt_guest_move has changed");
 
 snt_call_function *snt_calls_hook;
 snt_output_function *snt_calls_output;
+snt_move_function *snt_calls_move;
 
 static PyObject *bind(PyObject *module, PyObject *args) {
   (void)module;
-  unsigned long long call_address, output_address;
-  if (!PyArg_ParseTuple(args, "KK", &call_address, &output_address)) return NULL;
+  unsigned long long call_address, output_address, move_address;
+  if (!PyArg_ParseTuple(args, "KKK", &call_address, &output_address, &move_address)) return NULL;
   snt_calls_hook = (snt_call_function *)(uintptr_t)call_address;
   snt_calls_output = (snt_output_function *)(uintptr_t)output_address;
+  snt_calls_move = (snt_move_function *)(uintptr_t)move_address;
   Py_RETURN_NONE;
 }
 

@@ -12,7 +12,7 @@
  *         which makes cabi_realloc, the hook and its post-return as nested calls; at a tick of the
  *         epoch the fiber is left wherever it is, and a later `snt_resume` goes on there. What a
  *         call needs is therefore kept in the snt_guest, and the lists and the label that were
- *         passed in must stay where they are until the call has ended.
+ *         passed in must stay where they are until the call has ended, or the guest is told.
  *         Between two calls the loop's fiber is parked: that call of the loop never returns, unless
  *         a call of the guest fails. Nothing outside of the fiber uses the store meanwhile.
  *         A call that waits for an answer from outside is left in the same way, and not resumed
@@ -159,6 +159,9 @@ int64_t snt_guest_start(snt_guest *guest, const uint8_t *config, size_t length);
  * `snt_resume` goes on, and lists and label must stay where they are. */
 int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t first_length, const uint8_t *second,
                  size_t second_length, bool flag, const char *label);
+
+/* Say where the first list of a suspended call is from now on. */
+void snt_guest_move(snt_guest *guest, const uint8_t *first);
 
 /* Go on with a suspended call or start, for some ticks. Returns as the function that began it. */
 int64_t snt_resume(snt_guest *guest);

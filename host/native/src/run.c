@@ -341,6 +341,8 @@ int64_t snt_call(snt_guest *guest, uint32_t index, const uint8_t *first, size_t 
   return go(guest);
 }
 
+void snt_guest_move(snt_guest *guest, const uint8_t *first) { guest->lists[0].bytes = first; }
+
 int64_t snt_resume(snt_guest *guest) {
   if (guest->discarded) return SNT_DISCARDED;
   if (!guest->busy) return SNT_NO_HOOK;

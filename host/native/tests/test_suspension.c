@@ -75,6 +75,20 @@ static void a_call_is_left_and_gone_on_with(void) {
   discard(made);
 }
 
+static void a_list_that_has_moved_is_read_where_it_is(void) {
+  pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, echo, NULL);
+  made.instance->has_fibers = true;
+  steps[0] = 0;
+  char input[] = "hello";
+  CHECK(call_once(made, input, "", false) == SNT_SUSPENDED);
+  char moved[] = "hello";
+  memset(input, 'x', sizeof input - 1);
+  snt_guest_move(made.guest, (const uint8_t *)moved);
+  CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
+  CHECK(snt_resume(made.guest) == 5 && output_is(made.guest, "hello"));
+  discard(made);
+}
+
 static void a_call_that_is_dropped_runs_no_more_guest_code(void) {
   for (int resumes = 0; resumes < 6; resumes++) {
     pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
@@ -180,6 +194,7 @@ static void the_counts_count(void) {
 int main(void) {
   guests_begin();
   RUN(a_call_is_left_and_gone_on_with);
+  RUN(a_list_that_has_moved_is_read_where_it_is);
   RUN(a_call_that_is_dropped_runs_no_more_guest_code);
   RUN(a_deadline_ends_a_call_wherever_it_is);
   RUN(starting_goes_from_step_to_step);

@@ -1,10 +1,10 @@
-from typing import Any, final
+from typing import Any, final, overload
 
 _Headers = list[tuple[bytes, bytes]]
 _Stop = tuple[int, bytes, Any, bytes | int | None]
 
-def bind(call: int, output: int, /) -> None:
-    """Say where ``snt_call`` and ``snt_guest_output`` are, for all that follows."""
+def bind(call: int, output: int, move: int, /) -> None:
+    """Say where ``snt_call``, ``snt_guest_output`` and ``snt_guest_move`` are, for all that follows."""
 
 def call(guest: object, slot: int, first: bytes, second: bytes, flag: bool, label: bytes, /) -> bytes | int | None:
     """``snt_call`` of the instance at an address, which may not be closed meanwhile.
@@ -68,7 +68,37 @@ def run_response(
 ) -> _Stop | None:
     """As `run_request`, with what the request's hooks left in ``contexts``."""
 
+@overload
 def run_completion(
     hooks: Hooks, index: int, record: bytes, contexts: dict[int, bytes], label: bytes, /
 ) -> _Stop | None:
-    """As `run_response`; there is nothing to edit."""
+    """As `run_response`; there is nothing to edit, so that a record needs no values."""
+
+@overload
+def run_completion(
+    hooks: Hooks,
+    index: int,
+    record: None,
+    contexts: dict[int, bytes],
+    label: bytes,
+    request_id: str,
+    method: str,
+    path: str,
+    query: str | None,
+    route: str,
+    authority: str,
+    client: str,
+    http_version: str,
+    started_at: int,
+    duration: int,
+    status: int,
+    request_bytes: int,
+    response_bytes: int,
+    outcome: int,
+    origin: int,
+    upstream: str | None,
+    upstream_duration: int | None,
+    endpoint: str | None,
+    tries: int,
+    /,
+) -> _Stop | None: ...

@@ -24,6 +24,7 @@ _resume: Final = lib.snt_resume
 bind(
     int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_call"))),
     int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_guest_output"))),
+    int(ffi.cast("uintptr_t", ffi.addressof(lib, "snt_guest_move"))),
 )
 
 

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from sentinel_host.abi.encode import encode_summary, request_values
+from sentinel_host.abi.encode import request_values
 from sentinel_host.errors import ClientError, GuestError, SentinelError, UpstreamError
 from sentinel_host.messages import (
     SKIP,
@@ -290,7 +290,32 @@ class ChainRun:
         if not chain.completers:
             return
         hooks, contexts = chain.completion_hooks, self._contexts
-        stop = _run_completion(hooks, 0, encode_summary(summary), contexts, self._request_id)
+        stop = _run_completion(
+            hooks,
+            0,
+            None,
+            contexts,
+            self._request_id,
+            summary.request_id,
+            summary.method,
+            summary.path,
+            summary.query,
+            summary.route,
+            summary.authority,
+            summary.client,
+            summary.http_version,
+            summary.started_at,
+            summary.duration,
+            summary.status,
+            summary.request_bytes,
+            summary.response_bytes,
+            summary.outcome,
+            summary.origin,
+            summary.upstream,
+            summary.upstream_duration,
+            summary.endpoint,
+            summary.tries,
+        )
         while stop is not None:
             index, record = stop[0], stop[1]
             place, guest = chain.completers[index]

@@ -8,11 +8,13 @@ from typing import Any
 import msgpack
 import pytest
 
+from sentinel_host.abi.encode import encode_summary
 from sentinel_host.errors import GuestBusy, GuestError, GuestQuarantined, GuestTrap
 from sentinel_host.messages import (
     Answer,
     Edit,
     Origin,
+    Outcome,
     RequestAction,
     RequestEdits,
     RequestHead,
@@ -122,6 +124,17 @@ def response_head() -> ResponseHead:
 
 def summary() -> Summary:
     return Summary("r1", "GET", "/a", None, "/", "h", "::1", "1.1", 0)
+
+
+def test_completion_hooks_get_the_whole_summary() -> None:
+    seen: Seen = []
+    told = Summary(
+        "id", "PUT", "/p", "q=1", "/r", "host", "::2", "2", 1 << 50, 7, 404, 1 << 40, 300,
+        Outcome.UPSTREAM_ABORTED, Origin.UPSTREAM, "blue", 5, "[::1]:80", 3,
+    )  # fmt: skip
+    run_of(chain(seen, a={})).on_complete(told)
+    assert [record for _, _, record, _ in seen] == [msgpack.unpackb(encode_summary(told))]
+    assert len(set(map(repr, seen[0][2]))) == 19
 
 
 def order(seen: Seen) -> list[str]:

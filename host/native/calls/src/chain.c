@@ -24,19 +24,29 @@ typedef struct {
   hook hooks[1];
 } hooks;
 
-/* The order of a request's values, and of a response's. */
-/* A request of a client that showed a certificate has one value more. */
-enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10, MOST_VALUES };
+/* The order of a request's values, and of a response's. A request of a client that showed a
+ * certificate has one value more. */
+enum { METHOD, PATH, QUERY, HEADERS, REQUEST_VALUES = 10, MOST_REQUEST_VALUES };
 enum { STATUS, RESPONSE_HEADERS, RESPONSE_VALUES = 3 };
+enum { SUMMARY_VALUES = 19 };
 
-/* A run that is under way. `record` is owned, or NULL after an edit, and so are the `values` that
- * it is made of. */
+/* Of an edited record; nearly all fit. */
+enum { ROOM = 2048 };
+
+/* A run that is under way. Its record is in `packed`, in one of `edited`, or in `given`, which
+ * Python had already; it has no bytes after an edit, until it is made again of the `values`. These
+ * are the caller's, but for those that `edited_values` has instead. What an edit made is owned. */
 typedef struct {
   hooks *chain;
   Py_ssize_t index, count;
-  PyObject *record, *contexts, *head;
+  snt_text record;
+  PyObject *given, *contexts, *head;
   const char *label;
-  PyObject *values[MOST_VALUES];
+  PyObject *const *values;
+  uint32_t owned;
+  PyObject *edited_values[MOST_REQUEST_VALUES];
+  snt_writer packed;
+  uint8_t edited[2][ROOM];
 } run;
 
 /* What became of one hook. */
@@ -45,6 +55,7 @@ typedef enum { GO_ON, ANSWERED, STOPPED, FAILED } step;
 /* The answer of the call that has just ended; Python's exception is set after FAILED. */
 typedef struct {
   PyObject *instance, *result; /* of STOPPED; owned, or NULL */
+  snt_guest *suspended;        /* of STOPPED, or NULL */
   snt_text text;               /* of ANSWERED */
 } outcome;
 
@@ -134,64 +145,92 @@ PyType_Spec snt_hooks_spec = {
     .slots = slots,
 };
 
-/* With the hooks, an index, a record or None, contexts, a label; the head, and the values that it
- * consists of. */
+/* With the hooks, an index, a record or None, contexts, a label; the head, if there is one, and the
+ * values that it consists of. A run with a record can do without values if there is nothing to
+ * edit. */
 enum { RUN_ARGUMENTS = 5, HEAD_ARGUMENTS = 6 };
 
-static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_t values) {
-  Py_ssize_t expected = values == 0 ? RUN_ARGUMENTS : HEAD_ARGUMENTS + values;
-  if (count != expected || snt_calls_hook == NULL) {
-    PyErr_Format(PyExc_TypeError, "a run takes %zd arguments, once the functions are bound", expected);
+static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_t first, Py_ssize_t values) {
+  if (count != first + values || snt_calls_hook == NULL) {
+    PyErr_Format(PyExc_TypeError, "a run takes %zd arguments, once the functions are bound", first + values);
     return false;
   }
+  bool is_given = PyBytes_Check(args[2]);
   if (Py_TYPE(args[0])->tp_dealloc != dealloc || !PyDict_Check(args[3]) || !PyBytes_Check(args[4]) ||
-      (args[2] != Py_None && !PyBytes_Check(args[2]))) {
+      (!is_given && (args[2] != Py_None || values == 0))) {
     PyErr_SetString(PyExc_TypeError, "a run takes hooks, an index, a record or None, contexts and a label");
     return false;
   }
-  begun->chain = (hooks *)args[0];
   begun->index = PyLong_AsSsize_t(args[1]);
   if (begun->index < 0) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "an index is not negative");
     return false;
   }
+  begun->chain = (hooks *)args[0];
   begun->contexts = args[3];
   begun->label = PyBytes_AS_STRING(args[4]);
-  begun->record = args[2] == Py_None ? NULL : Py_NewRef(args[2]);
-  begun->head = values == 0 ? NULL : args[HEAD_ARGUMENTS - 1];
+  begun->given = args[2];
+  begun->record = (snt_text){NULL, 0};
+  if (is_given) snt_read_text(args[2], &begun->record);
+  begun->head = args[first - 1];
   begun->count = values;
-  for (Py_ssize_t i = 0; i < values; i++) begun->values[i] = Py_NewRef(args[HEAD_ARGUMENTS + i]);
+  begun->values = args + first;
+  begun->owned = 0;
+  snt_begin_writing(&begun->packed);
   return true;
 }
 
-/* The next hook, and the record for it. NULL at the end, with an exception set when there is no
- * record. */
-static hook *next_hook(run *at) {
-  if (at->index >= Py_SIZE(at->chain)) return NULL;
-  if (at->record == NULL) at->record = snt_pack_record(at->values, at->count);
-  return at->record == NULL ? NULL : &at->chain->hooks[at->index];
+static bool make_record(run *at) {
+  snt_writer *out = &at->packed;
+  out->at = out->start;
+  if (!snt_put_record(out, at->values, at->count)) return false;
+  at->record = (snt_text){out->start, (size_t)(out->at - out->start)};
+  return true;
 }
 
-/* Ends with nothing, or with what `told` is; the references of the run go. */
+/* The next hook, once there is a record for it. NULL at the end, with an exception set when there is
+ * no record. */
+static hook *next_hook(run *at) {
+  if (at->index >= Py_SIZE(at->chain)) return NULL;
+  return at->record.bytes != NULL || make_record(at) ? &at->chain->hooks[at->index] : NULL;
+}
+
+/* Ends with nothing, or with what `told` is; what the run owns goes. */
 static PyObject *finish(run *finished, PyObject *told) {
-  Py_XDECREF(finished->record);
-  for (Py_ssize_t i = 0; i < finished->count; i++) Py_DECREF(finished->values[i]);
+  if (finished->packed.block != NULL) PyMem_Free(finished->packed.block);
+  for (int i = 0; finished->owned >> i != 0; i++)
+    if (finished->owned >> i & 1) Py_DECREF(finished->edited_values[i]);
   return told;
 }
 
 /* None for a run that is through; NULL with an exception. */
 static PyObject *end(run *ended) { return finish(ended, PyErr_Occurred() ? NULL : Py_NewRef(Py_None)); }
 
-/* (index, record, instance, result); what `why` has is handed on. */
+static PyObject *to_bytes(snt_text text) {
+  return PyBytes_FromStringAndSize((const char *)text.bytes, (Py_ssize_t)text.length);
+}
+
+/* (index, record, instance, result); what `why` has is handed on. A call that is suspended reads
+ * the record when it goes on: it is told where that is then. */
 static PyObject *stop(run *stopped, outcome *why) {
+  PyObject *record =
+      PyBytes_Check(stopped->given) && stopped->record.bytes == (const uint8_t *)PyBytes_AS_STRING(stopped->given)
+          ? Py_NewRef(stopped->given)
+          : to_bytes(stopped->record);
+  if (record == NULL) {
+    Py_XDECREF(why->instance);
+    Py_XDECREF(why->result);
+    return finish(stopped, NULL);
+  }
+  if (why->suspended != NULL) snt_calls_move(why->suspended, (const uint8_t *)PyBytes_AS_STRING(record));
   PyObject *instance = why->instance ? why->instance : Py_NewRef(Py_None);
   PyObject *result = why->result ? why->result : Py_NewRef(Py_None);
-  return finish(stopped, Py_BuildValue("(nONN)", stopped->index, stopped->record, instance, result));
+  return finish(stopped, Py_BuildValue("(nNNN)", stopped->index, record, instance, result));
 }
 
 /* A stop at an answer for Python to decode. */
 static PyObject *stop_with(run *stopped, snt_text answer) {
-  outcome why = {NULL, PyBytes_FromStringAndSize((const char *)answer.bytes, (Py_ssize_t)answer.length), {NULL, 0}};
+  outcome why = {NULL, to_bytes(answer), NULL, {NULL, 0}};
   return why.result == NULL ? finish(stopped, NULL) : stop(stopped, &why);
 }
 
@@ -213,20 +252,22 @@ static PyObject *address_of(hooks *chain, PyObject *instance) {
 }
 
 static step call(const run *at, const hook *called, snt_text second, outcome *became) {
-  *became = (outcome){NULL, NULL, {NULL, 0}};
+  *became = (outcome){NULL, NULL, NULL, {NULL, 0}};
   Py_ssize_t idle = called->idle == NULL ? 0 : PyList_GET_SIZE(called->idle);
   if (idle == 0) return STOPPED;
   PyObject *instance = PyList_GET_ITEM(called->idle, idle - 1);
   PyObject *address = address_of(at->chain, instance);
   if (address == NULL) return FAILED;
-  snt_guest *guest = PyLong_AsVoidPtr(address);
+  /* Cheaper than as a pointer. */
+  Py_ssize_t number = PyLong_AsSsize_t(address);
   Py_DECREF(address);
-  if (guest == NULL) {
+  snt_guest *guest = (snt_guest *)number;
+  if (number == -1 || guest == NULL) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the instance is closed");
     return FAILED;
   }
-  int64_t length = snt_calls_hook(guest, called->slot, (const uint8_t *)PyBytes_AS_STRING(at->record),
-                                  (size_t)PyBytes_GET_SIZE(at->record), second.bytes, second.length, false, at->label);
+  int64_t length = snt_calls_hook(guest, called->slot, at->record.bytes, at->record.length, second.bytes, second.length,
+                                  false, at->label);
   if (length == 0) return GO_ON;
   if (length > 0 && length < SNT_RETIRABLE) {
     became->text = (snt_text){snt_calls_output(guest), (size_t)length};
@@ -234,6 +275,7 @@ static step call(const run *at, const hook *called, snt_text second, outcome *be
   }
   became->instance = Py_NewRef(instance);
   became->result = PyLong_FromLongLong(length);
+  became->suspended = length <= SNT_SUSPENDED ? guest : NULL;
   if (became->result != NULL && PyList_SetSlice(called->idle, idle - 1, idle, NULL) == 0) return STOPPED;
   Py_XDECREF(became->result);
   Py_DECREF(became->instance);
@@ -288,7 +330,14 @@ static bool set(run *at, const char *name, int value, PyObject *made) {
     Py_DECREF(made);
     return false;
   }
-  Py_SETREF(at->values[value], made);
+  if (at->owned == 0) {
+    memcpy(at->edited_values, at->values, (size_t)at->count * sizeof *at->values);
+    at->values = at->edited_values;
+  } else if (at->owned >> value & 1) {
+    Py_DECREF(at->edited_values[value]);
+  }
+  at->edited_values[value] = made;
+  at->owned |= UINT32_C(1) << value;
   return true;
 }
 
@@ -303,21 +352,13 @@ static bool keep_context(const run *at, const hook *called, snt_text context) {
   return is_kept;
 }
 
-/* Nearly all records fit. */
-enum { ROOM = 2048 };
-
 /* The record for the hooks that follow, with its header fields edited behind `before` other values;
  * it is made anew later where that is not possible, or something else has changed too. */
-static bool edit_record(run *at, size_t before, const snt_plain *plain, bool is_all) {
-  if (at->index + 1 >= Py_SIZE(at->chain)) return true;
-  PyObject *record = at->record;
-  at->record = NULL;
-  uint8_t edited[ROOM];
-  snt_text text;
-  size_t size = is_all && snt_read_text(record, &text) ? snt_edit_record(text, before, plain, edited, ROOM) : 0;
-  if (size > 0) at->record = PyBytes_FromStringAndSize((const char *)edited, (Py_ssize_t)size);
-  Py_DECREF(record);
-  return size == 0 || at->record != NULL;
+static void edit_record(run *at, size_t before, const snt_plain *plain, bool is_all) {
+  if (at->index + 1 >= Py_SIZE(at->chain)) return;
+  uint8_t *out = at->edited[at->record.bytes == at->edited[0]];
+  size_t size = is_all ? snt_edit_record(at->record, before, plain, out, ROOM) : 0;
+  at->record = (snt_text){size > 0 ? out : NULL, size};
 }
 
 static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
@@ -325,7 +366,8 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL)
     return true;
   bool is_all = plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL;
-  if (!edit_record(at, HEADERS, plain, is_all) || !edit_headers(at->values[HEADERS], called, plain)) return false;
+  edit_record(at, HEADERS, plain, is_all);
+  if (!edit_headers(at->values[HEADERS], called, plain)) return false;
   if (plain->path.bytes != NULL && !set(at, "path", PATH, as_text(plain->path))) return false;
   if (plain->query.bytes != NULL) {
     PyObject *query = plain->query.length > 0 ? as_text(plain->query) : Py_NewRef(Py_None);
@@ -336,7 +378,7 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
 
 static bool edit_response(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->status == 0) return true;
-  if (!edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0)) return false;
+  edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0);
   if (!edit_headers(at->values[RESPONSE_HEADERS], called, plain)) return false;
   return plain->status == 0 || set(at, "status", STATUS, PyLong_FromLong(plain->status));
 }
@@ -346,8 +388,8 @@ PyObject *snt_run_request(PyObject *module, PyObject *const *args, Py_ssize_t co
   run at;
   outcome became;
   snt_plain own;
-  Py_ssize_t values = count == HEAD_ARGUMENTS + MOST_VALUES ? MOST_VALUES : REQUEST_VALUES;
-  if (!begin(&at, args, count, values)) return NULL;
+  Py_ssize_t values = count == HEAD_ARGUMENTS + MOST_REQUEST_VALUES ? MOST_REQUEST_VALUES : REQUEST_VALUES;
+  if (!begin(&at, args, count, HEAD_ARGUMENTS, values)) return NULL;
   for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     step taken = call(&at, called, (snt_text){NULL, 0}, &became);
     if (taken == STOPPED) return stop(&at, &became);
@@ -366,7 +408,7 @@ PyObject *snt_run_response(PyObject *module, PyObject *const *args, Py_ssize_t c
   run at;
   outcome became;
   snt_plain own;
-  if (!begin(&at, args, count, RESPONSE_VALUES)) return NULL;
+  if (!begin(&at, args, count, HEAD_ARGUMENTS, RESPONSE_VALUES)) return NULL;
   for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     step taken = call(&at, called, context_of(&at, called), &became);
     if (taken == STOPPED) return stop(&at, &became);
@@ -384,7 +426,7 @@ PyObject *snt_run_completion(PyObject *module, PyObject *const *args, Py_ssize_t
   (void)module;
   run at;
   outcome became;
-  if (!begin(&at, args, count, 0)) return NULL;
+  if (!begin(&at, args, count, RUN_ARGUMENTS, count == RUN_ARGUMENTS ? 0 : SUMMARY_VALUES)) return NULL;
   for (hook *called; (called = next_hook(&at)) != NULL; at.index++) {
     /* An answer says nothing here. */
     step taken = call(&at, called, context_of(&at, called), &became);

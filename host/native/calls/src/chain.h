@@ -5,7 +5,8 @@
  *         suspended or has failed, an instance that should be retired, an answer that is not plain.
  * Rule 2: an instance stays in its pool's list of idle ones while it is called, because no code of
  *         Python's runs meanwhile. It is taken out when Python is to go on with it.
- * Rule 3: what a suspended call was given is held by the stop that tells of it.
+ * Rule 3: a record is no object of Python's unless Python is to have it. What a suspended call was
+ *         given is held by the stop that tells of it.
  */
 #ifndef SNT_CHAIN_H
 #define SNT_CHAIN_H
@@ -19,10 +20,12 @@
 typedef int64_t snt_call_function(snt_guest *, uint32_t, const uint8_t *, size_t, const uint8_t *, size_t, bool,
                                   const char *);
 typedef const uint8_t *snt_output_function(const snt_guest *);
+typedef void snt_move_function(snt_guest *, const uint8_t *);
 
 /* The functions behind cffi, once they are bound. */
 extern snt_call_function *snt_calls_hook;
 extern snt_output_function *snt_calls_output;
+extern snt_move_function *snt_calls_move;
 
 extern PyType_Spec snt_hooks_spec;
 
