@@ -14,6 +14,7 @@ import hashlib
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -152,7 +153,7 @@ class Builder:
                 for index, route in enumerate(config.route)
             ]
             upstreams = {
-                upstream.name: await self._upstream(index, upstream, draft)
+                intern(upstream.name): await self._upstream(index, upstream, draft)
                 for index, upstream in enumerate(config.upstream)
             }
         except BaseException:
@@ -409,12 +410,14 @@ def _route(
     times = RouteTimes(route.timeout, route.per_try_timeout, route.idle_timeout, route.total_timeout, route.hedge_after)
     return Route(
         index=index,
-        name=route_name(route),
+        # By names, things are looked up for each request: the same object is found without a look
+        # at its letters.
+        name=intern(route_name(route)),
         path=route.path,
         hosts=tuple(route.hosts),
         methods=frozenset(route.methods),
         headers=tuple((name.encode("ascii"), value.encode("utf-8")) for name, value in route.headers.items()),
-        upstream=route.upstream or "",
+        upstream=intern(route.upstream or ""),
         chain=Chain(guests, refusal),
         preserve_host=route.preserve_host,
         trailers=frozenset(name.encode("ascii") for name in route.trailers),

@@ -100,9 +100,7 @@ class Http2Pool(Swept):
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiters: deque[asyncio.Future[Http2ClientConnection]] = deque()
         self._sweeps = Sweeps() if sweeps is None else sweeps
-        self._shortest = min(
-            timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response, timeouts.connect
-        )
+        self._shortest = min(timeouts.response, timeouts.keepalive, timeouts.idle or timeouts.response)
         self._sweep_interval = interval_of(self._shortest)
         self._closed = False
         self._drains = False
@@ -314,7 +312,8 @@ class Http2Pool(Swept):
         if self._max_requests:
             connection.requests_left = max(1, round(self._max_requests * (1 - random() / 10)))
         self._serving.append(connection)
-        self._sweeps.every(self._sweep_interval, self)
+        # Its SETTINGS are waited for.
+        self._sweeps.every(min(self._sweep_interval, interval_of(self.timeouts.connect)), self)
         self.on_room(connection)
 
     def _make(self) -> Http2ClientConnection:
@@ -348,7 +347,11 @@ class Http2Pool(Swept):
                 connection.check(now)
             except Exception:
                 _log.exception("upstream %s: a connection could not be checked", self.target)
-        return self._sweep_interval if self._serving or self._leaving else 0.0
+        if not self._serving and not self._leaving:
+            return 0.0
+        if all(connection.core.is_settled for connection in self._serving):
+            return self._sweep_interval
+        return min(self._sweep_interval, interval_of(self.timeouts.connect))
 
     def _look_as_often_as(self, timeout: float) -> None:
         self._shortest = timeout
