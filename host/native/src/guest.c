@@ -10,8 +10,13 @@
 /* Where guests' languages say that empty lists lie: an address that is aligned and not null. */
 #define NOTHING 1
 
-static size_t memory_size(const snt_guest *guest) {
-  return guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
+size_t snt_memory_size(snt_guest *guest) {
+  size_t size = guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
+  if (size != guest->memory_size) {
+    guest->plan->counters->memory_bytes += size - guest->memory_size;
+    guest->memory_size = size;
+  }
+  return size;
 }
 
 static uint8_t *memory_base(const snt_guest *guest) {
@@ -42,7 +47,7 @@ static int64_t lower(snt_guest *guest, const snt_list *list, wasmtime_val_raw_t 
   wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)(uint32_t)list->length}};
   if (!enter(guest, &guest->realloc_, call, 4)) return SNT_TRAP_IN_REALLOC;
   uint32_t start = (uint32_t)call[0].i32;
-  if ((uint64_t)start + list->length > memory_size(guest)) return SNT_REALLOC_OUT_OF_BOUNDS;
+  if ((uint64_t)start + list->length > snt_memory_size(guest)) return SNT_REALLOC_OUT_OF_BOUNDS;
   if (list->length > 0) memcpy(memory_base(guest) + start, list->bytes, list->length);
   values[0].i32 = (int32_t)start;
   if (list->length == 0) guest->empty_is_nothing = start == NOTHING;
@@ -64,7 +69,7 @@ static bool place(snt_guest *guest, const snt_list *list, snt_area *left, wasmti
 /* What `sentinel_argument_area` returned. Returns 0 or a failure. */
 static int64_t borrow(snt_guest *guest, uint64_t told) {
   snt_area lent = {.start = (uint32_t)told, .length = (uint32_t)(told >> 32)};
-  if ((uint64_t)lent.start + lent.length > memory_size(guest)) return SNT_LENT_OUT_OF_BOUNDS;
+  if ((uint64_t)lent.start + lent.length > snt_memory_size(guest)) return SNT_LENT_OUT_OF_BOUNDS;
   guest->lent = lent;
   return 0;
 }
@@ -91,7 +96,7 @@ static uint32_t read_u32(const uint8_t *from) {
 
 /* Copy the result out of the return area at `area`. Returns the result's length or a failure. */
 static int64_t lift(snt_guest *guest, uint32_t area, bool is_outcome) {
-  size_t size = memory_size(guest);
+  size_t size = snt_memory_size(guest);
   const uint8_t *base = memory_base(guest);
   if (area % AREA_ALIGNMENT != 0) return SNT_AREA_MISALIGNED;
   if ((uint64_t)area + (is_outcome ? OUTCOME_AREA : LIST_AREA) > size) return SNT_AREA_OUT_OF_BOUNDS;
@@ -134,14 +139,19 @@ int64_t snt_run_hook(snt_guest *guest) {
   if (hook->returns == SNT_RETURNS_NOTHING) {
     /* Without a result post-return has no parameter; one value is the least that the engine
      * takes. */
-    return hook->has_post && !enter(guest, &hook->post, area, 1) ? SNT_TRAP_IN_POST : 0;
+    if (hook->has_post && !enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;
+    snt_memory_size(guest);
+    return 0;
   }
   if (hook->returns == SNT_RETURNS_NUMBER) {
     guest->needed_hooks = (uint32_t)area[0].i32;
+    snt_memory_size(guest);
     return 0;
   }
   int64_t length = lift(guest, (uint32_t)area[0].i32, hook->returns == SNT_RETURNS_OUTCOME);
   if (length < 0 && length != SNT_REFUSED) return length;
-  if (hook->has_post && !enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;
+  if (!hook->has_post) return length;
+  if (!enter(guest, &hook->post, area, 1)) return SNT_TRAP_IN_POST;
+  snt_memory_size(guest);
   return length;
 }

@@ -193,8 +193,11 @@ uintptr_t snt_guest_take_error(snt_guest *guest);
  * returns 1 for the loop to go on. */
 wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count);
 
+/* The size of the guest's memory, which is counted by that. */
+size_t snt_memory_size(snt_guest *guest);
+
 /* The canonical ABI's part of a call, which runs on the fiber: returns as `snt_call`, without the
- * added bits. */
+ * added bits. When it has ended well, the memory's size was read after the guest's last code. */
 int64_t snt_run_hook(snt_guest *guest);
 
 #endif

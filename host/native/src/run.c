@@ -52,13 +52,6 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
   return NULL;
 }
 
-static void note_memory(snt_guest *guest) {
-  size_t size = guest->engine->wasmtime_memory_data_size(guest->context, &guest->memory);
-  if (size == guest->memory_size) return;
-  guest->plan->counters->memory_bytes += size - guest->memory_size;
-  guest->memory_size = size;
-}
-
 wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t count) {
   (void)count;
   const snt_engine *engine = env;
@@ -70,7 +63,6 @@ wasm_trap_t *snt_run_call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw
   /* Also one that was dropped, whose fiber must not be parked any more. */
   if (guest->result < 0) return NULL;
   args[0].i32 = 1;
-  note_memory(guest);
   engine->wasmtime_context_set_epoch_deadline(guest->context, 0);
   return NULL;
 }
@@ -185,7 +177,7 @@ static bool bind(snt_guest *guest) {
     hook->bound = true;
   }
   guest->bound = true;
-  note_memory(guest);
+  snt_memory_size(guest);
   return true;
 }
 

@@ -19,6 +19,11 @@ static fake_outcome realloc_at_end_of_address_space(fake_instance *instance, was
 }
 
 /* Moves the memory, as a guest does that allocates its answer. */
+static fake_outcome growing_post(fake_instance *instance, wasmtime_val_raw_t *values) {
+  fake_grow(instance, instance->size + 65536);
+  return post(instance, values);
+}
+
 static fake_outcome growing_echo(fake_instance *instance, wasmtime_val_raw_t *values) {
   fake_grow(instance, instance->size + 65536);
   return echo(instance, values);
@@ -455,6 +460,20 @@ static void a_worn_instance_says_so(void) {
   CHECK(counters->memory_bytes == 0 && counters->instances == 0);
 }
 
+static void memory_is_counted_whichever_code_grew_it(void) {
+  const fake_function hooks[] = {growing_echo, echo, growing_echo}, posts[] = {NULL, growing_post, growing_post};
+  const int pages[] = {1, 1, 2};
+  const uint8_t returns[] = {SNT_RETURNS_LIST, SNT_RETURNS_NOTHING};
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t kind = 0; kind < 2; kind++) {
+      pair made = make(bump, 1, false, returns[kind], hooks[i], posts[i]);
+      CHECK(call_once(made, "hello", "", false) >= 0);
+      CHECK(counters->memory_bytes == (uint64_t)(MEMORY + pages[i] * 65536));
+      discard(made);
+    }
+  }
+}
+
 int main(void) {
   guests_begin();
   RUN(an_echo_comes_back);
@@ -484,6 +503,7 @@ int main(void) {
   RUN(an_instance_without_room_for_its_loop_is_not_made);
   RUN(an_export_that_is_missing_ends_the_start);
   RUN(a_worn_instance_says_so);
+  RUN(memory_is_counted_whichever_code_grew_it);
   guests_end();
   return 0;
 }
