@@ -1,7 +1,7 @@
 //! One line per request, a JSON object, when the request is over and whatever its outcome.
 
 use sentinel_sdk::json;
-use sentinel_sdk::log::{self, Level};
+use sentinel_sdk::log::Level;
 use sentinel_sdk::prelude::*;
 
 #[derive(ConfigSchema, Deserialize)]
@@ -28,7 +28,7 @@ impl Guest for AccessLog {
     }
 
     fn on_complete(&self, summary: &Summary) {
-        let line = json::Object::new()
+        json::Object::new()
             .string("method", summary.method)
             .string("path", summary.path)
             .optional_string("query", summary.query)
@@ -42,8 +42,8 @@ impl Guest for AccessLog {
             .optional_string("upstream", summary.upstream)
             .optional_string("endpoint", summary.endpoint)
             .number("tries", summary.tries.into())
-            .string("outcome", summary.outcome.as_str());
-        log::write(self.level, &line.into_string());
+            .string("outcome", summary.outcome.as_str())
+            .log(self.level);
     }
 }
 

@@ -6,12 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use sentinel_sdk::{equals_secret, HeaderValue};
+use sentinel_sdk::{equals_secret, HeaderEdits, HeaderName, HeaderValue};
 
-pub struct Keys(Vec<(Box<[u8]>, HeaderValue)>);
+/// Each key, and what changes about a request that has it.
+pub struct Keys(Vec<(Box<[u8]>, HeaderEdits)>);
 
 impl Keys {
-    pub fn new(principals: BTreeMap<String, String>) -> Result<Self, String> {
+    /// Keys that are sent in one header, and whose principals the upstream gets in another.
+    pub fn new(
+        principals: BTreeMap<String, String>,
+        header: &HeaderName,
+        principal_header: &HeaderName,
+    ) -> Result<Self, String> {
         if principals.is_empty() {
             return Err("keys: at least one is needed".into());
         }
@@ -24,35 +30,43 @@ impl Keys {
                 return Err("keys: a principal is empty".into());
             }
             let principal = HeaderValue::parse(&principal).map_err(|error| format!("keys: a principal: {error}"))?;
-            keys.push((key.into_bytes().into_boxed_slice(), principal));
+            let mut edits = HeaderEdits::new();
+            edits.remove(header);
+            edits.set(principal_header, principal);
+            keys.push((key.into_bytes().into_boxed_slice(), edits));
         }
         Ok(Self(keys))
     }
 
-    /// The principal whose key was sent.
-    pub fn principal(&self, sent: &[u8]) -> Option<&HeaderValue> {
+    /// What changes about a request with the key that was sent.
+    pub fn edits(&self, sent: &[u8]) -> Option<&HeaderEdits> {
         // The place of the match plus one, or 0. At most one key is equal to what was sent.
         let mut found = 0;
         for (place, (key, _)) in self.0.iter().enumerate() {
             found |= (place + 1) * usize::from(equals_secret(sent, key));
         }
-        self.0.get(found.checked_sub(1)?).map(|(_, principal)| principal)
+        self.0.get(found.checked_sub(1)?).map(|(_, edits)| edits)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sentinel_sdk::HeaderEdit;
+
     use super::*;
 
     fn keys(pairs: &[(&str, &str)]) -> Keys {
-        Keys::new(pairs.iter().map(|&(key, principal)| (key.into(), principal.into())).collect()).unwrap()
+        let principals = pairs.iter().map(|&(key, principal)| (key.into(), principal.into())).collect();
+        let name = |name| HeaderName::parse(name).unwrap();
+        Keys::new(principals, &name("x-api-key"), &name("x-principal")).unwrap()
     }
 
     #[test]
     fn each_key_finds_its_principal() {
         let keys = keys(&[("a", "1"), ("ab", "2"), ("b", "3"), ("long-key", "4")]);
         for (key, principal) in [("a", "1"), ("ab", "2"), ("b", "3"), ("long-key", "4")] {
-            assert_eq!(keys.principal(key.as_bytes()).map(|found| found.to_string()).as_deref(), Some(principal));
+            let expected = [HeaderEdit::Remove("x-api-key"), HeaderEdit::Set("x-principal", principal.as_bytes())];
+            assert_eq!(keys.edits(key.as_bytes()).unwrap().iter().collect::<Vec<_>>(), expected);
         }
     }
 
@@ -60,7 +74,7 @@ mod tests {
     fn nothing_else_is_accepted() {
         let keys = keys(&[("abc", "1")]);
         for sent in ["", "a", "ab", "abd", "abcd", "abc\0", "Abc"] {
-            assert!(keys.principal(sent.as_bytes()).is_none(), "{sent:?}");
+            assert!(keys.edits(sent.as_bytes()).is_none(), "{sent:?}");
         }
     }
 }

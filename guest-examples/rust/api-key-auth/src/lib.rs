@@ -44,7 +44,6 @@ fn default_realm() -> String {
 struct ApiKeyAuth {
     keys: Keys,
     header: HeaderName,
-    principal_header: HeaderName,
     challenge: String,
 }
 
@@ -56,9 +55,8 @@ impl Guest for ApiKeyAuth {
             return Err("realm: it cannot hold quotation marks, backslashes and control characters".into());
         }
         Ok(Self {
-            keys: Keys::new(config.keys)?,
+            keys: Keys::new(config.keys, &config.header, &config.principal_header)?,
             header: config.header,
-            principal_header: config.principal_header,
             challenge: format!("ApiKey realm=\"{}\"", config.realm),
         })
     }
@@ -74,11 +72,10 @@ impl Guest for ApiKeyAuth {
         if sent.next().is_some() {
             return Err(refusal(403, "more than one API key was sent"));
         }
-        let Some(principal) = self.keys.principal(key) else {
+        let Some(edits) = self.keys.edits(key) else {
             return Err(refusal(403, "this API key is not accepted"));
         };
-        request.remove_header(&self.header);
-        request.set_header(&self.principal_header, principal);
+        request.edit_headers(edits);
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl<'a, E: Edits> Chunk<'a, E> {
     pub fn into_answer(self) -> Vec<u8> {
         if self.head.is_empty() {
             let Some(replacement) = self.replacement else { return vec![NIL] };
-            let mut out = Vec::with_capacity(replacement.len() + 8);
+            let mut out = Vec::with_capacity(replacement.len() + 12);
             out.extend([0x92, 0]);
             wire::put_bin(&mut out, &replacement);
             return out;

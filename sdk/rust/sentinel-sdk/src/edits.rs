@@ -17,8 +17,12 @@ use crate::wire::{self, Malformed, Reader, NIL};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
     count: u32,
+    /// The changes behind the room for what an answer begins with, or nothing at all.
     encoded: Vec<u8>,
 }
+
+/// Of an answer: `[0, [[`, with the markers of arrays.
+const BEFORE: usize = 4;
 
 /// One change to a list of header fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,25 +50,35 @@ impl HeaderEdits {
     }
 
     /// Remove every field of that name, then add this one.
+    #[inline(always)]
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        self.put(SET, name, Some(value.as_ref()));
+        self.begin();
+        put_field(&mut self.encoded, name, value.as_ref(), |marker| [0x92, SET, 0x92, marker]);
     }
 
     /// Add this field after those of the same name.
+    #[inline(always)]
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        self.put(APPEND, name, Some(value.as_ref()));
+        self.begin();
+        put_field(&mut self.encoded, name, value.as_ref(), |marker| [0x92, APPEND, 0x92, marker]);
     }
 
     /// Remove every field of that name; nothing happens when there is none.
+    #[inline(always)]
     pub fn remove(&mut self, name: &str) {
-        self.put(REMOVE, name, None);
+        self.begin();
+        put_name(&mut self.encoded, name, |marker| [0x92, REMOVE, marker]);
     }
 
     /// Add all of `other`'s changes after these.
+    #[inline(always)]
     pub fn extend(&mut self, other: &HeaderEdits) {
-        self.count += other.count;
+        if other.is_empty() {
+            return;
+        }
         self.make_room();
-        text::append(&mut self.encoded, &other.encoded, |_| 0);
+        self.count += other.count;
+        text::append(&mut self.encoded, [], other.recorded().encoded, |_| 0);
     }
 
     /// Whether there is no change.
@@ -74,51 +88,112 @@ impl HeaderEdits {
 
     /// The changes in order.
     pub fn iter(&self) -> impl Iterator<Item = HeaderEdit<'_>> + Clone {
-        let mut reader = Reader::new(&self.encoded);
-        (0..self.count).map(move |_| read_edit(&mut reader).expect("own encoding"))
+        self.recorded().iter()
     }
 
-    fn put(&mut self, case: u8, name: &str, value: Option<&[u8]>) {
-        self.count += 1;
+    #[inline(always)]
+    fn recorded(&self) -> Recorded<'_> {
+        Recorded { count: self.count, encoded: self.encoded.get(BEFORE..).unwrap_or_default() }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self) {
         self.make_room();
-        let out = &mut self.encoded;
-        out.extend([0x92, case]);
-        match value {
-            Some(value) => put_header(out, name, value),
-            None => put_name(out, name),
-        }
+        self.count += 1;
     }
 
+    #[inline(always)]
     fn make_room(&mut self) {
         if self.encoded.capacity() == 0 {
-            self.encoded = Vec::with_capacity(ROOM);
+            self.encoded = lent::answer(ROOM);
+            self.encoded.extend_from_slice(&[0; BEFORE]);
         }
-    }
-
-    /// The size of what `encode` writes, for up to 15 changes.
-    fn size(&self) -> usize {
-        1 + self.encoded.len()
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
         wire::put_array(out, self.count);
-        out.extend_from_slice(&self.encoded);
+        out.extend_from_slice(self.recorded().encoded);
+    }
+
+    /// An action that continues, with these edits and nothing else, or `nil` for none.
+    #[inline(always)]
+    fn into_answer(self) -> Vec<u8> {
+        let Self { count, mut encoded } = self;
+        if count > 15 {
+            return long_answer(count, &encoded);
+        }
+        match encoded.first_chunk_mut() {
+            Some(before) if count > 0 => *before = [0x92, 0, 0x91, 0x90 | count as u8],
+            _ => {
+                encoded = lent::answer(ROOM);
+                encoded.push(NIL);
+            }
+        }
+        encoded
     }
 }
 
-fn put_name(out: &mut Vec<u8>, name: &str) {
-    wire::put_str_length(out, name.len());
+#[cold]
+#[inline(never)]
+fn long_answer(count: u32, encoded: &[u8]) -> Vec<u8> {
+    let mut out = lent::answer(BEFORE + encoded.len());
+    out.extend([0x92, 0, 0x91]);
+    wire::put_array(&mut out, count);
+    out.extend_from_slice(&encoded[BEFORE..]);
+    out
+}
+
+/// Changes that are looked at. A reference to `HeaderEdits`, which this stands for, would keep a
+/// whole request in memory, and not in registers.
+#[derive(Clone, Copy)]
+struct Recorded<'e> {
+    count: u32,
+    encoded: &'e [u8],
+}
+
+impl<'e> Recorded<'e> {
+    fn iter(self) -> impl Iterator<Item = HeaderEdit<'e>> + Clone {
+        let mut reader = Reader::new(self.encoded);
+        (0..self.count).map(move |_| read_edit(&mut reader).expect("own encoding"))
+    }
+}
+
+/// What is as long as its length fits into the marker.
+const SHORT: usize = 31;
+
+/// Write a name in lower case behind a few bytes, the last of which is its marker.
+#[inline(always)]
+fn put_name<const SIZE: usize>(out: &mut Vec<u8>, name: &str, before: impl Fn(u8) -> [u8; SIZE]) {
+    if name.len() > SHORT {
+        text::replace(out, |out| with_long_name(out, &before(0)[..SIZE - 1], name));
+        return;
+    }
     // The bytes of a name in lower case all have this bit, and a capital has not.
-    if text::append(out, name.as_bytes(), |word| !word) & (EACH * 0x20) != 0 {
+    let seen = text::append(out, before(0xa0 | name.len() as u8), name.as_bytes(), |word| !word);
+    if seen & (EACH * 0x20) != 0 {
         let start = out.len() - name.len();
         out[start..].make_ascii_lowercase();
     }
 }
 
-pub(crate) fn put_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.push(0x92);
-    put_name(out, name);
+#[cold]
+#[inline(never)]
+fn with_long_name(mut out: Vec<u8>, before: &[u8], name: &str) -> Vec<u8> {
+    out.extend_from_slice(before);
+    wire::put_str(&mut out, &name.to_ascii_lowercase());
+    out
+}
+
+/// Write a header field behind a few bytes, the last of which is the marker of its name.
+#[inline(always)]
+fn put_field<const SIZE: usize>(out: &mut Vec<u8>, name: &str, value: &[u8], before: impl Fn(u8) -> [u8; SIZE]) {
+    put_name(out, name, before);
     wire::put_bin(out, value);
+}
+
+#[inline(always)]
+pub(crate) fn put_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    put_field(out, name, value, |marker| [0x92, marker]);
 }
 
 fn read_edit<'a>(reader: &mut Reader<'a>) -> Result<HeaderEdit<'a>, Malformed> {
@@ -133,11 +208,19 @@ fn read_edit<'a>(reader: &mut Reader<'a>) -> Result<HeaderEdit<'a>, Malformed> {
 }
 
 /// The header fields as they are once `edits` are applied to `arrived`.
+#[inline(always)]
 pub(crate) fn edited<'e>(
     arrived: impl Iterator<Item = (&'e str, &'e [u8])>,
     edits: &'e HeaderEdits,
 ) -> impl Iterator<Item = (&'e str, &'e [u8])> {
-    let kept = arrived.filter(move |(name, _)| edits.is_empty() || !removes(edits.iter(), name));
+    with_edits(arrived, edits.recorded())
+}
+
+fn with_edits<'e>(
+    arrived: impl Iterator<Item = (&'e str, &'e [u8])>,
+    edits: Recorded<'e>,
+) -> impl Iterator<Item = (&'e str, &'e [u8])> {
+    let kept = arrived.filter(move |(name, _)| edits.count == 0 || !removes(edits.iter(), name));
     let mut following = edits.iter();
     let added = std::iter::from_fn(move || loop {
         let (HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value)) = following.next()? else { continue };
@@ -149,14 +232,20 @@ pub(crate) fn edited<'e>(
 }
 
 /// The first value of that name, whatever its case, once `edits` are applied to `arrived`.
+#[inline(always)]
 pub(crate) fn first_value<'a>(arrived: Headers<'a>, edits: &HeaderEdits, name: &str) -> Option<Cow<'a, [u8]>> {
     if edits.is_empty() {
         return arrived.get(name).map(Cow::Borrowed);
     }
+    edited_value(arrived, edits.recorded(), name)
+}
+
+#[inline(never)]
+fn edited_value<'a>(arrived: Headers<'a>, edits: Recorded, name: &str) -> Option<Cow<'a, [u8]>> {
     let field = name.to_ascii_lowercase();
     let kept = if removes(edits.iter(), &field) { None } else { arrived.get(&field) };
     kept.map(Cow::Borrowed).or_else(|| {
-        let added = edited(std::iter::empty(), edits).find(|(added, _)| *added == field);
+        let added = with_edits(std::iter::empty(), edits).find(|(added, _)| *added == field);
         added.map(|(_, value)| Cow::Owned(value.to_vec()))
     })
 }
@@ -234,16 +323,36 @@ impl RequestEdits {
     }
 
     /// As case 0, `continue`, of `request-action`, or `nil` when nothing changes.
-    pub(crate) fn encode_answer(&self) -> Vec<u8> {
-        let mut out = lent::answer();
-        if self.is_empty() {
-            out.push(NIL);
-            return out;
+    #[inline(always)]
+    pub(crate) fn into_answer(self) -> Vec<u8> {
+        let Self { headers, context, path, query, method, upstream, body } = self;
+        let changes_nothing_else = context.is_empty()
+            && path.is_none()
+            && query.is_none()
+            && method.is_none()
+            && upstream.is_none()
+            && body == BodyMode::Skip;
+        if changes_nothing_else {
+            return headers.into_answer();
         }
-        out.reserve(3 + self.headers.size() + self.context.len());
+        // In parts: a reference to the whole would keep it in memory all the time.
+        Self { headers, context, path, query, method, upstream, body }.encode_answer()
+    }
+
+    #[inline(never)]
+    fn encode_answer(self) -> Vec<u8> {
+        let mut out = lent::answer(16 + self.headers.encoded.len() + self.context.len());
         out.extend([0x92, 0]);
         self.encode(&mut out);
         out
+    }
+
+    /// The context alone.
+    #[inline(always)]
+    pub(crate) fn into_context(self) -> Vec<u8> {
+        let Self { headers, context, path, query, method, upstream, body: _ } = self;
+        drop((headers, path, query, method, upstream));
+        context
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -286,13 +395,18 @@ impl ResponseEdits {
     }
 
     /// As case 0, `continue`, of `response-action`, or `nil` when nothing changes.
-    pub(crate) fn encode_answer(&self) -> Vec<u8> {
-        let mut out = lent::answer();
-        if self.is_empty() {
-            out.push(NIL);
-            return out;
+    #[inline(always)]
+    pub(crate) fn into_answer(self) -> Vec<u8> {
+        let Self { headers, status, body } = self;
+        if status.is_none() && body == BodyMode::Skip {
+            return headers.into_answer();
         }
-        out.reserve(3 + self.headers.size());
+        Self { headers, status, body }.encode_answer()
+    }
+
+    #[inline(never)]
+    fn encode_answer(self) -> Vec<u8> {
+        let mut out = lent::answer(16 + self.headers.encoded.len());
         out.extend([0x92, 0]);
         self.encode(&mut out);
         out

@@ -7,6 +7,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 use crate::text::{same, utf8};
 use crate::wire::{Malformed, Reader};
 
+const AS_AGREED: &str = "the host's headers are as the contract says";
+
 /// The header fields of a message as they arrived, in order. They are decoded as they are looked
 /// at.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +47,15 @@ impl<'a> Headers<'a> {
     }
 
     /// The value of the first field of that name, whatever its case.
+    #[inline(always)]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.raw().find(|(field, _)| same_name(field, name)).map(|(_, value)| value)
+        self.get_all(name).next()
     }
 
     /// The values of all fields of that name, whatever its case, in order.
+    #[inline(always)]
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.raw().filter(move |(field, _)| same_name(field, name)).map(|(_, value)| value)
+        Values { left: self.count, reader: self.reader, name }
     }
 
     /// Whether the content has a coding, such as `gzip`, by `content-encoding`: then its bytes are
@@ -70,6 +74,44 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// The values of the fields of one name.
+struct Values<'a, 'n> {
+    left: u32,
+    reader: Reader<'a>,
+    name: &'n str,
+}
+
+impl<'a> Iterator for Values<'a, '_> {
+    type Item = &'a [u8];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = find(self.left, self.reader, self.name);
+        (self.left, self.reader) = (found.left, found.reader);
+        found.value
+    }
+}
+
+struct Found<'a> {
+    value: Option<&'a [u8]>,
+    left: u32,
+    reader: Reader<'a>,
+}
+
+/// The next field of that name. It gets the place and returns the one behind the field: a reference
+/// would keep it in memory, and not in registers.
+#[inline(never)]
+fn find<'a>(mut left: u32, mut reader: Reader<'a>, name: &str) -> Found<'a> {
+    while left > 0 {
+        left -= 1;
+        let (field, value) = reader.field().expect(AS_AGREED);
+        if same_name(field, name) {
+            return Found { value: Some(value), left, reader };
+        }
+    }
+    Found { value: None, left, reader }
+}
+
 fn same_name(field: &[u8], name: &str) -> bool {
     // Fields arrive in lower case, and that is how nearly every name is written.
     same(field, name.as_bytes()) || field.eq_ignore_ascii_case(name.as_bytes())
@@ -86,18 +128,8 @@ impl<'a> Iterator for RawHeaders<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        Some(read_header(&mut self.reader).expect("the host's headers are as the contract says"))
+        Some(self.reader.field().expect(AS_AGREED))
     }
-}
-
-#[inline]
-fn read_header<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Malformed> {
-    let fields = reader.array()?;
-    let header = (reader.text()?, reader.bin()?);
-    if fields > 2 {
-        reader.skip(fields - 2)?;
-    }
-    Ok(header)
 }
 
 /// The media type in a `content-type`, in lower case and without parameters: `text/html` of

@@ -93,11 +93,13 @@ impl Drop for Argument {
     }
 }
 
-/// An empty buffer for an answer: that of the last one, which the gateway has copied since.
-pub fn answer() -> Vec<u8> {
+/// An empty buffer for an answer, with room for so many bytes: that of the last one, which the
+/// gateway has copied since.
+#[inline(always)]
+pub fn answer(room: usize) -> Vec<u8> {
     let mut last = ANSWER.take();
-    if last.capacity() > LARGE {
-        return Vec::new();
+    if last.capacity() < room || last.capacity() > LARGE {
+        return Vec::with_capacity(room);
     }
     last.clear();
     last

@@ -21,6 +21,7 @@ pub mod random;
 mod request;
 mod response;
 mod runtime;
+mod scratch;
 mod secrets;
 mod self_test;
 mod summary;

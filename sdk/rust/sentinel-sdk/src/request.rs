@@ -202,6 +202,7 @@ impl<'a> Request<'a> {
     /// The value of the first header field of that name, whatever its case. Values are bytes: they
     /// need not be UTF-8. It can be kept while the request is edited: a value that arrived is
     /// borrowed from the payload, one that this guest has set is a copy.
+    #[inline(always)]
     pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         first_value(self.head.headers, &self.edits.headers, name)
     }
@@ -252,21 +253,25 @@ impl<'a> Request<'a> {
     }
 
     /// Remove every header field of that name, then add this one.
+    #[inline(always)]
     pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.edits.headers.set(name, value);
     }
 
     /// Add this header field after those of the same name.
+    #[inline(always)]
     pub fn append_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.edits.headers.append(name, value);
     }
 
     /// Remove every header field of that name.
+    #[inline(always)]
     pub fn remove_header(&mut self, name: &str) {
         self.edits.headers.remove(name);
     }
 
     /// Add changes that were made beforehand, for example from the configuration.
+    #[inline(always)]
     pub fn edit_headers(&mut self, edits: &HeaderEdits) {
         self.edits.headers.extend(edits);
     }
@@ -324,13 +329,15 @@ impl<'a> Request<'a> {
     }
 
     /// The bytes that answer `on-request`: a `request-action`, or `nil` when nothing changes.
+    #[inline(always)]
     pub fn into_answer(self) -> Vec<u8> {
-        self.edits.encode_answer()
+        self.edits.into_answer()
     }
 
     /// The bytes that answer `on-request` with a response; the context goes with it, all other
     /// edits are dropped.
-    pub fn into_refusal(self, response: &Response) -> Vec<u8> {
-        response.encode_answer(&self.edits.context)
+    #[inline(always)]
+    pub fn into_refusal(self, response: Response) -> Vec<u8> {
+        response.into_answer(&self.edits.into_context())
     }
 }

@@ -8,7 +8,11 @@ use crate::context;
 use crate::edits::{edited, first_value, put_header, BodyMode, HeaderEdits, ResponseEdits};
 use crate::headers::Headers;
 use crate::lent;
+use crate::scratch;
 use crate::wire::{self, Malformed, Reader};
+
+/// What the few header fields of a guest's response usually take.
+const ROOM: usize = 128;
 
 /// A response made by a guest.
 ///
@@ -35,6 +39,9 @@ impl Response {
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.count += 1;
+        if self.headers.capacity() == 0 {
+            self.headers = scratch::take(ROOM);
+        }
         put_header(&mut self.headers, name, value.as_ref());
         self
     }
@@ -67,29 +74,34 @@ impl Response {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.reserve(self.headers.len() + self.body.len() + 16);
         out.push(0x93);
         wire::put_unsigned(out, self.status.into());
         wire::put_array(out, self.count);
         out.extend_from_slice(&self.headers);
-        wire::put_bin(out, &self.body);
+        wire::put_bin_length(out, self.body.len());
+        out.extend_from_slice(&self.body);
     }
 
     /// As case 1, `respond`, of `request-action`, whose payload is an `answer`.
-    pub(crate) fn encode_answer(&self, context: &[u8]) -> Vec<u8> {
-        let mut out = lent::answer();
-        out.extend([0x92, 1, if context.is_empty() { 0x91 } else { 0x92 }]);
-        self.encode(&mut out);
-        if !context.is_empty() {
-            wire::put_bin(&mut out, context);
+    pub(crate) fn into_answer(self, context: &[u8]) -> Vec<u8> {
+        if context.is_empty() {
+            return self.answer_behind(&[0x92, 1, 0x91]);
         }
+        let mut out = self.answer_behind(&[0x92, 1, 0x92]);
+        wire::put_bin(&mut out, context);
         out
     }
 
     /// As case 1, `respond`, of the other actions, whose payload is the response.
-    pub(crate) fn encode_respond(&self) -> Vec<u8> {
-        let mut out = vec![0x92, 1];
+    pub(crate) fn into_respond(self) -> Vec<u8> {
+        self.answer_behind(&[0x92, 1])
+    }
+
+    fn answer_behind(self, before: &[u8]) -> Vec<u8> {
+        let mut out = lent::answer(before.len() + 16 + self.headers.len() + self.body.len());
+        out.extend_from_slice(before);
         self.encode(&mut out);
+        scratch::give_back(self.headers);
         out
     }
 }
@@ -196,6 +208,7 @@ impl<'a> IncomingResponse<'a> {
     /// The value of the first header field of that name, whatever its case. Values are bytes: they
     /// need not be UTF-8. It can be kept while the response is edited: a value that arrived is
     /// borrowed from the payload, one that this guest has set is a copy.
+    #[inline(always)]
     pub fn header(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         first_value(self.head.headers, &self.edits.headers, name)
     }
@@ -229,21 +242,25 @@ impl<'a> IncomingResponse<'a> {
     }
 
     /// Remove every header field of that name, then add this one.
+    #[inline(always)]
     pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.edits.headers.set(name, value);
     }
 
     /// Add this header field after those of the same name.
+    #[inline(always)]
     pub fn append_header(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.edits.headers.append(name, value);
     }
 
     /// Remove every header field of that name.
+    #[inline(always)]
     pub fn remove_header(&mut self, name: &str) {
         self.edits.headers.remove(name);
     }
 
     /// Add changes that were made beforehand, for example from the configuration.
+    #[inline(always)]
     pub fn edit_headers(&mut self, edits: &HeaderEdits) {
         self.edits.headers.extend(edits);
     }
@@ -271,7 +288,8 @@ impl<'a> IncomingResponse<'a> {
     }
 
     /// The bytes that answer `on-response`: a `response-action`, or `nil` when nothing changes.
+    #[inline(always)]
     pub fn into_answer(self) -> Vec<u8> {
-        self.edits.encode_answer()
+        self.edits.into_answer()
     }
 }

@@ -60,11 +60,13 @@ pub fn needed_hooks<G: Hosted>() -> i32 {
 /// `on-request`.
 pub fn on_request<G: Hosted>(head: &[u8]) -> Vec<u8> {
     log_panics();
-    let mut request = Request::decode(head);
-    match with(|guest: &G| guest.on_request(&mut request)) {
-        Ok(()) => request.into_answer(),
-        Err(response) => request.into_refusal(&response),
-    }
+    with(|guest: &G| {
+        let mut request = Request::decode(head);
+        match guest.on_request(&mut request) {
+            Ok(()) => request.into_answer(),
+            Err(response) => request.into_refusal(response),
+        }
+    })
 }
 
 /// `on-request` of a guest that is one function.
@@ -75,18 +77,20 @@ pub fn process(
     log_panics();
     match process(Request::decode(head)) {
         Ok(request) => request.into_answer(),
-        Err(response) => response.encode_answer(&[]),
+        Err(response) => response.into_answer(&[]),
     }
 }
 
 /// `on-response`.
 pub fn on_response<G: Hosted>(head: &[u8], context: &[u8]) -> Vec<u8> {
     log_panics();
-    let mut response = IncomingResponse::decode(head, context);
-    match with(|guest: &G| guest.on_response(&mut response)) {
-        Ok(()) => response.into_answer(),
-        Err(replacement) => replacement.encode_respond(),
-    }
+    with(|guest: &G| {
+        let mut response = IncomingResponse::decode(head, context);
+        match guest.on_response(&mut response) {
+            Ok(()) => response.into_answer(),
+            Err(replacement) => replacement.into_respond(),
+        }
+    })
 }
 
 /// `on-complete`.
@@ -101,7 +105,7 @@ pub fn on_request_chunk<G: Hosted>(bytes: &[u8], last: bool, context: &[u8]) -> 
     let mut chunk = RequestChunk::new(bytes, last, context);
     match with(|guest: &G| guest.on_request_chunk(&mut chunk)) {
         Ok(()) => chunk.into_answer(),
-        Err(response) => response.encode_respond(),
+        Err(response) => response.into_respond(),
     }
 }
 
@@ -111,6 +115,6 @@ pub fn on_response_chunk<G: Hosted>(bytes: &[u8], last: bool, context: &[u8]) ->
     let mut chunk = ResponseChunk::new(bytes, last, context);
     match with(|guest: &G| guest.on_response_chunk(&mut chunk)) {
         Ok(()) => chunk.into_answer(),
-        Err(response) => response.encode_respond(),
+        Err(response) => response.into_respond(),
     }
 }

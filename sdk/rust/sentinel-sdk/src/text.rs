@@ -4,6 +4,10 @@
 //!
 //! The `unsafe` code that is written by hand is here and in `lent`.
 
+use std::mem::ManuallyDrop;
+
+use crate::scratch;
+
 /// One in each byte of a word.
 pub const EACH: u64 = 0x0101_0101_0101_0101;
 /// The highest bit of each byte of a word.
@@ -59,7 +63,7 @@ pub fn judge(bytes: &[u8], judge: impl Fn(u64) -> u64) -> u64 {
     if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         return judge(halves(first, last));
     }
-    judge(few(bytes))
+    judge(filled_up(bytes))
 }
 
 /// Whether the bytes are the same, as `==` says; for names, whose length nearly always differs.
@@ -92,7 +96,7 @@ fn halves(first: [u8; 4], last: [u8; 4]) -> u64 {
 }
 
 /// Up to three bytes.
-fn few(bytes: &[u8]) -> u64 {
+fn filled_up(bytes: &[u8]) -> u64 {
     let blanks = EACH * u64::from(b' ');
     match *bytes {
         [] => blanks,
@@ -110,16 +114,18 @@ pub struct Buffer(Vec<u8>);
 
 /// Bytes of a word.
 const WORD: usize = 8;
+/// Literals are shorter, all of a call together.
+const LITERALS: usize = 1024;
 
 // SAFETY of what follows: behind the address that `room` returns, there are the bytes that were
 // asked for, and a word more. Bytes are counted once they are written. They are whole `str`s, and
-// digits.
+// digits. No `str` is larger than half of all addresses, so sizes do not overflow.
 #[allow(unsafe_code)]
 impl Buffer {
     /// A buffer that need not grow for that many bytes.
     #[inline(always)]
     pub fn with_room(room: usize) -> Self {
-        Self(Vec::with_capacity(room + WORD))
+        Self(scratch::take(room + WORD))
     }
 
     /// The text as a whole.
@@ -148,37 +154,41 @@ impl Buffer {
         after: &str,
         judge: impl Fn(u64) -> u64,
     ) -> bool {
-        let size = size_of(before).saturating_add(size_of([text, after]));
-        unsafe {
-            let to = fill(self.room(size), before);
-            let is_fine = copy(to, text.as_bytes(), judge) & HIGHEST == 0;
-            if is_fine {
-                fill(to.add(text.len()), [after]);
-                self.advance(size);
-            }
-            is_fine
+        let literals = size_of(before).saturating_add(after.len());
+        if literals > LITERALS || after.len() > WORD {
+            return false;
         }
+        unsafe {
+            let to = fill(self.room(literals + text.len()), before);
+            let end = copy_before(to, text.as_bytes(), few(after.as_bytes()), judge);
+            if end.is_null() {
+                return false;
+            }
+            self.0.set_len(end.offset_from(self.0.as_ptr()) as usize + after.len());
+        }
+        true
     }
 
-    /// Add a number in decimal digits between texts, which are literals.
+    /// Add a number in decimal digits, and a byte of ASCII, behind texts, which are literals.
     #[inline(always)]
-    pub fn push_number_between(&mut self, before: [&str; 3], value: u64, after: &str) {
-        if value >= 100_000_000 {
+    pub fn push_number(&mut self, before: [&str; 3], value: u64, after: u8) {
+        let literals = size_of(before);
+        if value >= 10_000_000 || literals > LITERALS {
             // An array would be written into memory, also for a number that is smaller.
             let [first, second, third] = before;
             self.0 = with_large_number(std::mem::take(&mut self.0), first, second, third, value, after);
             return;
         }
+        // The first of the eight digits is a zero: there is room for what stands behind them.
         let digits = eight_digits(value as u32);
         // The last one stays, also if it is a zero.
-        let left_out = (digits | (1 << 56)).trailing_zeros() / 8;
-        let word = (digits | (EACH * u64::from(b'0'))) >> (8 * left_out);
-        let size = size_of(before).saturating_add(WORD).saturating_add(after.len());
+        let left_out = (digits | (1 << 56)).trailing_zeros() & !7;
+        let text = (digits | (EACH * u64::from(b'0'))) >> left_out;
+        let size = WORD - (left_out / 8) as usize;
         unsafe {
-            let to = fill(self.room(size), before);
-            put_word(to, word);
-            fill(to.add(WORD - left_out as usize), [after]);
-            self.advance(size - left_out as usize);
+            let to = fill(self.room(literals + WORD), before);
+            put_word(to, text | u64::from(after) << (64 - left_out));
+            self.advance(literals + size + 1);
         }
     }
 
@@ -209,48 +219,94 @@ impl Buffer {
     }
 }
 
-/// Add bytes to others, and judge them as `judge` does.
+/// Add bytes to others, behind at most eight that stand before them, and judge them as `judge`
+/// does.
 #[allow(unsafe_code)]
 #[inline(always)]
-pub fn append(out: &mut Vec<u8>, bytes: &[u8], judge: impl Fn(u64) -> u64) -> u64 {
-    let size = bytes.len().saturating_add(WORD);
-    if size > out.capacity() - out.len() {
-        *out = grown(std::mem::take(out), size);
+pub fn append<const SIZE: usize>(
+    out: &mut Vec<u8>,
+    before: [u8; SIZE],
+    bytes: &[u8],
+    judge: impl Fn(u64) -> u64,
+) -> u64 {
+    const { assert!(SIZE <= WORD) };
+    // No slice is larger than half of all addresses.
+    let size = SIZE + bytes.len();
+    if size + WORD > out.capacity() - out.len() {
+        replace(out, |bytes| grown(bytes, size + WORD));
     }
     // SAFETY: there is room for the bytes and a word, and what is counted has been written.
     unsafe {
-        let judged = copy(out.as_mut_ptr().add(out.len()), bytes, judge);
-        out.set_len(out.len() + bytes.len());
+        let to = out.as_mut_ptr().add(out.len());
+        if SIZE > 0 {
+            put_word(to, few(&before));
+        }
+        let judged = copy(to.add(SIZE), bytes, judge);
+        out.set_len(out.len() + size);
         judged
     }
 }
 
+/// Have a function that is not compiled in change a buffer. It gets the buffer by value, and what it
+/// returns is put back part by part: a reference to the buffer, or to the place for the result, would
+/// keep all that the buffer is a part of in memory, and not in registers.
+#[allow(unsafe_code)]
+#[inline(always)]
+pub fn replace(out: &mut Vec<u8>, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let mut changed = ManuallyDrop::new(change(std::mem::take(out)));
+    // SAFETY: the parts of one vector, which is not dropped.
+    *out = unsafe { Vec::from_raw_parts(changed.as_mut_ptr(), changed.len(), changed.capacity()) };
+}
+
 #[inline(always)]
 fn size_of<const COUNT: usize>(texts: [&str; COUNT]) -> usize {
-    texts.iter().fold(0, |size, text| size.saturating_add(text.len()))
+    texts.iter().fold(0_usize, |size, text| size.saturating_add(text.len()))
 }
 
 /// Write texts one after the other; returns where they end. Of literals, the words are computed
-/// while compiling.
+/// while compiling, of up to two words all together.
 ///
 /// # Safety
 /// There is room for them, and for a word behind them.
 #[allow(unsafe_code)]
 #[inline(always)]
 unsafe fn fill<const COUNT: usize>(mut to: *mut u8, texts: [&str; COUNT]) -> *mut u8 {
-    for text in texts {
-        let bytes = text.as_bytes();
-        match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(&first), Some(&last)) if bytes.len() <= 2 * WORD => {
-                put_word(to, u64::from_le_bytes(first));
-                put_word(to.add(bytes.len() - WORD), u64::from_le_bytes(last));
-            }
-            (None, _) => put_word(to, bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))),
-            _ => to.copy_from_nonoverlapping(text.as_ptr(), text.len()),
+    let size = size_of(texts);
+    if COUNT <= 3 && size <= 2 * WORD {
+        // Not in a loop, which the compiler would keep.
+        let text = |number: usize| texts.get(number).map_or(&[][..], |text| text.as_bytes());
+        let at = |text, place| two_words(text).checked_shl(8 * place as u32).unwrap_or(0);
+        let (first, second, third) = (text(0), text(1), text(2));
+        let words = two_words(first) | at(second, first.len()) | at(third, first.len() + second.len());
+        put_word(to, words as u64);
+        if size > WORD {
+            put_word(to.add(WORD), (words >> 64) as u64);
         }
+        return to.add(size);
+    }
+    for text in texts {
+        to.copy_from_nonoverlapping(text.as_ptr(), text.len());
         to = to.add(text.len());
     }
     to
+}
+
+/// Up to sixteen bytes, the first one in the lowest place.
+#[inline(always)]
+fn two_words(bytes: &[u8]) -> u128 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(&first), Some(&last)) => {
+            let last = u128::from(u64::from_le_bytes(last));
+            u128::from(u64::from_le_bytes(first)) | last << (8 * (bytes.len() - WORD))
+        }
+        _ => few(bytes).into(),
+    }
+}
+
+/// Up to eight bytes, the first one in the lowest place.
+#[inline(always)]
+fn few(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 #[allow(unsafe_code)]
@@ -261,10 +317,11 @@ unsafe fn put_word(to: *mut u8, word: u64) {
 
 #[cold]
 #[inline(never)]
-fn with_large_number(mut bytes: Vec<u8>, first: &str, second: &str, third: &str, value: u64, after: &str) -> Vec<u8> {
-    for text in [first, second, third, &value.to_string(), after] {
+fn with_large_number(mut bytes: Vec<u8>, first: &str, second: &str, third: &str, value: u64, after: u8) -> Vec<u8> {
+    for text in [first, second, third, &value.to_string()] {
         bytes.extend_from_slice(text.as_bytes());
     }
+    bytes.push(after);
     bytes
 }
 
@@ -292,6 +349,32 @@ fn eight_digits(value: u32) -> u64 {
 #[allow(unsafe_code)]
 #[inline(never)]
 unsafe fn copy(to: *mut u8, from: &[u8], judge: impl Fn(u64) -> u64) -> u64 {
+    copy_words(to, from, judge)
+}
+
+/// Copy a text before a last word. Returns where the text ends, or null if `judge` sets a highest
+/// bit.
+///
+/// # Safety
+/// As for `copy`.
+#[allow(unsafe_code)]
+#[inline(never)]
+unsafe fn copy_before(to: *mut u8, from: &[u8], last: u64, judge: impl Fn(u64) -> u64) -> *mut u8 {
+    let judged = copy_words(to, from, judge);
+    let end = to.add(from.len());
+    put_word(end, last);
+    if judged & HIGHEST == 0 {
+        end
+    } else {
+        std::ptr::null_mut()
+    }
+}
+
+/// # Safety
+/// As for `copy`.
+#[allow(unsafe_code)]
+#[inline(always)]
+unsafe fn copy_words(to: *mut u8, from: &[u8], judge: impl Fn(u64) -> u64) -> u64 {
     let length = from.len();
     if length >= WORD {
         if length > 4 * WORD {

@@ -16,6 +16,9 @@ pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
+/// A header field: its name and its value.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// One value's marker and size, before its content.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Token<'a> {
@@ -165,6 +168,35 @@ impl<'a> Reader<'a> {
         text::utf8(self.text()?).ok_or(Malformed)
     }
 
+    /// A header field.
+    #[inline(always)]
+    pub fn field(&mut self) -> Result<Field<'a>, Malformed> {
+        if let Some((field, rest)) = self.usual_field() {
+            self.rest = rest;
+            return Ok(field);
+        }
+        self.rare(Self::any_field)
+    }
+
+    /// A field whose name has at most 31 bytes, and its value at most 255, and what follows.
+    #[inline(always)]
+    fn usual_field(&self) -> Option<(Field<'a>, &'a [u8])> {
+        let (&[0x92, marker @ 0xa0..=0xbf], rest) = self.rest.split_first_chunk()? else { return None };
+        let (name, rest) = rest.split_at_checked((marker & 0x1f).into())?;
+        let (&[0xc4, length], rest) = rest.split_first_chunk()? else { return None };
+        let (value, rest) = rest.split_at_checked(length.into())?;
+        Some(((name, value), rest))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn any_field(mut self) -> Result<(Field<'a>, Self), Malformed> {
+        let parts = self.array()?;
+        let field = (self.text()?, self.bin()?);
+        self.skip(parts.saturating_sub(2))?;
+        Ok((field, self))
+    }
+
     pub fn bool(&mut self) -> Result<bool, Malformed> {
         match self.token()? {
             Token::Bool(value) => Ok(value),
@@ -308,9 +340,26 @@ pub fn put_str_length(out: &mut Vec<u8>, length: usize) {
     }
 }
 
+/// What stands before so many bytes.
+pub fn put_bin_length(out: &mut Vec<u8>, length: usize) {
+    put_length(out, 0xc4, length);
+}
+
+#[inline(always)]
 pub fn put_bin(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_length(out, 0xc4, bytes.len());
-    text::append(out, bytes, |_| 0);
+    if bytes.len() <= 0xff {
+        text::append(out, [0xc4, bytes.len() as u8], bytes, |_| 0);
+    } else {
+        text::replace(out, |out| with_long_bin(out, bytes));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn with_long_bin(mut out: Vec<u8>, bytes: &[u8]) -> Vec<u8> {
+    put_bin_length(&mut out, bytes.len());
+    out.extend_from_slice(bytes);
+    out
 }
 
 pub fn put_option_str(out: &mut Vec<u8>, text: Option<&str>) {

@@ -29,11 +29,11 @@ fn a_block_is_freed_and_what_is_lent_is_not() {
 
 #[test]
 fn answers_share_a_buffer() {
-    let mut first = answer();
+    let mut first = answer(0);
     first.extend(b"first answer");
     let place = first.as_ptr();
     assert_eq!(read(lend(first)), b"first answer");
-    let mut second = answer();
+    let mut second = answer(0);
     assert!(second.is_empty());
     second.push(b'2');
     assert_eq!(second.as_ptr(), place);
@@ -46,5 +46,5 @@ fn answers_share_a_buffer() {
 fn the_buffer_of_a_long_answer_is_not_kept() {
     let long = vec![b'x'; 65537];
     assert_eq!(read(lend(long)).len(), 65537);
-    assert_eq!(answer().capacity(), 0);
+    assert_eq!(answer(0).capacity(), 0);
 }

@@ -9,6 +9,7 @@ mod json;
 mod lent;
 mod request;
 mod response;
+mod scratch;
 mod secrets;
 mod summary;
 mod testing;

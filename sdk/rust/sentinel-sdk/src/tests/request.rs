@@ -117,7 +117,7 @@ fn the_answers_of_the_abi_page() {
     assert_eq!(request.into_answer(), hex("92 00 91 91 92 00 92 a3782d61 c40131"));
 
     let refusal = Response::new(401).body("no");
-    assert_eq!(Request::decode(&payload).into_refusal(&refusal), hex("92 01 91 93 cd0191 90 c4026e6f"));
+    assert_eq!(Request::decode(&payload).into_refusal(refusal), hex("92 01 91 93 cd0191 90 c4026e6f"));
 
     let mut request = Request::decode(&payload);
     request.buffer_body(1024);
@@ -157,7 +157,7 @@ fn the_context_goes_with_a_refusal() {
     request.set_context(&("u", 7));
     request.set_header("a", "b");
     let refusal = Response::new(204).header("X-Y", "z");
-    assert_eq!(request.into_refusal(&refusal), hex("92 01 92 93 cccc 91 92 a3782d79 c4017a c400 c40492a17507"));
+    assert_eq!(request.into_refusal(refusal), hex("92 01 92 93 cccc 91 92 a3782d79 c4017a c400 c40492a17507"));
 }
 
 #[test]

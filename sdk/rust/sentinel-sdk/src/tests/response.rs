@@ -63,5 +63,5 @@ fn a_mode_without_a_status_leaves_a_gap() {
 
 #[test]
 fn a_replacement_is_the_bare_response() {
-    assert_eq!(Response::new(200).body("x").encode_respond(), hex("92 01 93 ccc8 90 c40178"));
+    assert_eq!(Response::new(200).body("x").into_respond(), hex("92 01 93 ccc8 90 c40178"));
 }

@@ -60,11 +60,11 @@ fn a_buffer_grows() {
     let mut buffer = Buffer::with_room(4);
     buffer.push(["ab", "", "c"]);
     assert!(buffer.push_between(["<"], &"x".repeat(50), ">", |_| 0));
-    buffer.push_number_between(["", "", ""], 1234567890, "");
+    buffer.push_number(["", "", ""], 1234567890, b'.');
     assert!(!buffer.push_between(["<"], "refused", ">", |_| 0x80));
     buffer.end_with(b'0', "1");
     buffer.end_with(b'0', "!");
-    assert_eq!(buffer.into_string(), format!("abc<{}>1234567891!", "x".repeat(50)));
+    assert_eq!(buffer.into_string(), format!("abc<{}>1234567890.1!", "x".repeat(50)));
 }
 
 /// Each length up to some words, each place judged, in a buffer that has just the room.
@@ -89,7 +89,7 @@ fn numbers_are_written_in_digits() {
     let all = (0..20_000).chain((0..100_000_000).step_by(9_973)).chain(around).chain([u64::MAX]);
     for value in all {
         let mut buffer = Buffer::with_room(0);
-        buffer.push_number_between(["<", "", "="], value, ">");
+        buffer.push_number(["<", "", "="], value, b'>');
         assert_eq!(buffer.into_string(), format!("<={value}>"));
     }
 }
