@@ -23,10 +23,21 @@ _Noreturn void sentinel_trap(void) {
   __builtin_trap();
 }
 
-/* The host allocates what it hands over, and nothing is ever resized. */
+/* What the host writes the arguments of a head's hook to. They live until the next call, as all that
+ * a call is given. */
+#define LENT 4096
+static uint8_t lent[LENT];
+
+__attribute__((export_name("sentinel_argument_area"))) uint64_t sentinel_exported_argument_area(void) {
+  return (uint64_t)LENT << 32 | (uintptr_t)lent;
+}
+
+/* The host allocates what else it hands over, and nothing is ever resized. */
 __attribute__((export_name("cabi_realloc"))) void *sentinel_exported_realloc(void *old, size_t old_size, size_t align,
                                                                             size_t size) {
-  (void)old, (void)old_size, (void)align;
+  (void)old, (void)old_size;
+  /* Nothing is owned for an empty list, and the host need not ask for it again. */
+  if (size == 0) return (void *)align;
   sentinel_begin_call();
   return sentinel_allocate(size);
 }
