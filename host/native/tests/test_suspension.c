@@ -89,6 +89,32 @@ static void a_list_that_has_moved_is_read_where_it_is(void) {
   discard(made);
 }
 
+static fake_outcome lends_much(fake_instance *instance, wasmtime_val_raw_t *values) {
+  (void)instance;
+  values[0].i64 = (int64_t)64 << 32 | 1024;
+  return RETURNS;
+}
+
+static void arguments_stay_where_they_are_lent_while_a_call_is_left(void) {
+  fake_instance *instance = fake_instance_new(MEMORY);
+  fake_export_function(instance, "cabi_realloc", traps);
+  fake_export_function(instance, "hook", ticking_echo);
+  fake_export_function(instance, "lent", lends_much);
+  snt_plan *plan = plan_for(instance, &LIMITS);
+  CHECK(snt_plan_hook(plan, HOOK, 1, false, SNT_RETURNS_LIST, "hook", NULL));
+  CHECK(snt_plan_hook(plan, SNT_SLOT_ARGUMENT_AREA, 0, false, SNT_RETURNS_AREA, "lent", NULL));
+  pair made = {instance, guest_of(instance, plan)};
+  CHECK(snt_guest_start(made.guest, NULL, 0) == 0);
+  instance->has_fibers = true;
+  steps[0] = 0;
+  CHECK(call_once(made, "hello", "", false) == SNT_SUSPENDED);
+  CHECK(call_once(made, "other", "", false) == SNT_BUSY);
+  CHECK(snt_resume(made.guest) == SNT_SUSPENDED);
+  CHECK(snt_resume(made.guest) == 5 && output_is(made.guest, "hello"));
+  CHECK(memcmp(instance->memory + 1024, "hello", 5) == 0);
+  discard(made);
+}
+
 static void a_call_that_is_dropped_runs_no_more_guest_code(void) {
   for (int resumes = 0; resumes < 6; resumes++) {
     pair made = make(ticking_realloc, 1, false, SNT_RETURNS_LIST, ticking_echo, ticking_post);
@@ -195,6 +221,7 @@ int main(void) {
   guests_begin();
   RUN(a_call_is_left_and_gone_on_with);
   RUN(a_list_that_has_moved_is_read_where_it_is);
+  RUN(arguments_stay_where_they_are_lent_while_a_call_is_left);
   RUN(a_call_that_is_dropped_runs_no_more_guest_code);
   RUN(a_deadline_ends_a_call_wherever_it_is);
   RUN(starting_goes_from_step_to_step);
