@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from sentinel_host.limiter import address_key, key_function
+from sentinel_host.limiter import AddressKeys, address_key, key_function
 from sentinel_host.messages import Headers, RequestHead
 
 
@@ -97,3 +97,9 @@ def test_parts_do_not_run_into_each_other() -> None:
 def test_unknown_keys_are_refused_by_name(parts: list[str], prefix: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         key_function(parts, prefix)
+
+
+def test_addresses_that_take_turns_keep_their_keys() -> None:
+    addresses = AddressKeys(56)
+    turns = ["", "192.0.2.1", "192.0.2.1", "", "2001:db8::1", "192.0.2.1", "2001:db8:0:1::", "unix:", "2001:db8::1"]
+    assert [addresses.of(address) for address in turns] == [address_key(address, 56) for address in turns]

@@ -22,16 +22,51 @@ typedef struct {
   snt_table *table;
 } check;
 
+/* `name` with what a verdict tells behind it: a member of `RateLimit`. */
+static PyObject *member_of(PyObject *name, int64_t verdict) {
+  uint8_t state[SNT_STATE_MAX];
+  size_t size = snt_put_state(state, verdict);
+  Py_ssize_t length = PyBytes_GET_SIZE(name);
+  PyObject *member = PyBytes_FromStringAndSize(NULL, length + (Py_ssize_t)size);
+  if (member == NULL) return NULL;
+  char *out = PyBytes_AS_STRING(member);
+  memcpy(out, PyBytes_AS_STRING(name), (size_t)length);
+  memcpy(out + length, state, size);
+  return member;
+}
+
+/* A field's name, and a value that is its own with what a verdict tells behind it. */
+static PyObject *field_of(PyObject *begun, int64_t verdict) {
+  PyObject *value = member_of(PyTuple_GET_ITEM(begun, 1), verdict);
+  if (value == NULL) return NULL;
+  PyObject *field = PyTuple_New(2);
+  if (field == NULL) {
+    Py_DECREF(value);
+    return NULL;
+  }
+  PyTuple_SET_ITEM(field, 0, Py_NewRef(PyTuple_GET_ITEM(begun, 0)));
+  PyTuple_SET_ITEM(field, 1, value);
+  return field;
+}
+
+static bool is_field(PyObject *object) {
+  return PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 2 && PyBytes_Check(PyTuple_GET_ITEM(object, 1));
+}
+
 static PyObject *call_check(PyObject *self, PyObject *const *args, size_t count, PyObject *names) {
-  if (names != NULL || PyVectorcall_NARGS(count) != 2 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[1]) ||
-      PyBytes_GET_SIZE(args[0]) != sizeof(snt_limit)) {
-    PyErr_SetString(PyExc_TypeError, "check(limit: bytes, key: bytes), where the limit is an snt_limit");
+  Py_ssize_t given = PyVectorcall_NARGS(count);
+  if (names != NULL || given < 2 || given > 3 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[1]) ||
+      PyBytes_GET_SIZE(args[0]) != sizeof(snt_limit) || (given == 3 && !is_field(args[2]))) {
+    PyErr_SetString(PyExc_TypeError,
+                    "check(limit: bytes, key: bytes[, begun: tuple[bytes, bytes]]), where the limit is an snt_limit");
     return NULL;
   }
   const check *of = (check *)self;
   const snt_limit *limit = (const snt_limit *)(const void *)PyBytes_AS_STRING(args[0]);
   const uint8_t *key = (const uint8_t *)PyBytes_AS_STRING(args[1]);
-  return PyLong_FromLongLong(of->function(of->table, limit, key, (size_t)PyBytes_GET_SIZE(args[1])));
+  int64_t verdict = of->function(of->table, limit, key, (size_t)PyBytes_GET_SIZE(args[1]));
+  if (given == 2) return PyLong_FromLongLong(verdict);
+  return verdict < 0 ? PyLong_FromUnsignedLong(snt_seconds_of(verdict)) : field_of(args[2], verdict);
 }
 
 static PyObject *make_check(PyTypeObject *type, PyObject *args, PyObject *names) {
@@ -82,15 +117,7 @@ static PyObject *state_member(PyObject *module, PyObject *const *args, Py_ssize_
     PyErr_SetString(PyExc_TypeError, "state_member(name: bytes, packed: int)");
     return NULL;
   }
-  uint8_t state[SNT_STATE_MAX];
-  size_t size = snt_put_state(state, (int64_t)PyLong_AsUnsignedLongLongMask(args[1]));
-  Py_ssize_t length = PyBytes_GET_SIZE(args[0]);
-  PyObject *member = PyBytes_FromStringAndSize(NULL, length + (Py_ssize_t)size);
-  if (member == NULL) return NULL;
-  char *out = PyBytes_AS_STRING(member);
-  memcpy(out, PyBytes_AS_STRING(args[0]), (size_t)length);
-  memcpy(out + length, state, size);
-  return member;
+  return member_of(args[0], (int64_t)PyLong_AsUnsignedLongLongMask(args[1]));
 }
 
 static PyMethodDef functions[] = {

@@ -103,11 +103,15 @@ class ProxyExchange:
         abilities: Abilities,
         receive: Receive,
         send: Send,
+        started: int,
+        told: object,
         checked: list[Checked] | None,
     ) -> None:
-        """``checked`` are the route's first limits, if they were checked already."""
+        """``started`` is when the request began, by `perf_counter_ns`. ``told`` or ``checked`` is
+        what is known of the route's first limits, if they were checked already; see
+        `RouteLimits.tell`.
+        """
         upgrade = tunnel.asked_for(scope["extensions"], route.upgrades) if abilities.upgrade else b""
-        started = _perf_counter_ns()
         observation: Observation | None = None
         if recorder.is_on or started >= recorder.watch_at or admitted.observed is not None:
             observation = recorder.begin(admitted, started)
@@ -151,9 +155,9 @@ class ProxyExchange:
             recording=recording,
             is_call=self._is_call,
         )
-        self._is_checked = checked is not None
-        if checked is not None:
-            self._response.checked = checked
+        self._is_checked = told is not None or checked is not None
+        self._response.told = told
+        self._response.checked = checked
         self._watch = None if abilities.cancels else DisconnectWatch(receive)
         self._receive = receive
         # Made for the requests that have one, and for those whose body guests ask for.
@@ -229,16 +233,18 @@ class ProxyExchange:
             await sender.send_whole(ResponseHead(refused.status, refused.headers, Origin.GATEWAY), refused.body)
             return
         if limits is not None and not self._is_checked:
+            checked: list[Checked] = []
+            sender.checked = checked
             # Only strict checks may wait. A coroutine costs more than a check.
             if limits.strict:
-                over = await limits.check_strictly(limits.before, request, sender.checked)
+                over = await limits.check_strictly(limits.before, request, checked)
             else:
-                over = limits.check(limits.before, request, sender.checked)
+                over = limits.check(limits.before, request, checked)
             sender.passed(LIMITS)
             if over:
                 # No guest has seen the request: none sees the answer, before it is over.
                 refused = error_reply(_TOO_MANY_REQUESTS)
-                head = ResponseHead(refused.status, refused.headers + limits.headers(sender.checked), Origin.GATEWAY)
+                head = ResponseHead(refused.status, refused.headers + limits.headers(checked), Origin.GATEWAY)
                 await sender.send_whole(head, refused.body)
                 return
         # Nothing to wait for is told without a coroutine, which costs as much as a call of a guest.
@@ -248,9 +254,12 @@ class ProxyExchange:
         if answer is not None:
             await sender.reply(answer[0], answer[1])
             return
-        if limits is not None and limits.after and await limits.check_strictly(limits.after, request, sender.checked):
-            await sender.send_own(error_reply(_TOO_MANY_REQUESTS))
-            return
+        if limits is not None and limits.after:
+            # `told` is only of limits that have none after the guests.
+            assert sender.checked is not None
+            if await limits.check_strictly(limits.after, request, sender.checked):
+                await sender.send_own(error_reply(_TOO_MANY_REQUESTS))
+                return
         if not self._admitted.may_forward:
             await sender.send_own(own_options(self._route.methods))
             return

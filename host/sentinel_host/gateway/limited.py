@@ -9,14 +9,13 @@ Rule 2: only requests are checked here whose refusal needs nothing of an exchang
 from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
-from typing import Any, Final
+from typing import Final
 
+from sentinel_host.gateway.abilities import Abilities
 from sentinel_host.gateway.routes import Route
 from sentinel_host.gateway.stats import Stats
-from sentinel_host.gateway.tunnel import EXTENSION
 from sentinel_host.http.rules import Admitted
 from sentinel_host.http.server.replies import error_reply
-from sentinel_host.limiter import Checked
 from sentinel_host.messages import Headers, Outcome, Summary
 from sentinel_host.observe.recorder import Recorder
 from sentinel_host.pipeline import ChainRun
@@ -28,13 +27,13 @@ _REPLY: Final = error_reply(STATUS)
 
 
 def is_plain(
-    stats: Stats, recorder: Recorder, admitted: Admitted, route: Route, scope: dict[str, Any], started: int
+    stats: Stats, recorder: Recorder, admitted: Admitted, route: Route, abilities: Abilities, started: int
 ) -> bool:
     """Whether the first limits of the route can be checked before there is an exchange; ``started``
     is the time now, by `perf_counter_ns`.
     """
     limits = route.limits
-    if limits is None or limits.strict or not limits.before:
+    if limits is None or not limits.is_early or abilities.upgrade:
         return False
     if recorder.is_on or started >= recorder.watch_at or admitted.observed is not None or stats.stages is not None:
         return False
@@ -42,9 +41,7 @@ def is_plain(
     if head.method == "POST" and (route.grpc_web or head.http_version in ("2", "3")):
         return False
     most, length = route.body_bytes, admitted.content_length
-    if most is not None and length is not None and length > most:
-        return False
-    return EXTENSION not in (scope.get("extensions") or ())
+    return most is None or length is None or length <= most
 
 
 class LimitRefusal:
@@ -60,18 +57,19 @@ class LimitRefusal:
         recorder: Recorder,
         admitted: Admitted,
         route: Route,
-        checked: list[Checked],
+        fields: Headers,
         started: int,
     ) -> None:
-        """``started`` is when the request began, by `perf_counter_ns`."""
-        assert route.limits is not None
+        """``fields`` tell of the limits; ``started`` is when the request began, by
+        `perf_counter_ns`.
+        """
         self._stats = stats
         self._recorder = recorder
         self._admitted = admitted
         self._route = route
         self._started = started
         head = admitted.head
-        headers: Headers = _REPLY.headers + route.limits.refusal(checked)
+        headers: Headers = _REPLY.headers + fields
         headers.append((b"x-request-id", head.request_id.encode("ascii")))
         self.headers = headers
         self.body = _REPLY.body

@@ -8,12 +8,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sentinel_host.config import Config, LimitConfig
 from sentinel_host.errors import ConfigError
 from sentinel_host.gateway.stats import LimitCounts
 from sentinel_host.limiter import (
+    POLICY,
+    STATE,
     AddressKeys,
     Algorithm,
     Checked,
@@ -24,7 +26,8 @@ from sentinel_host.limiter import (
     Style,
     key_function,
     limit_headers,
-    told_of,
+    refusal_headers,
+    seconds_of,
 )
 from sentinel_host.messages import Headers, RequestHead
 from sentinel_host.net import Names
@@ -32,6 +35,8 @@ from sentinel_host.net import Names
 if TYPE_CHECKING:
     # It imports the client library, which only gateways with a store need.
     from sentinel_host.limiter.store import LimitStore
+
+_DRAFT: Final = Style.DRAFT
 
 _log: Final = logging.getLogger("sentinel.gateway")
 
@@ -84,7 +89,18 @@ async def share(counters: Counters, store: LimitStore) -> None:
 class RouteLimit:
     """One configured limit on one route."""
 
-    __slots__ = ("_addresses", "_key", "_limit", "_plan_header", "_plans", "counts", "shadow", "strict")
+    __slots__ = (
+        "_addresses",
+        "_begun",
+        "_key",
+        "_native",
+        "_plan_header",
+        "_plans",
+        "counts",
+        "limit",
+        "shadow",
+        "strict",
+    )
 
     def __init__(self, config: LimitConfig, route: str, counts: LimitCounts, ipv6_prefix: int) -> None:
         def limit(requests: int) -> Limit:
@@ -106,7 +122,11 @@ class RouteLimit:
         self._key: KeyFunction = key_function(parts, ipv6_prefix)
         # The usual key, without the call of a function that may be any.
         self._addresses = AddressKeys(ipv6_prefix) if parts == ["client-ip"] else None
-        self._limit = limit(config.requests)
+        self.limit = limit(config.requests)
+        # Of these `check_and_tell` makes its field. A tuple of two would be made anew each time that
+        # it is passed on.
+        self._native = self.limit.native_bytes
+        self._begun: object = (STATE, self.limit.quoted_name)
         self._plan_header = (config.plan_header or "").encode("ascii")
         self._plans = {plan.encode(): limit(requests) for plan, requests in config.plans.items()}
 
@@ -115,7 +135,7 @@ class RouteLimit:
         later.
         """
         limit = self._limit_of(head)
-        key = self._key(head) if self._addresses is None else self._addresses.of(head.client)
+        key = self._key_of(head)
         packed = table.check(limit, key)
         if packed < 0:
             self.counts.keys.add(key)
@@ -131,12 +151,29 @@ class RouteLimit:
             self.counts.keys.add(key)
         return limit, packed
 
+    def check_and_tell(self, table: SharedTable, head: RequestHead) -> object:
+        """Count the request by a limit that has no plans, and count what became of it; see
+        `SharedTable.check_and_tell`.
+        """
+        key, counts = self._key_of(head), self.counts
+        told = table.check_and_tell(self._native, key, self._begun)
+        if isinstance(told, int):
+            counts.keys.add(key)
+            counts.refused += 1
+        else:
+            counts.allowed += 1
+        return told
+
+    def _key_of(self, head: RequestHead) -> bytes:
+        addresses = self._addresses
+        return self._key(head) if addresses is None else addresses.of(head.client)
+
     def _limit_of(self, head: RequestHead) -> Limit:
         if self._plans:
             for name, value in head.headers:
                 if name == self._plan_header:
-                    return self._plans.get(value, self._limit)
-        return self._limit
+                    return self._plans.get(value, self.limit)
+        return self.limit
 
 
 class RouteLimits:
@@ -144,7 +181,19 @@ class RouteLimits:
     wait.
     """
 
-    __slots__ = ("_counters", "_style", "_told", "_told_fields", "_told_limit", "after", "before", "strict")
+    __slots__ = (
+        "_alone",
+        "_counters",
+        "_policy",
+        "_refused_fields",
+        "_refused_limit",
+        "_refused_seconds",
+        "_style",
+        "after",
+        "before",
+        "is_early",
+        "strict",
+    )
 
     def __init__(
         self, route: str, limits: Sequence[LimitConfig], counters: Counters, style: Style, ipv6_prefix: int
@@ -152,13 +201,21 @@ class RouteLimits:
         self._counters = counters
         self._style = style
         # What the last refusal by a single limit was told, and by what.
-        self._told_limit: Limit | None = None
-        self._told = -1
-        self._told_fields: Headers = []
+        self._refused_limit: Limit | None = None
+        self._refused_seconds = -1
+        self._refused_fields: Headers = []
         made = [(limit, RouteLimit(limit, route, counters.counts[route, limit.name], ipv6_prefix)) for limit in limits]
         self.before = tuple(limit for config, limit in made if not config.needs_guests)
         self.after = tuple(limit for config, limit in made if config.needs_guests)
         self.strict = any(limit.strict for limit in (*self.before, *self.after))
+        # Those before the guests can be checked without waiting.
+        self.is_early = bool(self.before) and not self.strict
+        self._alone: RouteLimit | None = None
+        self._policy: object = None
+        if len(limits) == 1 and self.is_early and style is _DRAFT and not limits[0].plans and not limits[0].shadow:
+            # The usual case: what it tells needs no other's.
+            self._alone = self.before[0]
+            self._policy = (POLICY, self._alone.limit.policy)
 
     def check(self, limits: tuple[RouteLimit, ...], head: RequestHead, checked: list[Checked]) -> bool:
         """Count the request against each of ``limits`` and add what is found; true when one
@@ -198,19 +255,48 @@ class RouteLimits:
         checked.append(result)
         return over
 
+    def check_alone(self, head: RequestHead) -> object:
+        """Count the request if one limit is all that there is to check and to tell; else `None`.
+
+        Of a request that is allowed, the ``RateLimit`` field, for `tell`. Of one that is refused,
+        an ``int``, for `refusal_alone`.
+        """
+        alone, counters = self._alone, self._counters
+        if alone is None or counters.store is not None:
+            return None
+        return alone.check_and_tell(counters.table, head)
+
+    def tell(self, headers: list[Any], told: object, checked: list[Checked] | None) -> None:
+        """Add the fields of an answer to ``headers``: by what `check_alone` told, or by what was
+        checked.
+        """
+        if told is not None:
+            headers.append(self._policy)
+            headers.append(told)
+        elif checked:
+            headers.extend(limit_headers(checked, self._style))
+
     def headers(self, checked: list[Checked]) -> Headers:
         """The fields that tell the client, ``Retry-After`` included when it was refused."""
         return limit_headers(checked, self._style)
 
     def refusal(self, checked: list[Checked]) -> Headers:
-        """As `headers`, for a refused request; the caller may not change them. Times are told in
-        seconds, so that most refusals of a busy client are told the same.
+        """As `headers`, for a request that limits of this machine refused; the caller may not
+        change them. Times are told in seconds, so that most refusals of a busy client are told the
+        same.
         """
         if len(checked) != 1:
             return limit_headers(checked, self._style)
         limit, packed = checked[0]
-        told = told_of(packed)
-        if limit is not self._told_limit or told != self._told:
-            self._told_fields = limit_headers(checked, self._style)
-            self._told_limit, self._told = limit, told
-        return self._told_fields
+        return self._refusal(limit, seconds_of(packed))
+
+    def refusal_alone(self, seconds: int) -> Headers:
+        """As `refusal`, by what `check_alone` told."""
+        assert self._alone is not None
+        return self._refusal(self._alone.limit, seconds)
+
+    def _refusal(self, limit: Limit, seconds: int) -> Headers:
+        if limit is not self._refused_limit or seconds != self._refused_seconds:
+            self._refused_fields = refusal_headers(limit, seconds, self._style)
+            self._refused_limit, self._refused_seconds = limit, seconds
+        return self._refused_fields

@@ -59,7 +59,7 @@ class ResponseSender:
     """Sends the response to one request that was admitted and routed, and records it.
 
     ``run`` is the request's run through its chain, ``summary`` what its completion hooks get, and
-    ``checked`` the limits that were checked for it. ``has_informational`` tells whether the client
+    ``told`` and ``checked`` are for `RouteLimits.tell`. ``has_informational`` tells whether the client
     may get 1xx responses. ``is_call`` is true of a gRPC call. ``send`` is the server's.
     """
 
@@ -81,6 +81,7 @@ class ResponseSender:
         "run",
         "send",
         "summary",
+        "told",
     )
 
     def __init__(
@@ -109,7 +110,8 @@ class ResponseSender:
         self.send = send
         self._mark = perf_counter_ns() if self._is_timed else 0
         self._bodiless = head.method == "HEAD"
-        self.checked: list[Checked] = []
+        self.told: object = None
+        self.checked: list[Checked] | None = None
         # HTTP/1.0 clients must not get any.
         self.has_informational = has_informational and head.http_version != "1.0"
         self._sends_whole = sends_whole
@@ -149,22 +151,22 @@ class ResponseSender:
         As `ChainRun.on_response`: what need not wait is no coroutine, which costs as much as a
         call.
         """
-        told = self._route.limits.headers(self.checked) if self.checked and self._route.limits else None
-        if told is not None:
-            head.headers += told
+        limits = self._route.limits
+        if limits is not None:
+            limits.tell(head.headers, self.told, self.checked)
         hooks = self.run.on_response(head)
         if hooks is not None:
-            return self._wait_for_hooks(head, hooks, told)
+            return self._wait_for_hooks(head, hooks)
         self.passed(RESPONSE_HOOKS)
         return None
 
-    async def _wait_for_hooks(
-        self, head: ResponseHead, hooks: Awaitable[bytes | None], told: Headers | None
-    ) -> bytes | None:
+    async def _wait_for_hooks(self, head: ResponseHead, hooks: Awaitable[bytes | None]) -> bytes | None:
         replaced = await hooks
         self.passed(RESPONSE_HOOKS)
-        if replaced is not None and told is not None:
-            head.headers = head.headers + told
+        limits = self._route.limits
+        if replaced is not None and limits is not None:
+            head.headers = head.headers.copy()
+            limits.tell(head.headers, self.told, self.checked)
         return replaced
 
     def _frame(self, head: ResponseHead, response: UpstreamResponse) -> None:

@@ -4,7 +4,16 @@ answers.
 
 from __future__ import annotations
 
-from sentinel_host.limiter.fields import Checked, Style, limit_headers, strictest, told_of
+from sentinel_host.limiter.fields import (
+    POLICY,
+    STATE,
+    Checked,
+    Style,
+    limit_headers,
+    refusal_headers,
+    seconds_of,
+    strictest,
+)
 from sentinel_host.limiter.keys import DEFAULT_IPV6_PREFIX, AddressKeys, KeyFunction, address_key, key_function
 from sentinel_host.limiter.limit import MAX_REQUESTS, MAX_WINDOW, Algorithm, Limit, Overflow
 from sentinel_host.limiter.table import DEFAULT_SLOTS, SharedTable
@@ -14,6 +23,8 @@ __all__ = [
     "DEFAULT_SLOTS",
     "MAX_REQUESTS",
     "MAX_WINDOW",
+    "POLICY",
+    "STATE",
     "AddressKeys",
     "Algorithm",
     "Checked",
@@ -25,6 +36,7 @@ __all__ = [
     "address_key",
     "key_function",
     "limit_headers",
+    "refusal_headers",
+    "seconds_of",
     "strictest",
-    "told_of",
 ]

@@ -26,6 +26,10 @@ class Style(enum.Enum):
 
 _DRAFT: Final = Style.DRAFT  # read for every answer, and a member of an Enum is slow to look up
 
+POLICY: Final = b"ratelimit-policy"
+STATE: Final = b"ratelimit"
+_REFUSED: Final = -(1 << 63)
+
 Checked = tuple[Limit, int]
 """A limit and the number that `SharedTable.check` returned."""
 
@@ -56,13 +60,13 @@ def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers
             limit, packed = checked[index]
             policy += b", " + limit.policy
             state += b", " + state_member(limit.quoted_name, packed)
-        headers = [(b"ratelimit-policy", policy), (b"ratelimit", state)]
+        headers = [(POLICY, policy), (STATE, state)]
     elif style is Style.LEGACY:
         limit, packed = strictest(checked)
         headers = [
             (b"ratelimit-limit", b"%d" % limit.requests),
             (b"ratelimit-remaining", b"%d" % (packed >> 32 & 0xFFFFFF)),
-            (b"ratelimit-reset", b"%d" % _seconds(packed)),
+            (b"ratelimit-reset", b"%d" % seconds_of(packed)),
         ]
     else:
         headers = []
@@ -70,18 +74,17 @@ def limit_headers(checked: list[Checked], style: Style = Style.DRAFT) -> Headers
     for _, packed in checked:
         if packed < 0:
             # Not earlier than the end of any effective window that refused (section 6).
-            wait = max(wait, _seconds(packed))
+            wait = max(wait, seconds_of(packed))
     if wait >= 0:
         headers.append((b"retry-after", b"%d" % wait))
     return headers
 
 
-def told_of(packed: int) -> int:
-    """What `limit_headers` tells of the result of a check, as a number: equal ones make equal
-    fields. The results must both be refusals, or both not.
-    """
-    return (packed >> 32 & 0xFFFFFF) << 32 | _seconds(packed)
+def refusal_headers(limit: Limit, seconds: int, style: Style = Style.DRAFT) -> Headers:
+    """`limit_headers` of a limit that is alone, has nothing left, and refuses for so long."""
+    return limit_headers([(limit, _REFUSED + seconds * 1000)], style)
 
 
-def _seconds(packed: int) -> int:
+def seconds_of(packed: int) -> int:
+    """A verdict's time in whole seconds, rounded up."""
     return ((packed & 0xFFFFFFFF) + 999) // 1000

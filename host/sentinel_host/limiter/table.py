@@ -82,6 +82,16 @@ class SharedTable:
         assert self._check is not None
         return self._check(limit.native_bytes, key)
 
+    def check_and_tell(self, limit: bytes, key: bytes, begun: object) -> object:
+        """As `check`, by `Limit.native_bytes`, and with what to tell the client.
+
+        Of a request that is allowed, its ``RateLimit`` field: ``begun``, a tuple of two bytes, the
+        field's name and the limit's, with the limit's state behind. Of one that is refused, an
+        ``int``: in how many whole seconds a request may succeed.
+        """
+        assert self._check is not None
+        return self._check(limit, key, begun)
+
     def check_at(self, limit: Limit, key: bytes, now: int) -> int:
         """`check` at a time of the caller's: nanoseconds of one clock that never runs backwards."""
         return _check_at(self._table, limit.native, key, len(key), now)

@@ -11,10 +11,13 @@
 /* ";r=16777215;t=4294968": 24 bits of requests, and 32 of milliseconds as seconds. */
 #define SNT_STATE_MAX 21
 
+/* How many seconds it takes until a verdict's reset, rounded up, so that a client that comes back
+ * then is served. */
+uint32_t snt_seconds_of(int64_t verdict);
+
 /* Write what follows a limit's name in a member of `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers-11 section 4.1): how many requests remain, and the seconds
- * until the verdict's reset, rounded up, so that a client that comes back then is served. Returns
- * how many bytes. */
+ * until the reset. Returns how many bytes. */
 size_t snt_put_state(uint8_t out[SNT_STATE_MAX], int64_t verdict);
 
 #endif
