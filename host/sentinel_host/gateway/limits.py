@@ -212,8 +212,8 @@ class RouteLimits:
         self.is_early = bool(self.before) and not self.strict
         self._alone: RouteLimit | None = None
         self._policy: object = None
-        if len(limits) == 1 and self.is_early and style is _DRAFT and not limits[0].plans and not limits[0].shadow:
-            # The usual case: what it tells needs no other's.
+        if len(limits) == 1 and self.is_early and style is _DRAFT and not limits[0].shadow:
+            # The usual case: what it tells needs no other's. Plans are for limits after the guests.
             self._alone = self.before[0]
             self._policy = (POLICY, self._alone.limit.policy)
 

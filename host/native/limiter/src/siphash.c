@@ -10,29 +10,31 @@ typedef struct {
 
 static inline uint64_t rotate(uint64_t word, unsigned bits) { return (word << bits) | (word >> (64 - bits)); }
 
-static inline void mix(sip_state *state, int rounds) {
-  for (int round = 0; round < rounds; round++) {
-    state->a += state->b;
-    state->c += state->d;
-    state->b = rotate(state->b, 13) ^ state->a;
-    state->d = rotate(state->d, 16) ^ state->c;
-    state->a = rotate(state->a, 32);
-    state->c += state->b;
-    state->a += state->d;
-    state->b = rotate(state->b, 17) ^ state->c;
-    state->d = rotate(state->d, 21) ^ state->a;
-    state->c = rotate(state->c, 32);
-  }
+static inline void mix(sip_state *state) {
+  state->a += state->b;
+  state->c += state->d;
+  state->b = rotate(state->b, 13) ^ state->a;
+  state->d = rotate(state->d, 16) ^ state->c;
+  state->a = rotate(state->a, 32);
+  state->c += state->b;
+  state->a += state->d;
+  state->b = rotate(state->b, 17) ^ state->c;
+  state->d = rotate(state->d, 21) ^ state->a;
+  state->c = rotate(state->c, 32);
 }
 
 static inline void absorb(sip_state *state, uint64_t word) {
   state->d ^= word;
-  mix(state, 2);
+  mix(state);
+  mix(state);
   state->a ^= word;
 }
 
 static inline uint64_t squeeze(sip_state *state) {
-  mix(state, 4);
+  mix(state);
+  mix(state);
+  mix(state);
+  mix(state);
   return state->a ^ state->b ^ state->c ^ state->d;
 }
 
