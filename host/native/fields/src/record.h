@@ -34,12 +34,19 @@ static inline bool snt_read_text(PyObject *object, snt_text *text) {
   return true;
 }
 
+static inline bool snt_read_pair(PyObject *name, PyObject *value, snt_field *field) {
+  return snt_read_text(name, &field->name) && snt_read_text(value, &field->value);
+}
+
 static inline bool snt_read_field(const snt_fields *opened, Py_ssize_t index, snt_field *field) {
   PyObject *pair = PySequence_Fast_GET_ITEM(opened->sequence, index);
-  if ((PyTuple_Check(pair) || PyList_Check(pair)) && PySequence_Fast_GET_SIZE(pair) == 2 &&
-      snt_read_text(PySequence_Fast_GET_ITEM(pair, 0), &field->name) &&
-      snt_read_text(PySequence_Fast_GET_ITEM(pair, 1), &field->value))
+  if (PyTuple_Check(pair)) {
+    if (PyTuple_GET_SIZE(pair) == 2 && snt_read_pair(PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1), field))
+      return true;
+  } else if (PyList_Check(pair) && PyList_GET_SIZE(pair) == 2 &&
+             snt_read_pair(PyList_GET_ITEM(pair, 0), PyList_GET_ITEM(pair, 1), field)) {
     return true;
+  }
   PyErr_Format(PyExc_ValueError, "a header is a pair of byte strings, not %R", pair);
   return false;
 }
