@@ -54,13 +54,8 @@ export function nil(): usize {
  * edits, then what was written after.
  */
 export function finishEdits(before: u32, size: i32): usize {
+  if (edits < 0x10 && size == 3) return finishUsual(before);
   let start = answer.pointer + ROOM;
-  if (edits < 0x10 && size == 3) {
-    // Nearly every answer: one word.
-    start -= 4;
-    store<u32>(start, before | ((0x90 | edits) << 24));
-    return lend(start, answer.pointer + answer.length - start);
-  }
   if (edits < 0x10) store<u8>(--start, 0x90 | edits);
   else if (edits <= 0xffff) {
     start -= 3;
@@ -74,6 +69,21 @@ export function finishEdits(before: u32, size: i32): usize {
   start -= size;
   for (let i = 0; i < size; ++i) store<u8>(start + i, <u8>(before >> (i << 3)));
   return lend(start, answer.pointer + answer.length - start);
+}
+
+/** Finishes an answer with nothing but the edits, or without any. */
+export function finishHeaders(): usize {
+  if (!edits) return nil();
+  return edits < 0x10 ? finishUsual(0x91_00_92) : finishEdits(0x91_00_92, 3);
+}
+
+/** Finishes nearly every answer: one word stands before the edits. */
+// @ts-ignore: decorator
+@inline
+function finishUsual(before: u32): usize {
+  const start = answer.pointer + (ROOM - 4);
+  store<u32>(start, before | ((0x90 | edits) << 24));
+  return lend(start, answer.length - (ROOM - 4));
 }
 
 /** Begins an answer without edits; those that were made are dropped. */

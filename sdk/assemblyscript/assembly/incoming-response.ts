@@ -1,4 +1,4 @@
-import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } from "./answer";
+import { answer, beginAnswer, editCount, finish, finishEdits, finishHeaders, nil, restart } from "./answer";
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
 import { HeaderEdits, Headers, PreparedEdits } from "./headers";
@@ -26,7 +26,7 @@ export function originField(field: i32): Origin {
 /** What a guest changes about a response's head. */
 export abstract class ResponseEdits {
   protected call: u32 = currentCall();
-  private newStatus: u16 = 0;
+  protected newStatus: u16 = 0;
 
   /** Lends it to the current call, without changes. */
   protected lendEdits(): void {
@@ -145,7 +145,15 @@ export class IncomingResponse extends ResponseEdits {
   }
 
   /** The answer of `on-response`. */
+  // @ts-ignore: decorator
+  @inline
   finish(response: Response | null): usize {
+    // An address: comparing references is a call.
+    const changed = changetype<usize>(response) || this.newStatus || this.bodyKind != BodyKind.skip;
+    return changed ? this.finishAll(response) : finishHeaders();
+  }
+
+  private finishAll(response: Response | null): usize {
     if (response !== null) {
       const writer = restart();
       writer.array(2);

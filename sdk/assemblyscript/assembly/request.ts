@@ -1,4 +1,4 @@
-import { answer, beginAnswer, editCount, finish, finishEdits, nil, restart } from "./answer";
+import { answer, beginAnswer, editCount, finish, finishEdits, finishHeaders, nil, restart } from "./answer";
 import { BodyKind, writeBodyMode } from "./body";
 import { Bytes } from "./bytes";
 import { ClientCertificate, clientCertificateField } from "./client-certificate";
@@ -11,14 +11,16 @@ import { Writer } from "./writer";
 /** What a guest changes about a request's head. */
 export abstract class RequestEdits {
   protected call: u32 = currentCall();
+  /** Whether something beside header fields is to change. */
+  protected changed: bool = false;
   private newPath: string | null = null;
   private newQuery: string | null = null;
   private newMethod: string | null = null;
   private newUpstream: string | null = null;
 
-  /** Lends it to the current call, without changes. */
-  protected lendEdits(): void {
-    this.call = currentCall();
+  /** Drops all changes beside those to header fields. */
+  protected dropEdits(): void {
+    this.changed = false;
     // Not by assignment: each would be a call, to tell the garbage collector.
     const start = changetype<usize>(this);
     store<usize>(start, 0, offsetof<RequestEdits>("newPath"));
@@ -36,18 +38,21 @@ export abstract class RequestEdits {
   /** A new path: canonical, beginning with `/`. It does not choose another route. */
   setPath(path: string): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.newPath = path;
   }
 
   /** A new query, without `?`; an empty one removes it. */
   setQuery(query: string): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.newQuery = query;
   }
 
   /** A new method; the gateway refuses `CONNECT`. */
   setMethod(method: string): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.newMethod = method;
   }
 
@@ -55,6 +60,7 @@ export abstract class RequestEdits {
    * guest. */
   setUpstream(name: string): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.newUpstream = name;
   }
 
@@ -95,9 +101,11 @@ export class Request extends RequestEdits {
 
   /** Lends it to the current call, as that got it. */
   lend(): void {
-    this.lendEdits();
+    this.call = currentCall();
     const fields = this.fields;
     if (fields !== null) fields.lend();
+    if (!this.changed) return;
+    this.dropEdits();
     store<usize>(changetype<usize>(this), 0, offsetof<Request>("context"));
     this.bodyKind = BodyKind.skip;
   }
@@ -191,6 +199,7 @@ export class Request extends RequestEdits {
    */
   setContext<V>(value: V): void {
     assertCurrent(this.call);
+    this.changed = true;
     const context = new Writer();
     context.bytes<V>(value);
     this.context = context;
@@ -199,6 +208,7 @@ export class Request extends RequestEdits {
   /** Lets `onRequestChunk` see the body chunk by chunk, as it arrives. */
   streamBody(): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.bodyKind = BodyKind.stream;
   }
 
@@ -208,6 +218,7 @@ export class Request extends RequestEdits {
    */
   bufferBody(limit: u32): void {
     assertCurrent(this.call);
+    this.changed = true;
     this.bodyKind = BodyKind.buffer;
     this.bodyLimit = limit;
   }
@@ -220,7 +231,14 @@ export class Request extends RequestEdits {
   }
 
   /** The answer of `on-request`. */
+  // @ts-ignore: decorator
+  @inline
   finish(response: Response | null): usize {
+    // An address: comparing references is a call.
+    return changetype<usize>(response) || this.changed ? this.finishAll(response) : finishHeaders();
+  }
+
+  private finishAll(response: Response | null): usize {
     const hasContext = this.context !== null && this.context!.length > 2;
     if (response !== null) {
       const writer = restart();

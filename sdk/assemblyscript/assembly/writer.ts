@@ -139,8 +139,13 @@ export class Writer {
   }
 
   /** Writes what another writer holds. */
+  // @ts-ignore: decorator
+  @inline
   raw(other: Writer): void {
-    memory.copy(this.grow(other.length), other.pointer, other.length);
+    // An address: references are written to a stack, where the garbage collector finds them.
+    const from = changetype<usize>(other);
+    const size = load<usize>(from, offsetof<Writer>("used"));
+    memory.copy(this.grow(size), load<usize>(from, offsetof<Writer>("buffer")), size);
   }
 
   /** A copy of what was written. */

@@ -86,6 +86,9 @@ impl<'a> Iterator for Values<'a, '_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
         let found = find(self.left, self.reader, self.name);
         (self.left, self.reader) = (found.left, found.reader);
         found.value

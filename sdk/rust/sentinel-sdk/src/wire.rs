@@ -178,13 +178,17 @@ impl<'a> Reader<'a> {
         self.rare(Self::any_field)
     }
 
-    /// A field whose name has at most 31 bytes, and its value at most 255, and what follows.
+    /// A field whose name has at most 31 bytes, and its value less than 64 KiB, and what follows.
     #[inline(always)]
     fn usual_field(&self) -> Option<(Field<'a>, &'a [u8])> {
         let (&[0x92, marker @ 0xa0..=0xbf], rest) = self.rest.split_first_chunk()? else { return None };
         let (name, rest) = rest.split_at_checked((marker & 0x1f).into())?;
-        let (&[0xc4, length], rest) = rest.split_first_chunk()? else { return None };
-        let (value, rest) = rest.split_at_checked(length.into())?;
+        let (length, rest) = match *rest {
+            [0xc4, length, ref rest @ ..] => (length.into(), rest),
+            [0xc5, high, low, ref rest @ ..] => (u16::from_be_bytes([high, low]).into(), rest),
+            _ => return None,
+        };
+        let (value, rest) = rest.split_at_checked(length)?;
         Some(((name, value), rest))
     }
 

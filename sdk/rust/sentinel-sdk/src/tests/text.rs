@@ -20,7 +20,7 @@ fn every_byte_is_looked_at() {
 
 #[test]
 fn every_byte_is_compared() {
-    for length in 0..25 {
+    for length in 0..40 {
         let bytes = vec![b'a'; length];
         assert!(same(&bytes, &bytes.clone()));
         assert!(!same(&bytes, &vec![b'a'; length + 1]) && !same(&vec![b'a'; length + 1], &bytes));
