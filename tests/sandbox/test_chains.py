@@ -318,6 +318,20 @@ def test_generated_answers(hook: str, load: Load, engine: GuestEngine, quiet: No
     uvloop.run(scenario())
 
 
+def test_generated_answers_of_several_guests(load: Load, engine: GuestEngine, quiet: None) -> None:
+    """Each guest gets the record as those before it have left it."""
+
+    async def scenario() -> None:
+        loaded = load("good/first_header", deadline=10.0)
+        pair = Pair(engine, *[[await loaded.start_middleware() for _ in range(4)] for _ in range(2)])
+        answers = Answers(2027)
+        for _ in range(400):
+            await pair.request(answers.request())
+            await pair.response(answers.response())
+
+    uvloop.run(scenario())
+
+
 EDIT = msgpack.packb([0, [[[1, ["x-a", b"1"]]], 201]])
 
 

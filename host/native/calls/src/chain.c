@@ -44,6 +44,7 @@ typedef struct {
   const char *label;
   PyObject *const *values;
   uint32_t owned;
+  snt_layout layout;
   PyObject *edited_values[MOST_REQUEST_VALUES];
   snt_writer packed;
   uint8_t edited[2][ROOM];
@@ -176,6 +177,7 @@ static bool begin(run *begun, PyObject *const *args, Py_ssize_t count, Py_ssize_
   begun->count = values;
   begun->values = args + first;
   begun->owned = 0;
+  begun->layout.is_known = false;
   snt_begin_writing(&begun->packed);
   return true;
 }
@@ -185,6 +187,7 @@ static bool make_record(run *at) {
   out->at = out->start;
   if (!snt_put_record(out, at->values, at->count)) return false;
   at->record = (snt_text){out->start, (size_t)(out->at - out->start)};
+  at->layout.is_known = false;
   return true;
 }
 
@@ -296,9 +299,12 @@ static bool is_named(PyObject *field, snt_text name) {
          other.length == name.length && memcmp(other.bytes, name.bytes, name.length) == 0;
 }
 
-static bool remove_named(PyObject *headers, snt_text name) {
-  for (Py_ssize_t i = PyList_GET_SIZE(headers) - 1; i >= 0; i--)
-    if (is_named(PyList_GET_ITEM(headers, i), name) && PyList_SetSlice(headers, i, i + 1, NULL) < 0) return false;
+static bool remove_named(PyObject *headers, snt_text name, bool *all_stay) {
+  for (Py_ssize_t i = PyList_GET_SIZE(headers) - 1; i >= 0; i--) {
+    if (!is_named(PyList_GET_ITEM(headers, i), name)) continue;
+    *all_stay = false;
+    if (PyList_SetSlice(headers, i, i + 1, NULL) < 0) return false;
+  }
   return true;
 }
 
@@ -310,14 +316,16 @@ static bool append_field(PyObject *headers, snt_known *known, const snt_plain *p
   return is_added;
 }
 
-static bool edit_headers(PyObject *headers, const hook *called, const snt_plain *plain) {
+/* `*all_stay` tells whether no field was taken away. */
+static bool edit_headers(PyObject *headers, const hook *called, const snt_plain *plain, bool *all_stay) {
+  *all_stay = true;
   if (!PyList_Check(headers)) {
     PyErr_SetString(PyExc_TypeError, "a head's fields are a list");
     return false;
   }
   for (size_t i = 0; i < plain->count; i++) {
     const snt_edit *edit = &plain->edits[i];
-    if (edit->kind != SNT_APPEND && !remove_named(headers, edit->name)) return false;
+    if (edit->kind != SNT_APPEND && !remove_named(headers, edit->name, all_stay)) return false;
     if (edit->kind != SNT_REMOVE && !append_field(headers, called->known, plain, i)) return false;
   }
   return true;
@@ -354,10 +362,10 @@ static bool keep_context(const run *at, const hook *called, snt_text context) {
 
 /* The record for the hooks that follow, with its header fields edited behind `before` other values;
  * it is made anew later where that is not possible, or something else has changed too. */
-static void edit_record(run *at, size_t before, const snt_plain *plain, bool is_all) {
+static void edit_record(run *at, size_t before, const snt_plain *plain, bool is_all, bool all_stay) {
   if (at->index + 1 >= Py_SIZE(at->chain)) return;
   uint8_t *out = at->edited[at->record.bytes == at->edited[0]];
-  size_t size = is_all ? snt_edit_record(at->record, before, plain, out, ROOM) : 0;
+  size_t size = is_all ? snt_edit_record(at->record, before, &at->layout, plain, all_stay, out, ROOM) : 0;
   at->record = (snt_text){size > 0 ? out : NULL, size};
 }
 
@@ -366,8 +374,9 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL)
     return true;
   bool is_all = plain->path.bytes == NULL && plain->query.bytes == NULL && plain->method.bytes == NULL;
-  edit_record(at, HEADERS, plain, is_all);
-  if (!edit_headers(at->values[HEADERS], called, plain)) return false;
+  bool all_stay;
+  if (!edit_headers(at->values[HEADERS], called, plain, &all_stay)) return false;
+  edit_record(at, HEADERS, plain, is_all, all_stay);
   if (plain->path.bytes != NULL && !set(at, "path", PATH, as_text(plain->path))) return false;
   if (plain->query.bytes != NULL) {
     PyObject *query = plain->query.length > 0 ? as_text(plain->query) : Py_NewRef(Py_None);
@@ -378,8 +387,9 @@ static bool edit_request(run *at, const hook *called, const snt_plain *plain) {
 
 static bool edit_response(run *at, const hook *called, const snt_plain *plain) {
   if (plain->count == 0 && plain->status == 0) return true;
-  edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0);
-  if (!edit_headers(at->values[RESPONSE_HEADERS], called, plain)) return false;
+  bool all_stay;
+  if (!edit_headers(at->values[RESPONSE_HEADERS], called, plain, &all_stay)) return false;
+  edit_record(at, RESPONSE_HEADERS, plain, plain->status == 0, all_stay);
   return plain->status == 0 || set(at, "status", STATUS, PyLong_FromLong(plain->status));
 }
 

@@ -114,20 +114,37 @@ static uint8_t *add_fields(const snt_plain *plain, uint8_t *out, size_t *count) 
   return out;
 }
 
-size_t snt_edit_record(snt_text record, size_t before, const snt_plain *plain, uint8_t *out, size_t room) {
-  reader in = {record.bytes, record.bytes + record.length};
+/* Go to the array of header fields. */
+static bool find_fields(reader *in, size_t before, const snt_layout *layout) {
   size_t count;
   snt_text skipped;
-  if (bound(record, plain) > room || !read_count(&in, &count) || count <= before) return 0;
+  if (layout->is_known) return take(in, layout->before, &skipped);
+  if (!read_count(in, &count) || count <= before) return false;
   for (size_t i = 0; i < before; i++)
-    if (!read_value(&in, &skipped)) return 0;
+    if (!read_value(in, &skipped)) return false;
+  return true;
+}
+
+/* All fields, to `out`. Returns where they end, or NULL. */
+static uint8_t *keep_all(reader *in, const snt_layout *layout, uint8_t *out) {
+  size_t left = (size_t)(in->end - in->at);
+  snt_text fields;
+  return left >= layout->behind && take(in, left - layout->behind, &fields) ? snt_put_text(out, fields) : NULL;
+}
+
+size_t snt_edit_record(snt_text record, size_t before, snt_layout *layout, const snt_plain *plain, bool all_stay,
+                       uint8_t *out, size_t room) {
+  reader in = {record.bytes, record.bytes + record.length};
+  size_t count;
+  if (bound(record, plain) > room || !find_fields(&in, before, layout)) return 0;
   const uint8_t *array = in.at;
   if (!read_count(&in, &count) || count > UINT16_MAX - SNT_PLAIN_EDITS) return 0;
   uint8_t *head = snt_put_text(out, (snt_text){record.bytes, (size_t)(array - record.bytes)});
   /* How many there will be, and with it the size of the array's head, is known at the end. */
   uint8_t *fields = head + snt_array_size(count + plain->count);
-  uint8_t *at = keep_fields(&in, plain, fields, &count);
+  uint8_t *at = layout->is_known && all_stay ? keep_all(&in, layout, fields) : keep_fields(&in, plain, fields, &count);
   if (at == NULL) return 0;
+  *layout = (snt_layout){true, (size_t)(array - record.bytes), (size_t)(in.end - in.at)};
   at = add_fields(plain, at, &count);
   uint8_t *first = snt_put_array(head, count);
   if (first != fields) memmove(first, fields, (size_t)(at - fields));

@@ -10,8 +10,17 @@
 
 #include "answer.h"
 
+/* Where a record's header fields are: `before` bytes stand before their array, `behind` bytes behind
+ * it. Edits do not change that. */
+typedef struct {
+  bool is_known;
+  size_t before, behind;
+} snt_layout;
+
 /* Write the record to `out`, which has `room` bytes; its header fields stand behind `before` other
- * values. Returns its size, or 0 when there is not enough room, or it is not what it should be. */
-size_t snt_edit_record(snt_text record, size_t before, const snt_plain *plain, uint8_t *out, size_t room);
+ * values. They are not looked at where the layout is known and `all_stay`: no edit takes one away.
+ * Returns the size, or 0 when there is not enough room, or it is not what it should be. */
+size_t snt_edit_record(snt_text record, size_t before, snt_layout *layout, const snt_plain *plain, bool all_stay,
+                       uint8_t *out, size_t room);
 
 #endif
