@@ -21,6 +21,8 @@ impl Keys {
         if principals.is_empty() {
             return Err("keys: at least one is needed".into());
         }
+        let mut removal = HeaderEdits::new();
+        removal.remove(header);
         let mut keys = Vec::with_capacity(principals.len());
         for (key, principal) in principals {
             if key.is_empty() {
@@ -30,8 +32,7 @@ impl Keys {
                 return Err("keys: a principal is empty".into());
             }
             let principal = HeaderValue::parse(&principal).map_err(|error| format!("keys: a principal: {error}"))?;
-            let mut edits = HeaderEdits::new();
-            edits.remove(header);
+            let mut edits = removal.clone();
             edits.set(principal_header, principal);
             keys.push((key.into_bytes().into_boxed_slice(), edits));
         }
