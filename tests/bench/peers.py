@@ -3,9 +3,10 @@ in Python.
 
 ``python -m tests.bench.peers [--json FILE] [--quick]``. Every server runs one worker on the first
 core; load and the upstream have the second. In each round every scenario is run for every
-contestant, in turn and in the other direction every second round. Before that all answer a request
-alike, and after each round everybody who logs has written as many lines as he had requests, into a
-file.
+contestant, in turn and in the other direction every second round. What a contestant's own guests
+add is measured in many short turns of it with none and with three: between two scenarios of a round
+lie minutes, in which a machine drifts. Before that all answer a request alike, and after each round
+everybody who logs has written as many lines as he had requests, into a file.
 
 Envoy's three filters exist twice, by hand in WAT and with the Rust SDK; what is called ``envoy`` is
 the one that was cheaper in that scenario. Plots are written beside the JSON file.
@@ -60,7 +61,7 @@ _SCHEMA = {
     "peers.p50_ms.SCENARIO.CONTESTANT": "latency at that rate; likewise p99_ms and p999_ms",
     "peers.memory_mib.KIND.CONTESTANT": "resident memory of the whole process tree after all rounds",
     "ratios.cpu_per_request.SCENARIO.A_over_B": "median of the ratios within a round; .lowest and .highest beside it",
-    "ratios.cpu_per_request.three_guests_over_none.A": "the same contestant with three guests over itself without",
+    "ratios.cpu_per_request.three_guests_over_none.A": "a contestant with three guests over itself without, in turns",
     "ratios.paced_cpu_per_request.SCENARIO.A_over_B": f"the same at {RATE} requests per second, the median alone",
     "ratios.rps.SCENARIO.A_over_B": "the same for requests per second",
     "envoy": "the cheaper of envoy_wat and envoy_rust in that scenario; all figures are medians of the rounds",
@@ -260,6 +261,26 @@ def run_round(
     ledger.check()
 
 
+def run_turns(kinds: Kinds, turns: int, results: Rounds) -> None:
+    """Each contestant without guests and with three, right after each other, a second each."""
+    _, core = cores()
+    ledger = Ledger(kinds)
+    ledger.begin()
+    plain, three = kinds["plain"], kinds["three"]
+    servers = {
+        ("plain_in_turns", "sentinel"): plain["sentinel"],
+        ("three_guests_in_turns", "sentinel"): three["sentinel"],
+        ("plain_in_turns", "envoy"): plain["envoy"],
+        **{("three_guests_in_turns", name): three[name] for name in ENVOYS},
+    }
+    for _ in range(turns):
+        for key, server in servers.items():
+            taken = saturate(server, core, connections=32, seconds=1, headers=HEADERS)
+            ledger.add(server, taken.load.requests, 32)
+            results.setdefault(key, []).append(taken)
+    ledger.check()
+
+
 def add_cheaper_envoy(results: Rounds, paced: PacedRounds) -> None:
     """Call the filters ``envoy`` that had less CPU per request in a scenario."""
     for scenario in SCENARIOS:
@@ -269,12 +290,14 @@ def add_cheaper_envoy(results: Rounds, paced: PacedRounds) -> None:
         results[scenario.name, "envoy"] = results[scenario.name, best]
         if scenario.paced:
             paced[scenario.name, "envoy"] = paced[scenario.name, best]
+        if scenario.name == "three_guests":
+            results["three_guests_in_turns", "envoy"] = results["three_guests_in_turns", best]
 
 
 def main() -> int:
     """Run, print, and return the exit code."""
     options = parse_options("Sentinel beside its peers.")
-    rounds, seconds, pace_seconds = (2, 1, 1) if options.quick else (5, 2, 5)
+    rounds, seconds, pace_seconds, turns = (2, 1, 1, 3) if options.quick else (5, 2, 5, 15)
     results: Rounds = {}
     paced: PacedRounds = {}
     with scratch() as name, contextlib.ExitStack() as stack:
@@ -286,6 +309,7 @@ def main() -> int:
                 wrk(server.url + "/", cores()[1], connections=256, seconds=1, headers=HEADERS)
         for number in range(rounds):
             run_round(kinds, seconds, pace_seconds, number % 2 == 1, folder, results, paced)
+        run_turns(kinds, turns, results)
         memory = {(kind, who): server.memory() for kind in kinds for who, server in kinds[kind].items()}
     add_cheaper_envoy(results, paced)
 
@@ -359,7 +383,7 @@ def judge(report: Report, results: Rounds, paced: PacedRounds) -> None:
     cpu("plain.sentinel_over_caddy", ("plain", "sentinel"), ("plain", "caddy"))
     cpu("three_guests.sentinel_over_quart", ("three_guests", "sentinel"), ("three_guests", "quart"))
     growth = {
-        who: cpu(f"three_guests_over_none.{who}", ("three_guests", who), ("plain", who))
+        who: cpu(f"three_guests_over_none.{who}", ("three_guests_in_turns", who), ("plain_in_turns", who))
         for who in ("sentinel", "envoy")
     }
     ratio(
