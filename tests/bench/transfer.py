@@ -20,6 +20,8 @@ from tests.bench.processes import BenchError, Server
 CHUNK = 1 << 20
 CHECKED = "/checked"
 """Where a path begins of which the sink answers the digest."""
+_WAKE_FOR = 1 << 19
+"""Bytes of a download for which its client is woken, which costs its core more than to count them."""
 _PATIENCE = struct.pack("ll", 60, 0)
 """As ``struct timeval``: a transfer that stands still for so long has failed."""
 
@@ -53,6 +55,7 @@ def download(target: Server, path: str, size: int) -> float:
     begin = time.perf_counter()
     with _request(target, "GET", path) as connection:
         head, body = receive_head(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _WAKE_FOR)
         received = len(body) + discard(connection, size - len(body))
         taken = time.perf_counter() - begin
         _check(target, head, received == size and not connection.recv(1), f"{received} of {size} bytes")
