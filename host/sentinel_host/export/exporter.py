@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import socket
 import subprocess
@@ -64,7 +65,7 @@ class Exporter:
         self._source = source
         self._after: dict[int, int] = {}
         self._began = time.time_ns()
-        self._counted_at = 0.0
+        self._counted_at = -math.inf
         self._child: _Child | None = None
         self._fails = False
         self._counts: Numbers = {(signal, "sent"): 0 for signal in ("traces", "metrics", "logs")}

@@ -61,6 +61,7 @@ static bool is_warm(snt_group *group, uint32_t index, uint64_t now) {
   /* A hash that sends a client elsewhere for some of its requests would be none. */
   if (window == 0 || group->settings.policy == SNT_HASH) return true;
   uint64_t since = snt_in_service_since(row_of(group, index), now);
+  if (since == 0) return true; /* However short a time ago the clock began. */
   uint64_t time = now > since ? now - since : 0;
   /* A tenth from the beginning on, or it would never be warmed. */
   return time >= window || scaled(random_of(group), window) < time + window / 10;

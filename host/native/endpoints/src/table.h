@@ -49,7 +49,7 @@ typedef struct {
   _Atomic uint64_t ejection; /* how often in a row << 48 | until when */
   _Atomic uint64_t streaks;  /* who failed first << 32 | several << 31 | two counts of 15 bits */
   _Atomic uint64_t latency;  /* of the head of an answer: a moving average in microseconds */
-  _Atomic uint64_t since;    /* when it came into service, or back */
+  _Atomic uint64_t since;    /* when it came into service, or back; 0: it always was */
   _Atomic uint64_t lease;    /* how often it was taken << 16 | sweeps since that found nobody; or ended */
 } snt_row;
 
@@ -119,7 +119,7 @@ uint64_t snt_flag(snt_row *row, uint64_t set, uint64_t clear, uint64_t now);
 
 bool snt_is_ejected(const snt_row *row, uint64_t now);
 
-/* When it came into service, or back from an ejection. */
+/* When it came into service, or back from an ejection; 0 when it was there from the start. */
 uint64_t snt_in_service_since(const snt_row *row, uint64_t now);
 
 /* An answer came in `microseconds`. */

@@ -217,6 +217,18 @@ static void who_comes_back_is_warmed(void) {
   }
 }
 
+/* The clock begins when the machine does: a moment later, all would seem to have just come. */
+static void who_was_there_from_the_start_is_warm(void) {
+  uint32_t picks[3];
+  fixture made = make(SNT_RANDOM, NULL, 3);
+  made.group.settings.slow_start_ms = 10000;
+  snt_flag(row(&made, 0), SNT_DOWN, 0, 5000);
+  snt_flag(row(&made, 0), 0, SNT_DOWN, 5000);
+  count(&made, picks, 5000, true);
+  CHECK(picks[0] < PICKS / 12);
+  drop(&made);
+}
+
 static void the_last_is_never_ejected(void) {
   const struct {
     uint32_t count, percent, most;
@@ -268,6 +280,7 @@ int main(void) {
   RUN(a_hash_keeps_its_clients);
   RUN(few_that_are_left_do_not_carry_all);
   RUN(who_comes_back_is_warmed);
+  RUN(who_was_there_from_the_start_is_warm);
   RUN(the_last_is_never_ejected);
   RUN(one_that_is_ejected_is_better_than_none);
   RUN(an_end_without_a_beginning_counts_nothing);
