@@ -33,7 +33,7 @@ static void *tick(void *argument) {
   snt_ticker *ticker = argument;
   struct timespec next, now;
   uint_fast64_t last = 0;
-  unsigned idle = 0, steps = 1;
+  unsigned idle = 0, steps = 1, since_ran = 0;
   clock_gettime(CLOCK_MONOTONIC, &next);
   while (!atomic_load(&ticker->stopping)) {
     after(&next, (long)steps * SNT_TICK_NS);
@@ -45,7 +45,9 @@ static void *tick(void *argument) {
     uint_fast64_t entered = atomic_load(&ticker->entered);
     bool runs = atomic_load(&ticker->left) != entered;
     idle = entered == last && !runs ? idle + steps : 0;
-    steps = !runs && entered - last <= (uint_fast64_t)steps * SNT_FEW_ENTRIES ? SNT_QUIET_STEPS : 1;
+    bool few = entered - last <= (uint_fast64_t)steps * SNT_FEW_ENTRIES;
+    since_ran = runs ? 0 : since_ran + steps;
+    steps = !runs && few ? SNT_QUIET_STEPS : since_ran >= SNT_BUSY_STEPS ? SNT_BUSY_STEPS : 1;
     last = entered;
     if (idle >= SNT_TICKS_BEFORE_SLEEP) {
       fall_asleep(ticker, entered);

@@ -1,6 +1,6 @@
-/* A thread that advances the engine's epoch every millisecond while guests run, and every ten
- * milliseconds while none happens to run at a tick and few are called: on a quiet worker each tick
- * costs as much as a guest's call.
+/* A thread that advances the engine's epoch every millisecond while a guest runs at its ticks, every
+ * four while none does, and every ten while few are called, too: a tick costs more than a guest's
+ * call.
  *
  * Rule 1: an idle worker is not woken. When no guest has been entered for a while the thread waits
  *         until one is; entering costs one atomic addition and one load as long as it is awake.
@@ -23,6 +23,9 @@
  * entries in one step of the others it is quiet. */
 #define SNT_QUIET_STEPS 10
 #define SNT_FEW_ENTRIES 16
+/* How many steps a busy worker's takes, after as many at whose ends no guest ran. Its first tick is
+ * late by the others. */
+#define SNT_BUSY_STEPS 4
 /* Steps without a guest after which the thread goes to sleep: falling asleep and waking cost system
  * calls. */
 #define SNT_TICKS_BEFORE_SLEEP 50

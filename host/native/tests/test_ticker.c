@@ -145,10 +145,10 @@ static void ticks_are_far_apart_while_few_guests_are_called(void) {
   /* More than few, for a tick as long as this one was. */
   call(ticker, SNT_QUIET_STEPS * SNT_FEW_ENTRIES + 1);
   pass(1);
-  CHECK(steps_of_this_tick() == 1);
-  call(ticker, SNT_FEW_ENTRIES + 1);
+  CHECK(steps_of_this_tick() == SNT_BUSY_STEPS);
+  call(ticker, SNT_BUSY_STEPS * SNT_FEW_ENTRIES + 1);
   pass(1);
-  CHECK(steps_of_this_tick() == 1);
+  CHECK(steps_of_this_tick() == SNT_BUSY_STEPS);
   pass(1);
   CHECK(steps_of_this_tick() == SNT_QUIET_STEPS);
   /* One that runs at a tick has its next ones in time. */
@@ -160,6 +160,25 @@ static void ticks_are_far_apart_while_few_guests_are_called(void) {
   snt_ticker_leave(ticker);
   pass(1);
   CHECK(steps_of_this_tick() == SNT_QUIET_STEPS);
+  end(ticker);
+}
+
+/* A suspended guest goes on soon after it has run: its next ticks are in time. */
+static void ticks_are_further_apart_once_no_guest_runs_at_them(void) {
+  snt_ticker *ticker = new_ticker();
+  CHECK(snt_ticker_start(ticker));
+  for (int round = 0; round < 2; round++) {
+    snt_ticker_enter(ticker);
+    pass(1);
+    CHECK(steps_of_this_tick() == 1);
+    snt_ticker_leave(ticker);
+    for (int step = 0; step < SNT_BUSY_STEPS; step++) {
+      CHECK(steps_of_this_tick() == 1);
+      call(ticker, SNT_FEW_ENTRIES + 1);
+      pass(1);
+    }
+    CHECK(steps_of_this_tick() == SNT_BUSY_STEPS);
+  }
   end(ticker);
 }
 
@@ -185,6 +204,7 @@ int main(void) {
   RUN(ticks_while_a_guest_runs_and_sleeps_when_none_does);
   RUN(many_short_calls_keep_it_awake);
   RUN(ticks_are_far_apart_while_few_guests_are_called);
+  RUN(ticks_are_further_apart_once_no_guest_runs_at_them);
   RUN(the_last_owner_ends_it);
   RUN(one_that_never_started_ends_too);
   return 0;
