@@ -4,7 +4,8 @@ Rule 1: descriptors are duplicates, because the loop watches those of its transp
         are closed with the relay, so that a connection that ends meanwhile does end.
 Rule 2: the source is read only while the pipe is empty. So a sink that takes nothing holds one
         pipe's bytes back, and a source that has ended leaves none behind.
-Rule 3: what goes wrong at the source is left to its transport, which meets the same once it reads
+Rule 3: a source that sends fast wakes the relay for larger pieces.
+Rule 4: what goes wrong at the source is left to its transport, which meets the same once it reads
         again.
 """
 
@@ -16,6 +17,7 @@ import os
 import select
 from typing import Final, Protocol
 
+from sentinel_host.http.low_water import LowWaterMark
 from sentinel_host.http.wakeup import Wakeup
 
 RELAY: Final = "sentinel.relay"
@@ -107,6 +109,7 @@ class Relay:
         self._left = source.relayable()
         self._in_pipe = 0
         self._is_blocked = False
+        self._mark: LowWaterMark | None = None
         self._errors = select.poll()
         self._from = self._to = self._pipe_out = self._pipe_in = -1
         self._loop = asyncio.get_running_loop()
@@ -136,10 +139,13 @@ class Relay:
             if descriptor < 0 or not source.is_alive() or not self._open(descriptor):
                 return
             self._errors.register(self._from, 0)
+            self._mark = LowWaterMark(self._from, self._loop)
             self._loop.add_reader(self._from, self._read)
             await source.arrival
         finally:
             self.stop()
+            if self._mark is not None:
+                self._mark.leave()
             self._close()
             if self._is_blocked:
                 self._unblock()
@@ -169,6 +175,8 @@ class Relay:
         self._left = 0 if events and events[0][1] & select.POLLERR else self._left - size
         self._in_pipe = size
         self._source.relayed(size)
+        if self._mark is not None:
+            self._mark.took(size, self._left)
         self._write()
 
     def _write(self) -> None:
