@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 
 import pytest
 
 from sentinel_host.net import connect
 from sentinel_host.net.connecting import DELAY
+from tests.support.descriptors import descriptors
 from tests.support.upstreams import black_hole
 
 
@@ -121,7 +121,7 @@ def test_attempts_that_are_given_up_leave_nothing_open(run, listener):
     async def main():
         silent = ["127.0.2.1", "127.0.2.2"]
         with HolesAt(silent, port_of(listener)):
-            before = len(os.listdir("/proc/self/fd"))
+            before = descriptors()
             sock, _ = await connect([*silent, "127.0.0.1"], port_of(listener))
             sock.close()
             attempt = asyncio.create_task(connect(list(silent), port_of(listener)))
@@ -129,7 +129,7 @@ def test_attempts_that_are_given_up_leave_nothing_open(run, listener):
             attempt.cancel()
             await asyncio.wait([attempt])
             await asyncio.sleep(0)
-            assert len(os.listdir("/proc/self/fd")) == before
+            assert not descriptors() - before
 
     run(main)
 

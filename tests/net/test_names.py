@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import pytest
 from sentinel_host.net import Names, UnresolvedName
 from sentinel_host.net.names import Service
 from tests.support.clocks import PATIENCE
+from tests.support.descriptors import descriptors
 from tests.support.nameservers import NXDOMAIN, SERVFAIL, SILENCE, NameServer, name_server
 from tests.support.upstreams import running_upstream
 
@@ -177,9 +177,9 @@ def test_sockets_and_threads_do_not_grow_in_number(run, server):
     async def main():
         names = Names([server.address])
         await names.look_up("good.test")
-        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        threads, before = set(threading.enumerate()), descriptors()
         await asyncio.gather(*(names.look_up("good.test") for _ in range(100)))
-        assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, descriptors)
+        assert (set(threading.enumerate()) - threads, descriptors() - before) == (set(), frozenset())
         names.close()
 
     run(main)

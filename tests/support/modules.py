@@ -63,12 +63,16 @@ def _ballasted(text: str, ballast: int) -> bytes:
     return bytes(wat2wasm(f'{text}(data "{"a" * ballast}"))'))
 
 
-def images(process: int | str = "self") -> int:
-    """How many modules with data for their memory a process has."""
+IMAGE = "memfd:wasm"
+"""In what the descriptor of a module with data for its memory is."""
+
+
+def images(process: int) -> int:
+    """How many such modules a process has."""
     found = 0
     for entry in Path(f"/proc/{process}/fd").iterdir():
         with contextlib.suppress(OSError):
-            found += "memfd:wasm" in os.readlink(entry)
+            found += IMAGE in os.readlink(entry)
     return found
 
 

@@ -17,6 +17,7 @@ from sentinel_host.net import Remembered
 from sentinel_host.server.serve import run
 from sentinel_host.supervisor.process import WorkerProcess
 from tests.support.clocks import PATIENCE
+from tests.support.descriptors import descriptors
 
 COUNTER = "sentinel_requests"
 
@@ -117,9 +118,9 @@ def test_a_worker_whose_end_would_not_be_noticed_is_not_started() -> None:
 
     # The first loop of a process leaves a pipe of libuv's.
     run(asyncio.sleep(0))
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for left in range(8):
         run(main(left))
     assert 0 < started < 8
     assert refused == {errno.EMFILE}
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors() - before
