@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,10 @@ from sentinel_host.hotload.folder import SUFFIX, GuestAbsent
 PACKAGE: Final = "sentinel-guests"
 _MODULE: Final = "sentinel_guests"
 _FILES: Final = "wasm"
+
+# Guests are looked up in threads, and CPython's `PathFinder.invalidate_caches` removes entries that
+# a second call at the same time removes too: that one would end with a KeyError.
+_INVALIDATION: Final = threading.Lock()
 
 
 class StandardGuests:
@@ -65,7 +70,8 @@ class StandardGuests:
 
 def _directory() -> Path | None:
     # The package may have been installed after this process was started.
-    importlib.invalidate_caches()
+    with _INVALIDATION:
+        importlib.invalidate_caches()
     found = importlib.util.find_spec(_MODULE)
     places = found.submodule_search_locations if found is not None else None
     return Path(next(iter(places)), _FILES) if places else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,15 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (files / "g.wasm").write_bytes(b"guest")
     (files / "other.txt").touch()
     return files
+
+
+@pytest.fixture
+def short_turns() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def test_a_guest_is_read_whole(package: Path) -> None:
@@ -67,3 +79,15 @@ def test_a_package_that_is_installed_later_is_found(package: Path, monkeypatch: 
     assert StandardGuests(5).names() == set()
     away.rename(parent)
     assert StandardGuests(5).names() == {"g"}
+
+
+def test_guests_are_looked_up_at_the_same_time(package: Path, short_turns: None) -> None:
+    """Each look-up has Python forget what it knew of its path."""
+
+    def read(number: int) -> bytes:
+        # As for a folder of sys.path that is not there, such as the library's archive.
+        sys.path_importer_cache.update({f"/none/{number}/{entry}": None for entry in range(500)})
+        return StandardGuests(5).read("g", MISSING)[1]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(read, range(100))) == [b"guest"] * 100
