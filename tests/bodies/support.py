@@ -7,9 +7,9 @@ import threading
 from asyncio import StreamReader, StreamWriter
 
 from tests.support.clients import Wire
-from tests.support.clocks import PATIENCE
+from tests.support.clocks import PATIENCE, wait_until
 from tests.support.gateways import GatewayProcess
-from tests.support.upstreams import Handler, Received
+from tests.support.upstreams import Handler, Received, Upstream
 
 
 def post(gateway: GatewayProcess, path: str, *chunks: bytes, trailer: str = "") -> Wire:
@@ -28,6 +28,13 @@ def begin(gateway: GatewayProcess, path: str, first: bytes, length: int, *fields
     lines = "".join(f"{line}\r\n" for line in ("Host: test.example", f"Content-Length: {length}", *fields))
     wire.send(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + first)
     return wire
+
+
+def wait_for_bodies(origin: Upstream, *bodies: bytes) -> None:
+    """Wait until an upstream has got these, of requests that have not ended. A piece may come after
+    its head, and a connection that is broken off takes along what was not read yet.
+    """
+    wait_until(lambda: [request.body for request in origin.requests] == list(bodies), "first pieces")
 
 
 def seen(gateway: GatewayProcess, guest: str) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.bodies.guests import NIL, STREAM, TRAP, buffer, on_request, on_response, replace, respond
-from tests.bodies.support import in_two_steps
+from tests.bodies.support import in_two_steps, wait_for_bodies
 from tests.http2.peer import Peer, data, request
 from tests.support.clients import Wire
 from tests.support.clocks import PATIENCE, wait_until
@@ -152,7 +152,7 @@ def test_a_request_whose_head_is_edited(ask: Ask, origin: Upstream) -> None:
 
 
 def test_a_request_that_breaks_off(ask: Ask, origin: Upstream) -> None:
-    got = ask("/in-trap", b"abc", b"def", between=lambda: wait_until(lambda: bool(origin.requests), "request"))
+    got = ask("/in-trap", b"abc", b"def", between=lambda: wait_for_bodies(origin, b"abc"))
     assert got.status == 503
     assert [received.body for received in origin.requests] == [b"abc"]
 

@@ -7,7 +7,7 @@ from asyncio import StreamReader, StreamWriter
 import pytest
 
 from tests.bodies.guests import NIL, SLOW, STREAM, TRAP, buffer, on_request, replace, respond
-from tests.bodies.support import begin, post, seen
+from tests.bodies.support import begin, post, seen, wait_for_bodies
 from tests.support.clients import Wire, fetch
 from tests.support.clocks import wait_until
 from tests.support.gateways import GatewayProcess
@@ -187,7 +187,7 @@ def test_a_failure_after_the_first_piece_breaks_the_request_off(
 ) -> None:
     """Whatever ``on_failure`` says; the client has got no head yet, and hears of it by 503."""
     with begin(gateway, f"/{guest}", b"abc", 6) as wire:
-        wait_until(lambda: bool(origin.requests), "request")
+        wait_for_bodies(origin, b"abc")
         wire.send(b"def")
         assert wire.answer().status == 503
     assert [request.body for request in origin.requests] == [b"abc"]
