@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parent
@@ -25,12 +26,13 @@ building = runpy.run_path(str(NATIVE / "building.py"))
 def main() -> int:
     modules = sorted([*NATIVE.rglob("module.c"), *NATIVE.rglob("*_type.c")])
     sources = sorted(path for path in NATIVE.rglob("src/*.c"))
-    results = [compiles(source, WARNINGS, [source.parent]) for source in (*modules, *sources)]
-    with tempfile.TemporaryDirectory() as scratch:
+    checks = [(source, WARNINGS, [source.parent]) for source in (*modules, *sources)]
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for builder in sorted(NATIVE.rglob("build_ffi.py")):
             generated = Path(scratch) / f"{builder.parent.name}.c"
             runpy.run_path(str(builder))["ffibuilder"].emit_c_code(str(generated))
-            results.append(compiles(generated, GENERATED, [builder.parent, builder.parent / "src"]))
+            checks.append((generated, GENERATED, [builder.parent, builder.parent / "src"]))
+        results = list(pool.map(lambda check: compiles(*check), checks))
     print(f"{results.count(True)} of {len(results)} C files compile without a warning")
     return 0 if all(results) else 1
 
