@@ -9,10 +9,8 @@ Rule 2: The package is trusted like the rest of the installation. A configuratio
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
-import threading
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +20,6 @@ from sentinel_host.hotload.folder import SUFFIX, GuestAbsent
 PACKAGE: Final = "sentinel-guests"
 _MODULE: Final = "sentinel_guests"
 _FILES: Final = "wasm"
-
-# Guests are looked up in threads, and CPython's `PathFinder.invalidate_caches` removes entries that
-# a second call at the same time removes too: that one would end with a KeyError.
-_INVALIDATION: Final = threading.Lock()
 
 
 class StandardGuests:
@@ -69,9 +63,11 @@ class StandardGuests:
 
 
 def _directory() -> Path | None:
-    # The package may have been installed after this process was started.
-    with _INVALIDATION:
-        importlib.invalidate_caches()
-    found = importlib.util.find_spec(_MODULE)
-    places = found.submodule_search_locations if found is not None else None
-    return Path(next(iter(places)), _FILES) if places else None
+    # Not by `importlib.util.find_spec`: the package may have been installed after this process was
+    # started, so Python would have to forget what it knows of its path; and doing so fails by chance
+    # while another thread does so too, or imports a module.
+    for entry in sys.path:
+        directory = Path(entry, _MODULE, _FILES)
+        if directory.is_dir():
+            return directory
+    return None

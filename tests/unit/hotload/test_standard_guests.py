@@ -81,13 +81,24 @@ def test_a_package_that_is_installed_later_is_found(package: Path, monkeypatch: 
     assert StandardGuests(5).names() == {"g"}
 
 
-def test_guests_are_looked_up_at_the_same_time(package: Path, short_turns: None) -> None:
-    """Each look-up has Python forget what it knew of its path."""
+def test_the_first_folder_of_the_path_that_has_guests_wins(package: Path, tmp_path: Path) -> None:
+    """As for a module; a folder of the same name without guests is not the package."""
+    (tmp_path / "empty" / "sentinel_guests").mkdir(parents=True)
+    (tmp_path / "later" / "sentinel_guests" / "wasm").mkdir(parents=True)
+    sys.path[:] = [str(tmp_path / "empty"), str(tmp_path / "archive.zip"), *sys.path, str(tmp_path / "later")]
+    assert StandardGuests(5).read("g", MISSING) == (str(package / "g.wasm"), b"guest")
+
+
+def test_guests_are_looked_up_while_python_learns_its_path(package: Path, short_turns: None) -> None:
+    """Guests are looked up in threads, and other threads import modules meanwhile."""
 
     def read(number: int) -> bytes:
-        # As for a folder of sys.path that is not there, such as the library's archive.
+        # As an import does for each folder of the path: None stands for one that is not there.
         sys.path_importer_cache.update({f"/none/{number}/{entry}": None for entry in range(500)})
-        return StandardGuests(5).read("g", MISSING)[1]
+        found = StandardGuests(5).read("g", MISSING)[1]
+        for entry in range(500):
+            del sys.path_importer_cache[f"/none/{number}/{entry}"]
+        return found
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(read, range(100))) == [b"guest"] * 100
