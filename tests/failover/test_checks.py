@@ -19,7 +19,7 @@ from sentinel_host.upstream.checks import Checker
 from tests.failover.support import Group, Server, garbage, group, ok, reset, silence, status
 from tests.upstream.support import eventually
 
-SOON: dict[str, Any] = {"interval": 0.02, "timeout": 0.3}
+SOON: dict[str, Any] = {"interval": 0.02, "timeout": 1.0}
 # None of many failures in a row, or of successes, comes of a busy machine.
 SURE: dict[str, Any] = {"interval": 0.02, "timeout": 30}
 

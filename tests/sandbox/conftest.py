@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from time import perf_counter
 
 import pytest
 
@@ -16,29 +15,30 @@ from tests.wat import index
 Load = Callable[..., LoadedGuest]
 
 
-class Passing:
-    """The clock of suspended calls: it runs at ``rate``, and a test may add to what has
-    ``passed``.
+class Ran:
+    """How long the thread of the event loop has run, in seconds: not at all, if a test does not
+    say so.
     """
 
     def __init__(self) -> None:
-        self.passed = 0.0
-        self.rate = 1.0
+        self.seconds = 0.0
 
     def __call__(self) -> float:
-        return perf_counter() * self.rate + self.passed
+        return self.seconds
 
 
 @pytest.fixture
-def time() -> Passing:
-    """The clock of the engine's suspended calls, whose thread runs all the time by it."""
-    return Passing()
+def ran() -> Ran:
+    """What the thread of the engine's suspended calls has run: none of them falls behind on a busy
+    machine.
+    """
+    return Ran()
 
 
 @pytest.fixture
-def engine(time: Passing) -> Iterator[GuestEngine]:
+def engine(ran: Ran) -> Iterator[GuestEngine]:
     """An engine of its own: its counts begin at zero, and afterwards no instance is left."""
-    made = GuestEngine(queue=RunQueue(time, time))
+    made = GuestEngine(queue=RunQueue(ran=ran))
     yield made
     assert len(made.queue) == 0
 

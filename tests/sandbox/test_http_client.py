@@ -14,7 +14,7 @@ from sentinel_host.sandbox import GuestEngine
 from tests.support.instances import started
 from tests.support.logs import said
 
-from .conftest import Load, Passing
+from .conftest import Load, Ran
 from .support import Run, Service, ask, both_loops, granting
 
 AREA = 64
@@ -22,14 +22,14 @@ GOOD = struct.pack("<III", 128, 19, AREA)
 
 
 @both_loops
-def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, time: Passing, run: Run) -> None:
+def test_waiting_does_not_use_the_deadline_up(load: Load, engine: GuestEngine, ran: Ran, run: Run) -> None:
     async def main() -> None:
         service = Service()
         middleware = started(load("granted/http_raw", granting(service)))
         call = asyncio.ensure_future(ask(middleware, GOOD))
         await service.has_begun()
         # More than its deadline allows.
-        time.passed += 10.0
+        ran.seconds += 10.0
         assert not call.done()
         service.go.set()
         context = (await call).context

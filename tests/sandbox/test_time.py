@@ -14,7 +14,7 @@ from tests.support.clocks import PATIENCE
 from tests.support.instances import started
 from tests.support.logs import said
 
-from .conftest import Load, Passing
+from .conftest import Load
 from .support import Run, ask, beating, both_loops, settled
 
 LOOP = b"x"
@@ -36,14 +36,11 @@ def work(rounds: int) -> bytes:
     ],
 )
 def test_a_loop_is_ended_at_the_deadline(
-    load: Load, engine: GuestEngine, time: Passing, run: Run, name: str, where: str, innermost: str
+    load: Load, engine: GuestEngine, run: Run, name: str, where: str, innermost: str
 ) -> None:
     """Row 1: after its deadline of running time, wherever it loops, and the event loop goes on
     meanwhile.
     """
-    # By the test's clock the thread runs also while others have the processor, and the call would
-    # fall behind first: three deadlines become fifteen seconds.
-    time.rate = 0.01
     middleware = started(load(f"hostile/{name}"))
 
     async def main() -> None:
