@@ -74,7 +74,7 @@ headers = {{ "x-token" = "secret" }}
 metrics = true
 logs = true
 interval = "200ms"
-timeout = "500ms"
+timeout = "2s"
 """
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache" / "sentinel"
 GUESTS: dict[str, Path | bytes] = {
