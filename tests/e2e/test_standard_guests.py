@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -249,18 +250,22 @@ def test_a_stream_is_charged(gateway: GatewayProcess, upstream: Upstream) -> Non
 def test_a_client_that_leaves_has_paid(gateway: GatewayProcess, upstream: Upstream) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     event = b'data: {"a":1}\n\n' * 40
+    left = threading.Event()
 
     async def begin(received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head + b"%x\r\n%b\r\n" % (len(event), event))
         await writer.drain()
         # Until the gateway hangs up.
         await reader.read()
+        left.set()
 
     upstream.handler = begin
     with Wire(gateway.public) as client:
         client.send(b"POST /tokens HTTP/1.1\r\nhost: a\r\nx-tenant: left\r\ncontent-length: 0\r\n\r\n")
         client.head()
         assert client.chunk() == event
+        client.reset()
+    assert left.wait(PATIENCE)
     assert ask(gateway, "left").status == 429
 
 
