@@ -341,8 +341,8 @@ def compiled() -> list[Extension]:
     extensions = mypycify([*options, *modules], opt_level="2", debug_level="0", multi_file=True)
     for extension in extensions:
         # Calls between the files stay inside the library: without this each would go through its
-        # table of symbols.
-        extension.extra_compile_args.append("-fvisibility=hidden")
+        # table of symbols. (All of them share one list.)
+        extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
     return extensions
 
 
