@@ -29,9 +29,8 @@ path = "/probe"
 upstream = "probed"
 """
 # What a process that has just started may still take for itself: caches of names, pools, the first
-# use of a module. Beside an upstream that speaks TLS it has taken 6 to 8 MB when the abuse ends, and
-# none of it grows when the abuse is repeated.
-_SETTLING = 12 << 20
+# use of a module.
+_SETTLING = 4 << 20
 # Seconds after which a connection that a probe left idle may be closed: some gateways do that after
 # one.
 _HELD_UP = 0.5
