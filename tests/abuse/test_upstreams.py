@@ -49,8 +49,8 @@ path = "/nobody"
 upstream = "nobody"
 """
 
-# OpenSSL and the allocator keep 6 to 8 MB of TLS connections to the upstream. More of the same abuse
-# adds at most 5 MB to that, however often it is repeated.
+# Where the upstream speaks TLS, one round of this settles 6 to 8 MB above the first answer. Repeated,
+# it came to 12 MB after 40 rounds, and to no more after 170.
 IN_FLIGHT = 8 << 20
 
 

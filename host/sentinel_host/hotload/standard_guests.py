@@ -67,7 +67,8 @@ def _directory() -> Path | None:
     # started, so Python would have to forget what it knows of its path; and doing so fails by chance
     # while another thread does so too, or imports a module.
     for entry in sys.path:
-        directory = Path(entry, _MODULE, _FILES)
-        if directory.is_dir():
-            return directory
+        directory = os.path.join(entry, _MODULE, _FILES)
+        # Unlike pathlib's, it passes over what this user may not look into, as imports do.
+        if os.path.isdir(directory):
+            return Path(directory)
     return None

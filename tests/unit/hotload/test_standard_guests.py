@@ -82,10 +82,13 @@ def test_a_package_that_is_installed_later_is_found(package: Path, monkeypatch: 
 
 
 def test_the_first_folder_of_the_path_that_has_guests_wins(package: Path, tmp_path: Path) -> None:
-    """As for a module; a folder of the same name without guests is not the package."""
+    """As for a module; a folder of the same name without guests is not the package, and neither is
+    what cannot be looked into.
+    """
     (tmp_path / "empty" / "sentinel_guests").mkdir(parents=True)
     (tmp_path / "later" / "sentinel_guests" / "wasm").mkdir(parents=True)
-    sys.path[:] = [str(tmp_path / "empty"), str(tmp_path / "archive.zip"), *sys.path, str(tmp_path / "later")]
+    unreadable = "x" * 300
+    sys.path[:] = [unreadable, str(tmp_path / "empty"), *sys.path, str(tmp_path / "later")]
     assert StandardGuests(5).read("g", MISSING) == (str(package / "g.wasm"), b"guest")
 
 
