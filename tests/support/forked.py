@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -50,8 +51,8 @@ class ForkedProcess:
 
     It has loaded its modules already, and is a child of the fork server; its own children are
     forked, too, if it is told so. Everything else is as `subprocess.Popen` would have it, but for
-    Python's own switches and variables: they come too late. ``stdout`` is a descriptor, in place of
-    a pipe.
+    Python's own switches and variables, which come too late, and for this process's limits.
+    ``stdout`` is a descriptor, in place of a pipe.
     """
 
     def __init__(
@@ -74,8 +75,12 @@ class ForkedProcess:
             "environment": dict(environment),
             "forks": forks,
         }
+        requests, server = _server()
+        # A limit that was set before the server began would hold for all its gateways; one that was
+        # set after that, for none.
+        assert resource.prlimit(server.pid, resource.RLIMIT_AS) == resource.getrlimit(resource.RLIMIT_AS)
         try:
-            socket.send_fds(_server()[0], [json.dumps(job).encode()], [theirs, also_theirs, tell])
+            socket.send_fds(requests, [json.dumps(job).encode()], [theirs, also_theirs, tell])
         finally:
             for descriptor in (theirs, also_theirs, tell):
                 os.close(descriptor)
