@@ -2,6 +2,7 @@
 (module $log_flood
   (import "sentinel:gateway/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 1)
+  (data (i32.const 1024) "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
 ;;@include allocator
   (func (export "sentinel:gateway/request-handler@0.1.0#on-request") (param i32 i32) (result i32) (local $left i32)
     (call $reset)
