@@ -19,6 +19,7 @@ from sentinel_host.native.log import lines_of
 from sentinel_host.native.plan import Fetch
 from sentinel_host.sandbox import Grants, GuestEngine, HttpGrant, LoadedGuest, load_compiled
 from sentinel_host.sandbox.grants import ALL
+from tests.sandbox.support import settled
 from tests.support.instances import compiled, started
 
 HERE = Path(__file__).parent
@@ -58,8 +59,7 @@ def calls(calling_guest: Path, engine: GuestEngine) -> Calls:
         middleware = started(used, encode_config({"calls": lines}))
 
         async def main() -> Response:
-            answer = middleware.on_request(HEAD, b"r")
-            found = await answer if asyncio.iscoroutine(answer) else answer
+            found = await settled(middleware.on_request(HEAD, b"r"))
             middleware.close()
             return found.response  # type: ignore[union-attr]
 
@@ -264,8 +264,13 @@ def test_names_of_rust_are_demangled_and_inlined_calls_expanded(engine: GuestEng
 def backtrace(path: Path, engine: GuestEngine, call: str) -> tuple[str, ...]:
     guest = loaded(path, engine, ALL)
     middleware = started(guest, encode_config({"calls": [call]}))
+
+    async def main() -> None:
+        # On a busy machine any call may outlast its tick.
+        await settled(middleware.on_request(HEAD, b"r"))
+
     with pytest.raises(GuestTrap) as caught:
-        middleware.on_request(HEAD, b"r")
+        asyncio.run(main())
     return caught.value.backtrace
 
 

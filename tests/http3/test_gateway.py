@@ -295,7 +295,9 @@ def test_requests_in_flight_end_well_at_shutdown(
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n" + bytes(3_000_000))
 
     origin.handler = hold
-    with sentinel_run(write_config(tmp_path, configured(certificate, origin), GUESTS)) as gateway:
+    # Three megabytes take QUIC in Python a quarter of a minute on a busy machine.
+    text = configured(certificate, origin).replace("[server]", '[server]\ngrace = "600s"', 1)
+    with sentinel_run(write_config(tmp_path, text, GUESTS)) as gateway:
         gateway.wait(lambda: "quic" in gateway.addresses, "datagrams' address")
 
         async def main() -> None:

@@ -29,7 +29,7 @@ def reload(gateway: GatewayProcess, *, refused: bool = False) -> str:
 
 
 def test_rolling_restarts_under_load_fail_no_request(upstream: Upstream, start: Start) -> None:
-    gateway = start(config(upstream.url, workers=2))
+    gateway = start(config(upstream.url, workers=2, grace="600s"))
     with Load(gateway.public, fresh=2, kept=2, asks_again=True) as load:
         load.wait_for(50)
         for _ in range(3):
@@ -44,7 +44,7 @@ def test_rolling_restarts_under_load_fail_no_request(upstream: Upstream, start: 
 
 
 def test_a_response_in_flight_outlives_its_workers_replacement(upstream: Upstream, start: Start) -> None:
-    gateway = start(config(upstream.url, grace="60s"))
+    gateway = start(config(upstream.url, grace="600s"))
     pieces = Pieces()
     upstream.handler = pieces
     with Wire(gateway.public) as wire:

@@ -85,7 +85,7 @@ def test_connections_wait_when_every_worker_is_dead_at_once(upstream: Upstream, 
 
 
 def test_a_worker_that_is_asked_to_end_drains_and_is_replaced(upstream: Upstream, start: Start) -> None:
-    gateway = start(config(upstream.url))
+    gateway = start(config(upstream.url, grace="600s"))
     with Load(gateway.public, asks_again=True) as load:
         load.wait_for(20)
         for pid in workers(gateway).values():

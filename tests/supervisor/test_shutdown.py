@@ -23,7 +23,7 @@ from tests.support.upstreams import Upstream, answer_hello
 
 @pytest.mark.parametrize("workers", [2])
 def test_streams_that_end_within_the_grace_period_are_whole(upstream: Upstream, start: Start, workers: int) -> None:
-    gateway = start(config(upstream.url, workers=workers, grace="10s"))
+    gateway = start(config(upstream.url, workers=workers, grace="600s"))
     streams = []
     with ExitStack() as stack:
         for _ in range(6):
@@ -51,7 +51,7 @@ def test_a_client_that_could_not_be_told_of_the_close_is_answered_once_more(
     """A response whose head had gone out without ``Connection: close`` was once followed by a bare
     end.
     """
-    gateway = start(config(upstream.url, workers=workers))
+    gateway = start(config(upstream.url, workers=workers, grace="600s"))
     upstream.handler = pieces = Pieces()
     with Wire(gateway.public) as wire:
         wire.get()
@@ -70,7 +70,7 @@ def test_a_client_that_could_not_be_told_of_the_close_is_answered_once_more(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_requests_in_full_flow_all_get_their_answer(upstream: Upstream, start: Start, workers: int) -> None:
-    gateway = start(config(upstream.url, workers=workers))
+    gateway = start(config(upstream.url, workers=workers, grace="600s"))
     with Load(gateway.public, fresh=2, kept=2) as load:
         load.wait_for(50)
         gateway.process.send_signal(signal.SIGTERM)
@@ -230,7 +230,7 @@ def test_a_lame_duck_serves_on_and_is_not_ready_until_a_second_signal(
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_lame_duck_ends_in_time_and_loses_nothing(upstream: Upstream, start: Start, count: int) -> None:
-    gateway = start(config(upstream.url, workers=count, more='lame_duck = "1s"'))
+    gateway = start(config(upstream.url, workers=count, grace="600s", more='lame_duck = "1s"'))
     with Load(gateway.public, asks_again=True) as load:
         load.wait_for(20)
         gateway.process.send_signal(signal.SIGTERM)
