@@ -14,7 +14,7 @@ from hyperframe.frame import DataFrame, Frame, HeadersFrame, SettingsFrame, Wind
 
 from sentinel_host.http.client import Target
 from sentinel_host.http.client.h2_pool import Http2Pool
-from tests.upstream.support import Peer, Script, Upstream
+from tests.upstream.support import PATIENT, Peer, Script, Upstream
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Fields = list[tuple[bytes, bytes]]
@@ -135,6 +135,7 @@ async def serve(peer: Http2Peer) -> None:
 
 
 def pool(upstream: Upstream, **options: Any) -> Http2Pool:
+    options.setdefault("timeouts", PATIENT)
     return Http2Pool(Target.parse(f"http://127.0.0.1:{upstream.port}"), **options)
 
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sentinel_host.http.client import Target, UpstreamPool, UpstreamRequest, UpstreamResponse
+from sentinel_host.http.client import Target, Timeouts, UpstreamPool, UpstreamRequest, UpstreamResponse
 from tests.support.clocks import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -29,6 +29,8 @@ class Secure:
     client: ssl.SSLContext
 
 
+PATIENT = Timeouts(connect=PATIENCE, pool_wait=PATIENCE)
+"""Where it is not about time: fifty handshakes at once take a busy machine seconds."""
 SECURE: ContextVar[Secure | None] = ContextVar("SECURE", default=None)
 Main = Callable[[], Coroutine[Any, Any, None]]
 
@@ -292,6 +294,7 @@ class Upstream:
         if self._secure is not None and not scheme:
             scheme = "https"
             options.setdefault("ssl_context", self._secure.client)
+        options.setdefault("timeouts", PATIENT)
         return UpstreamPool(Target.parse(f"{scheme or 'http'}://{host}:{self.port}"), **options)
 
 

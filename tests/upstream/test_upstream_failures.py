@@ -45,14 +45,16 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
     """What our kernel still had of the body did not count, nor that the upstream went on to read
     it: 504 it was.
     """
-    size = 2 * len(MIB)
+    size = 4 * len(MIB)
+    # More than this upstream and its kernel hold ready: to read that much, it needs some of ours.
+    step = 400_000
 
     async def script(peer):
         await peer.head()
         received = 0
         for _ in range(8):
             await go_on.acquire()
-            received += len(await peer.exactly(100_000))
+            received += len(await peer.exactly(step))
         await go_on.acquire()
         await peer.exactly(size - received)
         await peer.send(OK)
@@ -70,7 +72,7 @@ def test_an_upstream_that_reads_an_upload_slowly_is_not_silent(streamed):
         async with Upstream(script) as upstream:
             upstream.takes_little()
             pool = upstream.pool(timeouts=Timeouts(response=MINUTES))
-            body = Source(MIB, MIB) if streamed else MIB * 2
+            body = Source(MIB, MIB, MIB, MIB) if streamed else MIB * 4
             sending = asyncio.create_task(pool.send(get(method=b"POST", body=body)))
             await eventually(lambda: upstream.accepted and unsent())
             for _ in range(8):

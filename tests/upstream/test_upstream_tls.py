@@ -157,7 +157,7 @@ def test_an_address_that_keeps_silent_in_the_handshake_is_passed_over(run, certi
             other = await asyncio.start_server(lambda *_: None, "127.0.0.3", upstream.port, ssl=stranger)
             with socket.create_server(("127.0.0.2", upstream.port)):
                 names = KnownNames({"localhost": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
-                timeouts = Timeouts(connect=4.0)
+                timeouts = Timeouts(connect=10.0)
                 pool = upstream.pool(
                     scheme="https", host="localhost", names=names, ssl_context=context, timeouts=timeouts
                 )
