@@ -65,6 +65,11 @@ class ForkedProcess:
         stdout: int | None = None,
     ) -> None:
         self.returncode: int | None = None
+        requests, server = _server()
+        # A limit that was set before the server began would hold for all its gateways; one that was
+        # set after that, for none.
+        told = resource.prlimit(server.pid, resource.RLIMIT_AS)
+        assert told == resource.getrlimit(resource.RLIMIT_AS), "what has limits of its own is executed, not forked"
         out, theirs = os.pipe() if stdout is None else (None, os.dup(stdout))
         err, also_theirs = os.pipe()
         self._told, tell = os.pipe()
@@ -75,10 +80,6 @@ class ForkedProcess:
             "environment": dict(environment),
             "forks": forks,
         }
-        requests, server = _server()
-        # A limit that was set before the server began would hold for all its gateways; one that was
-        # set after that, for none.
-        assert resource.prlimit(server.pid, resource.RLIMIT_AS) == resource.getrlimit(resource.RLIMIT_AS)
         try:
             socket.send_fds(requests, [json.dumps(job).encode()], [theirs, also_theirs, tell])
         finally:

@@ -87,8 +87,8 @@ def test_the_first_folder_of_the_path_that_has_guests_wins(package: Path, tmp_pa
     """
     (tmp_path / "empty" / "sentinel_guests").mkdir(parents=True)
     (tmp_path / "later" / "sentinel_guests" / "wasm").mkdir(parents=True)
-    unreadable = "x" * 300
-    sys.path[:] = [unreadable, str(tmp_path / "empty"), *sys.path, str(tmp_path / "later")]
+    passed_over = ["x" * 300, str(tmp_path / "archive.zip"), str(tmp_path / "empty")]
+    sys.path[:] = [*passed_over, *sys.path, str(tmp_path / "later")]
     assert StandardGuests(5).read("g", MISSING) == (str(package / "g.wasm"), b"guest")
 
 
