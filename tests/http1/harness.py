@@ -19,6 +19,7 @@ from sentinel_host.server import Endpoint, bind
 from sentinel_host.server.serve import run, serve
 from tests.support.clocks import PATIENCE
 from tests.support.loops import MINUTES, leap, run_leaping
+from tests.support.sockets import KEPT_UNREAD
 
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
@@ -33,6 +34,7 @@ class Worker:
         self._grace = grace
         self._tls = tls
         self._socket = bind("127.0.0.1:0")
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KEPT_UNREAD)
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()
         self.error: BaseException | None = None

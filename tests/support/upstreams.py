@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sentinel_host.http.proxy_header import ProxyHeader
+from tests.support.sockets import KEPT_UNREAD
 
 Handler = Callable[["Received", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -166,6 +167,7 @@ def running_upstream(tls: ssl.SSLContext | None = None, *, ca: Path | None = Non
 
     async def main() -> None:
         server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KEPT_UNREAD)
         upstream.port = server.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
