@@ -44,10 +44,10 @@ class GatewayProcess:
         self.log: list[str] = []
         self.addresses: dict[str, tuple[str, int]] = {}
         self._changed = threading.Condition()
-        self._ended = False
-        self._readers = [
-            threading.Thread(target=self._read, args=(pipe,)) for pipe in (process.stdout, process.stderr) if pipe
-        ]
+        pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe]
+        # A process that has ended may have written to one pipe what is read after the end of the other.
+        self._open = len(pipes)
+        self._readers = [threading.Thread(target=self._read, args=(pipe,)) for pipe in pipes]
         for reader in self._readers:
             reader.start()
 
@@ -69,7 +69,7 @@ class GatewayProcess:
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until something that the log shows is true."""
         with self._changed:
-            if not self._changed.wait_for(lambda: condition() or self._ended, seconds) or not condition():
+            if not self._changed.wait_for(lambda: condition() or not self._open, seconds) or not condition():
                 raise AssertionError(f"no {what}; the log says:\n{''.join(self.log)}")
 
     def wait_for_log(self, text: str, seconds: float = PATIENCE) -> str:
@@ -135,7 +135,7 @@ class GatewayProcess:
                         self.addresses[match[1] or "public"] = (host.strip("[]"), int(port))
                     self._changed.notify_all()
         with self._changed:
-            self._ended = True
+            self._open -= 1
             self._changed.notify_all()
 
 
